@@ -1,0 +1,106 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The `torch` folder of a PyTorch installation: `Tools/setup.sh` fills `.libtorch`.
+let torch = Context.environment["LIBTORCH"] ?? "\(Context.packageDirectory)/.libtorch/torch"
+let cuda = "\(torch)/../nvidia/cu13/lib"
+
+let swiftSettings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: swiftSettings)
+}
+
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let collections: Target.Dependency = .product(
+  name: "OrderedCollections", package: "swift-collections")
+let argumentParser: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "TempFlow",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "Torch", targets: ["Torch"]),
+    .library(name: "TempFlow", targets: ["TempFlow"]),
+    .library(name: "DiffusionPipelines", targets: ["DiffusionPipelines"]),
+    .executable(name: "tempflow", targets: ["TempFlowCLI"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    .target(
+      name: "CTorch",
+      cxxSettings: [
+        .unsafeFlags([
+          "-isystem", "\(torch)/include", "-isystem", "\(torch)/include/torch/csrc/api/include",
+        ])
+      ],
+      linkerSettings: [
+        .unsafeFlags([
+          "-L\(torch)/lib", "-ltorch_cpu", "-lc10",
+          "-Xlinker", "-rpath", "-Xlinker", "\(torch)/lib",
+          "-Xlinker", "-rpath-link", "-Xlinker", cuda,
+        ])
+      ]),
+    .systemLibrary(
+      name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
+    library("Torch", ["CTorch"]),
+    library("TextTokenizers", []),
+    library("ImageFiles", ["CPNG"]),
+    library("Runs", [yams]),
+    library("ShapeScenes", ["ImageFiles"]),
+    library("TorchNN", ["Torch", collections]),
+    library("FlowMatching", ["Torch"]),
+    library("DiffusionModels", ["Torch", "TorchNN"]),
+    library("TempFlow", ["Torch", "FlowMatching"]),
+    library(
+      "DiffusionPipelines",
+      ["Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "FlowMatching", "ImageFiles"]),
+    library("Rewards", ["ImageFiles", "ShapeScenes"]),
+    library(
+      "Training",
+      [
+        "Torch", "TorchNN", "FlowMatching", "TempFlow", "DiffusionModels", "DiffusionPipelines",
+        "TextTokenizers", "ImageFiles", "ShapeScenes", "Rewards", "Runs",
+      ]),
+    library("Dashboard", ["Runs", "ImageFiles"]),
+    .executableTarget(
+      name: "TempFlowCLI",
+      dependencies: [
+        "Training", "Dashboard", "Torch", "TorchNN", "DiffusionPipelines", "FlowMatching",
+        "ImageFiles", "Rewards", "Runs", "ShapeScenes", argumentParser,
+      ],
+      swiftSettings: swiftSettings),
+    .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+    tests("TorchTests", ["Torch"]),
+    tests("TextTokenizersTests", ["TextTokenizers"]),
+    tests("ImageFilesTests", ["ImageFiles"]),
+    tests("RunsTests", ["Runs"]),
+    tests("ShapeScenesTests", ["ShapeScenes", "ImageFiles"]),
+    tests("TorchNNTests", ["Torch", "TorchNN"]),
+    tests("FlowMatchingTests", ["Torch", "FlowMatching"]),
+    tests("DiffusionModelsTests", ["Torch", "TorchNN", "DiffusionModels"]),
+    tests("TempFlowTests", ["Torch", "FlowMatching", "TempFlow"]),
+    tests(
+      "DiffusionPipelinesTests",
+      ["Torch", "TorchNN", "DiffusionModels", "DiffusionPipelines", "FlowMatching", "ImageFiles"]),
+    tests("RewardsTests", ["Rewards", "ImageFiles", "ShapeScenes"]),
+    tests("TrainingTests", ["Training", "Runs", "Torch", "TorchNN", "TempFlow", "ImageFiles"]),
+    tests("DashboardTests", ["Dashboard", "Runs", "ImageFiles"]),
+    tests("TempFlowCLITests", ["Runs", "ImageFiles"]),
+  ],
+  cxxLanguageStandard: .cxx20)
