@@ -1,0 +1,69 @@
+/// The branch tree of one prompt as rolled out once, recorded so that a report can draw it.
+///
+/// Written as `tree/tree.json` in the run directory; every `image` is a PNG path relative to the
+/// folder `tree/`. One trunk runs by ODE through all steps; at each branch step its state spawns
+/// branches by one SDE step, each finished by ODE and scored.
+package struct BranchTree: Codable, Equatable, Sendable {
+  /// The trunk's state at one step, before that step is taken.
+  package struct TrunkPoint: Codable, Equatable, Sendable {
+    /// Denoising step, 0 is the noisiest.
+    package var step: Int
+    /// PNG of the clean image foreseen from here, decode(x - sigma v); nil if not recorded.
+    package var image: String?
+
+    package init(step: Int, image: String? = nil) {
+      self.step = step
+      self.image = image
+    }
+  }
+
+  /// One SDE step away from the trunk, finished by ODE.
+  package struct Branch: Codable, Equatable, Sendable {
+    /// The denoising step at which it leaves the trunk.
+    package var step: Int
+    /// 0 ..< K among the branches of this step.
+    package var index: Int
+    /// Training reward of the finished image; nil if it could not be computed.
+    package var reward: Double?
+    /// The normalised advantage the loss used; nil if not known.
+    package var advantage: Double?
+    /// PNG of the finished image.
+    package var image: String
+
+    package init(step: Int, index: Int, reward: Double?, advantage: Double?, image: String) {
+      self.step = step
+      self.index = index
+      self.reward = reward
+      self.advantage = advantage
+      self.image = image
+    }
+  }
+
+  /// Epoch of the rollout, 0 is the first.
+  package var epoch: Int
+  package var prompt: String
+  /// The prompt's tag, such as `counting`; nil when prompts have none.
+  package var tag: String?
+  /// Sigma before each step and after the last, N + 1 values from 1 (noise) to 0.
+  package var sigmas: [Double]
+  /// The trunk's states in step order; at least those that branch.
+  package var trunk: [TrunkPoint]
+  /// PNG of the image at the trunk's end (no SDE step); nil if not recorded.
+  package var trunkImage: String?
+  /// Reward of that image.
+  package var trunkReward: Double?
+  /// All branches, ordered by step, then index.
+  package var branches: [Branch]
+
+  package init(
+    epoch: Int, prompt: String, tag: String?, sigmas: [Double], trunk: [TrunkPoint],
+    branches: [Branch]
+  ) {
+    self.epoch = epoch
+    self.prompt = prompt
+    self.tag = tag
+    self.sigmas = sigmas
+    self.trunk = trunk
+    self.branches = branches
+  }
+}

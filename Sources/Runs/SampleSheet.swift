@@ -1,0 +1,48 @@
+/// What the tiles of one sample grid show: the companion `NAME.json` of `samples/NAME.png`.
+///
+/// The grid is a plain contact sheet: tiles of equal size, row by row, without gaps or labels, so
+/// that tile i starts at column (i % columns) * tileWidth, row (i / columns) * tileHeight. Grids
+/// made from the same prompts and seeds (`before`, `epoch-0010`, `after`) line up tile by tile.
+package struct SampleSheet: Codable, Equatable, Sendable {
+  /// One tile.
+  package struct Sample: Codable, Equatable, Sendable {
+    package var prompt: String
+    /// The prompt's tag, such as `counting`; nil when prompts have none.
+    package var tag: String?
+    /// Seed of the initial noise.
+    package var seed: UInt64
+    /// Training reward; nil if it could not be computed.
+    package var reward: Double?
+    /// Whether the image is exactly what the prompt asks; nil when the reward has no such verdict.
+    package var passed: Bool?
+
+    package init(prompt: String, tag: String?, seed: UInt64, reward: Double?, passed: Bool?) {
+      self.prompt = prompt
+      self.tag = tag
+      self.seed = seed
+      self.reward = reward
+      self.passed = passed
+    }
+  }
+
+  /// Epochs completed when the samples were made; 0 is the untrained model.
+  package var epoch: Int
+  /// Tiles per row.
+  package var columns: Int
+  /// Pixels.
+  package var tileWidth: Int
+  /// Pixels.
+  package var tileHeight: Int
+  /// Tiles in row order.
+  package var samples: [Sample]
+
+  package init(
+    epoch: Int, columns: Int, tileWidth: Int, tileHeight: Int, samples: [Sample]
+  ) {
+    self.epoch = epoch
+    self.columns = columns
+    self.tileWidth = tileWidth
+    self.tileHeight = tileHeight
+    self.samples = samples
+  }
+}
