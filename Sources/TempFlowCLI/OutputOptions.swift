@@ -1,0 +1,19 @@
+import ArgumentParser
+import Foundation
+
+/// The flag shared by every command that reports something.
+struct OutputOptions: ParsableArguments {
+  @Flag(
+    name: .long,
+    help: "Print one JSON object on standard output; everything else goes to standard error.")
+  var json = false
+
+  /// Prints `report` as one JSON object when `--json` was given, else the lines of `text`.
+  func print(_ report: some Encodable, text: () -> String) throws {
+    guard json else { return Swift.print(text()) }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let data = try encoder.encode(report)
+    FileHandle.standardOutput.write(data + Data("\n".utf8))
+  }
+}

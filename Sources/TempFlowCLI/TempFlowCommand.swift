@@ -1,0 +1,24 @@
+import ArgumentParser
+
+/// The command `tempflow`: one subcommand a file, in this folder.
+@main
+struct TempFlowCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tempflow",
+    abstract: "Teaches flow-matching image models with TempFlow-GRPO.",
+    discussion: """
+      A recipe (one YAML file) says what is learned, from which prompts and rewards, and how. \
+      `plan` works out what it costs, `train` runs it, `report` draws the account of the run.
+
+      Example: tempflow train Recipes/shapes.yaml --run-dir runs/demo
+      """,
+    version: Version.current,
+    subcommands: [
+      DoctorCommand.self,
+    ])
+}
+
+/// The version that `tempflow --version` prints and that summaries record.
+enum Version {
+  static let current = "0.1.0"
+}
