@@ -1,0 +1,40 @@
+/// What is wrong between a model and the tensors it was to be built from.
+///
+/// `origin` is the file or folder the tensors came from.
+public enum ParameterError: Error, Equatable, CustomStringConvertible {
+  /// The source holds no tensor of this name.
+  case missing(key: String, origin: String)
+  /// The tensor's shape is not the one that the configuration asks for.
+  case shape(key: String, expected: [Int], found: [Int], origin: String)
+  /// The tensor holds integers or booleans where the model needs real numbers.
+  case notFloatingPoint(key: String, origin: String)
+  /// The source holds tensors that the model never asked for.
+  case unused(keys: [String], origin: String)
+  /// An adapter target matches no linear layer of the model.
+  case unmatchedTargets([String])
+  /// A saved state (optimizer, averages) lacks or misnames a tensor, or it has another shape.
+  case state(key: String, problem: String)
+
+  public var description: String {
+    switch self {
+    case .missing(let key, let origin):
+      "\(origin): no tensor '\(key)'; check that config.json belongs to these weights"
+    case .shape(let key, let expected, let found, let origin):
+      "\(origin): '\(key)' has shape \(found) but the configuration needs \(expected); "
+        + "check that config.json belongs to these weights"
+    case .notFloatingPoint(let key, let origin):
+      "\(origin): '\(key)' does not hold floating-point numbers; convert the weights again"
+    case .unused(let keys, let origin):
+      "\(origin): the model does not use \(keys.count) of the tensors: "
+        + keys.prefix(5).map { "'\($0)'" }.joined(separator: ", ")
+        + (keys.count > 5 ? ", ..." : "")
+        + "; check that config.json belongs to these weights"
+    case .unmatchedTargets(let targets):
+      "adapter targets match no linear layer: "
+        + targets.map { "'\($0)'" }.joined(separator: ", ")
+        + "; a target is the end of a layer's path, such as 'attn.to_q'"
+    case .state(let key, let problem):
+      "saved state '\(key)': \(problem); the state belongs to another model or recipe"
+    }
+  }
+}

@@ -1,0 +1,52 @@
+public import Torch
+
+/// A `ParameterStore` seen from one module: `scope["attn"]["to_q"]` is the path `attn.to_q`.
+///
+/// Names are exactly those of the checkpoint format, so no mapping table exists.
+public struct ParameterScope {
+  let store: ParameterStore
+  /// The module's path, such as `transformer_blocks.0.attn`; empty at the root.
+  public let path: String
+
+  /// The scope of a child module.
+  public subscript(_ name: String) -> ParameterScope {
+    ParameterScope(store: store, path: path.isEmpty ? name : "\(path).\(name)")
+  }
+
+  /// The scope of a numbered child (`nn.ModuleList`, `nn.Sequential`).
+  public subscript(_ index: Int) -> ParameterScope { self["\(index)"] }
+
+  /// Declares a parameter of this module and returns its tensor.
+  ///
+  /// - Throws: `ParameterError` when the source lacks it or holds another shape or kind.
+  public func tensor(
+    _ name: String, _ shape: Int..., initial: Initializer
+  ) throws(ParameterError) -> Tensor {
+    try tensor(name, shape: shape, initial: initial)
+  }
+
+  /// Declares a parameter of this module and returns its tensor.
+  ///
+  /// - Throws: `ParameterError` when the source lacks it or holds another shape or kind.
+  public func tensor(
+    _ name: String, shape: [Int], initial: Initializer
+  ) throws(ParameterError) -> Tensor {
+    try store.parameter(self[name].path, shape, initial)
+  }
+
+  /// Declares a tensor that is saved with the model but never trained.
+  ///
+  /// - Parameter value: its value in a model made from nothing; gives the shape.
+  /// - Throws: `ParameterError` when the source lacks it or holds another shape or kind.
+  public func buffer(_ name: String, value: Tensor) throws(ParameterError) -> Tensor {
+    try store.buffer(self[name].path, value)
+  }
+
+  /// Says that the source may hold this tensor although the model has no use for it.
+  public func ignore(_ name: String) { store.ignore(self[name].path) }
+
+  /// The low-rank adapter of this linear layer, when the store's plan names it.
+  func adapter(_ inputs: Int, _ outputs: Int) throws(ParameterError) -> LowRankAdapter? {
+    try store.adapter(path, inputs, outputs)
+  }
+}

@@ -1,0 +1,46 @@
+public import Torch
+
+/// Where a `ParameterStore` takes the values of a model's parameters from.
+public enum ParameterSource {
+  /// Tensors by name, and the file or folder they came from (named in errors).
+  case checkpoint([String: Tensor], origin: String)
+  /// New values from each declaration's `Initializer`, drawn on the CPU in declaration order, so
+  /// that one seed gives one model on every device.
+  case random(Generator)
+  /// Shapes without memory: for checking keys and counting parameters of full-size models.
+  case meta
+
+  /// The tensors of an opened checkpoint; they stay in the mapped file until converted or trained.
+  public static func checkpoint(_ checkpoint: Checkpoint) -> ParameterSource {
+    .checkpoint(checkpoint.tensors, origin: checkpoint.path)
+  }
+}
+
+/// How a parameter begins when a model is made from nothing.
+public enum Initializer: Equatable, Sendable {
+  /// Every element is this value.
+  case constant(Double)
+  /// Normal with mean 0 and this standard deviation.
+  case normal(Double)
+  /// Uniform in `-bound ..< bound`.
+  case uniform(Double)
+
+  /// Every element is 0.
+  public static let zeros = Initializer.constant(0)
+  /// Every element is 1.
+  public static let ones = Initializer.constant(1)
+
+  /// What `torch.nn.Linear` and `Conv2d` use for weight and bias: uniform in ±1/√fanIn.
+  ///
+  /// It is Kaiming's uniform rule with a = √5.
+  public static func fanIn(_ count: Int) -> Initializer { .uniform(1 / Double(count).squareRoot()) }
+
+  /// A new float32 tensor on the CPU.
+  func tensor(_ shape: [Int], _ generator: Generator) -> Tensor {
+    switch self {
+    case .constant(let value): Tensor.full(shape, value)
+    case .normal(let deviation): Tensor.randn(shape, generator: generator) * deviation
+    case .uniform(let bound): Tensor.rand(shape, generator: generator) * (2 * bound) - bound
+    }
+  }
+}

@@ -1,0 +1,214 @@
+internal import OrderedCollections
+public import Torch
+
+/// The parameters of one network: where they come from, their order, and which of them learn.
+///
+/// A network is built by an initialiser that takes `store.root`; the order in which it declares
+/// its parameters is the optimizer's and the checkpoint's. Call `finish()` when it is built.
+public final class ParameterStore {
+  /// Which parameters receive gradients.
+  public enum Trainable: String, Equatable, Sendable {
+    /// None: the network is only evaluated.
+    case nothing
+    /// Every parameter; adapters as well, when there are any.
+    case full
+    /// The low-rank adapters alone.
+    case adapters
+  }
+
+  private enum Kind { case parameter, buffer, adapter }
+  private struct Entry {
+    let tensor: Tensor
+    let kind: Kind
+  }
+
+  /// The device that holds the parameters.
+  public let device: Device
+  /// What learns.
+  public private(set) var trainableSelection: Trainable
+  /// The adapter plan, when the network is adapted.
+  public let adapterPlan: AdapterPlan?
+  /// The paths of the linear layers that were given an adapter, in declaration order.
+  public private(set) var adaptedPaths: [String] = []
+
+  private let source: ParameterSource
+  private let adapterSource: ParameterSource
+  private let dtype: DType?
+  private var entries: OrderedDictionary<String, Entry> = [:]
+  private var ignored: Set<String> = []
+  private let adapterSwitch = AdapterSwitch()
+
+  /// A store that is filled as a network declares its parameters.
+  ///
+  /// - Parameters:
+  ///   - dtype: what to convert the base parameters to; nil keeps the source's (float32 for new
+  ///     ones). Adapters are float32 in any case: an update of relative size 1e-3 is lost in
+  ///     bfloat16.
+  ///   - adapters: which linear layers to adapt, and where the adapters' values come from.
+  public init(
+    _ source: ParameterSource, dtype: DType? = nil, device: Device = .cpu,
+    adapters: (plan: AdapterPlan, source: ParameterSource)? = nil,
+    trainable: Trainable = .nothing
+  ) {
+    self.source = source
+    self.dtype = dtype
+    self.device = device
+    adapterPlan = adapters?.plan
+    adapterSource = adapters?.source ?? source
+    trainableSelection = trainable
+  }
+
+  /// The scope of the whole network.
+  public var root: ParameterScope { ParameterScope(store: self, path: "") }
+
+  /// Checks that the network used everything it was offered; call it once the network is built.
+  ///
+  /// - Throws: `ParameterError.unused` or `.unmatchedTargets`.
+  public func finish() throws(ParameterError) {
+    try checkUsed(source)
+    guard let adapterPlan else { return }
+    try checkUsed(adapterSource)
+    let unmatched = adapterPlan.targets.filter { target in
+      !adaptedPaths.contains { AdapterPlan.matches($0, target) }
+    }
+    guard unmatched.isEmpty else { throw .unmatchedTargets(unmatched) }
+  }
+
+  private func checkUsed(_ source: ParameterSource) throws(ParameterError) {
+    guard case .checkpoint(let tensors, let origin) = source else { return }
+    let unused = tensors.keys.filter { entries[$0] == nil && !ignored.contains($0) }.sorted()
+    guard unused.isEmpty else { throw .unused(keys: unused, origin: origin) }
+  }
+}
+
+// MARK: - What the store holds
+
+extension ParameterStore {
+  /// A tensor and the name that the checkpoint gives it.
+  public typealias Named = (name: String, tensor: Tensor)
+
+  /// Everything but adapters, buffers included, in declaration order: what a model's weights
+  /// file holds.
+  public var weights: [Named] { select { $0.kind != .adapter } }
+
+  /// All parameters, adapters included and buffers not, in declaration order.
+  public var parameters: [Named] { select { $0.kind != .buffer } }
+
+  /// The adapters' parameters in declaration order; names end in `lora_A.weight`, `lora_B.weight`.
+  public var adapters: [Named] { select { $0.kind == .adapter } }
+
+  /// The parameters that learn, in declaration order: the optimizer's list.
+  public var trainable: [Named] {
+    switch trainableSelection {
+    case .nothing: []
+    case .full: parameters
+    case .adapters: adapters
+    }
+  }
+
+  /// Stops all learning: no parameter receives gradients any more.
+  public func freeze() {
+    trainableSelection = .nothing
+    for entry in entries.values { entry.tensor.requiresGradient = false }
+  }
+
+  private func select(_ included: (Entry) -> Bool) -> [Named] {
+    entries.compactMap { included($0.value) ? ($0.key, $0.value.tensor) : nil }
+  }
+}
+
+// MARK: - Adapters on and off
+
+extension ParameterStore {
+  /// Whether adapted layers add their adapter's output; see `withoutAdapters`.
+  public var adaptersEnabled: Bool { adapterSwitch.isOn }
+
+  /// Runs `body` with every adapter of this network off: the reference model of the KL term.
+  public func withoutAdapters<Result, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let previous = adapterSwitch.isOn
+    adapterSwitch.isOn = false
+    defer { adapterSwitch.isOn = previous }
+    return try body()
+  }
+}
+
+// MARK: - Declarations, through `ParameterScope`
+
+extension ParameterStore {
+  func parameter(
+    _ key: String, _ shape: [Int], _ initial: Initializer
+  ) throws(ParameterError) -> Tensor {
+    let tensor: Tensor
+    switch source {
+    case .checkpoint(let tensors, let origin):
+      let found = try Self.find(key, shape, tensors, origin)
+      tensor = prepared(found, copy: trainableSelection == .full)
+    case .random(let generator): tensor = prepared(initial.tensor(shape, generator))
+    case .meta: tensor = Tensor.empty(shape, dtype: dtype ?? .float32, device: .meta)
+    }
+    return insert(key, tensor, .parameter, learns: trainableSelection == .full)
+  }
+
+  func buffer(_ key: String, _ value: Tensor) throws(ParameterError) -> Tensor {
+    let tensor: Tensor
+    switch source {
+    case .checkpoint(let tensors, let origin):
+      tensor = prepared(try Self.find(key, value.shape, tensors, origin))
+    case .random: tensor = prepared(value)
+    case .meta: tensor = Tensor.empty(value.shape, dtype: dtype ?? .float32, device: .meta)
+    }
+    return insert(key, tensor, .buffer, learns: false)
+  }
+
+  func ignore(_ key: String) { ignored.insert(key) }
+
+  func adapter(
+    _ path: String, _ inputs: Int, _ outputs: Int
+  ) throws(ParameterError) -> LowRankAdapter? {
+    guard let plan = adapterPlan, plan.adapts(path) else { return nil }
+    adaptedPaths.append(path)
+    let down = try adapterParameter(
+      "\(path).lora_A.weight", [plan.rank, inputs], .normal(1 / Double(plan.rank)))
+    let up = try adapterParameter("\(path).lora_B.weight", [outputs, plan.rank], .zeros)
+    return LowRankAdapter(down: down, up: up, scale: plan.scale, power: adapterSwitch)
+  }
+
+  private func adapterParameter(
+    _ key: String, _ shape: [Int], _ initial: Initializer
+  ) throws(ParameterError) -> Tensor {
+    let tensor: Tensor
+    switch adapterSource {
+    case .checkpoint(let tensors, let origin):
+      tensor = try Self.find(key, shape, tensors, origin).to(.float32).to(device).clone()
+    case .random(let generator): tensor = initial.tensor(shape, generator).to(device)
+    case .meta: tensor = Tensor.empty(shape, dtype: .float32, device: .meta)
+    }
+    return insert(key, tensor, .adapter, learns: trainableSelection != .nothing)
+  }
+
+  private func insert(_ key: String, _ tensor: Tensor, _ kind: Kind, learns: Bool) -> Tensor {
+    precondition(entries[key] == nil, "'\(key)' is declared twice")
+    tensor.requiresGradient = learns
+    entries[key] = Entry(tensor: tensor, kind: kind)
+    return tensor
+  }
+
+  /// Converts to the store's precision and device; `copy` makes it independent of the source.
+  private func prepared(_ tensor: Tensor, copy: Bool = false) -> Tensor {
+    let converted = (dtype.map { tensor.to($0) } ?? tensor).to(device)
+    return copy ? converted.clone() : converted
+  }
+
+  private static func find(
+    _ key: String, _ shape: [Int], _ tensors: [String: Tensor], _ origin: String
+  ) throws(ParameterError) -> Tensor {
+    guard let tensor = tensors[key] else { throw .missing(key: key, origin: origin) }
+    guard tensor.shape == shape else {
+      throw .shape(key: key, expected: shape, found: tensor.shape, origin: origin)
+    }
+    guard tensor.dtype.isFloatingPoint else { throw .notFloatingPoint(key: key, origin: origin) }
+    return tensor
+  }
+}
