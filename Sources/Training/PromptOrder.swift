@@ -1,0 +1,40 @@
+/// Which prompts an epoch trains on: shuffled passes over the prompt file.
+///
+/// A pure function of (seed, epoch, index): epoch e takes the prompts numbered e·P ..< (e+1)·P of
+/// an endless sequence of passes, each pass a fresh permutation of all prompts. So every prompt is
+/// used once before any is used twice, and a resumed run needs no position of a loader.
+package struct PromptOrder: Sendable {
+  /// Prompts in the file.
+  package let count: Int
+  /// P, prompts an epoch takes.
+  package let promptsPerEpoch: Int
+  /// The run's seed.
+  package let seed: UInt64
+
+  package init(count: Int, promptsPerEpoch: Int, seed: UInt64) {
+    precondition(count > 0 && promptsPerEpoch > 0, "an epoch needs prompts")
+    self.count = count
+    self.promptsPerEpoch = promptsPerEpoch
+    self.seed = seed
+  }
+
+  /// Positions in the prompt file, `promptsPerEpoch` of them, for `epoch` (0 is the first).
+  package func prompts(epoch: Int) -> [Int] {
+    var chosen: [Int] = []
+    chosen.reserveCapacity(promptsPerEpoch)
+    var position = epoch * promptsPerEpoch
+    while chosen.count < promptsPerEpoch {
+      let (pass, offset) = position.quotientAndRemainder(dividingBy: count)
+      let order = permutation(pass: pass)
+      let taken = min(count - offset, promptsPerEpoch - chosen.count)
+      chosen += order[offset..<(offset + taken)]
+      position += taken
+    }
+    return chosen
+  }
+
+  private func permutation(pass: Int) -> [Int] {
+    var shuffle = Shuffle(seed, 0x70726F6D7074, UInt64(pass))
+    return shuffle.permutation(count)
+  }
+}
