@@ -1,8 +1,9 @@
 /// What the tiles of one sample grid show: the companion `NAME.json` of `samples/NAME.png`.
 ///
-/// The grid is a plain contact sheet: tiles of equal size, row by row, without gaps or labels, so
-/// that tile i starts at column (i % columns) * tileWidth, row (i / columns) * tileHeight. Grids
-/// made from the same prompts and seeds (`before`, `epoch-0010`, `after`) line up tile by tile.
+/// The grid is a contact sheet: tiles of equal size, row by row, `gutter` pixels around and between
+/// them, so that tile i starts at column gutter + (i % columns) * (tileWidth + gutter) and row
+/// gutter + (i / columns) * (tileHeight + gutter). Grids made from the same prompts and seeds
+/// (`before`, `epoch-0010`, `after`) line up tile by tile.
 package struct SampleSheet: Codable, Equatable, Sendable {
   /// One tile.
   package struct Sample: Codable, Equatable, Sendable {
@@ -33,16 +34,19 @@ package struct SampleSheet: Codable, Equatable, Sendable {
   package var tileWidth: Int
   /// Pixels.
   package var tileHeight: Int
+  /// Pixels between neighbouring tiles and around the whole.
+  package var gutter: Int
   /// Tiles in row order.
   package var samples: [Sample]
 
   package init(
-    epoch: Int, columns: Int, tileWidth: Int, tileHeight: Int, samples: [Sample]
+    epoch: Int, columns: Int, tileWidth: Int, tileHeight: Int, gutter: Int, samples: [Sample]
   ) {
     self.epoch = epoch
     self.columns = columns
     self.tileWidth = tileWidth
     self.tileHeight = tileHeight
+    self.gutter = gutter
     self.samples = samples
   }
 }
