@@ -1,0 +1,38 @@
+/// Where a tensor's storage lives.
+public enum Device: Hashable, Sendable, CustomStringConvertible {
+  case cpu
+  /// A CUDA device by its index.
+  case cuda(Int)
+  /// Shapes and types without storage.
+  case meta
+
+  // The raw values are those of c10::DeviceType.
+  var type: Int32 {
+    switch self {
+    case .cpu: 0
+    case .cuda: 1
+    case .meta: 14
+    }
+  }
+
+  var index: Int32 {
+    if case .cuda(let index) = self { Int32(index) } else { -1 }
+  }
+
+  init(type: Int32, index: Int32) {
+    switch type {
+    case 0: self = .cpu
+    case 1: self = .cuda(Int(index))
+    case 14: self = .meta
+    default: fatalError("libtorch's device type \(type) is not supported")
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .cpu: "cpu"
+    case .cuda(let index): "cuda:\(index)"
+    case .meta: "meta"
+    }
+  }
+}

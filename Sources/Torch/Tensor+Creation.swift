@@ -1,0 +1,92 @@
+extension Tensor {
+  /// Storage whose contents are arbitrary until written.
+  public static func empty(
+    _ shape: [Int], dtype: DType = .float32, device: Device = .cpu
+  ) -> Tensor {
+    Operator.empty(.ints(shape), .dtype(dtype), nil, .device(device), nil, nil)
+  }
+
+  public static func zeros(
+    _ shape: [Int], dtype: DType = .float32, device: Device = .cpu
+  ) -> Tensor {
+    Operator.zeros(.ints(shape), .dtype(dtype), nil, .device(device), nil)
+  }
+
+  public static func ones(
+    _ shape: [Int], dtype: DType = .float32, device: Device = .cpu
+  ) -> Tensor {
+    Operator.ones(.ints(shape), .dtype(dtype), nil, .device(device), nil)
+  }
+
+  public static func full(
+    _ shape: [Int], _ value: Double, dtype: DType = .float32, device: Device = .cpu
+  ) -> Tensor {
+    Operator.full(.ints(shape), .double(value), .dtype(dtype), nil, .device(device), nil)
+  }
+
+  /// `0, 1, …, count - 1`
+  public static func arange(
+    _ count: Int, dtype: DType = .int64, device: Device = .cpu
+  ) -> Tensor {
+    Operator.arange(.int(count), .dtype(dtype), nil, .device(device), nil)
+  }
+
+  /// Zeros with the shape, type and device of `other`.
+  public static func zeros(like other: Tensor) -> Tensor {
+    Operator.zerosLike(.tensor(other), nil, nil, nil, nil, nil)
+  }
+
+  /// Storage with the shape, type and device of `other`, arbitrary until written.
+  public static func empty(like other: Tensor) -> Tensor {
+    Operator.emptyLike(.tensor(other), nil, nil, nil, nil, nil)
+  }
+
+  /// Draws from the standard normal distribution on the generator's device.
+  public static func randn(
+    _ shape: [Int], generator: Generator, dtype: DType = .float32
+  ) -> Tensor {
+    Operator.randn(
+      .ints(shape), .generator(generator), .dtype(dtype), nil, .device(generator.device), nil)
+  }
+
+  /// Draws uniformly from 0 ..< 1 on the generator's device.
+  public static func rand(
+    _ shape: [Int], generator: Generator, dtype: DType = .float32
+  ) -> Tensor {
+    Operator.rand(
+      .ints(shape), .generator(generator), .dtype(dtype), nil, .device(generator.device), nil)
+  }
+
+  /// Draws int64 values uniformly from `low ..< high` on the generator's device.
+  public static func randint(
+    low: Int, high: Int, shape: [Int], generator: Generator
+  ) -> Tensor {
+    Operator.randint(
+      .int(low), .int(high), .ints(shape), .generator(generator), .dtype(.int64), nil,
+      .device(generator.device), nil)
+  }
+}
+
+extension Tensor {
+  /// The elements as `dtype`; the tensor itself when it has that type already.
+  public func to(_ dtype: DType) -> Tensor {
+    Operator.toDType(.tensor(self), .dtype(dtype), false, false, nil)
+  }
+
+  /// The tensor on `device`; itself when it is there already.
+  public func to(_ device: Device) -> Tensor {
+    Operator.toDevice(.tensor(self), .device(device), .dtype(dtype), false, false, nil)
+  }
+
+  /// Row-major storage; the tensor itself when it is row-major already.
+  public func contiguous() -> Tensor { Operator.contiguous(.tensor(self), 0) }
+
+  /// `[B, C, H, W]` with the channels innermost in memory; the shape does not change.
+  public func channelsLast() -> Tensor { Operator.contiguous(.tensor(self), 2) }
+
+  /// A copy with storage of its own.
+  public func clone() -> Tensor { Operator.clone(.tensor(self), nil) }
+
+  /// The same storage, outside the backward graph.
+  public func detached() -> Tensor { Operator.detach(.tensor(self)) }
+}

@@ -1,0 +1,39 @@
+internal import CTorch
+
+/// What the process knows of libtorch and its devices.
+public enum TorchRuntime {
+  /// The libtorch release that this code is written for.
+  public static let supportedVersion = "2.11.0"
+
+  /// The version of the headers that were compiled, such as `2.11.0`.
+  public static var version: String { String(cString: ctorch_version()) }
+
+  /// Why CUDA cannot be used; nil when it can.
+  ///
+  /// The CUDA half of libtorch is loaded at the first use of this property, so that one binary serves
+  /// machines with a GPU and without.
+  public static let cudaFailure: String? = {
+    guard ctorch_load_cuda() else { return lastErrorMessage() }
+    return ctorch_cuda_device_count() > 0 ? nil : "libtorch sees no CUDA device"
+  }()
+
+  public static var hasCUDA: Bool { cudaFailure == nil }
+
+  public static var cudaDeviceCount: Int { hasCUDA ? Int(ctorch_cuda_device_count()) : 0 }
+
+  /// How many threads one operator may use.
+  public static var threadCount: Int {
+    get { Int(ctorch_thread_count()) }
+    set {
+      precondition(newValue > 0, "the number of threads is at least 1")
+      ctorch_set_thread_count(Int32(newValue))
+    }
+  }
+
+  /// Waits until everything queued on `device` has run; returns at once for other devices than CUDA's.
+  public static func synchronize(_ device: Device) {
+    if case .cuda(let index) = device { ctorch_cuda_synchronize(Int32(index)) }
+  }
+}
+
+func lastErrorMessage() -> String { String(cString: ctorch_last_error()) }
