@@ -1,0 +1,80 @@
+import CPNG
+
+/// PNG in and out, 8-bit RGB, through libpng's simplified API.
+///
+/// Other PNGs (grey, palette, 16 bits, alpha) are converted while reading; transparency is laid on
+/// black.
+package enum PNG {
+  /// Images above this many pixels are refused before memory is taken for them.
+  package static let pixelLimit = 1 << 26
+
+  /// Reads a PNG file.
+  ///
+  /// Throws ``ImageFileError`` when the file is missing, damaged, truncated or too large.
+  package static func read(_ path: String) throws(ImageFileError) -> PixelBuffer {
+    try decode(try fileBytes(path), path: path)
+  }
+
+  /// Decodes the bytes of a PNG file; `path` only serves the error's text.
+  package static func decode(
+    _ bytes: [UInt8], path: String = "image"
+  ) throws(ImageFileError) -> PixelBuffer {
+    var image = png_image()
+    image.version = UInt32(PNG_IMAGE_VERSION)
+    defer { png_image_free(&image) }
+    let result: Result<PixelBuffer, ImageFileError> = bytes.withUnsafeBytes { source in
+      guard png_image_begin_read_from_memory(&image, source.baseAddress, source.count) != 0 else {
+        return .failure(.malformed(path: path, reason: message(image)))
+      }
+      let width = Int(image.width)
+      let height = Int(image.height)
+      guard width * height <= pixelLimit else {
+        return .failure(.tooLarge(path: path, width: width, height: height, limit: pixelLimit))
+      }
+      image.format = rgb
+      var black = png_color(red: 0, green: 0, blue: 0)
+      var pixels = [UInt8](repeating: 0, count: width * height * 3)
+      guard png_image_finish_read(&image, &black, &pixels, png_int_32(width * 3), nil) != 0 else {
+        return .failure(.malformed(path: path, reason: message(image)))
+      }
+      return .success(PixelBuffer(width: width, height: height, pixels: pixels))
+    }
+    return try result.get()
+  }
+
+  /// The bytes of a PNG file that holds the image; the same image always gives the same bytes.
+  package static func encode(_ buffer: PixelBuffer) throws(ImageFileError) -> [UInt8] {
+    var image = png_image()
+    image.version = UInt32(PNG_IMAGE_VERSION)
+    image.width = UInt32(buffer.width)
+    image.height = UInt32(buffer.height)
+    image.format = rgb
+    defer { png_image_free(&image) }
+    let stride = png_int_32(buffer.width * 3)
+    // Deflate never grows data by more than this; a filter byte per row and the chunks come on top.
+    let rows = (buffer.width * 3 + 1) * buffer.height
+    var size = rows + rows / 1000 + 4096
+    var bytes = [UInt8](repeating: 0, count: size)
+    guard png_image_write_to_memory(&image, &bytes, &size, 0, buffer.pixels, stride, nil) != 0
+    else { throw .unencodable(reason: message(image)) }
+    bytes.removeLast(bytes.count - size)
+    return bytes
+  }
+
+  /// Writes the image as a PNG file: beside the target, synced, then renamed over it.
+  ///
+  /// Throws ``ImageFileError``; a file that stood at `path` is then still whole.
+  package static func write(_ buffer: PixelBuffer, to path: String) throws(ImageFileError) {
+    try replaceFile(path, with: try encode(buffer))
+  }
+
+  /// `PNG_FORMAT_RGB`, whose macro Swift does not import.
+  private static let rgb = UInt32(PNG_FORMAT_FLAG_COLOR)
+
+  private static func message(_ image: png_image) -> String {
+    withUnsafeBytes(of: image.message) { raw in
+      let text = raw.prefix { $0 != 0 }
+      return text.isEmpty ? "libpng gives no reason" : String(decoding: text, as: UTF8.self)
+    }
+  }
+}

@@ -1,0 +1,89 @@
+/// Finds places for the objects of a prompt.
+struct SceneLayout {
+  /// Objects that surely find a place in an image of ``SceneRenderer/size``.
+  static let maximumObjects = 4
+
+  /// Pixels between the boxes of two objects, at least.
+  static let gap: Float = 2
+  /// Pixels between a box and the image's edge, at least.
+  static let margin: Float = 0.8
+  /// Relations are drawn clearer than GenEval's rule asks (``SceneRelation/threshold``).
+  static let relationStrength: Float = 0.62
+
+  /// A scene that satisfies the prompt, at random in everything the prompt leaves open.
+  static func scene(
+    for prompt: ScenePrompt, using generator: inout some RandomNumberGenerator
+  ) -> Scene {
+    precondition(prompt.fault == nil, "a prompt that can be judged can be drawn")
+    while true {
+      if let objects = attempt(prompt, using: &generator) {
+        return Scene(objects, backgroundLevel: generator.uniform(0.6...1.3))
+      }
+    }
+  }
+
+  /// One try at placing all objects, nil when one of them finds no place.
+  private static func attempt(
+    _ prompt: ScenePrompt, using generator: inout some RandomNumberGenerator
+  ) -> [SceneObject]? {
+    let radii = radii(for: prompt.objectCount)
+    var objects: [SceneObject] = []
+    var owners: [Int] = []
+    for (index, requirement) in prompt.include.enumerated() {
+      for _ in 0..<requirement.count {
+        var object = SceneObject(
+          requirement.shape, requirement.color ?? generator.pick(SceneColor.allCases),
+          x: 0, y: 0, radius: generator.uniform(radii),
+          brightness: generator.uniform(0.9...1.04))
+        var tries = 0
+        repeat {
+          tries += 1
+          if tries > 24 { return nil }
+          place(&object, using: &generator)
+        } while !objects.allSatisfy { isApart($0.box, object.box) }
+        objects.append(object)
+        owners.append(index)
+      }
+    }
+    return holdsRelations(prompt, objects, owners) ? objects : nil
+  }
+
+  /// Radii that leave room for this many objects, in pixels.
+  private static func radii(for count: Int) -> ClosedRange<Float> {
+    switch count {
+    case 1: 5...6.8
+    case 2: 4.8...6.2
+    case 3: 4.7...5.8
+    default: 4.6...5.4
+    }
+  }
+
+  private static func place(
+    _ object: inout SceneObject, using generator: inout some RandomNumberGenerator
+  ) {
+    let size = Float(SceneRenderer.size)
+    let box = object.box
+    let x = margin + box.halfWidth
+    let y = margin + box.halfHeight
+    object.centerX = generator.uniform(x...(size - x))
+    object.centerY = generator.uniform(y...(size - y))
+  }
+
+  private static func isApart(_ first: SceneBox, _ second: SceneBox) -> Bool {
+    (first.centerX - second.centerX).magnitude >= first.halfWidth + second.halfWidth + gap
+      || (first.centerY - second.centerY).magnitude >= first.halfHeight + second.halfHeight + gap
+  }
+
+  private static func holdsRelations(
+    _ prompt: ScenePrompt, _ objects: [SceneObject], _ owners: [Int]
+  ) -> Bool {
+    for (subject, owner) in zip(objects, owners) {
+      guard let position = prompt.include[owner].position else { continue }
+      for (reference, other) in zip(objects, owners) where other == position.reference {
+        let strength = position.relation.strength(subject: subject.box, reference: reference.box)
+        if strength < relationStrength { return false }
+      }
+    }
+    return true
+  }
+}

@@ -1,0 +1,63 @@
+/// Where one object stands relative to another, with GenEval's words.
+package enum SceneRelation: String, CaseIterable, Codable, Hashable, Sendable {
+  case leftOf = "left of"
+  case rightOf = "right of"
+  case above
+  case below
+
+  /// The relation seen from the other object.
+  package var opposite: SceneRelation {
+    switch self {
+    case .leftOf: .rightOf
+    case .rightOf: .leftOf
+    case .above: .below
+    case .below: .above
+    }
+  }
+
+  /// How clearly `subject` stands in this relation to `reference`, in -1...1; the relation holds
+  /// above ``threshold``.
+  ///
+  /// GenEval's `relative_position` (arXiv 2310.11513): the offset of the centres, each axis reduced
+  /// by a tenth of both boxes' extents, over the length of the full offset. Diagonal neighbours may
+  /// hold two relations at once.
+  package func strength(subject: SceneBox, reference: SceneBox) -> Float {
+    let dx = subject.centerX - reference.centerX
+    let dy = subject.centerY - reference.centerY
+    let length = (dx * dx + dy * dy).squareRoot()
+    if length < 1e-3 { return 0 }
+    let slackX = Self.slack * 2 * (subject.halfWidth + reference.halfWidth)
+    let slackY = Self.slack * 2 * (subject.halfHeight + reference.halfHeight)
+    switch self {
+    case .leftOf: return Self.reduced(-dx, slackX) / length
+    case .rightOf: return Self.reduced(dx, slackX) / length
+    case .above: return Self.reduced(-dy, slackY) / length
+    case .below: return Self.reduced(dy, slackY) / length
+    }
+  }
+
+  /// The relation holds where the strength is above this.
+  package static let threshold: Float = 0.5
+
+  private static let slack: Float = 0.1
+
+  private static func reduced(_ offset: Float, _ slack: Float) -> Float {
+    let rest = max(offset.magnitude - slack, 0)
+    return offset < 0 ? -rest : rest
+  }
+}
+
+/// A bounding box in pixels: x to the right, y down, the origin at the image's top left corner.
+package struct SceneBox: Hashable, Sendable {
+  package var centerX: Float
+  package var centerY: Float
+  package var halfWidth: Float
+  package var halfHeight: Float
+
+  package init(centerX: Float, centerY: Float, halfWidth: Float, halfHeight: Float) {
+    self.centerX = centerX
+    self.centerY = centerY
+    self.halfWidth = halfWidth
+    self.halfHeight = halfHeight
+  }
+}
