@@ -1,0 +1,84 @@
+import Foundation
+
+/// One axis of a chart: its range, its ticks, and where values fall on it.
+package struct Axis: Sendable {
+  package enum Scale: Sendable {
+    case linear
+    /// Powers of ten; only positive values can be drawn.
+    case logarithmic
+  }
+
+  package let scale: Scale
+  /// Ends of the axis, both ticks.
+  package let range: ClosedRange<Double>
+  /// Values that carry a gridline and a label, rising.
+  package let ticks: [Double]
+  /// Decimals that tell neighbouring ticks apart.
+  let decimals: Int
+
+  /// An axis that holds all values, its ends at round numbers.
+  ///
+  /// Without values it runs over 0...1. On a logarithmic axis values that are not positive are
+  /// ignored.
+  package init(covering values: [Double], scale: Scale = .linear, wantedTicks: Int = 5) {
+    self.scale = scale
+    switch scale {
+    case .linear:
+      let usable = values.filter(\.isFinite)
+      var low = usable.min() ?? 0
+      var high = usable.max() ?? 1
+      if high - low < max(abs(high), abs(low), 1e-300) * 1e-9 {
+        let pad = high == 0 ? 1 : abs(high) * 0.5
+        (low, high) = (low >= 0 ? max(0, low - pad) : low - pad, high + pad)
+      }
+      let step = Axis.roundStep((high - low) / Double(max(1, wantedTicks)))
+      let first = (low / step + 1e-9).rounded(.down)
+      let last = (high / step - 1e-9).rounded(.up)
+      ticks = (0...Int(last - first)).map { (first + Double($0)) * step }
+      decimals = max(0, -Int(log10(step).rounded(.down)))
+    case .logarithmic:
+      let usable = values.filter { $0.isFinite && $0 > 0 }
+      let low = log10(usable.min() ?? 0.1).rounded(.down)
+      let high = max(low + 1, log10(usable.max() ?? 1).rounded(.up))
+      let stride = max(1, ((high - low) / Double(max(1, wantedTicks))).rounded(.up))
+      let steps = Int(((high - low) / stride).rounded(.up))
+      ticks = (0...steps).map { pow(10, low + Double($0) * stride) }
+      decimals = 0
+    }
+    range = ticks[0]...ticks[ticks.count - 1]
+  }
+
+  /// 1, 2 or 5 times a power of ten, at least `rough`.
+  private static func roundStep(_ rough: Double) -> Double {
+    let power = pow(10, log10(rough).rounded(.down))
+    let factor = [1, 2, 5, 10].first { rough <= $0 * power * (1 + 1e-9) } ?? 10
+    return factor * power
+  }
+
+  /// 0 at the axis' low end, 1 at its high end; nil where the value cannot be drawn.
+  package func position(of value: Double) -> Double? {
+    guard value.isFinite else { return nil }
+    switch scale {
+    case .linear:
+      return (value - range.lowerBound) / (range.upperBound - range.lowerBound)
+    case .logarithmic:
+      guard value > 0 else { return nil }
+      let low = log10(range.lowerBound)
+      return (log10(value) - low) / (log10(range.upperBound) - low)
+    }
+  }
+
+  /// The text beside a tick.
+  package func label(_ tick: Double) -> String {
+    switch scale {
+    case .logarithmic:
+      let exponent = Int(log10(tick).rounded())
+      return (-2...3).contains(exponent)
+        ? Figures.fixed(tick, max(0, -exponent)) : "1e\(exponent)"
+    case .linear:
+      let value = abs(tick) < abs(range.upperBound - range.lowerBound) * 1e-9 ? 0 : tick
+      if decimals > 4 { return value == 0 ? "0" : String(format: "%.0e", value) }
+      return Figures.fixed(value, decimals)
+    }
+  }
+}

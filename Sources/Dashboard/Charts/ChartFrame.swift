@@ -1,0 +1,177 @@
+/// The plotting area that charts share: axes with gridlines and labels, a legend, a title and a
+/// description for those who do not see the picture.
+///
+/// Colours come from the classes of `ChartStyle`, so a page and a file of its own look alike, in
+/// light and in dark.
+struct ChartFrame {
+  static let width = 480.0
+  private static let left = 54.0
+  private static let right = 14.0
+  private static let legendRow = 18.0
+  private static let plotHeight = 196.0
+  /// Width of one letter of the legend; system fonts at 12 px stay under it.
+  private static let letter = 6.6
+
+  let x: Axis
+  let y: Axis
+  let xLabel: String
+  let yLabel: String
+  let legend: [(name: String, style: Int)]
+  private let legendPlaces: [(x: Double, row: Int)]
+  private let top: Double
+  /// Height of the whole picture.
+  let height: Double
+
+  init(
+    x: Axis, y: Axis, xLabel: String, yLabel: String, legend: [(name: String, style: Int)]
+  ) {
+    self.x = x
+    self.y = y
+    self.xLabel = xLabel
+    self.yLabel = yLabel
+    self.legend = legend.count > 1 ? legend : []
+    var places: [(x: Double, row: Int)] = []
+    var (cursor, row) = (ChartFrame.left, 0)
+    for entry in self.legend {
+      let width = 34 + Double(entry.name.count) * ChartFrame.letter
+      if cursor + width > ChartFrame.width, cursor > ChartFrame.left {
+        (cursor, row) = (ChartFrame.left, row + 1)
+      }
+      places.append((cursor, row))
+      cursor += width
+    }
+    legendPlaces = places
+    top = 26 + (places.isEmpty ? 0 : Double(row + 1) * ChartFrame.legendRow)
+    height = top + ChartFrame.plotHeight + 42
+  }
+
+  /// The place of a value on the picture; nil where it cannot be drawn.
+  func place(_ xValue: Double, _ yValue: Double) -> (x: Double, y: Double)? {
+    guard let across = x.position(of: xValue), let up = y.position(of: yValue) else { return nil }
+    return (
+      ChartFrame.left + across * (ChartFrame.width - ChartFrame.left - ChartFrame.right),
+      top + (1 - up) * ChartFrame.plotHeight
+    )
+  }
+
+  /// Gridlines, ticks, labels and legend: what lies under the data.
+  func furniture() -> Markup {
+    element("g") {
+      for tick in y.ticks {
+        if let place = place(x.range.lowerBound, tick) {
+          line("grid", (ChartFrame.left, place.y), (ChartFrame.width - ChartFrame.right, place.y))
+          label("tick", ChartFrame.left - 7, place.y + 4, y.label(tick), anchor: "end")
+        }
+      }
+      for tick in x.ticks {
+        if let place = place(tick, y.range.lowerBound) {
+          line("axis", (place.x, place.y), (place.x, place.y + 4))
+          label("tick", place.x, place.y + 17, x.label(tick), anchor: "middle")
+        }
+      }
+      baseline()
+      label("unit", ChartFrame.left - 44, top - 10, yLabel, anchor: "start")
+      label(
+        "unit", ChartFrame.width - ChartFrame.right, top + ChartFrame.plotHeight + 36, xLabel,
+        anchor: "end")
+      for (entry, place) in zip(legend, legendPlaces) {
+        let middle = 10 + Double(place.row) * ChartFrame.legendRow
+        line("line s\(entry.style)", (place.x, middle), (place.x + 20, middle))
+        label("key", place.x + 25, middle + 4, entry.name, anchor: "start")
+      }
+    }
+  }
+
+  private func baseline() -> Markup {
+    let y = top + ChartFrame.plotHeight
+    return line("axis", (ChartFrame.left, y), (ChartFrame.width - ChartFrame.right, y))
+  }
+
+  private func line(
+    _ style: String, _ from: (x: Double, y: Double), _ to: (x: Double, y: Double)
+  ) -> Markup {
+    Shape.line(style, from, to)
+  }
+
+  private func label(
+    _ style: String, _ x: Double, _ y: Double, _ text: String, anchor: String
+  ) -> Markup {
+    Shape.label(style, x, y, text, anchor: anchor)
+  }
+}
+
+/// SVG primitives with rounded coordinates.
+enum Shape {
+  static func line(
+    _ style: String, _ from: (x: Double, y: Double), _ to: (x: Double, y: Double)
+  ) -> Markup {
+    element(
+      "line",
+      [
+        "class": style, "x1": Figures.coordinate(from.x), "y1": Figures.coordinate(from.y),
+        "x2": Figures.coordinate(to.x), "y2": Figures.coordinate(to.y),
+      ])
+  }
+
+  /// Text with its baseline at `y`; `anchor` is start, middle or end.
+  static func label(
+    _ style: String, _ x: Double, _ y: Double, _ text: String, anchor: String
+  ) -> Markup {
+    element(
+      "text",
+      [
+        "class": style, "x": Figures.coordinate(x), "y": Figures.coordinate(y),
+        "text-anchor": anchor,
+      ]
+    ) { text }
+  }
+
+  static func circle(_ style: String, _ centre: (x: Double, y: Double), radius: Double) -> Markup {
+    element(
+      "circle",
+      [
+        "class": style, "cx": Figures.coordinate(centre.x), "cy": Figures.coordinate(centre.y),
+        "r": Figures.coordinate(radius),
+      ])
+  }
+
+  static func rectangle(
+    _ style: String, x: Double, y: Double, width: Double, height: Double, corner: Double = 0,
+    title: String? = nil
+  ) -> Markup {
+    element(
+      "rect",
+      [
+        "class": style, "x": Figures.coordinate(x), "y": Figures.coordinate(y),
+        "width": Figures.coordinate(width), "height": Figures.coordinate(height),
+        "rx": Figures.coordinate(corner),
+      ]
+    ) {
+      if let title { element("title") { title } }
+    }
+  }
+
+  /// The outermost element of a picture, with its title and description for screen readers.
+  static func picture(
+    id: String, width: Double, height: Double, title: String, description: String,
+    standalone: Bool = false, @MarkupBuilder _ content: () -> [Markup]
+  ) -> Markup {
+    let children: [Markup] =
+      [
+        element("title", ["id": "\(id)-title"]) { title },
+        element("desc", ["id": "\(id)-description"]) { description },
+      ] + content()
+    let size = "\(Figures.coordinate(width)) \(Figures.coordinate(height))"
+    var attributes: [(name: String, value: String)] = [
+      ("class", "picture"), ("viewBox", "0 0 \(size)"), ("role", "img"),
+      ("aria-labelledby", "\(id)-title \(id)-description"),
+    ]
+    if standalone {
+      attributes += [
+        ("xmlns", "http://www.w3.org/2000/svg"), ("width", Figures.coordinate(width)),
+        ("height", Figures.coordinate(height)),
+      ]
+    }
+    return .element(name: "svg", attributes: attributes, children: children)
+  }
+}

@@ -1,0 +1,76 @@
+import Runs
+
+/// The same prompts and seeds before and after training, side by side.
+struct SamplesSection {
+  let before: SampleTiles?
+  let after: SampleTiles?
+
+  func markup() -> Markup {
+    guard let sheet = (after ?? before)?.sheet else {
+      return element("p", ["class": "notice"]) { "No sample grid has been written yet." }
+    }
+    return .fragment([
+      element("p", ["class": "quiet"]) {
+        "Left before training, right after "
+        after.map { "\($0.sheet.epoch) epochs" } ?? "training (not yet there)"
+        ", from the same prompt and the same initial noise. ✓: exactly what the prompt asks; "
+        "✗: not. "
+        verdicts() ?? ""
+      },
+      element("ul", ["class": "samples"]) {
+        for index in sheet.samples.indices { item(index, sheet.samples[index]) }
+      },
+    ])
+  }
+
+  /// How many samples passed before and after, when the reward gives a verdict.
+  private func verdicts() -> String? {
+    guard let before = before.flatMap(SamplesSection.passes),
+      let after = after.flatMap(SamplesSection.passes)
+    else { return nil }
+    return "Of these \(after.of), \(before.passed) passed before and \(after.passed) after."
+  }
+
+  private static func passes(_ tiles: SampleTiles) -> (passed: Int, of: Int)? {
+    let verdicts = tiles.sheet.samples.compactMap(\.passed)
+    return verdicts.isEmpty ? nil : (verdicts.filter { $0 }.count, verdicts.count)
+  }
+
+  private func item(_ index: Int, _ sample: SampleSheet.Sample) -> Markup {
+    element("li") {
+      element("div", ["class": "pair"]) {
+        half(before, index, sample, when: "before")
+        half(after, index, sample, when: "after")
+      }
+      element("p") { sample.prompt }
+    }
+  }
+
+  /// One image with its mark. A sheet of other prompts or seeds does not line up and is not shown.
+  private func half(
+    _ tiles: SampleTiles?, _ index: Int, _ wanted: SampleSheet.Sample, when: String
+  ) -> Markup {
+    guard let tiles, tiles.links.indices.contains(index),
+      tiles.sheet.samples[index].prompt == wanted.prompt,
+      tiles.sheet.samples[index].seed == wanted.seed
+    else {
+      return element("div") { element("div", ["class": "absent"]) { "no image \(when)" } }
+    }
+    let sample = tiles.sheet.samples[index]
+    let verdict = sample.passed.map { $0 ? ", as asked" : ", not as asked" } ?? ""
+    return element("div") {
+      element(
+        "img",
+        [
+          "src": tiles.links[index], "alt": "\(sample.prompt), \(when) training\(verdict)",
+          "width": "\(tiles.sheet.tileWidth)", "height": "\(tiles.sheet.tileHeight)",
+        ])
+      element("div", ["class": "mark"]) {
+        element("span") { sample.reward.map { Figures.fixed($0, 2) } ?? "" }
+        if let passed = sample.passed {
+          element("b", ["class": passed ? "good" : "bad"]) { passed ? "✓" : "✗" }
+        }
+      }
+    }
+  }
+}
