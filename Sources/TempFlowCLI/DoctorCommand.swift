@@ -1,17 +1,128 @@
 import ArgumentParser
 import Foundation
+import Torch
 
 /// `tempflow doctor`: says whether this machine can run the rest.
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",
     abstract: "Checks that this machine has what the other commands need.",
-    discussion: "Example: tempflow doctor --json")
+    discussion: """
+      Ends with status 1 when something that is needed is missing; each line says what to do.
+
+      Example: tempflow doctor --model Models/shapes --json
+      """)
+
+  @Option(name: .long, help: "Model folder to look for.")
+  var model = "Models/shapes"
+
+  @Option(name: .long, help: "Folder that runs are to be written to.")
+  var runs = "."
 
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let report = ["processors": ProcessInfo.processInfo.activeProcessorCount]
-    try output.print(report) { "processors  \(report["processors", default: 1])" }
+    let report = Diagnosis(model: model, runs: runs)
+    try output.print(report) { report.text }
+    guard report.isSound else { throw ExitCode.failure }
+  }
+}
+
+/// What `doctor` found.
+struct Diagnosis: Encodable {
+  /// How bad a finding is.
+  enum Level: String, Encodable {
+    case good, warning, failure
+  }
+
+  /// One thing looked at.
+  struct Finding: Encodable {
+    var subject: String
+    var level: Level
+    /// What was found and, unless good, what to do.
+    var detail: String
+  }
+
+  var version = Version.current
+  var findings: [Finding]
+
+  /// Whether nothing that is needed is missing.
+  var isSound: Bool { findings.allSatisfy { $0.level != .failure } }
+
+  /// One line per finding.
+  var text: String {
+    findings.map { finding in
+      let mark =
+        switch finding.level {
+        case .good: "ok  "
+        case .warning: "note"
+        case .failure: "FAIL"
+        }
+      let subject = finding.subject.padding(toLength: 10, withPad: " ", startingAt: 0)
+      return "\(mark)  \(subject)  \(finding.detail)"
+    }.joined(separator: "\n")
+  }
+
+  init(model: String, runs: String) {
+    findings = [
+      Self.libtorch, Self.threads, Self.cuda, Self.modelFolder(model), Self.disk(runs),
+    ]
+  }
+
+  private static var libtorch: Finding {
+    let (found, needed) = (TorchRuntime.version, TorchRuntime.supportedVersion)
+    guard found == needed || found.hasPrefix("\(needed)+") else {
+      return Finding(
+        subject: "libtorch", level: .failure,
+        detail: "\(found) is loaded but \(needed) is needed; run `make setup`, or set LIBTORCH to "
+          + "a PyTorch \(needed) and build again")
+    }
+    return Finding(subject: "libtorch", level: .good, detail: found)
+  }
+
+  private static var threads: Finding {
+    let processors = ProcessInfo.processInfo.activeProcessorCount
+    return Finding(
+      subject: "threads", level: .good,
+      detail: "\(TorchRuntime.threadCount) for one operator, \(processors) processors")
+  }
+
+  private static var cuda: Finding {
+    if let failure = TorchRuntime.cudaFailure {
+      let reason = failure.split(separator: "\n").first ?? "no reason given"
+      return Finding(subject: "CUDA", level: .warning, detail: "not used: \(reason)")
+    }
+    return Finding(
+      subject: "CUDA", level: .good, detail: "\(TorchRuntime.cudaDeviceCount) device(s)")
+  }
+
+  private static func modelFolder(_ path: String) -> Finding {
+    let index = URL(filePath: path).appending(path: "model_index.json").path()
+    guard FileManager.default.fileExists(atPath: index) else {
+      return Finding(
+        subject: "model", level: .warning,
+        detail: "\(path) holds no model_index.json; name a diffusers folder with --model, or make "
+          + "the embedded one with `tempflow pretrain Recipes/shapes-pretrain.yaml`")
+    }
+    return Finding(subject: "model", level: .good, detail: path)
+  }
+
+  private static func disk(_ path: String) -> Finding {
+    do {
+      let attributes = try FileManager.default.attributesOfFileSystem(forPath: path)
+      let free = (attributes[.systemFreeSize] as? NSNumber)?.doubleValue ?? 0
+      let gigabytes = free / 1e9
+      let text = gigabytes.formatted(.number.precision(.fractionLength(1)))
+      guard gigabytes >= 1 else {
+        return Finding(
+          subject: "disk", level: .failure,
+          detail: "\(text) GB free under \(path); a run needs about 1 GB, so make room")
+      }
+      return Finding(subject: "disk", level: .good, detail: "\(text) GB free under \(path)")
+    } catch {
+      return Finding(
+        subject: "disk", level: .failure,
+        detail: "\(path): \(error.localizedDescription); name a folder that exists with --runs")
+    }
   }
 }
