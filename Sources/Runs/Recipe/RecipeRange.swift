@@ -1,0 +1,72 @@
+/// The numbers a setting may have: `1...`, `0...1`, `..<10`, `.above(0)`, `.any`.
+package protocol RecipeRange<Bound> {
+  /// `Int` or `Double`.
+  associatedtype Bound: Comparable
+
+  /// Whether a value may be used.
+  func contains(_ value: Bound) -> Bool
+
+  /// The limits in words, following "must be": "at least 1", "between 0 and 1".
+  var limits: String { get }
+
+  /// A value inside, which reading goes on with after an error has been recorded.
+  var standIn: Bound { get }
+}
+
+extension ClosedRange: RecipeRange {
+  package var limits: String { "between \(lowerBound) and \(upperBound)" }
+  package var standIn: Bound { lowerBound }
+}
+
+extension Range: RecipeRange {
+  package var limits: String { "at least \(lowerBound) and below \(upperBound)" }
+  package var standIn: Bound { lowerBound }
+}
+
+extension PartialRangeFrom: RecipeRange {
+  package var limits: String { "at least \(lowerBound)" }
+  package var standIn: Bound { lowerBound }
+}
+
+extension PartialRangeThrough: RecipeRange {
+  package var limits: String { "at most \(upperBound)" }
+  package var standIn: Bound { upperBound }
+}
+
+/// The numbers above a bound, which is not among them.
+package struct NumbersAbove: RecipeRange {
+  let lower: Double
+  let upper: Double?
+
+  package func contains(_ value: Double) -> Bool {
+    value > lower && upper.map { value <= $0 } ?? true
+  }
+
+  package var limits: String {
+    upper.map { "above \(lower) and at most \($0)" } ?? "above \(lower)"
+  }
+
+  package var standIn: Double { upper ?? lower + 1 }
+}
+
+/// Every finite number.
+package struct AnyNumber: RecipeRange {
+  package func contains(_ value: Double) -> Bool { value.isFinite }
+  package var limits: String { "finite" }
+  package var standIn: Double { 0 }
+}
+
+extension RecipeRange where Self == NumbersAbove {
+  /// Numbers above `lower`, `lower` itself not allowed.
+  package static func above(_ lower: Double) -> Self { Self(lower: lower, upper: nil) }
+
+  /// Numbers above `lower`, up to and including `upper`.
+  package static func above(_ lower: Double, through upper: Double) -> Self {
+    Self(lower: lower, upper: upper)
+  }
+}
+
+extension RecipeRange where Self == AnyNumber {
+  /// Every finite number.
+  package static var any: Self { Self() }
+}

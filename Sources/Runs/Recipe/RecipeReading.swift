@@ -1,0 +1,30 @@
+/// What the sections of one document share while they are read.
+final class RecipeReading {
+  /// The folder that the recipe's relative paths start from, absolute.
+  let folder: String
+  /// The folder that relative paths of `--set` start from, absolute.
+  let currentFolder: String
+  var issues: [RecipeIssue] = []
+  var warnings: [RecipeIssue] = []
+
+  init(folder: String, currentFolder: String) {
+    self.folder = folder
+    self.currentFolder = currentFolder
+  }
+
+  /// A path as an absolute one without `.`, `..` and doubled slashes.
+  func absolutePath(_ path: String, origin: RecipeOrigin) -> String {
+    if case .override = origin { return Self.normalised(path, in: currentFolder) }
+    return Self.normalised(path, in: folder)
+  }
+
+  /// Joins by text alone: nothing is looked up on disk.
+  static func normalised(_ path: String, in folder: String) -> String {
+    let whole = path.hasPrefix("/") ? path : folder + "/" + path
+    var parts: [Substring] = []
+    for part in whole.split(separator: "/") where part != "." {
+      if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+    }
+    return "/" + parts.joined(separator: "/")
+  }
+}

@@ -1,0 +1,215 @@
+/// One section of a recipe, read key by key.
+///
+/// A getter never stops the reading: what is wrong is recorded, and the default (or some valid value)
+/// is returned, so that one reading finds every error. `RecipeDocument.read` throws them all and
+/// lets nothing read from a faulty recipe out. Keys that no getter has asked for are errors.
+package final class RecipeSection {
+  /// The dotted path from the root, empty for the root itself.
+  package let path: String
+  /// Where the section starts, or, when it is absent, where its parent does.
+  package let origin: RecipeOrigin
+
+  /// What has been read so far, in order.
+  private(set) var resolved: [(key: String, value: ResolvedValue)] = []
+
+  private let entries: [RecipeEntry]
+  private let reading: RecipeReading
+  /// True when the section could not be read at all: nothing more is reported about it.
+  private let isBroken: Bool
+  private var asked: [String] = []
+  private var children: [RecipeSection] = []
+
+  init(
+    path: String, origin: RecipeOrigin, entries: [RecipeEntry], reading: RecipeReading,
+    isBroken: Bool = false
+  ) {
+    self.path = path
+    self.origin = origin
+    self.entries = entries
+    self.reading = reading
+    self.isBroken = isBroken
+  }
+
+  /// The keys given in this section, as written, in order.
+  package var givenKeys: [String] { entries.map(\.key) }
+
+  /// Whether the recipe or `--set` gives the key.
+  package func isGiven(_ key: String) -> Bool { entry(key) != nil }
+
+  /// The form of a key's value, for settings that may be written in several ways. Asks for the key.
+  package func shape(of key: String) -> RecipeShape {
+    ask(key)
+    guard let entry = entry(key) else { return .absent }
+    if entry.value.isNull { return .null }
+    switch entry.value.content {
+    case .scalar: return .scalar
+    case .list: return .list
+    case .section: return .section
+    }
+  }
+
+  /// A value of a kind; without a default the key is required.
+  package func value<Value>(
+    _ key: String, _ kind: RecipeKind<Value>, default defaultValue: Value? = nil
+  ) -> Value {
+    ask(key)
+    let fallback = defaultValue ?? kind.standIn
+    guard let entry = entry(key) else {
+      if defaultValue == nil { missing(key) }
+      record(key, kind.write(fallback))
+      return fallback
+    }
+    let value = read(entry, kind) ?? fallback
+    record(key, kind.write(value))
+    return value
+  }
+
+  /// A value that may be absent or null.
+  package func optional<Value>(_ key: String, _ kind: RecipeKind<Value>) -> Value? {
+    ask(key)
+    var value: Value?
+    if let entry = entry(key), !entry.value.isNull { value = read(entry, kind) }
+    record(key, value.map(kind.write) ?? .scalar("null"))
+    return value
+  }
+
+  /// A section; an absent one reads as empty, so that its defaults apply.
+  package func section(_ key: String) -> RecipeSection {
+    ask(key)
+    let child = child(key, entry(key))
+    record(key, .section(child))
+    return child
+  }
+
+  /// A section, or nil when it is absent or null.
+  package func optionalSection(_ key: String) -> RecipeSection? {
+    ask(key)
+    guard let entry = entry(key), !entry.value.isNull else {
+      record(key, .scalar("null"))
+      return nil
+    }
+    let child = child(key, entry)
+    record(key, .section(child))
+    return child
+  }
+
+  /// A list of sections, empty when it is absent.
+  package func sections(_ key: String) -> [RecipeSection] {
+    ask(key)
+    guard let entry = entry(key) else {
+      record(key, .list([]))
+      return []
+    }
+    guard case .list(let items) = entry.value.content else {
+      fail(entry.value.issue(expected: "a list of sections"), key)
+      record(key, .list([]))
+      return []
+    }
+    let children = items.enumerated().map { index, item in
+      child("\(key).\(index)", RecipeEntry(key: key, keyOrigin: item.origin, value: item))
+    }
+    record(key, .list(children.map(ResolvedValue.section)))
+    return children
+  }
+
+  /// Records an error about a key's value that a getter cannot know, such as two settings at odds.
+  package func report(_ key: String, _ message: String) {
+    fail(RecipeIssue(entry(key)?.value.origin ?? origin, message), key)
+  }
+
+  /// Records a warning about a key.
+  package func warn(_ key: String, _ message: String) {
+    guard !isBroken else { return }
+    let place = entry(key)?.keyOrigin ?? origin
+    reading.warnings.append(RecipeIssue(place, "\(name(key)): \(message)"))
+  }
+
+  /// Accepts a key that other settings leave without effect, with a warning when it is given.
+  ///
+  /// - Parameter reason: completes "has no effect: ", for example `"weighting is none"`.
+  package func unused(_ key: String, because reason: String) {
+    ask(key)
+    if isGiven(key) { warn(key, "has no effect: \(reason)") }
+  }
+
+  /// A path relative to the recipe's folder, made absolute.
+  func absolutePath(_ path: String) -> String {
+    RecipeReading.normalised(path, in: reading.folder)
+  }
+
+  /// Reports every key that was given but never asked for, here and below.
+  func finish() {
+    guard !isBroken else { return }
+    for entry in entries where !asked.contains(entry.key) {
+      reading.issues.append(RecipeIssue(entry.keyOrigin, unknown(entry.key)))
+    }
+    for child in children { child.finish() }
+  }
+
+  // MARK: - Reading one key
+
+  private func entry(_ key: String) -> RecipeEntry? { entries.first { $0.key == key } }
+
+  private func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+
+  private func ask(_ key: String) {
+    if !asked.contains(key) { asked.append(key) }
+  }
+
+  private func record(_ key: String, _ value: ResolvedValue) {
+    if let index = resolved.firstIndex(where: { $0.key == key }) {
+      resolved[index].value = value
+    } else {
+      resolved.append((key, value))
+    }
+  }
+
+  private func read<Value>(_ entry: RecipeEntry, _ kind: RecipeKind<Value>) -> Value? {
+    do throws(RecipeIssue) {
+      return try kind.read(entry.value, reading)
+    } catch {
+      fail(error, entry.key)
+      return nil
+    }
+  }
+
+  private func child(_ key: String, _ entry: RecipeEntry?) -> RecipeSection {
+    var entries: [RecipeEntry] = []
+    var isBroken = isBroken
+    if case .section(let found)? = entry?.value.content {
+      entries = found
+    } else if let entry, !entry.value.isNull {
+      fail(entry.value.issue(expected: "a section"), key)
+      isBroken = true
+    }
+    let child = RecipeSection(
+      path: name(key), origin: entry?.keyOrigin ?? origin, entries: entries, reading: reading,
+      isBroken: isBroken)
+    children.append(child)
+    return child
+  }
+
+  private func missing(_ key: String) {
+    fail(RecipeIssue(origin, "is required and missing"), key)
+  }
+
+  private func fail(_ issue: RecipeIssue, _ key: String) {
+    guard !isBroken else { return }
+    reading.issues.append(RecipeIssue(issue.origin, "\(name(key)): \(issue.message)"))
+  }
+
+  private func unknown(_ key: String) -> String {
+    let place = path.isEmpty ? "" : " in \"\(path)\""
+    let missing = asked.filter { !isGiven($0) }
+    if let near = nearest(to: key, among: missing) ?? nearest(to: key, among: asked) {
+      return "unknown key \"\(key)\"\(place); did you mean \"\(near)\"?"
+    }
+    let valid = asked.isEmpty ? "it takes no keys" : "valid: " + asked.joined(separator: ", ")
+    return "unknown key \"\(key)\"\(place); \(valid)"
+  }
+}
+
+/// The form of a value in a recipe.
+package enum RecipeShape: Sendable {
+  case absent, null, scalar, list, section
+}
