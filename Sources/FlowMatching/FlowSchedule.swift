@@ -1,0 +1,93 @@
+import Foundation
+
+/// The sigmas a sampler visits: `sigma_0 = 1 > … > sigma_{N-1} > sigma_N = 0`, in float64.
+///
+/// Sigma is the only clock below the pipelines; a model's timestep is its pipeline's business.
+public struct FlowSchedule: Hashable, Sendable {
+  /// The grid before any shift, with N points.
+  public enum Grid: String, Hashable, Sendable {
+    /// From the largest to the smallest sigma of training. A static shift has already bent the
+    /// ends of that range, so the shift counts twice; this is what SD3's pipeline does.
+    case trainedRange
+    /// `1, …, 1/N`; FLUX's and Qwen-Image's pipelines ask for it.
+    case uniform
+  }
+
+  /// N + 1 values, strictly falling, the last one 0.
+  public let sigmas: [Double]
+
+  /// N, the number of model evaluations of one sample.
+  public var stepCount: Int { sigmas.count - 1 }
+
+  /// A schedule from its sigmas: at most 1, strictly falling, ending in 0.
+  public init(sigmas: [Double]) {
+    precondition(sigmas.count >= 2, "a schedule needs at least one step")
+    precondition(sigmas[0] <= 1 && sigmas.last == 0, "sigmas run from at most 1 down to 0")
+    precondition(zip(sigmas, sigmas.dropFirst()).allSatisfy { $0 > $1 }, "sigmas must fall")
+    self.sigmas = sigmas
+  }
+
+  /// The schedule that diffusers' `FlowMatchEulerDiscreteScheduler` makes.
+  ///
+  /// - Parameters:
+  ///   - configuration: the model's scheduler configuration.
+  ///   - stepCount: N, at least 1.
+  ///   - imageTokens: tokens of the image inside the network; needed for dynamic shifting only.
+  ///   - grid: nil takes `uniform` for dynamic shifting and `trainedRange` otherwise.
+  public init(
+    _ configuration: SchedulerConfiguration, stepCount: Int, imageTokens: Int? = nil,
+    grid: Grid? = nil
+  ) {
+    precondition(stepCount >= 1, "a schedule needs at least one step")
+    let dynamic = configuration.usesDynamicShifting
+    let grid = grid ?? (dynamic ? .uniform : .trainedRange)
+    let shift: (Double) -> Double
+    if dynamic {
+      guard let imageTokens else {
+        preconditionFailure("dynamic shifting needs the number of image tokens")
+      }
+      let mu = configuration.mu(imageTokens: imageTokens)
+      let strength = configuration.timeShift == .exponential ? exp(mu) : mu
+      shift = { strength / (strength + 1 / $0 - 1) }
+    } else {
+      let strength = configuration.shift
+      shift = { strength * $0 / (1 + (strength - 1) * $0) }
+    }
+    let smallest =
+      switch grid {
+      case .uniform: 1 / Double(stepCount)
+      case .trainedRange:
+        dynamic
+          ? 1 / Double(configuration.trainingTimesteps)
+          : shift(1 / Double(configuration.trainingTimesteps))
+      }
+    var sigmas = Self.linear(from: 1, to: smallest, count: stepCount).map(shift)
+    if let terminal = configuration.terminalSigma, stepCount > 1 {
+      let scale = (1 - terminal) / (1 - sigmas[stepCount - 1])
+      sigmas = sigmas.map { 1 - (1 - $0) * scale }
+    }
+    self.init(sigmas: sigmas + [0])
+  }
+
+  /// The coefficients of step `index` (0..<N), from `sigma_index` to `sigma_{index+1}`.
+  public func step(_ index: Int, _ dynamics: Dynamics) -> StepCoefficients {
+    precondition((0..<stepCount).contains(index), "step \(index) of \(stepCount)")
+    return StepCoefficients(
+      dynamics, sigma: sigmas[index], nextSigma: sigmas[index + 1],
+      finiteSigma: sigmas[index] == 1 ? sigmas[index + 1] : sigmas[index])
+  }
+
+  /// `c = 1 / mean w` over the given steps: the noise-aware weights `c w_i` average to 1.
+  public func weightNormalizer(over steps: [Int], _ dynamics: Dynamics) -> Double {
+    precondition(!steps.isEmpty, "no steps to average over")
+    let total = steps.reduce(0) { $0 + step($1, dynamics).noiseScale }
+    precondition(total > 0, "deterministic steps have no noise-aware weight")
+    return Double(steps.count) / total
+  }
+
+  private static func linear(from start: Double, to end: Double, count: Int) -> [Double] {
+    guard count > 1 else { return [start] }
+    let spacing = (end - start) / Double(count - 1)
+    return (0..<count).map { $0 == count - 1 ? end : start + Double($0) * spacing }
+  }
+}

@@ -1,0 +1,53 @@
+public import Torch
+
+// B: rows of the batch. All arithmetic is float32, whatever the network's type: the ratio of two
+// log-probabilities is decided by differences that half precision rounds away.
+
+extension StepCoefficients {
+  /// The deterministic step `x' = x + dt v`: `[B, …], [B, …] -> [B, …]`.
+  public func deterministic(_ latents: Tensor, velocity: Tensor) -> Tensor {
+    latents + velocity.to(.float32) * timeStep
+  }
+
+  /// `mean = A x + b v`, the expectation of the stochastic step: `[B, …], [B, …] -> [B, …]`.
+  public func mean(_ latents: Tensor, velocity: Tensor) -> Tensor {
+    latents * latentFactor + velocity.to(.float32) * velocityFactor
+  }
+
+  /// `x' = mean + w eps`; `noise` is standard normal and broadcasts against the mean.
+  public func stochastic(_ latents: Tensor, velocity: Tensor, noise: Tensor) -> Tensor {
+    mean(latents, velocity: velocity) + noise * noiseScale
+  }
+
+  /// `log p(x'|x)`, a mean over the elements of each row: `[B, …], [B, …] -> [B]`.
+  public func logProbability(of next: Tensor, mean: Tensor) -> Tensor {
+    precondition(residualFactor > 0, "a deterministic step has no log-probability")
+    let squared = (next - mean).squared().flattened(from: 1, to: -1).mean(dims: [1], keepDim: false)
+    return squared * -residualFactor - logNormalizer
+  }
+}
+
+/// Follows the flow deterministically from `sigma_first` to 0: `[B, …] -> [B, …]`.
+///
+/// - Parameters:
+///   - field: evaluated N - `first` times on all rows at once.
+///   - latents: float32 latents at `sigma_first`; at step 0 standard normal noise.
+///   - schedule: the sigmas to visit.
+///   - trunks: the condition of each row.
+///   - first: the first step to take, in 0..<N.
+///
+/// Records no gradients.
+public func integrate(
+  _ field: VelocityField, from latents: Tensor, over schedule: FlowSchedule, trunks: [Int],
+  first: Int = 0
+) -> Tensor {
+  withoutGradient {
+    var state = latents
+    for index in first..<schedule.stepCount {
+      let step = schedule.step(index, .deterministic)
+      let sigma = Tensor.full([trunks.count], step.sigma, dtype: .float32, device: state.device)
+      state = step.deterministic(state, velocity: field(state, sigma, trunks))
+    }
+    return state
+  }
+}

@@ -1,0 +1,75 @@
+import Foundation
+
+/// One step from `sigma` to `nextSigma`, as numbers in float64.
+///
+/// Every dynamics is linear in latents and velocity, so one form serves all of them:
+///
+///     mean = A x + b v        x' = mean + w eps        log p(x'|x) = -P mean_D (x' - mean)^2 - Z
+///
+/// `mean_D` is the mean over the D elements of a sample: clip ranges are tuned to a mean, not a
+/// sum.
+public struct StepCoefficients: Hashable, Sendable {
+  /// sigma_i in 0...1; 1 is noise.
+  public let sigma: Double
+  /// sigma_{i+1} < sigma_i.
+  public let nextSigma: Double
+  /// s_i, the noise rate per square root of time.
+  public let noiseRate: Double
+  /// w_i, the standard deviation of the noise that the step adds; 0 for a deterministic step.
+  public let noiseScale: Double
+  /// A_i, the factor of the latents in the mean.
+  public let latentFactor: Double
+  /// b_i, the factor of the velocity in the mean.
+  public let velocityFactor: Double
+  /// P_i, the factor of the mean squared residual in the log-probability.
+  public let residualFactor: Double
+  /// Z_i, the constant of the log-probability.
+  public let logNormalizer: Double
+
+  /// dt_i = sigma_{i+1} - sigma_i < 0.
+  public var timeStep: Double { nextSigma - sigma }
+
+  /// - Parameter finiteSigma: `sigma*`, the sigma used under `1 - sigma*` so that the first step,
+  ///   at sigma 1, stays finite.
+  init(_ dynamics: Dynamics, sigma: Double, nextSigma: Double, finiteSigma: Double) {
+    self.sigma = sigma
+    self.nextSigma = nextSigma
+    let timeStep = nextSigma - sigma
+    switch dynamics {
+    case .deterministic:
+      noiseRate = 0
+      noiseScale = 0
+      latentFactor = 1
+      velocityFactor = timeStep
+      residualFactor = 0
+      logNormalizer = 0
+    case .sde, .constantRate:
+      let rate =
+        if case .sde(let level) = dynamics {
+          level * (sigma / (1 - finiteSigma)).squareRoot()
+        } else if case .constantRate(let eta) = dynamics {
+          eta
+        } else {
+          0.0
+        }
+      let halfVariance = rate * rate / (2 * sigma)
+      noiseRate = rate
+      noiseScale = rate * (-timeStep).squareRoot()
+      latentFactor = 1 + halfVariance * timeStep
+      velocityFactor = (1 + halfVariance * (1 - sigma)) * timeStep
+      residualFactor = 1 / (2 * noiseScale * noiseScale)
+      logNormalizer = log(noiseScale) + log((2 * Double.pi).squareRoot())
+    case .coefficientPreserving(let level):
+      // x0 = x - sigma v and x1 = x + (1 - sigma) v predict data and noise;
+      // mean = (1 - sigma') x0 + sqrt(sigma'^2 - std^2) x1.
+      let deviation = nextSigma * sin(level * Double.pi / 2)
+      let predicted = max(0, nextSigma * nextSigma - deviation * deviation).squareRoot()
+      noiseRate = deviation / (-timeStep).squareRoot()
+      noiseScale = deviation
+      latentFactor = 1 - nextSigma + predicted
+      velocityFactor = predicted * (1 - sigma) - (1 - nextSigma) * sigma
+      residualFactor = 1
+      logNormalizer = 0
+    }
+  }
+}

@@ -1,0 +1,42 @@
+public import Torch
+
+/// A flow model seen from below the pipelines: where a batch of latents is heading.
+///
+/// `(latents [B, …] float32, sigma [B] float32, trunks: B indices) -> velocity [B, …]`
+///
+/// - `latents`: any shape after the batch dimension; every row may come from another sample.
+/// - `sigma`: the row's noise share in 0...1 (1 is noise, 0 is data). In a rollout all rows share
+///   one value; in training they differ.
+/// - `trunks`: which condition (prompt) each row uses, as an index into the list of samples that
+///   the caller announced.
+///
+/// The velocity is noise minus data, in any floating-point type; callers convert it to float32.
+/// Whether gradients are recorded is the caller's choice (`withGradient`, `withoutGradient`).
+public typealias VelocityField = (_ latents: Tensor, _ sigma: Tensor, _ trunks: [Int]) -> Tensor
+
+/// Classifier-free guidance, `v = u + g (c - u)`: `[B, …], [B, …] -> [B, …]`.
+///
+/// - Parameters:
+///   - conditional: `c`, the velocity under the prompt.
+///   - unconditional: `u`, the velocity under the negative prompt.
+///   - scale: `g`; 1 gives the conditional velocity, larger follows the prompt more closely.
+///
+/// Gradients flow through both velocities. Source: Ho and Salimans, arXiv 2207.12598.
+public func guidedVelocity(
+  conditional: Tensor, unconditional: Tensor, scale: Double
+) -> Tensor {
+  unconditional + (conditional - unconditional) * scale
+}
+
+/// The field that follows `conditional` away from `unconditional` (see ``guidedVelocity``), with
+/// two evaluations per call. At scale 1 only the conditional field is evaluated.
+public func guided(
+  conditional: @escaping VelocityField, unconditional: @escaping VelocityField, scale: Double
+) -> VelocityField {
+  if scale == 1 { return conditional }
+  return { latents, sigma, trunks in
+    guidedVelocity(
+      conditional: conditional(latents, sigma, trunks),
+      unconditional: unconditional(latents, sigma, trunks), scale: scale)
+  }
+}

@@ -1,0 +1,182 @@
+/// One reward of one decision. A chain's reward appears once per trained step.
+public struct RewardRow: Hashable, Sendable {
+  /// The prompt's number.
+  public var prompt: Int
+  /// The trunk's number among the prompt's.
+  public var trunk: Int
+  /// The trained step.
+  public var step: Int
+  /// The values, one per reward in the recipe's order; nil where one could not be computed.
+  public var rewards: [Double?]
+
+  /// The rewards of one branch that left (prompt, trunk) at `step`.
+  public init(prompt: Int, trunk: Int, step: Int, rewards: [Double?]) {
+    self.prompt = prompt
+    self.trunk = trunk
+    self.step = step
+    self.rewards = rewards
+  }
+}
+
+/// Which rows are compared with each other; always at one step.
+public enum AdvantageGroup: String, Hashable, Sendable, CaseIterable {
+  /// The branches of one trunk, which removes the effect of the initial noise.
+  case seed
+  /// All branches of one prompt.
+  case prompt
+  /// Mean per prompt, standard deviation over the whole batch.
+  case batch
+}
+
+/// How several rewards become one advantage.
+public enum RewardCombination: String, Hashable, Sendable, CaseIterable {
+  /// Normalise the weighted sum of the rewards. A row with a missing reward has no sum.
+  case weightedSum
+  /// Normalise each reward in its group, then add with the weights (GDPO, arXiv 2601.05242). A
+  /// missing reward adds 0.
+  case perReward
+}
+
+/// How rewards become advantages.
+public struct AdvantageSettings: Hashable, Sendable {
+  /// Which rows are compared.
+  public var group = AdvantageGroup.seed
+  /// How several rewards are combined.
+  public var combination = RewardCombination.weightedSum
+  /// One weight per reward.
+  public var weights: [Double] = [1]
+  /// Advantages are limited to ±clip; nil does not limit them.
+  public var clip: Double? = 5
+
+  /// One reward, compared within a seed, limited to ±5.
+  public init() {}
+}
+
+/// Advantages of a batch, row by row.
+public struct Advantages: Hashable, Sendable {
+  /// One value per row, in the rows' order; 0 where no reward could be computed.
+  public let values: [Double]
+  /// How many groups were normalised.
+  public let groupCount: Int
+  /// How many of them had nothing to compare: all rewards equal, or fewer than two.
+  public let degenerateGroupCount: Int
+
+  /// The share of groups that teach nothing, in 0...1.
+  public var degenerateShare: Double {
+    groupCount == 0 ? 0 : Double(degenerateGroupCount) / Double(groupCount)
+  }
+
+  /// `A = (R - mean) / (std + 1e-4)` with the population standard deviation, per group and step.
+  ///
+  /// A group's advantage is bounded: |A| <= sqrt(n - 1) for n rows. Equal rewards give exactly 0.
+  public init(_ rows: [RewardRow], _ settings: AdvantageSettings = .init()) {
+    precondition(
+      rows.allSatisfy { $0.rewards.count == settings.weights.count },
+      "every row needs one reward per weight")
+    var groupCount = 0
+    var degenerate = 0
+    func normalise(_ column: [Double?]) -> [Double] {
+      let result = normalised(column, rows: rows, by: settings.group)
+      groupCount += result.groupCount
+      degenerate += result.degenerateGroupCount
+      return result.values
+    }
+    var total: [Double]
+    switch settings.combination {
+    case .weightedSum:
+      total = normalise(rows.map { weightedSum($0.rewards, settings.weights) })
+    case .perReward:
+      total = [Double](repeating: 0, count: rows.count)
+      for (reward, weight) in settings.weights.enumerated() {
+        for (index, value) in normalise(rows.map { $0.rewards[reward] }).enumerated() {
+          total[index] += weight * value
+        }
+      }
+    }
+    if let clip = settings.clip { total = total.map { min(max($0, -clip), clip) } }
+    values = total
+    self.groupCount = groupCount
+    degenerateGroupCount = degenerate
+  }
+}
+
+/// nil if any reward is missing.
+private func weightedSum(_ rewards: [Double?], _ weights: [Double]) -> Double? {
+  var sum = 0.0
+  for (reward, weight) in zip(rewards, weights) {
+    guard let reward else { return nil }
+    sum += weight * reward
+  }
+  return sum
+}
+
+private struct GroupKey: Hashable {
+  var step: Int
+  var prompt: Int
+  var trunk: Int
+}
+
+private struct NormalisedColumn {
+  var values: [Double]
+  var groupCount: Int
+  var degenerateGroupCount: Int
+}
+
+/// One reward's advantages; missing values are left out of mean and deviation and give 0.
+private func normalised(
+  _ column: [Double?], rows: [RewardRow], by group: AdvantageGroup
+) -> NormalisedColumn {
+  var members: [GroupKey: [Int]] = [:]
+  var order: [GroupKey] = []
+  for (index, row) in rows.enumerated() {
+    let key = GroupKey(step: row.step, prompt: row.prompt, trunk: group == .seed ? row.trunk : 0)
+    if members[key] == nil { order.append(key) }
+    members[key, default: []].append(index)
+  }
+  let batchDeviation = group == .batch ? deviationPerStep(column, rows) : [:]
+  var result = NormalisedColumn(
+    values: [Double](repeating: 0, count: rows.count), groupCount: order.count,
+    degenerateGroupCount: 0)
+  for key in order {
+    let present = members[key, default: []].compactMap { index in
+      column[index].map { (index: index, value: $0) }
+    }
+    let spread = Spread(present.map(\.value))
+    guard spread.deviation > 0 else {
+      result.degenerateGroupCount += 1
+      continue
+    }
+    let deviation = batchDeviation[key.step] ?? spread.deviation
+    for (index, value) in present {
+      result.values[index] = (value - spread.mean) / (deviation + 1e-4)
+    }
+  }
+  return result
+}
+
+/// The population standard deviation of all present rewards at each step.
+private func deviationPerStep(_ column: [Double?], _ rows: [RewardRow]) -> [Int: Double] {
+  var values: [Int: [Double]] = [:]
+  for (row, value) in zip(rows, column) {
+    if let value { values[row.step, default: []].append(value) }
+  }
+  return values.mapValues { Spread($0).deviation }
+}
+
+/// Mean and population standard deviation; exactly 0 deviation for equal values.
+private struct Spread {
+  var mean = 0.0
+  var deviation = 0.0
+
+  init(_ values: [Double]) {
+    guard let first = values.first else { return }
+    guard values.contains(where: { $0 != first }) else {
+      mean = first
+      return
+    }
+    let count = Double(values.count)
+    let mean = values.reduce(0, +) / count
+    self.mean = mean
+    deviation = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count).squareRoot()
+  }
+}

@@ -1,0 +1,69 @@
+/// Which denoising steps of an epoch are stochastic and trained.
+///
+/// The last step, to sigma 0, is never among them: its noise is tiny and nothing follows it.
+public enum BranchSteps: Hashable, Sendable {
+  /// Steps 0...N-2.
+  case all
+  /// The first n steps, where a decision reaches furthest.
+  case early(Int)
+  /// n neighbouring steps, starting n further in each epoch and wrapping around.
+  case rotating(Int)
+  /// n steps drawn anew each epoch, without replacement.
+  case sampled(Int)
+  /// These steps.
+  case list([Int])
+
+  /// The steps that some epoch can choose, ascending; noise-aware weights average to 1 over them.
+  public func candidates(stepCount: Int) -> [Int] {
+    switch self {
+    case .all, .rotating, .sampled: Array(0..<stepCount - 1)
+    case .early(let count): Array(0..<count)
+    case .list(let steps): steps.sorted()
+    }
+  }
+
+  /// The steps of one epoch, ascending: a pure function of run seed and epoch.
+  public func steps(stepCount: Int, run: UInt64, epoch: Int) -> [Int] {
+    let candidates = candidates(stepCount: stepCount)
+    switch self {
+    case .all, .early, .list:
+      return candidates
+    case .rotating(let count):
+      return (0..<count).map { (epoch * count + $0) % candidates.count }.sorted()
+    case .sampled(let count):
+      let seed = noiseSeed(run: run, epoch: epoch, prompt: -1, trunk: -1, step: -2, branch: -1)
+      var generator = SplitMix64(seed: seed)
+      return candidates.shuffled(using: &generator).prefix(count).sorted()
+    }
+  }
+
+  /// How many steps each epoch has.
+  public func count(stepCount: Int) -> Int {
+    switch self {
+    case .all: stepCount - 1
+    case .early(let count), .rotating(let count), .sampled(let count): count
+    case .list(let steps): steps.count
+    }
+  }
+
+  /// Checks the choice against a schedule of `stepCount` steps.
+  func validate(stepCount: Int) throws(RolloutPlanError) {
+    let trainable = stepCount - 1
+    guard trainable >= 1 else { throw .tooFewSteps(stepCount) }
+    switch self {
+    case .all: break
+    case .early(let count), .rotating(let count), .sampled(let count):
+      guard (1...trainable).contains(count) else {
+        throw .stepCountOutOfRange(count, trainable: trainable)
+      }
+    case .list(let steps):
+      guard !steps.isEmpty else { throw .stepCountOutOfRange(0, trainable: trainable) }
+      for (index, step) in steps.enumerated() {
+        guard (0..<trainable).contains(step) else {
+          throw .stepOutOfRange(step, trainable: trainable)
+        }
+        guard !steps[..<index].contains(step) else { throw .repeatedStep(step) }
+      }
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/// A trunk: one initial noise of one prompt.
+///
+/// Groups are keyed by these numbers, never by a prompt's text. The caller decides what they
+/// count; equal pairs start from equal noise, so they must not repeat within an epoch.
+public struct TrunkID: Hashable, Sendable, Codable {
+  /// The prompt's number.
+  public var prompt: Int
+  /// The seed's number among the prompt's, 0..<S.
+  public var trunk: Int
+
+  /// Trunk number `trunk` of prompt number `prompt`.
+  public init(prompt: Int, trunk: Int) {
+    self.prompt = prompt
+    self.trunk = trunk
+  }
+}
+
+/// A finished sample of a rollout.
+public struct SampleID: Hashable, Sendable, Codable {
+  /// The trunk, as an index into the rollout's list of trunks.
+  public var trunk: Int
+  /// The step at which the sample left its trunk; nil for a sample that followed one path from
+  /// the initial noise (a chain, or a trunk that was finished without branching).
+  public var step: Int?
+  /// The branch's number, 0..<K; 0 without branching.
+  public var branch: Int
+
+  /// The branch that left `trunk` at `step`, or the whole path when `step` is nil.
+  public init(trunk: Int, step: Int?, branch: Int = 0) {
+    self.trunk = trunk
+    self.step = step
+    self.branch = branch
+  }
+}

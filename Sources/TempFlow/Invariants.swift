@@ -1,0 +1,72 @@
+/// What a run checks of itself.
+public enum InvariantError: Error, Hashable, Sendable {
+  /// The first update of an epoch sees other log-probabilities than the rollout did.
+  case rolloutAndTrainingDisagree(step: Int, deviation: Double, clipRange: Double)
+  /// A number that steers training is not finite.
+  case notFinite(what: String, step: Int?)
+  /// A group has not the size that the recipe promises.
+  case groupSize(prompt: Int, step: Int, found: Int, expected: Int)
+  /// The noise-aware weights do not average to 1.
+  case weightMean(Double)
+}
+
+extension InvariantError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .rolloutAndTrainingDisagree(let step, let deviation, let clipRange):
+      "step \(step): log-probabilities of rollout and training differ by \(deviation), more than "
+        + "the clip range \(clipRange), before anything was learned; likely causes are half "
+        + "precision, kernels that depend on the batch, or dropout; set "
+        + "log_probability: recomputed, or compute in float32"
+    case .notFinite(let what, let step):
+      "\(what) is not finite" + (step.map { " at step \($0)" } ?? "")
+        + "; resume from the last checkpoint with a smaller learning rate or clip range"
+    case .groupSize(let prompt, let step, let found, let expected):
+      "prompt \(prompt), step \(step): \(found) rewards in the group instead of \(expected); "
+        + "every branch must be scored once"
+    case .weightMean(let mean):
+      "the noise-aware weights average to \(mean) instead of 1; report this schedule as a bug"
+    }
+  }
+}
+
+extension PolicyStatistics {
+  /// Checks that losses, ratios and divergences are finite.
+  public func checkFinite() throws(InvariantError) {
+    guard policyLoss.isFinite else { throw .notFinite(what: "the policy loss", step: nil) }
+    guard klDivergence.isFinite else { throw .notFinite(what: "the KL divergence", step: nil) }
+    for (step, value) in ratioDeviation.sorted(by: { $0.key < $1.key }) where !value.isFinite {
+      throw .notFinite(what: "a probability ratio", step: step)
+    }
+  }
+
+  /// Checks the first update of an epoch: nothing was learned yet, so every ratio is 1 up to
+  /// rounding, and a deviation beyond the clip range would silence gradients.
+  public func checkFirstUpdate(clipRange: Double) throws(InvariantError) {
+    for (step, value) in logProbabilityDeviation.sorted(by: { $0.key < $1.key })
+    where !(value <= clipRange) {
+      throw .rolloutAndTrainingDisagree(step: step, deviation: value, clipRange: clipRange)
+    }
+  }
+}
+
+extension RolloutPlan {
+  /// Checks that `c mean(w) = 1` over the steps that the plan can train.
+  public func checkWeights() throws(InvariantError) {
+    let candidates = steps.candidates(stepCount: schedule.stepCount)
+    let total = candidates.reduce(0) { $0 + schedule.step($1, dynamics).noiseScale }
+    let mean = weightNormalizer * total / Double(candidates.count)
+    guard abs(mean - 1) < 1e-9 else { throw .weightMean(mean) }
+  }
+}
+
+/// Checks that every (prompt, step) holds `expected` rewards: S K with branches.
+public func checkGroupSizes(_ rows: [RewardRow], expected: Int) throws(InvariantError) {
+  var sizes: [[Int]: Int] = [:]
+  for row in rows { sizes[[row.prompt, row.step], default: 0] += 1 }
+  for row in rows where sizes[[row.prompt, row.step]] != expected {
+    throw .groupSize(
+      prompt: row.prompt, step: row.step, found: sizes[[row.prompt, row.step]] ?? 0,
+      expected: expected)
+  }
+}

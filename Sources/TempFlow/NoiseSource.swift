@@ -1,0 +1,50 @@
+public import Torch
+
+/// Draws the noise of one epoch, each tensor from its own seed (see ``noiseSeed``).
+public struct NoiseSource: Hashable, Sendable {
+  /// The run's seed.
+  public var run: UInt64
+  /// The epoch, from 0.
+  public var epoch: Int
+  /// The shape of one sample, without the batch dimension.
+  public var shape: [Int]
+  /// Where the noise is drawn. A seed gives other numbers on another kind of device.
+  public var device: Device
+
+  /// The noise of epoch `epoch` of run `run` for samples of shape `shape`.
+  public init(run: UInt64, epoch: Int, shape: [Int], device: Device = .cpu) {
+    self.run = run
+    self.epoch = epoch
+    self.shape = shape
+    self.device = device
+  }
+
+  /// D, the number of elements of one sample.
+  public var elementCount: Int { shape.reduce(1, *) }
+
+  /// Standard normal starts of the trunks: `[T, …]` float32.
+  public func initial(_ trunks: [TrunkID]) -> Tensor {
+    normal(trunks.map { seed($0, step: -1, branch: 0) })
+  }
+
+  /// Standard normal noise of the branches that leave `trunk` at `step`, in the order given:
+  /// `[branches, …]` float32. A chain's noise at a step is branch 0.
+  public func branches(_ branches: [(trunk: TrunkID, step: Int, branch: Int)]) -> Tensor {
+    normal(branches.map { seed($0.trunk, step: $0.step, branch: $0.branch) })
+  }
+
+  /// The seed of one tensor; step -1 is the initial noise.
+  public func seed(_ trunk: TrunkID, step: Int, branch: Int) -> UInt64 {
+    noiseSeed(
+      run: run, epoch: epoch, prompt: trunk.prompt, trunk: trunk.trunk, step: step, branch: branch)
+  }
+
+  private func normal(_ seeds: [UInt64]) -> Tensor {
+    let generator = Generator(seed: 0, device: device)
+    return Tensor.stack(
+      seeds.map { seed in
+        generator.reseed(seed)
+        return Tensor.randn(shape, generator: generator, dtype: .float32, device: device)
+      }, dim: 0)
+  }
+}

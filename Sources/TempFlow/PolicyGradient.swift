@@ -1,0 +1,72 @@
+public import FlowMatching
+public import Torch
+
+/// Adds the gradient of one update's loss to the parameters behind `field`.
+///
+/// The branches of a unit share x_i, so the network runs once per unit, and the loss's derivative
+/// by the velocity, known in closed form (``PolicyTerms``), is sent back through it once.
+///
+/// - Parameters:
+///   - objective: the loss.
+///   - rollout: the epoch's rollout.
+///   - units: the (trunk, step) pairs of this update, with advantages.
+///   - microBatch: most units evaluated at once; gradients accumulate, and the size does not
+///     change their sum.
+///   - field: the policy, evaluated with gradients recorded.
+///   - reference: the policy without adapters, evaluated without; needed if `klWeight` > 0.
+///
+/// Units whose advantages are all 0 are not evaluated (their pull towards the reference is left
+/// out, too), and keep their share of the mean: others weigh what they would have weighed.
+///
+/// - Returns: what happened; the only read from the device, at the end.
+@discardableResult
+public func policyGradient(
+  _ objective: PolicyObjective, rollout: Rollout, units: [PolicyUnit], microBatch: Int,
+  field: VelocityField, reference: VelocityField? = nil
+) -> PolicyStatistics {
+  precondition(objective.klWeight == 0 || reference != nil, "a pull needs a reference")
+  let active = units.filter { !$0.isSkippable }
+  var statistics: [Tensor] = []
+  for range in microBatches(of: active.count, limit: microBatch) {
+    let chunk = Array(active[range])
+    let rows = chunk.map { $0.record * rollout.trunks.count + $0.trunk }
+    let (latents, sigma, owners) = rollout.inputs(of: rows)
+    let velocity = withGradient { field(latents, sigma, owners).to(.float32) }
+    let (gradient, summary) = withoutGradient {
+      PolicyTerms(
+        objective, rollout: rollout, units: chunk, velocity: velocity.detached(),
+        reference: objective.klWeight > 0 ? reference?(latents, sigma, owners) : nil
+      ).evaluate(unitCount: units.count)
+    }
+    velocity.backward(gradient: gradient)
+    statistics.append(summary)
+  }
+  return PolicyStatistics(
+    rows: statistics.isEmpty ? [] : Tensor.cat(statistics, dim: 0).floats(), units: active,
+    unitCount: units.count, steps: rollout.steps)
+}
+
+extension PolicyStatistics {
+  /// - Parameter rows: `[units, PolicyTerms.columns]`, flat.
+  init(rows: [Float], units: [PolicyUnit], unitCount: Int, steps: [Int]) {
+    self.unitCount = unitCount
+    skippedUnitCount = unitCount - units.count
+    guard !units.isEmpty else { return }
+    for (index, unit) in units.enumerated() {
+      let values = rows[(index * PolicyTerms.columns)..<(index + 1) * PolicyTerms.columns]
+        .map(Double.init)
+      let step = steps[unit.record]
+      policyLoss += values[0] / Double(unitCount)
+      clipFraction += values[1] / Double(units.count)
+      klDivergence += values[2] / Double(units.count)
+      ratioDeviation[step] = Self.larger(ratioDeviation[step], values[3])
+      logProbabilityDeviation[step] = Self.larger(logProbabilityDeviation[step], values[4])
+    }
+  }
+
+  /// The larger value, where NaN is larger than everything.
+  private static func larger(_ known: Double?, _ value: Double) -> Double {
+    guard let known, !value.isNaN else { return value }
+    return known.isNaN ? known : max(known, value)
+  }
+}

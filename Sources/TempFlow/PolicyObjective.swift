@@ -1,0 +1,35 @@
+/// The loss of one update.
+///
+///     L = mean over units of  mean_k max(-c w A_k r_k, -c w A_k clip(r_k, 1 - eps, 1 + eps))
+///       + mean over units of  beta mean_D (mean - mean_ref)^2 / (2 w^2)
+public struct PolicyObjective: Hashable, Sendable {
+  /// How steps are weighted against each other.
+  public enum Weighting: String, Hashable, Sendable, CaseIterable {
+    /// `c w_i`: steps count as much as their noise can change.
+    case noiseAware
+    /// 1, Flow-GRPO's loss.
+    case none
+  }
+
+  /// How the probability ratio is formed.
+  public enum Ratio: String, Hashable, Sendable, CaseIterable {
+    /// `exp(logp_new - logp_old)`.
+    case plain
+    /// GRPO-Guard, arXiv 2510.22319: the bias of the mean is taken out and the log-ratio scaled,
+    /// `(logp_new - logp_old + |mean_new - mean_old|^2 / (2 w^2)) w`, so that ratios of all steps
+    /// are centred on 1 with one width; the loss is divided by -dt.
+    case guarded
+  }
+
+  /// eps, half the width of the range in which the ratio is trusted.
+  public var clipRange = 1e-4
+  /// beta, the pull towards the reference; 0 needs no reference.
+  public var klWeight = 0.0
+  /// How steps are weighted.
+  public var weighting = Weighting.noiseAware
+  /// How the ratio is formed.
+  public var ratio = Ratio.plain
+
+  /// TempFlow-GRPO's loss with a clip range of 1e-4 and no pull.
+  public init() {}
+}

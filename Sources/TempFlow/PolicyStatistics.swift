@@ -1,0 +1,27 @@
+/// What one update did, read from the device once.
+public struct PolicyStatistics: Hashable, Sendable {
+  /// The policy loss, a mean over all units of the update.
+  public var policyLoss = 0.0
+  /// mean_D (mean - mean_ref)^2 / (2 w^2), a mean over evaluated units; 0 without a reference.
+  public var klDivergence = 0.0
+  /// The share of evaluated rows whose gradient the clip removed, in 0...1.
+  public var clipFraction = 0.0
+  /// max |ratio - 1| per trained step.
+  public var ratioDeviation: [Int: Double] = [:]
+  /// max |logp_new - logp_old| per trained step, before any scaling.
+  public var logProbabilityDeviation: [Int: Double] = [:]
+  /// Units of the update.
+  public var unitCount = 0
+  /// Units without a gradient, which were not evaluated.
+  public var skippedUnitCount = 0
+
+  /// Whether every number is finite.
+  public var isFinite: Bool {
+    policyLoss.isFinite && klDivergence.isFinite
+      && ratioDeviation.values.allSatisfy(\.isFinite)
+      && logProbabilityDeviation.values.allSatisfy(\.isFinite)
+  }
+
+  /// The largest deviation of a ratio from 1 over all steps.
+  public var maximumRatioDeviation: Double { ratioDeviation.values.max() ?? 0 }
+}

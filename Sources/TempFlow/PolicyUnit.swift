@@ -1,0 +1,65 @@
+/// The unit of training: one (trunk, step) with the advantages of the K branches that left it.
+///
+/// The branches share x_i, so one forward evaluation and one vector-Jacobian product serve all.
+public struct PolicyUnit: Hashable, Sendable {
+  /// The trunk, as an index into the rollout's list.
+  public let trunk: Int
+  /// The trained step, as an index into the rollout's ``Rollout/steps``.
+  public let record: Int
+  /// A_k of the branches, in order.
+  public let advantages: [Double]
+
+  /// A unit whose advantages are all 0 has no gradient and need not be evaluated.
+  public var isSkippable: Bool { advantages.allSatisfy { $0 == 0 } }
+}
+
+extension Rollout {
+  /// The rewards as rows for ``Advantages``: step by step, trunk by trunk, branch by branch. A
+  /// chain's reward is repeated at each of its trained steps.
+  ///
+  /// - Parameter rewards: the values of every sample but finished trunks; an entry must exist
+  ///   even where a reward could not be computed (nil inside).
+  public func rewardRows(_ rewards: [SampleID: [Double?]]) -> [RewardRow] {
+    var rows: [RewardRow] = []
+    rows.reserveCapacity(steps.count * trunks.count * plan.branchCount)
+    for step in steps {
+      for (index, trunk) in trunks.enumerated() {
+        for branch in 0..<plan.branchCount {
+          let sample = sample(trunk: index, step: step, branch: branch)
+          guard let values = rewards[sample] else {
+            preconditionFailure("no reward for \(sample)")
+          }
+          rows.append(
+            RewardRow(prompt: trunk.prompt, trunk: trunk.trunk, step: step, rewards: values))
+        }
+      }
+    }
+    return rows
+  }
+
+  /// The sample whose reward judges a decision.
+  public func sample(trunk: Int, step: Int, branch: Int) -> SampleID {
+    switch plan.method {
+    case .branching: SampleID(trunk: trunk, step: step, branch: branch)
+    case .chain, .window: SampleID(trunk: trunk, step: nil)
+    }
+  }
+
+  /// The units of training, from one advantage per row of ``rewardRows(_:)``.
+  ///
+  /// - Parameter trunks: the trunks to take; nil takes all.
+  public func units(_ advantages: Advantages, trunks chosen: [Int]? = nil) -> [PolicyUnit] {
+    let count = plan.branchCount
+    precondition(
+      advantages.values.count == steps.count * trunks.count * count,
+      "one advantage per reward row")
+    return steps.indices.flatMap { record in
+      (chosen ?? Array(trunks.indices)).map { trunk in
+        let first = (record * trunks.count + trunk) * count
+        return PolicyUnit(
+          trunk: trunk, record: record,
+          advantages: Array(advantages.values[first..<first + count]))
+      }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+public import FlowMatching
+public import Torch
+
+/// Computes one sample of a rollout alone, from its seeds: `[1, …]` float32 at sigma 0.
+///
+/// - Parameters:
+///   - sample: which sample; `sample.trunk` is handed to `field`.
+///   - trunk: the identity of that trunk.
+///   - plan: the rollout's plan.
+///   - noise: the epoch's noise.
+///   - field: the velocity field that the rollout used.
+public func regenerate(
+  _ sample: SampleID, of trunk: TrunkID, plan: RolloutPlan, noise: NoiseSource,
+  field: VelocityField
+) -> Tensor {
+  withoutGradient {
+    let stochastic: (Int) -> Bool
+    switch plan.method {
+    case .branching: stochastic = { $0 == sample.step }
+    case .chain: stochastic = { _ in true }
+    case .window:
+      let steps = plan.steps.steps(
+        stepCount: plan.schedule.stepCount, run: noise.run, epoch: noise.epoch)
+      stochastic = steps.contains
+    }
+    var state = noise.initial([trunk])
+    for index in 0..<plan.schedule.stepCount {
+      let branches = stochastic(index)
+      let step = plan.schedule.step(index, branches ? plan.dynamics : .deterministic)
+      let sigma = Tensor.full([1], step.sigma, dtype: .float32, device: noise.device)
+      let velocity = field(state, sigma, [sample.trunk]).to(.float32)
+      state =
+        branches
+        ? step.stochastic(
+          state, velocity: velocity, noise: noise.branches([(trunk, index, sample.branch)]))
+        : step.deterministic(state, velocity: velocity)
+    }
+    return state
+  }
+}

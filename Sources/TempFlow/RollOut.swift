@@ -1,0 +1,54 @@
+public import FlowMatching
+public import Torch
+
+/// Runs one epoch's rollout.
+///
+/// - Parameters:
+///   - plan: what to compute.
+///   - trunks: the prompts and seeds to start from, without repetition.
+///   - noise: the epoch's noise.
+///   - field: the policy's velocity; called with indices into `trunks`.
+///   - finished: gets samples as they reach sigma 0, in groups of at most a micro-batch, so that
+///     decoding and scoring can go on beside the rest of the rollout. Every sample comes once.
+///
+/// - Returns: what training needs.
+/// - Throws: what `finished` throws.
+///
+/// Records no gradients, and never waits for the device inside a step. The order of evaluation
+/// and the size of micro-batches do not change what is computed.
+public func rollOut<Failure: Error>(
+  _ plan: RolloutPlan, trunks: [TrunkID], noise: NoiseSource, field: VelocityField,
+  finished: (FinishedSamples) throws(Failure) -> Void
+) throws(Failure) -> Rollout {
+  precondition(!trunks.isEmpty, "a rollout needs a trunk")
+  precondition(Set(trunks).count == trunks.count, "trunks must not repeat")
+  return try withoutGradient { () throws(Failure) -> Rollout in
+    let steps = plan.steps.steps(
+      stepCount: plan.schedule.stepCount, run: noise.run, epoch: noise.epoch)
+    var parts: [RolloutPart] = []
+    for range in microBatches(of: trunks.count, limit: plan.trunksPerWavefront) {
+      let front = Wavefront(
+        plan: plan, steps: steps, trunks: trunks, range: range, noise: noise, field: field)
+      switch plan.method {
+      case .branching: parts.append(try front.branching(finished: finished))
+      case .chain, .window: parts.append(try front.chain(finished: finished))
+      }
+    }
+    return Rollout(
+      plan: plan, trunks: trunks, noise: noise, steps: steps,
+      latents: Tensor.cat(parts.map { Tensor.stack($0.latents, dim: 0) }, dim: 1),
+      velocities: Tensor.cat(parts.map { Tensor.stack($0.velocities, dim: 0) }, dim: 1),
+      logProbabilities: Tensor.cat(
+        parts.map { Tensor.stack($0.logProbabilities, dim: 0) }, dim: 1))
+  }
+}
+
+/// What one wavefront leaves, one entry per trained step.
+struct RolloutPart {
+  /// `[T, …]` each.
+  var latents: [Tensor] = []
+  /// `[T, …]` each.
+  var velocities: [Tensor] = []
+  /// `[T, K]` each.
+  var logProbabilities: [Tensor] = []
+}
