@@ -32,8 +32,8 @@ public enum AdvantageGroup: String, Hashable, Sendable, CaseIterable {
 public enum RewardCombination: String, Hashable, Sendable, CaseIterable {
   /// Normalise the weighted sum of the rewards. A row with a missing reward has no sum.
   case weightedSum
-  /// Normalise each reward in its group, then add with the weights (GDPO, arXiv 2601.05242). A
-  /// missing reward adds 0.
+  /// Normalise each reward in its group, then add with the weights: GDPO (arXiv 2601.05242)
+  /// without its second normalisation over the batch. A missing reward adds 0.
   case perReward
 }
 

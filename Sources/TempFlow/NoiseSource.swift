@@ -44,7 +44,7 @@ public struct NoiseSource: Hashable, Sendable {
     return Tensor.stack(
       seeds.map { seed in
         generator.reseed(seed)
-        return Tensor.randn(shape, generator: generator, dtype: .float32, device: device)
+        return Tensor.randn(shape, generator: generator)
       }, dim: 0)
   }
 }

@@ -1,5 +1,5 @@
 public import FlowMatching
-public import Torch
+import Torch
 
 /// Runs one epoch's rollout.
 ///
@@ -17,7 +17,8 @@ public import Torch
 /// Records no gradients, and never waits for the device inside a step. The order of evaluation
 /// and the size of micro-batches do not change what is computed.
 public func rollOut<Failure: Error>(
-  _ plan: RolloutPlan, trunks: [TrunkID], noise: NoiseSource, field: VelocityField,
+  _ plan: RolloutPlan, trunks: [TrunkID], noise: NoiseSource,
+  field: @escaping VelocityField,
   finished: (FinishedSamples) throws(Failure) -> Void
 ) throws(Failure) -> Rollout {
   precondition(!trunks.isEmpty, "a rollout needs a trunk")
