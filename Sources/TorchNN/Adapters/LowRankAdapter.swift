@@ -1,4 +1,4 @@
-internal import Torch
+import Torch
 
 /// The state that all adapters of a network share: on, or off for the reference model.
 final class AdapterSwitch {
@@ -19,6 +19,6 @@ struct LowRankAdapter {
     guard power.isOn else { return output }
     let hidden = input.to(.float32).linear(weight: down, bias: nil)
     let update = hidden.linear(weight: up, bias: nil)
-    return (output + update * scale).to(output.dtype)
+    return output.adding(update, scale: scale).to(output.dtype)
   }
 }

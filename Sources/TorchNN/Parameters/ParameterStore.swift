@@ -1,4 +1,4 @@
-internal import OrderedCollections
+import OrderedCollections
 public import Torch
 
 /// The parameters of one network: where they come from, their order, and which of them learn.

@@ -1,0 +1,59 @@
+/// Writing safetensors files.
+public enum Safetensors {
+  /// Writes a file that is either complete or not there: it is written beside `path`, forced to
+  /// disk and renamed, and the folder is forced to disk too.
+  ///
+  /// The bytes depend on nothing but the arguments: tensors are ordered by element size (largest
+  /// first, so that all are aligned) and then by name, metadata by key.
+  ///
+  /// - Parameters:
+  ///   - tensors: distinct names, of any device; non-contiguous tensors are stored contiguous.
+  ///   - metadata: free text; `["format": "pt"]` is what Hugging Face libraries expect.
+  /// - Throws: `SafetensorsError.cannotWrite` or `.duplicateKey`; an older file is then unchanged.
+  public static func write(
+    _ tensors: [(String, Tensor)], metadata: [String: String] = [:], to path: String
+  ) throws(SafetensorsError) {
+    let ordered = tensors.sorted { left, right in
+      let (leftSize, rightSize) = (left.1.dtype.byteCount, right.1.dtype.byteCount)
+      guard leftSize == rightSize else { return leftSize > rightSize }
+      return left.0.utf8.lexicographicallyPrecedes(right.0.utf8)
+    }
+    let header = try header(ordered, metadata, path: path)
+    let file = try ReplacementFile(path: path)
+    try header.withUnsafeBufferPointer { bytes throws(SafetensorsError) in
+      try file.write(UnsafeRawBufferPointer(bytes))
+    }
+    for (_, tensor) in ordered {
+      try tensor.to(.cpu).contiguous().withBytes { bytes throws(SafetensorsError) in
+        try file.write(bytes)
+      }
+    }
+    try file.commit()
+  }
+
+  private static func header(
+    _ tensors: [(String, Tensor)], _ metadata: [String: String], path: String
+  ) throws(SafetensorsError) -> [UInt8] {
+    var members: [String] = []
+    if !metadata.isEmpty {
+      let pairs = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map {
+        "\"\(StrictJSON.escaped($0.key))\":\"\(StrictJSON.escaped($0.value))\""
+      }
+      members.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
+    }
+    var names: Set<String> = ["__metadata__"]
+    var offset = 0
+    for (name, tensor) in tensors {
+      guard names.insert(name).inserted else { throw .duplicateKey(path: path, key: name) }
+      let end = offset + tensor.count * tensor.dtype.byteCount
+      let shape = tensor.shape.map(String.init).joined(separator: ",")
+      members.append(
+        "\"\(StrictJSON.escaped(name))\":{\"dtype\":\"\(tensor.dtype.safetensorsName)\","
+          + "\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
+      offset = end
+    }
+    var json = Array("{\(members.joined(separator: ","))}".utf8)
+    json.append(contentsOf: repeatElement(UInt8(ascii: " "), count: (8 - json.count % 8) % 8))
+    return withUnsafeBytes(of: UInt64(json.count).littleEndian, Array.init) + json
+  }
+}

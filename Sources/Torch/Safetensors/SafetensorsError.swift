@@ -1,0 +1,66 @@
+/// Why a safetensors file, a sharded checkpoint or its index cannot be read or written.
+///
+/// `path` is the file, `key` the tensor's name.
+public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
+  /// The operating system refused; `reason` is its message.
+  case cannotRead(path: String, reason: String)
+  /// The operating system refused, or a tensor cannot be stored; an older file is untouched.
+  case cannotWrite(path: String, reason: String)
+  /// The file ends before its header does.
+  case truncated(path: String, bytes: Int, needed: Int)
+  /// The header claims more bytes than any real header has.
+  case headerTooLong(path: String, bytes: UInt64)
+  /// The header or index is not the JSON that it should be; `offset` counts its bytes.
+  case malformed(path: String, offset: Int, problem: String)
+  /// One name is given twice.
+  case duplicateKey(path: String, key: String)
+  /// A tensor's entry lacks a field or has one of the wrong kind.
+  case invalidEntry(path: String, key: String, problem: String)
+  /// The element type is unknown or has no counterpart in libtorch.
+  case unsupportedType(path: String, key: String, type: String)
+  /// Shape and element type do not give the number of bytes that the entry claims.
+  case sizeMismatch(path: String, key: String, expected: Int, found: Int)
+  /// The bytes of a tensor lie outside the file, overlap another's, or leave a gap before them.
+  case invalidRange(path: String, key: String, problem: String)
+  /// The data section is longer or shorter than the tensors together.
+  case dataSize(path: String, expected: Int, found: Int)
+  /// There is no tensor of this name.
+  case missingKey(path: String, key: String)
+  /// The folder holds neither `<name>.safetensors` nor `<name>.safetensors.index.json`.
+  case noCheckpoint(folder: String, name: String)
+  /// The index of a sharded checkpoint disagrees with a shard about a tensor.
+  case shardMismatch(path: String, key: String, problem: String)
+
+  public var description: String {
+    switch self {
+    case .cannotRead(let path, let reason): "\(path): cannot be read: \(reason)"
+    case .cannotWrite(let path, let reason):
+      "\(path): cannot be written: \(reason); what was there before is unchanged"
+    case .truncated(let path, let bytes, let needed):
+      "\(path): the file ends after \(bytes) of at least \(needed) bytes; copy or download it again"
+    case .headerTooLong(let path, let bytes):
+      "\(path): claims a header of \(bytes) bytes; this is not a safetensors file"
+    case .malformed(let path, let offset, let problem):
+      "\(path): \(problem) at byte \(offset) of its JSON; copy or download it again"
+    case .duplicateKey(let path, let key):
+      "\(path): '\(key)' is given twice; write the file again with distinct names"
+    case .invalidEntry(let path, let key, let problem):
+      "\(path): '\(key)': \(problem); write the file again"
+    case .unsupportedType(let path, let key, let type):
+      "\(path): '\(key)' has element type '\(type)', which is not supported; convert it first"
+    case .sizeMismatch(let path, let key, let expected, let found):
+      "\(path): '\(key)' needs \(expected) bytes by its shape and type but is given \(found); "
+        + "copy or download the file again"
+    case .invalidRange(let path, let key, let problem):
+      "\(path): the bytes of '\(key)' \(problem); copy or download the file again"
+    case .dataSize(let path, let expected, let found):
+      "\(path): holds \(found) bytes of tensors where the header describes \(expected); "
+        + "copy or download it again"
+    case .missingKey(let path, let key): "\(path): has no tensor '\(key)'"
+    case .noCheckpoint(let folder, let name):
+      "\(folder): holds neither '\(name).safetensors' nor '\(name).safetensors.index.json'"
+    case .shardMismatch(let path, let key, let problem):
+      "\(path): '\(key)' \(problem); index and shards belong to different checkpoints"
+    }
+  }
+}

@@ -1,0 +1,93 @@
+public import Torch
+
+/// A smoothed copy of the learning parameters, for evaluation and export.
+///
+/// After optimizer step n = 0, 1, ... it moves to `decay · average + (1 - decay) · parameter` with
+/// `decay = min(limit, (1 + n) / (10 + n))`; with an `interval` above 1 only after every
+/// `interval`-th step. Always float32.
+public final class ExponentialMovingAverage {
+  /// The decay that is never exceeded, in 0 ... 1.
+  public let limit: Double
+  /// Optimizer steps from one update to the next.
+  public let interval: Int
+  /// Optimizer steps seen so far.
+  public private(set) var stepCount = 0
+
+  private let parameters: [ParameterStore.Named]
+  private let averages: [Tensor]
+  private var isSwappedIn = false
+
+  /// Averages that begin as copies of `parameters`.
+  public init(_ parameters: [ParameterStore.Named], limit: Double, interval: Int = 1) {
+    precondition((0...1).contains(limit), "a decay lies in 0 ... 1, not \(limit)")
+    precondition(interval > 0, "an average is updated every 1 or more steps, not \(interval)")
+    self.parameters = parameters
+    self.limit = limit
+    self.interval = interval
+    averages = parameters.map { $0.tensor.detached().to(.float32).clone() }
+  }
+
+  /// The decay used after optimizer step `step` (0 is the first).
+  public func decay(afterStep step: Int) -> Double {
+    min(limit, Double(1 + step) / Double(10 + step))
+  }
+
+  /// Takes note of one optimizer step; call it after each, exactly once.
+  public func update() {
+    precondition(!isSwappedIn, "averages cannot be updated while they are swapped in")
+    let step = stepCount
+    stepCount += 1
+    guard stepCount.isMultiple(of: interval), !averages.isEmpty else { return }
+    withoutGradient {
+      TensorList.lerp_(averages, parameters.map(\.tensor), weight: 1 - decay(afterStep: step))
+    }
+  }
+
+  /// Runs `body` with the averages in the network's place and puts the parameters back after it.
+  public func withAverages<Result, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    precondition(!isSwappedIn, "the averages are already swapped in")
+    let kept = parameters.map { $0.tensor.detached().clone() }
+    exchange(averages)
+    isSwappedIn = true
+    defer {
+      exchange(kept)
+      isSwappedIn = false
+    }
+    return try body()
+  }
+
+  private func exchange(_ values: [Tensor]) {
+    guard !values.isEmpty else { return }
+    withoutGradient { TensorList.copy_(parameters.map(\.tensor), values) }
+  }
+}
+
+// MARK: - Checkpoints and export
+
+extension ExponentialMovingAverage {
+  /// The averages under their parameters' names, in order.
+  public var weights: [ParameterStore.Named] {
+    zip(parameters, averages).map { ($0.name, $1) }
+  }
+
+  /// The state that decides all later updates: `average.<name>` per parameter, and `steps`
+  /// (`[1]`, int64).
+  public var state: [ParameterStore.Named] {
+    weights.map { ("average.\($0.name)", $0.tensor) }
+      + [("steps", Tensor([stepCount], shape: [1]))]
+  }
+
+  /// Continues from a saved `state`; further tensors in `saved` are left alone.
+  ///
+  /// - Throws: `ParameterError.state` when a tensor is missing or misshapen; nothing is changed.
+  public func restore(_ saved: [String: Tensor]) throws(ParameterError) {
+    guard let steps = saved["steps"] else { throw .state(key: "steps", problem: "it is missing") }
+    guard steps.shape == [1], steps.dtype == .int64 else {
+      throw .state(key: "steps", problem: "found \(steps.dtype) \(steps.shape), need int64 [1]")
+    }
+    try TorchNN.restore(weights.map { ("average.\($0.name)", $0.tensor) }, from: saved)
+    stepCount = steps.ints()[0]
+  }
+}
