@@ -5,8 +5,17 @@ public enum TorchRuntime {
   /// The libtorch release that this code is written for.
   public static let supportedVersion = "2.11.0"
 
-  /// The version of the headers that were compiled, such as `2.11.0`.
+  /// The version of the libtorch that is loaded, such as `2.11.0`.
   public static var version: String { String(cString: ctorch_version()) }
+
+  /// Compares the loaded libtorch with the release that this code is written for; the command calls it at start.
+  ///
+  /// - Throws: ``TorchVersionMismatch`` when they differ.
+  public static func checkVersion() throws(TorchVersionMismatch) {
+    guard version == supportedVersion else {
+      throw TorchVersionMismatch(found: version, supported: supportedVersion)
+    }
+  }
 
   /// Why CUDA cannot be used; nil when it can.
   ///
@@ -33,6 +42,17 @@ public enum TorchRuntime {
   /// Waits until everything queued on `device` has run; returns at once for other devices than CUDA's.
   public static func synchronize(_ device: Device) {
     if case .cuda(let index) = device { ctorch_cuda_synchronize(Int32(index)) }
+  }
+}
+
+/// The loaded libtorch is another release than the supported one.
+public struct TorchVersionMismatch: Error, Equatable, CustomStringConvertible {
+  public let found: String
+  public let supported: String
+
+  public var description: String {
+    "libtorch \(found) is loaded, and this build needs \(supported): build again with 'make build', or set "
+      + "LIBTORCH to the 'torch' folder of PyTorch \(supported) and build again"
   }
 }
 

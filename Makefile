@@ -1,0 +1,28 @@
+# make demo      sets up, trains the embedded model, writes runs/demo/report.html
+# make test      sets up, runs every test
+# make build     sets up, leaves the command at .build/release/tempflow
+# make compare   trains the ablation and writes docs/results/compare.md
+
+.PHONY: setup build demo test compare clean
+
+TEMPFLOW := .build/release/tempflow
+
+setup:
+	@Tools/setup.sh
+
+build: setup
+	swift build -c release --product tempflow
+
+demo: build
+	$(TEMPFLOW) train Recipes/shapes.yaml --run-dir runs/demo $(if $(wildcard runs/demo/recipe.yaml),--resume)
+	$(TEMPFLOW) report runs/demo
+
+test: setup
+	swift build -c release --build-tests
+	swift test -c release --skip-build
+
+compare: build
+	Tools/compare.sh
+
+clean:
+	rm -rf .build
