@@ -1,0 +1,78 @@
+/// Judges what was found in an image by GenEval's rules (arXiv 2310.11513), made exact.
+///
+/// GenEval asks for at least `count` objects of each class, the named color on each, each in the
+/// relation to its reference, and fewer than the excluded count. Here the image must show nothing
+/// else besides: exactly as many objects as the prompt asks for in all, whatever the tag, each of
+/// them clear, and hardly any clutter. An image full of everything therefore satisfies no prompt.
+package enum SceneJudge {
+  /// The most that an image which is not exact can earn.
+  package static let nearMiss: Float = 0.8
+  /// Bright pixels outside objects that an exact image may have.
+  static let clutterLimit = 6
+  /// Objects beyond this many cost credit but are not compared with the prompt.
+  static let compared = 6
+
+  /// Strict and partial credit.
+  package static func score(
+    _ findings: SceneVerifier.Findings, _ prompt: ScenePrompt
+  ) -> SceneScore {
+    let matching = SceneMatching(prompt)
+    if isExact(findings, prompt, matching) { return SceneScore(strict: true, partial: 1) }
+    return SceneScore(
+      strict: false, partial: Double(nearMiss * credit(findings, matching)))
+  }
+
+  private static func isExact(
+    _ findings: SceneVerifier.Findings, _ prompt: ScenePrompt, _ matching: SceneMatching
+  ) -> Bool {
+    let objects = findings.objects
+    guard objects.count == matching.slots.count, findings.clutter <= clutterLimit,
+      objects.allSatisfy({ $0.isShapeClear && $0.isColorClear })
+    else { return false }
+    for limit in prompt.exclude ?? []
+    where objects.count(where: { $0.shape == limit.shape }) >= limit.count { return false }
+    let credits = matching.slots.map { slot in
+      objects.map { object -> Float in
+        let isColored = slot.color == nil || slot.color == object.color
+        return object.shape == slot.shape && isColored ? 1 : 0
+      }
+    }
+    let best = matching.best(credits, objects: objects.count) { relation, subject, reference in
+      let strength = relation.relation.strength(
+        subject: objects[subject].box, reference: objects[reference].box)
+      return strength > SceneRelation.threshold ? 1 : 0
+    }
+    return best == 1
+  }
+
+  /// Credit of an image that is not exact, 0...1.
+  ///
+  /// The mean over wanted objects and relations of what the best matching earns, times
+  /// wanted / found where more objects are found than wanted, times 1 / (1 + clutter / 60).
+  private static func credit(
+    _ findings: SceneVerifier.Findings, _ matching: SceneMatching
+  ) -> Float {
+    let objects = Array(findings.objects.prefix(compared))
+    let credits = matching.slots.map { slot in objects.map { credit($0, slot) } }
+    let best = matching.best(credits, objects: objects.count) { relation, subject, reference in
+      let strength = relation.relation.strength(
+        subject: objects[subject].box, reference: objects[reference].box)
+      let place = min(max(strength + 0.5, 0), 1)
+      return place * credits[relation.subject][subject] * credits[relation.reference][reference]
+    }
+    let wanted = Float(matching.slots.count)
+    let surplus = wanted / max(wanted, Float(findings.objects.count))
+    return best * surplus / (1 + Float(findings.clutter) / 60)
+  }
+
+  /// What one object earns for one wanted object, 0...1: a little for being there, more for being
+  /// of the right shape and color, and a part only for both together.
+  private static func credit(
+    _ object: FoundObject, _ wanted: ScenePrompt.Requirement
+  ) -> Float {
+    let shape = object.likeness(to: wanted.shape)
+    guard let wantedColor = wanted.color else { return 0.2 + 0.8 * shape }
+    let color = object.likeness(to: wantedColor)
+    return 0.2 + 0.3 * shape + 0.2 * color + 0.3 * shape * color
+  }
+}
