@@ -1,0 +1,74 @@
+extension Comparison {
+  /// The comparison as a Markdown page that shows the chart stored beside it.
+  ///
+  /// `details` are lines about machine and command, each written as a list item.
+  package func page(chartName: String, details: [String] = []) -> String {
+    var lines = [
+      "# Methods at equal training time", "",
+      "Held-out accuracy of the embedded task; mean ± standard error over seeds.", "",
+      "![Held-out accuracy over training time](\(chartName))", "",
+    ]
+    lines += table()
+    if let sentence = difference() { lines += ["", sentence] }
+    if !details.isEmpty { lines += [""] + details.map { "- \($0)" } }
+    lines += ["", "Every run:", ""] + runTable()
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func table() -> [String] {
+    var lines = [
+      "| method | seeds | before | after | gain | epochs | training |",
+      "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for method in methods {
+      let epochs = Measurements(method.runs.map { Double($0.epochs) }).mean ?? 0
+      lines.append(
+        "| \(Comparison.cell(method.label)) | \(method.runs.count) "
+          + "| \(Comparison.text(method.before)) | \(Comparison.text(method.after)) "
+          + "| \(Comparison.text(method.gain, signed: true)) | \(Figures.fixed(epochs, 0)) "
+          + "| \(Figures.duration(method.seconds.mean ?? 0)) |")
+    }
+    return lines
+  }
+
+  private func runTable() -> [String] {
+    var lines = [
+      "| run | before | after | gain | prompts | epochs | training |",
+      "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for run in methods.flatMap(\.runs) {
+      lines.append(
+        "| \(Comparison.cell(run.name)) | \(Figures.fixed(run.before, 3)) "
+          + "| \(Figures.fixed(run.after, 3)) | \(Figures.signed(run.after - run.before, 3)) "
+          + "| \(run.prompts) | \(run.epochs) "
+          + "| \(Figures.duration(run.points[run.points.count - 1].seconds)) |")
+    }
+    return lines
+  }
+
+  /// How far the last method is from the first, in a sentence; nil with fewer than two.
+  private func difference() -> String? {
+    guard let first = methods.first, let last = methods.last, methods.count > 1,
+      let from = first.gain.mean, let to = last.gain.mean
+    else { return nil }
+    let errors = [first.gain.standardError, last.gain.standardError].compactMap { $0 }
+    let error = errors.count == 2
+      ? " ± " + Figures.fixed((errors[0] * errors[0] + errors[1] * errors[1]).squareRoot(), 3) : ""
+    let side = to >= from ? "ahead of" : "behind"
+    return "\(Comparison.cell(last.label)) is \(Figures.fixed(abs(to - from), 3))\(error) \(side) "
+      + "\(Comparison.cell(first.label))."
+  }
+
+  /// `0.512 ± 0.008`.
+  private static func text(_ values: Measurements, signed: Bool = false) -> String {
+    guard let mean = values.mean else { return "–" }
+    let number = signed ? Figures.signed(mean, 3) : Figures.fixed(mean, 3)
+    guard let error = values.standardError else { return number }
+    return "\(number) ± \(Figures.fixed(error, 3))"
+  }
+
+  /// A name that cannot break a Markdown table.
+  private static func cell(_ text: String) -> String {
+    text.replacing("\\", with: "\\\\").replacing("|", with: "\\|").replacing("\n", with: " ")
+  }
+}

@@ -1,0 +1,74 @@
+/// Methods against each other at equal training time: several runs of each, one per seed.
+package struct Comparison {
+  /// The runs of one method.
+  package struct Method {
+    /// The name in run directories.
+    package let name: String
+    /// The name in chart and table.
+    package let label: String
+    package let runs: [MeasuredRun]
+
+    /// Accuracy before training, over the runs.
+    package var before: Measurements { Measurements(runs.map(\.before)) }
+    /// Accuracy at the end.
+    package var after: Measurements { Measurements(runs.map(\.after)) }
+    /// What training added, run by run.
+    package var gain: Measurements { Measurements(runs.map { $0.after - $0.before }) }
+    /// Seconds of training, over the runs.
+    package var seconds: Measurements {
+      Measurements(runs.map { $0.points[$0.points.count - 1].seconds })
+    }
+
+    /// Mean accuracy and its standard error at a time; only over all runs, else nil.
+    package func accuracy(at time: Double) -> (mean: Double, error: Double?)? {
+      let values = runs.compactMap { $0.accuracy(at: time) }
+      guard values.count == runs.count, let mean = Measurements(values).mean else { return nil }
+      return (mean, Measurements(values).standardError)
+    }
+  }
+
+  package let methods: [Method]
+
+  /// Groups runs by method in the order in which methods first appear; `labels` gives methods the
+  /// names they are shown by.
+  package init(runs: [MeasuredRun], labels: [String: String] = [:]) {
+    var order: [String] = []
+    for run in runs where !order.contains(run.method) { order.append(run.method) }
+    methods = order.map { name in
+      Method(
+        name: name, label: labels[name] ?? name, runs: runs.filter { $0.method == name })
+    }
+  }
+
+  /// Seconds until which every run of every method was measured.
+  package var budget: Double {
+    methods.flatMap(\.runs).map { $0.points[$0.points.count - 1].seconds }.min() ?? 0
+  }
+
+  /// Places on the time axis at which methods are compared: 0, then equal parts of the budget.
+  static let stations = 12
+
+  /// Mean accuracy over training time, one curve a method, with standard errors over its runs.
+  package func chart() -> LineChart {
+    let inMinutes = budget >= 240
+    let unit = inMinutes ? 60.0 : 1
+    let curves = methods.enumerated().map { index, method in
+      let points = (0...Comparison.stations).compactMap { station -> LineChart.Point? in
+        let time = budget * Double(station) / Double(Comparison.stations)
+        guard let value = method.accuracy(at: time) else { return nil }
+        return LineChart.Point(
+          x: time / unit, y: value.mean * 100, error: value.error.map { $0 * 100 })
+      }
+      return LineChart.Series(method.label, points, style: index % 6, dots: true)
+    }
+    return LineChart(
+      title: "Held-out accuracy at equal training time",
+      xLabel: inMinutes ? "minutes of training" : "seconds of training",
+      yLabel: "accuracy, %", series: curves)
+  }
+
+  /// The chart as the contents of an SVG file.
+  package func chartFile() -> String {
+    chart().picture(id: "compare", standalone: true).rendered() + "\n"
+  }
+}

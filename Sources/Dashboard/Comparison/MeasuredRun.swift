@@ -1,0 +1,60 @@
+/// What a comparison keeps of one run: held-out accuracy against training time.
+package struct MeasuredRun: Equatable, Sendable {
+  /// One evaluation.
+  package struct Point: Equatable, Sendable {
+    /// Seconds of training until then; evaluations themselves are not counted.
+    package var seconds: Double
+    /// Held-out accuracy, 0...1.
+    package var accuracy: Double
+
+    package init(seconds: Double, accuracy: Double) {
+      self.seconds = seconds
+      self.accuracy = accuracy
+    }
+  }
+
+  /// The method's name; runs of one method differ by their seed alone.
+  package var method: String
+  /// The run directory's name.
+  package var name: String
+  /// Evaluations in the order of time, at least one.
+  package var points: [Point]
+  /// Epochs completed.
+  package var epochs: Int
+  /// Held-out prompts of each evaluation.
+  package var prompts: Int
+
+  package init(method: String, name: String, points: [Point], epochs: Int, prompts: Int) {
+    precondition(!points.isEmpty, "a measured run has at least one evaluation")
+    self.method = method
+    self.name = name
+    self.points = points.sorted { $0.seconds < $1.seconds }
+    self.epochs = epochs
+    self.prompts = prompts
+  }
+
+  /// Accuracy before training.
+  package var before: Double { points[0].accuracy }
+  /// Accuracy of the last evaluation.
+  package var after: Double { points[points.count - 1].accuracy }
+
+  /// Accuracy at a time, on the straight line between the evaluations around it; nil outside them.
+  package func accuracy(at seconds: Double) -> Double? {
+    guard let next = points.firstIndex(where: { $0.seconds >= seconds }) else { return nil }
+    let right = points[next]
+    guard right.seconds > seconds else { return right.accuracy }
+    guard next > 0 else { return nil }
+    let left = points[next - 1]
+    let share = (seconds - left.seconds) / (right.seconds - left.seconds)
+    return left.accuracy + share * (right.accuracy - left.accuracy)
+  }
+
+  /// The method that a run directory's name speaks of: the name without a last `-seed-3`, `-seed3`
+  /// or `-3`.
+  package static func method(of name: String) -> String {
+    guard let seed = name.firstMatch(of: /(?:-seed-?|-)[0-9]+$/),
+      seed.range.lowerBound > name.startIndex
+    else { return name }
+    return String(name[..<seed.range.lowerBound])
+  }
+}

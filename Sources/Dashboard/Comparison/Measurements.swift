@@ -1,0 +1,20 @@
+/// A few measurements of one quantity, such as the same method's accuracy under several seeds.
+package struct Measurements: Codable, Equatable, Sendable {
+  package let values: [Double]
+
+  package init(_ values: [Double]) {
+    self.values = values
+  }
+
+  /// Their mean; nil without any.
+  package var mean: Double? {
+    values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+  }
+
+  /// Standard error of the mean, from the sample's own spread (n - 1); nil below two values.
+  package var standardError: Double? {
+    guard values.count > 1, let mean else { return nil }
+    let squares = values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +)
+    return (squares / Double(values.count - 1) / Double(values.count)).squareRoot()
+  }
+}

@@ -1,0 +1,32 @@
+import Dashboard
+import Testing
+
+struct AxisTests {
+  @Test func `a linear axis ends at round numbers and holds its values`() {
+    let axis = Axis(covering: [0.395, 0.612])
+    #expect(axis.range.lowerBound <= 0.395 && axis.range.upperBound >= 0.612)
+    #expect(axis.ticks.map(axis.label) == ["0.35", "0.40", "0.45", "0.50", "0.55", "0.60", "0.65"])
+    #expect(axis.position(of: axis.range.lowerBound) == 0)
+    #expect(axis.position(of: axis.range.upperBound) == 1)
+  }
+
+  @Test func `a logarithmic axis counts in powers of ten`() {
+    let axis = Axis(covering: [2e-6, 3e-3, 0, -1], scale: .logarithmic)
+    #expect(axis.ticks.map(axis.label) == ["1e-6", "1e-5", "1e-4", "1e-3", "0.01"])
+    #expect(axis.position(of: 0) == nil)
+    #expect(abs(axis.position(of: 1e-4)! - 0.5) < 1e-9)
+  }
+
+  @Test(arguments: [
+    [], [Double.nan], [0.0], [5.0, 5.0], [-3.0], [1e-300], [1e300, -1e300], [1, 1 + 1e-15],
+    [.infinity, 1, 2],
+  ])
+  func `any values give a usable axis`(values: [Double]) {
+    for scale in [Axis.Scale.linear, .logarithmic] {
+      let axis = Axis(covering: values, scale: scale)
+      #expect(axis.range.lowerBound < axis.range.upperBound)
+      #expect((2...14).contains(axis.ticks.count))
+      #expect(axis.position(of: .nan) == nil)
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import Dashboard
+import Testing
+
+struct ComparisonTests {
+  private func run(_ name: String, _ points: [(Double, Double)]) -> MeasuredRun {
+    MeasuredRun(
+      method: MeasuredRun.method(of: name), name: name,
+      points: points.map { .init(seconds: $0.0, accuracy: $0.1) }, epochs: 10, prompts: 500)
+  }
+
+  @Test(arguments: [
+    ("flow-grpo-seed-1", "flow-grpo"), ("flow-grpo-seed12", "flow-grpo"), ("weights-3", "weights"),
+    ("demo", "demo"), ("v2", "v2"), ("-7", "-7"), ("a-1-2", "a-1"),
+  ])
+  func `the method is the name without its seed`(name: String, method: String) {
+    #expect(MeasuredRun.method(of: name) == method)
+  }
+
+  @Test func `accuracy between evaluations lies on the line, and nowhere outside`() {
+    let measured = run("a", [(0, 0.4), (100, 0.5), (200, 0.6)])
+    #expect(measured.accuracy(at: 0) == 0.4)
+    #expect(abs(measured.accuracy(at: 150)! - 0.55) < 1e-12)
+    #expect(measured.accuracy(at: 200) == 0.6)
+    #expect(measured.accuracy(at: 201) == nil)
+    #expect(measured.accuracy(at: -1) == nil)
+  }
+
+  @Test func `mean and standard error over seeds are those of the textbook`() {
+    let sample = Measurements([0.5, 0.6, 0.7])
+    #expect(abs(sample.mean! - 0.6) < 1e-12)
+    #expect(abs(sample.standardError! - 0.1 / 3.0.squareRoot()) < 1e-12)
+    #expect(Measurements([0.5]).standardError == nil)
+    #expect(Measurements([]).mean == nil)
+  }
+
+  @Test func `methods are compared up to the time that every run reached`() {
+    let comparison = Comparison(
+      runs: [
+        run("flow-grpo-seed-1", [(0, 0.40), (60, 0.44), (120, 0.46)]),
+        run("tempflow-grpo-seed-1", [(0, 0.40), (60, 0.50), (120, 0.56)]),
+        run("flow-grpo-seed-2", [(0, 0.40), (50, 0.46), (100, 0.48)]),
+        run("tempflow-grpo-seed-2", [(0, 0.40), (60, 0.48), (120, 0.54)]),
+      ], labels: ["tempflow-grpo": "TempFlow-GRPO"])
+    #expect(comparison.budget == 100)
+    #expect(comparison.methods.map(\.label) == ["flow-grpo", "TempFlow-GRPO"])
+    #expect(comparison.methods.map(\.runs.count) == [2, 2])
+    let chart = comparison.chart()
+    #expect(chart.series.allSatisfy { $0.points.count == 13 })
+    #expect(chart.series[0].points.last?.x == 100)
+    let page = comparison.page(chartName: "compare.svg", details: ["2 cores"])
+    #expect(page.contains("| TempFlow-GRPO | 2 | 0.400 ± 0.000 | 0.550 ± 0.010 | +0.150 ± 0.010 |"))
+    #expect(page.contains("TempFlow-GRPO is 0.080 ± 0.014 ahead of flow-grpo."))
+    #expect(page.contains("![Held-out accuracy over training time](compare.svg)"))
+    #expect(comparison.chartFile().hasPrefix("<svg class=\"picture\" viewBox="))
+    #expect(comparison.chartFile().contains("xmlns=\"http://www.w3.org/2000/svg\""))
+  }
+
+  @Test func `names cannot break the table`() {
+    let page = Comparison(runs: [run("a|b", [(0, 0.1)])]).page(chartName: "c.svg")
+    #expect(page.contains("| a\\|b | 1 |"))
+  }
+}
