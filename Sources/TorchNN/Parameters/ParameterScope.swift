@@ -39,7 +39,17 @@ public struct ParameterScope {
   /// - Parameter value: its value in a model made from nothing; gives the shape.
   /// - Throws: `ParameterError` when the source lacks it or holds another shape or kind.
   public func buffer(_ name: String, value: Tensor) throws(ParameterError) -> Tensor {
-    try store.buffer(self[name].path, value)
+    try buffer(name, shape: value.shape) { value }
+  }
+
+  /// Declares a tensor that is saved with the model but never trained.
+  ///
+  /// - Parameter value: makes its value in a model made from nothing; called only then.
+  /// - Throws: `ParameterError` when the source lacks it or holds another shape or kind.
+  public func buffer(
+    _ name: String, shape: [Int], value: () -> Tensor
+  ) throws(ParameterError) -> Tensor {
+    try store.buffer(self[name].path, shape, value)
   }
 
   /// Says that the source may hold this tensor although the model has no use for it.

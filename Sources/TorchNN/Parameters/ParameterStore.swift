@@ -151,13 +151,15 @@ extension ParameterStore {
     return insert(key, tensor, .parameter, learns: trainableSelection == .full)
   }
 
-  func buffer(_ key: String, _ value: Tensor) throws(ParameterError) -> Tensor {
+  func buffer(
+    _ key: String, _ shape: [Int], _ value: () -> Tensor
+  ) throws(ParameterError) -> Tensor {
     let tensor: Tensor
     switch source {
     case .checkpoint(let tensors, let origin):
-      tensor = prepared(try Self.find(key, value.shape, tensors, origin))
-    case .random: tensor = prepared(value)
-    case .meta: tensor = Tensor.empty(value.shape, dtype: dtype ?? .float32, device: .meta)
+      tensor = prepared(try Self.find(key, shape, tensors, origin))
+    case .random: tensor = prepared(value())
+    case .meta: tensor = Tensor.empty(shape, dtype: dtype ?? .float32, device: .meta)
     }
     return insert(key, tensor, .buffer, learns: false)
   }

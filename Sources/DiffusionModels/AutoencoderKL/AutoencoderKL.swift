@@ -1,0 +1,77 @@
+public import Torch
+public import TorchNN
+
+/// The autoencoder between images and latents (diffusers' `AutoencoderKL`).
+///
+/// B images of H x W pixels with values in -1...1, latents of C channels and h x w pixels,
+/// h = H / `spatialFactor`. The transformer sees latents shifted and scaled: `normalised(_:)` and
+/// `denormalised(_:)` go between the two.
+public struct AutoencoderKL {
+  public let configuration: AutoencoderKLConfiguration
+  let encoder: AutoencoderEncoder
+  let decoder: AutoencoderDecoder
+  let quantConv: Conv2d?
+  let postQuantConv: Conv2d?
+
+  /// Takes its parameters, named as in a diffusers checkpoint.
+  ///
+  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  public init(
+    _ configuration: AutoencoderKLConfiguration, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    self.configuration = configuration
+    let channels = configuration.latentChannels
+    encoder = try AutoencoderEncoder(configuration, parameters["encoder"])
+    decoder = try AutoencoderDecoder(configuration, parameters["decoder"])
+    quantConv =
+      configuration.useQuantConv
+      ? try Conv2d(2 * channels, 2 * channels, kernel: 1, parameters["quant_conv"]) : nil
+    postQuantConv =
+      configuration.usePostQuantConv
+      ? try Conv2d(channels, channels, kernel: 1, parameters["post_quant_conv"]) : nil
+  }
+
+  /// The distribution of the latents of each image. `[B, 3, H, W] -> [B, C, h, w]`
+  public func encode(_ images: Tensor) -> LatentDistribution {
+    let moments = encoder(images)
+    let parts = (quantConv.map { $0(moments) } ?? moments).chunked(2, dim: 1)
+    return LatentDistribution(mean: parts[0], logVariance: parts[1].clamped(-30, 20))
+  }
+
+  /// Images in about -1...1. `[B, C, h, w] -> [B, 3, H, W]`
+  public func decode(_ latents: Tensor) -> Tensor {
+    decoder(postQuantConv.map { $0(latents) } ?? latents)
+  }
+
+  /// The autoencoder's latents as the transformer's: `(z - shift) * scale`.
+  public func normalised(_ latents: Tensor) -> Tensor {
+    let shifted = configuration.shiftFactor.map { latents - $0 } ?? latents
+    return shifted * configuration.scalingFactor
+  }
+
+  /// The transformer's latents as the autoencoder's: `x / scale + shift`.
+  public func denormalised(_ latents: Tensor) -> Tensor {
+    let scaled = latents / configuration.scalingFactor
+    return configuration.shiftFactor.map { scaled + $0 } ?? scaled
+  }
+}
+
+/// A normal distribution per latent element (diffusers' `DiagonalGaussianDistribution`).
+public struct LatentDistribution {
+  /// `[B, C, h, w]`
+  public let mean: Tensor
+  /// `[B, C, h, w]`, in -30...20
+  public let logVariance: Tensor
+
+  /// A sample; gradients flow through mean and variance. `-> [B, C, h, w]`
+  public func sample(_ generator: Generator) -> Tensor {
+    let noise = Tensor.randn(mean.shape, generator: generator).to(mean.dtype).to(mean.device)
+    return mean + (logVariance * 0.5).exp() * noise
+  }
+
+  /// Divergence from the standard normal, summed over a sample's elements. `-> [B]`
+  public func divergenceFromStandardNormal() -> Tensor {
+    let terms = mean.squared() + logVariance.exp() - logVariance - 1
+    return terms.sum(dims: [1, 2, 3], keepDim: false) * 0.5
+  }
+}

@@ -1,0 +1,91 @@
+/// `text_encoder/config.json` of transformers' `CLIPTextModelWithProjection`; defaults are
+/// transformers'.
+public struct CLIPTextConfiguration: ModelConfiguration {
+  /// Tokens of the vocabulary.
+  public var vocabSize = 49408
+  /// Width of a token.
+  public var hiddenSize = 512
+  /// Width between the two linears of a layer.
+  public var intermediateSize = 2048
+  /// Width of the pooled, projected prompt.
+  public var projectionDim = 512
+  public var numHiddenLayers = 12
+  public var numAttentionHeads = 8
+  /// The longest prompt, in tokens, the two special ones included.
+  public var maxPositionEmbeddings = 77
+  public var hiddenAct = Activation.quickGELU
+  public var layerNormEps = 1e-5
+  public var bosTokenId = 49406
+  /// 2 stands for "the highest id of the prompt", transformers' rule for old checkpoints.
+  public var eosTokenId = 49407
+  public var padTokenId = 1
+
+  public enum Activation: String, Codable, Sendable {
+    /// `x * sigmoid(1.702 x)`
+    case quickGELU = "quick_gelu"
+    case gelu
+  }
+
+  /// transformers' defaults.
+  public init() {}
+
+  public init(from decoder: any Decoder) throws {
+    let file = try decoder.container(keyedBy: CodingKeys.self)
+    vocabSize = try file.value(.vocabSize, or: vocabSize)
+    hiddenSize = try file.value(.hiddenSize, or: hiddenSize)
+    intermediateSize = try file.value(.intermediateSize, or: intermediateSize)
+    projectionDim = try file.value(.projectionDim, or: projectionDim)
+    numHiddenLayers = try file.value(.numHiddenLayers, or: numHiddenLayers)
+    numAttentionHeads = try file.value(.numAttentionHeads, or: numAttentionHeads)
+    maxPositionEmbeddings = try file.value(.maxPositionEmbeddings, or: maxPositionEmbeddings)
+    hiddenAct = try file.value(.hiddenAct, or: hiddenAct)
+    layerNormEps = try file.value(.layerNormEps, or: layerNormEps)
+    bosTokenId = try file.value(.bosTokenId, or: bosTokenId)
+    eosTokenId = try file.value(.eosTokenId, or: eosTokenId)
+    padTokenId = try file.value(.padTokenId, or: padTokenId)
+  }
+
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case vocabSize = "vocab_size"
+    case hiddenSize = "hidden_size"
+    case intermediateSize = "intermediate_size"
+    case projectionDim = "projection_dim"
+    case numHiddenLayers = "num_hidden_layers"
+    case numAttentionHeads = "num_attention_heads"
+    case maxPositionEmbeddings = "max_position_embeddings"
+    case hiddenAct = "hidden_act"
+    case layerNormEps = "layer_norm_eps"
+    case bosTokenId = "bos_token_id"
+    case eosTokenId = "eos_token_id"
+    case padTokenId = "pad_token_id"
+  }
+
+  public static let className = "CLIPTextModelWithProjection"
+  public static let knownKeys = CodingKeys.allCases.map(\.rawValue)
+  /// What only training from nothing, generation or bookkeeping reads.
+  public static let harmlessKeys: Set<String> = [
+    "attention_dropout", "dropout", "initializer_factor", "initializer_range",
+    "output_attentions", "output_hidden_states", "return_dict", "use_return_dict",
+    "chunk_size_feed_forward", "is_encoder_decoder", "id2label", "label2id", "problem_type",
+  ]
+  public static let header: [String: ConfigurationHeaderValue] = [
+    "architectures": .list([className]), "model_type": .text("clip_text_model"),
+  ]
+
+  public func validate() throws(ConfigurationProblem) {
+    let counts = [
+      (CodingKeys.vocabSize, vocabSize), (.hiddenSize, hiddenSize),
+      (.intermediateSize, intermediateSize), (.projectionDim, projectionDim),
+      (.numHiddenLayers, numHiddenLayers), (.numAttentionHeads, numAttentionHeads),
+      (.maxPositionEmbeddings, maxPositionEmbeddings),
+    ]
+    for (key, value) in counts where value < 1 {
+      throw ConfigurationProblem(key.rawValue, "\(value) is not a positive number")
+    }
+    guard hiddenSize % numAttentionHeads == 0 else {
+      throw ConfigurationProblem(
+        CodingKeys.hiddenSize.rawValue,
+        "\(hiddenSize) is not a multiple of num_attention_heads, \(numAttentionHeads)")
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import Torch
+import TorchNN
+
+/// One layer of the text encoder: attention to earlier tokens, then two linears.
+struct CLIPTextLayer {
+  private let attention: CLIPAttention
+  private let attentionNorm: LayerNorm
+  private let up: Linear
+  private let down: Linear
+  private let linearNorm: LayerNorm
+  private let activation: CLIPTextConfiguration.Activation
+
+  init(
+    _ configuration: CLIPTextConfiguration, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    let width = configuration.hiddenSize
+    let epsilon = configuration.layerNormEps
+    attention = try CLIPAttention(configuration, parameters["self_attn"])
+    attentionNorm = try LayerNorm(width, epsilon: epsilon, parameters["layer_norm1"])
+    up = try Linear(width, configuration.intermediateSize, parameters["mlp"]["fc1"])
+    down = try Linear(configuration.intermediateSize, width, parameters["mlp"]["fc2"])
+    linearNorm = try LayerNorm(width, epsilon: epsilon, parameters["layer_norm2"])
+    activation = configuration.hiddenAct
+  }
+
+  /// `[B, T, D] -> [B, T, D]`
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    let attended = x + attention(attentionNorm(x))
+    return attended + down(activation(up(linearNorm(attended))))
+  }
+}
+
+extension CLIPTextConfiguration.Activation {
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    switch self {
+    case .quickGELU: x * (x * 1.702).sigmoid()
+    case .gelu: x.gelu(approximate: .none)
+    }
+  }
+}
+
+/// Attention of each token to itself and the tokens before it.
+private struct CLIPAttention {
+  let query: Linear
+  let key: Linear
+  let value: Linear
+  let output: Linear
+  let heads: Int
+
+  init(
+    _ configuration: CLIPTextConfiguration, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    let width = configuration.hiddenSize
+    heads = configuration.numAttentionHeads
+    key = try Linear(width, width, parameters["k_proj"])
+    value = try Linear(width, width, parameters["v_proj"])
+    query = try Linear(width, width, parameters["q_proj"])
+    output = try Linear(width, width, parameters["out_proj"])
+  }
+
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    let attended = Tensor.scaledDotProductAttention(
+      split(query(x)), split(key(x)), split(value(x)), isCausal: true)
+    return output(attended.transposed(1, 2).flattened(from: 2, to: 3))
+  }
+
+  /// `[B, T, D] -> [B, heads, T, D / heads]`
+  private func split(_ x: Tensor) -> Tensor {
+    let shape = x.shape
+    return x.reshaped([shape[0], shape[1], heads, shape[2] / heads]).transposed(1, 2)
+  }
+}

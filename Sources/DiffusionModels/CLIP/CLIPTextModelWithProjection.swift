@@ -1,0 +1,78 @@
+public import Torch
+public import TorchNN
+
+/// CLIP's text encoder with its projection (transformers' `CLIPTextModelWithProjection`).
+///
+/// B prompts of T tokens, width D, projected width P.
+public struct CLIPTextModelWithProjection {
+  public let configuration: CLIPTextConfiguration
+  let tokens: Embedding
+  let positions: Embedding
+  let layers: [CLIPTextLayer]
+  let finalNorm: LayerNorm
+  let projection: Linear
+
+  /// What Stable Diffusion 3 takes from a text encoder.
+  public struct Output {
+    /// The tokens before the last layer, not normalised. `[B, T, D]`
+    public let penultimate: Tensor
+    /// The end-of-text token after the last layer, normalised and projected. `[B, P]`
+    public let pooled: Tensor
+  }
+
+  /// Takes its parameters, named as in a transformers checkpoint.
+  ///
+  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  public init(
+    _ configuration: CLIPTextConfiguration, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    self.configuration = configuration
+    let model = parameters["text_model"]
+    let width = configuration.hiddenSize
+    let embeddings = model["embeddings"]
+    tokens = try Embedding(configuration.vocabSize, width, embeddings["token_embedding"])
+    positions = try Embedding(
+      configuration.maxPositionEmbeddings, width, embeddings["position_embedding"])
+    embeddings.ignore("position_ids")
+    var layers: [CLIPTextLayer] = []
+    for index in 0..<configuration.numHiddenLayers {
+      layers.append(try CLIPTextLayer(configuration, model["encoder"]["layers"][index]))
+    }
+    self.layers = layers
+    finalNorm = try LayerNorm(
+      width, epsilon: configuration.layerNormEps, model["final_layer_norm"])
+    projection = try Linear(
+      width, configuration.projectionDim, bias: false, parameters["text_projection"])
+  }
+
+  /// Encodes prompts of equal length, as a tokenizer pads them.
+  ///
+  /// - Parameter prompts: token ids; at most `maxPositionEmbeddings` each.
+  public func callAsFunction(_ prompts: [[Int]]) -> Output {
+    let length = prompts.first?.count ?? 0
+    precondition(
+      length > 0 && prompts.allSatisfy { $0.count == length }, "prompts of unequal length")
+    precondition(
+      length <= configuration.maxPositionEmbeddings,
+      "\(length) tokens exceed max_position_embeddings \(configuration.maxPositionEmbeddings)")
+    let ids = Tensor(prompts.flatMap(\.self), shape: [prompts.count, length])
+      .to(tokens.weight.device)
+    var hidden = tokens(ids) + positions.weight.narrowed(dim: 0, start: 0, length: length)
+    var penultimate = hidden
+    for layer in layers {
+      penultimate = hidden
+      hidden = layer(hidden)
+    }
+    let ends = prompts.enumerated().map { $0.offset * length + endPosition($0.element) }
+    let index = Tensor(ends, shape: [ends.count]).to(ids.device)
+    let pooled = finalNorm(hidden.flattened(from: 0, to: 1).indexSelect(dim: 0, index))
+    return Output(penultimate: penultimate, pooled: projection(pooled))
+  }
+
+  /// Where transformers reads the pooled state: the first end-of-text token, position 0 if there
+  /// is none; for the end-of-text id 2 of old checkpoints, the first token with the highest id.
+  private func endPosition(_ prompt: [Int]) -> Int {
+    let wanted = configuration.eosTokenId == 2 ? prompt.max() : configuration.eosTokenId
+    return prompt.firstIndex { $0 == wanted } ?? 0
+  }
+}

@@ -1,0 +1,174 @@
+public import Foundation
+
+/// The contents of one component's `config.json`, as diffusers or transformers writes it.
+///
+/// Reading is strict: a key that is neither one of `CodingKeys` nor in `harmlessKeys` is an error,
+/// since it may change the result.
+public protocol ModelConfiguration: Codable, Equatable, Sendable {
+  /// The Python class, for example `SD3Transformer2DModel`.
+  static var className: String { get }
+  /// Keys that take part in building the network.
+  static var knownKeys: [String] { get }
+  /// Keys that are allowed and change nothing here.
+  static var harmlessKeys: Set<String> { get }
+  /// The entries that name the class on disk: diffusers and transformers differ.
+  static var header: [String: ConfigurationHeaderValue] { get }
+  /// Throws for values that are well-formed and cannot be followed.
+  func validate() throws(ConfigurationProblem)
+}
+
+/// A value of the entries of `config.json` that name the class and not the network.
+public enum ConfigurationHeaderValue: Encodable, Sendable {
+  case text(String)
+  case list([String])
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .text(let value): try container.encode(value)
+    case .list(let values): try container.encode(values)
+    }
+  }
+}
+
+extension ModelConfiguration {
+  /// Reads `path`, strictly.
+  public init(contentsOf path: String) throws(ModelError) {
+    let data: Data
+    do {
+      data = try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch {
+      throw .unreadable(path: path, reason: error.localizedDescription)
+    }
+    try self.init(json: data, path: path)
+  }
+
+  /// Reads the JSON object `data`; `path` names it in errors.
+  public init(json data: Data, path: String) throws(ModelError) {
+    let file: ConfigurationFile
+    do {
+      file = try JSONDecoder().decode(ConfigurationFile.self, from: data)
+    } catch {
+      throw .unreadable(path: path, reason: Self.reason(error))
+    }
+    if let found = file.className, found != Self.className {
+      throw .wrongClass(path: path, expected: Self.className, found: found)
+    }
+    let known = Self.knownKeys
+    let allowed = Self.harmlessKeys.union(known).union(commonHarmlessKeys)
+    for key in file.keys where !allowed.contains(key) {
+      throw .unknownKey(path: path, key: key, nearest: nearestKey(to: key, among: known))
+    }
+    do {
+      self = try JSONDecoder().decode(Self.self, from: data)
+    } catch let error as DecodingError {
+      throw .wrongType(path: path, key: error.keyPath, reason: Self.reason(error))
+    } catch {
+      throw .unreadable(path: path, reason: "\(error)")
+    }
+    do {
+      try validate()
+    } catch {
+      throw .unsupported(path: path, key: error.key, reason: error.reason)
+    }
+  }
+
+  /// The file's text, with the entries that name the class. Keys are sorted.
+  public func json() throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return try encoder.encode(FileContents(configuration: self))
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    switch error as? DecodingError {
+    case .typeMismatch(_, let context), .valueNotFound(_, let context),
+      .keyNotFound(_, let context), .dataCorrupted(let context):
+      context.debugDescription
+    default: "\(error)"
+    }
+  }
+}
+
+/// Entries every diffusers or transformers file may carry.
+private let commonHarmlessKeys: Set<String> = [
+  "_class_name", "_diffusers_version", "_name_or_path", "architectures", "model_type",
+  "transformers_version", "torch_dtype", "dtype",
+]
+
+/// The keys of a file, and the class it names.
+private struct ConfigurationFile: Decodable {
+  let keys: [String]
+  let className: String?
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: AnyKey.self)
+    keys = container.allKeys.map(\.stringValue).sorted()
+    let name = try container.decodeIfPresent(String.self, forKey: AnyKey("_class_name"))
+    let architectures = try container.decodeIfPresent(
+      [String].self, forKey: AnyKey("architectures"))
+    className = name ?? architectures?.first
+  }
+}
+
+private struct FileContents<Configuration: ModelConfiguration>: Encodable {
+  let configuration: Configuration
+
+  func encode(to encoder: any Encoder) throws {
+    try configuration.encode(to: encoder)
+    var container = encoder.container(keyedBy: AnyKey.self)
+    for (key, value) in Configuration.header.sorted(by: { $0.key < $1.key }) {
+      try container.encode(value, forKey: AnyKey(key))
+    }
+  }
+}
+
+private struct AnyKey: CodingKey {
+  let stringValue: String
+  var intValue: Int? { nil }
+
+  init(_ stringValue: String) { self.stringValue = stringValue }
+  init?(stringValue: String) { self.stringValue = stringValue }
+  init?(intValue: Int) { return nil }
+}
+
+extension DecodingError {
+  fileprivate var keyPath: String {
+    switch self {
+    case .typeMismatch(_, let context), .valueNotFound(_, let context),
+      .dataCorrupted(let context):
+      context.codingPath.map(\.stringValue).joined(separator: ".")
+    case .keyNotFound(let key, let context):
+      (context.codingPath + [key]).map(\.stringValue).joined(separator: ".")
+    @unknown default: ""
+    }
+  }
+}
+
+extension KeyedDecodingContainer {
+  /// The value at `key`, or `fallback` where the file has none: the upstream class's default.
+  func value<Value: Decodable>(_ key: Key, or fallback: Value) throws -> Value {
+    try decodeIfPresent(Value.self, forKey: key) ?? fallback
+  }
+}
+
+/// The known key that differs least from `key`, if it is close enough to be a misspelling.
+private func nearestKey(to key: String, among known: [String]) -> String? {
+  known
+    .map { (key: $0, distance: editDistance(Array(key.utf8), Array($0.utf8))) }
+    .filter { $0.distance <= max(2, key.utf8.count / 3) }
+    .min { ($0.distance, $0.key) < ($1.distance, $1.key) }?.key
+}
+
+private func editDistance(_ lhs: [UInt8], _ rhs: [UInt8]) -> Int {
+  var previous = Array(0...rhs.count)
+  for (row, left) in lhs.enumerated() {
+    var current = [row + 1]
+    for (column, right) in rhs.enumerated() {
+      let substituted = previous[column] + (left == right ? 0 : 1)
+      current.append(min(substituted, previous[column + 1] + 1, current[column] + 1))
+    }
+    previous = current
+  }
+  return previous[rhs.count]
+}

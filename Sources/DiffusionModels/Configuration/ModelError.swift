@@ -1,0 +1,40 @@
+/// What is wrong with a model's `config.json`.
+public enum ModelError: Error, Equatable, CustomStringConvertible {
+  /// The file cannot be read or is not a JSON object.
+  case unreadable(path: String, reason: String)
+  /// The file describes another class than the one asked for.
+  case wrongClass(path: String, expected: String, found: String)
+  /// A key this implementation does not know, and which may change the result.
+  case unknownKey(path: String, key: String, nearest: String?)
+  /// A known key with a value of the wrong type.
+  case wrongType(path: String, key: String, reason: String)
+  /// A known key with a value this implementation cannot follow.
+  case unsupported(path: String, key: String, reason: String)
+
+  public var description: String {
+    switch self {
+    case .unreadable(let path, let reason):
+      "\(path): cannot be read as a JSON object: \(reason)"
+    case .wrongClass(let path, let expected, let found):
+      "\(path): describes a \(found), not a \(expected)"
+    case .unknownKey(let path, let key, let nearest):
+      "\(path): unknown key '\(key)'"
+        + (nearest.map { "; the nearest known key is '\($0)'" } ?? "")
+    case .wrongType(let path, let key, let reason):
+      "\(path): '\(key)' has the wrong type: \(reason)"
+    case .unsupported(let path, let key, let reason):
+      "\(path): '\(key)': \(reason)"
+    }
+  }
+}
+
+/// A value of a configuration that cannot be followed: the key, and why.
+public struct ConfigurationProblem: Error, Equatable {
+  public let key: String
+  public let reason: String
+
+  public init(_ key: String, _ reason: String) {
+    self.key = key
+    self.reason = reason
+  }
+}

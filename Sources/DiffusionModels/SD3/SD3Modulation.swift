@@ -1,0 +1,37 @@
+import Torch
+import TorchNN
+
+/// Shifts, scales and gates of one normalisation, from the conditioning vector
+/// (diffusers' `AdaLayerNormZero`, `SD35AdaLayerNormZeroX`, `AdaLayerNormContinuous`).
+struct SD3Modulation {
+  let linear: Linear
+  let count: Int
+
+  init(_ width: Int, parts count: Int, _ parameters: ParameterScope) throws(ParameterError) {
+    self.count = count
+    linear = try Linear(width, count * width, parameters["linear"])
+  }
+
+  /// `conditioning` has its SiLU behind it. `[B, D] -> count times [B, 1, D]`
+  func parts(_ conditioning: Tensor) -> [Tensor] {
+    linear(conditioning).unsqueezed(1).chunked(count, dim: 2)
+  }
+}
+
+/// Added to the variance of layer norms, and to the mean square of queries and keys.
+let normEpsilon = 1e-6
+
+/// Mean 0 and variance 1 over the last dimension, without learnt weights.
+func normalised(_ x: Tensor) -> Tensor {
+  x.layerNorm(shape: [x.shape[x.rank - 1]], weight: nil, bias: nil, eps: normEpsilon)
+}
+
+/// `[B, S, D], [B, 1, D], [B, 1, D] -> [B, S, D]`
+func modulated(_ x: Tensor, shift: Tensor, scale: Tensor) -> Tensor {
+  shift.addingProduct(x, scale + 1)
+}
+
+/// `[B, S, D], [B, 1, D], [B, S, D] -> [B, S, D]`
+func gated(_ x: Tensor, _ gate: Tensor, _ update: Tensor) -> Tensor {
+  x.addingProduct(gate, update)
+}

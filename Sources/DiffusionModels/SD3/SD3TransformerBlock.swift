@@ -1,0 +1,73 @@
+import Torch
+import TorchNN
+
+/// One block over image and text tokens (diffusers' `JointTransformerBlock`, MMDiT).
+///
+/// Both streams are normalised without weights and modulated by the timestep and pooled prompt;
+/// `conditioning` is that vector after its SiLU, computed once for all blocks.
+struct SD3TransformerBlock {
+  let modulation: SD3Modulation  // 6 parts or, with a second attention, 9
+  let textModulation: SD3Modulation  // 6 parts, 2 in the last block
+  let attention: SD3JointAttention
+  let selfAttention: SD3SelfAttention?
+  let feedForward: SD3FeedForward
+  let textFeedForward: SD3FeedForward?
+
+  init(
+    _ configuration: SD3TransformerConfiguration, layer: Int, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    let width = configuration.width
+    let isDual = configuration.dualAttentionLayers.contains(layer)
+    let isLast = layer == configuration.numLayers - 1
+    modulation = try SD3Modulation(width, parts: isDual ? 9 : 6, parameters["norm1"])
+    textModulation = try SD3Modulation(width, parts: isLast ? 2 : 6, parameters["norm1_context"])
+    attention = try SD3JointAttention(configuration, isLast: isLast, parameters["attn"])
+    selfAttention = isDual ? try SD3SelfAttention(configuration, parameters["attn2"]) : nil
+    feedForward = try SD3FeedForward(width, parameters["ff"])
+    textFeedForward = isLast ? nil : try SD3FeedForward(width, parameters["ff_context"])
+  }
+
+  /// `keyBias` is added to the logits of the keys, image before text.
+  /// `[B, S, D], [B, T, D], [B, D] -> the first two; the text is nil after the last block`
+  func callAsFunction(
+    _ image: Tensor, _ text: Tensor, conditioning: Tensor, keyBias: Tensor?
+  ) -> (image: Tensor, text: Tensor?) {
+    let parts = modulation.parts(conditioning)
+    let textParts = textModulation.parts(conditioning)
+    let normed = normalised(image)
+    let normedText =
+      textFeedForward == nil
+      ? modulated(normalised(text), shift: textParts[1], scale: textParts[0])
+      : modulated(normalised(text), shift: textParts[0], scale: textParts[1])
+    let (attended, textAttended) = attention(
+      modulated(normed, shift: parts[0], scale: parts[1]), normedText, keyBias: keyBias)
+
+    var image = gated(image, parts[2], attended)
+    if let selfAttention {
+      let second = selfAttention(modulated(normed, shift: parts[6], scale: parts[7]))
+      image = gated(image, parts[8], second)
+    }
+    let update = feedForward(modulated(normalised(image), shift: parts[3], scale: parts[4]))
+    image = gated(image, parts[5], update)
+
+    guard let textFeedForward, let textAttended else { return (image, nil) }
+    let context = gated(text, textParts[2], textAttended)
+    let textUpdate = textFeedForward(
+      modulated(normalised(context), shift: textParts[3], scale: textParts[4]))
+    return (image, gated(context, textParts[5], textUpdate))
+  }
+}
+
+/// Two linears with a tanh-approximated GELU between (diffusers' `FeedForward`).
+struct SD3FeedForward {
+  let up: Linear
+  let down: Linear
+
+  init(_ width: Int, _ parameters: ParameterScope) throws(ParameterError) {
+    up = try Linear(width, 4 * width, parameters["net"][0]["proj"])
+    down = try Linear(4 * width, width, parameters["net"][2])
+  }
+
+  /// `[B, S, D] -> [B, S, D]`
+  func callAsFunction(_ x: Tensor) -> Tensor { down(up(x).gelu(approximate: .tanh)) }
+}
