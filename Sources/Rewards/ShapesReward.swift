@@ -1,0 +1,33 @@
+import ShapeScenes
+
+/// The embedded verifier of the `shapes` task: counts, colors, positions and attributes of drawn
+/// shapes.
+///
+/// The total is the mode's figure. It is the part `shapes`, too, and the part `strict` is there
+/// whatever the mode, so that accuracy can be read from any run. A sample that does not say what
+/// its image must show cannot be scored.
+package struct ShapesReward: Reward {
+  /// What the total is.
+  package enum Mode: String, CaseIterable, Sendable {
+    /// Credit for what is right, 0...1, and 1 only when all is exact.
+    case partial
+    /// 1 when everything is exact, else 0.
+    case strict
+  }
+
+  package let name = "shapes"
+  package let mode: Mode
+
+  package init(mode: Mode = .partial) { self.mode = mode }
+
+  package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
+    let scores = samples.map { sample in
+      sample.scene.map { SceneVerifier.score(sample.image, $0) }
+    }
+    let strict: [Double?] = scores.map { $0.map { $0.strict ? 1 : 0 } }
+    let total = mode == .strict ? strict : scores.map { $0?.partial }
+    return RewardScores(
+      total: total,
+      parts: [.init(name: name, values: total), .init(name: "strict", values: strict)])
+  }
+}
