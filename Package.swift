@@ -86,6 +86,7 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+    .testTarget(name: "PackageTests", swiftSettings: swiftSettings),
     tests("TorchTests", ["Torch"]),
     tests("TextTokenizersTests", ["TextTokenizers"]),
     tests("ImageFilesTests", ["ImageFiles"]),

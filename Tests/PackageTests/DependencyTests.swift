@@ -1,0 +1,84 @@
+import Foundation
+import Testing
+
+/// What each target may import, of this package. `docs/architecture.md` shows the same as a table.
+private let allowed: [String: Set<String>] = [
+  "CTorch": [], "CPNG": [],
+  "Torch": ["CTorch"],
+  "TextTokenizers": [],
+  "ImageFiles": ["CPNG"],
+  "Runs": [],
+  "ShapeScenes": ["ImageFiles"],
+  "TorchNN": ["Torch"],
+  "FlowMatching": ["Torch"],
+  "DiffusionModels": ["Torch", "TorchNN"],
+  "TempFlow": ["Torch", "FlowMatching"],
+  "DiffusionPipelines": [
+    "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "FlowMatching", "ImageFiles",
+  ],
+  "Rewards": ["ImageFiles", "ShapeScenes"],
+  "Training": [
+    "Torch", "TorchNN", "FlowMatching", "TempFlow", "DiffusionModels", "DiffusionPipelines",
+    "TextTokenizers", "ImageFiles", "ShapeScenes", "Rewards", "Runs",
+  ],
+  "Dashboard": ["Runs", "ImageFiles"],
+  "TempFlowCLI": [
+    "Training", "Dashboard", "Torch", "TorchNN", "DiffusionPipelines", "FlowMatching",
+    "ImageFiles", "Rewards", "Runs", "ShapeScenes",
+  ],
+  "points": ["TempFlow"],
+]
+
+private struct Manifest: Decodable {
+  struct Target: Decodable {
+    let name: String
+    let type: String
+    let dependencies: [Dependency]
+  }
+  /// `{"byName": ["Torch", null]}`, `{"target": […]}` or `{"product": ["Yams", "Yams", …]}`
+  struct Dependency: Decodable {
+    let name: String?
+    init(from decoder: any Decoder) throws {
+      let values = try decoder.singleValueContainer().decode([String: [Name?]].self)
+      name = (values["byName"] ?? values["target"])?.first??.value
+    }
+    struct Name: Decodable {
+      let value: String?
+      init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        do { value = try container.decode(String.self) } catch is DecodingError { value = nil }
+      }
+    }
+  }
+  let targets: [Target]
+}
+
+@Suite struct DependencyTests {
+  @Test func `no target imports one that its layer may not see`() throws {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let scratch = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    defer { do { try FileManager.default.removeItem(at: scratch) } catch {} }
+    let process = Process()
+    let output = Pipe()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = [
+      "swift", "package", "--package-path", root.path(), "--scratch-path", scratch.path(),
+      "dump-package",
+    ]
+    process.standardOutput = output
+    try process.run()
+    let data = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    try #require(process.terminationStatus == 0)
+
+    let manifest = try JSONDecoder().decode(Manifest.self, from: data)
+    let targets = manifest.targets.filter { $0.type != "test" && $0.name != "TestSupport" }
+    #expect(Set(targets.map(\.name)) == Set(allowed.keys))
+    for target in targets {
+      let edges = Set(target.dependencies.compactMap(\.name))
+      let forbidden = edges.subtracting(allowed[target.name] ?? [])
+      #expect(forbidden.isEmpty, "\(target.name) imports \(forbidden.sorted())")
+    }
+  }
+}
