@@ -1,0 +1,76 @@
+/// What can go wrong with a run on disk. Every case names the path and says what to do.
+package enum RunError: Error, Sendable, Hashable {
+  /// The directory already holds a run, and resuming was not asked for.
+  case holdsAnotherRun(path: String)
+  /// The directory holds files that are not a run's.
+  case notARun(path: String, found: String)
+  /// There is no run to resume or to read.
+  case noRun(path: String)
+  /// Another process has the run open. `host` and `pid` are what it wrote down, if it could.
+  case locked(path: String, pid: Int?, host: String?)
+  /// The directory, or a file in it, was removed or moved while the run was going.
+  case vanished(path: String)
+  /// No space (or no quota) is left.
+  case diskFull(path: String)
+  /// The operating system refused an operation for another reason.
+  case system(path: String, operation: String, reason: String)
+  /// A metric is not a finite number, so no line was written.
+  case notFinite(path: String, name: String, value: String)
+  /// A log is shorter than, or differs from, what a checkpoint says of it.
+  case logMismatch(path: String, offset: Int, reason: String)
+  /// A JSON file cannot be read; `line` starts from 1.
+  case unreadable(path: String, line: Int, reason: String)
+  /// A checkpoint's files are not what its manifest says.
+  case checkpointDamaged(path: String, reason: String)
+  /// There are checkpoints, and every one of them is damaged.
+  case noSoundCheckpoint(path: String, reasons: [String])
+  /// The content of a checkpoint could not be written.
+  case checkpointNotWritten(path: String, reason: String)
+}
+
+extension RunError: CustomStringConvertible {
+  /// One sentence on what happened, and one on what to do.
+  package var description: String {
+    switch self {
+    case .holdsAnotherRun(let path):
+      "\(path) already holds a run. "
+        + "Continue it with --resume, or choose another directory with --run-dir."
+    case .notARun(let path, let found):
+      "\(path) is not empty and holds no run (found \(found)). "
+        + "Choose another directory with --run-dir."
+    case .noRun(let path):
+      "There is no run in \(path). Check the path; a new run starts without --resume."
+    case .locked(let path, let pid, let host):
+      "Another process is using the run in \(path)\(Self.holder(pid, host)). "
+        + "Wait for it, stop it, or choose another directory; nothing was changed."
+    case .vanished(let path):
+      "\(path) was removed or moved while the run was going, so the run stopped. "
+        + "If it was moved, move it back and continue with --resume: "
+        + "everything up to its last checkpoint is in it."
+    case .diskFull(let path):
+      "No space is left to write \(path). Nothing written before is lost: "
+        + "make room and continue with --resume."
+    case .system(let path, let operation, let reason):
+      "Cannot \(operation) \(path): \(reason)."
+    case .notFinite(let path, let name, let value):
+      "The metric \(name) is \(value), so no line was added to \(path)."
+    case .logMismatch(let path, let offset, let reason):
+      "\(path) does not fit the checkpoint, which recorded \(offset) bytes: \(reason). "
+        + "It was changed by something else; restore it or start a new run."
+    case .unreadable(let path, let line, let reason):
+      "\(path):\(line): \(reason)."
+    case .checkpointDamaged(let path, let reason):
+      "The checkpoint \(path) is damaged: \(reason)."
+    case .noSoundCheckpoint(let path, let reasons):
+      "Every checkpoint in \(path) is damaged (\(reasons.joined(separator: "; "))). "
+        + "Restore one from a backup, or start a new run."
+    case .checkpointNotWritten(let path, let reason):
+      "The checkpoint \(path) was not written: \(reason). Earlier checkpoints are untouched."
+    }
+  }
+
+  private static func holder(_ pid: Int?, _ host: String?) -> String {
+    guard let pid else { return "" }
+    return host.map { " (process \(pid) on \($0))" } ?? " (process \(pid))"
+  }
+}

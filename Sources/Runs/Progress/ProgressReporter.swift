@@ -1,0 +1,113 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A standard error that is closed must not stop a run: what cannot be written is dropped.
+private func writeToStandardError(_ text: String) {
+  _ = Array(text.utf8).withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}
+
+/// Tells a person how a run goes.
+///
+/// On a terminal one line is rewritten in place. Elsewhere plain lines come at most every few seconds,
+/// and at the end of every stage.
+package final class ProgressReporter {
+  /// Seconds between two updates.
+  private let interval: Double
+  private let columns: Int?
+  private let write: (String) -> Void
+  /// Seconds on a clock that never goes back.
+  private let now: () -> Double
+
+  private var stageStart = 0.0
+  private var lastUpdate = -Double.infinity
+  private var progress: StageProgress?
+  /// Whether the terminal's last line is a progress line without its line end.
+  private var isLineOpen = false
+
+  /// Makes a reporter that writes to `write`.
+  ///
+  /// - Parameters:
+  ///   - columns: the width of the terminal; nil when the output is not one.
+  ///   - now: seconds on a monotonic clock.
+  package init(
+    columns: Int?, write: @escaping (String) -> Void, now: @escaping () -> Double
+  ) {
+    self.columns = columns
+    interval = columns == nil ? 5 : 0.1
+    self.write = write
+    self.now = now
+  }
+
+  /// A reporter on standard error.
+  package static func standardError() -> ProgressReporter {
+    let clock = ContinuousClock()
+    let start = clock.now
+    return ProgressReporter(columns: terminalWidth(), write: writeToStandardError) {
+      let (seconds, attoseconds) = start.duration(to: clock.now).components
+      return Double(seconds) + Double(attoseconds) * 1e-18
+    }
+  }
+
+  /// Begins a stage; one that is still open ends.
+  ///
+  /// - Parameters:
+  ///   - step: the steps already done, in a resumed run.
+  ///   - best: the best score so far.
+  package func begin(_ stage: String, total: Int, step: Int = 0, best: Double? = nil) {
+    end()
+    stageStart = now()
+    lastUpdate = -.infinity
+    progress = StageProgress(stage: stage, step: step, total: total, firstStep: step, best: best)
+    show()
+  }
+
+  /// Reports the number of steps done; values that are nil stay as they were.
+  package func update(_ step: Int, meanReward: Double? = nil, best: Double? = nil) {
+    guard progress != nil else { return }
+    progress?.step = step
+    if let meanReward { progress?.meanReward = meanReward }
+    if let best { progress?.best = best }
+    if now() - lastUpdate >= interval { show() }
+  }
+
+  /// Ends the stage with a last line.
+  package func end() {
+    guard progress != nil else { return }
+    show()
+    if isLineOpen { write("\n") }
+    isLineOpen = false
+    progress = nil
+  }
+
+  /// Writes a message on a line of its own.
+  package func message(_ text: String) {
+    if isLineOpen { write("\r\u{1B}[K") }
+    isLineOpen = false
+    write(text + "\n")
+    if columns != nil, progress != nil { show() }
+  }
+
+  private func show() {
+    guard var current = progress else { return }
+    lastUpdate = now()
+    current.seconds = lastUpdate - stageStart
+    if let columns {
+      // The last column stays free: some terminals wrap as soon as it is filled.
+      write("\r\(current.line.prefix(max(columns - 1, 1)))\u{1B}[K")
+      isLineOpen = true
+    } else {
+      write(current.line + "\n")
+    }
+  }
+
+  /// The columns of the terminal on standard error, or nil when it is none.
+  private static func terminalWidth() -> Int? {
+    guard isatty(STDERR_FILENO) == 1 else { return nil }
+    var size = winsize()
+    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return Int(size.ws_col)
+  }
+}

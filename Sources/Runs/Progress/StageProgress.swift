@@ -1,0 +1,71 @@
+import Foundation
+
+/// How far a stage of a run is.
+package struct StageProgress: Sendable, Equatable {
+  /// What is going on, in a word or two: "training".
+  package var stage: String
+  /// Steps done.
+  package var step: Int
+  /// Steps in all.
+  package var total: Int
+  /// The step at which this process began: not 0 in a resumed run.
+  package var firstStep: Int
+  /// Seconds since this process began the stage.
+  package var seconds: Double
+  /// The mean reward of the last step.
+  package var meanReward: Double?
+  /// The best score so far.
+  package var best: Double?
+
+  /// Makes a state; `firstStep` and `seconds` start at zero.
+  package init(
+    stage: String, step: Int, total: Int, firstStep: Int = 0, seconds: Double = 0,
+    meanReward: Double? = nil, best: Double? = nil
+  ) {
+    self.stage = stage
+    self.step = step
+    self.total = total
+    self.firstStep = firstStep
+    self.seconds = seconds
+    self.meanReward = meanReward
+    self.best = best
+  }
+}
+
+extension StageProgress {
+  /// One line: `training 12/30 (40 %)  8.1 s/step  0:02:26 left  reward 0.512  best 0.530`.
+  package var line: String {
+    let share = total > 0 ? " (\(100 * step / total) %)" : ""
+    var parts = ["\(stage) \(step)/\(total)\(share)"]
+    let done = step - firstStep
+    if done > 0, seconds > 0 {
+      let rate = Double(done) / seconds
+      parts.append(Self.text(rate: rate))
+      if step < total {
+        parts.append("\(Self.text(seconds: Double(total - step) / rate)) left")
+      } else {
+        parts.append("took \(Self.text(seconds: seconds))")
+      }
+    }
+    if let meanReward { parts.append("reward \(Self.text(score: meanReward))") }
+    if let best { parts.append("best \(Self.text(score: best))") }
+    return parts.joined(separator: "  ")
+  }
+
+  /// Hours, minutes and seconds, rounded: `1:02:03`.
+  package static func text(seconds: Double) -> String {
+    let whole = seconds.isFinite ? Int(min(max(seconds, 0), 3.6e9).rounded()) : 0
+    return "\(whole / 3600):\(twoDigits(whole / 60 % 60)):\(twoDigits(whole % 60))"
+  }
+
+  /// Steps per second, or seconds per step when they are slow.
+  package static func text(rate: Double) -> String {
+    rate >= 1
+      ? String(format: rate < 10 ? "%.1f steps/s" : "%.0f steps/s", rate)
+      : String(format: "%.1f s/step", 1 / rate)
+  }
+
+  private static func text(score: Double) -> String { String(format: "%.3f", score) }
+
+  private static func twoDigits(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+}

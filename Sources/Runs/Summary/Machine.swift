@@ -1,0 +1,45 @@
+import Foundation
+
+/// Where a run ran.
+package struct Machine: Sendable, Hashable, Codable {
+  /// The processor's name.
+  package var processor: String
+  /// Logical cores that the process may use.
+  package var cores: Int
+  /// Main memory in bytes.
+  package var memoryBytes: UInt64
+  /// The operating system.
+  package var system: String
+  /// What the tensors were on: "cpu", or the accelerator's name.
+  package var device: String
+  /// The version of libtorch.
+  package var torch: String
+
+  private enum CodingKeys: String, CodingKey {
+    case processor, cores, system, device, torch
+    case memoryBytes = "memory_bytes"
+  }
+
+  /// The machine at hand.
+  ///
+  /// - Parameters:
+  ///   - device: what the tensors are on.
+  ///   - torch: the version of libtorch.
+  package init(device: String, torch: String) {
+    let process = ProcessInfo.processInfo
+    processor = Self.processorName ?? "unknown"
+    cores = process.activeProcessorCount
+    memoryBytes = process.physicalMemory
+    system = process.operatingSystemVersionString
+    self.device = device
+    self.torch = torch
+  }
+
+  /// The first "model name" of `/proc/cpuinfo`; nil where there is none.
+  private static var processorName: String? {
+    guard let data = FileManager.default.contents(atPath: "/proc/cpuinfo") else { return nil }
+    let line = String(decoding: data, as: UTF8.self).split(separator: "\n")
+      .first { $0.hasPrefix("model name") }
+    return line?.split(separator: ":", maxSplits: 1).last?.trimmingCharacters(in: .whitespaces)
+  }
+}

@@ -1,0 +1,161 @@
+import Foundation
+
+/// The outcome of a run: `summary.json`, described in `docs/run-directory.md`.
+package struct RunSummary: Sendable, Hashable, Codable {
+  /// How the scores were obtained; scores of different protocols do not compare.
+  package struct EvaluationProtocol: Sendable, Hashable, Codable {
+    /// The file of prompts.
+    package var prompts: String
+    /// How many of its prompts were used.
+    package var promptCount: Int
+    /// Images per prompt.
+    package var imagesPerPrompt: Int
+    /// The seed that the initial noise of every image follows from.
+    package var seed: Int
+    /// Denoising steps.
+    package var steps: Int
+    /// Guidance strength; 1 is none.
+    package var guidance: Double
+    /// The way of sampling: "ode".
+    package var sampler: String
+    /// The network's number type: "float32".
+    package var dtype: String
+    /// Which weights: "ema" or "last".
+    package var weights: String
+    /// The reward's name, for example "shapes_strict".
+    package var reward: String
+
+    /// Makes a protocol.
+    package init(
+      prompts: String, promptCount: Int, imagesPerPrompt: Int, seed: Int, steps: Int,
+      guidance: Double, sampler: String, dtype: String, weights: String, reward: String
+    ) {
+      self.prompts = prompts
+      self.promptCount = promptCount
+      self.imagesPerPrompt = imagesPerPrompt
+      self.seed = seed
+      self.steps = steps
+      self.guidance = guidance
+      self.sampler = sampler
+      self.dtype = dtype
+      self.weights = weights
+      self.reward = reward
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case prompts, seed, steps, guidance, sampler, dtype, weights, reward
+      case promptCount = "prompt_count"
+      case imagesPerPrompt = "images_per_prompt"
+    }
+  }
+
+  /// One evaluation during the run.
+  package struct Evaluation: Sendable, Hashable, Codable {
+    /// Epochs trained before it.
+    package var epoch: Int
+    /// Seconds of training before it, evaluations not counted.
+    package var trainingSeconds: Double
+    /// What it found.
+    package var scores: TaggedScores
+
+    /// Makes an evaluation.
+    package init(epoch: Int, trainingSeconds: Double, scores: TaggedScores) {
+      self.epoch = epoch
+      self.trainingSeconds = trainingSeconds
+      self.scores = scores
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case epoch, scores
+      case trainingSeconds = "training_seconds"
+    }
+  }
+
+  /// The version of this layout.
+  package var format = 1
+  /// The recipe's name.
+  package var recipe: String
+  /// The run's seed.
+  package var seed: Int
+  /// Epochs trained.
+  package var epochs: Int
+  /// False when the run was stopped before its last epoch.
+  package var isFinished: Bool
+  /// How every score below was obtained.
+  package var evaluationProtocol: EvaluationProtocol
+  /// Scores before training.
+  package var before: TaggedScores
+  /// Scores after training.
+  package var after: TaggedScores
+  /// All evaluations, in order; the first is `before`, the last `after`.
+  package var evaluations: [Evaluation]
+  /// Seconds per phase, over the whole run.
+  package var phaseSeconds: [String: Double]
+  /// Seconds of training, evaluations not counted, over all parts of a resumed run.
+  package var trainingSeconds: Double
+  /// Where the run ran.
+  package var machine: Machine
+
+  /// Makes a summary.
+  package init(
+    recipe: String, seed: Int, epochs: Int, isFinished: Bool,
+    evaluationProtocol: EvaluationProtocol, evaluations: [Evaluation],
+    phaseSeconds: [String: Double], trainingSeconds: Double, machine: Machine
+  ) {
+    precondition(!evaluations.isEmpty, "a summary needs an evaluation")
+    self.recipe = recipe
+    self.seed = seed
+    self.epochs = epochs
+    self.isFinished = isFinished
+    self.evaluationProtocol = evaluationProtocol
+    before = evaluations[0].scores
+    after = evaluations[evaluations.count - 1].scores
+    self.evaluations = evaluations
+    self.phaseSeconds = phaseSeconds
+    self.trainingSeconds = trainingSeconds
+    self.machine = machine
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case format, recipe, seed, epochs, before, after, evaluations, machine
+    case isFinished = "finished"
+    case evaluationProtocol = "protocol"
+    case phaseSeconds = "phase_seconds"
+    case trainingSeconds = "training_seconds"
+  }
+}
+
+extension RunSummary {
+  /// The text of `summary.json`; the same summary always gives the same bytes.
+  ///
+  /// - Throws: `notFinite` when a number is not finite.
+  package func text(for path: String) throws(RunError) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    do {
+      return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+    } catch let EncodingError.invalidValue(value, context) {
+      let name = context.codingPath.map(\.stringValue).joined(separator: ".")
+      throw .notFinite(path: path, name: name, value: "\(value)")
+    } catch {
+      throw .system(path: path, operation: "encode", reason: "\(error)")
+    }
+  }
+
+  /// Writes `summary.json`, atomically.
+  package func write(to path: String) throws(RunError) {
+    try AtomicFile.write(try text(for: path), to: path)
+  }
+
+  /// Reads `summary.json`.
+  ///
+  /// - Throws: `unreadable`, or a file error.
+  package static func read(_ path: String) throws(RunError) -> RunSummary {
+    let bytes = try AtomicFile.read(path)
+    do {
+      return try JSONDecoder().decode(RunSummary.self, from: Data(bytes))
+    } catch {
+      throw .unreadable(path: path, line: 1, reason: "not a summary: \(error)")
+    }
+  }
+}
