@@ -1,0 +1,42 @@
+internal import Runs
+package import TorchNN
+
+/// What learns: the keys `trainable` and `lora`.
+package enum LearningRecipe: Sendable, Equatable {
+  /// Low-rank adapters beside fixed weights (the paper's choice).
+  case lora(AdapterPlan)
+  /// Every weight of the transformer.
+  case full
+
+  private enum Name: String, CaseIterable {
+    case lora, full
+  }
+
+  /// The attention projections of SD3's blocks, the paper's targets.
+  package static let attentionTargets = [
+    "attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0",
+    "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj", "attn.to_add_out",
+  ]
+
+  init(_ root: RecipeSection) {
+    switch root.choice("trainable") as Name {
+    case .full:
+      self = .full
+      root.unused("lora", because: "trainable is full")
+    case .lora:
+      let section = root.section("lora")
+      let rank = section.int("rank", in: 1...4096, default: 32)
+      self = .lora(
+        AdapterPlan(
+          rank: rank,
+          alpha: section.double("alpha", in: .above(0), default: 2 * Double(rank)),
+          targets: section.list(
+            "targets", of: .string, count: 1..., default: Self.attentionTargets)))
+    }
+  }
+
+  /// The adapters to make; nil when every weight learns.
+  package var adapters: AdapterPlan? {
+    if case .lora(let plan) = self { plan } else { nil }
+  }
+}

@@ -1,0 +1,75 @@
+internal import Runs
+package import TempFlow
+
+/// How rewards become advantages: the `advantage` section.
+package struct AdvantageRecipe: Sendable, Equatable {
+  private enum Combination: String, CaseIterable {
+    case sum, gdpo
+  }
+
+  package var group: AdvantageGroup
+  /// |A| at most; nil does not limit.
+  package var clip: Double?
+  package var combination: RewardCombination
+
+  /// In the algorithm's terms.
+  package func settings(weights: [Double]) -> AdvantageSettings {
+    var settings = AdvantageSettings()
+    settings.group = group
+    settings.clip = clip
+    settings.combination = combination
+    settings.weights = weights
+    return settings
+  }
+}
+
+extension AdvantageRecipe {
+  init(_ section: RecipeSection, sampling: SamplingRecipe, rewardCount: Int) {
+    let branches = sampling.method == .tempflow && sampling.branches > 1
+    group = section.choice("group", default: branches ? .seed : .prompt)
+    if group == .seed, !branches {
+      let reason =
+        sampling.method == .tempflow
+        ? "sampling.branches is 1" : "\(sampling.method.rawValue) does not branch"
+      section.report("group", "a seed has one sample, as \(reason); use prompt or batch")
+    }
+    clip = section.value("clip", .double(in: .above(0)), default: 5)
+    if rewardCount > 1 {
+      let name: Combination = section.choice("combination", default: .sum)
+      combination = name == .sum ? .weightedSum : .perReward
+    } else {
+      combination = .weightedSum
+      section.unused("combination", because: "there is one reward")
+    }
+  }
+}
+
+/// The policy loss: the `loss` section.
+package struct LossRecipe: Sendable, Equatable {
+  /// Where the old log-probability of the ratio comes from.
+  package enum LogProbability: String, CaseIterable, Sendable {
+    /// The rollout's own velocities.
+    case rollout
+    /// One more evaluation in training's batches; the remedy when the two disagree.
+    case recomputed
+  }
+
+  private enum Weighting: String, CaseIterable {
+    case noise, none
+  }
+
+  package var objective: PolicyObjective
+  package var logProbability: LogProbability
+}
+
+extension LossRecipe {
+  init(_ section: RecipeSection) {
+    objective = PolicyObjective()
+    let weighting: Weighting = section.choice("weighting", default: .noise)
+    objective.weighting = weighting == .noise ? .noiseAware : .none
+    objective.clipRange = section.double("clip_range", in: .above(0, through: 1))
+    objective.klWeight = section.double("kl_beta", in: 0...1000, default: 0)
+    objective.ratio = section.bool("guard", default: false) ? .guarded : .plain
+    logProbability = section.choice("log_probability", default: .rollout)
+  }
+}

@@ -1,0 +1,47 @@
+internal import Runs
+package import TorchNN
+
+/// How gradients become steps: the `optimizer` section (AdamW).
+package struct OptimizerRecipe: Sendable, Equatable {
+  package var settings: AdamW.Configuration
+  /// The joint norm that gradients are scaled down to.
+  package var gradientNorm: Double
+  /// Optimizer updates of one epoch; the first is on-policy.
+  package var updatesPerEpoch: Int
+  /// (trunk, step) pairs of one forward and backward pass at most.
+  package var microBatch: Int
+}
+
+extension OptimizerRecipe {
+  init(_ section: RecipeSection) {
+    settings = AdamW.Configuration(learningRate: section.double("learning_rate", in: .above(0)))
+    let betas = section.list(
+      "betas", of: .double(in: 0..<1), count: 2...2,
+      default: [settings.beta1, settings.beta2])
+    settings.beta1 = betas[0]
+    settings.beta2 = betas[1]
+    settings.weightDecay = section.double("weight_decay", in: 0...1, default: settings.weightDecay)
+    settings.epsilon = section.double("epsilon", in: .above(0), default: settings.epsilon)
+    gradientNorm = section.double("gradient_norm", in: .above(0), default: 1)
+    updatesPerEpoch = section.int("updates_per_epoch", in: 1...10_000)
+    microBatch = section.int("micro_batch", in: 1...65536, default: 64)
+  }
+}
+
+/// The smoothed copy of what learns: the `ema` section.
+package struct AverageRecipe: Sendable, Equatable {
+  /// The decay that is never exceeded, 0 ... 1; 0 follows the weights exactly.
+  package var decay: Double
+  /// Optimizer updates from one averaging to the next.
+  package var interval: Int
+}
+
+extension AverageRecipe {
+  init(_ section: RecipeSection) {
+    decay = section.double("decay", in: 0...1, default: 0.9)
+    interval = section.int("interval", in: 1..., default: 8)
+    if decay == 0, section.isGiven("interval"), interval > 1 {
+      section.warn("interval", "with decay 0 the average is the weights of \(interval) updates ago")
+    }
+  }
+}

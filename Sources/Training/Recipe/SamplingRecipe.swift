@@ -1,0 +1,140 @@
+package import FlowMatching
+internal import Runs
+package import TempFlow
+
+/// How images are made for learning: the `sampling` section of a training recipe.
+package struct SamplingRecipe: Sendable, Equatable {
+  /// Which samples share a reward.
+  package enum Method: String, CaseIterable, Sendable {
+    /// Trunks by ODE; each branch takes one SDE step and is finished by ODE (arXiv 2508.04324).
+    case tempflow
+    /// Every sample takes SDE steps throughout; one reward for all its steps (arXiv 2505.05470).
+    case flowGRPO = "flow_grpo"
+    /// Flow-GRPO that is stochastic at the trained steps only.
+    case flowGRPOWindow = "flow_grpo_window"
+  }
+
+  /// The family of the stochastic step; see `Dynamics`.
+  package enum DynamicsName: String, CaseIterable, Sendable {
+    case sde
+    case coefficientPreserving = "coefficient_preserving"
+    case constantRate = "constant_rate"
+  }
+
+  package var method: Method
+  /// N, denoising steps of one image; at least 2.
+  package var steps: Int
+  /// Classifier-free guidance g; 1 is none and costs half as many evaluations.
+  package var guidance: Double
+  package var dynamics: DynamicsName
+  /// a of the stochastic step (eta for `constant_rate`).
+  package var noiseLevel: Double
+  /// The steps that are trained, and where TempFlow's trunks branch.
+  package var trainedSteps: BranchSteps
+  /// S, initial noises per prompt.
+  package var seedsPerPrompt: Int
+  /// K, branches of one (trunk, step); Flow-GRPO makes S·K samples of a prompt instead.
+  package var branches: Int
+  /// Latents of one model call at most.
+  package var microBatch: Int
+  /// Trunks that advance together; nil is all of an epoch. Bounds memory, and lets the samples of
+  /// one part be scored while the next is made.
+  package var trunksAtOnce: Int?
+
+  /// Trunks (independent initial noises) of one prompt: S, or S·K for Flow-GRPO.
+  package var trunksPerPrompt: Int {
+    method == .tempflow ? seedsPerPrompt : seedsPerPrompt * branches
+  }
+
+  /// The stochastic step in the algorithm's terms.
+  package var stochasticDynamics: Dynamics {
+    switch dynamics {
+    case .sde: .sde(noiseLevel: noiseLevel)
+    case .coefficientPreserving: .coefficientPreserving(noiseLevel: noiseLevel)
+    case .constantRate: .constantRate(eta: noiseLevel)
+    }
+  }
+
+  /// The rollout in the algorithm's terms, over the model's own sigmas.
+  ///
+  /// - Throws: `RolloutPlanError` when a trained step adds no noise, say.
+  package func rolloutPlan(_ schedule: FlowSchedule) throws(RolloutPlanError) -> RolloutPlan {
+    let rollout: RolloutMethod =
+      switch method {
+      case .tempflow: .branching(branches: branches)
+      case .flowGRPO: .chain
+      case .flowGRPOWindow: .window
+      }
+    var plan = try RolloutPlan(
+      schedule: schedule, dynamics: stochasticDynamics, method: rollout, steps: trainedSteps)
+    plan.microBatch = microBatch
+    plan.trunksPerWavefront = trunksAtOnce ?? Int.max
+    return plan
+  }
+}
+
+extension SamplingRecipe {
+  /// Reads the section; reports what is out of range or at odds.
+  init(_ section: RecipeSection) {
+    method = section.choice("method", default: .tempflow)
+    steps = section.int("steps", in: 2...1000)
+    guidance = section.double("guidance", in: 0...100, default: 1)
+    dynamics = section.choice("dynamics", default: .sde)
+    noiseLevel = section.double("noise_level", in: .above(0, through: 10), default: 0.7)
+    if dynamics == .coefficientPreserving, noiseLevel >= 2 {
+      section.report("noise_level", "must be below 2 with coefficient_preserving dynamics")
+    }
+    trainedSteps = BranchSteps(section, "trained_steps", trainable: steps - 1)
+    seedsPerPrompt = section.int("seeds_per_prompt", in: 1...4096, default: 1)
+    branches = section.int("branches", in: 1...4096)
+    microBatch = section.int("micro_batch", in: 1...65536, default: 256)
+    trunksAtOnce = section.optional("trunks_at_once", .int(in: 1...65536))
+    if seedsPerPrompt * branches < 2 {
+      section.report("branches", "must be at least 2: one image has nothing to be compared with")
+    }
+  }
+}
+
+extension BranchSteps {
+  private enum Counted: String, CaseIterable {
+    case early, rotating, sampled
+  }
+
+  /// `all`, a list of steps, or a section with one of `early`, `rotating`, `sampled`.
+  ///
+  /// - Parameter trainable: N-1; the last step is never trained.
+  init(_ section: RecipeSection, _ key: String, trainable: Int) {
+    switch section.shape(of: key) {
+    case .list:
+      let steps = section.list(key, of: .int(in: 0...(trainable - 1)), count: 1...)
+      if zip(steps, steps.dropFirst()).contains(where: { $0 >= $1 }) {
+        section.report(key, "steps must ascend, each once")
+      }
+      self = .list(steps)
+    case .section:
+      self = Self.counted(section.section(key), in: section, key, trainable)
+    case .absent, .null, .scalar:
+      if section.string(key, default: "all") != "all" {
+        section.report(
+          key, "must be all, a list of steps, or one of early: n, rotating: n, sampled: n")
+      }
+      self = .all
+    }
+  }
+
+  private static func counted(
+    _ policy: RecipeSection, in section: RecipeSection, _ key: String, _ trainable: Int
+  ) -> BranchSteps {
+    let given = Counted.allCases.filter { policy.isGiven($0.rawValue) }
+    let counts = given.map { policy.int($0.rawValue, in: 1...trainable) }
+    guard given.count == 1 else {
+      section.report(key, "needs exactly one of early, rotating, sampled")
+      return .all
+    }
+    switch given[0] {
+    case .early: return .early(counts[0])
+    case .rotating: return .rotating(counts[0])
+    case .sampled: return .sampled(counts[0])
+    }
+  }
+}

@@ -1,0 +1,218 @@
+internal import Foundation
+package import Runs
+package import Torch
+package import TorchNN
+
+/// Everything that decides a training run, read from one strict YAML file.
+///
+/// The keys are documented in `docs/recipes.md`. Two runs with equal recipes on one kind of machine
+/// are equal bit for bit, unless `time_limit` ends them.
+package struct TrainingRecipe: Sendable, Equatable {
+  /// A diffusers folder.
+  package var model: String
+  package var learning: LearningRecipe
+  package var prompts: PromptRecipe
+  package var rewards: [RewardRecipe]
+  package var sampling: SamplingRecipe
+  package var advantage: AdvantageRecipe
+  package var loss: LossRecipe
+  package var optimizer: OptimizerRecipe
+  package var average: AverageRecipe
+  /// Rounds of rollout and learning.
+  package var epochs: Int
+  /// Seconds of rollout and learning (evaluations and checkpoints not counted) after which no
+  /// further epoch begins; nil is no limit.
+  package var timeLimit: Double?
+  package var evaluation: EvaluationRecipe
+  package var checkpoints: CheckpointRecipe
+  /// Decides prompts, noise, adapters and the split into updates.
+  package var seed: UInt64
+  /// Processor threads of one operator; nil leaves libtorch's choice.
+  package var threads: Int?
+  package var device: Device
+  /// Precision of the network's fixed weights; what learns is always float32.
+  package var dtype: DType
+}
+
+/// Where prompts come from: the `prompts` section.
+package struct PromptRecipe: Sendable, Equatable {
+  /// JSON lines in GenEval's metadata format, to learn from.
+  package var train: String
+  /// The same, held out.
+  package var evaluation: String
+  /// P, prompts of one epoch.
+  package var perEpoch: Int
+}
+
+/// One entry of `rewards`.
+package struct RewardRecipe: Sendable, Equatable {
+  package enum Name: String, CaseIterable, Sendable {
+    /// The verifier's partial credit, 0 ... 1.
+    case shapes
+    /// 1 for an image that is exactly what the prompt asks, else 0.
+    case shapesStrict = "shapes_strict"
+  }
+
+  package var name: Name
+  /// Factor in the sum of rewards.
+  package var weight: Double
+}
+
+/// When and how the model is measured: the `evaluation` section.
+package struct EvaluationRecipe: Sendable, Equatable {
+  /// Epochs from one evaluation to the next; the start and the end are always evaluated.
+  package var every: Int
+  /// The first so many held-out prompts; nil takes all.
+  package var prompts: Int?
+  /// Denoising steps.
+  package var steps: Int
+  package var guidance: Double
+  /// Decides the initial noises; the same for every evaluation of every run.
+  package var seed: UInt64
+  /// Tiles of a sample grid.
+  package var samples: Int
+}
+
+/// How often the run is saved: the `checkpoints` section.
+package struct CheckpointRecipe: Sendable, Equatable {
+  /// Epochs from one checkpoint to the next.
+  package var every: Int
+  /// Checkpoints that stay on disk; older ones are removed.
+  package var keep: Int
+}
+
+extension TrainingRecipe {
+  /// Reads a recipe file with the settings of `--set` put in.
+  ///
+  /// - Throws: everything wrong with it, with file, line and column.
+  package static func read(
+    path: String, overrides: [String] = []
+  ) throws(RecipeError) -> Recipe<TrainingRecipe> {
+    try RecipeDocument(path: path, overrides: overrides).read(TrainingRecipe.init)
+  }
+
+  /// Reads the root section; reports everything that is wrong or without effect.
+  init(_ root: RecipeSection) {
+    model = root.path("model")
+    learning = LearningRecipe(root)
+    prompts = PromptRecipe(root.section("prompts"))
+    rewards = RewardRecipe.list(root)
+    sampling = SamplingRecipe(root.section("sampling"))
+    advantage = AdvantageRecipe(
+      root.section("advantage"), sampling: sampling, rewardCount: rewards.count)
+    loss = LossRecipe(root.section("loss"))
+    optimizer = OptimizerRecipe(root.section("optimizer"))
+    average = AverageRecipe(root.section("ema"))
+    epochs = root.int("epochs", in: 1...1_000_000)
+    timeLimit = root.optional("time_limit", .double(in: .above(0)))
+    evaluation = EvaluationRecipe(root.section("evaluation"), sampling: sampling)
+    checkpoints = CheckpointRecipe(root.section("checkpoints"))
+    seed = UInt64(root.int("seed", in: 0...Int.max, default: 0))
+    threads = root.optional("threads", .int(in: 1...1024))
+    device = DeviceName.read(root)
+    dtype = root.choice("dtype", default: PrecisionName.float32).dtype
+    reportArithmetic(root)
+  }
+
+  /// (trunk, step) pairs of one epoch: what the updates share.
+  package var pairsPerEpoch: Int {
+    prompts.perEpoch * sampling.trunksPerPrompt
+      * sampling.trainedSteps.count(stepCount: sampling.steps)
+  }
+
+  private func reportArithmetic(_ root: RecipeSection) {
+    let updates = optimizer.updatesPerEpoch
+    guard pairsPerEpoch % updates != 0 else { return }
+    let steps = sampling.trainedSteps.count(stepCount: sampling.steps)
+    let trunks = sampling.trunksPerPrompt
+    let divisors = (1...max(1, min(pairsPerEpoch, 2 * updates))).filter { pairsPerEpoch % $0 == 0 }
+    let nearest = divisors.sorted { abs($0 - updates) < abs($1 - updates) }.prefix(3).sorted()
+    let unit = updates / greatestCommonDivisor(updates, trunks * steps)
+    let below = prompts.perEpoch / unit * unit
+    let counts = [below, below + unit].filter { $0 > 0 }
+    root.report(
+      "optimizer",
+      "updates_per_epoch \(updates) does not divide the \(pairsPerEpoch) (trunk, step) pairs of "
+        + "an epoch (\(prompts.perEpoch) prompts x \(trunks) trunks x \(steps) steps); "
+        + "\(nearest.map(String.init).joined(separator: ", ")) updates would, or "
+        + "prompts.per_epoch \(counts.map(String.init).joined(separator: " or "))")
+  }
+}
+
+private func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
+  b == 0 ? a : greatestCommonDivisor(b, a % b)
+}
+
+extension PromptRecipe {
+  init(_ section: RecipeSection) {
+    train = section.path("train")
+    evaluation = section.path("evaluation")
+    perEpoch = section.int("per_epoch", in: 1...1_000_000)
+  }
+}
+
+extension RewardRecipe {
+  static func list(_ root: RecipeSection) -> [RewardRecipe] {
+    let rewards = root.sections("rewards").map { section in
+      RewardRecipe(
+        name: section.choice("name"), weight: section.double("weight", in: -1e6...1e6, default: 1))
+    }
+    if rewards.isEmpty {
+      root.report("rewards", "needs at least one entry, such as {name: shapes, weight: 1}")
+    }
+    if rewards.allSatisfy({ $0.weight == 0 }), !rewards.isEmpty {
+      root.report("rewards", "every weight is 0, so there is nothing to learn")
+    }
+    let names = rewards.map(\.name)
+    if Set(names).count < names.count { root.report("rewards", "a reward is listed twice") }
+    return rewards
+  }
+}
+
+extension EvaluationRecipe {
+  init(_ section: RecipeSection, sampling: SamplingRecipe) {
+    every = section.int("every", in: 1..., default: 10)
+    prompts = section.optional("prompts", .int(in: 1...))
+    steps = section.int("steps", in: 1...1000, default: sampling.steps)
+    guidance = section.double("guidance", in: 0...100, default: sampling.guidance)
+    seed = UInt64(section.int("seed", in: 0...Int.max, default: 1))
+    samples = section.int("samples", in: 1...4096, default: 24)
+  }
+}
+
+extension CheckpointRecipe {
+  init(_ section: RecipeSection) {
+    every = section.int("every", in: 1..., default: 10)
+    keep = section.int("keep", in: 2...1000, default: 2)
+  }
+}
+
+/// The names of `dtype`.
+private enum PrecisionName: String, CaseIterable {
+  case float32, bfloat16, float16
+
+  var dtype: DType {
+    switch self {
+    case .float32: .float32
+    case .bfloat16: .bfloat16
+    case .float16: .float16
+    }
+  }
+}
+
+private enum DeviceName {
+  /// `cpu`, `cuda` or `cuda:1`.
+  static func read(_ root: RecipeSection) -> Device {
+    let text = root.string("device", default: "cpu")
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    switch (parts.first, parts.count) {
+    case ("cpu", 1): return .cpu
+    case ("cuda", 1): return .cuda(0)
+    case ("cuda", 2):
+      if let index = Int(parts[1]), index >= 0 { return .cuda(index) }
+    default: break
+    }
+    root.report("device", "must be cpu, cuda or cuda:N, found \"\(text)\"")
+    return .cpu
+  }
+}
