@@ -46,6 +46,9 @@ package struct SamplingRecipe: Sendable, Equatable {
     method == .tempflow ? seedsPerPrompt : seedsPerPrompt * branches
   }
 
+  /// Steps trained in one epoch.
+  package var trainedStepCount: Int { trainedSteps.count(stepCount: steps) }
+
   /// The stochastic step in the algorithm's terms.
   package var stochasticDynamics: Dynamics {
     switch dynamics {

@@ -1,7 +1,5 @@
-internal import Foundation
 package import Runs
 package import Torch
-package import TorchNN
 
 /// Everything that decides a training run, read from one strict YAML file.
 ///
@@ -117,13 +115,13 @@ extension TrainingRecipe {
   /// (trunk, step) pairs of one epoch: what the updates share.
   package var pairsPerEpoch: Int {
     prompts.perEpoch * sampling.trunksPerPrompt
-      * sampling.trainedSteps.count(stepCount: sampling.steps)
+      * sampling.trainedStepCount
   }
 
   private func reportArithmetic(_ root: RecipeSection) {
     let updates = optimizer.updatesPerEpoch
     guard pairsPerEpoch % updates != 0 else { return }
-    let steps = sampling.trainedSteps.count(stepCount: sampling.steps)
+    let steps = sampling.trainedStepCount
     let trunks = sampling.trunksPerPrompt
     let divisors = (1...max(1, min(pairsPerEpoch, 2 * updates))).filter { pairsPerEpoch % $0 == 0 }
     let nearest = divisors.sorted { abs($0 - updates) < abs($1 - updates) }.prefix(3).sorted()
