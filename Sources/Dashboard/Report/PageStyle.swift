@@ -1,7 +1,7 @@
 /// The report page's style sheet: one column that widens to two for charts, large numbers on top,
 /// readable on a phone and on paper.
-enum PageStyle {
-  static let sheet: Markup = .fragment([ChartStyle.page, .verbatim(text), .verbatim(pictures)])
+package enum PageStyle {
+  package static let sheet: Markup = .fragment([ChartStyle.page, .verbatim(text), .verbatim(pictures)])
 
   private static let text: StaticString = """
     *{box-sizing:border-box}
