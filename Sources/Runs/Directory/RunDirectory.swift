@@ -38,7 +38,7 @@ package final class RunDirectory {
     if mode == .create { try Self.checkUnused(path) }
     guard let identity = try FileStatus(path: path) else { throw .vanished(path: path) }
     self.identity = identity
-    for folder in [samples, checkpoints, adapters] { try FileTree.makeFolder(folder) }
+    for folder in [samples, checkpoints, adapters, tree] { try FileTree.makeFolder(folder) }
   }
 
   /// The resolved recipe, YAML.
@@ -53,7 +53,9 @@ package final class RunDirectory {
   package var summary: String { path + "/summary.json" }
   /// The report of the run.
   package var report: String { path + "/report.html" }
-  /// The folder of sample grids.
+  /// The folder of the recorded branch tree (see `BranchTree`).
+  package var tree: String { path + "/tree" }
+  /// The folder of sample grids (see `SampleSheet`).
   package var samples: String { path + "/samples" }
   /// The folder of checkpoints.
   package var checkpoints: String { path + "/checkpoints" }
@@ -76,7 +78,7 @@ package final class RunDirectory {
   private static let marks = ["recipe.yaml", "metrics.jsonl", "summary.json"]
   /// What a run makes before its recipe.
   private static let beginnings: Set<String> = [
-    "lock", "samples", "checkpoints", "adapters", "log.txt",
+    "lock", "samples", "checkpoints", "adapters", "tree", "log.txt",
   ]
 
   private static func checkUnused(_ path: String) throws(RunError) {

@@ -1,0 +1,74 @@
+/// The names of what a run measures, as they stand in `metrics.jsonl` and `timings.jsonl`.
+///
+/// They are an interface: `docs/run-directory.md` describes each, and a name never changes its
+/// meaning.
+package enum MetricName: String, CaseIterable, Sendable {
+  // In every line.
+  case kind, epoch
+  case optimizerSteps = "optimizer_steps"
+  // Lines of kind "epoch".
+  case images
+  case rewardMean = "reward_mean"
+  case rewardStd = "reward_std"
+  case rewards
+  case zeroVarianceShare = "zero_variance_share"
+  case policyLoss = "policy_loss"
+  case kl
+  case clipFraction = "clip_fraction"
+  case ratioDeviation = "ratio_deviation"
+  case gradientNorm = "gradient_norm"
+  case learningRate = "learning_rate"
+  case modelCalls = "model_calls"
+  case sampleEvaluations = "sample_evaluations"
+  // Lines of kind "evaluation".
+  case reward
+  case overall, tags
+  // Lines of timings.jsonl.
+  case rolloutSeconds = "rollout_seconds"
+  case decodeSeconds = "decode_seconds"
+  case rewardSeconds = "reward_seconds"
+  case updateSeconds = "update_seconds"
+  case checkpointSeconds = "checkpoint_seconds"
+  case evaluationSeconds = "evaluation_seconds"
+  case epochSeconds = "epoch_seconds"
+  case trainingSeconds = "training_seconds"
+}
+
+/// What a line of a log is about: the value of `MetricName.kind`.
+package enum MetricKind: String, CaseIterable, Sendable {
+  /// One epoch of rollout and learning.
+  case epoch
+  /// One evaluation on the held-out prompts.
+  case evaluation
+}
+
+extension JSONValue.Member {
+  /// A member under one of the documented names.
+  package init(_ name: MetricName, _ value: JSONValue) {
+    self.init(name.rawValue, value)
+  }
+
+  /// The member that says what a line is about.
+  package init(_ kind: MetricKind) {
+    self.init(.kind, .string(kind.rawValue))
+  }
+}
+
+extension JSONValue {
+  /// The value of one of the documented names.
+  package subscript(_ name: MetricName) -> JSONValue? { self[name.rawValue] }
+
+  /// A score as an object: `count`, `mean`, `standard_error`.
+  package init(_ score: Score) {
+    self = [
+      "count": .int(score.count), "mean": .double(score.mean),
+      "standard_error": score.standardError.map(JSONValue.double) ?? .null,
+    ]
+  }
+
+  /// Scores per tag, the tags sorted.
+  package init(tags: [String: Score]) {
+    let sorted = tags.sorted { Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8)) }
+    self = .object(sorted.map { Member($0.key, JSONValue($0.value)) })
+  }
+}
