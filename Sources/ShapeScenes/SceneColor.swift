@@ -33,5 +33,7 @@ package enum SceneColor: String, CaseIterable, Codable, Hashable, Sendable {
   }
 
   /// Color by `channels`; entry 0 is not used.
-  static let byChannels: [SceneColor] = [.white, .red, .green, .yellow, .blue, .magenta, .cyan, .white]
+  static let byChannels: [SceneColor] = [
+    .white, .red, .green, .yellow, .blue, .magenta, .cyan, .white,
+  ]
 }

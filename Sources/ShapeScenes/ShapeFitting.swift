@@ -63,7 +63,8 @@ struct ShapeFitting {
     let radius = (moments.cover / shape.area).squareRoot()
     let tone = mean / max(level, 1)
     let border = Float(SceneSegmentation.onShare) / 256
-    let doubt = min((tone.x - border).magnitude, (tone.y - border).magnitude,
+    let doubt = min(
+      (tone.x - border).magnitude, (tone.y - border).magnitude,
       (tone.z - border).magnitude)
     return FoundObject(
       shape: shape, misfits: misfits, color: SceneColor.byChannels[channels], tone: tone,

@@ -18,7 +18,8 @@ package enum ShapeGrammar {
     var heldOut: [ScenePrompt] = []
     for pool in pools() {
       let order = generator.shuffle(pool.prompts)
-      let held = pool.holdsMeanings
+      let held =
+        pool.holdsMeanings
         ? firstOfEachMeaning(order, pool.heldOut) : Array(order[..<pool.heldOut])
       heldOut += held
       let texts = Set(held.map(\.prompt))

@@ -3,14 +3,84 @@ import ShapeScenes
 import Testing
 
 @Suite struct ShapeGrammarTests {
-  @Test func `the committed prompt files are what the grammar writes`() throws {
-    let (training, heldOut) = ShapeGrammar.prompts()
-    let folder = promptFolder()
-    if ProcessInfo.processInfo.environment["TEMPFLOW_WRITE_PROMPTS"] != nil {
+  private static let files = ShapeGrammar.prompts()
+  private let training = files.training
+  private let heldOut = files.heldOut
+
+  @Test(arguments: ["train.jsonl", "held-out.jsonl"])
+  func `the committed prompt files are byte for byte what the grammar writes`(
+    file: String
+  ) throws {
+    try withTemporaryFolder { folder in
       try ShapeGrammar.write(to: folder)
+      let written = try Data(contentsOf: URL(fileURLWithPath: folder + "/" + file))
+      let committed = try Data(contentsOf: URL(fileURLWithPath: promptFolder() + "/" + file))
+      #expect(written == committed, "write Prompts/shapes anew with ShapeGrammar.write(to:)")
     }
-    #expect(try PromptFile.read(folder + "/train.jsonl") == training)
-    #expect(try PromptFile.read(folder + "/held-out.jsonl") == heldOut)
+  }
+
+  @Test func `the committed files read back as the grammar's prompts`() throws {
+    #expect(try PromptFile.read(promptFolder() + "/train.jsonl") == training)
+    #expect(try PromptFile.read(promptFolder() + "/held-out.jsonl") == heldOut)
+  }
+
+  @Test func `no held-out text is a training text and none comes twice`() {
+    let texts = Set(heldOut.map(\.prompt))
+    #expect(heldOut.count == 500)
+    #expect(texts.count == 500)
+    #expect(texts.isDisjoint(with: training.map(\.prompt)))
+  }
+
+  @Test func `every tag has as many training lines and about as many held-out ones`() {
+    for tag in ScenePrompt.Tag.allCases {
+      #expect(training.count { $0.tag == tag } == ShapeGrammar.trainingPerTag)
+      let held = heldOut.count { $0.tag == tag }
+      #expect(held == (tag == .singleObject ? 50 : 90))
+    }
+  }
+
+  @Test func `there are several thousand training lines of thousands of texts`() {
+    #expect(training.count == 6000)
+    #expect(Set(training.map(\.prompt)).count == 2935)
+  }
+
+  @Test func `held-out combinations of shapes and colors are never trained in either order`() {
+    func combinations(_ prompts: [ScenePrompt]) -> Set<Set<ScenePrompt.Requirement>> {
+      Set(prompts.filter { $0.tag == .colorAttribution }.map { Set($0.include) })
+    }
+    #expect(combinations(heldOut).count == 90)
+    #expect(combinations(heldOut).isDisjoint(with: combinations(training)))
+  }
+
+  @Test func `one text always means the same`() {
+    var meanings: [String: [ScenePrompt.Requirement]] = [:]
+    for prompt in training + heldOut {
+      #expect(meanings[prompt.prompt] ?? prompt.include == prompt.include)
+      meanings[prompt.prompt] = prompt.include
+    }
+  }
+
+  @Test func `counting prompts exclude one more than they ask for and others exclude nothing`() {
+    for prompt in training + heldOut {
+      if prompt.tag == .counting {
+        let wanted = prompt.include[0]
+        #expect(prompt.exclude == [.init(wanted.shape, count: wanted.count + 1)])
+        #expect((2...4).contains(wanted.count))
+      } else {
+        #expect(prompt.exclude == nil)
+        #expect(prompt.include.allSatisfy { $0.count == 1 })
+      }
+    }
+  }
+
+  @Test func `the words are few and no prompt is longer than twelve`() {
+    #expect(
+      ShapeGrammar.vocabulary.joined(separator: " ")
+        == "a above an and below black blue circle circles cross crosses cyan drawing four green "
+        + "image left magenta of on one photo picture red right ring rings square squares three "
+        + "triangle triangles two white with yellow")
+    let longest = (training + heldOut).map { $0.prompt.split(separator: " ").count }.max()
+    #expect(longest == 12)
   }
 }
 
