@@ -10,6 +10,10 @@ public enum ParameterSource {
   /// Shapes without memory: for checking keys and counting parameters of full-size models.
   case meta
 
+  /// The tensors of an opened checkpoint; they stay in the mapped file until converted or trained.
+  public static func checkpoint(_ checkpoint: Checkpoint) -> ParameterSource {
+    .checkpoint(checkpoint.tensors, origin: checkpoint.path)
+  }
 }
 
 /// How a parameter begins when a model is made from nothing.
