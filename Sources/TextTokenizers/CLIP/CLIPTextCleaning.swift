@@ -1,0 +1,72 @@
+import Foundation
+
+/// How CLIP's tokenizer prepares text and cuts it into words (transformers' `CLIPTokenizer`).
+enum CLIPTextCleaning {
+  /// Composed (NFC), each run of white space one space, lower case scalar by scalar.
+  static func normalised(_ text: some StringProtocol) -> String.UnicodeScalarView {
+    var result = String.UnicodeScalarView()
+    var endsInSpace = false
+    for scalar in String(text).precomposedStringWithCanonicalMapping.unicodeScalars {
+      if scalar.properties.isWhitespace {
+        if !endsInSpace { result.append(" ") }
+        endsInSpace = true
+      } else {
+        result.append(contentsOf: scalar.properties.lowercaseMapping.unicodeScalars)
+        endsInSpace = false
+      }
+    }
+    return result
+  }
+
+  /// The words of normalised text as UTF-8: contractions, runs of letters, single digits, and runs
+  /// of anything else; white space separates and is dropped.
+  static func words(_ text: String.UnicodeScalarView) -> [[UInt8]] {
+    let scalars = Array(text)
+    var words: [[UInt8]] = []
+    var position = 0
+    while position < scalars.count {
+      let rest = scalars[position...]
+      if let parts = literals.first(where: { rest.starts(with: $0.joined()) }) {
+        words += parts.map(utf8)
+        position += parts.joined().count
+        continue
+      }
+      let kind = Kind(scalars[position])
+      var end = position + 1
+      if kind != .number {
+        while end < scalars.count, Kind(scalars[end]) == kind { end += 1 }
+      }
+      if kind != .space { words.append(utf8(scalars[position..<end])) }
+      position = end
+    }
+    return words
+  }
+
+  private static func utf8(_ scalars: some Sequence<Unicode.Scalar>) -> [UInt8] {
+    var view = String.UnicodeScalarView()
+    view.append(contentsOf: scalars)
+    return Array(String(view).utf8)
+  }
+
+  /// Matched before anything else, in this order, and cut into the parts. The two special tokens
+  /// get here only in another case; they end a run of symbols, then fall apart.
+  private static let literals: [[[Unicode.Scalar]]] =
+    [
+      ["<|", "startoftext", "|>"], ["<|", "endoftext", "|>"],
+      ["'s"], ["'t"], ["'re"], ["'ve"], ["'m"], ["'ll"], ["'d"],
+    ].map { $0.map { Array($0.unicodeScalars) } }
+
+  private enum Kind {
+    case space, letter, number, other
+
+    init(_ scalar: Unicode.Scalar) {
+      let properties = scalar.properties
+      switch properties.generalCategory {
+      case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
+        self = .letter
+      case .decimalNumber, .letterNumber, .otherNumber: self = .number
+      default: self = properties.isWhitespace ? .space : .other
+      }
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import Foundation
+
+extension CLIPTokenizer {
+  /// Writes `vocab.json`, `merges.txt`, `tokenizer_config.json` and `special_tokens_map.json`, from
+  /// which transformers' `CLIPTokenizer` makes the same ids. The folder is made if it is missing.
+  public func write(to folder: String) throws(TokenizerError) {
+    do {
+      try FileManager.default.createDirectory(
+        atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw .unwritable(path: folder, reason: error.localizedDescription)
+    }
+    let tokens = vocabulary.tokens
+    let merges = vocabulary.merges.map { tokens[$0.left] + [0x20] + tokens[$0.right] + [0x0A] }
+    let special = SpecialTokenNames(
+      start: name(startID), end: name(endID), pad: name(padID), unknown: Self.endOfText)
+    try write(VocabularyFile.text(tokens), to: "\(folder)/vocab.json")
+    try write(Array("#version: 0.2\n".utf8) + merges.joined(), to: "\(folder)/merges.txt")
+    try write(
+      ConfigurationContents(special: special, modelMaxLength: modelMaxLength),
+      to: "\(folder)/tokenizer_config.json")
+    try write(special, to: "\(folder)/special_tokens_map.json")
+  }
+
+  private func name(_ id: Int) -> String { String(decoding: vocabulary.tokens[id], as: UTF8.self) }
+
+  private func write(_ value: some Encodable, to path: String) throws(TokenizerError) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let data: Data
+    do {
+      data = try encoder.encode(value)
+    } catch {
+      throw .unwritable(path: path, reason: "\(error)")
+    }
+    try write([UInt8](data) + [0x0A], to: path)
+  }
+
+  private func write(_ bytes: [UInt8], to path: String) throws(TokenizerError) {
+    do {
+      try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+    } catch {
+      throw .unwritable(path: path, reason: error.localizedDescription)
+    }
+  }
+}
+
+private struct SpecialTokenNames: Encodable {
+  let start: String
+  let end: String
+  let pad: String
+  let unknown: String
+
+  enum CodingKeys: String, CodingKey {
+    case start = "bos_token"
+    case end = "eos_token"
+    case pad = "pad_token"
+    case unknown = "unk_token"
+  }
+}
+
+private struct ConfigurationContents: Encodable {
+  let special: SpecialTokenNames
+  let modelMaxLength: Int
+
+  func encode(to encoder: any Encoder) throws {
+    try special.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(modelMaxLength, forKey: .modelMaxLength)
+    try container.encode("CLIPTokenizer", forKey: .tokenizerClass)
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case modelMaxLength = "model_max_length"
+    case tokenizerClass = "tokenizer_class"
+  }
+}

@@ -1,0 +1,100 @@
+/// The tokens of a CLIP tokenizer and the merges that build them: `vocab.json` and `merges.txt`.
+///
+/// A token is a run of characters of `ByteAlphabet`; one that ends a word carries `</w>`.
+public struct CLIPVocabulary: Sendable {
+  /// The tokens as UTF-8, by id.
+  let tokens: [[UInt8]]
+  /// The pairs of `merges.txt`, most urgent first.
+  let merges: [(left: Int, right: Int)]
+  private let ids: [[UInt8]: Int]
+  private let mergeRules: [Pair: Merge]
+
+  private struct Pair: Hashable {
+    let left: Int
+    let right: Int
+  }
+
+  private struct Merge {
+    let rank: Int
+    let result: Int
+  }
+
+  /// How many tokens there are.
+  public var count: Int { tokens.count }
+
+  /// Reads the two files of a tokenizer's folder.
+  public init(vocabularyPath: String, mergesPath: String) throws(TokenizerError) {
+    let ids = try VocabularyFile.read(vocabularyPath)
+    var tokens = [[UInt8]](repeating: [], count: ids.count)
+    for (token, id) in ids {
+      guard tokens.indices.contains(id), tokens[id].isEmpty else {
+        throw .malformed(path: vocabularyPath, reason: "ids are not 0..<\(ids.count), each once")
+      }
+      tokens[id] = token
+    }
+    var merges: [(Int, Int)] = []
+    let lines = try fileBytes(mergesPath).split(separator: UInt8(ascii: "\n"))
+    for line in lines where !line.starts(with: "#version".utf8) {
+      let parts = line.filter { $0 != 0x0D }.split(separator: UInt8(ascii: " ")).map(Array.init)
+      guard parts.count == 2 else {
+        throw .malformed(
+          path: mergesPath, reason: "'\(String(decoding: line, as: UTF8.self))' is not a pair")
+      }
+      guard let left = ids[parts[0]], let right = ids[parts[1]] else {
+        throw .missingToken(path: mergesPath, token: String(decoding: line, as: UTF8.self))
+      }
+      merges.append((left, right))
+    }
+    try self.init(tokens: tokens, merges: merges, path: mergesPath)
+  }
+
+  /// `path` names the source of the merges in errors.
+  init(
+    tokens: [[UInt8]], merges: [(left: Int, right: Int)], path: String
+  ) throws(TokenizerError) {
+    self.tokens = tokens
+    self.merges = merges
+    ids = Dictionary(uniqueKeysWithValues: tokens.enumerated().map { ($0.element, $0.offset) })
+    var rules: [Pair: Merge] = [:]
+    for (rank, (left, right)) in merges.enumerated() {
+      let joined = tokens[left] + tokens[right]
+      guard let result = ids[joined] else {
+        throw .missingToken(path: path, token: String(decoding: joined, as: UTF8.self))
+      }
+      rules[Pair(left: left, right: right)] = Merge(rank: rank, result: result)
+    }
+    mergeRules = rules
+  }
+
+  /// The id of a token given as text.
+  public func id(_ token: String) -> Int? { ids[Array(token.utf8)] }
+
+  /// The ids of one word, by applying the most urgent merge until none applies.
+  ///
+  /// A byte without a token becomes `unknown`.
+  func encode(word: [UInt8], unknown: Int) -> [Int] {
+    var symbols = word.enumerated().map { index, byte in
+      let character = ByteAlphabet.utf8[Int(byte)]
+      return ids[index == word.count - 1 ? character + endOfWord : character] ?? unknown
+    }
+    while let index = mostUrgentPair(symbols) {
+      guard let merge = rule(symbols, index) else { break }
+      symbols[index] = merge.result
+      symbols.remove(at: index + 1)
+    }
+    return symbols
+  }
+
+  private func mostUrgentPair(_ symbols: [Int]) -> Int? {
+    symbols.indices.dropLast()
+      .filter { rule(symbols, $0) != nil }
+      .min { (rule(symbols, $0)?.rank ?? 0, $0) < (rule(symbols, $1)?.rank ?? 0, $1) }
+  }
+
+  private func rule(_ symbols: [Int], _ index: Int) -> Merge? {
+    mergeRules[Pair(left: symbols[index], right: symbols[index + 1])]
+  }
+}
+
+/// What ends the last token of a word.
+let endOfWord = Array("</w>".utf8)
