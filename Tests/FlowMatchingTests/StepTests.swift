@@ -1,0 +1,105 @@
+import FlowMatching
+import Foundation
+import Testing
+import Torch
+
+private let schedule = FlowSchedule(sigmas: [1, 0.9, 0.7, 0.4, 0.1, 0])
+
+private func normal(_ shape: [Int], seed: UInt64) -> Tensor {
+  Tensor.randn(shape, generator: Generator(seed: seed))
+}
+
+private func distance(_ left: Tensor, _ right: Tensor) -> Double {
+  (left - right).abs().amax().item()
+}
+
+@Suite struct StepTests {
+  let latents = normal([3, 2, 4], seed: 1)
+  let velocity = normal([3, 2, 4], seed: 2)
+  let noise = normal([3, 2, 4], seed: 3)
+
+  @Test func `a deterministic step follows the velocity`() {
+    let step = schedule.step(1, .deterministic)
+    #expect(step.noiseScale == 0)
+    let expected = latents - velocity * 0.2
+    #expect(distance(step.deterministic(latents, velocity: velocity), expected) < 1e-6)
+    #expect(distance(step.mean(latents, velocity: velocity), expected) < 1e-6)
+  }
+
+  @Test(arguments: 0..<5)
+  func `the SDE is the drift with its score term, as the paper writes it`(index: Int) {
+    let level = 0.7
+    let (sigma, next) = (schedule.sigmas[index], schedule.sigmas[index + 1])
+    let finite = sigma == 1 ? next : sigma
+    let rate = level * (sigma / (1 - finite)).squareRoot()
+    let drift = velocity + (latents + velocity * (1 - sigma)) * (rate * rate / (2 * sigma))
+    let step = schedule.step(index, .sde(noiseLevel: level))
+    #expect(
+      distance(step.mean(latents, velocity: velocity), latents + drift * (next - sigma)) < 1e-5)
+    #expect(abs(step.noiseScale - rate * (sigma - next).squareRoot()) < 1e-12)
+  }
+
+  @Test func `the constant-rate SDE uses one noise rate for all steps`() {
+    let eta = 0.3
+    for index in 0..<5 {
+      let (sigma, next) = (schedule.sigmas[index], schedule.sigmas[index + 1])
+      let step = schedule.step(index, .constantRate(eta: eta))
+      // The score follows from the predicted data, x0 = x - sigma v.
+      let data = latents - velocity * sigma
+      let score = (latents - data * (1 - sigma)) * (-1 / (sigma * sigma))
+      let mean =
+        latents + velocity * (next - sigma) - score * (0.5 * eta * eta * (next - sigma))
+      #expect(distance(step.mean(latents, velocity: velocity), mean) < 1e-5)
+      #expect(step.noiseRate == eta)
+      #expect(abs(step.noiseScale - eta * (sigma - next).squareRoot()) < 1e-12)
+    }
+  }
+
+  @Test(arguments: 0..<5)
+  func `coefficient-preserving sampling keeps the scheduled noise`(index: Int) {
+    let level = 0.6
+    let (sigma, next) = (schedule.sigmas[index], schedule.sigmas[index + 1])
+    let step = schedule.step(index, .coefficientPreserving(noiseLevel: level))
+    let deviation = next * sin(level * Double.pi / 2)
+    let kept = (next * next - deviation * deviation).squareRoot()
+    let data = latents - velocity * sigma
+    let predictedNoise = latents + velocity * (1 - sigma)
+    #expect(
+      distance(
+        step.mean(latents, velocity: velocity), data * (1 - next) + predictedNoise * kept) < 1e-5)
+    #expect(abs(step.noiseScale - deviation) < 1e-12)
+    // log p is the negative mean square, without scale or constant.
+    let sample = step.stochastic(latents, velocity: velocity, noise: noise)
+    let found = step.logProbability(
+      of: sample, mean: step.mean(latents, velocity: velocity)
+    ).doubles()
+    if index < 4 {
+      let squares = (noise * deviation).squared().mean(dims: [1, 2]).doubles()
+      for (left, right) in zip(found, squares) { #expect(abs(left + right) < 1e-5) }
+    }
+  }
+
+  @Test func `the log-probability is the mean over elements of the Gaussian's logarithm`() {
+    let step = schedule.step(2, .sde(noiseLevel: 0.7))
+    let mean = step.mean(latents, velocity: velocity)
+    let sample = step.stochastic(latents, velocity: velocity, noise: noise)
+    let found = step.logProbability(of: sample, mean: mean).floats()
+    let scale = step.noiseScale
+    let rows = noise.reshaped([3, 8]).floats()
+    for row in 0..<3 {
+      let terms = rows[row * 8..<row * 8 + 8].map { value in
+        -Double(value) * Double(value) / 2 - log(scale) - log((2 * Double.pi).squareRoot())
+      }
+      #expect(abs(Double(found[row]) - terms.reduce(0, +) / 8) < 1e-5)
+    }
+  }
+
+  @Test func `arithmetic is float32 whatever the network's type`() {
+    let step = schedule.step(1, .sde(noiseLevel: 0.7))
+    let half = velocity.to(.bfloat16)
+    #expect(step.mean(latents, velocity: half).dtype == .float32)
+    #expect(
+      distance(
+        step.mean(latents, velocity: half), step.mean(latents, velocity: half.to(.float32))) == 0)
+  }
+}
