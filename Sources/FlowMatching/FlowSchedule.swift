@@ -41,18 +41,16 @@ public struct FlowSchedule: Hashable, Sendable {
     precondition(stepCount >= 1, "a schedule needs at least one step")
     let dynamic = configuration.usesDynamicShifting
     let grid = grid ?? (dynamic ? .uniform : .trainedRange)
-    let shift: (Double) -> Double
+    var strength = configuration.shift
     if dynamic {
       guard let imageTokens else {
         preconditionFailure("dynamic shifting needs the number of image tokens")
       }
       let mu = configuration.mu(imageTokens: imageTokens)
-      let strength = configuration.timeShift == .exponential ? exp(mu) : mu
-      shift = { strength / (strength + 1 / $0 - 1) }
-    } else {
-      let strength = configuration.shift
-      shift = { strength * $0 / (1 + (strength - 1) * $0) }
+      strength = configuration.timeShift == .exponential ? exp(mu) : mu
     }
+    // Equal to `s x / (1 + (s - 1) x)`, and exactly 1 at 1, where steps branch on equality.
+    func shift(_ sigma: Double) -> Double { strength / (strength + (1 / sigma - 1)) }
     let smallest =
       switch grid {
       case .uniform: 1 / Double(stepCount)

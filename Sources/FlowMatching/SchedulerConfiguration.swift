@@ -6,9 +6,9 @@ import Foundation
 public struct SchedulerConfiguration: Hashable, Sendable {
   /// How a dynamic shift bends the grid.
   public enum TimeShift: String, Hashable, Sendable, Codable {
-    /// `e^mu / (e^mu + 1/x - 1)`
+    /// `e^mu / (e^mu + (1/x - 1))`
     case exponential
-    /// `mu / (mu + 1/x - 1)`
+    /// `mu / (mu + (1/x - 1))`
     case linear
   }
 

@@ -12,10 +12,18 @@ private struct Reference: Decodable {
   var sigmas: [Double]
 }
 
-private func temporaryFile(_ text: String) throws -> String {
-  let path = NSTemporaryDirectory() + "scheduler-\(UUID().uuidString).json"
-  try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-  return path
+/// The error that a configuration of this text gives, and the path it was read from.
+private func failure(
+  reading text: String
+) throws -> (error: SchedulerConfigurationError, path: String) {
+  try withTemporaryFolder { folder in
+    let path = folder + "/scheduler_config.json"
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+    let error = try #require(throws: SchedulerConfigurationError.self) {
+      try SchedulerConfiguration(path: path)
+    }
+    return (error, path)
+  }
 }
 
 @Suite struct SchedulerConfigurationTests {
@@ -46,22 +54,14 @@ private func temporaryFile(_ text: String) throws -> String {
   }
 
   @Test func `a grid that is not built here is refused by name`() throws {
-    let path = try temporaryFile(#"{"shift": 3.0, "use_karras_sigmas": true}"#)
-    let error = try #require(throws: SchedulerConfigurationError.self) {
-      try SchedulerConfiguration(path: path)
-    }
+    let (error, path) = try failure(reading: #"{"shift": 3.0, "use_karras_sigmas": true}"#)
     #expect(error == .unsupported(path: path, key: "use_karras_sigmas", value: "true"))
     #expect(error.description.contains(path) && error.description.contains("use_karras_sigmas"))
   }
 
   @Test func `another scheduler's file is refused`() throws {
-    let path = try temporaryFile(#"{"_class_name": "DDIMScheduler"}"#)
-    #expect(
-      throws: SchedulerConfigurationError.unsupported(
-        path: path, key: "_class_name", value: "DDIMScheduler")
-    ) {
-      try SchedulerConfiguration(path: path)
-    }
+    let (error, path) = try failure(reading: #"{"_class_name": "DDIMScheduler"}"#)
+    #expect(error == .unsupported(path: path, key: "_class_name", value: "DDIMScheduler"))
   }
 
   @Test(arguments: [
@@ -70,10 +70,7 @@ private func temporaryFile(_ text: String) throws -> String {
     (#"{"base_image_seq_len": 4096}"#, "max_image_seq_len"),
   ])
   func `a number out of range is refused with its key`(text: String, key: String) throws {
-    let path = try temporaryFile(text)
-    let error = try #require(throws: SchedulerConfigurationError.self) {
-      try SchedulerConfiguration(path: path)
-    }
+    let (error, path) = try failure(reading: text)
     guard case .outOfRange(path, key, _) = error else {
       Issue.record("\(error)")
       return
@@ -81,18 +78,17 @@ private func temporaryFile(_ text: String) throws -> String {
   }
 
   @Test func `broken JSON and missing files are told apart`() throws {
-    let broken = try temporaryFile(#"{"shift": "three"}"#)
-    guard
-      case .malformed(broken, _) = try #require(
-        throws: SchedulerConfigurationError.self, performing: {
-          try SchedulerConfiguration(path: broken)
-        })
-    else { return Issue.record("not malformed") }
-    guard
-      case .unreadable("/nowhere.json", _) = try #require(
-        throws: SchedulerConfigurationError.self, performing: {
-          try SchedulerConfiguration(path: "/nowhere.json")
-        })
-    else { return Issue.record("not unreadable") }
+    let broken = try failure(reading: #"{"shift": "three"}"#)
+    guard case .malformed = broken.error else {
+      Issue.record("\(broken.error)")
+      return
+    }
+    let error = try #require(throws: SchedulerConfigurationError.self) {
+      try SchedulerConfiguration(path: "/nowhere.json")
+    }
+    guard case .unreadable("/nowhere.json", _) = error else {
+      Issue.record("\(error)")
+      return
+    }
   }
 }

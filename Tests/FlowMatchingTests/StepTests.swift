@@ -1,5 +1,6 @@
 import FlowMatching
 import Foundation
+import TestSupport
 import Testing
 import Torch
 
@@ -7,10 +8,6 @@ private let schedule = FlowSchedule(sigmas: [1, 0.9, 0.7, 0.4, 0.1, 0])
 
 private func normal(_ shape: [Int], seed: UInt64) -> Tensor {
   Tensor.randn(shape, generator: Generator(seed: seed))
-}
-
-private func distance(_ left: Tensor, _ right: Tensor) -> Double {
-  (left - right).abs().amax().item()
 }
 
 @Suite struct StepTests {
@@ -22,8 +19,8 @@ private func distance(_ left: Tensor, _ right: Tensor) -> Double {
     let step = schedule.step(1, .deterministic)
     #expect(step.noiseScale == 0)
     let expected = latents - velocity * 0.2
-    #expect(distance(step.deterministic(latents, velocity: velocity), expected) < 1e-6)
-    #expect(distance(step.mean(latents, velocity: velocity), expected) < 1e-6)
+    #expect(largestDifference(step.deterministic(latents, velocity: velocity), expected) < 1e-6)
+    #expect(largestDifference(step.mean(latents, velocity: velocity), expected) < 1e-6)
   }
 
   @Test(arguments: 0..<5)
@@ -35,7 +32,7 @@ private func distance(_ left: Tensor, _ right: Tensor) -> Double {
     let drift = velocity + (latents + velocity * (1 - sigma)) * (rate * rate / (2 * sigma))
     let step = schedule.step(index, .sde(noiseLevel: level))
     #expect(
-      distance(step.mean(latents, velocity: velocity), latents + drift * (next - sigma)) < 1e-5)
+      largestDifference(step.mean(latents, velocity: velocity), latents + drift * (next - sigma)) < 1e-5)
     #expect(abs(step.noiseScale - rate * (sigma - next).squareRoot()) < 1e-12)
   }
 
@@ -49,7 +46,7 @@ private func distance(_ left: Tensor, _ right: Tensor) -> Double {
       let score = (latents - data * (1 - sigma)) * (-1 / (sigma * sigma))
       let mean =
         latents + velocity * (next - sigma) - score * (0.5 * eta * eta * (next - sigma))
-      #expect(distance(step.mean(latents, velocity: velocity), mean) < 1e-5)
+      #expect(largestDifference(step.mean(latents, velocity: velocity), mean) < 1e-5)
       #expect(step.noiseRate == eta)
       #expect(abs(step.noiseScale - eta * (sigma - next).squareRoot()) < 1e-12)
     }
@@ -65,7 +62,7 @@ private func distance(_ left: Tensor, _ right: Tensor) -> Double {
     let data = latents - velocity * sigma
     let predictedNoise = latents + velocity * (1 - sigma)
     #expect(
-      distance(
+      largestDifference(
         step.mean(latents, velocity: velocity), data * (1 - next) + predictedNoise * kept) < 1e-5)
     #expect(abs(step.noiseScale - deviation) < 1e-12)
     // log p is the negative mean square, without scale or constant.
@@ -99,7 +96,7 @@ private func distance(_ left: Tensor, _ right: Tensor) -> Double {
     let half = velocity.to(.bfloat16)
     #expect(step.mean(latents, velocity: half).dtype == .float32)
     #expect(
-      distance(
+      largestDifference(
         step.mean(latents, velocity: half), step.mean(latents, velocity: half.to(.float32))) == 0)
   }
 }
