@@ -1,3 +1,4 @@
+internal import Rewards
 package import Runs
 package import Torch
 
@@ -44,14 +45,10 @@ package struct PromptRecipe: Sendable, Equatable {
 
 /// One entry of `rewards`.
 package struct RewardRecipe: Sendable, Equatable {
-  package enum Name: String, CaseIterable, Sendable {
-    /// The verifier's partial credit, 0 ... 1.
-    case shapes
-    /// 1 for an image that is exactly what the prompt asks, else 0.
-    case shapesStrict = "shapes_strict"
-  }
-
-  package var name: Name
+  /// The scorer; see `RewardRegistry`.
+  package var name: String
+  /// What its total is, such as `partial`.
+  package var mode: String
   /// Factor in the sum of rewards.
   package var weight: Double
 }
@@ -86,7 +83,16 @@ extension TrainingRecipe {
   package static func read(
     path: String, overrides: [String] = []
   ) throws(RecipeError) -> Recipe<TrainingRecipe> {
-    try RecipeDocument(path: path, overrides: overrides).read(TrainingRecipe.init)
+    try read(RecipeDocument(path: path, overrides: overrides))
+  }
+
+  /// Reads an opened document.
+  ///
+  /// - Throws: everything wrong with it, with file, line and column.
+  package static func read(
+    _ document: RecipeDocument
+  ) throws(RecipeError) -> Recipe<TrainingRecipe> {
+    try document.read { TrainingRecipe($0) }
   }
 
   /// Reads the root section; reports everything that is wrong or without effect.
@@ -151,10 +157,7 @@ extension PromptRecipe {
 
 extension RewardRecipe {
   static func list(_ root: RecipeSection) -> [RewardRecipe] {
-    let rewards = root.sections("rewards").map { section in
-      RewardRecipe(
-        name: section.choice("name"), weight: section.double("weight", in: -1e6...1e6, default: 1))
-    }
+    let rewards = root.sections("rewards").map(RewardRecipe.init)
     if rewards.isEmpty {
       root.report("rewards", "needs at least one entry, such as {name: shapes, weight: 1}")
     }
@@ -164,6 +167,21 @@ extension RewardRecipe {
     let names = rewards.map(\.name)
     if Set(names).count < names.count { root.report("rewards", "a reward is listed twice") }
     return rewards
+  }
+
+  init(_ section: RecipeSection) {
+    name = section.string("name")
+    var modes: [String] = []
+    do throws(RewardError) {
+      modes = try RewardRegistry.modes(of: name)
+    } catch {
+      section.report("name", error.description)
+    }
+    mode = section.string("mode", default: modes.first ?? "")
+    if !modes.isEmpty, !modes.contains(mode) {
+      section.report("mode", "must be one of \(modes.joined(separator: ", ")), found \(mode)")
+    }
+    weight = section.double("weight", in: -1e6...1e6, default: 1)
   }
 }
 

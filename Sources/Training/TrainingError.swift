@@ -1,0 +1,36 @@
+/// Why a run cannot begin, or had to stop; every description says what to do.
+package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// Numbers of the recipe do not fit together, or do not fit the files.
+  case arithmetic(String)
+  /// A prompt file cannot be read.
+  case prompts(String)
+  /// The model folder cannot be read, or does not fit the recipe.
+  case model(String)
+  /// A reward failed as a whole.
+  case reward(String)
+  /// The run directory could not be written or read.
+  case run(String)
+  /// The checkpoint does not belong to this recipe.
+  case otherRecipe(path: String, differences: [String])
+  /// What a checkpoint or an exported file holds cannot be used.
+  case state(path: String, reason: String)
+  /// A check of the run on itself failed.
+  case invariant(epoch: Int, update: Int, reason: String, lastGood: String?)
+
+  package var description: String {
+    switch self {
+    case .arithmetic(let text), .prompts(let text), .model(let text), .reward(let text),
+      .run(let text):
+      text
+    case .otherRecipe(let path, let differences):
+      "\(path) was trained with another recipe (\(differences.joined(separator: "; "))); resume "
+        + "with that recipe, or choose another --run-dir"
+    case .state(let path, let reason):
+      "\(path): \(reason)"
+    case .invariant(let epoch, let update, let reason, let lastGood):
+      "epoch \(epoch), update \(update): \(reason). "
+        + (lastGood.map { "The last good checkpoint is \($0); --resume goes on from it." }
+          ?? "There is no checkpoint yet.")
+    }
+  }
+}
