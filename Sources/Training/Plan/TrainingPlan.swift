@@ -1,4 +1,3 @@
-package import Foundation
 internal import ShapeScenes
 internal import TempFlow
 
