@@ -1,37 +1,47 @@
 /// The names of what a run measures, as they stand in `metrics.jsonl` and `timings.jsonl`.
 ///
-/// They are an interface: `docs/run-directory.md` describes each, and a name never changes its
-/// meaning.
+/// They are an interface: `docs/metrics.md` describes each, and a name never changes its meaning.
 package enum MetricName: String, CaseIterable, Sendable {
   // In every line.
   case kind, epoch
-  case optimizerSteps = "optimizer_steps"
   // Lines of kind "epoch".
   case images
+  case sampleEvaluations = "sample_evaluations"
   case rewardMean = "reward_mean"
   case rewardStd = "reward_std"
-  case rewards
+  case rewardMissing = "reward_missing"
+  case rewardMeanPerStep = "reward_mean_per_step"
+  case advantageAbsMean = "advantage_abs_mean"
   case zeroVarianceShare = "zero_variance_share"
+  case updates, pairs
+  case pairsSkipped = "pairs_skipped"
+  case learningRate = "learning_rate"
   case policyLoss = "policy_loss"
+  case policyLossPerUpdate = "policy_loss_per_update"
   case kl
   case clipFraction = "clip_fraction"
-  case ratioDeviation = "ratio_deviation"
+  case clipFractionPerUpdate = "clip_fraction_per_update"
   case gradientNorm = "gradient_norm"
-  case learningRate = "learning_rate"
-  case modelCalls = "model_calls"
-  case sampleEvaluations = "sample_evaluations"
+  case gradientNormPerUpdate = "gradient_norm_per_update"
+  case ratioDeviation = "ratio_deviation"
+  case ratioDeviationPerStep = "ratio_deviation_per_step"
+  case logProbabilityDeviationPerStep = "log_probability_deviation_per_step"
   // Lines of kind "evaluation".
-  case reward
-  case overall, tags
+  case reward, mean, count, tags
+  case standardError = "standard_error"
+  case trainingRewardMean = "training_reward_mean"
   // Lines of timings.jsonl.
+  case loadSeconds = "load_seconds"
+  case textSeconds = "text_seconds"
   case rolloutSeconds = "rollout_seconds"
   case decodeSeconds = "decode_seconds"
   case rewardSeconds = "reward_seconds"
-  case updateSeconds = "update_seconds"
-  case checkpointSeconds = "checkpoint_seconds"
-  case evaluationSeconds = "evaluation_seconds"
+  case scoringSeconds = "scoring_seconds"
+  case learningSeconds = "learning_seconds"
   case epochSeconds = "epoch_seconds"
   case trainingSeconds = "training_seconds"
+  case evaluationSeconds = "evaluation_seconds"
+  case checkpointSeconds = "checkpoint_seconds"
 }
 
 /// What a line of a log is about: the value of `MetricName.kind`.
@@ -40,6 +50,10 @@ package enum MetricKind: String, CaseIterable, Sendable {
   case epoch
   /// One evaluation on the held-out prompts.
   case evaluation
+  /// One process that began or resumed the run (timings only).
+  case start
+  /// One checkpoint (timings only).
+  case checkpoint
 }
 
 extension JSONValue.Member {
