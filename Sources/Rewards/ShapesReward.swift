@@ -20,7 +20,17 @@ package struct ShapesReward: Reward {
 
   package init(mode: Mode = .partial) { self.mode = mode }
 
+  /// Scores every sample that says what its image must show.
+  ///
+  /// Throws ``RewardError/failed(reward:reason:)`` for images of another size than the task's.
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
+    let size = SceneRenderer.size
+    for image in samples.lazy.map(\.image) where image.width != size || image.height != size {
+      throw .failed(
+        reward: name,
+        reason: "it judges images of \(size) x \(size) pixels, got \(image.width) x "
+          + "\(image.height); use a model of the shapes task")
+    }
     let scores = samples.map { sample in
       sample.scene.map { SceneVerifier.score(sample.image, $0) }
     }

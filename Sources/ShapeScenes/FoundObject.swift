@@ -20,7 +20,8 @@ package struct FoundObject: Sendable {
   /// The color is beyond doubt: bright, even, each channel clearly on or off.
   package var isColorClear: Bool
 
-  /// How much of the object is a `shape`, 0...1: the fit times its lead over the other classes.
+  /// How much of the object is a `shape`, 0...1: the fit times its lead over the other classes,
+  /// times how plausible its size is.
   package func likeness(to shape: SceneShape) -> Float {
     var total: Float = 0
     var own: Float = 0
@@ -29,7 +30,14 @@ package struct FoundObject: Sendable {
       total += weight
       if candidate == shape { own = weight * max(0, 1 - misfits[index] / 0.4) }
     }
-    return total > 0 ? own / total : 0
+    return total > 0 ? own / total * sizeLikeness : 0
+  }
+
+  /// 1 for the radii of clear shapes, falling to 0 within four pixels beyond.
+  private var sizeLikeness: Float {
+    let clear = ShapeFitting.clearRadii
+    let beyond = max(clear.lowerBound - radius, radius - clear.upperBound, 0)
+    return max(0, 1 - beyond / 4)
   }
 
   /// How close the object's tone is to that of `color`, 0...1.

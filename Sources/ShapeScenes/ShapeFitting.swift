@@ -2,8 +2,6 @@ import ImageFiles
 
 /// Measures one region: its color, its place, and how well each shape fits it.
 struct ShapeFitting {
-  /// The best fit of a clear shape is at most this.
-  static let clearMisfit: Float = 0.12
   /// The best fit of a clear shape is at most this share of the second.
   static let clearLead: Float = 0.6
   /// Radii of clear shapes, in pixels.
@@ -73,7 +71,7 @@ struct ShapeFitting {
         centerY: moments.y / moments.cover - shape.centroidDrop * radius,
         halfWidth: shape.halfWidth * radius, halfHeight: shape.halfHeight * radius),
       radius: radius,
-      isShapeClear: misfits[best] <= Self.clearMisfit
+      isShapeClear: misfits[best] <= shape.clearMisfit
         && misfits[best] <= Self.clearLead * second && Self.clearRadii.contains(radius),
       isColorClear: level >= Self.clearLevel && doubt >= Self.clearTone
         && share >= Self.clearShare)

@@ -50,6 +50,16 @@ import Testing
     #expect(scores.parts.allSatisfy { $0.values.isEmpty })
   }
 
+  @Test func `images of another size are refused with both sizes named`() async {
+    let large = RewardSample(image: PixelBuffer(width: 512, height: 256), scene: prompt)
+    let error = await #expect(throws: RewardError.self) {
+      try await ShapesReward().score([large])
+    }
+    #expect(
+      error?.description == "the reward shapes failed: it judges images of 32 x 32 pixels, got "
+        + "512 x 256; use a model of the shapes task")
+  }
+
   @Test func `the same image scores the same every time`() async throws {
     let first = try await ShapesReward().score(samples())
     let second = try await ShapesReward().score(samples())
