@@ -2,7 +2,7 @@ import ArgumentParser
 
 /// The command `tempflow`: one subcommand a file, in this folder.
 @main
-struct TempFlowCommand: ParsableCommand {
+struct TempFlowCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tempflow",
     abstract: "Teaches flow-matching image models with TempFlow-GRPO.",
