@@ -1,3 +1,4 @@
+import Foundation
 import ImageFiles
 import Runs
 
@@ -30,6 +31,38 @@ struct SampleTiles {
       }
     }
     self.links = links
+  }
+
+  /// The sample grids with the fewest and with the most epochs in a folder; one when they are the
+  /// same, none when there is no grid with its sheet.
+  static func ends(of folder: String) throws(ReportError) -> [SampleTiles] {
+    guard RunFiles.exists(folder) else { return [] }
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: folder)
+    } catch {
+      throw .run(.system(path: folder, operation: "list", reason: "\(error)"))
+    }
+    var sheets: [(path: String, sheet: SampleSheet)] = []
+    for name in names.sorted() where name.hasSuffix(".json") && !name.hasPrefix(".") {
+      let path = "\(folder)/\(name)"
+      guard let sheet = try RunFiles.record(SampleSheet.self, path) else { continue }
+      let grid = String(path.dropLast(5)) + ".png"
+      if RunFiles.exists(grid) { sheets.append((grid, sheet)) }
+    }
+    guard let first = sheets.min(by: { $0.sheet.epoch < $1.sheet.epoch }),
+      let last = sheets.max(by: { $0.sheet.epoch < $1.sheet.epoch })
+    else { return [] }
+    let ends = first.sheet.epoch == last.sheet.epoch ? [last] : [first, last]
+    return try ends.map { end throws(ReportError) in
+      let image: PixelBuffer
+      do throws(ImageFileError) {
+        image = try PNG.read(end.path)
+      } catch {
+        throw .image(error)
+      }
+      return try SampleTiles(sheet: end.sheet, grid: image, path: end.path)
+    }
   }
 
   private static func crop(

@@ -1,0 +1,41 @@
+package import ImageFiles
+package import Runs
+
+/// Why a report or comparison could not be made; the description names the file and the remedy.
+package enum ReportError: Error, CustomStringConvertible {
+  /// A file of the run is missing or damaged.
+  case run(RunError)
+  /// A line of a log is sound JSON, but not what a run writes; `line` starts from 1.
+  case line(path: String, line: Int, reason: String)
+  /// A JSON file of the run does not hold what it should.
+  case record(path: String, reason: String)
+  /// The sample grid and its sheet contradict each other.
+  case sheetMismatch(path: String, reason: String)
+  /// An image of the run is damaged.
+  case image(ImageFileError)
+  /// A run cannot be compared yet.
+  case notMeasured(path: String)
+  /// Two runs that would be compared were measured in different ways.
+  case differentProtocol(path: String, other: String, detail: String)
+
+  package var description: String {
+    switch self {
+    case .run(let error): error.description
+    case .line(let path, let line, let reason):
+      "\(path):\(line): \(reason). The log was changed by something else; restore it or remove "
+        + "the line."
+    case .record(let path, let reason):
+      "\(path): \(reason). Remove the file to go without it."
+    case .sheetMismatch(let path, let reason):
+      "\(path): the sample grid does not fit its sheet (\(reason)). "
+        + "Remove both to go without them."
+    case .image(let error): error.description
+    case .notMeasured(let path):
+      "\(path) has no evaluation yet, so there is nothing to compare. "
+        + "Let the run go on with --resume, or leave it out."
+    case .differentProtocol(let path, let other, let detail):
+      "\(path) and \(other) were measured in different ways (\(detail)), so their scores do not "
+        + "compare. Leave one out."
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Foundation
+import Runs
+
+/// All that a report shows of a run, read from its directory. A run may still be going: what is not
+/// there yet is nil or empty.
+struct RunRecord {
+  /// The run directory.
+  let path: String
+  /// The resolved recipe, YAML.
+  let recipe: String
+  let summary: RunSummary?
+  let epochs: [EpochRecord]
+  /// In order; the first is the model before training.
+  let evaluations: [EvaluationRecord]
+  let timings: Timings
+  /// The first and the last sample grid; `after` is nil when there is one only.
+  let before: SampleTiles?
+  let after: SampleTiles?
+  let tree: BranchTree?
+
+  /// The directory's name.
+  var name: String { URL(filePath: path).lastPathComponent }
+
+  /// Reads a run directory.
+  ///
+  /// - Throws: `run(.noRun)` where there is none, and an error that names file and line for what is
+  ///   damaged.
+  init(_ path: String) throws(ReportError) {
+    do { try RunDirectory.checkReadable(path) } catch { throw .run(error) }
+    self.path = path
+    recipe = try RunFiles.text(path + "/recipe.yaml")
+    if RunFiles.exists(path + "/summary.json") {
+      do { summary = try RunSummary.read(path + "/summary.json") } catch { throw .run(error) }
+    } else {
+      summary = nil
+    }
+    var epochs: [EpochRecord] = []
+    var evaluations: [EvaluationRecord] = []
+    for line in try LogLine.read(path + "/metrics.jsonl") {
+      switch try line.kind() {
+      case "epoch": epochs.append(try EpochRecord(line))
+      case "evaluation": evaluations.append(try EvaluationRecord(line))
+      default: break
+      }
+    }
+    self.epochs = epochs
+    self.evaluations = evaluations
+    timings = try Timings(try LogLine.read(path + "/timings.jsonl"))
+    let sheets = try SampleTiles.ends(of: path + "/samples")
+    before = sheets.first
+    after = sheets.count > 1 ? sheets.last : nil
+    tree = try RunFiles.record(BranchTree.self, path + "/tree/tree.json")
+  }
+
+  /// Whether the run came to its end; false while it goes on, or after it was stopped.
+  var isFinished: Bool { summary?.isFinished ?? false }
+
+  /// Epochs completed.
+  var epochCount: Int { max(summary?.epochs ?? 0, epochs.last?.epoch ?? 0) }
+
+  /// Images made and scored for learning.
+  var imageCount: Int { epochs.compactMap(\.images).reduce(0, +) }
+
+  /// A setting of the resolved recipe by its dotted path, as written; nil where there is none.
+  func setting(_ path: String) -> String? {
+    var parents: [String] = []
+    for line in recipe.split(separator: "\n") {
+      let depth = line.prefix { $0 == " " }.count / 2
+      let parts = line.split(separator: ":", maxSplits: 1)
+      guard let key = parts.first, depth <= parents.count else { continue }
+      parents = parents.prefix(depth) + [key.trimmingCharacters(in: .whitespaces)]
+      if parents.joined(separator: ".") == path, parts.count == 2 {
+        let value = parts[1].trimmingCharacters(in: .whitespaces)
+        return value.isEmpty ? nil : value
+      }
+    }
+    return nil
+  }
+}

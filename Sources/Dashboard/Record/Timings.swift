@@ -1,0 +1,60 @@
+import Runs
+
+/// Where a run's time went, from `timings.jsonl`.
+struct Timings {
+  /// One epoch.
+  struct Epoch {
+    var epoch: Int
+    /// Seconds of all of it.
+    var total: Double
+    /// Seconds of each phase, in the order of `phases`.
+    var phases: [Double]
+  }
+
+  /// The phases of an epoch, as the log names them (with `_seconds`).
+  static let phases = ["text", "rollout", "decode", "reward", "learning"]
+
+  private(set) var epochs: [Epoch] = []
+  private(set) var load = 0.0
+  private(set) var evaluation = 0.0
+  private(set) var checkpoint = 0.0
+
+  init(_ lines: [LogLine]) throws(ReportError) {
+    for line in lines {
+      switch try line.kind() {
+      case "start": load += try line.required("load_seconds")
+      case "evaluation": evaluation += try line.required("evaluation_seconds")
+      case "checkpoint": checkpoint += try line.required("checkpoint_seconds")
+      case "epoch":
+        var phases: [Double] = []
+        for name in Timings.phases { phases.append(try line.number("\(name)_seconds") ?? 0) }
+        epochs.append(
+          Epoch(
+            epoch: try line.epoch(), total: try line.required("epoch_seconds"), phases: phases))
+      default: break
+      }
+    }
+  }
+
+  /// Seconds of training (evaluations and checkpoints not counted).
+  var training: Double { epochs.map(\.total).reduce(0, +) }
+
+  /// Seconds of training until an epoch was complete.
+  func training(until epoch: Int) -> Double {
+    epochs.filter { $0.epoch <= epoch }.map(\.total).reduce(0, +)
+  }
+
+  /// Seconds of each phase over the run, what no phase claims as `other`; only phases that took
+  /// time.
+  var parts: [StackedBar.Part] {
+    var parts = [StackedBar.Part(name: "load", amount: load)]
+    for (index, name) in Timings.phases.enumerated() {
+      parts.append(.init(name: name, amount: epochs.map { $0.phases[index] }.reduce(0, +)))
+    }
+    let claimed = parts.dropFirst().map(\.amount).reduce(0, +)
+    parts.append(.init(name: "other", amount: max(0, training - claimed)))
+    parts.append(.init(name: "evaluation", amount: evaluation))
+    parts.append(.init(name: "checkpoint", amount: checkpoint))
+    return parts.filter { $0.amount > 0 }
+  }
+}

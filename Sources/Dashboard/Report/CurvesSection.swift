@@ -1,0 +1,89 @@
+/// Accuracy and reward over the run.
+struct CurvesSection {
+  let run: RunRecord
+
+  func markup() -> Markup {
+    guard !run.epochs.isEmpty || !run.evaluations.isEmpty else {
+      return element("p", ["class": "notice"]) { "No epoch has been completed yet." }
+    }
+    return element("div", ["class": "charts"]) {
+      accuracy().figure(id: "accuracy")
+      reward().figure(id: "reward")
+      if let parts = parts() { parts.figure(id: "parts") }
+      if let steps = perStep() { steps.figure(id: "steps") }
+    }
+  }
+
+  private func accuracy() -> LineChart {
+    let strict = run.evaluations.map {
+      LineChart.Point(
+        x: Double($0.epoch), y: $0.overall.mean * 100,
+        error: $0.overall.standardError.map { $0 * 100 })
+    }
+    return LineChart(
+      title: "Held-out accuracy", xLabel: "epoch", yLabel: "accuracy, % (± standard error)",
+      series: [.init(run.evaluations.last?.reward ?? "accuracy", strict, dots: true)])
+  }
+
+  private func reward() -> LineChart {
+    let all = run.epochs.compactMap { epoch -> LineChart.Point? in
+      guard let mean = epoch.rewardMean else { return nil }
+      return .init(x: Double(epoch.epoch), y: mean, error: epoch.rewardDeviation)
+    }
+    let held = run.evaluations.compactMap { evaluation -> LineChart.Point? in
+      evaluation.trainingReward.map { .init(x: Double(evaluation.epoch), y: $0) }
+    }
+    var series = [LineChart.Series("images of the epoch (± deviation)", all, errors: .band)]
+    if !held.isEmpty { series.append(.init("held-out prompts", held, style: 1, dots: true)) }
+    return LineChart(
+      title: "Training reward", xLabel: "epoch", yLabel: "reward", series: series)
+  }
+
+  /// Each reward, when there are several, and the figures that scorers report beside their total.
+  private func parts() -> LineChart? {
+    let rewards = run.epochs.map { $0.rewards.count > 1 ? $0.rewards : [] }
+    let values = zip(run.epochs, rewards).map { epoch, rewards in
+      (epoch: epoch.epoch, values: rewards + epoch.parts)
+    }
+    let series = CurvesSection.series(values)
+    return series.isEmpty
+      ? nil
+      : LineChart(
+        title: "Parts of the reward", xLabel: "epoch", yLabel: "mean over the epoch's images",
+        series: series)
+  }
+
+  /// The reward of images by the step that was decided for them.
+  private func perStep() -> LineChart? {
+    let steps = (run.epochs.last?.rewardPerStep ?? []).map(\.key)
+    guard steps.count > 1 else { return nil }
+    // First, middle and last: enough to see the trend, few enough to tell apart.
+    let shown = Set([steps[0], steps[steps.count / 2], steps[steps.count - 1]])
+    let values = run.epochs.map { epoch in
+      (
+        epoch: epoch.epoch,
+        values: epoch.rewardPerStep.filter { shown.contains($0.key) }
+          .map { (key: "step \($0.key)", value: $0.value) }
+      )
+    }
+    return LineChart(
+      title: "Reward by the step that branched", xLabel: "epoch", yLabel: "mean reward",
+      series: CurvesSection.series(values))
+  }
+
+  /// One curve a key, in the order in which keys first appear; six at most.
+  static func series(
+    _ values: [(epoch: Int, values: [(key: String, value: Double)])]
+  ) -> [LineChart.Series] {
+    var names: [String] = []
+    for entry in values.flatMap(\.values) where !names.contains(entry.key) {
+      names.append(entry.key)
+    }
+    return names.prefix(6).enumerated().map { index, name in
+      let points = values.compactMap { entry -> LineChart.Point? in
+        entry.values.first { $0.key == name }.map { .init(x: Double(entry.epoch), y: $0.value) }
+      }
+      return .init(name, points, style: index)
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import Runs
+
+/// The numbers on top: accuracy before and after, and what it took.
+struct HeadlineSection {
+  let run: RunRecord
+
+  func markup() -> Markup {
+    .fragment([
+      notice() ?? .fragment([]),
+      element("ul", ["class": "cards"]) {
+        accuracy()
+        if let reward = rewardCard() { reward }
+        card("Epochs", Figures.count(run.epochCount), updates())
+        if run.timings.training > 0 {
+          card("Training time", Figures.duration(run.timings.training), perEpoch())
+        }
+        if run.imageCount > 0 {
+          card("Images learned from", Figures.count(run.imageCount), perSecond())
+        }
+      },
+      protocolLine() ?? .fragment([]),
+    ])
+  }
+
+  /// Said on top when the run is not at its end.
+  private func notice() -> Markup? {
+    guard !run.isFinished else { return nil }
+    let state =
+      run.summary == nil
+      ? "This run has not ended yet" : "This run was stopped before its last epoch"
+    return element("p", ["class": "notice", "role": "status"]) {
+      "\(state): \(run.epochCount) epochs are recorded. What follows is the state so far."
+    }
+  }
+
+  private func accuracy() -> Markup {
+    guard let first = run.evaluations.first, let last = run.evaluations.last else {
+      return card("Held-out accuracy", "not measured yet", "no evaluation in the log", lead: true)
+    }
+    guard run.evaluations.count > 1 else {
+      return card(
+        "Held-out accuracy before training", HeadlineSection.percent(first.overall),
+        "no later evaluation yet", lead: true)
+    }
+    let gain = (last.overall.mean - first.overall.mean) * 100
+    return element("li", ["class": "lead"]) {
+      element("span", ["class": "what"]) { "Held-out accuracy, before → after" }
+      element("span", ["class": "much"]) {
+        "\(Figures.fixed(first.overall.mean * 100, 1)) → "
+        "\(Figures.fixed(last.overall.mean * 100, 1)) %"
+      }
+      element("span", ["class": "more"]) {
+        element("b", ["class": gain >= 0 ? "rise" : "fall"]) {
+          "\(Figures.signed(gain, 1)) points"
+        }
+        "; standard errors "
+        "\(HeadlineSection.error(first.overall)) and \(HeadlineSection.error(last.overall))"
+      }
+    }
+  }
+
+  private func rewardCard() -> Markup? {
+    guard let first = run.epochs.first?.rewardMean, let last = run.epochs.last?.rewardMean,
+      run.epochs.count > 1
+    else { return nil }
+    return card(
+      "Training reward, first → last epoch",
+      "\(Figures.fixed(first, 2)) → \(Figures.fixed(last, 2))", "mean over the epoch's images")
+  }
+
+  private func updates() -> String {
+    run.epochs.last?.updates.map { "\(Figures.count($0)) optimizer updates" } ?? "completed"
+  }
+
+  private func perEpoch() -> String {
+    let count = max(1, run.timings.epochs.count)
+    return "\(Figures.duration(run.timings.training / Double(count))) per epoch"
+  }
+
+  private func perSecond() -> String {
+    guard run.timings.training > 0 else { return "made and scored" }
+    return "\(Figures.short(Double(run.imageCount) / run.timings.training)) per second"
+  }
+
+  private func card(_ what: String, _ much: String, _ more: String, lead: Bool = false) -> Markup {
+    element("li", lead ? ["class": "lead"] : [:]) {
+      element("span", ["class": "what"]) { what }
+      element("span", ["class": "much"]) { much }
+      element("span", ["class": "more"]) { more }
+    }
+  }
+
+  /// How every score of the run was obtained.
+  private func protocolLine() -> Markup? {
+    guard let way = run.summary?.evaluationProtocol else {
+      guard let last = run.evaluations.last else { return nil }
+      return element("p", ["class": "quiet"]) {
+        "Measured with \(last.reward) on \(last.overall.count) held-out prompts; the full protocol "
+        "is written when the run ends."
+      }
+    }
+    let images = way.imagesPerPrompt == 1 ? "one image" : "\(way.imagesPerPrompt) images"
+    return element("p", ["class": "quiet"]) {
+      "Protocol: \(way.reward) on \(way.promptCount) held-out prompts, \(images) each; "
+      "\(way.weights == "ema" ? "EMA" : way.weights) weights, \(way.sampler.uppercased()) with "
+      "\(way.steps) steps, guidance \(Figures.short(way.guidance)), seed \(way.seed), \(way.dtype). "
+      "The same prompts and noise every time; ± is the standard error over prompts."
+    }
+  }
+
+  private static func percent(_ score: EvaluationRecord.Mean) -> String {
+    Figures.percent(score.mean)
+  }
+
+  private static func error(_ score: EvaluationRecord.Mean) -> String {
+    score.standardError.map { "±\(Figures.fixed($0 * 100, 1))" } ?? "unknown"
+  }
+}

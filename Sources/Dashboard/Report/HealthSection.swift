@@ -1,0 +1,70 @@
+/// What a run checks of itself: curves that tell a sound run from a sick one.
+struct HealthSection {
+  let run: RunRecord
+
+  func markup() -> Markup {
+    guard !run.epochs.isEmpty else {
+      return element("p", ["class": "notice"]) { "No epoch has been completed yet." }
+    }
+    return .fragment([
+      element("p", ["class": "quiet"]) {
+        "The ratio between new and old policy is 1 in an epoch's first update, so what rollout and "
+        "training disagree by there must stay far below the clip range. Groups whose rewards are "
+        "all equal teach nothing. The gradient norm is taken before clipping."
+      },
+      element("div", ["class": "charts"]) {
+        for (index, chart) in charts().enumerated() { chart.figure(id: "health-\(index)") }
+      },
+    ])
+  }
+
+  private func charts() -> [LineChart] {
+    [
+      ratio(),
+      curve("Clip fraction", "share of rows", \.clipFraction),
+      curve("Groups of equal rewards", "share of groups", \.zeroVarianceShare),
+      norm(),
+      curve("Divergence from the base model", "KL", \.kl),
+      curve("Policy loss", "loss", \.policyLoss, fromZero: false),
+    ].filter { !$0.series.allSatisfy(\.points.isEmpty) }
+  }
+
+  private func ratio() -> LineChart {
+    var chart = LineChart(
+      title: "Ratio deviation", xLabel: "epoch", yLabel: "largest deviation (logarithmic)",
+      series: [
+        .init("all updates, |ratio − 1|", points(\.ratioDeviation)),
+        .init("first update, log-probability", points(\.logProbabilityDeviation), style: 1),
+      ].filter { !$0.points.isEmpty })
+    chart.scale = .logarithmic
+    if let clip = run.setting("loss.clip_range").flatMap(Double.init), clip > 0 {
+      chart.references = [(clip, "clip range \(Figures.short(clip))")]
+    }
+    return chart
+  }
+
+  private func norm() -> LineChart {
+    var chart = curve("Gradient norm", "norm before clipping", \.gradientNorm)
+    if let limit = run.setting("optimizer.gradient_norm").flatMap(Double.init), limit > 0,
+      let largest = chart.series[0].points.map(\.y).max(), limit <= 4 * largest
+    {
+      chart.references = [(limit, "clipped above \(Figures.short(limit))")]
+    }
+    return chart
+  }
+
+  private func curve(
+    _ title: String, _ unit: String, _ value: KeyPath<EpochRecord, Double?>, fromZero: Bool = true
+  ) -> LineChart {
+    var chart = LineChart(
+      title: title, xLabel: "epoch", yLabel: unit, series: [.init(title, points(value))])
+    if fromZero { chart.covering = [0] }
+    return chart
+  }
+
+  private func points(_ value: KeyPath<EpochRecord, Double?>) -> [LineChart.Point] {
+    run.epochs.compactMap { epoch in
+      epoch[keyPath: value].map { .init(x: Double(epoch.epoch), y: $0) }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/// Where the time went.
+struct TimeSection {
+  let run: RunRecord
+
+  func markup() -> Markup {
+    let parts = run.timings.parts
+    guard !parts.isEmpty else {
+      return element("p", ["class": "notice"]) { "No times have been recorded yet." }
+    }
+    let total = parts.map(\.amount).reduce(0, +)
+    return .fragment([
+      StackedBar(title: "The whole run, \(Figures.duration(total))", parts: parts)
+        .figure(id: "phases", amount: Figures.duration),
+      element("p", ["class": "quiet"]) {
+        "text: prompts to embeddings; rollout: denoising; decode: latents to images; reward: "
+        "waiting for scores; learning: forward, backward and optimizer; other: the rest of an "
+        "epoch."
+      },
+      element("div", ["class": "charts"]) { perEpoch().figure(id: "seconds") },
+    ])
+  }
+
+  private func perEpoch() -> LineChart {
+    let epochs = run.timings.epochs
+    var series = [
+      LineChart.Series(
+        "whole epoch", epochs.map { .init(x: Double($0.epoch), y: $0.total) }, style: 5)
+    ]
+    for (style, name) in ["rollout", "decode", "learning"].enumerated() {
+      guard let index = Timings.phases.firstIndex(of: name) else { continue }
+      series.append(
+        .init(
+          name, epochs.map { .init(x: Double($0.epoch), y: $0.phases[index]) }, style: style))
+    }
+    var chart = LineChart(
+      title: "Seconds per epoch", xLabel: "epoch", yLabel: "seconds", series: series)
+    chart.covering = [0]
+    return chart
+  }
+}

@@ -1,0 +1,50 @@
+import Runs
+
+/// One prompt's rollout as a picture.
+struct TreeSection {
+  let tree: BranchTree?
+  /// Data URIs of the tree's images by file name; a missing file has none.
+  let links: [String: String]
+
+  /// Reads the images that a run's tree names.
+  init(_ run: RunRecord) throws(ReportError) {
+    tree = run.tree
+    var links: [String: String] = [:]
+    if let tree {
+      let names =
+        tree.branches.map(\.image) + tree.trunk.compactMap(\.image)
+        + [tree.trunkImage].compactMap { $0 }
+      for name in Set(names) { links[name] = try RunFiles.link("\(run.path)/tree/\(name)") }
+    }
+    self.links = links
+  }
+
+  func markup() -> Markup {
+    guard let tree else {
+      return element("p", ["class": "notice"]) {
+        "No branch tree has been recorded (a rollout without branches has none)."
+      }
+    }
+    let picture = BranchTreePicture(tree: tree) { links[$0] }
+    return .fragment([
+      element("p") {
+        element("b") { "“\(tree.prompt)”" }
+        ", rollout of epoch \(tree.epoch + 1)."
+      },
+      element("p", ["class": "quiet"]) {
+        "The trunk runs without noise from left to right; its nodes show the image foreseen at "
+        "that step. At each step it spawns branches by one noisy step, and each branch is "
+        "finished without noise and scored. So a reward belongs to one decision. Best on top; "
+        "green did better than its group (positive advantage), red worse, grey neither. The number "
+        "is the reward."
+      },
+      element("div", ["class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Tree"]) {
+        element("div", ["class": "tree"]) { picture.picture(id: "tree-picture") }
+      },
+      element("details") {
+        element("summary") { "Numbers" }
+        element("div", ["class": "scroll", "tabindex": "0"]) { picture.table() }
+      },
+    ])
+  }
+}
