@@ -1,3 +1,4 @@
+import ImageFiles
 import ShapeScenes
 
 /// The embedded verifier of the `shapes` task: counts, colors, positions and attributes of drawn
