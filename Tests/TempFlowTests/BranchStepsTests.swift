@@ -1,0 +1,77 @@
+import TempFlow
+import Testing
+
+@Suite struct BranchStepsTests {
+  @Test func `the last step is never trained`() {
+    for policy in [BranchSteps.all, .early(9), .rotating(9), .sampled(9)] {
+      #expect(policy.steps(stepCount: 10, run: 1, epoch: 5) == Array(0..<9))
+    }
+  }
+
+  @Test func `early and listed steps are the same in every epoch`() {
+    for epoch in 0..<4 {
+      #expect(BranchSteps.early(3).steps(stepCount: 10, run: 1, epoch: epoch) == [0, 1, 2])
+      #expect(BranchSteps.list([5, 1]).steps(stepCount: 10, run: 1, epoch: epoch) == [1, 5])
+    }
+  }
+
+  @Test func `rotating steps pass over all of them evenly`() {
+    let epochs = (0..<9).map { BranchSteps.rotating(4).steps(stepCount: 10, run: 1, epoch: $0) }
+    #expect(epochs[0] == [0, 1, 2, 3])
+    #expect(epochs[1] == [4, 5, 6, 7])
+    #expect(epochs[2] == [0, 1, 2, 8])
+    let counts = (0..<9).map { step in epochs.filter { $0.contains(step) }.count }
+    #expect(counts == [Int](repeating: 4, count: 9))
+  }
+
+  @Test func `sampled steps follow from run and epoch and reach every step`() {
+    let policy = BranchSteps.sampled(3)
+    var seen: Set<Int> = []
+    for epoch in 0..<30 {
+      let steps = policy.steps(stepCount: 8, run: 11, epoch: epoch)
+      #expect(steps == policy.steps(stepCount: 8, run: 11, epoch: epoch))
+      #expect(steps.count == 3 && Set(steps).count == 3 && steps == steps.sorted())
+      seen.formUnion(steps)
+    }
+    #expect(seen == Set(0..<7))
+    #expect(
+      (0..<30).contains {
+        policy.steps(stepCount: 8, run: 11, epoch: $0)
+          != policy.steps(stepCount: 8, run: 12, epoch: $0)
+      })
+  }
+
+  @Test(arguments: [
+    (BranchSteps.early(0), RolloutPlanError.stepCountOutOfRange(0, trainable: 4)),
+    (.rotating(5), .stepCountOutOfRange(5, trainable: 4)),
+    (.sampled(-1), .stepCountOutOfRange(-1, trainable: 4)),
+    (.list([]), .stepCountOutOfRange(0, trainable: 4)),
+    (.list([4]), .stepOutOfRange(4, trainable: 4)),
+    (.list([1, 1]), .repeatedStep(1)),
+  ])
+  func `steps that do not exist are refused with those that do`(
+    policy: BranchSteps, expected: RolloutPlanError
+  ) {
+    #expect(throws: expected) {
+      try RolloutPlan(
+        schedule: toySchedule, dynamics: .sde(noiseLevel: 0.7), method: .branching(branches: 2),
+        steps: policy)
+    }
+    #expect(expected.description.contains("step"))
+  }
+
+  @Test func `plans without branches or without noise are refused`() {
+    #expect(throws: RolloutPlanError.noBranches(0)) {
+      try RolloutPlan(
+        schedule: toySchedule, dynamics: .sde(noiseLevel: 0.7), method: .branching(branches: 0))
+    }
+    #expect(throws: RolloutPlanError.noNoise(step: 0)) {
+      try RolloutPlan(
+        schedule: toySchedule, dynamics: .deterministic, method: .branching(branches: 2))
+    }
+    #expect(throws: RolloutPlanError.tooFewSteps(1)) {
+      try RolloutPlan(
+        schedule: FlowSchedule(sigmas: [1, 0]), dynamics: .sde(noiseLevel: 0.7), method: .chain)
+    }
+  }
+}

@@ -1,0 +1,247 @@
+import TempFlow
+import TestSupport
+import Testing
+
+/// How far training has moved from the rollout's policy.
+enum Distance: Double, CaseIterable {
+  case onPolicy = 0
+  case offPolicy = 0.03
+}
+
+/// A rollout with random advantages, and the field that made it.
+struct Scene {
+  let rollout: Rollout
+  let units: [PolicyUnit]
+  let toy: ToyField
+  let field: VelocityField
+
+  /// - Parameter guidance: nil follows the field itself, a scale follows it away from a second
+  ///   condition of its own.
+  init(
+    method: RolloutMethod = .branching(branches: 4), steps: BranchSteps = .all,
+    dynamics: Dynamics = .sde(noiseLevel: 0.7), guidance: Double? = nil
+  ) throws {
+    let trunks = toyTrunks(prompts: 2, seeds: 2)
+    let toy = ToyField(width: 8, trunks: 5, seed: 3)
+    self.toy = toy
+    field =
+      if let guidance {
+        guided(
+          conditional: toy.velocity,
+          unconditional: { toy.velocity($0, $1, $2.map { _ in 4 }) }, scale: guidance)
+      } else {
+        toy.velocity
+      }
+    let plan = try RolloutPlan(
+      schedule: toySchedule, dynamics: dynamics, method: method, steps: steps)
+    let noise = NoiseSource(run: 21, epoch: 1, shape: [8])
+    let (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: field)
+    self.rollout = rollout
+    let rewards = samples.mapValues { [Double($0[0] - $0[1] * $0[2])] as [Double?] }
+    var settings = AdvantageSettings()
+    if plan.branchCount == 1 { settings.group = .prompt }
+    units = rollout.units(Advantages(rollout.rewardRows(rewards), settings))
+  }
+}
+
+/// A clip range that some ratios of the off-policy scene exceed and others do not.
+private func objective(_ change: (inout PolicyObjective) -> Void = { _ in }) -> PolicyObjective {
+  var objective = PolicyObjective()
+  objective.clipRange = 0.02
+  change(&objective)
+  return objective
+}
+
+/// Compares the closed form with autograd on one loss.
+private func compare(
+  _ scene: Scene, _ objective: PolicyObjective, _ distance: Distance, fold: Fold,
+  reference: VelocityField? = nil, sourceLocation: SourceLocation = #_sourceLocation
+) {
+  scene.toy.perturb(by: distance.rawValue, seed: 17)
+  let statistics = policyGradient(
+    objective, rollout: scene.rollout, units: scene.units, microBatch: 3, field: scene.field,
+    reference: reference)
+  let found = scene.toy.takeGradients()
+  let expected = ReferenceLoss(
+    objective: objective, rollout: scene.rollout, units: scene.units, fold: fold
+  ).backward(field: scene.field, reference: reference)
+  let gradients = scene.toy.takeGradients()
+  #expect(gradients.contains { abs($0) > 1e-3 }, sourceLocation: sourceLocation)
+  // float32 against float64.
+  #expect(relativeError(found, gradients) < 2e-5, sourceLocation: sourceLocation)
+  #expect(abs(statistics.policyLoss - expected.policy) < 1e-5, sourceLocation: sourceLocation)
+  #expect(abs(statistics.klDivergence - expected.pull) < 1e-5, sourceLocation: sourceLocation)
+  #expect(abs(statistics.clipFraction - expected.clipped) < 1e-6, sourceLocation: sourceLocation)
+  switch distance {
+  case .onPolicy:
+    #expect(expected.clipped == 0, sourceLocation: sourceLocation)
+    #expect(statistics.maximumRatioDeviation < 1e-5, sourceLocation: sourceLocation)
+  case .offPolicy:
+    #expect(
+      expected.clipped > 0.1 && expected.clipped < 0.9, "\(expected.clipped)",
+      sourceLocation: sourceLocation)
+  }
+}
+
+@Suite struct PolicyGradientTests {
+  @Test(arguments: Distance.allCases, [Fold.shared, .each])
+  func `one forward and one product equal autograd, shared and K-fold`(
+    distance: Distance, fold: Fold
+  ) throws {
+    compare(try Scene(), objective(), distance, fold: fold)
+  }
+
+  @Test(arguments: Distance.allCases, [Fold.shared, .each])
+  func `the gradient flows through both halves of guidance`(
+    distance: Distance, fold: Fold
+  ) throws {
+    compare(try Scene(guidance: 2.5), objective(), distance, fold: fold)
+  }
+
+  @Test(arguments: [
+    Dynamics.sde(noiseLevel: 1.2), .constantRate(eta: 0.5),
+    .coefficientPreserving(noiseLevel: 0.7),
+  ])
+  func `every dynamics has its own log-probability`(dynamics: Dynamics) throws {
+    let scene = try Scene(dynamics: dynamics)
+    let wide = objective { $0.clipRange = 1 }
+    scene.toy.perturb(by: 0.05, seed: 4)
+    policyGradient(
+      wide, rollout: scene.rollout, units: scene.units, microBatch: 64, field: scene.field)
+    let found = scene.toy.takeGradients()
+    _ = ReferenceLoss(
+      objective: wide, rollout: scene.rollout, units: scene.units, fold: .each
+    ).backward(field: scene.field)
+    #expect(relativeError(found, scene.toy.takeGradients()) < 2e-5)
+  }
+
+  @Test(arguments: Distance.allCases)
+  func `a chain is the case of one branch`(distance: Distance) throws {
+    // A chain of this size has few samples, so the clip is narrow enough to catch some.
+    let narrow = objective { $0.clipRange = 0.002 }
+    compare(try Scene(method: .chain), narrow, distance, fold: .each)
+    compare(try Scene(method: .window, steps: .early(2)), narrow, distance, fold: .each)
+  }
+
+  @Test(arguments: Distance.allCases)
+  func `without weights the loss is Flow-GRPO's`(distance: Distance) throws {
+    compare(try Scene(), objective { $0.weighting = .none }, distance, fold: .each)
+  }
+
+  @Test(arguments: Distance.allCases)
+  func `the pull towards the reference has the right gradient`(distance: Distance) throws {
+    let scene = try Scene()
+    let other = ToyField(width: 8, trunks: 5, seed: 99)
+    compare(
+      scene, objective { $0.klWeight = 0.3 }, distance, fold: .each, reference: other.velocity)
+    #expect(other.takeGradients().allSatisfy { $0 == 0 })
+  }
+
+  @Test(arguments: Distance.allCases)
+  func `guarded ratios have the right gradient`(distance: Distance) throws {
+    compare(
+      try Scene(),
+      objective {
+        $0.ratio = .guarded
+        $0.clipRange = 0.004
+      }, distance, fold: .each)
+  }
+
+  @Test func `on-policy the derivative by the velocity is the advantage-weighted noise`() throws {
+    let plan = try RolloutPlan(
+      schedule: toySchedule, dynamics: .sde(noiseLevel: 0.7), method: .branching(branches: 5),
+      steps: .list([2]))
+    let trunks = toyTrunks(prompts: 1, seeds: 2)
+    let velocities = Tensor.randn([2, 8], generator: Generator(seed: 2))
+    velocities.requiresGradient = true
+    let field: VelocityField = { _, _, trunks in
+      velocities.indexSelect(dim: 0, Tensor(trunks, shape: [trunks.count]))
+    }
+    let noise = NoiseSource(run: 1, epoch: 0, shape: [8])
+    let (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: field)
+    let advantages = Advantages(rollout.rewardRows(samples.mapValues { [Double($0[0])] }))
+    let units = rollout.units(advantages)
+    let statistics = policyGradient(
+      objective(), rollout: rollout, units: units, microBatch: 8, field: field)
+    #expect(statistics.maximumRatioDeviation == 0)
+    let step = rollout.coefficients[0]
+    for (index, unit) in units.enumerated() {
+      let eps = noise.branches((0..<5).map { (trunks[index], 2, $0) })
+      let weights = Tensor(unit.advantages.map(Float.init), shape: [5, 1])
+      // c w is 1 with a single step, so c b is b / w.
+      let expected =
+        (eps * weights).mean(dims: [0]) * (-step.velocityFactor / (step.noiseScale * 8 * 2))
+      let found = try #require(velocities.gradient).selected(dim: 0, index: index)
+      #expect(relativeError(found, expected) < 1e-6)
+    }
+  }
+
+  @Test(arguments: [1, 2, 5, 1000])
+  func `micro-batches do not change the gradient`(microBatch: Int) throws {
+    let scene = try Scene()
+    scene.toy.perturb(by: 0.03, seed: 17)
+    let whole = policyGradient(
+      objective(), rollout: scene.rollout, units: scene.units, microBatch: 16, field: scene.field)
+    let expected = scene.toy.takeGradients()
+    let cut = policyGradient(
+      objective(), rollout: scene.rollout, units: scene.units, microBatch: microBatch,
+      field: scene.field)
+    #expect(relativeError(scene.toy.takeGradients(), expected) < 1e-5)
+    #expect(abs(cut.policyLoss - whole.policyLoss) < 1e-6)
+    #expect(cut.clipFraction == whole.clipFraction)
+  }
+
+  @Test func `units without advantages are skipped and keep their weight`() throws {
+    let scene = try Scene()
+    scene.toy.perturb(by: 0.03, seed: 17)
+    // Every second unit gets equal rewards.
+    let values = scene.units.enumerated().flatMap { index, unit in
+      index % 2 == 0 ? unit.advantages : unit.advantages.map { _ in 0 }
+    }
+    let rows = scene.rollout.rewardRows(
+      Dictionary(
+        uniqueKeysWithValues: scene.units.flatMap { unit in
+          unit.advantages.indices.map { branch in
+            let step = scene.rollout.steps[unit.record]
+            let index = scene.units.firstIndex(of: unit).map { $0 * 4 + branch } ?? 0
+            return (
+              SampleID(trunk: unit.trunk, step: step, branch: branch), [values[index]] as [Double?]
+            )
+          }
+        }))
+    let units = scene.rollout.units(Advantages(rows))
+    #expect(units.filter(\.isSkippable).count == units.count / 2)
+    var evaluated = 0
+    let statistics = policyGradient(
+      objective(), rollout: scene.rollout, units: units, microBatch: 4
+    ) { latents, sigma, trunks in
+      evaluated += trunks.count
+      return scene.field(latents, sigma, trunks)
+    }
+    let found = scene.toy.takeGradients()
+    #expect(evaluated == units.count / 2)
+    #expect(statistics.skippedUnitCount == units.count / 2)
+    _ = ReferenceLoss(objective: objective(), rollout: scene.rollout, units: units, fold: .shared)
+      .backward(field: scene.field)
+    #expect(relativeError(found, scene.toy.takeGradients()) < 2e-5)
+  }
+
+  @Test func `an update without any advantage leaves no gradient`() throws {
+    let scene = try Scene()
+    let rows = scene.rollout.rewardRows(
+      Dictionary(
+        uniqueKeysWithValues: scene.units.flatMap { unit in
+          (0..<4).map {
+            (
+              SampleID(trunk: unit.trunk, step: scene.rollout.steps[unit.record], branch: $0),
+              [nil] as [Double?]
+            )
+          }
+        }))
+    let units = scene.rollout.units(Advantages(rows))
+    let statistics = policyGradient(
+      objective(), rollout: scene.rollout, units: units, microBatch: 4, field: scene.field)
+    #expect(statistics.skippedUnitCount == 16 && statistics.policyLoss == 0)
+    #expect(scene.toy.parameters.allSatisfy { $0.gradient == nil })
+  }
+}

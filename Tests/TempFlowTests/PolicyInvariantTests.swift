@@ -1,0 +1,96 @@
+import TempFlow
+import TestSupport
+import Testing
+
+@Suite struct PolicyInvariantTests {
+  /// A field that training evaluates a little differently from the rollout.
+  private func drifting(_ field: @escaping VelocityField) -> VelocityField {
+    { latents, sigma, trunks in field(latents, sigma, trunks) * 1.01 }
+  }
+
+  private var objective: PolicyObjective {
+    var objective = PolicyObjective()
+    objective.clipRange = 1e-4
+    return objective
+  }
+
+  @Test func `the first update sees ratios of one`() throws {
+    let scene = try Scene()
+    let statistics = policyGradient(
+      objective, rollout: scene.rollout, units: scene.units, microBatch: 5, field: scene.field)
+    try statistics.checkFirstUpdate(clipRange: 1e-4)
+    try statistics.checkFinite()
+    #expect(Set(statistics.ratioDeviation.keys) == [0, 1, 2, 3])
+    #expect(statistics.clipFraction == 0)
+  }
+
+  @Test func `a network that training evaluates differently is reported with a remedy`() throws {
+    let scene = try Scene()
+    let statistics = policyGradient(
+      objective, rollout: scene.rollout, units: scene.units, microBatch: 5,
+      field: drifting(scene.field))
+    let error = try #require(throws: InvariantError.self) {
+      try statistics.checkFirstUpdate(clipRange: 1e-4)
+    }
+    guard case .rolloutAndTrainingDisagree(let step, let deviation, 1e-4) = error else {
+      Issue.record("\(error)")
+      return
+    }
+    #expect(step == 0 && deviation > 1e-4)
+    #expect(error.description.contains("log_probability: recomputed"))
+  }
+
+  @Test func `recomputed log-probabilities bring the ratios back to one`() throws {
+    let scene = try Scene()
+    let field = drifting(scene.field)
+    var rollout = scene.rollout
+    rollout.recomputeOldVelocities(field: field)
+    let statistics = policyGradient(
+      objective, rollout: rollout, units: scene.units, microBatch: 5, field: field)
+    try statistics.checkFirstUpdate(clipRange: 1e-5)
+    _ = scene.toy.takeGradients()
+  }
+
+  @Test(arguments: [PolicyObjective.Ratio.plain, .guarded])
+  func `recomputed log-probabilities keep the gradient of the same samples`(
+    ratio: PolicyObjective.Ratio
+  ) throws {
+    let scene = try Scene()
+    let field = drifting(scene.field)
+    var rollout = scene.rollout
+    rollout.recomputeOldVelocities(field: field)
+    scene.toy.perturb(by: 0.03, seed: 17)
+    var objective = objective
+    objective.clipRange = 0.01
+    objective.ratio = ratio
+    let statistics = policyGradient(
+      objective, rollout: rollout, units: scene.units, microBatch: 5, field: field)
+    let found = scene.toy.takeGradients()
+    let expected = ReferenceLoss(
+      objective: objective, rollout: rollout, units: scene.units, fold: .each
+    ).backward(field: field)
+    #expect(relativeError(found, scene.toy.takeGradients()) < 2e-5)
+    #expect(abs(statistics.policyLoss - expected.policy) < 1e-5)
+    #expect(abs(statistics.clipFraction - expected.clipped) < 1e-6)
+  }
+
+  @Test func `a loss that is not finite is named`() throws {
+    let scene = try Scene()
+    let statistics = policyGradient(
+      objective, rollout: scene.rollout, units: scene.units, microBatch: 5
+    ) { latents, sigma, trunks in scene.field(latents, sigma, trunks) * Double.nan }
+    #expect(!statistics.isFinite)
+    #expect(throws: InvariantError.notFinite(what: "the policy loss", step: nil)) {
+      try statistics.checkFinite()
+    }
+    #expect(throws: InvariantError.self) { try statistics.checkFirstUpdate(clipRange: 1e-4) }
+  }
+
+  @Test(arguments: [BranchSteps.all, .early(2), .rotating(2), .sampled(3), .list([0, 3])])
+  func `weights average to one over the steps that can be trained`(steps: BranchSteps) throws {
+    let plan = try RolloutPlan(
+      schedule: toySchedule, dynamics: .sde(noiseLevel: 0.7), method: .branching(branches: 2),
+      steps: steps)
+    try plan.checkWeights()
+  }
+}

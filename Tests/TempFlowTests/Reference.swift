@@ -1,0 +1,96 @@
+import TempFlow
+
+// The loss as written on paper, in float64, differentiated by autograd: what the closed form has
+// to equal. U: units, K: branches, D: elements.
+
+/// How often the network runs per unit.
+enum Fold {
+  /// Once; K log-probabilities from one velocity.
+  case shared
+  /// K times on equal inputs.
+  case each
+}
+
+struct ReferenceLoss {
+  var objective: PolicyObjective
+  var rollout: Rollout
+  var units: [PolicyUnit]
+  var fold: Fold
+
+  /// Backpropagates the loss and returns its policy part, its pull (without weight) and the share
+  /// of clipped rows.
+  func backward(
+    field: VelocityField, reference: VelocityField? = nil
+  ) -> (policy: Double, pull: Double, clipped: Double) {
+    let count = rollout.plan.branchCount
+    var policy = 0.0
+    var pull = 0.0
+    var clipped = 0.0
+    for unit in units {
+      let step = rollout.coefficients[unit.record]
+      let state = row(rollout.latents, unit)
+      let sampled = step.mean64(state, row(rollout.velocities, unit))
+      let old = rollout.oldVelocities.map { step.mean64(state, row($0, unit)) } ?? sampled
+      let shared = evaluate(field, state, step, unit)
+      var terms: [Tensor] = []
+      for branch in 0..<count {
+        let velocity = fold == .shared ? shared : evaluate(field, state, step, unit)
+        let mean = step.mean64(state, velocity)
+        let eps = rollout.noise.branches([
+          (rollout.trunks[unit.trunk], rollout.steps[unit.record], branch)
+        ]).to(.float64)
+        let next = sampled + eps * step.noiseScale
+        var logRatio = step.logProbability(of: next, mean: mean)
+          - step.logProbability(of: next, mean: old)
+        if objective.ratio == .guarded {
+          let bias = (mean - old).squared().mean() / (2 * step.noiseScale * step.noiseScale)
+          logRatio = (logRatio + bias) * step.noiseScale
+        }
+        let ratio = logRatio.exp()
+        let advantage = -weight(step) * unit.advantages[branch]
+        let free = ratio * advantage
+        let bounded = ratio.clamped(1 - objective.clipRange, 1 + objective.clipRange) * advantage
+        if free.item() < bounded.item() { clipped += 1 / Double(count * units.count) }
+        terms.append(free.maximum(bounded))
+      }
+      var loss = Tensor.cat(terms, dim: 0).mean()
+      policy += loss.item() / Double(units.count)
+      if let reference {
+        let mean = step.mean64(state, shared)
+        let other = withoutGradient {
+          step.mean64(state, evaluate(reference, state, step, unit))
+        }
+        let distance =
+          (mean - other).squared().mean() / (2 * step.noiseScale * step.noiseScale)
+        pull += distance.item() / Double(units.count)
+        loss = loss + distance * objective.klWeight
+      }
+      (loss / Double(units.count)).backward(retainGraph: false)
+    }
+    return (policy, pull, clipped)
+  }
+
+  private func weight(_ step: StepCoefficients) -> Double {
+    let weight =
+      objective.weighting == .noiseAware ? rollout.plan.weightNormalizer * step.noiseScale : 1
+    return objective.ratio == .guarded ? weight / -step.timeStep : weight
+  }
+
+  private func row(_ stored: Tensor, _ unit: PolicyUnit) -> Tensor {
+    stored.selected(dim: 0, index: unit.record)
+      .narrowed(dim: 0, start: unit.trunk, length: 1).to(.float64)
+  }
+
+  private func evaluate(
+    _ field: VelocityField, _ state: Tensor, _ step: StepCoefficients, _ unit: PolicyUnit
+  ) -> Tensor {
+    field(state, Tensor.full([1], step.sigma, dtype: .float64), [unit.trunk])
+  }
+}
+
+extension StepCoefficients {
+  /// The mean in float64.
+  func mean64(_ latents: Tensor, _ velocity: Tensor) -> Tensor {
+    latents * latentFactor + velocity * velocityFactor
+  }
+}

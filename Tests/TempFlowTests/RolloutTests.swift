@@ -1,0 +1,190 @@
+import TempFlow
+import TestSupport
+import Testing
+
+private let sde = Dynamics.sde(noiseLevel: 0.7)
+private let policies: [BranchSteps] = [
+  .all, .early(2), .rotating(2), .sampled(2), .list([1, 3]),
+]
+
+private func branching(
+  _ steps: BranchSteps = .all, branches: Int = 3, dynamics: Dynamics = sde,
+  schedule: FlowSchedule = toySchedule
+) throws -> RolloutPlan {
+  try RolloutPlan(
+    schedule: schedule, dynamics: dynamics, method: .branching(branches: branches), steps: steps)
+}
+
+@Suite struct RolloutTests {
+  let trunks = toyTrunks(prompts: 2, seeds: 2)
+  let noise = NoiseSource(run: 5, epoch: 3, shape: [6])
+  let toy = ToyField(width: 6, trunks: 4, seed: 1)
+
+  /// Follows one sample of `v = k x + c[trunk]` in float64, by hand.
+  private func byHand(_ id: SampleID, slope: Double, plan: RolloutPlan) -> [Double] {
+    let trunk = trunks[id.trunk]
+    var state = noise.initial([trunk]).doubles()
+    for index in 0..<plan.schedule.stepCount {
+      let (sigma, next) = (plan.schedule.sigmas[index], plan.schedule.sigmas[index + 1])
+      let velocity = state.map { slope * $0 + Double(id.trunk) }
+      guard index == id.step else {
+        state = zip(state, velocity).map { $0 + (next - sigma) * $1 }
+        continue
+      }
+      let finite = sigma == 1 ? next : sigma
+      let variance = 0.49 * sigma / (1 - finite)
+      let eps = noise.branches([(trunk, index, id.branch)]).doubles()
+      state = state.indices.map { element in
+        let (x, v) = (state[element], velocity[element])
+        let drift = v + variance / (2 * sigma) * (x + (1 - sigma) * v)
+        return x + drift * (next - sigma) + (variance * (sigma - next)).squareRoot() * eps[element]
+      }
+    }
+    return state
+  }
+
+  @Test(arguments: policies)
+  func `branches of a linear field land where the arithmetic says`(steps: BranchSteps) throws {
+    var plan = try branching(steps)
+    plan.finishesTrunks = true
+    let (rollout, samples) = collect(plan, trunks: trunks, noise: noise) { latents, _, trunks in
+      latents * -0.4 + Tensor(trunks.map(Float.init), shape: [trunks.count, 1])
+    }
+    #expect(samples.count == 4 * plan.samplesPerTrunk(steps: rollout.steps))
+    for (id, sample) in samples {
+      let expected = byHand(id, slope: -0.4, plan: plan)
+      #expect(relativeError(sample.map(Double.init), expected) < 1e-6, "\(id)")
+    }
+  }
+
+  @Test(arguments: policies)
+  func `the wavefront equals one sample at a time, regenerated from its seeds alone`(
+    steps: BranchSteps
+  ) throws {
+    let plan = try branching(steps)
+    let (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
+    #expect(Set(samples.keys.compactMap(\.step)) == Set(rollout.steps))
+    #expect(rollout.steps == steps.steps(stepCount: 5, run: 5, epoch: 3))
+    for (id, sample) in samples {
+      let alone = regenerate(
+        id, of: trunks[id.trunk], plan: plan, noise: noise, field: toy.velocity)
+      #expect(largestDifference(alone.floats(), sample) < 1e-5, "\(id)")
+    }
+  }
+
+  @Test func `a branch can be continued from the stored state and its seed`() throws {
+    let plan = try branching()
+    let (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
+    for (id, sample) in samples {
+      let step = try #require(id.step)
+      let latents = rollout.branchLatents(trunk: id.trunk, step: step, branch: id.branch)
+      let final = integrate(
+        toy.velocity, from: latents, over: plan.schedule, trunks: [id.trunk], first: step + 1)
+      #expect(largestDifference(final.floats(), sample) < 1e-5, "\(id)")
+    }
+  }
+
+  @Test func `stored states are the trunks', and log-probabilities those of the branches`() throws {
+    let plan = try branching(.list([1, 3]), branches: 2)
+    let (rollout, _) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
+    #expect(rollout.latents.shape == [2, 4, 6])
+    #expect(rollout.velocities.shape == [2, 4, 6])
+    #expect(rollout.logProbabilities.shape == [2, 4, 2])
+    for (record, step) in rollout.coefficients.enumerated() {
+      let latents = rollout.latents.selected(dim: 0, index: record)
+      let velocity = rollout.velocities.selected(dim: 0, index: record)
+      let sigma = Tensor.full([4], step.sigma)
+      let fresh = withoutGradient { toy.velocity(latents, sigma, [0, 1, 2, 3]) }
+      #expect(largestDifference(velocity, fresh) < 1e-5)
+      for branch in 0..<2 {
+        let next = Tensor.cat(
+          (0..<4).map {
+            rollout.branchLatents(trunk: $0, step: rollout.steps[record], branch: branch)
+          }, dim: 0)
+        let expected = step.logProbability(
+          of: next, mean: step.mean(latents, velocity: velocity))
+        let found = rollout.logProbabilities.selected(dim: 0, index: record)
+          .selected(dim: 1, index: branch)
+        #expect(largestDifference(found, expected) < 1e-4)
+      }
+    }
+  }
+
+  @Test(arguments: [(1, Int.max), (5, 3), (64, 1), (2, 2)])
+  func `micro-batches and wavefronts do not change the result`(
+    microBatch: Int, wavefront: Int
+  ) throws {
+    var plan = try branching()
+    let whole = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
+    plan.microBatch = microBatch
+    plan.trunksPerWavefront = wavefront
+    var largest = 0
+    let cut = collect(plan, trunks: trunks, noise: noise) { latents, sigma, trunks in
+      largest = max(largest, trunks.count)
+      return toy.velocity(latents, sigma, trunks)
+    }
+    #expect(largest <= microBatch)
+    #expect(Set(cut.samples.keys) == Set(whole.samples.keys))
+    for (id, sample) in cut.samples {
+      #expect(largestDifference(sample, try #require(whole.samples[id])) < 1e-5)
+    }
+    #expect(largestDifference(cut.rollout.latents, whole.rollout.latents) < 1e-5)
+    #expect(largestDifference(cut.rollout.velocities, whole.rollout.velocities) < 1e-5)
+    #expect(
+      largestDifference(cut.rollout.logProbabilities, whole.rollout.logProbabilities) < 1e-5)
+  }
+
+  @Test func `the paper's setting costs 279 evaluations per trunk`() throws {
+    let schedule = FlowSchedule(SchedulerConfiguration(), stepCount: 10)
+    let plan = try branching(branches: 6, schedule: schedule)
+    #expect(plan.evaluationsPerTrunk(steps: Array(0..<9)) == 279)
+    #expect(plan.samplesPerTrunk(steps: Array(0..<9)) == 54)
+  }
+
+  @Test(arguments: policies, [false, true])
+  func `the plan knows how many evaluations and samples a rollout takes`(
+    steps: BranchSteps, finishesTrunks: Bool
+  ) throws {
+    var plan = try branching(steps)
+    plan.finishesTrunks = finishesTrunks
+    plan.microBatch = Int.max
+    var calls = 0
+    var rows = 0
+    let (rollout, samples) = collect(plan, trunks: trunks, noise: noise) { latents, sigma, trunks in
+      calls += 1
+      rows += trunks.count
+      #expect(Set(sigma.floats()).count == 1)
+      return toy.velocity(latents, sigma, trunks)
+    }
+    #expect(calls == 5)
+    #expect(rows == 4 * plan.evaluationsPerTrunk(steps: rollout.steps))
+    #expect(samples.count == 4 * plan.samplesPerTrunk(steps: rollout.steps))
+  }
+
+  @Test func `finished samples come in micro-batches and a thrown error stops the rollout`() throws {
+    struct Stop: Error {}
+    var plan = try branching()
+    plan.microBatch = 7
+    var groups = 0
+    #expect(throws: Stop.self) {
+      _ = try rollOut(plan, trunks: trunks, noise: noise, field: toy.velocity) {
+        (finished: FinishedSamples) throws(Stop) in
+        #expect(finished.ids.count <= 7 && finished.latents.shape == [finished.ids.count, 6])
+        groups += 1
+        if groups == 2 { throw Stop() }
+      }
+    }
+    #expect(groups == 2)
+  }
+
+  @Test(arguments: [Dynamics.coefficientPreserving(noiseLevel: 0.6), .constantRate(eta: 0.4)])
+  func `other dynamics branch the same way`(dynamics: Dynamics) throws {
+    let plan = try branching(dynamics: dynamics)
+    let (_, samples) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
+    for (id, sample) in samples {
+      let alone = regenerate(
+        id, of: trunks[id.trunk], plan: plan, noise: noise, field: toy.velocity)
+      #expect(largestDifference(alone.floats(), sample) < 1e-5)
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import TempFlow
+
+/// `v = tanh(x W) + sigma u + c[trunk]`: small, nonlinear, trainable. `[B, D] -> [B, D]`.
+///
+/// Computes in the type of its input, so that a test can have a float64 reference.
+final class ToyField {
+  /// W `[D, D]`, u `[D]`, c `[T, D]`.
+  let parameters: [Tensor]
+
+  init(width: Int, trunks: Int, seed: UInt64) {
+    let generator = Generator(seed: seed)
+    parameters = [[width, width], [width], [trunks, width]].map {
+      let tensor = Tensor.randn($0, generator: generator) * 0.5
+      tensor.requiresGradient = true
+      return tensor
+    }
+  }
+
+  func velocity(_ latents: Tensor, _ sigma: Tensor, _ trunks: [Int]) -> Tensor {
+    let typed = parameters.map { $0.to(latents.dtype) }
+    let conditions = typed[2].indexSelect(dim: 0, Tensor(trunks, shape: [trunks.count]))
+    return latents.matmul(typed[0]).tanh()
+      + sigma.to(latents.dtype).unsqueezed(1) * typed[1] + conditions
+  }
+
+  /// Moves every parameter by a normal random amount.
+  func perturb(by scale: Double, seed: UInt64) {
+    let generator = Generator(seed: seed)
+    withoutGradient {
+      for parameter in parameters {
+        parameter.add_(Tensor.randn(parameter.shape, generator: generator), scale: scale)
+      }
+    }
+  }
+
+  /// The gradients gathered since the last call, flat.
+  func takeGradients() -> [Double] {
+    parameters.flatMap { parameter in
+      defer { parameter.gradient = nil }
+      return parameter.gradient?.doubles() ?? [Double](repeating: 0, count: parameter.count)
+    }
+  }
+}
+
+/// A short schedule with uneven steps.
+let toySchedule = FlowSchedule(sigmas: [1, 0.85, 0.65, 0.4, 0.15, 0])
+
+func toyTrunks(prompts: Int, seeds: Int) -> [TrunkID] {
+  (0..<prompts).flatMap { prompt in
+    (0..<seeds).map { TrunkID(prompt: 10 + prompt, trunk: $0) }
+  }
+}
+
+/// A rollout with all its samples.
+func collect(
+  _ plan: RolloutPlan, trunks: [TrunkID], noise: NoiseSource, field: @escaping VelocityField
+) -> (rollout: Rollout, samples: [SampleID: [Float]]) {
+  var samples: [SampleID: [Float]] = [:]
+  let rollout = rollOut(plan, trunks: trunks, noise: noise, field: field) { finished in
+    for (id, row) in zip(finished.ids, finished.latents.unbound(dim: 0)) {
+      precondition(samples[id] == nil, "\(id) came twice")
+      samples[id] = row.floats()
+    }
+  }
+  return (rollout, samples)
+}
+
+func largestDifference(_ left: [Float], _ right: [Float]) -> Float {
+  left.count == right.count ? zip(left, right).map { abs($0 - $1) }.max() ?? 0 : .infinity
+}
