@@ -1,0 +1,81 @@
+import DiffusionModels
+import Foundation
+import Testing
+import TestSupport
+
+@Suite struct ModelConfigurationTests {
+  @Test func `what is written is read back, with the class by which diffusers knows it`() throws {
+    var configuration = SD3TransformerConfiguration()
+    configuration.numLayers = 3
+    configuration.dualAttentionLayers = [0, 2]
+    configuration.qkNorm = .rmsNorm
+    let text = try configuration.json()
+    #expect(try SD3TransformerConfiguration(json: text, path: "config.json") == configuration)
+    let object = try #require(try JSONSerialization.jsonObject(with: text) as? [String: Any])
+    #expect(object["_class_name"] as? String == "SD3Transformer2DModel")
+    #expect(object["qk_norm"] as? String == "rms_norm")
+  }
+
+  @Test func `a missing key has the upstream class's default`() throws {
+    let configuration = try read(#"{"num_layers": 2}"#)
+    #expect(configuration.numLayers == 2)
+    #expect(configuration.jointAttentionDim == 4096)
+    #expect(configuration.qkNorm == nil)
+  }
+
+  @Test func `a misspelt key is an error that names the nearest known one`() {
+    #expect(
+      throws: ModelError.unknownKey(
+        path: "config.json", key: "num_layer", nearest: "num_layers")
+    ) { try read(#"{"num_layer": 2}"#) }
+  }
+
+  @Test func `another class is an error`() {
+    #expect(
+      throws: ModelError.wrongClass(
+        path: "config.json", expected: "SD3Transformer2DModel", found: "FluxTransformer2DModel")
+    ) { try read(#"{"_class_name": "FluxTransformer2DModel", "num_layers": 2}"#) }
+  }
+
+  @Test func `a value of the wrong type names its key`() {
+    let error = #expect(throws: ModelError.self) { try read(#"{"num_layers": "two"}"#) }
+    guard case .wrongType(_, let key, _) = error else {
+      Issue.record("unexpected \(String(describing: error))")
+      return
+    }
+    #expect(key == "num_layers")
+  }
+
+  @Test(arguments: [
+    (#"{"dual_attention_layers": [18]}"#, "dual_attention_layers"),
+    (#"{"caption_projection_dim": 64}"#, "caption_projection_dim"),
+    (#"{"patch_size": 0}"#, "patch_size"),
+  ])
+  func `a value that cannot be followed names its key`(text: String, key: String) {
+    let error = #expect(throws: ModelError.self) { try read(text) }
+    guard case .unsupported(_, let found, _) = error else {
+      Issue.record("unexpected \(String(describing: error))")
+      return
+    }
+    #expect(found == key)
+  }
+
+  @Test func `statistics per channel of an autoencoder are refused, not ignored`() {
+    #expect(throws: ModelError.self) {
+      try AutoencoderKLConfiguration(
+        json: Data(#"{"latents_mean": [0.1, 0.2, 0.3, 0.4]}"#.utf8), path: "config.json")
+    }
+  }
+
+  @Test func `a file that is no JSON object is an error`() {
+    #expect(throws: ModelError.self) { try read("[1, 2]") }
+    #expect(throws: ModelError.self) { try read("{") }
+    #expect(throws: ModelError.self) {
+      try SD3TransformerConfiguration(contentsOf: "/nowhere/config.json")
+    }
+  }
+
+  private func read(_ text: String) throws(ModelError) -> SD3TransformerConfiguration {
+    try SD3TransformerConfiguration(json: Data(text.utf8), path: "config.json")
+  }
+}

@@ -1,0 +1,87 @@
+import DiffusionModels
+import Testing
+import TestSupport
+import Torch
+import TorchNN
+
+@Suite struct NetworkParityTests {
+  @Test(arguments: ["transformer-sd3", "transformer-sd35"])
+  func `the transformer and its gradients equal diffusers'`(name: String) throws {
+    let given = try FixtureCase(
+      name, SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
+    let model = try SD3Transformer2DModel(given.configuration, given.store.root)
+    try given.store.finish()
+    let latents = try given.leaf("latents")
+    let rows = try given.leaf("rows")
+    let pooled = try given.leaf("pooled")
+    let condition = TextCondition(
+      rows: rows, pooled: pooled, zeroRowCount: Int(try given["zero_rows"].item()))
+    let velocity = model(latents, timestep: try given["timestep"], condition: condition)
+    try given.check(
+      ["velocity": velocity], leaves: ["latents": latents, "rows": rows, "pooled": pooled])
+  }
+
+  @Test(arguments: ["autoencoder", "autoencoder-sd3"])
+  func `the autoencoder and its gradients equal diffusers'`(name: String) throws {
+    let given = try FixtureCase(
+      name, AutoencoderKLConfiguration.self, weights: "diffusion_pytorch_model")
+    let model = try AutoencoderKL(given.configuration, given.store.root)
+    try given.store.finish()
+    let images = try given.leaf("images")
+    let latents = try given.leaf("latents")
+    let encoded = model.encode(images)
+    let outputs = [
+      "mean": encoded.mean, "log_variance": encoded.logVariance,
+      "decoded": model.decode(latents),
+    ]
+    try given.check(outputs, leaves: ["images": images, "latents": latents])
+  }
+
+  @Test(arguments: ["text-encoder", "text-encoder-gelu"])
+  func `the text encoder and its gradients equal transformers'`(name: String) throws {
+    let given = try FixtureCase(name, CLIPTextConfiguration.self, weights: "model")
+    let model = try CLIPTextModelWithProjection(given.configuration, given.store.root)
+    try given.store.finish()
+    let prompts = try given["prompts"]
+    let ids = (0..<prompts.shape[0]).map { prompts.selected(dim: 0, index: $0).ints() }
+    let output = model(ids)
+    try given.check(["penultimate": output.penultimate, "pooled": output.pooled])
+  }
+
+  @Test func `rows of zeros given as a count equal rows of zeros written out`() throws {
+    let given = try FixtureCase(
+      "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
+    let model = try SD3Transformer2DModel(given.configuration, given.store.root)
+    let rows = try given["rows"]
+    let zeros = Tensor.zeros([rows.shape[0], 9, rows.shape[2]])
+    let pooled = try given["pooled"]
+    let counted = TextCondition(rows: rows, pooled: pooled, zeroRowCount: 9)
+    let written = TextCondition(
+      rows: Tensor.cat([rows, zeros], dim: 1), pooled: pooled, zeroRowCount: 0)
+    let (latents, timestep) = (try given["latents"], try given["timestep"])
+    let error = withoutGradient {
+      relativeError(
+        model(latents, timestep: timestep, condition: counted),
+        model(latents, timestep: timestep, condition: written))
+    }
+    #expect(error < 1e-5)
+  }
+
+  @Test func `a sample does not depend on the others of its batch`() throws {
+    let given = try FixtureCase(
+      "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
+    let model = try SD3Transformer2DModel(given.configuration, given.store.root)
+    let condition = TextCondition(
+      rows: try given["rows"], pooled: try given["pooled"], zeroRowCount: 3)
+    let (latents, timestep) = (try given["latents"], try given["timestep"])
+    let error = withoutGradient {
+      let index = Tensor([2], shape: [1])
+      return relativeError(
+        model(
+          latents.indexSelect(dim: 0, index), timestep: timestep.indexSelect(dim: 0, index),
+          condition: condition.selecting([2])),
+        model(latents, timestep: timestep, condition: condition).indexSelect(dim: 0, index))
+    }
+    #expect(error < 1e-5)
+  }
+}
