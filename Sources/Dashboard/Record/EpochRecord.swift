@@ -25,21 +25,21 @@ struct EpochRecord {
 
   init(_ line: LogLine) throws(ReportError) {
     epoch = try line.epoch()
-    images = try line.count("images")
-    rewardMean = try line.number("reward_mean")
-    rewardDeviation = try line.number("reward_std")
+    images = try line.count(.images)
+    rewardMean = try line.number(.rewardMean)
+    rewardDeviation = try line.number(.rewardStd)
     rewards = try line.numbers(prefixed: "reward_mean.")
     parts = try line.numbers(prefixed: "part_mean.")
-    rewardPerStep = try line.numbers("reward_mean_per_step")
-    zeroVarianceShare = try line.number("zero_variance_share")
-    clipFraction = try line.number("clip_fraction")
-    kl = try line.number("kl")
-    gradientNorm = try line.number("gradient_norm")
-    policyLoss = try line.number("policy_loss")
-    ratioDeviation = try line.number("ratio_deviation")
-    logProbabilityDeviation = try line.numbers("log_probability_deviation_per_step")
+    rewardPerStep = try line.numbers(.rewardMeanPerStep)
+    zeroVarianceShare = try line.number(.zeroVarianceShare)
+    clipFraction = try line.number(.clipFraction)
+    kl = try line.number(.kl)
+    gradientNorm = try line.number(.gradientNorm)
+    policyLoss = try line.number(.policyLoss)
+    ratioDeviation = try line.number(.ratioDeviation)
+    logProbabilityDeviation = try line.numbers(.logProbabilityDeviationPerStep)
       .map(\.value).max()
-    updates = try line.count("updates")
+    updates = try line.count(.updates)
   }
 }
 
@@ -63,31 +63,31 @@ struct EvaluationRecord {
 
   init(_ line: LogLine) throws(ReportError) {
     epoch = try line.epoch()
-    guard let reward = line.value["reward"]?.string else { throw line.wrong("reward", "a text") }
+    guard let reward = line.value[.reward]?.string else { throw line.wrong(.reward, "a text") }
     self.reward = reward
     overall = try Mean(line)
     var tags: [String: Mean] = [:]
-    switch line.value["tags"] {
+    switch line.value[.tags] {
     case nil, .null: break
     case .some(let value):
-      guard let members = value.members else { throw line.wrong("tags", "an object") }
+      guard let members = value.members else { throw line.wrong(.tags, "an object") }
       for member in members {
         tags[member.key] = try Mean(
           LogLine(path: line.path, number: line.number, value: member.value))
       }
     }
     self.tags = tags
-    trainingReward = try line.number("training_reward_mean")
+    trainingReward = try line.number(.trainingRewardMean)
   }
 }
 
 extension EvaluationRecord.Mean {
   init(_ line: LogLine) throws(ReportError) {
-    guard let count = try line.count("count") else {
-      throw line.wrong("count", "a whole number of at least 0")
+    guard let count = try line.count(.count) else {
+      throw line.wrong(.count, "a whole number of at least 0")
     }
     self.init(
-      mean: try line.required("mean"), standardError: try line.number("standard_error"),
+      mean: try line.required(.mean), standardError: try line.number(.standardError),
       count: count)
   }
 

@@ -21,19 +21,23 @@ struct LogLine {
   }
 
   func kind() throws(ReportError) -> String {
-    guard let kind = value["kind"]?.string else { throw wrong("kind", "a text") }
+    guard let kind = value[.kind]?.string else { throw wrong(.kind, "a text") }
     return kind
   }
 
   func epoch() throws(ReportError) -> Int {
-    guard let epoch = value["epoch"]?.int, epoch >= 0 else {
-      throw wrong("epoch", "a whole number of at least 0")
+    guard let epoch = value[.epoch]?.int, epoch >= 0 else {
+      throw wrong(.epoch, "a whole number of at least 0")
     }
     return epoch
   }
 
   /// A number; nil when absent or null.
-  func number(_ name: String) throws(ReportError) -> Double? {
+  func number(_ name: MetricName) throws(ReportError) -> Double? {
+    try number(named: name.rawValue)
+  }
+
+  private func number(named name: String) throws(ReportError) -> Double? {
     switch value[name] {
     case nil, .null: return nil
     case .some(let found):
@@ -42,12 +46,12 @@ struct LogLine {
     }
   }
 
-  func required(_ name: String) throws(ReportError) -> Double {
+  func required(_ name: MetricName) throws(ReportError) -> Double {
     guard let number = try number(name) else { throw wrong(name, "a number") }
     return number
   }
 
-  func count(_ name: String) throws(ReportError) -> Int? {
+  func count(_ name: MetricName) throws(ReportError) -> Int? {
     switch value[name] {
     case nil, .null: return nil
     case .some(let found):
@@ -59,7 +63,7 @@ struct LogLine {
   }
 
   /// The numbers of an object, by key, in order; empty when absent.
-  func numbers(_ name: String) throws(ReportError) -> [(key: String, value: Double)] {
+  func numbers(_ name: MetricName) throws(ReportError) -> [(key: String, value: Double)] {
     switch value[name] {
     case nil, .null: return []
     case .some(let found):
@@ -77,13 +81,17 @@ struct LogLine {
   func numbers(prefixed prefix: String) throws(ReportError) -> [(key: String, value: Double)] {
     var numbers: [(key: String, value: Double)] = []
     for member in value.members ?? [] where member.key.hasPrefix(prefix) {
-      guard let number = try number(member.key) else { continue }
+      guard let number = try number(named: member.key) else { continue }
       numbers.append((String(member.key.dropFirst(prefix.count)), number))
     }
     return numbers
   }
 
-  func wrong(_ name: String, _ expected: String) -> ReportError {
+  func wrong(_ name: MetricName, _ expected: String) -> ReportError {
+    wrong(name.rawValue, expected)
+  }
+
+  private func wrong(_ name: String, _ expected: String) -> ReportError {
     .line(path: path, line: number, reason: "\"\(name)\" should be \(expected)")
   }
 }

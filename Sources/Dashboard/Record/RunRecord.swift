@@ -38,8 +38,9 @@ struct RunRecord {
     var evaluations: [EvaluationRecord] = []
     for line in try LogLine.read(path + "/metrics.jsonl") {
       switch try line.kind() {
-      case "epoch": epochs.append(try EpochRecord(line))
-      case "evaluation": evaluations.append(try EvaluationRecord(line))
+      case MetricKind.epoch.rawValue: epochs.append(try EpochRecord(line))
+      case MetricKind.evaluation.rawValue:
+        evaluations.append(try EvaluationRecord(line))
       default: break
       }
     }

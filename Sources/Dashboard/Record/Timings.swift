@@ -11,8 +11,11 @@ struct Timings {
     var phases: [Double]
   }
 
-  /// The phases of an epoch, as the log names them (with `_seconds`).
-  static let phases = ["text", "rollout", "decode", "reward", "learning"]
+  /// The phases of an epoch, each with its name in the log.
+  static let phases: [(name: String, metric: MetricName)] = [
+    ("text", .textSeconds), ("rollout", .rolloutSeconds), ("decode", .decodeSeconds),
+    ("reward", .rewardSeconds), ("learning", .learningSeconds),
+  ]
 
   private(set) var epochs: [Epoch] = []
   private(set) var load = 0.0
@@ -22,15 +25,18 @@ struct Timings {
   init(_ lines: [LogLine]) throws(ReportError) {
     for line in lines {
       switch try line.kind() {
-      case "start": load += try line.required("load_seconds")
-      case "evaluation": evaluation += try line.required("evaluation_seconds")
-      case "checkpoint": checkpoint += try line.required("checkpoint_seconds")
-      case "epoch":
+      case MetricKind.start.rawValue:
+        load += try line.required(.loadSeconds)
+      case MetricKind.evaluation.rawValue:
+        evaluation += try line.required(.evaluationSeconds)
+      case MetricKind.checkpoint.rawValue:
+        checkpoint += try line.required(.checkpointSeconds)
+      case MetricKind.epoch.rawValue:
         var phases: [Double] = []
-        for name in Timings.phases { phases.append(try line.number("\(name)_seconds") ?? 0) }
+        for phase in Timings.phases { phases.append(try line.number(phase.metric) ?? 0) }
         epochs.append(
           Epoch(
-            epoch: try line.epoch(), total: try line.required("epoch_seconds"), phases: phases))
+            epoch: try line.epoch(), total: try line.required(.epochSeconds), phases: phases))
       default: break
       }
     }
@@ -48,8 +54,8 @@ struct Timings {
   /// time.
   var parts: [StackedBar.Part] {
     var parts = [StackedBar.Part(name: "load", amount: load)]
-    for (index, name) in Timings.phases.enumerated() {
-      parts.append(.init(name: name, amount: epochs.map { $0.phases[index] }.reduce(0, +)))
+    for (index, phase) in Timings.phases.enumerated() {
+      parts.append(.init(name: phase.name, amount: epochs.map { $0.phases[index] }.reduce(0, +)))
     }
     let claimed = parts.dropFirst().map(\.amount).reduce(0, +)
     parts.append(.init(name: "other", amount: max(0, training - claimed)))

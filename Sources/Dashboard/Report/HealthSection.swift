@@ -11,6 +11,7 @@ struct HealthSection {
         "The ratio between new and old policy is 1 in an epoch's first update, so what rollout and "
         "training disagree by there must stay far below the clip range. Groups whose rewards are "
         "all equal teach nothing. The gradient norm is taken before clipping."
+        if !hasDivergence { " The distance to the base model was not measured (kl_beta is 0)." }
       },
       element("div", ["class": "charts"]) {
         for (index, chart) in charts().enumerated() { chart.figure(id: "health-\(index)") }
@@ -18,15 +19,17 @@ struct HealthSection {
     ])
   }
 
+  private var hasDivergence: Bool { run.epochs.contains { ($0.kl ?? 0) != 0 } }
+
   private func charts() -> [LineChart] {
     [
       ratio(),
       curve("Clip fraction", "share of rows", \.clipFraction),
       curve("Groups of equal rewards", "share of groups", \.zeroVarianceShare),
       norm(),
-      curve("Divergence from the base model", "KL", \.kl),
       curve("Policy loss", "loss", \.policyLoss, fromZero: false),
     ].filter { !$0.series.allSatisfy(\.points.isEmpty) }
+      + (hasDivergence ? [curve("Distance to the base model", "KL", \.kl)] : [])
   }
 
   private func ratio() -> LineChart {

@@ -27,7 +27,7 @@ struct TimeSection {
         "whole epoch", epochs.map { .init(x: Double($0.epoch), y: $0.total) }, style: 5)
     ]
     for (style, name) in ["rollout", "decode", "learning"].enumerated() {
-      guard let index = Timings.phases.firstIndex(of: name) else { continue }
+      guard let index = Timings.phases.firstIndex(where: { $0.name == name }) else { continue }
       series.append(
         .init(
           name, epochs.map { .init(x: Double($0.epoch), y: $0.phases[index]) }, style: style))

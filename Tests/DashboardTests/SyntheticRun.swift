@@ -1,0 +1,186 @@
+import Foundation
+import ImageFiles
+import Runs
+
+/// A run directory with believable numbers, as a trainer would leave it.
+struct SyntheticRun {
+  let path: String
+  var epochs = 40
+  /// The epochs after which the model was evaluated.
+  var evaluations = [0, 10, 20, 30, 40]
+  var seed = 7
+  /// Held-out accuracy at the end.
+  var reached = 0.58
+
+  static let prompts = [
+    ("a photo of a red circle", "single_object"), ("a photo of a blue square", "single_object"),
+    ("a photo of a green triangle and a red star", "two_object"),
+    ("a photo of three yellow circles", "counting"), ("a photo of two purple squares", "counting"),
+    ("a photo of an orange star", "colors"),
+    ("a photo of a circle left of a square", "position"),
+    ("a photo of a red circle and a blue triangle", "color_attr"),
+  ]
+
+  init(_ path: String) {
+    self.path = path
+  }
+
+  /// Everything a finished run leaves.
+  func write() throws {
+    try writeRecipe()
+    try writeLogs()
+    try writeSamples("before", epoch: 0, quality: 0.55)
+    try writeSamples("after", epoch: epochs, quality: 0.95)
+    let tree = try SyntheticImages.tree(in: path + "/tree")
+    try JSONEncoder().encode(tree).write(to: URL(filePath: path + "/tree/tree.json"))
+    try writeSummary()
+  }
+
+  func writeRecipe() throws {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    let text = """
+      # The resolved recipe of this run: every setting, given or default.
+      model: Models/shapes
+      trainable: full
+      prompts:
+        train: Recipes/prompts/train.jsonl
+        per_epoch: 96
+      sampling:
+        method: tempflow
+        steps: 5
+        branches: 8
+      loss:
+        weighting: noise
+        clip_range: 0.03
+      optimizer:
+        learning_rate: 0.0001
+        gradient_norm: 1.0
+      epochs: \(epochs)
+      seed: \(seed)
+
+      """
+    try AtomicFile.write(text, to: path + "/recipe.yaml")
+  }
+
+  func writeLogs() throws {
+    let metrics = try MetricsLog(path + "/metrics.jsonl", content: .metrics)
+    let timings = try MetricsLog(path + "/timings.jsonl", content: .timings)
+    try timings.append([.init(.start), .init(.epoch, 0), .init(.loadSeconds, 1.9)])
+    for epoch in 0...epochs {
+      if epoch > 0 {
+        try metrics.append(epochLine(epoch))
+        try timings.append(timingLine(epoch))
+      }
+      if evaluations.contains(epoch) {
+        let scores = scores(at: epoch)
+        try metrics.append([
+          .init(.evaluation), .init(.epoch, .int(epoch)), .init(.reward, "shapes_strict"),
+          .init(.count, .int(scores.overall.count)), .init(.mean, .double(scores.overall.mean)),
+          .init(.standardError, .double(scores.overall.standardError ?? 0)),
+          .init(.tags, JSONValue(tags: scores.tags)),
+          .init(.trainingRewardMean, .double(0.6 + 0.3 * progress(epoch))),
+        ])
+        try timings.append([
+          .init(.evaluation), .init(.epoch, .int(epoch)), .init(.evaluationSeconds, 8.4),
+        ])
+      }
+    }
+    try timings.append([.init(.checkpoint), .init(.epoch, .int(epochs)), .init(.checkpointSeconds, 1.2)])
+  }
+
+  private func progress(_ epoch: Int) -> Double { 1 - exp(-Double(epoch) / 18) }
+
+  private func epochLine(_ epoch: Int) -> [JSONValue.Member] {
+    let wobble = sin(Double(epoch * epoch + seed)) * 0.012
+    let reward = 0.58 + 0.25 * progress(epoch) + wobble
+    let steps = ["0", "1", "2", "3"]
+    let perStep = steps.enumerated().map { index, step in
+      JSONValue.Member(step, .double(reward + 0.02 * Double(index)))
+    }
+    let deviations = steps.map { JSONValue.Member($0, .double(2e-6 * (1 + abs(wobble) * 40))) }
+    return [
+      .init(.epoch), .init(.epoch, .int(epoch)), .init(.images, 3072),
+      .init(.rewardMean, .double(reward)), .init(.rewardStd, .double(0.31 - 0.1 * progress(epoch))),
+      .init("reward_mean.shapes", .double(reward)), .init("reward_std.shapes", 0.3),
+      .init("part_mean.shapes.strict", .double(reward - 0.2)),
+      .init("part_mean.shapes.partial", .double(reward)),
+      .init(.rewardMeanPerStep, .object(perStep)),
+      .init(.zeroVarianceShare, .double(0.12 + 0.2 * progress(epoch) + wobble)),
+      .init(.updates, .int(epoch * 4)), .init(.policyLoss, .double(-0.002 + wobble / 20)),
+      .init(.clipFraction, .double(0.08 + wobble)), .init(.kl, 0.0),
+      .init(.gradientNorm, .double(0.4 + wobble * 6)),
+      .init(.ratioDeviation, .double(0.02 + wobble / 2)),
+      .init(.logProbabilityDeviationPerStep, .object(deviations)),
+    ]
+  }
+
+  private func timingLine(_ epoch: Int) -> [JSONValue.Member] {
+    let wobble = 1 + 0.06 * sin(Double(epoch * 3))
+    return [
+      .init(.epoch), .init(.epoch, .int(epoch)), .init(.textSeconds, .double(0.4 * wobble)),
+      .init(.rolloutSeconds, .double(4.1 * wobble)), .init(.decodeSeconds, .double(1.6 * wobble)),
+      .init(.rewardSeconds, 0.1), .init(.learningSeconds, .double(6.2 * wobble)),
+      .init(.epochSeconds, .double(12.5 * wobble)), .init(.scoringSeconds, 0.3),
+    ]
+  }
+
+  /// 500 verdicts whose mean runs from 0.395 to `reached`.
+  func scores(at epoch: Int) -> TaggedScores {
+    let tags = ["single_object", "two_object", "counting", "colors", "position", "color_attr"]
+    let ease = [0.35, 0.05, 0.0, 0.2, -0.2, -0.15]
+    let mean = 0.355 + (reached - 0.395) * progress(epoch) / progress(epochs)
+    return TaggedScores(
+      (0..<500).map { index in
+        let draw = Double(index * 7919 % 500) / 500
+        return (tags[index % 6], draw < mean + ease[index % 6] ? 1.0 : 0.0)
+      })
+  }
+
+  func writeSamples(_ name: String, epoch: Int, quality: Double) throws {
+    try FileManager.default.createDirectory(
+      atPath: path + "/samples", withIntermediateDirectories: true)
+    let tiles = (0..<24).map { index in
+      SyntheticImages.disc(
+        index, quality: quality - 0.02 * Double(index % 5), seed: UInt64(index + 1))
+    }
+    let sheet = ContactSheet(columns: 6, gutter: 2, scale: 2)
+    try PNG.write(sheet.image(of: tiles), to: "\(path)/samples/\(name).png")
+    let record = SampleSheet(
+      epoch: epoch, columns: 6, tileWidth: 64, tileHeight: 64, gutter: 2,
+      samples: (0..<24).map { index in
+        let prompt = SyntheticRun.prompts[index % SyntheticRun.prompts.count]
+        return .init(
+          prompt: prompt.0, tag: prompt.1, seed: UInt64(index), reward: quality - 0.05,
+          passed: Double(index % 10) < quality * 8)
+      })
+    try JSONEncoder().encode(record).write(to: URL(filePath: "\(path)/samples/\(name).json"))
+  }
+
+  func summary() -> RunSummary {
+    RunSummary(
+      recipe: "shapes", seed: seed, epochs: epochs, isFinished: true,
+      evaluationProtocol: .init(
+        prompts: "prompts/evaluation.jsonl", promptCount: 500, imagesPerPrompt: 1, seed: 1,
+        steps: 8, guidance: 1, sampler: "ode", dtype: "float32", weights: "ema",
+        reward: "shapes_strict"),
+      evaluations: evaluations.map {
+        .init(epoch: $0, trainingSeconds: 12.5 * Double($0), scores: scores(at: $0))
+      },
+      phaseSeconds: ["load": 1.9, "rollout": 164, "learning": 248], trainingSeconds: 500,
+      machine: Machine(device: "cpu", torch: "2.11.0"))
+  }
+
+  func writeSummary() throws {
+    try summary().write(to: path + "/summary.json")
+  }
+}
+
+/// A folder of its own for one test, removed at the end.
+func withTemporaryFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
+  let folder = FileManager.default.temporaryDirectory.path + "/report-\(UUID().uuidString)"
+  try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  defer {
+    do { try FileManager.default.removeItem(atPath: folder) } catch { print("left \(folder)") }
+  }
+  return try body(folder)
+}
