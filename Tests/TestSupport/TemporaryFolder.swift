@@ -1,6 +1,7 @@
 import Foundation
 
 /// Runs `body` with the path of a new empty folder, which is removed afterwards.
+@discardableResult
 package func withTemporaryFolder<Result>(
   _ body: (String) throws -> Result
 ) throws -> Result {
@@ -11,6 +12,7 @@ package func withTemporaryFolder<Result>(
 }
 
 /// Runs `body` with the path of a new empty folder, which is removed afterwards.
+@discardableResult
 package func withTemporaryFolder<Result>(
   _ body: (String) async throws -> Result
 ) async throws -> Result {

@@ -3,8 +3,9 @@ public enum Safetensors {
   /// Writes a file that is either complete or not there: it is written beside `path`, forced to
   /// disk and renamed, and the folder is forced to disk too.
   ///
-  /// The bytes depend on nothing but the arguments: tensors are ordered by element size (largest
-  /// first, so that all are aligned) and then by name, metadata by key.
+  /// The bytes depend on nothing but the arguments, and are those that the reference
+  /// implementation writes: tensors are ordered by type (largest elements first, so that all are
+  /// aligned) and then by name; metadata by key, where the reference's order is random.
   ///
   /// - Parameters:
   ///   - tensors: distinct names, of any device; non-contiguous tensors are stored contiguous.
@@ -13,9 +14,9 @@ public enum Safetensors {
   public static func write(
     _ tensors: [(String, Tensor)], metadata: [String: String] = [:], to path: String
   ) throws(SafetensorsError) {
-    let ordered = tensors.sorted { left, right in
-      let (leftSize, rightSize) = (left.1.dtype.byteCount, right.1.dtype.byteCount)
-      guard leftSize == rightSize else { return leftSize > rightSize }
+    let ordered = tensors.sorted { (left: (String, Tensor), right: (String, Tensor)) in
+      let (leftRank, rightRank) = (left.1.dtype.safetensorsRank, right.1.dtype.safetensorsRank)
+      guard leftRank == rightRank else { return leftRank < rightRank }
       return left.0.utf8.lexicographicallyPrecedes(right.0.utf8)
     }
     let header = try header(ordered, metadata, path: path)

@@ -180,11 +180,20 @@ extension DType {
     }
   }
 
+  /// All types in the order in which a written file holds them: largest elements first.
+  private static let safetensorsOrder: [DType] = [
+    .int64, .float64, .float32, .int32, .bfloat16, .float16, .int16, .float8E4M3, .float8E5M2,
+    .int8, .uint8, .bool,
+  ]
+
+  private static let safetensorsRanks: [DType: Int] = Dictionary(
+    uniqueKeysWithValues: safetensorsOrder.enumerated().map { ($1, $0) })
+
   private static let safetensorsNames: [String: DType] = Dictionary(
-    uniqueKeysWithValues: [
-      DType.float64, .float32, .float16, .bfloat16, .float8E4M3, .float8E5M2, .int64, .int32,
-      .int16, .int8, .uint8, .bool,
-    ].map { ($0.safetensorsName, $0) })
+    uniqueKeysWithValues: safetensorsOrder.map { ($0.safetensorsName, $0) })
+
+  /// The type's place in a written file.
+  var safetensorsRank: Int { Self.safetensorsRanks[self, default: Self.safetensorsOrder.count] }
 
   /// The type of that name in a safetensors header; nil when libtorch has no counterpart.
   init?(safetensorsName name: String) {

@@ -39,7 +39,8 @@ public final class ExponentialMovingAverage {
     stepCount += 1
     guard stepCount.isMultiple(of: interval), !averages.isEmpty else { return }
     withoutGradient {
-      TensorList.lerp_(averages, parameters.map(\.tensor), weight: 1 - decay(afterStep: step))
+      let targets = parameters.map { $0.tensor.to(.float32) }
+      TensorList.lerp_(averages, targets, weight: 1 - decay(afterStep: step))
     }
   }
 

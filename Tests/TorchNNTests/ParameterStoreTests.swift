@@ -1,0 +1,155 @@
+import TestSupport
+import Testing
+import Torch
+import TorchNN
+
+/// `ff.net.0.proj`, `ff.net.2` and a table, named as diffusers names them.
+private struct FeedForward {
+  let up: Linear
+  let down: Linear
+  let table: Tensor
+
+  init(_ width: Int, _ hidden: Int, _ parameters: ParameterScope) throws(ParameterError) {
+    up = try Linear(width, hidden, parameters["net"][0]["proj"])
+    down = try Linear(hidden, width, parameters["net"][2])
+    table = try parameters.buffer("table", value: Tensor([7, 8] as [Float], shape: [2]))
+    parameters.ignore("position_ids")
+  }
+}
+
+private let names = [
+  "ff.net.0.proj.weight", "ff.net.0.proj.bias", "ff.net.2.weight", "ff.net.2.bias",
+]
+
+private func checkpoint() -> [String: Tensor] {
+  [
+    names[0]: Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [3, 2]),
+    names[1]: Tensor([0, 0, 1] as [Float], shape: [3]),
+    names[2]: Tensor([1, 0, 0, 0, 1, 0] as [Float], shape: [2, 3]),
+    names[3]: Tensor([0, 0] as [Float], shape: [2]),
+    "ff.table": Tensor([1, 2] as [Float], shape: [2]),
+  ]
+}
+
+@Suite struct ParameterStoreTests {
+  @Test func `names are those of the checkpoint, in declaration order`() throws {
+    let store = ParameterStore(.checkpoint(checkpoint(), origin: "w"), trainable: .full)
+    let network = try FeedForward(2, 3, store.root["ff"])
+    try store.finish()
+    #expect(store.parameters.map(\.name) == names)
+    #expect(store.trainable.map(\.name) == names)
+    #expect(store.weights.map(\.name) == names + ["ff.table"])
+    #expect(network.table.floats() == [1, 2])
+    #expect(store.trainable.allSatisfy { $0.tensor.requiresGradient })
+    #expect(!network.table.requiresGradient)
+    store.freeze()
+    #expect(store.trainable.isEmpty)
+    #expect(store.parameters.allSatisfy { !$0.tensor.requiresGradient })
+  }
+
+  @Test func `missing, misshapen, left-over and integer tensors are named`() throws {
+    var tensors = checkpoint()
+    tensors[names[2]] = nil
+    #expect(throws: ParameterError.missing(key: names[2], origin: "w")) {
+      _ = try FeedForward(2, 3, ParameterStore(.checkpoint(tensors, origin: "w")).root["ff"])
+    }
+    #expect(
+      throws: ParameterError.shape(key: names[0], expected: [4, 2], found: [3, 2], origin: "w")
+    ) {
+      _ = try FeedForward(2, 4, ParameterStore(.checkpoint(checkpoint(), origin: "w")).root["ff"])
+    }
+    tensors = checkpoint()
+    tensors["x"] = Tensor([1] as [Float], shape: [1])
+    tensors["ff.position_ids"] = Tensor([0, 1], shape: [2])
+    let store = ParameterStore(.checkpoint(tensors, origin: "w"))
+    _ = try FeedForward(2, 3, store.root["ff"])
+    #expect(throws: ParameterError.unused(keys: ["x"], origin: "w")) { try store.finish() }
+    tensors[names[1]] = Tensor([0, 0, 1] as [Int], shape: [3])
+    #expect(throws: ParameterError.notFloatingPoint(key: names[1], origin: "w")) {
+      _ = try FeedForward(2, 3, ParameterStore(.checkpoint(tensors, origin: "w")).root["ff"])
+    }
+  }
+
+  @Test func `training leaves the tensors of the source alone`() throws {
+    let source = checkpoint()
+    let store = ParameterStore(.checkpoint(source, origin: "w"), trainable: .full)
+    let network = try FeedForward(2, 3, store.root["ff"])
+    withoutGradient { network.up.weight.zero_() }
+    #expect(source[names[0]]?.floats() == [1, 2, 3, 4, 5, 6])
+  }
+
+  @Test func `a frozen network shares its memory with the source`() throws {
+    let source = checkpoint()
+    let network = try FeedForward(
+      2, 3, ParameterStore(.checkpoint(source, origin: "w")).root["ff"])
+    source[names[0]]?.fill_(2)
+    #expect(network.up.weight.floats() == [2, 2, 2, 2, 2, 2])
+  }
+
+  @Test func `the store converts to its precision, adapters stay float32`() throws {
+    let store = ParameterStore(
+      .random(Generator(seed: 1)), dtype: .bfloat16,
+      adapters: (AdapterPlan(rank: 1, alpha: 1, targets: ["proj"]), .random(Generator(seed: 2))))
+    let network = try FeedForward(2, 3, store.root["ff"])
+    try store.finish()
+    #expect(store.weights.allSatisfy { $0.tensor.dtype == .bfloat16 })
+    #expect(store.adapters.allSatisfy { $0.tensor.dtype == .float32 })
+    #expect(network.table.floats() == [7, 8])
+    #expect(network.up(Tensor.ones([1, 2], dtype: .bfloat16)).dtype == .bfloat16)
+    #expect(store.adaptedPaths == ["ff.net.0.proj"])
+  }
+
+  @Test func `a network on the meta device has shapes and no memory`() throws {
+    let store = ParameterStore(.meta)
+    _ = try FeedForward(1 << 20, 1 << 22, store.root["ff"])
+    try store.finish()
+    #expect(store.parameters.map(\.tensor.shape)[0] == [1 << 22, 1 << 20])
+    #expect(store.weights.allSatisfy { $0.tensor.device == .meta })
+  }
+
+  @Test func `one seed gives one network`() throws {
+    func weights(seed: UInt64) throws -> [[Float]] {
+      let store = ParameterStore(.random(Generator(seed: seed)))
+      _ = try FeedForward(2, 3, store.root["ff"])
+      return store.weights.map { $0.tensor.floats() }
+    }
+    #expect(try weights(seed: 3) == weights(seed: 3))
+    #expect(try weights(seed: 3) != weights(seed: 4))
+  }
+
+  @Test func `new layers begin as PyTorch's do`() throws {
+    let root = ParameterStore(.random(Generator(seed: 1))).root
+    let linear = try Linear(100, 200, root["linear"])
+    let convolution = try Conv2d(10, 40, kernel: 5, root["conv"])
+    let embedding = try Embedding(200, 100, root["embedding"])
+    let norm = try GroupNorm(groups: 2, 4, root["norm"])
+    // Uniform in ±bound has deviation bound/√3; 10,000 draws give it within some 1 %.
+    for (tensor, bound) in [(linear.weight, 0.1), (convolution.weight, 1 / 250.squareRoot())] {
+      #expect(tensor.abs().amax().item() <= bound + 1e-8)
+      let deviation = tensor.reshaped([-1]).std(dims: [0], correction: 1).item()
+      #expect(abs(deviation / (bound / 3.0.squareRoot()) - 1) < 0.03)
+    }
+    #expect(try #require(linear.bias).abs().amax().item() <= 0.1 + 1e-8)
+    let deviation = embedding.weight.reshaped([-1]).std(dims: [0], correction: 1).item()
+    #expect(abs(deviation - 1) < 0.03)
+    #expect(norm.weight.floats() == [1, 1, 1, 1])
+    #expect(norm.bias.floats() == [0, 0, 0, 0])
+  }
+
+  @Test func `a name declared twice stops the process`() async {
+    await #expect(processExitsWith: .failure) {
+      let root = ParameterStore(.meta).root
+      _ = try Linear(1, 1, root["a"])
+      _ = try Linear(1, 1, root["a"])
+    }
+  }
+
+  @Test func `a layer on the wrong width stops the process with libtorch's message`() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let layer = try Linear(3, 2, ParameterStore(.random(Generator(seed: 1))).root)
+      _ = layer(Tensor.ones([1, 4]))
+    }
+    let message = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+    #expect(message.contains("mat1 and mat2 shapes cannot be multiplied (1x4 and 3x2)"))
+  }
+}
