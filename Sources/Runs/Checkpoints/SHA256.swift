@@ -10,8 +10,11 @@ package struct SHA256 {
   private var rest: [UInt8] = []
   private var byteCount: UInt64 = 0
 
+  /// Starts with no bytes taken in.
+  package init() {}
+
   /// Takes in more bytes.
-  mutating func update(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     byteCount += UInt64(bytes.count)
     var start = 0
     if !rest.isEmpty {
@@ -30,7 +33,7 @@ package struct SHA256 {
   }
 
   /// The digest of everything taken in, as 64 hexadecimal digits.
-  consuming func digest() -> String {
+  package consuming func digest() -> String {
     let bitCount = byteCount * 8
     var padding: [UInt8] = [0x80]
     let filled = (rest.count + 1) % Self.blockSize

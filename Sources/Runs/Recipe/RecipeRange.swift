@@ -13,23 +13,29 @@ package protocol RecipeRange<Bound> {
   var standIn: Bound { get }
 }
 
+/// A bound without the `.0` of a whole floating-point number.
+private func short(_ bound: some Any) -> String {
+  let text = "\(bound)"
+  return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+}
+
 extension ClosedRange: RecipeRange {
-  package var limits: String { "between \(lowerBound) and \(upperBound)" }
+  package var limits: String { "between \(short(lowerBound)) and \(short(upperBound))" }
   package var standIn: Bound { lowerBound }
 }
 
 extension Range: RecipeRange {
-  package var limits: String { "at least \(lowerBound) and below \(upperBound)" }
+  package var limits: String { "at least \(short(lowerBound)) and below \(short(upperBound))" }
   package var standIn: Bound { lowerBound }
 }
 
 extension PartialRangeFrom: RecipeRange {
-  package var limits: String { "at least \(lowerBound)" }
+  package var limits: String { "at least \(short(lowerBound))" }
   package var standIn: Bound { lowerBound }
 }
 
 extension PartialRangeThrough: RecipeRange {
-  package var limits: String { "at most \(upperBound)" }
+  package var limits: String { "at most \(short(upperBound))" }
   package var standIn: Bound { upperBound }
 }
 
@@ -43,7 +49,8 @@ package struct NumbersAbove: RecipeRange {
   }
 
   package var limits: String {
-    upper.map { "above \(lower) and at most \($0)" } ?? "above \(lower)"
+    let above = "above \(short(lower))"
+    return upper.map { "\(above) and at most \(short($0))" } ?? above
   }
 
   package var standIn: Double { upper ?? lower + 1 }

@@ -173,7 +173,9 @@ package final class RecipeSection {
     }
   }
 
+  /// The section under a key; the same object each time it is asked for.
   private func child(_ key: String, _ entry: RecipeEntry?) -> RecipeSection {
+    if let known = children.first(where: { $0.path == name(key) }) { return known }
     var entries: [RecipeEntry] = []
     var isBroken = isBroken
     if case .section(let found)? = entry?.value.content {

@@ -1,0 +1,103 @@
+import Runs
+import Testing
+
+struct ProgressTests {
+  /// What a reporter wrote, and a clock that a test sets.
+  final class Stage {
+    var written: [String] = []
+    var time = 0.0
+
+    func reporter(columns: Int?) -> ProgressReporter {
+      ProgressReporter(columns: columns, write: { self.written.append($0) }, now: { self.time })
+    }
+  }
+
+  @Test(arguments: [
+    (0.0, "0:00:00"), (59.4, "0:00:59"), (59.6, "0:01:00"), (3599.6, "1:00:00"),
+    (360_000, "100:00:00"), (-1, "0:00:00"), (.infinity, "0:00:00"), (1e300, "1000000:00:00"),
+  ])
+  func `times are hours, minutes and seconds`(_ seconds: Double, _ expected: String) {
+    #expect(StageProgress.text(seconds: seconds) == expected)
+  }
+
+  @Test(arguments: [
+    (0.125, "8.0 s/step"), (1.0, "1.0 steps/s"), (9.96, "10.0 steps/s"), (123.4, "123 steps/s"),
+  ])
+  func `slow rates are seconds per step`(_ rate: Double, _ expected: String) {
+    #expect(StageProgress.text(rate: rate) == expected)
+  }
+
+  @Test func `a line says step, rate, time left, mean reward and best`() {
+    let progress = StageProgress(
+      stage: "training", step: 12, total: 30, seconds: 96, meanReward: 0.5123, best: 0.53)
+    let expected = "training 12/30 (40 %)  8.0 s/step  0:02:24 left  reward 0.512  best 0.530"
+    #expect(progress.line == expected)
+  }
+
+  @Test func `a resumed run's rate counts its own steps only`() {
+    let progress = StageProgress(stage: "training", step: 12, total: 30, firstStep: 10, seconds: 10)
+    #expect(progress.line == "training 12/30 (40 %)  5.0 s/step  0:01:30 left")
+  }
+
+  @Test func `the first and the last line of a stage`() {
+    #expect(StageProgress(stage: "x", step: 0, total: 0).line == "x 0/0")
+    #expect(StageProgress(stage: "x", step: 0, total: 4).line == "x 0/4 (0 %)")
+    let last = StageProgress(stage: "x", step: 4, total: 4, seconds: 2)
+    #expect(last.line == "x 4/4 (100 %)  2.0 steps/s  took 0:00:02")
+  }
+
+  @Test func `off a terminal lines come every few seconds and at the end of a stage`() {
+    let stage = Stage()
+    let reporter = stage.reporter(columns: nil)
+    reporter.begin("training", total: 100)
+    for step in 1...100 {
+      stage.time = Double(step) * 0.2
+      reporter.update(step, meanReward: 0.5)
+    }
+    reporter.message("saved")
+    reporter.end()
+    reporter.end()
+    #expect(
+      stage.written == [
+        "training 0/100 (0 %)\n",
+        "training 25/100 (25 %)  5.0 steps/s  0:00:15 left  reward 0.500\n",
+        "training 50/100 (50 %)  5.0 steps/s  0:00:10 left  reward 0.500\n",
+        "training 75/100 (75 %)  5.0 steps/s  0:00:05 left  reward 0.500\n",
+        "training 100/100 (100 %)  5.0 steps/s  took 0:00:20  reward 0.500\n",
+        "saved\n",
+        "training 100/100 (100 %)  5.0 steps/s  took 0:00:20  reward 0.500\n",
+      ])
+  }
+
+  @Test func `on a terminal one line is rewritten, and messages go above it`() {
+    let stage = Stage()
+    let reporter = stage.reporter(columns: 24)
+    reporter.begin("training", total: 10, best: 0.25)
+    stage.time = 1
+    reporter.update(1)
+    reporter.update(2)
+    reporter.message("a message longer than the terminal is wide")
+    reporter.end()
+    reporter.message("after")
+    #expect(
+      stage.written == [
+        "\rtraining 0/10 (0 %)  be\u{1B}[K",
+        "\rtraining 1/10 (10 %)  1\u{1B}[K",
+        "\r\u{1B}[K",
+        "a message longer than the terminal is wide\n",
+        "\rtraining 2/10 (20 %)  2\u{1B}[K",
+        "\rtraining 2/10 (20 %)  2\u{1B}[K",
+        "\n",
+        "after\n",
+      ])
+  }
+
+  @Test func `a new stage ends the one before`() {
+    let stage = Stage()
+    let reporter = stage.reporter(columns: nil)
+    reporter.update(3)
+    reporter.begin("one", total: 1)
+    reporter.begin("two", total: 2, step: 1)
+    #expect(stage.written == ["one 0/1 (0 %)\n", "one 0/1 (0 %)\n", "two 1/2 (50 %)\n"])
+  }
+}

@@ -1,0 +1,125 @@
+import Foundation
+import Runs
+import TestSupport
+import Testing
+
+struct RunDirectoryTests {
+  @Test func `a new run makes its folders`() throws {
+    try withTemporaryFolder { folder in
+      let run = try RunDirectory(folder + "/a/b", mode: .create)
+      #expect(run.path == folder + "/a/b")
+      #expect(
+        try RunTree.names(run.path) == ["adapters", "checkpoints", "lock", "samples", "tree"])
+      #expect(try !run.hasRecipe())
+      try AtomicFile.write("epochs: 1\n", to: run.recipe)
+      #expect(try run.hasRecipe())
+      try run.checkPresent()
+      try RunDirectory.checkReadable(run.path)
+    }
+  }
+
+  @Test(arguments: ["recipe.yaml", "metrics.jsonl", "summary.json", "checkpoints/000001"])
+  func `a directory that holds a run is refused, unless it is resumed`(_ file: String) throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run"
+      do {
+        let run = try RunDirectory(path, mode: .create)
+        try AtomicFile.write("x", to: "\(run.path)/\(file)")
+      }
+      let expected = RunError.holdsAnotherRun(path: path)
+      #expect(throws: expected) { try RunDirectory(path, mode: .create) }
+      #expect(expected.description.contains("--resume"))
+      #expect(try RunDirectory(path, mode: .resume).path == path)
+      #expect(try AtomicFile.read("\(path)/\(file)") == Array("x".utf8))
+    }
+  }
+
+  @Test func `a run killed before its recipe can be begun again or resumed`() throws {
+    try withTemporaryFolder { folder in
+      for mode in [RunDirectory.Mode.create, .create, .resume] {
+        let run = try RunDirectory(folder + "/run", mode: mode)
+        #expect(try !run.hasRecipe())
+        try AtomicFile.write("half", to: run.path + "/.tmp-recipe.yaml-1")
+      }
+    }
+  }
+
+  @Test func `a directory with other files is refused`() throws {
+    try withTemporaryFolder { folder in
+      try AtomicFile.write("x", to: folder + "/thesis.tex")
+      #expect(throws: RunError.notARun(path: folder, found: "thesis.tex")) {
+        try RunDirectory(folder, mode: .create)
+      }
+      #expect(throws: RunError.notARun(path: folder + "/thesis.tex", found: "a file of that name")) {
+        try RunDirectory(folder + "/thesis.tex", mode: .create)
+      }
+      #expect(throws: RunError.noRun(path: folder)) { try RunDirectory(folder, mode: .resume) }
+      #expect(throws: RunError.noRun(path: folder)) { try RunDirectory.checkReadable(folder) }
+      #expect(throws: RunError.noRun(path: folder + "/none")) {
+        try RunDirectory(folder + "/none", mode: .resume)
+      }
+      #expect(try RunTree.names(folder) == ["thesis.tex"])
+    }
+  }
+
+  @Test func `a second process on the same run is refused with the first one's id`() async throws {
+    try await withTemporaryFolder { folder in
+      let path = folder + "/run"
+      let run = try RunDirectory(path, mode: .create)
+      try AtomicFile.write("epochs: 1\n", to: run.recipe)
+      await #expect(processExitsWith: .success) { [path = path as String] in
+        do throws(RunError) {
+          _ = try RunDirectory(path, mode: .resume)
+          exit(1)
+        } catch {
+          guard case .locked(path, let pid?, _?) = error, pid == getppid() else { exit(2) }
+        }
+      }
+      withExtendedLifetime(run) {}
+    }
+  }
+
+  @Test func `a lock that another program holds is respected, and free once it ends`() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run"
+      try RunTree.make(path)
+      let holder = Process()
+      let output = Pipe()
+      let input = Pipe()
+      holder.executableURL = URL(fileURLWithPath: "/usr/bin/flock")
+      holder.arguments = [path + "/lock", "sh", "-c", "echo held; read line"]
+      holder.standardOutput = output
+      holder.standardInput = input
+      try holder.run()
+      #expect(!output.fileHandleForReading.availableData.isEmpty)
+      #expect(throws: RunError.locked(path: path, pid: nil, host: nil)) {
+        try RunDirectory(path, mode: .resume)
+      }
+      try input.fileHandleForWriting.close()
+      holder.waitUntilExit()
+      #expect(try RunDirectory(path, mode: .resume).path == path)
+    }
+  }
+
+  @Test func `a directory that was moved or replaced is noticed`() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run"
+      let run = try RunDirectory(path, mode: .create)
+      try RunTree.move(path, to: folder + "/elsewhere")
+      #expect(throws: RunError.vanished(path: path)) { try run.checkPresent() }
+      #expect(throws: RunError.vanished(path: path)) {
+        try AtomicFile.write("x", to: run.summary)
+      }
+      try RunTree.make(path)
+      #expect(throws: RunError.vanished(path: path)) { try run.checkPresent() }
+      try RunTree.remove(path)
+      try RunTree.move(folder + "/elsewhere", to: path)
+      try run.checkPresent()
+    }
+  }
+
+  @Test func `a relative path is taken from the current folder`() throws {
+    let error = RunError.noRun(path: FileManager.default.currentDirectoryPath + "/no-such-run")
+    #expect(throws: error) { try RunDirectory("./no-such-run", mode: .resume) }
+  }
+}

@@ -1,0 +1,31 @@
+import Foundation
+import Runs
+import Testing
+
+/// Signals belong to a whole process, so each test has its own.
+struct StopSignalTests {
+  /// Sends a signal to this process, as a terminal does, and gives it up to ten seconds to arrive.
+  private static func send(_ number: Int32) {
+    kill(getpid(), number)
+    for _ in 0..<1000 where !StopSignal.isRequested { usleep(10_000) }
+  }
+
+  @Test func `the first signal is noted and the process goes on`() async {
+    await #expect(processExitsWith: .exitCode(7)) {
+      StopSignal.install()
+      guard !StopSignal.isRequested, StopSignal.name == nil else { exit(1) }
+      Self.send(SIGTERM)
+      guard StopSignal.isRequested, StopSignal.name == "SIGTERM" else { exit(2) }
+      exit(7)
+    }
+  }
+
+  @Test func `the second signal ends the process`() async {
+    await #expect(processExitsWith: .signal(SIGINT)) {
+      StopSignal.install()
+      Self.send(SIGTERM)
+      Self.send(SIGINT)
+      sleep(10)
+    }
+  }
+}

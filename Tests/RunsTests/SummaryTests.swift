@@ -1,0 +1,86 @@
+import Foundation
+import Runs
+import TestSupport
+import Testing
+
+struct SummaryTests {
+  private static func summary(_ trainingSeconds: Double = 12.5) -> RunSummary {
+    RunSummary(
+      recipe: "shapes", seed: 1, epochs: 30, isFinished: true,
+      evaluationProtocol: .init(
+        prompts: "/p/held-out.jsonl", promptCount: 3, imagesPerPrompt: 1, seed: 7, steps: 10,
+        guidance: 1, sampler: "ode", dtype: "float32", weights: "ema", reward: "shapes_strict"),
+      evaluations: [
+        .init(
+          epoch: 0, trainingSeconds: 0,
+          scores: TaggedScores([("counting", 0), ("colors", 1), ("counting", 0)])),
+        .init(
+          epoch: 30, trainingSeconds: 12.5,
+          scores: TaggedScores([("counting", 1), ("colors", 1), ("counting", 0)])),
+      ],
+      phaseSeconds: ["rollout": 8, "update": 4.5], trainingSeconds: trainingSeconds,
+      machine: Machine(device: "cpu", torch: "2.11.0"))
+  }
+
+  @Test func `a score has count, mean and standard error`() {
+    let score = Score([1, 0, 1, 1])
+    #expect(score.count == 4)
+    #expect(score.mean == 0.75)
+    // The sample deviation is 1/2, the root of 4 is 2.
+    #expect(score.standardError == 0.25)
+    #expect(Score([0.5]).standardError == nil)
+    #expect(Score([]).count == 0)
+    #expect(Score([]).mean == 0)
+  }
+
+  @Test func `scores are taken per tag and overall`() {
+    let scores = TaggedScores([("a", 1), ("b", 0), ("a", 0)])
+    #expect(scores.overall.count == 3)
+    #expect(scores.tags.mapValues(\.count) == ["a": 2, "b": 1])
+    #expect(scores.tags["a"]?.mean == 0.5)
+  }
+
+  @Test func `before and after are the first and the last evaluation`() {
+    let summary = Self.summary()
+    #expect(summary.before.tags["counting"]?.mean == 0)
+    #expect(summary.after.tags["counting"]?.mean == 0.5)
+  }
+
+  @Test func `a summary reads back equal, and writes the same bytes each time`() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/summary.json"
+      let summary = Self.summary()
+      try summary.write(to: path)
+      #expect(try RunSummary.read(path) == summary)
+      let bytes = try AtomicFile.read(path)
+      try RunSummary.read(path).write(to: path)
+      #expect(try AtomicFile.read(path) == bytes)
+      let json = try JSONValue.read(path)
+      #expect(json["protocol"]?["images_per_prompt"] == 1)
+      #expect(json["finished"] == true)
+      #expect(json["after"]?["tags"]?["counting"]?["standard_error"]?.number == 0.5)
+      #expect(json["machine"]?["device"] == "cpu")
+    }
+  }
+
+  @Test func `a summary with a number that is not finite is refused`() throws {
+    #expect(throws: RunError.notFinite(path: "s", name: "training_seconds", value: "nan")) {
+      try Self.summary(.nan).text(for: "s")
+    }
+  }
+
+  @Test func `what is not a summary is refused`() throws {
+    try withTemporaryFolder { folder in
+      try AtomicFile.write("{\"format\": 1}", to: folder + "/s")
+      #expect(throws: RunError.self) { try RunSummary.read(folder + "/s") }
+    }
+  }
+
+  @Test func `the machine is described`() {
+    let machine = Machine(device: "cpu", torch: "2.11.0")
+    #expect(machine.cores > 0)
+    #expect(machine.memoryBytes > 0)
+    #expect(!machine.system.isEmpty)
+    #expect(!machine.processor.isEmpty)
+  }
+}
