@@ -33,7 +33,8 @@ struct JSONTests {
 
   @Test(arguments: [
     "", "{", "[1,", "[1 2]", "{\"a\" 1}", "{a:1}", "{\"a\":1,\"a\":2}", "01", "1.", "1e", "-", "+1",
-    "nul", "\"open", "\"\\x\"", "\"\\ud800\"", "\"\\u12\"", "1 2", "[1],", "NaN", "1e999", "\"\u{1}\"",
+    "nul", "\"open", "\"\\x\"", "\"\\ud800\"", "\"\\u12\"", "1 2", "[1],", "NaN", "1e999",
+    "\"\u{1}\"",
   ])
   func `broken JSON is refused`(_ text: String) {
     #expect(throws: RunError.self) { try JSONValue(parsing: text.utf8, path: "x") }

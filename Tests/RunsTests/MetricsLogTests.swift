@@ -84,14 +84,15 @@ struct MetricsLogTests {
   }
 
   @Test(arguments: [Double.nan, .infinity, -.infinity])
-  func `a value that is not finite is refused by name and nothing is written`(_ value: Double) throws
-  {
+  func `a value that is not finite is refused by name and nothing is written`(
+    _ value: Double
+  ) throws {
     try withTemporaryFolder { folder in
       let log = try MetricsLog(folder + "/m", content: .metrics)
       let expected = RunError.notFinite(
         path: log.path, name: "rewards.shapes[1]", value: "\(value)")
       #expect(throws: expected) {
-        try log.append([.init(.rewards, ["shapes": [0, .double(value)]])])
+        try log.append([.init("rewards", ["shapes": [0, .double(value)]])])
       }
       #expect(log.byteCount == 0)
       #expect(try Self.text(log.path).isEmpty)
@@ -101,7 +102,8 @@ struct MetricsLogTests {
   @Test func `a full disk is named`() throws {
     let log = try MetricsLog("/dev/full", content: .metrics)
     #expect(throws: RunError.diskFull(path: "/dev/full")) { try log.append(Self.line(1)) }
-    #expect(RunError.diskFull(path: "/dev/full").description.contains("Nothing written before is lost"))
+    let message = RunError.diskFull(path: "/dev/full").description
+    #expect(message.contains("Nothing written before is lost"))
   }
 
   @Test func `a log whose path is gone or leads elsewhere is named`() throws {

@@ -50,7 +50,8 @@ struct RunDirectoryTests {
       #expect(throws: RunError.notARun(path: folder, found: "thesis.tex")) {
         try RunDirectory(folder, mode: .create)
       }
-      #expect(throws: RunError.notARun(path: folder + "/thesis.tex", found: "a file of that name")) {
+      #expect(throws: RunError.notARun(path: folder + "/thesis.tex", found: "a file of that name"))
+      {
         try RunDirectory(folder + "/thesis.tex", mode: .create)
       }
       #expect(throws: RunError.noRun(path: folder)) { try RunDirectory(folder, mode: .resume) }

@@ -37,7 +37,8 @@ struct RecipeComposer {
     let origin = place(node.mark)
     let absent = RecipeNode(content: .scalar(RecipeScalar(text: "", isPlain: true)), origin: origin)
     if let anchor = node.anchor {
-      report(origin, "anchors and aliases are not allowed (&\(anchor.rawValue)); write the value out")
+      let name = anchor.rawValue
+      report(origin, "anchors and aliases are not allowed (&\(name)); write the value out")
       return absent
     }
     guard depth < Self.deepest else {

@@ -30,7 +30,7 @@ package struct RecipeDocument {
       data = try Data(contentsOf: URL(fileURLWithPath: path))
     } catch {
       let exists = FileManager.default.fileExists(atPath: path)
-      let reason = exists ? "cannot be read: \(error.localizedDescription)" : "there is no such file"
+      let reason = exists ? "cannot be read: \(error.localizedDescription)" : "no such file"
       throw RecipeError([RecipeIssue(origin, reason)])
     }
     guard let text = String(validating: data, as: UTF8.self) else {
@@ -57,7 +57,8 @@ package struct RecipeDocument {
       composer.compose(text) ?? RecipeNode(content: .section([]), origin: start)
     var issues = composer.issues
     if root.isNull { root.content = .section([]) }
-    if case .section = root.content {} else {
+    if case .section = root.content {
+    } else {
       issues.append(root.issue(expected: "a section of key: value lines"))
     }
     for override in overrides {

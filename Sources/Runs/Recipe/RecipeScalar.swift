@@ -38,7 +38,8 @@ struct RecipeScalar {
   /// True for what every reader of YAML would take for a number, in range or not.
   var looksNumeric: Bool {
     guard isPlain, let first = text.utf8.first else { return false }
-    let body = first == UInt8(ascii: "-") || first == UInt8(ascii: "+") ? text.dropFirst() : text[...]
+    let isSigned = first == UInt8(ascii: "-") || first == UInt8(ascii: "+")
+    let body = isSigned ? text.dropFirst() : text[...]
     guard let head = body.utf8.first else { return false }
     let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
     guard digits.contains(head) || head == UInt8(ascii: ".") else { return false }

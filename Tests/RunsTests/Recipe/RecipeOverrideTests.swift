@@ -35,9 +35,18 @@ struct RecipeOverrideTests {
     ("epochs", "--set epochs: write it as key=value, for example epochs=10"),
     ("a..b=1", "--set a..b: a part of the key is empty"),
     ("=1", "--set : a part of the key is empty"),
-    ("text.b=1", "--set text.b: there is no key \"b\" inside the text \"hello\", given at r.yaml:1:7"),
-    ("list.7=1", "--set list.7: \"7\" is no place in the list at r.yaml:2:7; 0 to 1 would be valid"),
-    ("list.x=1", "--set list.x: \"x\" is no place in the list at r.yaml:2:7; 0 to 1 would be valid"),
+    (
+      "text.b=1",
+      #"--set text.b: there is no key "b" inside the text "hello", given at r.yaml:1:7"#
+    ),
+    (
+      "list.7=1",
+      #"--set list.7: "7" is no place in the list at r.yaml:2:7; 0 to 1 would be valid"#
+    ),
+    (
+      "list.x=1",
+      #"--set list.x: "x" is no place in the list at r.yaml:2:7; 0 to 1 would be valid"#
+    ),
   ])
   func `an override that leads nowhere is an error`(_ override: String, _ expected: String) {
     let found = problems("text: hello\nlist: [1, 2]", set: [override]) { root in

@@ -107,7 +107,7 @@ struct RecipeValueTests {
     ("x: {a: 1}", "r.yaml:1:4: x: expected a whole number, found a section"),
     ("x: null", "r.yaml:1:4: x: expected a whole number, found null"),
     ("x:", "r.yaml:1:3: x: expected a whole number, found nothing"),
-    ("x: 99999999999999999999", "r.yaml:1:4: x: expected a whole number, found 99999999999999999999"),
+    ("x: 9999999999999999999", "r.yaml:1:4: x: expected a whole number, found 9999999999999999999"),
     ("x: 0", "r.yaml:1:4: x: must be at least 1, found 0"),
     ("\n  x: 0", "r.yaml:2:6: x: must be at least 1, found 0"),
   ])

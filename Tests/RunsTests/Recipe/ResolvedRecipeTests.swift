@@ -24,7 +24,9 @@ struct ResolvedRecipeTests {
       section.list("pairs", of: .list(of: .int(in: 0...)), default: [[1, 2], []]),
       root.section("hollow").path,
       root.optionalSection("lora")?.path as Any,
-      root.sections("rewards").map { ($0.string("name"), $0.double("weight", in: .any, default: 1)) },
+      root.sections("rewards").map { reward in
+        (reward.string("name"), reward.double("weight", in: .any, default: 1))
+      },
     ]
     return "\(values)"
   }
@@ -83,7 +85,9 @@ struct ResolvedRecipeTests {
   }
 
   @Test func `floating-point numbers keep every bit`() throws {
-    var values: [Double] = [1e-5, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 0.1 + 0.2, -0.0, 1 / 3, 1e16]
+    var values: [Double] = [
+      1e-5, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 0.1 + 0.2, -0.0, 1 / 3, 1e16,
+    ]
     var generator = SystemRandomNumberGenerator()
     while values.count < 500 {
       let value = Double(bitPattern: generator.next())
