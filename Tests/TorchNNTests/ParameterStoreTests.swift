@@ -78,6 +78,21 @@ private func checkpoint() -> [String: Tensor] {
     #expect(source[names[0]]?.floats() == [1, 2, 3, 4, 5, 6])
   }
 
+  @Test func `learning parameters take saved values, all or none`() throws {
+    let store = ParameterStore(.checkpoint(checkpoint(), origin: "w"), trainable: .full)
+    let network = try FeedForward(2, 3, store.root["ff"])
+    var saved = checkpoint().mapValues { Tensor.ones($0.shape) }
+    try store.restore(saved)
+    #expect(network.up.weight.floats() == [1, 1, 1, 1, 1, 1])
+    #expect(network.table.floats() == [1, 2])
+    saved[names[0]] = Tensor.zeros([3, 2])
+    saved[names[3]] = nil
+    #expect(throws: ParameterError.state(key: names[3], problem: "it is missing")) {
+      try store.restore(saved)
+    }
+    #expect(network.up.weight.floats() == [1, 1, 1, 1, 1, 1])
+  }
+
   @Test func `a frozen network shares its memory with the source`() throws {
     let source = checkpoint()
     let network = try FeedForward(

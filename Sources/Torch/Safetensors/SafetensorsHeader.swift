@@ -83,7 +83,8 @@ struct SafetensorsHeader {
       case ("dtype", .string(let text)): type = text
       case ("shape", .array(let elements)): shape = naturals(elements)
       case ("data_offsets", .array(let elements)): offsets = naturals(elements)
-      case ("dtype", _), ("shape", _), ("data_offsets", _): throw invalid("wrong kind of '\(field)'")
+      case ("dtype", _), ("shape", _), ("data_offsets", _):
+        throw invalid("wrong kind of '\(field)'")
       default: throw invalid("unknown field '\(field)'")
       }
     }

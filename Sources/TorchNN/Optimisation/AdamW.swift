@@ -18,6 +18,7 @@ public final class AdamW {
     /// Added to the denominator.
     public var epsilon: Double
 
+    /// Settings with the paper's values where none is given.
     public init(
       learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999,
       weightDecay: Double = 1e-4, epsilon: Double = 1e-8
@@ -97,26 +98,6 @@ extension AdamW {
   ///
   /// - Throws: `ParameterError.state` when a tensor is missing or misshapen; nothing is changed.
   public func restore(_ saved: [String: Tensor]) throws(ParameterError) {
-    try TorchNN.restore(state, from: saved)
-  }
-}
-
-/// Copies saved tensors into `state`, all or none.
-func restore(
-  _ state: [ParameterStore.Named], from saved: [String: Tensor]
-) throws(ParameterError) {
-  for (name, tensor) in state {
-    guard let found = saved[name] else { throw .state(key: name, problem: "it is missing") }
-    guard found.shape == tensor.shape, found.dtype == tensor.dtype else {
-      throw .state(
-        key: name,
-        problem: "found \(found.dtype) \(found.shape), need \(tensor.dtype) \(tensor.shape)")
-    }
-  }
-  withoutGradient {
-    for (name, tensor) in state {
-      guard let found = saved[name] else { continue }
-      tensor.copy_(found)
-    }
+    try restoreAll(state, from: saved)
   }
 }

@@ -2,8 +2,8 @@ public import Torch
 
 /// A smoothed copy of the learning parameters, for evaluation and export.
 ///
-/// After optimizer step n = 0, 1, ... it moves to `decay · average + (1 - decay) · parameter` with
-/// `decay = min(limit, (1 + n) / (10 + n))`; with an `interval` above 1 only after every
+/// After optimizer step n = 0, 1, ... it moves to `decay · average + (1 - decay) · parameter`
+/// with `decay = min(limit, (1 + n) / (10 + n))`; with an `interval` above 1 only after every
 /// `interval`-th step. Always float32.
 public final class ExponentialMovingAverage {
   /// The decay that is never exceeded, in 0 ... 1.
@@ -88,7 +88,7 @@ extension ExponentialMovingAverage {
     guard steps.shape == [1], steps.dtype == .int64 else {
       throw .state(key: "steps", problem: "found \(steps.dtype) \(steps.shape), need int64 [1]")
     }
-    try TorchNN.restore(weights.map { ("average.\($0.name)", $0.tensor) }, from: saved)
+    try restoreAll(weights.map { ("average.\($0.name)", $0.tensor) }, from: saved)
     stepCount = steps.ints()[0]
   }
 }

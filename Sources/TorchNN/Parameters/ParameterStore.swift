@@ -106,6 +106,13 @@ extension ParameterStore {
     }
   }
 
+  /// Gives the learning parameters the values of `saved`, by name; further tensors are left alone.
+  ///
+  /// - Throws: `ParameterError.state` when one is missing or misshapen; nothing is changed.
+  public func restore(_ saved: [String: Tensor]) throws(ParameterError) {
+    try restoreAll(trainable, from: saved)
+  }
+
   /// Stops all learning: no parameter receives gradients any more.
   public func freeze() {
     trainableSelection = .nothing

@@ -27,7 +27,8 @@ struct DamagedHeader: CustomTestStringConvertible, Sendable {
     { .invalidEntry(path: $0, key: "t", problem: problem) }
   }
 
-  static func malformed(_ offset: Int, _ problem: String) -> @Sendable (String) -> SafetensorsError {
+  static func malformed(_ offset: Int, _ problem: String) -> @Sendable (String) -> SafetensorsError
+  {
     { .malformed(path: $0, offset: offset, problem: problem) }
   }
 

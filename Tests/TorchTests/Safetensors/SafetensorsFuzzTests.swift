@@ -5,7 +5,8 @@ import Torch
 
 @Suite struct SafetensorsFuzzTests {
   @Test func `ten thousand mutations give tensors or a typed error, never a crash`() throws {
-    let whole = try [UInt8](Data(contentsOf: URL(filePath: fixture("safetensors/types.safetensors"))))
+    let source = URL(filePath: fixture("safetensors/types.safetensors"))
+    let whole = try [UInt8](Data(contentsOf: source))
     var random = SplitMix64(state: 2508)
     var accepted = 0
     try withTemporaryFolder { folder in
