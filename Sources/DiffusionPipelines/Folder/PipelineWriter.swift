@@ -1,0 +1,101 @@
+public import DiffusionModels
+import FlowMatching
+import Foundation
+import TextTokenizers
+import Torch
+public import TorchNN
+
+/// Writes pipeline folders that `diffusers.StableDiffusion3Pipeline.from_pretrained` loads.
+public enum PipelineWriter {
+  /// Writes a complete pipeline; adapters are left out (`LoRAFolder` writes those).
+  ///
+  /// The folder is written beside its place and renamed into it, so that a reader finds the old one
+  /// or the new one.
+  ///
+  /// - Throws: `PipelineError.unwritable`, `.weights` or `.tokenizer`; an older folder is then
+  ///   unchanged.
+  public static func write(
+    _ pipeline: StableDiffusion3Pipeline, to folder: String
+  ) throws(PipelineError) {
+    let target = URL(fileURLWithPath: folder, isDirectory: true).standardizedFileURL
+    let draft = target.deletingLastPathComponent().appending(
+      path: ".\(target.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier)")
+    do {
+      try makeFolder(draft.path)
+      try writeComponents(of: pipeline, to: draft.path)
+      try replace(target, with: draft)
+    } catch {
+      if FileManager.default.fileExists(atPath: draft.path) {
+        try wrapping({ .unwritable(path: draft.path, reason: $0.localizedDescription) }) {
+          try FileManager.default.removeItem(at: draft)
+        }
+      }
+      throw error
+    }
+  }
+
+  private static func writeComponents(
+    of pipeline: StableDiffusion3Pipeline, to folder: String
+  ) throws(PipelineError) {
+    try writeNetwork(
+      pipeline.transformer.network.configuration, pipeline.transformer.store,
+      folder: "\(folder)/transformer", weights: diffusersWeights)
+    try writeNetwork(
+      pipeline.autoencoder.network.configuration, pipeline.autoencoder.store,
+      folder: "\(folder)/vae", weights: diffusersWeights)
+    for (index, suffix) in textSuffixes.enumerated() {
+      let encoder = pipeline.textEncoders[index]
+      try writeNetwork(
+        encoder.network.configuration, encoder.store,
+        folder: "\(folder)/text_encoder\(suffix)", weights: transformersWeights)
+      try wrapping(PipelineError.tokenizer) { () throws(TokenizerError) in
+        try pipeline.tokenizers[index].write(to: "\(folder)/tokenizer\(suffix)")
+      }
+    }
+    try makeFolder("\(folder)/scheduler")
+    try writeFile("\(folder)/scheduler/scheduler_config.json") {
+      try prettyJSON(pipeline.scheduler)
+    }
+    try writeFile("\(folder)/\(ModelIndex.fileName)") { try ModelIndex.json() }
+  }
+
+  /// Writes one component: `config.json` and `<weights>.safetensors`. The folder is made if needed.
+  ///
+  /// - Throws: `PipelineError.unwritable` or `.weights`.
+  public static func writeNetwork(
+    _ configuration: some ModelConfiguration, _ store: ParameterStore, folder: String,
+    weights: String
+  ) throws(PipelineError) {
+    try makeFolder(folder)
+    try writeFile("\(folder)/config.json") { try configuration.json() + Data("\n".utf8) }
+    try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
+      try Safetensors.write(
+        store.weights.map { ($0.name, $0.tensor.detached()) }, metadata: ["format": "pt"],
+        to: "\(folder)/\(weights).safetensors")
+    }
+  }
+
+  private static func replace(_ target: URL, with draft: URL) throws(PipelineError) {
+    try wrapping({ .unwritable(path: target.path, reason: $0.localizedDescription) }) {
+      if FileManager.default.fileExists(atPath: target.path) {
+        _ = try FileManager.default.replaceItemAt(target, withItemAt: draft)
+      } else {
+        try FileManager.default.moveItem(at: draft, to: target)
+      }
+    }
+  }
+}
+
+/// Makes a folder and those above it.
+func makeFolder(_ path: String) throws(PipelineError) {
+  try wrapping({ .unwritable(path: path, reason: $0.localizedDescription) }) {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+}
+
+/// Writes a small file in one step.
+func writeFile(_ path: String, _ contents: () throws -> Data) throws(PipelineError) {
+  try wrapping({ .unwritable(path: path, reason: $0.localizedDescription) }) {
+    try contents().write(to: URL(fileURLWithPath: path), options: .atomic)
+  }
+}

@@ -1,0 +1,59 @@
+public import DiffusionModels
+public import FlowMatching
+public import TextTokenizers
+public import Torch
+public import TorchNN
+
+/// Why a pipeline folder or an adapter folder cannot be used or written.
+public enum PipelineError: Error, Equatable, CustomStringConvertible {
+  /// A file is missing or cannot be read.
+  case unreadable(path: String, reason: String)
+  /// A file or folder cannot be written.
+  case unwritable(path: String, reason: String)
+  /// A component has another class than the pipeline needs; `found` is nil if it is absent.
+  case wrongClass(path: String, component: String, expected: String, found: String?)
+  /// A key or component that is not known and may change the result.
+  case unknownKey(path: String, key: String)
+  /// A known key with a value that cannot be followed.
+  case unsupported(path: String, key: String, reason: String)
+  /// Two components do not fit together.
+  case inconsistent(path: String, reason: String)
+  /// A component's `config.json`.
+  case model(ModelError)
+  /// A component's weights do not fit its configuration.
+  case parameters(ParameterError)
+  /// A component's weights file.
+  case weights(SafetensorsError)
+  /// A tokenizer's files.
+  case tokenizer(TokenizerError)
+  /// The scheduler's configuration.
+  case scheduler(SchedulerConfigurationError)
+
+  public var description: String {
+    switch self {
+    case .unreadable(let path, let reason): "\(path): cannot be read: \(reason)"
+    case .unwritable(let path, let reason): "\(path): cannot be written: \(reason)"
+    case .wrongClass(let path, let component, let expected, let found):
+      "\(path): '\(component)' is \(found ?? "absent"); the pipeline needs \(expected)"
+    case .unknownKey(let path, let key): "\(path): unknown key '\(key)'"
+    case .unsupported(let path, let key, let reason): "\(path): '\(key)': \(reason)"
+    case .inconsistent(let path, let reason): "\(path): \(reason)"
+    case .model(let error): error.description
+    case .parameters(let error): error.description
+    case .weights(let error): error.description
+    case .tokenizer(let error): error.description
+    case .scheduler(let error): error.description
+    }
+  }
+}
+
+/// Runs `body`, turning its error into the pipeline's by `wrap`.
+func wrapping<Result, Failure: Error>(
+  _ wrap: (Failure) -> PipelineError, _ body: () throws(Failure) -> Result
+) throws(PipelineError) -> Result {
+  do {
+    return try body()
+  } catch {
+    throw wrap(error)
+  }
+}
