@@ -154,6 +154,13 @@ struct CheckpointStoreTests {
       #expect(throws: RunError.vanished(path: folder + "/checkpoints")) {
         try store.save(1) { _ in }
       }
+      try RunTree.move(folder + "/moved", to: folder + "/checkpoints")
+      #expect(throws: RunError.vanished(path: folder + "/checkpoints")) {
+        try store.save(1) { path in
+          try RunTree.move(folder + "/checkpoints", to: folder + "/moved")
+          try AtomicFile.write("x", to: path + "/state.json")
+        }
+      }
     }
   }
 

@@ -59,6 +59,7 @@ package final class CheckpointStore {
     } catch {
       // The error that counts is the first; leftovers are cleared when the run is opened again.
       do throws(RunError) { try FileTree.remove(temporary) } catch _ {}
+      guard try FileTree.isFolder(folder) else { throw .vanished(path: folder) }
       throw error
     }
     sound[number] = true

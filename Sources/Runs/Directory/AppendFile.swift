@@ -15,6 +15,8 @@ final class AppendFile {
     identity = try file.status()
     self.path = path
     byteCount = identity.byteCount
+    // The name of a new file must be on the disk before a checkpoint counts on its content.
+    try FileTree.synchronize(folder: FileTree.parent(of: path))
     guard let length else { return }
     guard length <= byteCount else {
       throw .logMismatch(path: path, offset: length, reason: "it has only \(byteCount) bytes")

@@ -6,7 +6,7 @@
 
 /// Operations on folders, each with typed errors.
 enum FileTree {
-  /// Makes a folder and what leads to it; one that exists is left as it is.
+  /// Makes a folder and what leads to it, durably; one that exists is left as it is.
   static func makeFolder(_ path: String) throws(RunError) {
     if try isFolder(path) { return }
     if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
@@ -19,6 +19,7 @@ enum FileTree {
       throw RunError.system(
         path: path, operation: "make the folder", reason: "a file has that name")
     }
+    try synchronize(folder: parent(of: path))
   }
 
   /// Whether a folder is at the path.

@@ -89,7 +89,7 @@ package struct RecipeDocument {
     if case .section(let found) = root.content { entries = found }
     let section = RecipeSection(path: "", origin: root.origin, entries: entries, reading: reading)
     let settings = body(section)
-    section.finish()
+    section.finish(root: section)
     guard reading.issues.isEmpty else { throw RecipeError(reading.issues) }
     return Recipe(
       settings: settings, resolved: ResolvedRecipe(section), warnings: reading.warnings)

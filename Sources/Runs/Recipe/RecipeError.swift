@@ -20,9 +20,10 @@ package struct RecipeError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The issues, the file's from top to bottom, then those of `--set`; never empty.
   package let issues: [RecipeIssue]
 
-  /// Sorts the issues by place.
+  /// Sorts the issues by place and keeps one of those that are the same.
   package init(_ issues: [RecipeIssue]) {
-    let ranked = issues.enumerated().map { offset, issue in
+    var seen: Set<RecipeIssue> = []
+    let ranked = issues.filter { seen.insert($0).inserted }.enumerated().map { offset, issue in
       let (file, line, column) = issue.origin.order
       return (rank: (file, line, column, offset), issue: issue)
     }

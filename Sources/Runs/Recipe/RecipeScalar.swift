@@ -35,7 +35,7 @@ struct RecipeScalar {
     return value
   }
 
-  /// True for what every reader of YAML would take for a number, in range or not.
+  /// True for a decimal number, in range or not, its `_` in the right places or not.
   var looksNumeric: Bool {
     guard isPlain, let first = text.utf8.first else { return false }
     let isSigned = first == UInt8(ascii: "-") || first == UInt8(ascii: "+")
@@ -43,8 +43,8 @@ struct RecipeScalar {
     guard let head = body.utf8.first else { return false }
     let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
     guard digits.contains(head) || head == UInt8(ascii: ".") else { return false }
-    return body.utf8.contains(where: digits.contains)
-      && body.utf8.allSatisfy { digits.contains($0) || "._eE+-".utf8.contains($0) }
+    return body.utf8.allSatisfy { digits.contains($0) || "._eE+-".utf8.contains($0) }
+      && Double(text.filter { $0 != "_" }) != nil
   }
 
   /// The scalar in words, for "expected …, found …".

@@ -12,12 +12,14 @@ package final class RecipeSection {
   /// What has been read so far, in order.
   private(set) var resolved: [(key: String, value: ResolvedValue)] = []
 
-  private let entries: [RecipeEntry]
-  private let reading: RecipeReading
+  let entries: [RecipeEntry]
+  let reading: RecipeReading
   /// True when the section could not be read at all: nothing more is reported about it.
-  private let isBroken: Bool
-  private var asked: [String] = []
-  private var children: [RecipeSection] = []
+  let isBroken: Bool
+  /// The keys that getters have asked for, in order.
+  private(set) var asked: [String] = []
+  /// The sections below that have been asked for.
+  private(set) var children: [RecipeSection] = []
 
   init(
     path: String, origin: RecipeOrigin, entries: [RecipeEntry], reading: RecipeReading,
@@ -137,20 +139,11 @@ package final class RecipeSection {
     RecipeReading.normalised(path, in: reading.folder)
   }
 
-  /// Reports every key that was given but never asked for, here and below.
-  func finish() {
-    guard !isBroken else { return }
-    for entry in entries where !asked.contains(entry.key) {
-      reading.issues.append(RecipeIssue(entry.keyOrigin, unknown(entry.key)))
-    }
-    for child in children { child.finish() }
-  }
-
   // MARK: - Reading one key
 
   private func entry(_ key: String) -> RecipeEntry? { entries.first { $0.key == key } }
 
-  private func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+  func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
   private func ask(_ key: String) {
     if !asked.contains(key) { asked.append(key) }
@@ -198,16 +191,6 @@ package final class RecipeSection {
   private func fail(_ issue: RecipeIssue, _ key: String) {
     guard !isBroken else { return }
     reading.issues.append(RecipeIssue(issue.origin, "\(name(key)): \(issue.message)"))
-  }
-
-  private func unknown(_ key: String) -> String {
-    let place = path.isEmpty ? "" : " in \"\(path)\""
-    let missing = asked.filter { !isGiven($0) }
-    if let near = nearest(to: key, among: missing) ?? nearest(to: key, among: asked) {
-      return "unknown key \"\(key)\"\(place); did you mean \"\(near)\"?"
-    }
-    let valid = asked.isEmpty ? "it takes no keys" : "valid: " + asked.joined(separator: ", ")
-    return "unknown key \"\(key)\"\(place); \(valid)"
   }
 }
 

@@ -23,6 +23,26 @@ struct RecipeStrictnessTests {
     #expect(found == [#"r.yaml:1:1: unknown key "colour"; valid: epochs, seed"#])
   }
 
+  @Test func `an unknown key that belongs to another section is sent there`() {
+    let found = problems("learning_rate: 1\noptimizer: {}") { root in
+      _ = root.int("seed", in: 0..., default: 0)
+      _ = root.section("optimizer").double("learning_rate", in: .any, default: 1)
+    }
+    #expect(
+      found == [
+        #"r.yaml:1:1: unknown key "learning_rate"; did you mean "optimizer.learning_rate"?"#
+      ])
+  }
+
+  @Test func `a key that is read twice is reported once, and a section stays the same`() throws {
+    let found = problems("a: x\ns: {b: 1, c: 2}") { root in
+      _ = (root.int("a", in: 0...), root.int("a", in: 0...), root.bool("missing"))
+      _ = (root.bool("missing"), root.section("s").int("b", in: 0...))
+      _ = root.section("s").int("c", in: 0...)
+    }
+    #expect(found.count == 2, "\(found)")
+  }
+
   @Test func `all errors of a recipe are reported at once, from top to bottom`() {
     let text = "b: x\na: y\nsection:\n  c: 9\n  unknown: 1\n"
     let found = problems(text, set: ["d=z"]) { root in

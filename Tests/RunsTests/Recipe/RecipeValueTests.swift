@@ -11,6 +11,7 @@ struct RecipeValueTests {
       whole: 2
       name: a plain text
       quoted: "12"
+      date: 2026-01-02
       on: true
       off: False
       fruit: dark_cherry
@@ -27,6 +28,7 @@ struct RecipeValueTests {
       #expect(root.double("whole", in: 0...2) == 2)
       #expect(root.string("name") == "a plain text")
       #expect(root.string("quoted") == "12")
+      #expect(root.string("date") == "2026-01-02")
       #expect(root.bool("on"))
       #expect(!root.bool("off"))
       #expect(root.choice("fruit") as Fruit == .darkCherry)
