@@ -56,8 +56,8 @@ package struct SHA256 {
               bigEndian: block.loadUnaligned(fromByteOffset: 4 * t, as: UInt32.self))
           }
           for t in 16..<64 {
-            let s0 = Self.turn(w[t - 15], 7) ^ Self.turn(w[t - 15], 18) ^ (w[t - 15] >> 3)
-            let s1 = Self.turn(w[t - 2], 17) ^ Self.turn(w[t - 2], 19) ^ (w[t - 2] >> 10)
+            let s0 = Self.turn(w[t - 15], 7) ^ Self.turn(w[t - 15], 18) ^ (w[t - 15] &>> 3)
+            let s1 = Self.turn(w[t - 2], 17) ^ Self.turn(w[t - 2], 19) ^ (w[t - 2] &>> 10)
             w[t] = w[t - 16] &+ s0 &+ w[t - 7] &+ s1
           }
           var (a, b, c, d) = (state[0], state[1], state[2], state[3])
@@ -71,8 +71,14 @@ package struct SHA256 {
             (h, g, f, e) = (g, f, e, d &+ first)
             (d, c, b, a) = (c, b, a, first &+ sum0 &+ majority)
           }
-          for (index, value) in [a, b, c, d].enumerated() { state[index] &+= value }
-          for (index, value) in [e, f, g, h].enumerated() { state[index + 4] &+= value }
+          state[0] &+= a
+          state[1] &+= b
+          state[2] &+= c
+          state[3] &+= d
+          state[4] &+= e
+          state[5] &+= f
+          state[6] &+= g
+          state[7] &+= h
         }
       }
     }
@@ -80,7 +86,7 @@ package struct SHA256 {
 
   @inline(__always)
   private static func turn(_ word: UInt32, _ count: UInt32) -> UInt32 {
-    (word >> count) | (word << (32 - count))
+    (word &>> count) | (word &<< (32 &- count))
   }
 
   /// The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
