@@ -14,11 +14,16 @@ struct LowRankAdapter {
 
   /// Adds the update to the layer's output. `[*, in]`, `[*, out]` -> `[*, out]` of `output`'s type
   ///
-  /// A base in half precision is added in float32 and rounded once, as PEFT does.
+  /// A base in half precision is added in float32 and rounded once, as PEFT does; a float32
+  /// `output` is overwritten, which no derivative of a linear layer minds.
   func callAsFunction(_ input: Tensor, addedTo output: Tensor) -> Tensor {
     guard power.isOn else { return output }
     let hidden = input.to(.float32).linear(weight: down, bias: nil)
     let update = hidden.linear(weight: up, bias: nil)
-    return output.adding(update, scale: scale).to(output.dtype)
+    guard output.dtype == .float32 else {
+      return output.adding(update, scale: scale).to(output.dtype)
+    }
+    output.add_(update, scale: scale)
+    return output
   }
 }
