@@ -85,6 +85,9 @@ let package = Package(
         "ImageFiles", "Rewards", "Runs", "ShapeScenes", argumentParser,
       ],
       swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "points", dependencies: ["TempFlow"], path: "Examples/points",
+      swiftSettings: swiftSettings),
     .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
     .testTarget(name: "PackageTests", swiftSettings: swiftSettings),
     tests("TorchTests", ["Torch"]),
@@ -95,7 +98,7 @@ let package = Package(
     tests("TorchNNTests", ["Torch", "TorchNN"]),
     tests("FlowMatchingTests", ["Torch", "FlowMatching"]),
     tests("DiffusionModelsTests", ["Torch", "TorchNN", "DiffusionModels"]),
-    tests("TempFlowTests", ["Torch", "FlowMatching", "TempFlow"]),
+    tests("TempFlowTests", ["Torch", "FlowMatching", "TempFlow", "points"]),
     tests(
       "DiffusionPipelinesTests",
       ["Torch", "TorchNN", "DiffusionModels", "DiffusionPipelines", "FlowMatching", "ImageFiles"]),

@@ -40,16 +40,24 @@ public enum RewardCombination: String, Hashable, Sendable, CaseIterable {
 /// How rewards become advantages.
 public struct AdvantageSettings: Hashable, Sendable {
   /// Which rows are compared.
-  public var group = AdvantageGroup.seed
+  public var group: AdvantageGroup
   /// How several rewards are combined.
-  public var combination = RewardCombination.weightedSum
+  public var combination: RewardCombination
   /// One weight per reward.
-  public var weights: [Double] = [1]
+  public var weights: [Double]
   /// Advantages are limited to ±clip; nil does not limit them.
-  public var clip: Double? = 5
+  public var clip: Double?
 
-  /// One reward, compared within a seed, limited to ±5.
-  public init() {}
+  /// By default one reward, compared within a seed, limited to ±5.
+  public init(
+    group: AdvantageGroup = .seed, combination: RewardCombination = .weightedSum,
+    weights: [Double] = [1], clip: Double? = 5
+  ) {
+    self.group = group
+    self.combination = combination
+    self.weights = weights
+    self.clip = clip
+  }
 }
 
 /// Advantages of a batch, row by row.

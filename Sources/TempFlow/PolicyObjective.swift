@@ -22,14 +22,22 @@ public struct PolicyObjective: Hashable, Sendable {
   }
 
   /// eps, half the width of the range in which the ratio is trusted.
-  public var clipRange = 1e-4
+  public var clipRange: Double
   /// beta, the pull towards the reference; 0 needs no reference.
-  public var klWeight = 0.0
+  public var klWeight: Double
   /// How steps are weighted.
-  public var weighting = Weighting.noiseAware
+  public var weighting: Weighting
   /// How the ratio is formed.
-  public var ratio = Ratio.plain
+  public var ratio: Ratio
 
-  /// TempFlow-GRPO's loss with a clip range of 1e-4 and no pull.
-  public init() {}
+  /// By default TempFlow-GRPO's loss with a clip range of 1e-4 and no pull.
+  public init(
+    clipRange: Double = 1e-4, klWeight: Double = 0, weighting: Weighting = .noiseAware,
+    ratio: Ratio = .plain
+  ) {
+    self.clipRange = clipRange
+    self.klWeight = klWeight
+    self.weighting = weighting
+    self.ratio = ratio
+  }
 }
