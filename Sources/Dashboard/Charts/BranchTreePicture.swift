@@ -16,7 +16,9 @@ package struct BranchTreePicture {
     self.imageLink = imageLink
   }
 
-  private static let width = 960.0
+  /// Least width; trees of many steps are wider.
+  private static let leastWidth = 960.0
+  private static let leastPitch = 84.0
   private static let margin = 34.0
   private static let caption = 17.0
 
@@ -42,6 +44,7 @@ package struct BranchTreePicture {
 
   /// Places and sizes that every part of the picture uses.
   private struct Layout {
+    var width: Double
     var pitch: Double
     var tile: Double
     var trunk: Double
@@ -49,7 +52,9 @@ package struct BranchTreePicture {
 
     init(columns: [Column]) {
       let count = Double(max(1, columns.count))
-      pitch = (BranchTreePicture.width - 2 * BranchTreePicture.margin - 70) / count
+      let margins = 2 * BranchTreePicture.margin + 70
+      width = max(BranchTreePicture.leastWidth, count * BranchTreePicture.leastPitch + margins)
+      pitch = (width - margins) / count
       tile = min(60, max(28, pitch * 0.42))
       let row = tile + BranchTreePicture.caption
       let above = Double(columns.map(\.above).max() ?? 0)
@@ -75,12 +80,15 @@ package struct BranchTreePicture {
     }
   }
 
+  /// Least width at which the picture can be read, pixels.
+  package var readableWidth: Int { Int(Layout(columns: columns).width * 0.79) }
+
   /// The picture; `id` is unique on the page.
   package func picture(id: String) -> Markup {
     let columns = columns
     let layout = Layout(columns: columns)
     return Shape.picture(
-      id: id, width: BranchTreePicture.width, height: layout.height,
+      id: id, width: layout.width, height: layout.height,
       title: "Branch tree of the prompt “\(tree.prompt)”", description: description
     ) {
       trunkLine(layout)
@@ -98,7 +106,7 @@ package struct BranchTreePicture {
     element("g") {
       Shape.line(
         "trunk", (4, layout.trunk),
-        (BranchTreePicture.width - BranchTreePicture.margin - layout.tile, layout.trunk))
+        (layout.width - BranchTreePicture.margin - layout.tile, layout.trunk))
       Shape.label("quiet", 4, 14, "↑ better than the group", anchor: "start")
       Shape.label("quiet", 4, layout.height - 6, "↓ worse than the group", anchor: "start")
     }
@@ -160,7 +168,7 @@ package struct BranchTreePicture {
 
   private func trunkEnd(_ layout: Layout) -> Markup {
     let corner = (
-      x: BranchTreePicture.width - BranchTreePicture.margin - layout.tile,
+      x: layout.width - BranchTreePicture.margin - layout.tile,
       y: layout.trunk - layout.tile / 2
     )
     return element("g") {

@@ -10,7 +10,7 @@ struct ChartFrame {
   private static let legendRow = 18.0
   private static let plotHeight = 196.0
   /// Width of one letter of the legend; system fonts at 12 px stay under it.
-  private static let letter = 6.6
+  private static let letter = 7.0
 
   let x: Axis
   let y: Axis

@@ -14,13 +14,13 @@ enum ChartStyle {
   private static let variables: StaticString = """
     :root{color-scheme:light dark;--page:#ffffff;--card:#f5f7fa;--ink:#1c2430;--muted:#5a6675;\
     --rule:#dde3ea;--s0:#2360c5;--s1:#c4520a;--s2:#13805a;--s3:#8b3db8;--s4:#8a6a00;--s5:#5a6675;\
-    --good:#0f7b53;--bad:#c0392b;--even:#8a94a3}
+    --s6:#0b7a91;--s7:#b8336a;--s8:#7a4b2a;--good:#0f7b53;--bad:#c0392b;--even:#8a94a3}
     @media (prefers-color-scheme:dark){:root{--page:#12161c;--card:#1a2029;--ink:#e7ecf3;\
     --muted:#a0acbb;--rule:#303945;--s0:#78a9ff;--s1:#ff9d5c;--s2:#4fd0a0;--s3:#d59bf6;\
-    --s4:#e3c04d;--s5:#a0acbb;--good:#4fd0a0;--bad:#ff8a7a;--even:#8490a0}}
+    --s4:#e3c04d;--s5:#a0acbb;--s6:#5cc8de;--s7:#f58ab5;--s8:#c79a78;--good:#4fd0a0;--bad:#ff8a7a;--even:#8490a0}}
     @media print{:root{color-scheme:light;--page:#ffffff;--card:#ffffff;--ink:#000000;--muted:#444444;\
     --rule:#cccccc;--s0:#2360c5;--s1:#c4520a;--s2:#13805a;--s3:#8b3db8;--s4:#8a6a00;--s5:#5a6675;\
-    --good:#0f7b53;--bad:#c0392b;--even:#8a94a3}}
+    --s6:#0b7a91;--s7:#b8336a;--s8:#7a4b2a;--good:#0f7b53;--bad:#c0392b;--even:#8a94a3}}
 
     """
 
@@ -42,7 +42,8 @@ enum ChartStyle {
     .line.s3{stroke:var(--s3);stroke-dasharray:10 4 2 4}\
     .line.s4{stroke:var(--s4);stroke-dasharray:4 3}.line.s5{stroke:var(--s5)}
     .fill0{fill:var(--s0)}.fill1{fill:var(--s1)}.fill2{fill:var(--s2)}.fill3{fill:var(--s3)}\
-    .fill4{fill:var(--s4)}.fill5{fill:var(--s5)}
+    .fill4{fill:var(--s4)}.fill5{fill:var(--s5)}.fill6{fill:var(--s6)}.fill7{fill:var(--s7)}\
+    .fill8{fill:var(--s8)}
     .before{fill:var(--even)}.after{fill:var(--s0)}
     .good{color:var(--good)}.bad{color:var(--bad)}.even{color:var(--even)}
 

@@ -36,7 +36,7 @@ package struct StackedBar {
         let start = shares[..<index].reduce(0, +) * StackedBar.width
         let width = shares[index] * StackedBar.width
         Shape.rectangle(
-          "fill\(index % 6)", x: start, y: 0, width: max(0, width - 2), height: StackedBar.height,
+          StackedBar.fill(index), x: start, y: 0, width: max(0, width - 2), height: StackedBar.height,
           corner: 3, title: "\(part.name): \(Figures.percent(shares[index]))")
         if width > 90 {
           Shape.label(
@@ -47,38 +47,43 @@ package struct StackedBar {
     }
   }
 
-  /// The bar with its caption and a table of the parts, each with its colour.
-  package func figure(id: String, amount: (Double) -> String) -> Markup {
-    element("figure", ["class": "wide"]) {
+  /// The bar with its caption.
+  package func figure(id: String) -> Markup {
+    element("figure") {
       element("figcaption") { title }
       picture(id: id)
-      element("div", ["class": "scroll", "tabindex": "0"]) {
-        element("table", ["class": "parts"]) {
-          element("thead") {
-            element("tr") {
-              for name in ["Phase", "Time", "Share"] { element("th", ["scope": "col"]) { name } }
+    }
+  }
+
+  /// The parts as a table, each with its colour.
+  package func table(amount: (Double) -> String) -> Markup {
+    element("table") {
+      element("thead") {
+        element("tr") {
+          for name in ["Phase", "Time", "Share"] { element("th", ["scope": "col"]) { name } }
+        }
+      }
+      element("tbody") {
+        for (index, part) in parts.enumerated() {
+          element("tr") {
+            element("th", ["scope": "row"]) {
+              swatch(index)
+              part.name
             }
-          }
-          element("tbody") {
-            for (index, part) in parts.enumerated() {
-              element("tr") {
-                element("th", ["scope": "row"]) {
-                  swatch(index)
-                  part.name
-                }
-                element("td") { amount(part.amount) }
-                element("td") { Figures.percent(total > 0 ? part.amount / total : 0) }
-              }
-            }
+            element("td") { amount(part.amount) }
+            element("td") { Figures.percent(total > 0 ? part.amount / total : 0) }
           }
         }
       }
     }
   }
 
+  /// Class of a part's colour; nine colours, then again from the first.
+  private static func fill(_ index: Int) -> String { "fill\(index % 9)" }
+
   private func swatch(_ index: Int) -> Markup {
     element(
       "svg", ["class": "swatch", "viewBox": "0 0 10 10", "aria-hidden": "true"]
-    ) { Shape.rectangle("fill\(index % 6)", x: 0, y: 0, width: 10, height: 10, corner: 2) }
+    ) { Shape.rectangle(StackedBar.fill(index), x: 0, y: 0, width: 10, height: 10, corner: 2) }
   }
 }

@@ -21,6 +21,9 @@ package enum Figures {
     return String(format: "%.\(decimals)f", value)
   }
 
+  /// A setting as people write it: no zeros at the end, such as `4.5`, `1` or `0.03`.
+  package static func setting(_ value: Double) -> String { String(format: "%.6g", value) }
+
   /// A share in 0...1 as a percentage, such as `39.5 %`.
   package static func percent(_ share: Double) -> String { "\(fixed(share * 100, 1)) %" }
 

@@ -25,7 +25,7 @@ package struct AccuracyTable {
   /// What was measured, and how.
   private var title: String {
     let way = summary.evaluationProtocol
-    let guidance = way.guidance == 1 ? "" : ", guidance \(Figures.short(way.guidance))"
+    let guidance = way.guidance == 1 ? "" : ", guidance \(Figures.setting(way.guidance))"
     return "Held-out \(way.reward) after \(summary.epochs) epochs "
       + "(\(way.promptCount) prompts, \(way.weights) weights, \(way.steps) steps, "
       + "\(way.sampler)\(guidance), seed \(way.seed); mean ± standard error)"

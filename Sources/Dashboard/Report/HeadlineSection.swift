@@ -15,7 +15,7 @@ struct HeadlineSection {
           card("Training time", Figures.duration(run.timings.training), perEpoch())
         }
         if run.imageCount > 0 {
-          card("Images learned from", Figures.count(run.imageCount), perSecond())
+          card("Images scored", Figures.count(run.imageCount), perSecond())
         }
       },
       protocolLine() ?? .fragment([]),
@@ -64,8 +64,8 @@ struct HeadlineSection {
       run.epochs.count > 1
     else { return nil }
     return card(
-      "Training reward, first → last epoch",
-      "\(Figures.fixed(first, 2)) → \(Figures.fixed(last, 2))", "mean over the epoch's images")
+      "Training reward",
+      "\(Figures.fixed(first, 2)) → \(Figures.fixed(last, 2))", "first → last epoch's mean")
   }
 
   private func updates() -> String {
@@ -103,7 +103,7 @@ struct HeadlineSection {
     return element("p", ["class": "quiet"]) {
       "Protocol: \(way.reward) on \(way.promptCount) held-out prompts, \(images) each; "
       "\(way.weights == "ema" ? "EMA" : way.weights) weights, \(way.sampler.uppercased()) with "
-      "\(way.steps) steps, guidance \(Figures.short(way.guidance)), seed \(way.seed), \(way.dtype). "
+      "\(way.steps) steps, guidance \(Figures.setting(way.guidance)), seed \(way.seed), \(way.dtype). "
       "The same prompts and noise every time; ± is the standard error over prompts."
     }
   }

@@ -41,7 +41,7 @@ struct HealthSection {
       ].filter { !$0.points.isEmpty })
     chart.scale = .logarithmic
     if let clip = run.setting("loss.clip_range").flatMap(Double.init), clip > 0 {
-      chart.references = [(clip, "clip range \(Figures.short(clip))")]
+      chart.references = [(clip, "clip range \(Figures.setting(clip))")]
     }
     return chart
   }
@@ -51,7 +51,7 @@ struct HealthSection {
     if let limit = run.setting("optimizer.gradient_norm").flatMap(Double.init), limit > 0,
       let largest = chart.series[0].points.map(\.y).max(), limit <= 4 * largest
     {
-      chart.references = [(limit, "clipped above \(Figures.short(limit))")]
+      chart.references = [(limit, "clipped above \(Figures.setting(limit))")]
     }
     return chart
   }

@@ -16,13 +16,12 @@ package enum PageStyle {
     p{margin:8px 0;max-width:72ch}.quiet{color:var(--muted)}
     .notice{background:var(--card);border-left:4px solid var(--s1);padding:10px 16px;\
     border-radius:0 6px 6px 0;margin:16px 0;max-width:none}
-    .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:14px;\
-    margin:24px 0 14px;padding:0;list-style:none}
+    .cards{display:flex;flex-wrap:wrap;gap:14px;margin:24px 0 14px;padding:0;list-style:none}
     .cards li{background:var(--card);border:1px solid var(--rule);border-radius:10px;\
-    padding:14px 18px}
-    .cards li.lead{grid-column:span 2}
+    padding:14px 18px;flex:1 1 150px}
+    .cards li.lead{flex:2 1 310px}
     .cards .what{display:block;color:var(--muted);font-size:13.5px}
-    .cards .much{display:block;font-size:25px;font-weight:650;line-height:1.3;\
+    .cards .much{display:block;font-size:23px;white-space:nowrap;font-weight:650;line-height:1.3;\
     font-variant-numeric:tabular-nums;letter-spacing:-.01em}
     .cards .lead .much{font-size:34px}.cards .more{color:var(--muted);font-size:13.5px}
     .rise{color:var(--good)}.fall{color:var(--bad)}
@@ -47,7 +46,7 @@ package enum PageStyle {
 
   private static let pictures: StaticString = """
     figure{margin:16px 0 8px}figcaption{font-weight:600;font-size:15px;margin:0 0 8px}
-    .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));\
+    .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));\
     gap:10px 36px}
     .picture .name{font-size:12.5px}.picture .onfill{fill:var(--page);font-size:15px;\
     font-weight:600}
@@ -58,27 +57,26 @@ package enum PageStyle {
     .frame{fill:none;stroke:currentColor;stroke-width:2.5}
     .missing{fill:none;stroke:var(--muted);stroke-dasharray:3 3}
     .picture .score{fill:currentColor;font-size:11px;font-weight:600}
-    .tree{min-width:760px}
     .samples{display:grid;grid-template-columns:repeat(auto-fill,minmax(190px,1fr));gap:20px 18px;\
     margin:16px 0;padding:0;list-style:none}
     .samples li{break-inside:avoid}
     .pair{display:grid;grid-template-columns:1fr 1fr;gap:6px}
     .pair div{position:relative}
-    .pair img{width:100%;display:block;border-radius:5px;border:1px solid var(--rule);\
+    .pair img{width:100%;height:auto;display:block;border-radius:5px;border:1px solid var(--rule);\
     image-rendering:pixelated}
     .pair .mark{font-size:12.5px;color:var(--muted);display:flex;justify-content:space-between}
-    .mark b{font-weight:650}.mark .good{color:var(--good)}.mark .bad{color:var(--bad)}
+    .mark b{font-weight:700;font-size:15px;line-height:1.3}.mark .good{color:var(--good)}.mark .bad{color:var(--bad)}
     .samples p{font-size:13.5px;line-height:1.4;margin:5px 0 0}
     .absent{aspect-ratio:1;border:1px dashed var(--muted);border-radius:5px;color:var(--muted);\
     font-size:12.5px;display:grid;place-items:center;text-align:center}
     @media (max-width:520px){body{font-size:15px}main,header,footer{padding:0 14px}\
-    header{padding-top:22px}h1{font-size:24px}.cards{grid-template-columns:1fr 1fr;gap:10px}\
-    .cards li{padding:11px 13px}.cards .much{font-size:20px}.cards .lead .much{font-size:27px}\
+    header{padding-top:22px}h1{font-size:24px}.cards{gap:10px}\
+    .cards li{padding:11px 13px;flex-basis:40%}.cards li.lead{flex-basis:100%}.cards .much{font-size:20px}.cards .lead .much{font-size:27px}\
     .samples{grid-template-columns:1fr 1fr;gap:16px 14px}dl{grid-template-columns:1fr}\
-    dt{margin-top:6px}}
+    dt{margin-top:6px}table{font-size:13px}th,td{padding-right:9px}}
     @media print{body{font-size:11pt}main,header,footer{max-width:none;padding:0}\
     h2{break-after:avoid}figure,table,.cards li{break-inside:avoid}.charts{grid-template-columns:\
-    1fr 1fr}.tree{min-width:0}.scroll{overflow:visible}pre{white-space:pre-wrap}nav,details{\
+    1fr 1fr}.tree{min-width:0!important}.scroll{overflow:visible}pre{white-space:pre-wrap}nav,details{\
     display:none}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 
     """

@@ -8,15 +8,22 @@ struct TimeSection {
       return element("p", ["class": "notice"]) { "No times have been recorded yet." }
     }
     let total = parts.map(\.amount).reduce(0, +)
+    let bar = StackedBar(title: "The whole run, \(Figures.duration(total))", parts: parts)
     return .fragment([
-      StackedBar(title: "The whole run, \(Figures.duration(total))", parts: parts)
-        .figure(id: "phases", amount: Figures.duration),
-      element("p", ["class": "quiet"]) {
-        "text: prompts to embeddings; rollout: denoising; decode: latents to images; reward: "
-        "waiting for scores; learning: forward, backward and optimizer; other: the rest of an "
-        "epoch."
+      bar.figure(id: "phases"),
+      element("div", ["class": "charts"]) {
+        element("div") {
+          element("div", ["class": "scroll", "tabindex": "0"]) {
+            bar.table(amount: Figures.duration)
+          }
+          element("p", ["class": "quiet"]) {
+            "text: prompts to embeddings; rollout: denoising; decode: latents to images; reward: "
+            "waiting for scores; learning: forward, backward and optimizer; other: the rest of "
+            "an epoch."
+          }
+        }
+        if !run.timings.epochs.isEmpty { perEpoch().figure(id: "seconds") }
       },
-      element("div", ["class": "charts"]) { perEpoch().figure(id: "seconds") },
     ])
   }
 
@@ -24,10 +31,13 @@ struct TimeSection {
     let epochs = run.timings.epochs
     var series = [
       LineChart.Series(
-        "whole epoch", epochs.map { .init(x: Double($0.epoch), y: $0.total) }, style: 5)
+        "whole epoch", epochs.map { .init(x: Double($0.epoch), y: $0.total) }, style: 0)
     ]
-    for (style, name) in ["rollout", "decode", "learning"].enumerated() {
-      guard let index = Timings.phases.firstIndex(where: { $0.name == name }) else { continue }
+    let parts = run.timings.parts
+    for (index, name) in Timings.phases.map(\.name).enumerated()
+    where ["rollout", "decode", "learning"].contains(name) {
+      // The colour that the phase has in the bar above.
+      guard let style = parts.firstIndex(where: { $0.name == name }), style < 6 else { continue }
       series.append(
         .init(
           name, epochs.map { .init(x: Double($0.epoch), y: $0.phases[index]) }, style: style))

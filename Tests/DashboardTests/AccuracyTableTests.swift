@@ -1,0 +1,25 @@
+import Dashboard
+import Runs
+import Testing
+
+struct AccuracyTableTests {
+  @Test func `the table lists tags in GenEval's order, aligned, with counts and the whole last`() {
+    let text = AccuracyTable(SyntheticRun("demo").summary()).text
+    #expect(
+      text == """
+        Held-out shapes_strict after 40 epochs (500 prompts, ema weights, 8 steps, ode, seed 1; \
+        mean ± standard error)
+
+                        prompts          before           after   change
+        ----------------------------------------------------------------
+        single_object        84   0.750 ± 0.048   0.905 ± 0.032   +0.155
+        two_object           84   0.417 ± 0.054   0.571 ± 0.054   +0.155
+        counting             83   0.301 ± 0.051   0.458 ± 0.055   +0.157
+        colors               83   0.494 ± 0.055   0.735 ± 0.049   +0.241
+        position             83   0.133 ± 0.037   0.289 ± 0.050   +0.157
+        color_attr           83   0.193 ± 0.044   0.434 ± 0.055   +0.241
+        ----------------------------------------------------------------
+        all                 500   0.382 ± 0.022   0.566 ± 0.022   +0.184
+        """)
+  }
+}

@@ -1,0 +1,189 @@
+import Dashboard
+import Foundation
+import Runs
+import Testing
+
+struct ReportTests {
+  private func page(_ folder: String) throws -> String {
+    try String(contentsOfFile: folder + "/report.html", encoding: .utf8)
+  }
+
+  @Test func `a finished run gives one page that needs nothing else`() throws {
+    try withTemporaryFolder { folder in
+      let run = SyntheticRun(folder + "/demo")
+      try run.write()
+      let outcome = try Report.write(run: run.path)
+      let page = try page(run.path)
+      #expect(outcome.report == run.path + "/report.html")
+      #expect(outcome.bytes == page.utf8.count)
+      #expect(outcome.finished && outcome.missing.isEmpty && outcome.epochs == 40)
+      #expect(outcome.before == run.scores(at: 0).overall.mean)
+      #expect(outcome.after == run.scores(at: 40).overall.mean)
+      // Links lead into the page or hold their data; nothing is fetched, nothing is run.
+      for attribute in page.matches(of: /(?:src|href)="([^"]*)"/) {
+        let target = attribute.output.1
+        #expect(target.hasPrefix("data:image/png;base64,") || target.hasPrefix("#"))
+      }
+      #expect(!page.contains("<script") && !page.contains("@import") && !page.contains("url("))
+      let words = page.replacing(/data:[^"]*/, with: "")
+      #expect(!words.contains("nan") && !words.contains("inf") && !words.contains("Optional("))
+      #expect(page.contains("38.2 → 56.6 %") && page.contains("+18.4 points"))
+      #expect(page.contains("shapes_strict on 500 held-out prompts"))
+      #expect(page.contains("clip range 0.03") && page.contains("learning_rate: 0.0001"))
+    }
+  }
+
+  @Test func `tags on the page open and close in order`() throws {
+    try withTemporaryFolder { folder in
+      try SyntheticRun(folder).write()
+      _ = try Report.write(run: folder)
+      var open: [Substring] = []
+      for tag in try page(folder).matches(of: /<(\/?)([a-z][a-z0-9]*)((?:"[^"]*"|[^">])*?)(\/?)>/) {
+        let (_, closing, name, _, own) = tag.output
+        if !own.isEmpty || name == "meta" { continue }
+        if closing.isEmpty {
+          open.append(name)
+        } else {
+          #expect(open.popLast() == name)
+        }
+      }
+      #expect(open.isEmpty)
+    }
+  }
+
+  @Test func `every picture has a title and a description of its own`() throws {
+    try withTemporaryFolder { folder in
+      try SyntheticRun(folder).write()
+      _ = try Report.write(run: folder)
+      let page = try page(folder)
+      let labels = page.matches(of: /role="img" aria-labelledby="(\S+) (\S+)"/).map(\.output)
+      #expect(labels.count >= 10)
+      for (_, title, description) in labels {
+        #expect(page.contains("<title id=\"\(title)\">"))
+        #expect(page.contains("<desc id=\"\(description)\">"))
+      }
+      let ids = page.matches(of: /\sid="([^"]*)"/).map { String($0.output.1) }
+      #expect(Set(ids).count == ids.count)
+      for image in page.matches(of: /<img ((?:"[^"]*"|[^">])*)>/) {
+        #expect(image.output.1.contains("alt=\""))
+      }
+    }
+  }
+
+  @Test func `samples pair up by prompt and seed, with their verdicts`() throws {
+    try withTemporaryFolder { folder in
+      try SyntheticRun(folder).write()
+      _ = try Report.write(run: folder)
+      let page = try page(folder)
+      #expect(page.matches(of: /<img\s/).count == 48)
+      #expect(page.contains("a photo of three yellow circles, before training, not as asked"))
+      #expect(page.contains("a photo of three yellow circles, after training, as asked"))
+      #expect(page.contains("Of these 24, 14 passed before and 20 after."))
+    }
+  }
+
+  @Test func `hostile prompts and recipes stay text`() throws {
+    try withTemporaryFolder { folder in
+      let run = SyntheticRun(folder)
+      try run.write()
+      let hostile = "\"><script>alert(1)</script>&<b>"
+      var tree = try SyntheticImages.tree(in: folder + "/tree")
+      tree.prompt = hostile
+      try JSONEncoder().encode(tree).write(to: URL(filePath: folder + "/tree/tree.json"))
+      try AtomicFile.write("model: </pre>\(hostile)\n", to: folder + "/recipe.yaml")
+      _ = try Report.write(run: folder)
+      let page = try page(folder)
+      #expect(!page.contains("<script") && !page.contains("<b>\n<script"))
+      #expect(page.contains("&lt;/pre&gt;&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;"))
+    }
+  }
+
+  @Test func `a run that has just begun gives a page that says what is missing`() throws {
+    try withTemporaryFolder { folder in
+      try SyntheticRun(folder).writeRecipe()
+      let outcome = try Report.write(run: folder)
+      #expect(!outcome.finished && outcome.before == nil && outcome.after == nil)
+      #expect(outcome.missing == ["evaluations", "samples", "tree", "timings", "summary"])
+      let page = try page(folder)
+      for sentence in [
+        "This run has not ended yet", "not measured yet", "No epoch has been completed yet.",
+        "No sample grid has been written yet.", "No branch tree has been recorded",
+        "No times have been recorded yet.", "The machine is recorded when the run ends.",
+      ] {
+        #expect(page.contains(sentence))
+      }
+    }
+  }
+
+  @Test func `a live run with a torn last line gives a page of what is whole`() throws {
+    try withTemporaryFolder { folder in
+      var run = SyntheticRun(folder)
+      run.epochs = 5
+      run.evaluations = [0]
+      try run.writeRecipe()
+      try run.writeLogs()
+      try run.writeSamples("before", epoch: 0, quality: 0.5)
+      let log = folder + "/metrics.jsonl"
+      try AtomicFile.write(try AtomicFile.read(log).dropLast(40), to: log)
+      let outcome = try Report.write(run: folder)
+      #expect(outcome.epochs == 4 && outcome.after == nil)
+      let page = try page(folder)
+      #expect(page.contains("4 epochs are recorded") && page.contains("no image after"))
+      #expect(page.contains("no later evaluation yet"))
+    }
+  }
+
+  @Test(arguments: [
+    ("{\"kind\":\"epoch\",\"epoch\":3,", "metrics.jsonl:3: "),
+    ("[1]", "metrics.jsonl:3: not a JSON object"),
+    ("{\"epoch\":3}", "metrics.jsonl:3: \"kind\" should be a text"),
+    ("{\"kind\":\"epoch\",\"epoch\":-1}", "metrics.jsonl:3: \"epoch\" should be"),
+    ("{\"kind\":\"epoch\",\"epoch\":3,\"kl\":\"x\"}", "metrics.jsonl:3: \"kl\" should be a number"),
+    ("{\"kind\":\"evaluation\",\"epoch\":3,\"reward\":\"r\",\"mean\":1}", "\"count\" should be"),
+  ])
+  func `a damaged line is named by file and number`(damage: String, message: String) throws {
+    try withTemporaryFolder { folder in
+      let run = SyntheticRun(folder)
+      try run.writeRecipe()
+      try run.writeLogs()
+      let log = folder + "/metrics.jsonl"
+      var lines = String(decoding: try AtomicFile.read(log), as: UTF8.self)
+        .split(separator: "\n").map(String.init)
+      lines[2] = damage
+      try AtomicFile.write(lines.joined(separator: "\n") + "\n", to: log)
+      let error = #expect(throws: ReportError.self) { try Report.write(run: folder) }
+      #expect(error?.description.contains(message) == true, "\(String(describing: error))")
+      #expect(error?.description.contains(folder) == true)
+    }
+  }
+
+  @Test func `damaged records and images are named`() throws {
+    try withTemporaryFolder { folder in
+      let run = SyntheticRun(folder)
+      try run.write()
+      for (file, content, message) in [
+        ("tree/tree.json", "{\"epoch\":1}", "\"prompt\" is missing"),
+        ("samples/after.json", "{", "not sound JSON"),
+        ("samples/after.png", "no image", "not a sound PNG"),
+        ("tree/step-0-branch-1.png", "", "not a sound PNG"),
+        ("summary.json", "{}", "summary.json:1"),
+      ] {
+        let path = "\(folder)/\(file)"
+        let sound = try AtomicFile.read(path)
+        try AtomicFile.write(content, to: path)
+        let error = #expect(throws: ReportError.self) { try Report.write(run: folder) }
+        #expect(error?.description.contains(message) == true, "\(String(describing: error))")
+        #expect(error?.description.contains(file) == true)
+        try AtomicFile.write(sound, to: path)
+      }
+      _ = try Report.write(run: folder)
+    }
+  }
+
+  @Test func `a folder without a run is refused`() throws {
+    try withTemporaryFolder { folder in
+      let error = #expect(throws: ReportError.self) { try Report.write(run: folder) }
+      #expect(error?.description.contains("There is no run in \(folder)") == true)
+    }
+  }
+}
