@@ -10,7 +10,8 @@ struct BranchTreeTests {
       let text = BranchTreePicture(tree: tree) { $0 }.picture(id: "t").rendered()
       let size = try #require(text.firstMatch(of: /viewBox="0 0 ([0-9.]+) ([0-9.]+)"/)?.output)
       let (width, height) = (try #require(Double(size.1)), try #require(Double(size.2)))
-      let tiles = text.matches(of: /<image href="step[^"]*" x="([0-9.-]+)" y="([0-9.-]+)" width="([0-9.]+)"/)
+      let tiles = text.matches(
+        of: /<image href="step[^"]*" x="([0-9.-]+)" y="([0-9.-]+)" width="([0-9.]+)"/)
       #expect(tiles.count == (steps - 1) * branches)
       var places: [(x: Double, y: Double, side: Double)] = []
       for tile in tiles {
@@ -24,7 +25,9 @@ struct BranchTreeTests {
     }
   }
 
-  @Test func `colour follows the sign of the advantage and a reward that is missing is said`() throws {
+  @Test func `colour follows the sign of the advantage and a reward that is missing is said`()
+    throws
+  {
     try withTemporaryFolder { folder in
       var tree = try SyntheticImages.tree(steps: 2, branches: 3, in: folder)
       tree.branches[0].advantage = 1.2

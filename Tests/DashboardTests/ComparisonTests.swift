@@ -48,7 +48,8 @@ struct ComparisonTests {
     #expect(chart.series.allSatisfy { $0.points.count == 13 })
     #expect(chart.series[0].points.last?.x == 100)
     let page = comparison.page(chartName: "compare.svg", details: ["2 cores"])
-    #expect(page.contains("| TempFlow-GRPO | 2 | 0.400 ± 0.000 | 0.550 ± 0.010 | +0.150 ± 0.010 |"))
+    #expect(
+      page.contains("| TempFlow-GRPO | 2 | 0.400 ± 0.000 | 0.550 ± 0.010 | +0.150 ± 0.010 |"))
     #expect(page.contains("TempFlow-GRPO is 0.080 ± 0.014 ahead of flow-grpo."))
     #expect(page.contains("![Held-out accuracy over training time](compare.svg)"))
     #expect(comparison.chartFile().hasPrefix("<svg class=\"picture\" viewBox="))

@@ -20,7 +20,8 @@ enum SyntheticImages {
     var image = PixelBuffer(width: size, height: size)
     for y in 0..<size {
       for x in 0..<size {
-        let inside = hypot(Double(x) - middle - shift, Double(y) - middle + shift / 2)
+        let inside =
+          hypot(Double(x) - middle - shift, Double(y) - middle + shift / 2)
           < Double(size) * 0.28
         let clean = inside ? color : (228, 228, 224)
         let mix = { (value: Double) in UInt8(value * quality + noise() * (1 - quality)) }

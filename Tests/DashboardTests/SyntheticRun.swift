@@ -85,7 +85,9 @@ struct SyntheticRun {
         ])
       }
     }
-    try timings.append([.init(.checkpoint), .init(.epoch, .int(epochs)), .init(.checkpointSeconds, 1.2)])
+    try timings.append([
+      .init(.checkpoint), .init(.epoch, .int(epochs)), .init(.checkpointSeconds, 1.2),
+    ])
   }
 
   private func progress(_ epoch: Int) -> Double { 1 - exp(-Double(epoch) / 18) }

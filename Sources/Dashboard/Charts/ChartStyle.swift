@@ -17,9 +17,10 @@ enum ChartStyle {
     --s6:#0b7a91;--s7:#b8336a;--s8:#7a4b2a;--good:#0f7b53;--bad:#c0392b;--even:#8a94a3}
     @media (prefers-color-scheme:dark){:root{--page:#12161c;--card:#1a2029;--ink:#e7ecf3;\
     --muted:#a0acbb;--rule:#303945;--s0:#78a9ff;--s1:#ff9d5c;--s2:#4fd0a0;--s3:#d59bf6;\
-    --s4:#e3c04d;--s5:#a0acbb;--s6:#5cc8de;--s7:#f58ab5;--s8:#c79a78;--good:#4fd0a0;--bad:#ff8a7a;--even:#8490a0}}
-    @media print{:root{color-scheme:light;--page:#ffffff;--card:#ffffff;--ink:#000000;--muted:#444444;\
-    --rule:#cccccc;--s0:#2360c5;--s1:#c4520a;--s2:#13805a;--s3:#8b3db8;--s4:#8a6a00;--s5:#5a6675;\
+    --s4:#e3c04d;--s5:#a0acbb;--s6:#5cc8de;--s7:#f58ab5;--s8:#c79a78;\
+    --good:#4fd0a0;--bad:#ff8a7a;--even:#8490a0}}
+    @media print{:root{color-scheme:light;--page:#ffffff;--card:#ffffff;--ink:#000000;\
+    --muted:#444444;--rule:#cccccc;--s0:#2360c5;--s1:#c4520a;--s2:#13805a;--s3:#8b3db8;--s4:#8a6a00;--s5:#5a6675;\
     --s6:#0b7a91;--s7:#b8336a;--s8:#7a4b2a;--good:#0f7b53;--bad:#c0392b;--even:#8a94a3}}
 
     """

@@ -164,7 +164,8 @@ package struct LineChart {
   }
 
   private func band(_ points: [Point], _ frame: ChartFrame) -> Markup? {
-    let edges = points.compactMap { point -> (high: (x: Double, y: Double), low: (x: Double, y: Double))? in
+    let edges = points.compactMap {
+      point -> (high: (x: Double, y: Double), low: (x: Double, y: Double))? in
       guard let error = point.error, let high = frame.place(point.x, point.y + error),
         let low = frame.place(point.x, point.y - error)
       else { return nil }

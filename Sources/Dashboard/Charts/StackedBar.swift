@@ -36,7 +36,8 @@ package struct StackedBar {
         let start = shares[..<index].reduce(0, +) * StackedBar.width
         let width = shares[index] * StackedBar.width
         Shape.rectangle(
-          StackedBar.fill(index), x: start, y: 0, width: max(0, width - 2), height: StackedBar.height,
+          StackedBar.fill(index), x: start, y: 0, width: max(0, width - 2),
+          height: StackedBar.height,
           corner: 3, title: "\(part.name): \(Figures.percent(shares[index]))")
         if width > 90 {
           Shape.label(

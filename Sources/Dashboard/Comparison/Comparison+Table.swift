@@ -52,7 +52,8 @@ extension Comparison {
       let from = first.gain.mean, let to = last.gain.mean
     else { return nil }
     let errors = [first.gain.standardError, last.gain.standardError].compactMap { $0 }
-    let error = errors.count == 2
+    let error =
+      errors.count == 2
       ? " ± " + Figures.fixed((errors[0] * errors[0] + errors[1] * errors[1]).squareRoot(), 3) : ""
     let side = to >= from ? "ahead of" : "behind"
     return "\(Comparison.cell(last.label)) is \(Figures.fixed(abs(to - from), 3))\(error) \(side) "

@@ -1,7 +1,9 @@
 /// The report page's style sheet: one column that widens to two for charts, large numbers on top,
 /// readable on a phone and on paper.
 package enum PageStyle {
-  package static let sheet: Markup = .fragment([ChartStyle.page, .verbatim(text), .verbatim(pictures)])
+  package static let sheet: Markup = .fragment([
+    ChartStyle.page, .verbatim(text), .verbatim(pictures),
+  ])
 
   private static let text: StaticString = """
     *{box-sizing:border-box}
@@ -65,19 +67,22 @@ package enum PageStyle {
     .pair img{width:100%;height:auto;display:block;border-radius:5px;border:1px solid var(--rule);\
     image-rendering:pixelated}
     .pair .mark{font-size:12.5px;color:var(--muted);display:flex;justify-content:space-between}
-    .mark b{font-weight:700;font-size:15px;line-height:1.3}.mark .good{color:var(--good)}.mark .bad{color:var(--bad)}
+    .mark b{font-weight:700;font-size:15px;line-height:1.3}
+    .mark .good{color:var(--good)}.mark .bad{color:var(--bad)}
     .samples p{font-size:13.5px;line-height:1.4;margin:5px 0 0}
     .absent{aspect-ratio:1;border:1px dashed var(--muted);border-radius:5px;color:var(--muted);\
     font-size:12.5px;display:grid;place-items:center;text-align:center}
     @media (max-width:520px){body{font-size:15px}main,header,footer{padding:0 14px}\
     header{padding-top:22px}h1{font-size:24px}.cards{gap:10px}\
-    .cards li{padding:11px 13px;flex-basis:40%}.cards li.lead{flex-basis:100%}.cards .much{font-size:20px}.cards .lead .much{font-size:27px}\
+    .cards li{padding:11px 13px;flex-basis:40%}.cards li.lead{flex-basis:100%}\
+    .cards .much{font-size:20px}.cards .lead .much{font-size:27px}\
     .samples{grid-template-columns:1fr 1fr;gap:16px 14px}dl{grid-template-columns:1fr}\
     dt{margin-top:6px}table{font-size:13px}th,td{padding-right:9px}}
     @media print{body{font-size:11pt}main,header,footer{max-width:none;padding:0}\
-    h2{break-after:avoid}figure,table,.cards li{break-inside:avoid}.charts{grid-template-columns:\
-    1fr 1fr}.tree{min-width:0!important}.scroll{overflow:visible}pre{white-space:pre-wrap}nav,details{\
-    display:none}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
+    h2{break-after:avoid}figure,table,.cards li{break-inside:avoid}\
+    .charts{grid-template-columns:1fr 1fr}.tree{min-width:0!important}.scroll{overflow:visible}\
+    pre{white-space:pre-wrap}nav,details{display:none}\
+    *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 
     """
 }

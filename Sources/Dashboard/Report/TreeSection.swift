@@ -39,7 +39,9 @@ struct TreeSection {
         "is the reward."
       },
       element("div", ["class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Tree"]) {
-        element("div", ["class": "tree", "style": "min-width:\(picture.readableWidth)px"]) { picture.picture(id: "tree-picture") }
+        element("div", ["class": "tree", "style": "min-width:\(picture.readableWidth)px"]) {
+          picture.picture(id: "tree-picture")
+        }
       },
       element("details") {
         element("summary") { "Numbers" }
