@@ -16,15 +16,15 @@ extension CLIPTokenizer {
       start: name(startID), end: name(endID), pad: name(padID), unknown: Self.endOfText)
     try write(VocabularyFile.text(tokens), to: "\(folder)/vocab.json")
     try write(Array("#version: 0.2\n".utf8) + merges.joined(), to: "\(folder)/merges.txt")
-    try write(
+    try writeJSON(
       ConfigurationContents(special: special, modelMaxLength: modelMaxLength),
       to: "\(folder)/tokenizer_config.json")
-    try write(special, to: "\(folder)/special_tokens_map.json")
+    try writeJSON(special, to: "\(folder)/special_tokens_map.json")
   }
 
   private func name(_ id: Int) -> String { String(decoding: vocabulary.tokens[id], as: UTF8.self) }
 
-  private func write(_ value: some Encodable, to path: String) throws(TokenizerError) {
+  private func writeJSON(_ value: some Encodable, to path: String) throws(TokenizerError) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     let data: Data
