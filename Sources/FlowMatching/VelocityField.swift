@@ -28,8 +28,9 @@ public func guidedVelocity(
   unconditional + (conditional - unconditional) * scale
 }
 
-/// The field that follows `conditional` away from `unconditional` (see ``guidedVelocity``), with
-/// two evaluations per call. At scale 1 only the conditional field is evaluated.
+/// The field that follows `conditional` away from `unconditional`, with two evaluations per call
+/// (see ``guidedVelocity(conditional:unconditional:scale:)``). At scale 1 only the conditional
+/// field is evaluated.
 public func guided(
   conditional: @escaping VelocityField, unconditional: @escaping VelocityField, scale: Double
 ) -> VelocityField {

@@ -32,7 +32,8 @@ private func normal(_ shape: [Int], seed: UInt64) -> Tensor {
     let drift = velocity + (latents + velocity * (1 - sigma)) * (rate * rate / (2 * sigma))
     let step = schedule.step(index, .sde(noiseLevel: level))
     #expect(
-      largestDifference(step.mean(latents, velocity: velocity), latents + drift * (next - sigma)) < 1e-5)
+      largestDifference(step.mean(latents, velocity: velocity), latents + drift * (next - sigma))
+        < 1e-5)
     #expect(abs(step.noiseScale - rate * (sigma - next).squareRoot()) < 1e-12)
   }
 

@@ -191,6 +191,34 @@ private func compare(
     #expect(cut.clipFraction == whole.clipFraction)
   }
 
+  @Test func `latents may have any shape`() throws {
+    let scene = try Scene()
+    var noise = scene.rollout.noise
+    noise.shape = [2, 2, 2]
+    let field: VelocityField = { latents, sigma, trunks in
+      scene.field(latents.reshaped([trunks.count, 8]), sigma, trunks)
+        .reshaped([trunks.count, 2, 2, 2])
+    }
+    let (rollout, samples) = collect(
+      scene.rollout.plan, trunks: scene.rollout.trunks, noise: noise, field: field)
+    #expect(rollout.latents.shape == [4, 4, 2, 2, 2])
+    #expect(samples.values.allSatisfy { $0.count == 8 })
+    let wide = objective { $0.klWeight = 0.1 }
+    scene.toy.perturb(by: 0.03, seed: 17)
+    let other = ToyField(width: 8, trunks: 5, seed: 99)
+    policyGradient(
+      wide, rollout: rollout, units: scene.units, microBatch: 5, field: field,
+      reference: { latents, sigma, trunks in
+        other.velocity(latents.reshaped([trunks.count, 8]), sigma, trunks)
+          .reshaped([trunks.count, 2, 2, 2])
+      })
+    let found = scene.toy.takeGradients()
+    policyGradient(
+      wide, rollout: scene.rollout, units: scene.units, microBatch: 5, field: scene.field,
+      reference: other.velocity)
+    #expect(relativeError(found, scene.toy.takeGradients()) < 1e-6)
+  }
+
   @Test func `units without advantages are skipped and keep their weight`() throws {
     let scene = try Scene()
     scene.toy.perturb(by: 0.03, seed: 17)

@@ -40,7 +40,8 @@ struct ReferenceLoss {
           (rollout.trunks[unit.trunk], rollout.steps[unit.record], branch)
         ]).to(.float64)
         let next = sampled + eps * step.noiseScale
-        var logRatio = step.logProbability(of: next, mean: mean)
+        var logRatio =
+          step.logProbability(of: next, mean: mean)
           - step.logProbability(of: next, mean: old)
         if objective.ratio == .guarded {
           let bias = (mean - old).squared().mean() / (2 * step.noiseScale * step.noiseScale)

@@ -161,7 +161,8 @@ private func branching(
     #expect(samples.count == 4 * plan.samplesPerTrunk(steps: rollout.steps))
   }
 
-  @Test func `finished samples come in micro-batches and a thrown error stops the rollout`() throws {
+  @Test func `finished samples come in micro-batches and a thrown error stops the rollout`() throws
+  {
     struct Stop: Error {}
     var plan = try branching()
     plan.microBatch = 7

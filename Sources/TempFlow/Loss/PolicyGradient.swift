@@ -4,7 +4,7 @@ public import Torch
 /// Adds the gradient of one update's loss to the parameters behind `field`.
 ///
 /// The branches of a unit share x_i, so the network runs once per unit, and the loss's derivative
-/// by the velocity, known in closed form (``PolicyTerms``), is sent back through it once.
+/// by the velocity, known in closed form, is sent back through it once.
 ///
 /// - Parameters:
 ///   - objective: the loss.
@@ -38,7 +38,7 @@ public func policyGradient(
         reference: objective.klWeight > 0 ? reference?(latents, sigma, owners) : nil
       ).evaluate(unitCount: units.count)
     }
-    velocity.backward(gradient: gradient)
+    velocity.backward(gradient: gradient.reshaped(velocity.shape))
     statistics.append(summary)
   }
   return PolicyStatistics(

@@ -71,7 +71,7 @@ struct PolicyTerms {
   }
 
   /// - Parameter unitCount: the units of the whole update, skipped ones included.
-  /// - Returns: dL/dv in the velocity's shape, and `[B, columns]` statistics.
+  /// - Returns: dL/dv `[B, D]`, and statistics `[B, columns]`.
   func evaluate(unitCount: Int) -> (gradient: Tensor, statistics: Tensor) {
     let elements = Double(velocity.shape[1])
     let guarded = objective.ratio == .guarded

@@ -47,7 +47,9 @@ extension Rollout {
 
   /// The units of training, from one advantage per row of ``rewardRows(_:)``.
   ///
-  /// - Parameter trunks: the trunks to take; nil takes all.
+  /// - Parameters:
+  ///   - advantages: one value per reward row.
+  ///   - chosen: the trunks to take, as indices into the rollout's list; nil takes all.
   public func units(_ advantages: Advantages, trunks chosen: [Int]? = nil) -> [PolicyUnit] {
     let count = plan.branchCount
     precondition(
