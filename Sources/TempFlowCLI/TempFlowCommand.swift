@@ -14,7 +14,7 @@ struct TempFlowCommand: AsyncParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      DoctorCommand.self,
+      ReportCommand.self, CompareCommand.self, DoctorCommand.self,
     ])
 }
 

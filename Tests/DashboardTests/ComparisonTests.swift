@@ -1,4 +1,5 @@
 import Dashboard
+import Runs
 import Testing
 
 struct ComparisonTests {
@@ -59,5 +60,52 @@ struct ComparisonTests {
   @Test func `names cannot break the table`() {
     let page = Comparison(runs: [run("a|b", [(0, 0.1)])]).page(chartName: "c.svg")
     #expect(page.contains("| a\\|b | 1 |"))
+  }
+
+  @Test func `run directories are read, compared and written as chart and page`() throws {
+    try withTemporaryFolder { folder in
+      var paths: [String] = []
+      for (method, reached) in [("flow-grpo", 0.46), ("tempflow-grpo", 0.58)] {
+        for seed in 1...3 {
+          var run = SyntheticRun("\(folder)/\(method)-seed-\(seed)")
+          run.reached = reached + 0.01 * Double(seed)
+          try run.write()
+          paths.append(run.path)
+        }
+      }
+      let (comparison, details) = try Comparison.read(paths, labels: ["flow-grpo": "Flow-GRPO"])
+      let outcome = try comparison.write(to: folder, details: details)
+      #expect(outcome.methods.map(\.label) == ["Flow-GRPO", "tempflow-grpo"])
+      #expect(outcome.methods.map(\.runs.count) == [3, 3])
+      #expect(outcome.methods[1].gain > outcome.methods[0].gain)
+      #expect(outcome.budgetSeconds == 500)
+      let page = String(decoding: try AtomicFile.read(outcome.page), as: UTF8.self)
+      #expect(page.contains("Measured: shapes_strict on 500 held-out prompts"))
+      #expect(!page.contains("not finished"))
+      #expect(comparison.text.split(separator: "\n").count == 4)
+    }
+  }
+
+  @Test func `runs that cannot be compared are refused by name`() throws {
+    try withTemporaryFolder { folder in
+      let first = SyntheticRun(folder + "/a-1")
+      try first.write()
+      let second = SyntheticRun(folder + "/a-2")
+      try second.writeRecipe()
+      var error = #expect(throws: ReportError.self) {
+        _ = try Comparison.read([first.path, first.path])
+      }
+      #expect(error?.description.contains("a-1 is given twice") == true)
+      error = #expect(throws: ReportError.self) { _ = try Comparison.read([second.path]) }
+      #expect(error?.description.contains("a-2 has no evaluation yet") == true)
+      try second.writeLogs()
+      var summary = second.summary()
+      summary.evaluationProtocol.steps = 40
+      try summary.write(to: second.path + "/summary.json")
+      error = #expect(throws: ReportError.self) {
+        _ = try Comparison.read([first.path, second.path])
+      }
+      #expect(error?.description.contains("steps: 8 and 40") == true)
+    }
   }
 }

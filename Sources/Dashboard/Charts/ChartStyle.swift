@@ -20,8 +20,9 @@ enum ChartStyle {
     --s4:#e3c04d;--s5:#a0acbb;--s6:#5cc8de;--s7:#f58ab5;--s8:#c79a78;\
     --good:#4fd0a0;--bad:#ff8a7a;--even:#8490a0}}
     @media print{:root{color-scheme:light;--page:#ffffff;--card:#ffffff;--ink:#000000;\
-    --muted:#444444;--rule:#cccccc;--s0:#2360c5;--s1:#c4520a;--s2:#13805a;--s3:#8b3db8;--s4:#8a6a00;--s5:#5a6675;\
-    --s6:#0b7a91;--s7:#b8336a;--s8:#7a4b2a;--good:#0f7b53;--bad:#c0392b;--even:#8a94a3}}
+    --muted:#444444;--rule:#cccccc;--s0:#2360c5;--s1:#c4520a;--s2:#13805a;--s3:#8b3db8;\
+    --s4:#8a6a00;--s5:#5a6675;--s6:#0b7a91;--s7:#b8336a;--s8:#7a4b2a;--good:#0f7b53;--bad:#c0392b;\
+    --even:#8a94a3}}
 
     """
 

@@ -38,7 +38,8 @@ extension Comparison {
     ]
     for run in methods.flatMap(\.runs) {
       lines.append(
-        "| \(Comparison.cell(run.name)) | \(Figures.fixed(run.before, 3)) "
+        "| \(Comparison.cell(run.name))\(run.isFinished ? "" : " (not finished)") "
+          + "| \(Figures.fixed(run.before, 3)) "
           + "| \(Figures.fixed(run.after, 3)) | \(Figures.signed(run.after - run.before, 3)) "
           + "| \(run.prompts) | \(run.epochs) "
           + "| \(Figures.duration(run.points[run.points.count - 1].seconds)) |")
@@ -61,7 +62,7 @@ extension Comparison {
   }
 
   /// `0.512 ± 0.008`.
-  private static func text(_ values: Measurements, signed: Bool = false) -> String {
+  static func text(_ values: Measurements, signed: Bool = false) -> String {
     guard let mean = values.mean else { return "–" }
     let number = signed ? Figures.signed(mean, 3) : Figures.fixed(mean, 3)
     guard let error = values.standardError else { return number }

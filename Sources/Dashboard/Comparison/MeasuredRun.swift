@@ -23,6 +23,8 @@ package struct MeasuredRun: Equatable, Sendable {
   package var epochs: Int
   /// Held-out prompts of each evaluation.
   package var prompts: Int
+  /// Whether the run came to its end.
+  package var isFinished = true
 
   package init(method: String, name: String, points: [Point], epochs: Int, prompts: Int) {
     precondition(!points.isEmpty, "a measured run has at least one evaluation")

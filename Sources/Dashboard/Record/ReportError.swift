@@ -15,6 +15,8 @@ package enum ReportError: Error, CustomStringConvertible {
   case image(ImageFileError)
   /// A run cannot be compared yet.
   case notMeasured(path: String)
+  /// One run is given twice, which would count it as two measurements.
+  case givenTwice(path: String)
   /// Two runs that would be compared were measured in different ways.
   case differentProtocol(path: String, other: String, detail: String)
 
@@ -33,6 +35,8 @@ package enum ReportError: Error, CustomStringConvertible {
     case .notMeasured(let path):
       "\(path) has no evaluation yet, so there is nothing to compare. "
         + "Let the run go on with --resume, or leave it out."
+    case .givenTwice(let path):
+      "\(path) is given twice. Name every run once."
     case .differentProtocol(let path, let other, let detail):
       "\(path) and \(other) were measured in different ways (\(detail)), so their scores do not "
         + "compare. Leave one out."

@@ -1,0 +1,62 @@
+import Runs
+
+/// What `tempflow compare --json` prints.
+package struct ComparisonOutcome: Codable, Equatable, Sendable {
+  /// One method over its seeds; means and standard errors over runs.
+  package struct Method: Codable, Equatable, Sendable {
+    package let name: String
+    package let label: String
+    package let runs: [String]
+    package let before: Double
+    package let after: Double
+    package let gain: Double
+    /// Standard error of `gain`; nil with one run.
+    package let gainError: Double?
+    /// Seconds of training, the mean.
+    package let trainingSeconds: Double
+  }
+
+  /// The chart, SVG.
+  package let chart: String
+  /// The table, Markdown.
+  package let page: String
+  /// Seconds of training until which every run was measured.
+  package let budgetSeconds: Double
+  package let methods: [Method]
+}
+
+extension Comparison {
+  /// Writes `compare.svg` and `compare.md` into a folder that exists.
+  package func write(
+    to folder: String, details: [String]
+  ) throws(ReportError) -> ComparisonOutcome {
+    let (chart, page) = (folder + "/compare.svg", folder + "/compare.md")
+    do throws(RunError) {
+      try AtomicFile.write(chartFile(), to: chart)
+      try AtomicFile.write(self.page(chartName: "compare.svg", details: details), to: page)
+    } catch {
+      throw .run(error)
+    }
+    return ComparisonOutcome(
+      chart: chart, page: page, budgetSeconds: budget,
+      methods: methods.map { method in
+        ComparisonOutcome.Method(
+          name: method.name, label: method.label, runs: method.runs.map(\.name),
+          before: method.before.mean ?? 0, after: method.after.mean ?? 0,
+          gain: method.gain.mean ?? 0, gainError: method.gain.standardError,
+          trainingSeconds: method.seconds.mean ?? 0)
+      })
+  }
+
+  /// The table for a terminal: one line a method, aligned.
+  package var text: String {
+    let header = ["method", "seeds", "before", "after", "gain"]
+    let rows = methods.map { method in
+      [
+        method.label, "\(method.runs.count)", Comparison.text(method.before),
+        Comparison.text(method.after), Comparison.text(method.gain, signed: true),
+      ]
+    }
+    return TextTable(header: header, rows: rows).text
+  }
+}

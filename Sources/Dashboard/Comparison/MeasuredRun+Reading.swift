@@ -1,0 +1,93 @@
+import Foundation
+package import Runs
+
+extension MeasuredRun {
+  /// What a comparison needs of a run directory.
+  init(_ run: RunRecord) throws(ReportError) {
+    guard let last = run.evaluations.last else { throw .notMeasured(path: run.path) }
+    let points =
+      run.summary?.evaluations.map {
+        Point(seconds: $0.trainingSeconds, accuracy: $0.scores.overall.mean)
+      }
+      ?? run.evaluations.map {
+        Point(seconds: run.timings.training(until: $0.epoch), accuracy: $0.overall.mean)
+      }
+    self.init(
+      method: MeasuredRun.method(of: run.name), name: run.name, points: points,
+      epochs: run.epochCount, prompts: last.overall.count)
+    isFinished = run.isFinished
+  }
+}
+
+extension Comparison {
+  /// Reads run directories that were measured in one way.
+  ///
+  /// - Throws: `ReportError` when a run cannot be read, has no evaluation, is given twice, or was
+  ///   measured in another way than the first.
+  package static func read(
+    _ paths: [String], labels: [String: String] = [:]
+  ) throws(ReportError) -> (comparison: Comparison, details: [String]) {
+    var seen: Set<String> = []
+    var records: [RunRecord] = []
+    for path in paths {
+      guard seen.insert(URL(filePath: path).standardizedFileURL.path).inserted else {
+        throw .givenTwice(path: path)
+      }
+      let record = try RunRecord(path)
+      try check(record, against: records.first)
+      records.append(record)
+    }
+    let runs = try records.map { record throws(ReportError) in try MeasuredRun(record) }
+    return (Comparison(runs: runs, labels: labels), details(records))
+  }
+
+  /// Makes sure that two runs' scores mean the same.
+  private static func check(
+    _ record: RunRecord, against first: RunRecord?
+  ) throws(ReportError) {
+    guard let first else { return }
+    if let one = first.summary?.evaluationProtocol, let other = record.summary?.evaluationProtocol {
+      guard one == other else {
+        throw .differentProtocol(
+          path: record.path, other: first.path, detail: difference(one, other))
+      }
+      return
+    }
+    guard let one = first.evaluations.last, let other = record.evaluations.last,
+      one.reward == other.reward, one.overall.count == other.overall.count
+    else {
+      throw .differentProtocol(
+        path: record.path, other: first.path, detail: "reward or number of prompts")
+    }
+  }
+
+  private static func difference(
+    _ one: RunSummary.EvaluationProtocol, _ other: RunSummary.EvaluationProtocol
+  ) -> String {
+    let pairs = [
+      ("prompts", one.prompts, other.prompts),
+      ("prompt_count", "\(one.promptCount)", "\(other.promptCount)"),
+      ("images_per_prompt", "\(one.imagesPerPrompt)", "\(other.imagesPerPrompt)"),
+      ("seed", "\(one.seed)", "\(other.seed)"), ("steps", "\(one.steps)", "\(other.steps)"),
+      ("guidance", "\(one.guidance)", "\(other.guidance)"),
+      ("sampler", one.sampler, other.sampler), ("dtype", one.dtype, other.dtype),
+      ("weights", one.weights, other.weights), ("reward", one.reward, other.reward),
+    ]
+    return pairs.filter { $0.1 != $0.2 }.map { "\($0.0): \($0.1) and \($0.2)" }
+      .joined(separator: ", ")
+  }
+
+  /// Protocol and machine, one line each.
+  private static func details(_ records: [RunRecord]) -> [String] {
+    guard let summary = records.compactMap(\.summary).first else { return [] }
+    let way = summary.evaluationProtocol
+    let machine = summary.machine
+    return [
+      "Measured: \(way.reward) on \(way.promptCount) held-out prompts, \(way.weights) weights, "
+        + "\(way.steps) steps, guidance \(Figures.setting(way.guidance)), seed \(way.seed).",
+      "Machine: \(machine.processor), \(machine.cores) cores, \(machine.system), "
+        + "libtorch \(machine.torch), \(machine.device).",
+      "Training time counts rollout and learning; evaluations and checkpoints are not counted.",
+    ]
+  }
+}

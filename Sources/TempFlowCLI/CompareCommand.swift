@@ -1,0 +1,46 @@
+import ArgumentParser
+import Dashboard
+import Foundation
+
+/// `tempflow compare`: methods against each other at equal training time.
+struct CompareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare",
+    abstract: "Compares runs of several methods and seeds: one chart and one table.",
+    discussion: """
+      Runs whose directories differ by their number alone (flow-grpo-seed-1, flow-grpo-seed-2) \
+      are one method. Writes compare.svg and compare.md.
+
+      Example: tempflow compare runs/compare/* --output docs/results \
+      --label flow-grpo=Flow-GRPO --label tempflow-grpo=TempFlow-GRPO
+      """)
+
+  @Argument(help: "Run directories, in the order in which methods are to be listed.")
+  var runs: [String]
+
+  @Option(name: .long, help: "The folder to write to; made if need be.")
+  var output: String
+
+  @Option(name: .long, help: "The name to show a method by, as METHOD=NAME; may be repeated.")
+  var label: [String] = []
+
+  @OptionGroup var reporting: OutputOptions
+
+  func validate() throws {
+    for entry in label where entry.split(separator: "=", maxSplits: 1).count != 2 {
+      throw ValidationError("--label \(entry): write it as METHOD=NAME.")
+    }
+  }
+
+  func run() throws {
+    var labels: [String: String] = [:]
+    for entry in label {
+      let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
+      labels[parts[0]] = parts[1]
+    }
+    let (comparison, details) = try Comparison.read(runs, labels: labels)
+    try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+    let outcome = try comparison.write(to: output, details: details)
+    try reporting.print(outcome) { "\(comparison.text)\n\n\(outcome.page)" }
+  }
+}
