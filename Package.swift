@@ -88,7 +88,9 @@ let package = Package(
     .executableTarget(
       name: "points", dependencies: ["TempFlow"], path: "Examples/points",
       swiftSettings: swiftSettings),
-    .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+    .target(
+      name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport",
+      swiftSettings: swiftSettings),
     .testTarget(name: "PackageTests", swiftSettings: swiftSettings),
     tests("TorchTests", ["Torch"]),
     tests("TextTokenizersTests", ["TextTokenizers"]),

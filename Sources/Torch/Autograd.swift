@@ -64,7 +64,8 @@ extension Tensor {
     retainGraph: Bool = false
   ) -> [Tensor?] {
     let seeds = outputGradients ?? Array(repeating: nil, count: outputs.count)
-    precondition(seeds.count == outputs.count, "\(seeds.count) gradients for \(outputs.count) outputs")
+    precondition(
+      seeds.count == outputs.count, "\(seeds.count) gradients for \(outputs.count) outputs")
     var results = [OpaquePointer?](repeating: nil, count: inputs.count)
     let succeeded = withExtendedLifetime((outputs, inputs, seeds)) {
       let outputHandles: [OpaquePointer?] = outputs.map(\.handle)

@@ -228,7 +228,9 @@ extension Operator {
   func callAsFunction(_ arguments: Argument...) -> Tensor {
     withUnsafeTemporaryAllocation(of: CTorchValue.self, capacity: 1) { results in
       let count = call(arguments, results: results)
-      guard count == 1, results[0].tag == CTORCH_TENSOR else { fatalError("\(rawValue): no tensor returned") }
+      guard count == 1, results[0].tag == CTORCH_TENSOR else {
+        fatalError("\(rawValue): no tensor returned")
+      }
       return Tensor(owning: OpaquePointer(results[0].as.pointer))
     }
   }

@@ -69,7 +69,9 @@ public final class Tensor {
 
   public var dtype: DType {
     let raw = ctorch_dtype(handle)
-    guard let dtype = DType(rawValue: raw) else { fatalError("libtorch's type \(raw) is not supported") }
+    guard let dtype = DType(rawValue: raw) else {
+      fatalError("libtorch's type \(raw) is not supported")
+    }
     return dtype
   }
 

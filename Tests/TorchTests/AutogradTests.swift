@@ -93,7 +93,8 @@ private func leaf(_ values: [Float]) -> Tensor {
     #expect(image.conv2d(weight: kernel, bias: nil, padding: 1).floats() == [10, 10, 10, 10])
     #expect(image.upsampledNearest(factor: 2).selected(dim: 2, index: 3).floats() == [3, 3, 4, 4])
     let table = Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])
-    #expect(table.embedding(Tensor([1, 1, 0] as [Int], shape: [3])).floats() == [3, 4, 3, 4, 1, 2])
+    #expect(
+      table.embedding(Tensor([1, 1, 0] as [Int], shape: [3])).floats() == [3, 4, 3, 4, 1, 2])
     let activated = Tensor([-1, 0, 2] as [Float], shape: [3])
     #expect(activated.relu().floats() == [0, 0, 2])
     #expect((activated.silu() - activated * activated.sigmoid()).abs().amax().item() < 1e-7)
