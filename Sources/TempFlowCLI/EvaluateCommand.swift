@@ -1,0 +1,101 @@
+import ArgumentParser
+import DiffusionPipelines
+import Foundation
+import Rewards
+import Runs
+import ShapeScenes
+import Torch
+import Training
+
+/// `tempflow evaluate`: measures a model on a file of prompts.
+struct EvaluateCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "evaluate",
+    abstract: "Measures a model: mean reward, per tag, with counts and standard errors.",
+    discussion: """
+      One image per prompt, made by ODE from noise that follows from --seed and the prompt's place \
+      in the file alone. The protocol is part of the report: scores of different protocols do not \
+      compare.
+
+      Example: tempflow evaluate --model Models/shapes --prompts Prompts/shapes/held-out.jsonl \
+      --reward shapes --steps 8 --json
+      """)
+
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var sampling: SamplingOptions
+
+  @Option(name: .long, help: "Prompts, JSON lines in GenEval's metadata format.")
+  var prompts: String
+
+  @Option(name: .long, help: "The reward: \(RewardRegistry.names.joined(separator: ", ")).")
+  var reward: String
+
+  @Option(name: .long, help: "Measure the first so many prompts only.")
+  var limit: Int?
+
+  @OptionGroup var output: OutputOptions
+
+  func validate() throws {
+    if let limit, limit < 1 { throw ValidationError("--limit must be at least 1") }
+  }
+
+  func run() async throws {
+    let reward = try RewardRegistry.reward(reward)
+    let all = try PromptFile.read(prompts)
+    let prompts = Array(all.prefix(limit ?? all.count))
+    let loaded = try model.load()
+    let sampling = sampling.imageSampling
+    let images = sampling.images(of: prompts.map(\.prompt), loaded)
+    let evaluation = try await Evaluation(images, of: prompts, by: reward)
+    let record = evaluation.protocolRecord(
+      sampling, promptFile: self.prompts, weights: model.lora == nil ? "model" : "model + lora")
+    try output.print(Report(model, record, evaluation)) { text(record, evaluation) }
+  }
+
+  private func text(
+    _ record: RunSummary.EvaluationProtocol, _ evaluation: Evaluation
+  ) -> String {
+    let parts = evaluation.rewards.parts.filter { $0.name != record.reward }.compactMap { part in
+      evaluation.scores(part: part.name).map { "\n\n\(part.name)\n\($0.table())" }
+    }
+    return """
+      \(record.reward): \(record.promptCount) prompts, \(record.steps) steps by ODE, guidance \
+      \(record.guidance), seed \(record.seed), \(record.dtype); mean ± standard error
+      \(evaluation.scores.table())
+      """ + parts.joined()
+  }
+
+  /// What `--json` prints.
+  private struct Report: Encodable {
+    var model: String
+    var lora: String?
+    var evaluationProtocol: RunSummary.EvaluationProtocol
+    var scores: TaggedScores
+    var parts: [String: TaggedScores]
+
+    init(
+      _ options: ModelOptions, _ record: RunSummary.EvaluationProtocol, _ evaluation: Evaluation
+    ) {
+      model = options.model
+      lora = options.lora
+      evaluationProtocol = record
+      scores = evaluation.scores
+      parts = [:]
+      for part in evaluation.rewards.parts {
+        parts[part.name] = evaluation.scores(part: part.name)
+      }
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case model, lora, scores, parts
+      case evaluationProtocol = "protocol"
+    }
+  }
+}
+
+extension SamplingOptions {
+  /// The options as a value.
+  var imageSampling: ImageSampling {
+    ImageSampling(steps: steps, guidance: guidance, seed: seed, batch: batch)
+  }
+}

@@ -1,0 +1,107 @@
+import ArgumentParser
+import DiffusionPipelines
+import Foundation
+import ImageFiles
+import ShapeScenes
+import Torch
+import Training
+
+/// `tempflow sample`: makes images from prompts.
+struct SampleCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sample",
+    abstract: "Makes images from prompts.",
+    discussion: """
+      Writes 0000.png, 0001.png, ... into the output folder, one image per prompt. \
+      --initial-latents and --save-latents read and write a safetensors file with one tensor \
+      `latents` [B, C, h, w], so that another implementation can start from the same noise and its \
+      result be compared.
+
+      Example: tempflow sample --model Models/shapes --prompt "a red circle" --steps 8 --output out
+      """)
+
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var sampling: SamplingOptions
+
+  @Option(name: .long, help: "A prompt; may be given several times.")
+  var prompt: [String] = []
+
+  @Option(
+    name: .long,
+    help: "A file of prompts: JSON lines with the key \"prompt\" (.jsonl), or one prompt a line.")
+  var prompts: String?
+
+  @Option(name: .long, help: "Start from the tensor `latents` of this safetensors file.")
+  var initialLatents: String?
+
+  @Option(name: .long, help: "Write the final latents, before decoding, to this safetensors file.")
+  var saveLatents: String?
+
+  @Option(name: .long, help: "Folder for the images; made when it is missing.")
+  var output: String
+
+  @OptionGroup var report: OutputOptions
+
+  func validate() throws {
+    if prompt.isEmpty == (prompts == nil) {
+      throw ValidationError("give either --prompt or --prompts")
+    }
+  }
+
+  func run() throws {
+    let texts = try prompts.map(Self.texts) ?? prompt
+    let pipeline = try model.load()
+    let sampling = sampling.imageSampling
+    let noise = try initialLatents.map { path in
+      try LatentsFile.read(path, shape: pipeline.latentShape(count: texts.count))
+    }
+    let latents = sampling.latents(of: texts, from: noise, pipeline)
+    if let saveLatents { try LatentsFile.write(latents, to: saveLatents) }
+    let images = sampling.images(latents, pipeline)
+    let files = try write(images)
+    try report.print(Report(self, texts, files)) {
+      "\(files.count) image\(files.count == 1 ? "" : "s") in \(output)"
+    }
+  }
+
+  private func write(_ images: [PixelBuffer]) throws -> [String] {
+    try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+    return try images.enumerated().map { index, image in
+      let path = "\(output)/\(String(format: "%04d", index)).png"
+      try PNG.write(image, to: path)
+      return path
+    }
+  }
+
+  private static func texts(_ path: String) throws -> [String] {
+    if path.hasSuffix(".jsonl") { return try PromptFile.read(path).map(\.prompt) }
+    let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+    if lines.isEmpty { throw ValidationError("\(path) holds no prompt; write one a line") }
+    return lines.map(String.init)
+  }
+
+  /// What `--json` prints.
+  private struct Report: Encodable {
+    var model: String
+    var lora: String?
+    var steps: Int
+    var guidance: Double
+    /// Absent when the initial latents were read from a file.
+    var seed: UInt64?
+    var images: [Image]
+
+    struct Image: Encodable {
+      var path: String
+      var prompt: String
+    }
+
+    init(_ command: SampleCommand, _ texts: [String], _ files: [String]) {
+      model = command.model.model
+      lora = command.model.lora
+      steps = command.sampling.steps
+      guidance = command.sampling.guidance
+      seed = command.initialLatents == nil ? command.sampling.seed : nil
+      images = zip(files, texts).map(Image.init)
+    }
+  }
+}

@@ -1,0 +1,75 @@
+internal import Foundation
+package import ImageFiles
+package import Rewards
+package import Runs
+package import ShapeScenes
+
+/// What the measurement of a model found: one image per prompt, and what the reward says of each.
+///
+/// A measurement is two calls, because making images is synchronous and scoring is not:
+///
+///     let images = try sampling.images(of: prompts.map(\.prompt), pipeline)
+///     let evaluation = try await Evaluation(images, of: prompts, by: reward)
+package struct Evaluation: Sendable {
+  package let prompts: [ScenePrompt]
+  /// One per prompt, in order.
+  package let images: [PixelBuffer]
+  /// The reward's name.
+  package let reward: String
+  /// The reward's answer for every image.
+  package let rewards: RewardScores
+
+  /// Scores one image per prompt.
+  package init(
+    _ images: [PixelBuffer], of prompts: [ScenePrompt], by reward: any Reward
+  ) async throws(RewardError) {
+    precondition(images.count == prompts.count, "one image per prompt")
+    let samples = zip(images, prompts).map { RewardSample(image: $0, scene: $1) }
+    rewards = try await reward.score(samples)
+    self.prompts = prompts
+    self.images = images
+    self.reward = reward.name
+  }
+
+  /// Mean, count and standard error of the total, overall and per tag. Images that could not be
+  /// scored are left out.
+  package var scores: TaggedScores { scores(of: rewards.total) }
+
+  /// The same of a named part, such as `strict`; nil when the reward has no such part.
+  package func scores(part name: String) -> TaggedScores? {
+    rewards[part: name].map { scores(of: $0) }
+  }
+
+  /// How the images were made and scored, for the record.
+  ///
+  /// - Parameter weights: which weights made them: "ema" or "last".
+  package func protocolRecord(
+    _ sampling: ImageSampling, promptFile: String, weights: String, dtype: String = "float32"
+  ) -> RunSummary.EvaluationProtocol {
+    RunSummary.EvaluationProtocol(
+      prompts: promptFile, promptCount: prompts.count, imagesPerPrompt: 1,
+      seed: Int(clamping: sampling.seed), steps: sampling.steps, guidance: sampling.guidance,
+      sampler: "ode", dtype: dtype, weights: weights, reward: reward)
+  }
+
+  private func scores(of values: [Double?]) -> TaggedScores {
+    TaggedScores(
+      zip(prompts, values).compactMap { prompt, value in
+        value.map { (tag: prompt.tag.rawValue, value: $0) }
+      })
+  }
+}
+
+extension TaggedScores {
+  /// The scores as lines of a table, tags in alphabetical order and the whole last.
+  package func table() -> String {
+    let rows = tags.sorted { $0.key < $1.key }.map { (name: $0.key, score: $0.value) }
+      + [(name: "overall", score: overall)]
+    let width = rows.map(\.name.count).max() ?? 0
+    return rows.map { row in
+      let name = row.name.padding(toLength: width, withPad: " ", startingAt: 0)
+      let error = row.score.standardError.map { String(format: " ± %.3f", $0) } ?? ""
+      return "\(name)  \(String(format: "%.3f", row.score.mean))\(error)  n=\(row.score.count)"
+    }.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,91 @@
+package import DiffusionPipelines
+package import FlowMatching
+package import ImageFiles
+import TempFlow
+package import Torch
+
+/// How images are made to be measured or shown: deterministically, from fixed noise.
+package struct ImageSampling: Sendable, Equatable {
+  /// Denoising steps.
+  package var steps: Int
+  /// Classifier-free guidance; 1 is none.
+  package var guidance: Double
+  /// Decides the initial noises: image i of a list depends on it and i alone.
+  package var seed: UInt64
+  /// Images of one model call at most. Rounding may depend on it; nothing else does.
+  package var batch: Int
+
+  package init(steps: Int, guidance: Double = 1, seed: UInt64, batch: Int = 128) {
+    precondition(steps >= 1 && batch >= 1, "at least one step and one image per call")
+    self.steps = steps
+    self.guidance = guidance
+    self.seed = seed
+    self.batch = batch
+  }
+
+  /// The initial noise of a list of images. `-> [count, C, h, w]`
+  ///
+  /// The generators are made for this call, so that nothing else can move them.
+  ///
+  /// - Parameter latentShape: `[C, h, w]`
+  package func noise(count: Int, latentShape: [Int]) -> Tensor {
+    Tensor.stack(
+      (0..<count).map { index in
+        let seed = noiseSeed(run: seed, epoch: 0, prompt: index, trunk: 0, step: -1, branch: 0)
+        return Tensor.randn(latentShape, generator: Generator(seed: seed))
+      }, dim: 0)
+  }
+
+  /// Follows the flow from noise to data by ODE, in batches. `[N, C, h, w] -> the same`
+  ///
+  /// - Parameters:
+  ///   - field: guidance included; row i of `noise` is its trunk i.
+  ///   - noise: float32.
+  package func latents(
+    from noise: Tensor, along field: VelocityField, over schedule: FlowSchedule
+  ) -> Tensor {
+    let count = noise.shape[0]
+    return Tensor.cat(
+      stride(from: 0, to: count, by: batch).map { start in
+        let rows = start..<min(start + batch, count)
+        return integrate(
+          field, from: noise.narrowed(dim: 0, start: start, length: rows.count),
+          over: schedule, trunks: Array(rows))
+      }, dim: 0)
+  }
+}
+
+extension ImageSampling {
+  /// The latents of one image per prompt. `-> [N, C, h, w]`
+  ///
+  /// - Parameter noise: where to start, `[N, C, h, w]`; nil takes the seed's.
+  package func latents(
+    of prompts: [String], from noise: Tensor? = nil, _ pipeline: StableDiffusion3Pipeline
+  ) -> Tensor {
+    let shape = Array(pipeline.latentShape(count: 1).dropFirst())
+    let start = noise ?? self.noise(count: prompts.count, latentShape: shape)
+    let field = withoutGradient {
+      pipeline.velocityField(
+        pipeline.encode(prompts), negative: guidance > 1 ? pipeline.encode([""]) : nil,
+        guidance: guidance)
+    }
+    return latents(
+      from: start.to(pipeline.device), along: field, over: pipeline.schedule(stepCount: steps))
+  }
+
+  /// Decodes latents in batches. `[N, C, h, w] -> N images`
+  package func images(_ latents: Tensor, _ pipeline: StableDiffusion3Pipeline) -> [PixelBuffer] {
+    let count = latents.shape[0]
+    return stride(from: 0, to: count, by: batch).flatMap { start in
+      pipeline.images(
+        latents.narrowed(dim: 0, start: start, length: min(batch, count - start)))
+    }
+  }
+
+  /// One image per prompt, from the seed's noise.
+  package func images(
+    of prompts: [String], _ pipeline: StableDiffusion3Pipeline
+  ) -> [PixelBuffer] {
+    images(latents(of: prompts, pipeline), pipeline)
+  }
+}

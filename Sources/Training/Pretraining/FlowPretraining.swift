@@ -1,0 +1,88 @@
+import DiffusionModels
+import DiffusionPipelines
+import Torch
+import TorchNN
+
+/// The second stage: flow matching in the latents of the rendered images (arXiv 2403.03206).
+///
+/// With data x, noise e and a logit-normal sigma, the network sees (1 - sigma) x + sigma e and
+/// learns the velocity e - x; the loss is the mean squared error.
+struct FlowPretraining {
+  let recipe: FlowRecipe
+  let networks: FlowNetworks
+  /// The averaged weights: what is measured and saved.
+  let average: ExponentialMovingAverage
+  private let optimizer: AdamW
+  private let trainable: [ParameterStore.Named]
+
+  init(_ recipe: FlowRecipe, _ networks: FlowNetworks) {
+    self.recipe = recipe
+    self.networks = networks
+    trainable = networks.trainable
+    optimizer = AdamW(trainable, recipe.stage.optimizer)
+    average = ExponentialMovingAverage(trainable, limit: recipe.averageDecay)
+  }
+
+  /// What is drawn from: latents, the prompt of each, and all prompts as tokens.
+  struct Data {
+    let pool: LatentPool
+    /// Per latent, an index into `tokens`.
+    let promptIndices: [Int]
+    /// Per text encoder, the tokens of every prompt.
+    let tokens: [[[Int]]]
+    /// Per text encoder, the tokens of the empty prompt.
+    let emptyTokens: [[Int]]
+    /// Rows of zeros where a third text encoder's would be.
+    let zeroRowCount: Int
+  }
+
+  /// Runs some of the stage's steps; `report` gets the number of steps done and the loss.
+  ///
+  /// - Parameter steps: numbered from 0, continuing where the last call ended.
+  /// - Throws: ``PretrainingError/notFinite`` as soon as a loss is not finite, or what `report`
+  ///   throws to stop.
+  func run(
+    _ steps: Range<Int>, on data: Data, generator: Generator,
+    report: (_ step: Int, _ loss: Double) throws(PretrainingError) -> Void
+  ) throws(PretrainingError) {
+    for step in steps {
+      let loss = loss(data, generator)
+      optimizer.take(step, of: recipe.stage, loss: loss, trainable)
+      average.update()
+      let value = loss.item()
+      guard value.isFinite else { throw .notFinite(stage: "flow", step: step + 1) }
+      try report(step + 1, value)
+    }
+  }
+
+  /// The loss of one batch, drawn at random. `-> []`
+  private func loss(_ data: Data, _ generator: Generator) -> Tensor {
+    let count = recipe.stage.batch
+    let chosen = Tensor.randint(low: 0, high: data.pool.count, shape: [count], generator: generator)
+    let latents = data.pool.latents.indexSelect(dim: 0, chosen)
+    let dropped = Tensor.rand([count], generator: generator)
+      .isLess(than: recipe.textDropout).bools()
+    let logit = Tensor.randn([count], generator: generator)
+    let sigma = (logit * recipe.timestepDeviation + recipe.timestepMean).sigmoid()
+    let noise = Tensor.randn(latents.shape, generator: generator)
+
+    let share = sigma.reshaped([count, 1, 1, 1])
+    let noised = latents + (noise - latents) * share
+    let condition = condition(of: chosen.ints(), dropped, data)
+    let velocity = networks.transformer.network(
+      noised, timestep: sigma * 1000, condition: condition)
+    return (velocity - (noise - latents)).squared().mean()
+  }
+
+  /// The condition of the latents with these indices, the empty prompt's where `dropped`.
+  private func condition(
+    of indices: [Int], _ dropped: [Bool], _ data: Data
+  ) -> TextCondition {
+    let tokens = zip(data.tokens, data.emptyTokens).map { tokens, empty in
+      zip(indices, dropped).map { index, isDropped in
+        isDropped ? empty : tokens[data.promptIndices[index]]
+      }
+    }
+    return networks.condition(tokens, zeroRowCount: data.zeroRowCount)
+  }
+}

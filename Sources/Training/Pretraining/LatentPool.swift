@@ -1,0 +1,28 @@
+import DiffusionModels
+import Torch
+
+/// The latents of the rendered images, encoded once: what the flow learns.
+struct LatentPool {
+  /// `[N, C, h, w]`, normalised to mean 0 and standard deviation 1 over all elements.
+  let latents: Tensor
+  /// The mean that was taken off: the autoencoder's `shift_factor`.
+  let shift: Double
+  /// What latents were multiplied with after it: the autoencoder's `scaling_factor`.
+  let scale: Double
+
+  /// Encodes every image to the mean of its distribution.
+  init(_ images: RenderedImages, _ autoencoder: AutoencoderKL, batch: Int = 256) {
+    let raw = withoutGradient {
+      Tensor.cat(
+        stride(from: 0, to: images.count, by: batch).map { start in
+          let length = min(batch, images.count - start)
+          return autoencoder.encode(images.batch(from: start, length: length)).mean
+        }, dim: 0)
+    }
+    shift = raw.mean().item()
+    scale = 1 / (raw - shift).squared().mean().item().squareRoot()
+    latents = (raw - shift) * scale
+  }
+
+  var count: Int { latents.shape[0] }
+}

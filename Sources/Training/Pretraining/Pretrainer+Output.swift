@@ -1,0 +1,60 @@
+import Foundation
+import ImageFiles
+import Runs
+import ShapeScenes
+import Torch
+
+extension Pretrainer {
+  /// Independent streams of random numbers.
+  enum Stream: UInt64 {
+    case autoencoderWeights, autoencoderBatches, flowWeights, flowBatches
+  }
+
+  /// The seed of one stream.
+  func seed(of stream: Stream) -> UInt64 {
+    var mixer = SplitMix64(seed: recipe.seed &+ stream.rawValue &* 0x9E37_79B9)
+    return mixer.next()
+  }
+
+  /// Writes the first images of a measurement as one picture, if the recipe names a folder.
+  func writeSamples(_ evaluation: Evaluation, step: Int) throws(PretrainingError) {
+    guard let folder = recipe.evaluation.samples else { return }
+    let sheet = ContactSheet(columns: 10, scale: 3).image(of: Array(evaluation.images.prefix(100)))
+    let number = String(repeating: "0", count: max(0, 6 - String(step).count)) + String(step)
+    let path = "\(folder)/step-\(number).png"
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try PNG.write(sheet, to: path)
+    } catch {
+      throw .output(path: path, reason: "\(error)")
+    }
+  }
+
+  /// What the command reports.
+  func outcome(
+    _ evaluation: Evaluation, _ model: PretrainedModel, _ clock: PhaseClock
+  ) -> Outcome {
+    Outcome(
+      accuracy: evaluation.accuracy, credit: evaluation.scores,
+      evaluationProtocol: evaluation.protocolRecord(
+        recipe.evaluation.sampling, promptFile: recipe.evaluation.prompts, weights: "ema"),
+      phaseSeconds: clock.seconds, parameterCounts: model.parameterCounts,
+      machine: Machine(device: "cpu", torch: TorchRuntime.version))
+  }
+}
+
+extension PretrainingEvaluationRecipe {
+  /// How images are made to be measured.
+  var sampling: ImageSampling { ImageSampling(steps: steps, guidance: guidance, seed: seed) }
+}
+
+extension Evaluation {
+  /// Strict accuracy, or the total of a reward that has no such part.
+  var accuracy: TaggedScores { scores(part: "strict") ?? scores }
+}
+
+enum Figure {
+  /// Three decimals.
+  static func text(_ value: Double) -> String { String(format: "%.3f", value) }
+  static func text(_ scores: TaggedScores) -> String { text(scores.overall.mean) }
+}

@@ -1,0 +1,131 @@
+import DiffusionModels
+import DiffusionPipelines
+import Foundation
+import ImageFiles
+import Rewards
+import Runs
+import ShapeScenes
+import TextTokenizers
+import Torch
+import TorchNN
+
+extension Pretrainer {
+  /// Runs both stages. The model folder is written after every measurement, each time as a whole.
+  package func run() async throws(PretrainingError) -> Outcome {
+    if let threads = recipe.threads { TorchRuntime.threadCount = threads }
+    var clock = PhaseClock()
+    let images = clock.measure("render") {
+      RenderedImages(training, count: recipe.data.images, seed: recipe.seed)
+    }
+    let autoencoder = try clock.measure("autoencoder") { () throws(PretrainingError) in
+      try trainAutoencoder(images)
+    }
+    let pool = clock.measure("encode") { LatentPool(images, autoencoder.model) }
+    progress.message(
+      "latents: shift_factor \(Figure.text(pool.shift)), scaling_factor \(Figure.text(pool.scale))")
+    let model = try PretrainedModel(
+      recipe, autoencoder, pool, texts: training.map(\.prompt),
+      generator: Generator(seed: seed(of: .flowWeights)))
+    let flow = FlowPretraining(recipe.flow, model.networks)
+    try await train(flow, model, model.data(pool, images, training), &clock)
+
+    let evaluation = try await measure(model, heldOut, flow.average, &clock)
+    try save(model, flow)
+    try writeSamples(evaluation, step: recipe.flow.stage.steps)
+    return outcome(evaluation, model, clock)
+  }
+
+  /// Writes the model folder with the averaged weights.
+  private func save(
+    _ model: PretrainedModel, _ flow: FlowPretraining
+  ) throws(PretrainingError) {
+    do throws(PipelineError) {
+      try flow.average.withAverages { () throws(PipelineError) in
+        try PipelineWriter.write(model.pipeline, to: recipe.output)
+      }
+    } catch {
+      throw .pipeline(error)
+    }
+  }
+
+  private func trainAutoencoder(
+    _ images: RenderedImages
+  ) throws(PretrainingError) -> AutoencoderTraining {
+    let stage: AutoencoderTraining
+    do throws(ParameterError) {
+      stage = try AutoencoderTraining(
+        recipe.autoencoder, size: SceneRenderer.size,
+        generator: Generator(seed: seed(of: .autoencoderWeights)))
+    } catch {
+      throw .network(error)
+    }
+    let total = recipe.autoencoder.stage.steps
+    progress.begin("autoencoder", total: total)
+    var losses = RecentMean()
+    try stage.run(
+      on: images, generator: Generator(seed: seed(of: .autoencoderBatches))
+    ) { step, loss throws(PretrainingError) in
+      try note("autoencoder", step, of: total, loss, &losses)
+    }
+    progress.end()
+    return stage
+  }
+
+  /// The second stage, with a measurement every so many steps.
+  private func train(
+    _ flow: FlowPretraining, _ model: PretrainedModel, _ data: FlowPretraining.Data,
+    _ clock: inout PhaseClock
+  ) async throws(PretrainingError) {
+    let total = recipe.flow.stage.steps
+    let generator = Generator(seed: seed(of: .flowBatches))
+    progress.begin("flow", total: total)
+    var losses = RecentMean()
+    for start in stride(from: 0, to: total, by: recipe.evaluation.every) {
+      let steps = start..<min(start + recipe.evaluation.every, total)
+      try clock.measure("flow") { () throws(PretrainingError) in
+        try flow.run(steps, on: data, generator: generator) {
+          step, loss throws(PretrainingError) in
+          try note("flow", step, of: total, loss, &losses)
+        }
+      }
+      guard steps.upperBound < total else { break }
+      let prompts = Array(heldOut.prefix(recipe.evaluation.count))
+      let evaluation = try await measure(model, prompts, flow.average, &clock)
+      progress.message(
+        "flow \(steps.upperBound): strict \(Figure.text(evaluation.accuracy)), "
+          + "partial \(Figure.text(evaluation.scores)) on \(prompts.count) held-out prompts")
+      try writeSamples(evaluation, step: steps.upperBound)
+      try save(model, flow)
+    }
+    progress.end()
+  }
+
+  /// Reports one step, its loss now and then, and stops when asked to.
+  private func note(
+    _ stage: String, _ step: Int, of total: Int, _ loss: Double, _ losses: inout RecentMean
+  ) throws(PretrainingError) {
+    progress.update(step)
+    losses.add(loss)
+    if step.isMultiple(of: 200) || step == total {
+      progress.message("\(stage) \(step): loss \(Figure.text(losses.take()))")
+    }
+    if isStopRequested() { throw .stopped(stage: stage, step: step) }
+  }
+
+  /// Measures the averaged weights.
+  private func measure(
+    _ model: PretrainedModel, _ prompts: [ScenePrompt], _ average: ExponentialMovingAverage,
+    _ clock: inout PhaseClock
+  ) async throws(PretrainingError) -> Evaluation {
+    let start = ContinuousClock.now
+    defer { clock.add("evaluate", since: start) }
+    let images = average.withAverages {
+      recipe.evaluation.sampling.images(of: prompts.map(\.prompt), model.pipeline)
+    }
+    do throws(RewardError) {
+      return try await Evaluation(images, of: prompts, by: ShapesReward())
+    } catch {
+      throw .reward(error)
+    }
+  }
+}

@@ -1,0 +1,58 @@
+internal import DiffusionModels
+internal import DiffusionPipelines
+internal import Foundation
+package import ImageFiles
+internal import Rewards
+package import Runs
+package import ShapeScenes
+internal import TextTokenizers
+internal import Torch
+internal import TorchNN
+
+/// Makes the embedded model from nothing: renders images, trains the autoencoder, then the flow,
+/// and writes a diffusers folder.
+///
+/// Everything is decided by the recipe: images, initial weights, noise and order follow from its
+/// seed, and measuring draws from generators of its own.
+package struct Pretrainer {
+  package let recipe: PretrainingRecipe
+  let training: [ScenePrompt]
+  let heldOut: [ScenePrompt]
+  let progress: ProgressReporter
+  let isStopRequested: () -> Bool
+
+  /// What the whole of it came to.
+  package struct Outcome: Sendable {
+    /// Strict accuracy on all held-out prompts.
+    package var accuracy: TaggedScores
+    /// Mean partial credit on the same images.
+    package var credit: TaggedScores
+    package var evaluationProtocol: RunSummary.EvaluationProtocol
+    /// Seconds per phase: render, autoencoder, encode, flow, evaluate.
+    package var phaseSeconds: [String: Double]
+    /// Numbers learnt, per component.
+    package var parameterCounts: [String: Int]
+    package var machine: Machine
+  }
+
+  /// Reads the prompt files.
+  ///
+  /// - Parameters:
+  ///   - progress: hears of steps and measurements.
+  ///   - isStopRequested: asked after every step.
+  /// - Throws: ``PretrainingError/prompts``.
+  package init(
+    _ recipe: PretrainingRecipe, progress: ProgressReporter,
+    isStopRequested: @escaping () -> Bool = { false }
+  ) throws(PretrainingError) {
+    self.recipe = recipe
+    self.progress = progress
+    self.isStopRequested = isStopRequested
+    do throws(PromptFileError) {
+      training = try PromptFile.read(recipe.data.prompts)
+      heldOut = try PromptFile.read(recipe.evaluation.prompts)
+    } catch {
+      throw .prompts(error)
+    }
+  }
+}

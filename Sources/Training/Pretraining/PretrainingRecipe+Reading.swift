@@ -1,0 +1,109 @@
+package import Runs
+
+extension PretrainingRecipe {
+  /// Reads a recipe file with the settings of `--set` put in.
+  ///
+  /// - Throws: everything wrong with it, with file, line and column.
+  package static func read(
+    path: String, overrides: [String] = []
+  ) throws(RecipeError) -> Recipe<PretrainingRecipe> {
+    try RecipeDocument(path: path, overrides: overrides).read(PretrainingRecipe.init)
+  }
+
+  /// Reads the root section; reports everything that is wrong.
+  package init(_ root: RecipeSection) {
+    output = root.path("output")
+    seed = UInt64(root.int("seed", in: 0...Int.max, default: 0))
+    threads = root.optional("threads", .int(in: 1...1024))
+    data = PretrainingDataRecipe(root.section("data"))
+    autoencoder = AutoencoderRecipe(root.section("autoencoder"))
+    textEncoder = TextEncoderRecipe(root.section("text_encoder"))
+    transformer = TransformerRecipe(root.section("transformer"))
+    flow = FlowRecipe(root.section("flow"))
+    evaluation = PretrainingEvaluationRecipe(root.section("evaluation"))
+  }
+}
+
+extension PretrainingDataRecipe {
+  init(_ section: RecipeSection) {
+    prompts = section.path("prompts")
+    images = section.int("images", in: 1...10_000_000)
+  }
+}
+
+extension StageRecipe {
+  init(_ section: RecipeSection) {
+    steps = section.int("steps", in: 1...10_000_000)
+    batch = section.int("batch", in: 1...65536)
+    learningRate = section.double("learning_rate", in: .above(0, through: 1))
+    warmupSteps = section.int("warmup_steps", in: 0...1_000_000, default: 100)
+    finalShare = section.double("final_learning_rate_share", in: 0...1, default: 0.05)
+    weightDecay = section.double("weight_decay", in: 0...1, default: 0.01)
+    gradientNorm = section.double("gradient_norm", in: .above(0), default: 1)
+  }
+}
+
+extension AutoencoderRecipe {
+  init(_ section: RecipeSection) {
+    channels = section.list("channels", of: .int(in: 1...4096), count: 1...6)
+    latentChannels = section.int("latent_channels", in: 1...64, default: 4)
+    layersPerBlock = section.int("layers_per_block", in: 1...8, default: 1)
+    normGroups = section.int("norm_groups", in: 1...256, default: 8)
+    stage = StageRecipe(section)
+    squaredErrorWeight = section.double("squared_error_weight", in: 0...1000, default: 4)
+    divergenceWeight = section.double("divergence_weight", in: 0...1, default: 1e-4)
+    for channels in channels where channels % normGroups != 0 {
+      section.report("channels", "\(channels) is not a multiple of norm_groups, \(normGroups)")
+    }
+  }
+}
+
+extension TextEncoderRecipe {
+  init(_ section: RecipeSection) {
+    width = section.int("width", in: 1...4096)
+    layers = section.int("layers", in: 1...64)
+    heads = section.int("heads", in: 1...64)
+    projection = section.int("projection", in: 1...4096)
+    tokens = section.int("tokens", in: 3...512)
+    merges = section.int("merges", in: 0...100_000, default: 200)
+    if width % heads != 0 {
+      section.report("width", "\(width) is not a multiple of heads, \(heads)")
+    }
+  }
+}
+
+extension TransformerRecipe {
+  init(_ section: RecipeSection) {
+    layers = section.int("layers", in: 1...128)
+    heads = section.int("heads", in: 1...128)
+    headWidth = section.int("head_width", in: 1...256)
+    patch = section.int("patch", in: 1...16, default: 2)
+    if heads * headWidth % 4 != 0 {
+      section.report("head_width", "heads times head_width must be a multiple of 4")
+    }
+  }
+}
+
+extension FlowRecipe {
+  init(_ section: RecipeSection) {
+    stage = StageRecipe(section)
+    textDropout = section.double("text_dropout", in: 0...1, default: 0.1)
+    timestepMean = section.double("timestep_mean", in: -10...10, default: 0)
+    timestepDeviation = section.double("timestep_deviation", in: .above(0, through: 10), default: 1)
+    averageDecay = section.double("average_decay", in: 0..<1, default: 0.999)
+    scheduleShift = section.double("schedule_shift", in: .above(0, through: 100), default: 1)
+    scheduleTerminal = section.optional("schedule_terminal", .double(in: .above(0, through: 0.9)))
+  }
+}
+
+extension PretrainingEvaluationRecipe {
+  init(_ section: RecipeSection) {
+    prompts = section.path("prompts")
+    every = section.int("every", in: 1...)
+    count = section.int("count", in: 1...)
+    steps = section.int("steps", in: 1...1000)
+    guidance = section.double("guidance", in: 0...100, default: 1)
+    seed = UInt64(section.int("seed", in: 0...Int.max, default: 1))
+    samples = section.optional("samples", .path)
+  }
+}

@@ -1,0 +1,116 @@
+package import Runs
+
+/// Everything that decides a model made from nothing, read from one strict YAML file.
+///
+/// The keys are documented in `docs/pretraining.md`. Equal recipes on one kind of machine with the
+/// same number of threads give equal weights.
+package struct PretrainingRecipe: Sendable, Equatable {
+  /// The diffusers folder to write.
+  package var output: String
+  /// Decides images, initial weights, noise and the order of everything.
+  package var seed: UInt64
+  /// Processor threads of one operator; nil leaves libtorch's choice.
+  package var threads: Int?
+  package var data: PretrainingDataRecipe
+  package var autoencoder: AutoencoderRecipe
+  package var textEncoder: TextEncoderRecipe
+  package var transformer: TransformerRecipe
+  package var flow: FlowRecipe
+  package var evaluation: PretrainingEvaluationRecipe
+}
+
+/// What the model learns to draw: the `data` section.
+package struct PretrainingDataRecipe: Sendable, Equatable {
+  /// Prompts in GenEval's metadata format, one JSON object a line.
+  package var prompts: String
+  /// Images rendered before training, the prompts in turn.
+  package var images: Int
+}
+
+/// How a network's weights move: shared by both stages.
+package struct StageRecipe: Sendable, Equatable {
+  /// Optimizer steps.
+  package var steps: Int
+  /// Images of one step.
+  package var batch: Int
+  /// The highest learning rate, reached after `warmupSteps`; a half cosine leads down from it.
+  package var learningRate: Double
+  package var warmupSteps: Int
+  /// The learning rate at the end, as a share of `learningRate`.
+  package var finalShare: Double
+  package var weightDecay: Double
+  /// The gradients' joint norm is scaled down to this.
+  package var gradientNorm: Double
+}
+
+/// The `autoencoder` section.
+package struct AutoencoderRecipe: Sendable, Equatable {
+  /// Channels of each level, finest first; each level after the first halves height and width.
+  package var channels: [Int]
+  package var latentChannels: Int
+  package var layersPerBlock: Int
+  /// Groups of the group norms; divides every entry of `channels`.
+  package var normGroups: Int
+  package var stage: StageRecipe
+  /// Factor of the mean squared error beside the mean absolute error.
+  package var squaredErrorWeight: Double
+  /// Factor of the divergence from the standard normal, per latent element.
+  package var divergenceWeight: Double
+}
+
+/// The `text_encoder` section: the shape of each of the two text encoders.
+package struct TextEncoderRecipe: Sendable, Equatable {
+  package var width: Int
+  package var layers: Int
+  package var heads: Int
+  /// Width of the pooled prompt of one encoder.
+  package var projection: Int
+  /// Tokens of a prompt, start and end included; longer prompts are cut.
+  package var tokens: Int
+  /// Merges that the tokenizers learn at most, beyond single bytes.
+  package var merges: Int
+}
+
+/// The `transformer` section.
+package struct TransformerRecipe: Sendable, Equatable {
+  package var layers: Int
+  package var heads: Int
+  package var headWidth: Int
+  /// Side of a patch, in latent pixels.
+  package var patch: Int
+}
+
+/// The `flow` section: flow matching on the latents of the rendered images.
+package struct FlowRecipe: Sendable, Equatable {
+  package var stage: StageRecipe
+  /// Share of prompts replaced by the empty one, for classifier-free guidance.
+  package var textDropout: Double
+  /// Mean of logit(sigma), which is normal (arXiv 2403.03206, section 3.1).
+  package var timestepMean: Double
+  /// Standard deviation of logit(sigma).
+  package var timestepDeviation: Double
+  /// The highest decay of the averaged weights, which are what is saved.
+  package var averageDecay: Double
+  /// `shift` of the saved scheduler; 1 spaces the sigmas of sampling evenly.
+  package var scheduleShift: Double
+  /// `shift_terminal` of the saved scheduler: the sigma before the last step; nil leaves the grid
+  /// its own, which is almost 0.
+  package var scheduleTerminal: Double?
+}
+
+/// The `evaluation` section.
+package struct PretrainingEvaluationRecipe: Sendable, Equatable {
+  /// Held-out prompts in GenEval's metadata format.
+  package var prompts: String
+  /// Flow-matching steps from one measurement to the next.
+  package var every: Int
+  /// The first so many held-out prompts while training; all of them are measured at the end.
+  package var count: Int
+  /// Denoising steps.
+  package var steps: Int
+  package var guidance: Double
+  /// Decides the initial noises.
+  package var seed: UInt64
+  /// A folder for pictures of what was measured; nil for none.
+  package var samples: String?
+}

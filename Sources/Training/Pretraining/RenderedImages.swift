@@ -1,0 +1,41 @@
+import ImageFiles
+import ShapeScenes
+package import Torch
+
+/// Images of the embedded task, rendered once and kept as bytes.
+struct RenderedImages {
+  /// `[N, 3, 32, 32]`, uint8
+  let bytes: Tensor
+  /// The prompt of each image, as an index into the prompts they were rendered from.
+  let promptIndices: [Int]
+
+  /// Renders `count` images, the prompts in turn; image i depends on `seed` and i alone.
+  init(_ prompts: [ScenePrompt], count: Int, seed: UInt64) {
+    let size = SceneRenderer.size
+    promptIndices = (0..<count).map { $0 % prompts.count }
+    var pixels: [UInt8] = []
+    pixels.reserveCapacity(count * size * size * 3)
+    for (image, prompt) in promptIndices.enumerated() {
+      var generator = SplitMix64(seed: Self.seed(run: seed, image: image))
+      pixels += SceneRenderer.render(prompts[prompt], using: &generator).pixels
+    }
+    bytes = Tensor(pixels, shape: [count, size, size, 3]).permuted([0, 3, 1, 2]).contiguous()
+  }
+
+  var count: Int { promptIndices.count }
+
+  /// The images with these indices, as the autoencoder takes them. `[B] -> [B, 3, 32, 32]`, -1...1
+  func batch(_ indices: Tensor) -> Tensor { Self.normalised(bytes.indexSelect(dim: 0, indices)) }
+
+  /// A run of images. `-> [length, 3, 32, 32]`, -1...1
+  func batch(from start: Int, length: Int) -> Tensor {
+    Self.normalised(bytes.narrowed(dim: 0, start: start, length: length))
+  }
+
+  private static func normalised(_ bytes: Tensor) -> Tensor { bytes.to(.float32) / 127.5 - 1 }
+
+  private static func seed(run: UInt64, image: Int) -> UInt64 {
+    var mixer = SplitMix64(seed: run)
+    return mixer.next() &+ UInt64(image) &* 0xD134_2543_DE82_EF95
+  }
+}
