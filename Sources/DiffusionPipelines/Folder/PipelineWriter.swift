@@ -9,8 +9,8 @@ public import TorchNN
 public enum PipelineWriter {
   /// Writes a complete pipeline; adapters are left out (`LoRAFolder` writes those).
   ///
-  /// The folder is written beside its place and renamed into it, so that a reader finds the old one
-  /// or the new one.
+  /// The folder is written beside its place and renamed into it once it is complete, after an older
+  /// one has been renamed out of the way.
   ///
   /// - Throws: `PipelineError.unwritable`, `.weights` or `.tokenizer`; an older folder is then
   ///   unchanged.
@@ -77,11 +77,14 @@ public enum PipelineWriter {
 
   private static func replace(_ target: URL, with draft: URL) throws(PipelineError) {
     try wrapping({ .unwritable(path: target.path, reason: $0.localizedDescription) }) {
-      if FileManager.default.fileExists(atPath: target.path) {
-        _ = try FileManager.default.replaceItemAt(target, withItemAt: draft)
-      } else {
-        try FileManager.default.moveItem(at: draft, to: target)
+      let files = FileManager.default
+      guard files.fileExists(atPath: target.path) else {
+        return try files.moveItem(at: draft, to: target)
       }
+      let old = draft.appendingPathExtension("old")
+      try files.moveItem(at: target, to: old)
+      try files.moveItem(at: draft, to: target)
+      try files.removeItem(at: old)
     }
   }
 }

@@ -1,0 +1,148 @@
+import DiffusionModels
+import DiffusionPipelines
+import Foundation
+import TestSupport
+import Testing
+import Torch
+import TorchNN
+
+@Suite struct PipelineFolderTests {
+  private let model = fixture("pipeline/model")
+
+  @Test func `a written pipeline is read back as it was`() throws {
+    let pipeline = try StableDiffusion3Pipeline(folder: model)
+    try withTemporaryFolder { folder in
+      let target = "\(folder)/copy"
+      try PipelineWriter.write(pipeline, to: target)
+      // Once more, over the first.
+      try PipelineWriter.write(pipeline, to: target)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["copy"])
+      let copy = try StableDiffusion3Pipeline(folder: target)
+      #expect(copy.transformer.network.configuration == pipeline.transformer.network.configuration)
+      #expect(copy.scheduler == pipeline.scheduler)
+      let latents = Tensor.randn(
+        pipeline.latentShape(count: 1), generator: Generator(seed: 1))
+      let prompts = ["a red circle"]
+      let first = pipeline.sample(from: latents, prompts: prompts, guidance: 3, stepCount: 2)
+      let second = copy.sample(from: latents, prompts: prompts, guidance: 3, stepCount: 2)
+      #expect(largestDifference(first, second) == 0)
+      #expect(copy.decode(second).bytes() == pipeline.decode(first).bytes())
+    }
+  }
+
+  @Test func `the index names the classes by which diffusers loads the parts`() throws {
+    try withTemporaryFolder { folder in
+      try PipelineWriter.write(
+        StableDiffusion3Pipeline(folder: model), to: "\(folder)/copy")
+      let written = try index("\(folder)/copy/model_index.json")
+      let original = try index("\(model)/model_index.json")
+      #expect(written == original)
+    }
+  }
+
+  @Test func `a missing file is named`() throws {
+    for name in [
+      "model_index.json", "transformer/config.json", "scheduler/scheduler_config.json",
+      "tokenizer_2/vocab.json", "vae/diffusion_pytorch_model.safetensors",
+    ] {
+      try withCopy { folder in
+        try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+        let error = #expect(throws: PipelineError.self) {
+          try StableDiffusion3Pipeline(folder: folder)
+        }
+        let stem = name.replacing(".safetensors", with: "").split(separator: "/").last ?? ""
+        let text = try #require(error).description
+        #expect(text.contains(stem), "\(name)")
+      }
+    }
+  }
+
+  @Test(arguments: [
+    ("\"SD3Transformer2DModel\"", "\"FluxTransformer2DModel\"", "transformer"),
+    ("\"StableDiffusion3Pipeline\"", "\"FluxPipeline\"", "_class_name"),
+    ("\"AutoencoderKL\"", "null", "vae"),
+  ])
+  func `a wrong class names the component`(
+    found: String, replacement: String, component: String
+  ) throws {
+    try withCopy { folder in
+      try replace(found, with: replacement, in: "\(folder)/model_index.json")
+      let error = #expect(throws: PipelineError.self) {
+        try StableDiffusion3Pipeline(folder: folder)
+      }
+      guard case .wrongClass(_, let name, _, _) = error else {
+        Issue.record("unexpected \(String(describing: error))")
+        return
+      }
+      #expect(name == component)
+    }
+  }
+
+  @Test func `a component or key that is not known is refused, not ignored`() throws {
+    for (file, found, replacement) in [
+      ("model_index.json", "\"vae\"", "\"controlnet\": [\"diffusers\", \"X\"], \"vae\""),
+      ("transformer/config.json", "\"num_layers\"", "\"number_of_layers\": 2, \"num_layers\""),
+      ("tokenizer/tokenizer_config.json", "\"errors\"", "\"splitting\": 1, \"errors\""),
+    ] {
+      try withCopy { folder in
+        try replace(found, with: replacement, in: "\(folder)/\(file)")
+        let error = #expect(throws: PipelineError.self) {
+          try StableDiffusion3Pipeline(folder: folder)
+        }
+        let text = try #require(error).description
+        #expect(text.contains("unknown key"), "\(file)")
+      }
+    }
+  }
+
+  @Test func `a text encoder that this pipeline lacks is refused`() throws {
+    try withCopy { folder in
+      let path = "\(folder)/model_index.json"
+      var object = try #require(
+        try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path)))
+          as? [String: Any])
+      object["text_encoder_3"] = ["transformers", "T5EncoderModel"]
+      try JSONSerialization.data(withJSONObject: object).write(to: URL(fileURLWithPath: path))
+      let error = #expect(throws: PipelineError.self) {
+        try StableDiffusion3Pipeline(folder: folder)
+      }
+      let text = try #require(error).description
+      #expect(text.contains("text_encoder_3"))
+    }
+  }
+
+  @Test func `parts that do not fit together are refused before anything runs`() throws {
+    try withCopy { folder in
+      try replace(
+        "\"model_max_length\": 16", with: "\"model_max_length\": 40",
+        in: "\(folder)/tokenizer/tokenizer_config.json")
+      let error = #expect(throws: PipelineError.self) {
+        try StableDiffusion3Pipeline(folder: folder)
+      }
+      guard case .inconsistent = error else {
+        Issue.record("unexpected \(String(describing: error))")
+        return
+      }
+    }
+  }
+
+  private func withCopy(_ body: (String) throws -> Void) throws {
+    try withTemporaryFolder { folder in
+      try FileManager.default.copyItem(atPath: model, toPath: "\(folder)/model")
+      try body("\(folder)/model")
+    }
+  }
+
+  private func replace(_ text: String, with replacement: String, in path: String) throws {
+    let original = try String(contentsOfFile: path, encoding: .utf8)
+    try #require(original.contains(text), "\(path) has no \(text)")
+    try Data(original.replacing(text, with: replacement).utf8)
+      .write(to: URL(fileURLWithPath: path))
+  }
+
+  private func index(_ path: String) throws -> NSDictionary {
+    try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path)))
+        as? NSDictionary)
+  }
+}

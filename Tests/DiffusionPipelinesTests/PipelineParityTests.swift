@@ -1,0 +1,89 @@
+import DiffusionModels
+import DiffusionPipelines
+import ImageFiles
+import TestSupport
+import Testing
+import Torch
+import TorchNN
+
+@Suite struct PipelineParityTests {
+  private let folder = fixture("pipeline/model")
+  private let prompts = ["a photo of a red circle", "three blue squares"]
+
+  @Test func `prompts are encoded as diffusers encodes them`() throws {
+    let pipeline = try StableDiffusion3Pipeline(folder: folder)
+    let expected = try cases()
+    for (names, given) in [
+      (("rows", "pooled"), prompts), (("negative_rows", "negative_pooled"), [""]),
+    ] {
+      let condition = pipeline.encode(given)
+      let rows = try #require(expected[names.0])
+      let length = condition.rows.shape[1]
+      #expect(
+        relativeError(condition.rows, rows.narrowed(dim: 1, start: 0, length: length)) < 1e-5)
+      // What follows the prompt in diffusers' rows are the zeros that are kept as a count.
+      let rest = rows.narrowed(dim: 1, start: length, length: rows.shape[1] - length)
+      #expect(rest.abs().sum().item() == 0)
+      #expect(relativeError(condition.pooled, try #require(expected[names.1])) < 1e-5)
+    }
+  }
+
+  @Test(arguments: [
+    ("plain", 5, 1.0, ""), ("guided", 5, 4.5, ""), ("negative", 3, 2.0, "a blue square"),
+  ])
+  func `the same initial latents give diffusers' image`(
+    name: String, steps: Int, guidance: Double, negative: String
+  ) throws {
+    let pipeline = try StableDiffusion3Pipeline(folder: folder)
+    let expected = try cases()
+    let final = pipeline.sample(
+      from: try #require(expected["latents"]), prompts: prompts, negativePrompt: negative,
+      guidance: guidance, stepCount: steps)
+    try check(pipeline, final, name, expected)
+  }
+
+  @Test func `adapters that PEFT saved give diffusers' image`() throws {
+    let adapters = try LoRAFolder.read(fixture("pipeline/lora"))
+    let pipeline = try StableDiffusion3Pipeline(
+      folder: folder, transformer: LearningSetup(trainable: .nothing, adapters: adapters))
+    let expected = try cases()
+    let initial = try #require(expected["latents"])
+    let final = pipeline.sample(from: initial, prompts: prompts, guidance: 4.5, stepCount: 5)
+    try check(pipeline, final, "lora", expected)
+    let plain = pipeline.transformer.store.withoutAdapters {
+      pipeline.sample(from: initial, prompts: prompts, guidance: 4.5, stepCount: 5)
+    }
+    #expect(largestDifference(plain, try #require(expected["guided.latents"])) < latentTolerance)
+  }
+
+  @Test func `an image as values holds the decoded bytes`() throws {
+    let pipeline = try StableDiffusion3Pipeline(folder: folder)
+    let latents = try #require(try cases()["plain.latents"])
+    let images = pipeline.images(latents)
+    let decoded = pipeline.decode(latents)
+    #expect(images.count == 2)
+    #expect(images[0].width == 8 && images[0].height == 8)
+    #expect(images.flatMap(\.pixels) == decoded.bytes())
+  }
+
+  private func cases() throws -> [String: Tensor] {
+    try Checkpoint(path: fixture("pipeline/cases.safetensors")).tensors
+  }
+
+  private func check(
+    _ pipeline: StableDiffusion3Pipeline, _ final: Tensor, _ name: String,
+    _ expected: [String: Tensor]
+  ) throws {
+    let latents = try #require(expected["\(name).latents"])
+    #expect(largestDifference(final, latents) < latentTolerance)
+    let images = try #require(expected["\(name).images"])
+    #expect(
+      largestDifference(pipeline.decode(final).to(.float32), images.to(.float32))
+        <= pixelTolerance)
+  }
+}
+
+/// Float32 rounding over a few steps, latents being of order 1.
+private let latentTolerance = 1e-3
+/// Of 255; a difference of rounding may move a pixel by one.
+private let pixelTolerance = 2.0

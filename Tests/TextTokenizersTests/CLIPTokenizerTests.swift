@@ -1,0 +1,62 @@
+import Foundation
+import TestSupport
+import Testing
+import TextTokenizers
+
+@Suite struct CLIPTokenizerTests {
+  private struct Case: Decodable {
+    let text: String
+    let ids: [Int]
+    let padded: [Int]
+  }
+
+  @Test(arguments: ["clip", "clip-pad", "trained"])
+  func `ids equal those of transformers`(name: String) throws {
+    let folder = fixture("tokenizers/\(name)")
+    let tokenizer = try CLIPTokenizer(folder: folder)
+    let cases = try decoded([Case].self, "\(folder)/ids.json")
+    #expect(cases.count > 25)
+    for given in cases {
+      #expect(tokenizer.encode(given.text) == given.ids, "\(given.text.debugDescription)")
+      #expect(tokenizer.encodePadded(given.text) == given.padded, "\(given.text.debugDescription)")
+    }
+  }
+
+  @Test func `training writes the committed files, byte for byte`() throws {
+    let corpus = try decoded([String].self, fixture("tokenizers/corpus.json"))
+    let vocabulary = try CLIPVocabulary.train(on: corpus, mergeLimit: 200)
+    let tokenizer = try CLIPTokenizer(vocabulary: vocabulary, modelMaxLength: 16)
+    try withTemporaryFolder { folder in
+      try tokenizer.write(to: folder)
+      for file in [
+        "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json",
+      ] {
+        let written = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(file)"))
+        let expected = try Data(
+          contentsOf: URL(fileURLWithPath: fixture("tokenizers/trained/\(file)")))
+        #expect(written == expected, "\(file)")
+      }
+    }
+  }
+
+  @Test func `training until the end makes every word one token`() throws {
+    let texts = ["a red circle", "two red circles", "a blue square"]
+    let vocabulary = try CLIPVocabulary.train(on: texts, mergeLimit: 1000)
+    let tokenizer = try CLIPTokenizer(vocabulary: vocabulary, modelMaxLength: 8)
+    #expect(tokenizer.encode("two blue circles").count == 5)
+    #expect(tokenizer.encodePadded("a red square").count == 8)
+    #expect(vocabulary.count < 560)
+  }
+
+  @Test func `a long prompt is cut before its end token`() throws {
+    let tokenizer = try CLIPTokenizer(folder: fixture("tokenizers/clip"))
+    let ids = tokenizer.encodePadded(String(repeating: "circle ", count: 50))
+    #expect(ids.count == tokenizer.modelMaxLength)
+    #expect(ids.first == tokenizer.startID)
+    #expect(ids.last == tokenizer.endID)
+  }
+
+  private func decoded<Value: Decodable>(_ type: Value.Type, _ path: String) throws -> Value {
+    try JSONDecoder().decode(type, from: Data(contentsOf: URL(fileURLWithPath: path)))
+  }
+}
