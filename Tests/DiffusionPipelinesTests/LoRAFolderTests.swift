@@ -15,7 +15,10 @@ import TorchNN
       transformer: LearningSetup(trainable: .adapters, adapters: try LoRAFolder.read(lora)))
     try withTemporaryFolder { folder in
       try LoRAFolder.write(pipeline.transformer.store, baseModel: "Models/tiny", to: folder)
-      let written = try Checkpoint(path: "\(folder)/adapter_model.safetensors").tensors
+      let file = try Checkpoint(path: "\(folder)/adapter_model.safetensors")
+      let header = try #require(file.metadata["lora_adapter_metadata"])
+      #expect(header.contains("\"base_model.model.lora_alpha\" : 6"))
+      let written = file.tensors
       let original = try Checkpoint(path: "\(lora)/adapter_model.safetensors").tensors
       #expect(written.keys.sorted() == original.keys.sorted())
       for (key, tensor) in written {

@@ -68,14 +68,30 @@ struct LoRAConfiguration {
   /// The file's text.
   func json(baseModel: String?) throws -> Data {
     try prettyJSON(
-      [
-        "peft_type": .text("LORA"), "r": .number(Double(rank)), "lora_alpha": .number(alpha),
-        "target_modules": .list((targets ?? []).map(JSONValue.text)), "bias": .text("none"),
-        "lora_dropout": .number(0), "fan_in_fan_out": .boolean(false),
-        "inference_mode": .boolean(true), "init_lora_weights": .text("gaussian"),
-        "use_rslora": .boolean(false), "use_dora": .boolean(false), "task_type": .null,
-        "base_model_name_or_path": baseModel.map(JSONValue.text) ?? .null,
-      ] as [String: JSONValue])
+      settings.merging(
+        [
+          "peft_type": .text("LORA"), "inference_mode": .boolean(true), "task_type": .null,
+          "base_model_name_or_path": baseModel.map(JSONValue.text) ?? .null,
+        ]
+      ) { $1 })
+  }
+
+  /// The settings as diffusers looks for them in the header of the weights file, where it selects
+  /// those with the prefix of the weights.
+  func headerText(prefix: String) throws -> String {
+    let entries = settings.map { (prefix + $0.key, $0.value) }
+    let data = try prettyJSON(Dictionary(uniqueKeysWithValues: entries))
+    return String(decoding: data, as: UTF8.self)
+  }
+
+  private var settings: [String: JSONValue] {
+    [
+      "r": .number(Double(rank)), "lora_alpha": .number(alpha),
+      "target_modules": .list((targets ?? []).map(JSONValue.text)), "bias": .text("none"),
+      "lora_dropout": .number(0), "fan_in_fan_out": .boolean(false),
+      "init_lora_weights": .text("gaussian"), "use_rslora": .boolean(false),
+      "use_dora": .boolean(false),
+    ]
   }
 }
 

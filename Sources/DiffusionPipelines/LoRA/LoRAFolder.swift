@@ -1,8 +1,13 @@
+import Foundation
 import Torch
 public import TorchNN
 
 /// Low-rank adapters on disk, as PEFT lays them out: `adapter_config.json` and
 /// `adapter_model.safetensors` with keys `base_model.model.<path>.lora_A.weight`.
+///
+/// `PeftModel.from_pretrained(transformer, folder)` loads what is written, and so does diffusers'
+/// `transformer.load_lora_adapter(folder, weight_name="adapter_model.safetensors",
+/// prefix="base_model.model")`, which takes rank and alpha from the header of the weights file.
 public enum LoRAFolder {
   private static let weightsFile = "adapter_model.safetensors"
   private static let prefix = "base_model.model."
@@ -23,11 +28,17 @@ public enum LoRAFolder {
     }
     try makeFolder(folder)
     let tensors = (adapters ?? store.adapters).map { (prefix + $0.name, $0.tensor.detached()) }
+    let configuration = LoRAConfiguration(plan)
+    let settings = try wrapping({ .unwritable(path: folder, reason: $0.localizedDescription) }) {
+      try configuration.headerText(prefix: prefix)
+    }
     try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
-      try Safetensors.write(tensors, metadata: ["format": "pt"], to: "\(folder)/\(weightsFile)")
+      try Safetensors.write(
+        tensors, metadata: ["format": "pt", "lora_adapter_metadata": settings],
+        to: "\(folder)/\(weightsFile)")
     }
     try writeFile("\(folder)/\(LoRAConfiguration.fileName)") {
-      try LoRAConfiguration(plan).json(baseModel: baseModel)
+      try configuration.json(baseModel: baseModel)
     }
   }
 
