@@ -1,5 +1,6 @@
 public import DiffusionModels
 public import FlowMatching
+import Foundation
 public import TextTokenizers
 public import Torch
 public import TorchNN
@@ -44,6 +45,34 @@ public enum PipelineError: Error, Equatable, CustomStringConvertible {
     case .tokenizer(let error): error.description
     case .scheduler(let error): error.description
     }
+  }
+}
+
+/// Runs `body`, which reads the file at `path`.
+func reading<Result>(_ path: String, _ body: () throws -> Result) throws(PipelineError) -> Result {
+  do {
+    return try body()
+  } catch {
+    throw .unreadable(path: path, reason: reason(error))
+  }
+}
+
+/// Runs `body`, which writes the file or folder at `path`.
+func writing<Result>(_ path: String, _ body: () throws -> Result) throws(PipelineError) -> Result {
+  do {
+    return try body()
+  } catch {
+    throw .unwritable(path: path, reason: reason(error))
+  }
+}
+
+/// What a person needs to know of an error of Foundation.
+private func reason(_ error: any Error) -> String {
+  switch error as? DecodingError {
+  case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context),
+    .dataCorrupted(let context):
+    context.debugDescription
+  default: error.localizedDescription
   }
 }
 

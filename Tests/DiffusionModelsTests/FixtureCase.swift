@@ -1,6 +1,6 @@
 import DiffusionModels
-import Testing
 import TestSupport
+import Testing
 import Torch
 import TorchNN
 
@@ -10,12 +10,16 @@ struct FixtureCase<Configuration: ModelConfiguration> {
   let store: ParameterStore
   let tensors: [String: Tensor]
 
-  init(_ name: String, _ type: Configuration.Type, weights: String) throws {
+  init(
+    _ name: String, _ type: Configuration.Type, weights: String, device: Device = .cpu
+  ) throws {
     let folder = fixture("models/\(name)")
     configuration = try Configuration(contentsOf: "\(folder)/config.json")
     store = ParameterStore(
-      .checkpoint(try Checkpoint.open(folder: folder, baseName: weights)), trainable: .full)
+      .checkpoint(try Checkpoint.open(folder: folder, baseName: weights)), device: device,
+      trainable: .full)
     tensors = try Checkpoint(path: "\(folder)/case.safetensors").tensors
+      .mapValues { $0.to(device) }
   }
 
   subscript(_ name: String) -> Tensor {

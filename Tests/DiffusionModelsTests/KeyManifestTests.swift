@@ -1,7 +1,7 @@
 import DiffusionModels
 import Foundation
-import Testing
 import TestSupport
+import Testing
 import Torch
 import TorchNN
 

@@ -1,7 +1,7 @@
 import DiffusionModels
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct ModelConfigurationTests {
   @Test func `what is written is read back, with the class by which diffusers knows it`() throws {

@@ -1,6 +1,6 @@
 import DiffusionModels
-import Testing
 import TestSupport
+import Testing
 import Torch
 import TorchNN
 

@@ -44,7 +44,8 @@ import TextTokenizers
   }
 
   @Test func `tokens that Unicode holds equal stay apart`() throws {
-    let vocabulary = "{\"e\\u0301\": 0, \"\u{E9}\": 1, \"<|startoftext|>\": 2, "
+    let vocabulary =
+      "{\"e\\u0301\": 0, \"\u{E9}\": 1, \"<|startoftext|>\": 2, "
       + "\"<|endoftext|>\": 3}"
     try withTokenizer(["vocab.json": vocabulary, "merges.txt": "#version: 0.2\n"]) { folder in
       let tokenizer = try CLIPTokenizer(folder: folder)

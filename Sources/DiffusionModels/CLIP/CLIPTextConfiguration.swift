@@ -20,9 +20,11 @@ public struct CLIPTextConfiguration: ModelConfiguration {
   public var eosTokenId = 49407
   public var padTokenId = 1
 
+  /// Activations that are known.
   public enum Activation: String, Codable, Sendable {
     /// `x * sigmoid(1.702 x)`
     case quickGELU = "quick_gelu"
+    /// Exact.
     case gelu
   }
 

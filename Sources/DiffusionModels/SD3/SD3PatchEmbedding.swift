@@ -19,7 +19,9 @@ struct SD3PatchEmbedding {
     projection = try Conv2d(
       configuration.inChannels, configuration.width, kernel: patchSize, stride: patchSize,
       parameters["proj"])
-    positions = try parameters.buffer("pos_embed", shape: [1, maxSize * maxSize, configuration.width]) {
+    positions = try parameters.buffer(
+      "pos_embed", shape: [1, maxSize * maxSize, configuration.width]
+    ) {
       let table = positionTable(
         side: configuration.posEmbedMaxSize, width: configuration.width,
         base: configuration.sampleSize / configuration.patchSize)

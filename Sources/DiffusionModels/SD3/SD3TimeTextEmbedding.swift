@@ -29,8 +29,9 @@ struct SD3TimeTextEmbedding {
     text = try Projection(configuration.pooledProjectionDim, width, parameters["text_embedder"])
     let exponents = (0..<frequencyCount).map { -Float(log(10000.0)) * Float($0) }
     frequencies = Tensor(
-      exponents.map { Foundation.exp($0 / Float(frequencyCount)) }, shape: [1, frequencyCount])
-      .to(time.first.weight.device)
+      exponents.map { Foundation.exp($0 / Float(frequencyCount)) }, shape: [1, frequencyCount]
+    )
+    .to(time.first.weight.device)
   }
 
   /// `timestep` in 0...1000, sines and cosines in float32. `[B], [B, P] -> [B, D]`

@@ -23,7 +23,9 @@ public struct SD3TransformerConfiguration: ModelConfiguration {
   /// Normalisation of queries and keys.
   public var qkNorm: QueryKeyNorm?
 
+  /// Normalisations of queries and keys that are known.
   public enum QueryKeyNorm: String, Codable, Sendable {
+    /// Division by the root mean square of a head, with a learnt scale.
     case rmsNorm = "rms_norm"
   }
 

@@ -62,7 +62,7 @@ struct ModelIndex {
   }
 
   private static func read(_ path: String) throws(PipelineError) -> [String: Entry] {
-    try wrapping({ .unreadable(path: path, reason: readable($0)) }) {
+    try reading(path) {
       try JSONDecoder().decode(
         [String: Entry].self, from: Data(contentsOf: URL(fileURLWithPath: path)))
     }
@@ -112,14 +112,4 @@ func prettyJSON(_ value: some Encodable) throws -> Data {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
   return try encoder.encode(value) + Data("\n".utf8)
-}
-
-/// What a person needs to know of an error from reading a file.
-func readable(_ error: any Error) -> String {
-  switch error as? DecodingError {
-  case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context),
-    .dataCorrupted(let context):
-    context.debugDescription
-  default: error.localizedDescription
-  }
 }

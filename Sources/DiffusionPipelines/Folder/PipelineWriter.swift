@@ -26,7 +26,7 @@ public enum PipelineWriter {
       try replace(target, with: draft)
     } catch {
       if FileManager.default.fileExists(atPath: draft.path) {
-        try wrapping({ .unwritable(path: draft.path, reason: $0.localizedDescription) }) {
+        try writing(draft.path) {
           try FileManager.default.removeItem(at: draft)
         }
       }
@@ -76,7 +76,7 @@ public enum PipelineWriter {
   }
 
   private static func replace(_ target: URL, with draft: URL) throws(PipelineError) {
-    try wrapping({ .unwritable(path: target.path, reason: $0.localizedDescription) }) {
+    try writing(target.path) {
       let files = FileManager.default
       guard files.fileExists(atPath: target.path) else {
         return try files.moveItem(at: draft, to: target)
@@ -91,14 +91,14 @@ public enum PipelineWriter {
 
 /// Makes a folder and those above it.
 func makeFolder(_ path: String) throws(PipelineError) {
-  try wrapping({ .unwritable(path: path, reason: $0.localizedDescription) }) {
+  try writing(path) {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 }
 
 /// Writes a small file in one step.
 func writeFile(_ path: String, _ contents: () throws -> Data) throws(PipelineError) {
-  try wrapping({ .unwritable(path: path, reason: $0.localizedDescription) }) {
+  try writing(path) {
     try contents().write(to: URL(fileURLWithPath: path), options: .atomic)
   }
 }

@@ -20,9 +20,7 @@ struct LoRAConfiguration {
   }
 
   init(path: String) throws(PipelineError) {
-    let entries: [String: JSONValue] = try wrapping({
-      .unreadable(path: path, reason: readable($0))
-    }) {
+    let entries: [String: JSONValue] = try reading(path) {
       try JSONDecoder().decode(
         [String: JSONValue].self, from: Data(contentsOf: URL(fileURLWithPath: path)))
     }

@@ -1,4 +1,3 @@
-import Foundation
 import Torch
 public import TorchNN
 
@@ -29,9 +28,7 @@ public enum LoRAFolder {
     try makeFolder(folder)
     let tensors = (adapters ?? store.adapters).map { (prefix + $0.name, $0.tensor.detached()) }
     let configuration = LoRAConfiguration(plan)
-    let settings = try wrapping({ .unwritable(path: folder, reason: $0.localizedDescription) }) {
-      try configuration.headerText(prefix: prefix)
-    }
+    let settings = try writing(folder) { try configuration.headerText(prefix: prefix) }
     try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
       try Safetensors.write(
         tensors, metadata: ["format": "pt", "lora_adapter_metadata": settings],

@@ -117,7 +117,8 @@ private struct TokenEntry: Decodable {
   }
 
   enum CodingKeys: String, CodingKey {
-    case content, normalised = "normalized"
+    case content
+    case normalised = "normalized"
     case leftStrip = "lstrip"
     case rightStrip = "rstrip"
     case singleWord = "single_word"

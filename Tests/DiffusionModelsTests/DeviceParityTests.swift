@@ -1,0 +1,59 @@
+import DiffusionModels
+import TestSupport
+import Testing
+import Torch
+import TorchNN
+
+@Suite(.enabled(if: TorchRuntime.hasCUDA, "needs an NVIDIA GPU"))
+struct DeviceParityTests {
+  /// Convolutions of cuDNN may round their inputs to TF32, of 10 bits.
+  private let tolerance = 2e-3
+
+  @Test(arguments: ["transformer-sd3", "transformer-sd35"])
+  func `the transformer on the GPU equals diffusers'`(name: String) throws {
+    let given = try FixtureCase(
+      name, SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model",
+      device: .cuda(0))
+    let model = try SD3Transformer2DModel(given.configuration, given.store.root)
+    let latents = try given.leaf("latents")
+    let condition = TextCondition(
+      rows: try given["rows"], pooled: try given["pooled"],
+      zeroRowCount: Int(try given["zero_rows"].item()))
+    let velocity = model(latents, timestep: try given["timestep"], condition: condition)
+    #expect(relativeError(velocity, try given["velocity"]) < tolerance)
+    velocity.backward(gradient: try given["cotangent.velocity"])
+    let gradient = try #require(latents.gradient)
+    #expect(relativeError(gradient, try given["gradient.latents"]) < tolerance)
+  }
+
+  @Test func `the autoencoder on the GPU equals diffusers'`() throws {
+    let given = try FixtureCase(
+      "autoencoder", AutoencoderKLConfiguration.self, weights: "diffusion_pytorch_model",
+      device: .cuda(0))
+    let model = try AutoencoderKL(given.configuration, given.store.root)
+    try withoutGradient {
+      #expect(
+        relativeError(model.decode(try given["latents"]), try given["decoded"]) < tolerance)
+      #expect(relativeError(model.encode(try given["images"]).mean, try given["mean"]) < tolerance)
+    }
+  }
+
+  @Test func `in bfloat16 rows of zeros are written out, and the velocity stays close`() throws {
+    let folder = fixture("models/transformer-sd35")
+    let given = try FixtureCase(
+      "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model",
+      device: .cuda(0))
+    let store = ParameterStore(
+      .checkpoint(try Checkpoint.open(folder: folder, baseName: "diffusion_pytorch_model")),
+      dtype: .bfloat16, device: .cuda(0))
+    let model = try SD3Transformer2DModel(given.configuration, store.root)
+    let condition = TextCondition(
+      rows: try given["rows"].to(.bfloat16), pooled: try given["pooled"].to(.bfloat16),
+      zeroRowCount: Int(try given["zero_rows"].item()))
+    let velocity = try withoutGradient {
+      model(
+        try given["latents"].to(.bfloat16), timestep: try given["timestep"], condition: condition)
+    }
+    #expect(relativeError(velocity.to(.float32), try given["velocity"]) < 0.05)
+  }
+}
