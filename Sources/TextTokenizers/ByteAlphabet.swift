@@ -1,4 +1,4 @@
-/// The printable characters that stand for the 256 bytes in a byte-level vocabulary (GPT-2's table).
+/// The printable characters that stand for the 256 bytes in a byte-level vocabulary (as in GPT-2).
 ///
 /// Printable Latin-1 bytes stand for themselves; the others, in order, for U+0100 and following.
 enum ByteAlphabet {

@@ -49,8 +49,8 @@ struct SD3PatchEmbedding {
   }
 }
 
-/// Positions of a `side x side` grid, row by row, `side * side * width` numbers. The first half of a
-/// row encodes the column of the patch and the second half its row, each as sines, then cosines.
+/// Positions of a `side x side` grid, row by row, `side * side * width` numbers. The first half of
+/// a position encodes the patch's column, the second its row, each as sines, then cosines.
 ///
 /// Grid coordinates are float32 and everything after them float64, as in diffusers'
 /// `get_2d_sincos_pos_embed`; `base` is the number of patches across a latent of the sample size.

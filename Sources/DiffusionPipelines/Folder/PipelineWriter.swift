@@ -5,7 +5,9 @@ import TextTokenizers
 import Torch
 public import TorchNN
 
-/// Writes pipeline folders that `diffusers.StableDiffusion3Pipeline.from_pretrained` loads.
+/// Writes pipeline folders that `diffusers.StableDiffusion3Pipeline.from_pretrained` loads, given
+/// `text_encoder_3=None, tokenizer_3=None`: without them diffusers does not take the null of the
+/// index for an answer.
 public enum PipelineWriter {
   /// Writes a complete pipeline; adapters are left out (`LoRAFolder` writes those).
   ///
