@@ -1,0 +1,28 @@
+import ArgumentParser
+import Foundation
+import Training
+
+/// `tempflow plan`: what a recipe costs, before anything is loaded.
+struct PlanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan",
+    abstract: "Works out what training a recipe costs, before anything is loaded.",
+    discussion: """
+      Prints prompts, groups, model calls, sample evaluations, decodes, rewards, updates and \
+      memory, and refuses numbers that do not fit together with those that would.
+
+      Example: tempflow plan Recipes/shapes.yaml --set sampling.branches=6
+      """)
+
+  @OptionGroup var recipe: RecipeArguments
+  @OptionGroup var output: OutputOptions
+
+  func run() throws {
+    let recipe = try recipe.read()
+    for warning in recipe.warnings {
+      FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
+    }
+    let plan = try TrainingPlan(recipe.settings)
+    try output.print(plan) { plan.text }
+  }
+}

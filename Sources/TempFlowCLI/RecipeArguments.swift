@@ -1,0 +1,26 @@
+import ArgumentParser
+import Runs
+import Training
+
+/// The recipe and the settings put over it: shared by `train` and `plan`.
+struct RecipeArguments: ParsableArguments {
+  @Argument(help: "Recipe, a YAML file; docs/recipes.md describes its keys.")
+  var recipe: String
+
+  @Option(
+    name: .customLong("set"), help: "A setting over the recipe's, such as sampling.branches=6.")
+  var settings: [String] = []
+
+  /// Reads the recipe.
+  ///
+  /// - Throws: `RecipeError` with everything that is wrong.
+  func read() throws -> Recipe<TrainingRecipe> {
+    try TrainingRecipe.read(path: recipe, overrides: settings)
+  }
+
+  /// The recipe file's name without its ending.
+  var name: String {
+    let file = recipe.split(separator: "/").last.map(String.init) ?? recipe
+    return file.split(separator: ".").first.map(String.init) ?? file
+  }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import Foundation
+import Runs
+import Training
+
+/// `tempflow train`: runs a recipe.
+struct TrainCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Trains a model as a recipe says.",
+    discussion: """
+      Everything is written into the run directory; docs/run-directory.md describes it. SIGINT and \
+      SIGTERM finish the epoch under way, save and exit with 0; --resume goes on, also after a crash, \
+      and gives the run that was never stopped, bit for bit.
+
+      Example: tempflow train Recipes/shapes.yaml --run-dir runs/demo --set epochs=20
+      """)
+
+  @OptionGroup var recipe: RecipeArguments
+
+  @Option(name: .long, help: "Where the run is written (default: runs/ and the recipe's name).")
+  var runDir: String?
+
+  @Flag(name: .long, help: "Go on with the run in the run directory.")
+  var resume = false
+
+  @OptionGroup var output: OutputOptions
+
+  func run() async throws {
+    let summary = try await train()
+    try output.print(summary) { summary.table }
+  }
+
+  @MainActor
+  private func train() async throws -> RunSummary {
+    let loaded = try recipe.read()
+    // Refuses what cannot work before a run directory is made.
+    _ = try TrainingPlan(loaded.settings)
+    let run = try RunOutput(
+      runDir ?? "runs/\(recipe.name)", resume: resume, recipe: loaded, recipeName: recipe.name,
+      progress: .standardError())
+    StopSignal.install()
+    return try await Trainer(loaded.settings, output: run).train()
+  }
+}

@@ -1,0 +1,84 @@
+internal import Foundation
+
+extension TrainingPlan {
+  /// The plan as a person reads it.
+  package var text: String {
+    let rows: [(String, String)] =
+      [
+        (
+          "prompts",
+          "\(number(promptsPerEpoch)) an epoch of \(number(trainingPrompts)) "
+            + String(format: "(%.2f passes); ", passes) + "\(number(evaluationPrompts)) held out"
+        ),
+        (
+          "groups",
+          "\(number(groupsPerEpoch)) an epoch, of \(number(rowsPerGroup)) rewards (\(groupKind))"
+        ),
+        (
+          "pairs",
+          "\(number(pairsPerEpoch)) (trunk, step) an epoch; \(number(pairsPerUpdate)) an update"
+        ),
+        ("epochs", epochText), ("", ""), ("", column("an epoch", "in all")),
+      ] + work + [
+        ("", ""),
+        (
+          "evaluation",
+          "\(number(evaluations)) times \(number(evaluationPrompts)) images; "
+            + "\(number(evaluationEvaluations)) sample evaluations in all"
+        ),
+        ("learns", "\(number(learnedParameters)) numbers"),
+        ("memory", memoryText),
+      ]
+    return rows.map { name, value in
+      name.isEmpty && value.isEmpty
+        ? "" : name.padding(toLength: 22, withPad: " ", startingAt: 0) + value
+    }.joined(separator: "\n")
+  }
+
+  private var epochText: String {
+    number(epochs) + (timeLimit.map { ", or \(number(Int($0))) seconds of training" } ?? "")
+  }
+
+  private var work: [(String, String)] {
+    let figures: [(String, KeyPath<Work, Int>)] = [
+      ("model calls, rollout", \.rolloutCalls),
+      ("sample evaluations", \.rolloutEvaluations),
+      ("  without guidance", \.rolloutEvaluationsUnguided),
+      ("decodes", \.decodes), ("rewards", \.rewards),
+      ("model calls, learning", \.learningCalls),
+      ("sample evaluations", \.learningEvaluations),
+      ("reference evaluations", \.referenceEvaluations),
+      ("optimizer updates", \.updates),
+    ]
+    return figures.map { name, path in
+      (name, column(number(firstEpoch[keyPath: path]), number(total[keyPath: path])))
+    }
+  }
+
+  private var memoryText: String {
+    "about \(megabytes(memory.total)): weights \(megabytes(memory.weights)), "
+      + "learning \(megabytes(memory.learning)), rollout \(megabytes(memory.rollout)), "
+      + "activations \(megabytes(memory.activations))"
+  }
+
+  private func column(_ first: String, _ second: String) -> String {
+    [first, second].map { String(repeating: " ", count: max(0, 14 - $0.count)) + $0 }.joined()
+  }
+
+  /// `12,345`
+  private func number(_ value: Int) -> String {
+    var digits = String(value)
+    var groups: [String] = []
+    while digits.count > 3 {
+      groups.insert(String(digits.suffix(3)), at: 0)
+      digits.removeLast(3)
+    }
+    return ([digits] + groups).joined(separator: ",")
+  }
+
+  private func megabytes(_ bytes: Int) -> String {
+    bytes >= 1_000_000_000
+      ? String(format: "%.1f GB", Double(bytes) / 1e9)
+      : String(format: "%.1f MB", Double(bytes) / 1e6)
+  }
+}

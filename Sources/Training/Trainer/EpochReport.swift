@@ -1,0 +1,101 @@
+internal import Runs
+internal import TempFlow
+
+/// What one epoch measured, gathered as it goes and written as one line of the metrics.
+struct EpochReport {
+  var images: ImageScores
+  /// Mean reward of the images decided at each trained step.
+  var rewardPerStep: [(step: Int, mean: Double)] = []
+  var advantages: Advantages
+  var sampleEvaluations = 0
+  /// One entry per update, in order.
+  var updates: [PolicyStatistics] = []
+  /// Joint norm before clipping, one per update.
+  var gradientNorms: [Double] = []
+
+  /// Mean of the weighted reward; nil when no image could be scored.
+  var rewardMean: Double? { Moments(images.weighted)?.mean }
+
+  /// The members of the line after `kind` and `epoch`.
+  func members(
+    _ recipe: TrainingRecipe, updatesSoFar: Int
+  ) -> [JSONValue.Member] {
+    rewardMembers(recipe) + [
+      .init(.advantageAbsMean, .double(mean(advantages.values.map { abs($0) }))),
+      .init(.zeroVarianceShare, .double(advantages.degenerateShare)),
+      .init(.updates, .int(updatesSoFar)),
+      .init(.pairs, .int(updates.reduce(0) { $0 + $1.unitCount })),
+      .init(.pairsSkipped, .int(updates.reduce(0) { $0 + $1.skippedUnitCount })),
+      .init(.learningRate, .double(recipe.optimizer.settings.learningRate)),
+      .init(.policyLoss, .double(mean(updates.map(\.policyLoss)))),
+      .init(.policyLossPerUpdate, list(updates.map(\.policyLoss))),
+      .init(.kl, .double(mean(updates.map(\.klDivergence)))),
+      .init(.clipFraction, .double(mean(updates.map(\.clipFraction)))),
+      .init(.clipFractionPerUpdate, list(updates.map(\.clipFraction))),
+      .init(.gradientNorm, .double(mean(gradientNorms))),
+      .init(.gradientNormPerUpdate, list(gradientNorms)),
+      .init(.ratioDeviation, .double(updates.map(\.maximumRatioDeviation).max() ?? 0)),
+      .init(.ratioDeviationPerStep, perStep(updates.map(\.ratioDeviation))),
+      .init(
+        .logProbabilityDeviationPerStep, perStep(updates.prefix(1).map(\.logProbabilityDeviation))),
+    ]
+  }
+
+  private func rewardMembers(_ recipe: TrainingRecipe) -> [JSONValue.Member] {
+    let whole = Moments(images.weighted)
+    var members: [JSONValue.Member] = [
+      .init(.images, .int(images.rewards.count)),
+      .init(.sampleEvaluations, .int(sampleEvaluations)),
+      .init(.rewardMean, number(whole?.mean)),
+      .init(.rewardStd, number(whole?.deviation)),
+      .init(.rewardMissing, .int(images.weighted.count { $0 == nil })),
+    ]
+    for (index, reward) in recipe.rewards.enumerated() {
+      let moments = Moments(images.rewards.map { $0[index] })
+      members.append(.init("\(MetricName.rewardMean.rawValue).\(reward.name)", number(moments?.mean)))
+      members.append(
+        .init("\(MetricName.rewardStd.rawValue).\(reward.name)", number(moments?.deviation)))
+    }
+    for part in images.parts {
+      members.append(.init("part_mean.\(part.name)", number(Moments(part.values)?.mean)))
+    }
+    members.append(
+      .init(
+        .rewardMeanPerStep,
+        .object(rewardPerStep.map { .init(String($0.step), .double($0.mean)) })))
+    return members
+  }
+
+  private func list(_ values: [Double]) -> JSONValue { .array(values.map(JSONValue.double)) }
+
+  private func number(_ value: Double?) -> JSONValue { value.map(JSONValue.double) ?? .null }
+
+  /// The largest value of each step, steps ascending.
+  private func perStep(_ tables: [[Int: Double]]) -> JSONValue {
+    var largest: [Int: Double] = [:]
+    for (step, value) in tables.flatMap({ $0 }) {
+      largest[step] = max(largest[step] ?? 0, value)
+    }
+    return .object(largest.sorted { $0.key < $1.key }.map { .init(String($0.key), .double($0.value)) })
+  }
+}
+
+/// Mean and population standard deviation of the values that are there.
+struct Moments {
+  let mean: Double
+  let deviation: Double
+
+  /// nil when there is no value.
+  init?(_ values: [Double?]) {
+    let present = values.compactMap { $0 }
+    guard !present.isEmpty else { return nil }
+    let count = Double(present.count)
+    let mean = present.reduce(0, +) / count
+    self.mean = mean
+    deviation = (present.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count).squareRoot()
+  }
+}
+
+private func mean(_ values: [Double]) -> Double {
+  values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count)
+}

@@ -1,0 +1,98 @@
+internal import Foundation
+internal import ImageFiles
+internal import Rewards
+internal import Runs
+internal import ShapeScenes
+internal import TempFlow
+
+extension Trainer {
+  /// How the held-out images are made; the same for every evaluation of the run.
+  var evaluationSampling: ImageSampling {
+    ImageSampling(
+      steps: recipe.evaluation.steps, guidance: recipe.evaluation.guidance,
+      seed: recipe.evaluation.seed, batch: recipe.sampling.microBatch)
+  }
+
+  /// Measures the averaged weights on the held-out prompts, and draws the sample grid.
+  func evaluate() async throws {
+    let start = ContinuousClock.now
+    let images = try average.withAverages {
+      try evaluationSampling.images(of: evaluationPrompts.map(\.prompt), policy.pipeline)
+    }
+    let evaluation = try await Evaluation(images, of: evaluationPrompts, by: scorer.rewards[0])
+    let training = try await scorer.score(
+      zip(images, evaluationPrompts).map { RewardSample(image: $0, scene: $1) })
+    let strict = evaluation.scores(part: "strict")
+    state.scoreName = strict == nil ? evaluation.reward : "\(evaluation.reward)_strict"
+    let scores = strict ?? evaluation.scores
+    state.evaluations.append(
+      .init(epoch: state.epoch, trainingSeconds: state.trainingSeconds, scores: scores))
+    try writeSamples(evaluation, training)
+    try report(evaluation, scores, training)
+    var phases = PhaseSeconds()
+    phases.add("evaluation", start.duration(to: .now) / .seconds(1))
+    state.add(phases)
+    try output.append(timing: [
+      .init(.evaluation), .init(.epoch, .int(state.epoch)),
+      .init(.evaluationSeconds, .double(phases["evaluation"])),
+    ])
+  }
+
+  private func report(
+    _ evaluation: Evaluation, _ scores: TaggedScores, _ training: ImageScores
+  ) throws {
+    let overall = scores.overall
+    try output.append([
+      .init(.evaluation), .init(.epoch, .int(state.epoch)),
+      .init(.reward, .string(state.scoreName)),
+      .init(.mean, .double(overall.mean)),
+      .init(.standardError, overall.standardError.map(JSONValue.double) ?? .null),
+      .init(.count, .int(overall.count)),
+      .init(.tags, JSONValue(tags: scores.tags)),
+      .init(.trainingRewardMean, Moments(training.weighted).map { .double($0.mean) } ?? .null),
+    ])
+    let error = overall.standardError.map { String(format: " ± %.3f", $0) } ?? ""
+    try output.say(
+      "epoch \(state.epoch): \(state.scoreName) "
+        + String(format: "%.3f", overall.mean) + error + " on \(overall.count) held-out prompts")
+  }
+
+  /// Writes `samples/NAME.png` and its `.json`: the same prompts and noises every time.
+  private func writeSamples(_ evaluation: Evaluation, _ training: ImageScores) throws {
+    let count = min(recipe.evaluation.samples, evaluation.images.count)
+    let chosen = (0..<count).map { $0 * evaluation.images.count / count }
+    let columns = max(1, min(count, 8))
+    let gutter = 2
+    let strict = evaluation.rewards[part: "strict"]
+    let first = evaluation.images[0]
+    let sheet = SampleSheet(
+      epoch: state.epoch, columns: columns, tileWidth: first.width, tileHeight: first.height,
+      gutter: gutter,
+      samples: chosen.map { index in
+        SampleSheet.Sample(
+          prompt: evaluation.prompts[index].prompt, tag: evaluation.prompts[index].tag.rawValue,
+          seed: seed(ofImage: index), reward: training.weighted[index],
+          passed: strict?[index].map { $0 == 1 })
+      })
+    let grid = ContactSheet(columns: columns, gutter: gutter)
+      .image(of: chosen.map { evaluation.images[$0] })
+    let path = "\(output.directory.samples)/\(sampleName)"
+    try PNG.write(grid, to: "\(path).png")
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    try AtomicFile.write(try encoder.encode(sheet) + Data("\n".utf8), to: "\(path).json")
+  }
+
+  /// The seed of an evaluation image's initial noise, as `ImageSampling` draws it.
+  private func seed(ofImage index: Int) -> UInt64 {
+    noiseSeed(
+      run: recipe.evaluation.seed, epoch: 0, prompt: index, trunk: 0, step: -1, branch: 0)
+  }
+
+  private var sampleName: String {
+    if state.epoch == 0 { return "before" }
+    if isFinished { return "after" }
+    let digits = String(state.epoch)
+    return "epoch-" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+  }
+}

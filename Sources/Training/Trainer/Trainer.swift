@@ -1,0 +1,238 @@
+internal import FlowMatching
+internal import Rewards
+package import Runs
+package import ShapeScenes
+internal import TempFlow
+internal import Torch
+internal import TorchNN
+
+/// TempFlow-GRPO (arXiv 2508.04324) and its Flow-GRPO baseline: from a recipe to a better model.
+///
+///     repeat for every epoch:
+///       take P prompts and S noises each, the trunks
+///       roll every trunk out; at each trained step K branches leave it
+///       decode and score every branch, while the rollout goes on
+///       turn rewards into advantages, within groups
+///       split the (trunk, step) pairs over the updates:
+///         one forward, one vector-Jacobian product per pair; clip; AdamW; average
+///
+/// The trainer owns the main actor: libtorch's modes belong to a thread, and everything that
+/// touches a tensor happens on this one. Only scoring leaves it, with plain values.
+@MainActor
+package final class Trainer {
+  let recipe: TrainingRecipe
+  let policy: Policy
+  let plan: RolloutPlan
+  let order: PromptOrder
+  let split: UpdateSplit
+  let scorer: Scorer
+  let optimizer: AdamW
+  let average: ExponentialMovingAverage
+  let trainingPrompts: [ScenePrompt]
+  let evaluationPrompts: [ScenePrompt]
+  let output: RunOutput
+  var state = TrainingState()
+  /// Epochs completed at the newest checkpoint; nil before the first.
+  var savedEpoch: Int?
+
+  /// Loads what the recipe names; goes on from the newest sound checkpoint of a resumed run.
+  ///
+  /// - Throws: what is wrong with the model, the prompts, the rewards, the run directory or its
+  ///   checkpoints, each as its own typed error.
+  package init(_ recipe: TrainingRecipe, output: RunOutput) throws {
+    let start = ContinuousClock.now
+    if let threads = recipe.threads { TorchRuntime.threadCount = threads }
+    self.recipe = recipe
+    self.output = output
+    scorer = try Scorer(recipe.rewards)
+    trainingPrompts = try PromptFile.read(recipe.prompts.train)
+    let heldOut = try PromptFile.read(recipe.prompts.evaluation)
+    evaluationPrompts = Array(heldOut.prefix(recipe.evaluation.prompts ?? heldOut.count))
+    policy = try Policy(recipe)
+    plan = try recipe.sampling.rolloutPlan(policy.schedule(steps: recipe.sampling.steps))
+    try plan.checkWeights()
+    order = PromptOrder(
+      count: trainingPrompts.count, promptsPerEpoch: recipe.prompts.perEpoch, seed: recipe.seed)
+    split = UpdateSplit(
+      pairs: recipe.pairsPerEpoch, updates: recipe.optimizer.updatesPerEpoch,
+      microBatch: recipe.optimizer.microBatch, seed: recipe.seed)
+    optimizer = AdamW(policy.trainable, recipe.optimizer.settings)
+    average = ExponentialMovingAverage(
+      policy.trainable, limit: recipe.average.decay, interval: recipe.average.interval)
+    try restore()
+    try output.started(seconds: start.duration(to: .now) / .seconds(1), &state)
+  }
+
+  /// Trains until the last epoch, the time limit or a signal; returns what came of it.
+  ///
+  /// - Throws: what stopped the run; everything up to the last checkpoint is on disk.
+  package func train() async throws -> RunSummary {
+    if state.evaluations.isEmpty {
+      try await evaluate()
+      try save()
+    }
+    output.progress.begin(
+      "training", total: recipe.epochs, step: state.epoch, best: state.bestScore)
+    while !isFinished, !StopSignal.isRequested {
+      try await trainEpoch()
+      if state.epoch % recipe.evaluation.every == 0 { try await evaluate() }
+      if state.epoch % recipe.checkpoints.every == 0 { try save() }
+    }
+    output.progress.end()
+    return isFinished ? try await finish() : try pause()
+  }
+
+  /// Whether no further epoch is to begin.
+  var isFinished: Bool {
+    state.epoch >= recipe.epochs || recipe.timeLimit.map { state.trainingSeconds >= $0 } ?? false
+  }
+
+  /// One round of rollout and learning.
+  private func trainEpoch() async throws {
+    let start = ContinuousClock.now
+    var phases = PhaseSeconds()
+    let prompts = order.prompts(epoch: state.epoch).map { trainingPrompts[$0] }
+    let trunks = trunks(promptCount: prompts.count)
+    let conditions = phases.measure("text") { policy.conditions(prompts.map(\.prompt)) }
+    let field = policy.field(conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
+
+    var (rollout, scores) = try await rollOut(prompts, trunks, field, &phases)
+    let rows = rollout.rewardRows(scores.byBranch)
+    try checkGroupSizes(
+      rows, expected: recipe.sampling.seedsPerPrompt * recipe.sampling.branches)
+    let advantages = Advantages(rows, recipe.advantage.settings(weights: scorer.weights))
+    var report = EpochReport(images: scores.images, advantages: advantages)
+    report.rewardPerStep = meanRewardPerStep(rows)
+    report.sampleEvaluations = policy.takeEvaluationCount()
+
+    try phases.measure("learning") {
+      if recipe.loss.logProbability == .recomputed { rollout.recomputeOldVelocities(field: field) }
+      let reference = try policy.reference(
+        conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
+      let units = rollout.units(advantages)
+      for update in split.updates(epoch: state.epoch) {
+        try learn(from: update.map { units[$0] }, of: rollout, field, reference, &report)
+      }
+    }
+    phases.add("all", start.duration(to: .now) / .seconds(1))
+    try complete(report, phases)
+  }
+
+  /// Makes the epoch's images; scores them on other threads meanwhile.
+  private func rollOut(
+    _ prompts: [ScenePrompt], _ trunks: [TrunkID], _ field: @escaping VelocityField,
+    _ phases: inout PhaseSeconds
+  ) async throws -> (Rollout, BranchScores) {
+    let noise = NoiseSource(
+      run: recipe.seed, epoch: state.epoch, shape: policy.latentShape, device: recipe.device)
+    var queue = ScoringQueue(scorer)
+    var samples: [SampleID] = []
+    var decoding = PhaseSeconds()
+    let rollout = try phases.measure("rollout") {
+      TempFlow.rollOut(plan, trunks: trunks, noise: noise, field: field) { finished in
+        let images = decoding.measure("decode") { policy.decode(finished.latents) }
+        queue.add(
+          zip(images, finished.ids).map { image, id in
+            RewardSample(image: image, scene: prompts[trunks[id.trunk].prompt])
+          })
+        samples += finished.ids
+      }
+    }
+    phases.add("rollout", -decoding["decode"])
+    phases.add("decode", decoding["decode"])
+    let start = ContinuousClock.now
+    let scores = try await queue.finish()
+    phases.add("reward", start.duration(to: .now) / .seconds(1))
+    return (rollout, BranchScores(samples: samples, images: scores))
+  }
+
+  /// One optimizer update from its share of the (trunk, step) pairs.
+  private func learn(
+    from units: [PolicyUnit], of rollout: Rollout, _ field: @escaping VelocityField,
+    _ reference: VelocityField?, _ report: inout EpochReport
+  ) throws {
+    let update = report.updates.count
+    optimizer.zeroGradients()
+    let statistics = policyGradient(
+      recipe.loss.objective, rollout: rollout, units: units,
+      microBatch: recipe.optimizer.microBatch, field: field, reference: reference)
+    try check(update) { () throws(InvariantError) in
+      try statistics.checkFinite()
+      if update == 0 {
+        try statistics.checkFirstUpdate(clipRange: recipe.loss.objective.clipRange)
+      }
+    }
+    let norm = clipGradientNorm(policy.trainable, limit: recipe.optimizer.gradientNorm)
+    try check(update) { () throws(InvariantError) in
+      guard norm.isFinite else { throw .notFinite(what: "the gradient", step: nil) }
+    }
+    optimizer.step()
+    average.update()
+    state.updates += 1
+    report.updates.append(statistics)
+    report.gradientNorms.append(norm)
+  }
+
+  /// Counts the epoch and writes what it measured.
+  private func complete(_ report: EpochReport, _ phases: PhaseSeconds) throws {
+    state.epoch += 1
+    state.trainingSeconds += phases["all"]
+    state.add(phases)
+    state.bestReward = [state.bestReward, report.rewardMean].compactMap { $0 }.max()
+    try output.append(
+      [.init(.epoch), .init(.epoch, .int(state.epoch))]
+        + report.members(recipe, updatesSoFar: state.updates))
+    try output.append(phases, scoring: report.images.seconds, state)
+    output.progress.update(state.epoch, meanReward: report.rewardMean, best: state.bestScore)
+  }
+}
+
+// MARK: - Small parts
+
+extension Trainer {
+  /// The trunks of an epoch: S (or S·K) noises for each of `promptCount` prompts. Prompts are
+  /// numbered by their place in the epoch, so that a prompt may come twice.
+  func trunks(promptCount: Int) -> [TrunkID] {
+    (0..<promptCount).flatMap { prompt in
+      (0..<recipe.sampling.trunksPerPrompt).map { TrunkID(prompt: prompt, trunk: $0) }
+    }
+  }
+
+  /// Mean of the weighted reward over the rows of each trained step.
+  private func meanRewardPerStep(_ rows: [RewardRow]) -> [(step: Int, mean: Double)] {
+    var values: [Int: [Double]] = [:]
+    for row in rows {
+      let present = row.rewards.compactMap { $0 }
+      guard present.count == row.rewards.count else { continue }
+      let sum = zip(present, scorer.weights).reduce(0) { $0 + $1.0 * $1.1 }
+      values[row.step, default: []].append(sum)
+    }
+    return values.sorted { $0.key < $1.key }.map { step, values in
+      (step, values.reduce(0, +) / Double(values.count))
+    }
+  }
+
+  /// Turns a failed check into an error that says where, and from where to go on.
+  private func check(
+    _ update: Int, _ body: () throws(InvariantError) -> Void
+  ) throws {
+    do throws(InvariantError) {
+      try body()
+    } catch {
+      throw TrainingError.invariant(
+        epoch: state.epoch + 1, update: update + 1, reason: error.description,
+        lastGood: try output.checkpoints.newest().checkpoint?.path)
+    }
+  }
+}
+
+/// The scores of a rollout's images, in the order the images came.
+struct BranchScores {
+  let samples: [SampleID]
+  let images: ImageScores
+
+  /// The rewards of each sample.
+  var byBranch: [SampleID: [Double?]] {
+    Dictionary(uniqueKeysWithValues: zip(samples, images.rewards))
+  }
+}

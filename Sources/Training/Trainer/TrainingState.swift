@@ -1,0 +1,72 @@
+internal import Foundation
+package import Runs
+
+/// Everything beside tensors that decides a run's future or its summary: `state.json`.
+struct TrainingState: Codable {
+  /// Epochs completed.
+  var epoch = 0
+  /// Optimizer updates made.
+  var updates = 0
+  /// Seconds of epochs, without evaluations and checkpoints, over all parts of the run.
+  var trainingSeconds = 0.0
+  /// Seconds per phase, over all parts of the run.
+  var phaseSeconds: [String: Double] = [:]
+  /// In order; the first is the model before training.
+  var evaluations: [RunSummary.Evaluation] = []
+  /// What the evaluations measure, such as `shapes_strict`.
+  var scoreName = ""
+  /// The largest mean training reward of an epoch.
+  var bestReward: Double?
+  /// Bytes of `metrics.jsonl` when this was saved.
+  var metricsBytes = 0
+  /// Bytes of `timings.jsonl` when this was saved.
+  var timingsBytes = 0
+
+  /// The best held-out score so far.
+  var bestScore: Double? { evaluations.map(\.scores.overall.mean).max() }
+
+  /// Whether the last evaluation is of the model as it is.
+  var isEvaluated: Bool { evaluations.last?.epoch == epoch }
+
+  mutating func add(_ phases: PhaseSeconds) {
+    for (name, seconds) in phases.seconds { phaseSeconds[name, default: 0] += seconds }
+  }
+
+  /// Reads `state.json` of a checkpoint.
+  static func read(_ path: String) throws -> TrainingState {
+    do {
+      return try JSONDecoder().decode(
+        TrainingState.self, from: Data(try AtomicFile.read(path)))
+    } catch let error as DecodingError {
+      throw TrainingError.state(path: path, reason: "it is not a training state: \(error)")
+    }
+  }
+
+  /// Writes `state.json`; the same state gives the same bytes.
+  func write(_ path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    try AtomicFile.write(try encoder.encode(self), to: path)
+  }
+}
+
+/// Seconds per named phase of an epoch.
+struct PhaseSeconds {
+  private(set) var seconds: [String: Double] = [:]
+
+  /// Runs `body` and adds its time to `phase`.
+  mutating func measure<Result>(
+    _ phase: String, _ body: () throws -> Result
+  ) rethrows -> Result {
+    let start = ContinuousClock.now
+    defer { add(phase, start.duration(to: .now) / .seconds(1)) }
+    return try body()
+  }
+
+  /// Adds seconds to `phase`.
+  mutating func add(_ phase: String, _ amount: Double) {
+    seconds[phase, default: 0] += amount
+  }
+
+  subscript(_ phase: String) -> Double { seconds[phase, default: 0] }
+}
