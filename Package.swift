@@ -105,7 +105,12 @@ let package = Package(
       "DiffusionPipelinesTests",
       ["Torch", "TorchNN", "DiffusionModels", "DiffusionPipelines", "FlowMatching", "ImageFiles"]),
     tests("RewardsTests", ["Rewards", "ImageFiles", "ShapeScenes"]),
-    tests("TrainingTests", ["Training", "Runs", "Torch", "TorchNN", "TempFlow", "ImageFiles"]),
+    tests(
+      "TrainingTests",
+      [
+        "Training", "Runs", "Torch", "TorchNN", "FlowMatching", "TempFlow", "DiffusionModels",
+        "DiffusionPipelines", "TextTokenizers", "ImageFiles", "ShapeScenes", "Rewards",
+      ]),
     tests("DashboardTests", ["Dashboard", "Runs", "ImageFiles"]),
     tests("TempFlowCLITests", ["Runs", "ImageFiles"]),
   ],

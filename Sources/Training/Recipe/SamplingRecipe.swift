@@ -81,7 +81,7 @@ extension SamplingRecipe {
   init(_ section: RecipeSection) {
     method = section.choice("method", default: .tempflow)
     steps = section.int("steps", in: 2...1000)
-    guidance = section.double("guidance", in: 0...100, default: 1)
+    guidance = section.double("guidance", in: 1...100, default: 1)
     dynamics = section.choice("dynamics", default: .sde)
     noiseLevel = section.double("noise_level", in: .above(0, through: 10), default: 0.7)
     if dynamics == .coefficientPreserving, noiseLevel >= 2 {

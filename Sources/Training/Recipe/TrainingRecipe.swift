@@ -115,6 +115,9 @@ extension TrainingRecipe {
     threads = root.optional("threads", .int(in: 1...1024))
     device = DeviceName.read(root)
     dtype = root.choice("dtype", default: PrecisionName.float32).dtype
+    if learning == .full, dtype != .float32 {
+      root.report("dtype", "must be float32 when every weight learns; small updates are lost below")
+    }
     reportArithmetic(root)
   }
 
@@ -190,7 +193,7 @@ extension EvaluationRecipe {
     every = section.int("every", in: 1..., default: 10)
     prompts = section.optional("prompts", .int(in: 1...))
     steps = section.int("steps", in: 1...1000, default: sampling.steps)
-    guidance = section.double("guidance", in: 0...100, default: sampling.guidance)
+    guidance = section.double("guidance", in: 1...100, default: sampling.guidance)
     seed = UInt64(section.int("seed", in: 0...Int.max, default: 1))
     samples = section.int("samples", in: 1...4096, default: 24)
   }

@@ -107,7 +107,7 @@ package final class Trainer {
 
     try phases.measure("learning") {
       if recipe.loss.logProbability == .recomputed { rollout.recomputeOldVelocities(field: field) }
-      let reference = try policy.reference(
+      let reference = policy.reference(
         conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
       let units = rollout.units(advantages)
       for update in split.updates(epoch: state.epoch) {

@@ -1,0 +1,111 @@
+internal import DiffusionModels
+internal import DiffusionPipelines
+internal import FlowMatching
+internal import ImageFiles
+internal import Runs
+internal import TempFlow
+internal import Torch
+internal import TorchNN
+
+/// The model that learns, as the trainer sees it: prompts to conditions, a velocity field, images.
+final class Policy {
+  let pipeline: StableDiffusion3Pipeline
+  private let recipe: TrainingRecipe
+  /// The model before training, when every weight learns and the loss pulls towards it.
+  private let original: StableDiffusion3Pipeline?
+  private var evaluationCount = 0
+
+  /// Loads the recipe's model; new adapters are drawn from the recipe's seed.
+  ///
+  /// - Throws: `PipelineError`.
+  init(_ recipe: TrainingRecipe) throws(PipelineError) {
+    let isFull = recipe.learning == .full
+    let seed = noiseSeed(
+      run: recipe.seed, epoch: -1, prompt: -1, trunk: -1, step: -1, branch: -1)
+    let setup = LearningSetup(
+      trainable: isFull ? .full : .adapters,
+      adapters: recipe.learning.adapters.map { ($0, .random(Generator(seed: seed))) })
+    self.recipe = recipe
+    pipeline = try StableDiffusion3Pipeline(
+      folder: recipe.model, device: recipe.device, dtype: recipe.dtype, transformer: setup)
+    original =
+      isFull && recipe.loss.objective.klWeight > 0
+      ? try StableDiffusion3Pipeline(
+        folder: recipe.model, device: recipe.device, dtype: recipe.dtype) : nil
+  }
+
+  /// What learns, in the optimizer's order.
+  var trainable: [ParameterStore.Named] { pipeline.transformer.store.trainable }
+
+  /// The shape of one latent, `[C, h, w]`.
+  var latentShape: [Int] { Array(pipeline.latentShape(count: 1).dropFirst()) }
+
+  /// The model's own sigmas.
+  func schedule(steps: Int) -> FlowSchedule { pipeline.schedule(stepCount: steps) }
+
+  /// The conditions of `prompts`, each text encoded once. The text encoders never learn.
+  func conditions(_ prompts: [String]) -> TextCondition {
+    var numbers: [String: Int] = [:]
+    var unique: [String] = []
+    for prompt in prompts where numbers[prompt] == nil {
+      numbers[prompt] = unique.count
+      unique.append(prompt)
+    }
+    return pipeline.encode(unique).selecting(prompts.map { numbers[$0, default: 0] })
+  }
+
+  /// The velocity of trunks whose prompts are `rows` of `conditions`.
+  func field(
+    _ conditions: TextCondition, rows: [Int], _ guidance: Double
+  ) -> VelocityField {
+    let field = field(of: pipeline, conditions, rows, guidance)
+    let cost = guidance > 1 ? 2 : 1
+    return { latents, sigma, trunks in
+      self.evaluationCount += trunks.count * cost
+      return field(latents, sigma, trunks)
+    }
+  }
+
+  /// The same of the model before training; nil when the loss has no pull towards it.
+  func reference(
+    _ conditions: TextCondition, rows: [Int], _ guidance: Double
+  ) -> VelocityField? {
+    guard recipe.loss.objective.klWeight > 0 else { return nil }
+    let field = field(of: original ?? pipeline, conditions, rows, guidance)
+    let store = pipeline.transformer.store
+    return { latents, sigma, trunks in
+      withoutGradient { store.withoutAdapters { field(latents, sigma, trunks) } }
+    }
+  }
+
+  private func field(
+    of pipeline: StableDiffusion3Pipeline, _ conditions: TextCondition, _ rows: [Int],
+    _ guidance: Double
+  ) -> VelocityField {
+    pipeline.velocityField(
+      conditions.selecting(rows), negative: guidance > 1 ? pipeline.encode([""]) : nil,
+      guidance: guidance)
+  }
+
+  /// Rows given to the network through `field` since this was last asked, guidance included.
+  func takeEvaluationCount() -> Int {
+    defer { evaluationCount = 0 }
+    return evaluationCount
+  }
+
+  /// `[B, C, h, w] -> B images`
+  func decode(_ latents: Tensor) -> [PixelBuffer] { pipeline.images(latents) }
+
+  /// Writes what was learned: adapters in PEFT's layout into `adapters`, or the whole pipeline in
+  /// diffusers' layout into `model`.
+  ///
+  /// - Throws: `PipelineError`.
+  func export(to directory: RunDirectory) throws(PipelineError) {
+    switch recipe.learning {
+    case .lora:
+      try LoRAFolder.write(
+        pipeline.transformer.store, baseModel: recipe.model, to: directory.adapters)
+    case .full: try PipelineWriter.write(pipeline, to: directory.path + "/model")
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import DiffusionModels
+import Foundation
+import ShapeScenes
+
+/// A folder that is removed with its value.
+final class TemporaryFolder {
+  let path: String
+
+  init() throws {
+    let url = FileManager.default.temporaryDirectory
+      .appending(path: "tempflow-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    path = url.resolvingSymlinksInPath().path
+  }
+
+  deinit {
+    do { try FileManager.default.removeItem(atPath: path) } catch { print("\(path): \(error)") }
+  }
+
+  /// Writes text to a file of this folder.
+  func write(_ text: String, to name: String) throws {
+    try text.write(toFile: "\(path)/\(name)", atomically: true, encoding: .utf8)
+  }
+
+  /// Prompts of the shapes task and the outline of a tiny transformer: what a plan reads.
+  func writeShapesTask(prompts: Int, heldOut: Int) throws {
+    try PromptFile.write(shapePrompts(prompts), to: "\(path)/train.jsonl")
+    try PromptFile.write(shapePrompts(heldOut), to: "\(path)/held-out.jsonl")
+    let folder = "\(path)/model/transformer"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try tinyTransformer.json().write(to: URL(filePath: "\(folder)/config.json"))
+  }
+}
+
+/// `count` different prompts of one and two objects.
+func shapePrompts(_ count: Int) -> [ScenePrompt] {
+  let all = SceneColor.allCases.flatMap { color in
+    SceneShape.allCases.map { shape in
+      ScenePrompt(
+        tag: .colors, include: [.init(shape, color: color)],
+        prompt: "a photo of a \(color.rawValue) \(shape.rawValue)")
+    }
+  }
+  precondition(count <= all.count, "\(all.count) prompts can be made")
+  return Array(all.prefix(count))
+}
+
+/// Two blocks of width 16 over 4 tokens.
+var tinyTransformer: SD3TransformerConfiguration {
+  var configuration = SD3TransformerConfiguration()
+  configuration.sampleSize = 4
+  configuration.patchSize = 2
+  configuration.inChannels = 4
+  configuration.outChannels = 4
+  configuration.numLayers = 2
+  configuration.attentionHeadDim = 8
+  configuration.numAttentionHeads = 2
+  configuration.jointAttentionDim = 16
+  configuration.captionProjectionDim = 16
+  configuration.pooledProjectionDim = 16
+  configuration.posEmbedMaxSize = 4
+  configuration.qkNorm = .rmsNorm
+  return configuration
+}

@@ -1,0 +1,118 @@
+import FlowMatching
+import Foundation
+import Runs
+import TempFlow
+import Testing
+import Training
+
+@Suite struct TrainingPlanTests {
+  private func plan(_ changes: [(String, String)] = []) throws -> TrainingPlan {
+    let folder = try TemporaryFolder()
+    try folder.writeShapesTask(prompts: 8, heldOut: 6)
+    let recipe = try TrainingRecipe.read(
+      RecipeDocument(text: recipeText(changes), name: "recipe.yaml", folder: folder.path))
+    return try TrainingPlan(recipe.settings)
+  }
+
+  @Test func `the paper's setting costs 279 evaluations a trunk`() throws {
+    let plan = try plan([
+      ("steps: 3, branches: 4", "steps: 10, branches: 6"), ("per_epoch: 4", "per_epoch: 2"),
+    ])
+    #expect(plan.firstEpoch.rolloutEvaluations == 2 * 279)
+    #expect(plan.firstEpoch.decodes == 2 * 9 * 6)
+    #expect(plan.pairsPerEpoch == 18)
+    #expect(plan.groupsPerEpoch == 18)
+    #expect(plan.rowsPerGroup == 6)
+  }
+
+  @Test(arguments: ["all", "{early: 2}", "{rotating: 2}", "{sampled: 3}", "[1, 3]"])
+  func `evaluations agree with the rollout's own count`(_ steps: String) throws {
+    let plan = try plan([
+      ("steps: 3, branches: 4", "steps: 6, branches: 3, trained_steps: \(steps)"),
+      ("updates_per_epoch: 2", "updates_per_epoch: 1"),
+    ])
+    let recipe = try readRecipe(
+      recipeText([
+        ("steps: 3, branches: 4", "steps: 6, branches: 3, trained_steps: \(steps)"),
+        ("updates_per_epoch: 2", "updates_per_epoch: 1"),
+      ])
+    ).settings
+    let rollout = try recipe.sampling.rolloutPlan(
+      FlowSchedule(SchedulerConfiguration(), stepCount: 6))
+    let each = (0..<4).map { epoch in
+      4 * rollout.evaluationsPerTrunk(
+        steps: recipe.sampling.trainedSteps.steps(stepCount: 6, run: 0, epoch: epoch))
+    }
+    #expect(plan.firstEpoch.rolloutEvaluations == each[0])
+    #expect(plan.total.rolloutEvaluations == each.reduce(0, +))
+  }
+
+  @Test func `guidance doubles what the network sees`() throws {
+    let plain = try plan()
+    let guided = try plan([("steps: 3", "steps: 3, guidance: 2")])
+    #expect(guided.firstEpoch.rolloutEvaluations == 2 * plain.firstEpoch.rolloutEvaluations)
+    #expect(guided.firstEpoch.learningEvaluations == 2 * plain.firstEpoch.learningEvaluations)
+    #expect(guided.firstEpoch.rolloutEvaluationsUnguided == plain.firstEpoch.rolloutEvaluations)
+  }
+
+  @Test func `Flow-GRPO makes every sample whole`() throws {
+    let plan = try plan([("steps: 3", "steps: 3, method: flow_grpo")])
+    #expect(plan.firstEpoch.rolloutEvaluations == 4 * 4 * 3)
+    #expect(plan.firstEpoch.decodes == 16)
+    #expect(plan.pairsPerEpoch == 32)
+    #expect(plan.rowsPerGroup == 4)
+  }
+
+  @Test func `evaluations stand at the start, at every interval and at the end`() throws {
+    let plan = try plan([("epochs: 4", "epochs: 7\nevaluation: {every: 3}")])
+    #expect(plan.evaluations == 4)
+    #expect(plan.evaluationEvaluations == 4 * 6 * 3)
+  }
+
+  @Test func `more prompts than the file holds are refused with the number that it holds`() {
+    #expect {
+      try plan([("per_epoch: 4", "per_epoch: 9")])
+    } throws: { error in
+      "\(error)".contains("holds 8 prompts; use at most 8")
+    }
+  }
+
+  @Test func `an adapter target that matches nothing is refused before anything is loaded`() {
+    #expect {
+      try plan([("trainable: full", "trainable: lora\nlora: {targets: [attn.to_z]}")])
+    } throws: { error in
+      "\(error)".contains("attn.to_z")
+    }
+  }
+
+  @Test func `adapters learn rank times the widths of the adapted layers`() throws {
+    let full = try plan()
+    let lora = try plan([
+      ("trainable: full", "trainable: lora\nlora: {rank: 2, targets: [attn.to_q]}")
+    ])
+    // Two blocks, one square projection of width 16 each.
+    #expect(lora.learnedParameters == 2 * 2 * (16 + 16))
+    #expect(full.learnedParameters > lora.learnedParameters)
+    #expect(lora.memory.learning < full.memory.learning)
+  }
+
+  @Test func `a model folder without a transformer is refused by name`() throws {
+    let folder = try TemporaryFolder()
+    try folder.writeShapesTask(prompts: 8, heldOut: 6)
+    let text = recipeText([("model: model", "model: elsewhere")])
+    let recipe = try TrainingRecipe.read(
+      RecipeDocument(text: text, name: "recipe.yaml", folder: folder.path))
+    #expect {
+      try TrainingPlan(recipe.settings)
+    } throws: { error in
+      "\(error)".contains("elsewhere/transformer/config.json")
+    }
+  }
+
+  @Test func `the text names every figure a person needs`() throws {
+    let text = try plan().text
+    for word in ["prompts", "groups", "model calls", "decodes", "rewards", "updates", "memory"] {
+      #expect(text.contains(word))
+    }
+  }
+}

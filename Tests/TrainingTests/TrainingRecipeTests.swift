@@ -1,0 +1,153 @@
+import Runs
+import TempFlow
+import Testing
+import Torch
+import Training
+
+/// The shortest recipe that is complete.
+func recipeText(_ changes: [(String, String)] = []) -> String {
+  var text = """
+    model: model
+    trainable: full
+    prompts: {train: train.jsonl, evaluation: held-out.jsonl, per_epoch: 4}
+    rewards: [{name: shapes}]
+    sampling: {steps: 3, branches: 4}
+    loss: {clip_range: 3e-2}
+    optimizer: {learning_rate: 1e-3, updates_per_epoch: 2}
+    epochs: 4
+
+    """
+  for (old, new) in changes {
+    precondition(text.contains(old), "the recipe does not hold \(old)")
+    text = text.replacing(old, with: new)
+  }
+  return text
+}
+
+/// Reads a recipe from text.
+func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<TrainingRecipe> {
+  try TrainingRecipe.read(
+    RecipeDocument(
+      text: text, name: "recipe.yaml", folder: "/recipes", overrides: overrides,
+      currentFolder: "/here"))
+}
+
+@Suite struct TrainingRecipeTests {
+  private func messages(_ text: String, _ overrides: [String] = []) -> [String] {
+    do {
+      _ = try readRecipe(text, overrides)
+      return []
+    } catch let error as RecipeError {
+      return error.issues.map(\.description)
+    } catch {
+      return ["another error: \(error)"]
+    }
+  }
+
+  @Test func `a short recipe has the paper's settings for the rest`() throws {
+    let recipe = try readRecipe(recipeText()).settings
+    #expect(recipe.model == "/recipes/model")
+    #expect(recipe.sampling.method == .tempflow)
+    #expect(recipe.sampling.trainedSteps == .all)
+    #expect(recipe.advantage.group == .seed)
+    #expect(recipe.advantage.clip == 5)
+    #expect(recipe.loss.objective.weighting == .noiseAware)
+    #expect(recipe.optimizer.settings.beta2 == 0.999)
+    #expect(recipe.optimizer.gradientNorm == 1)
+    #expect(recipe.average.decay == 0.9)
+    #expect(recipe.average.interval == 8)
+    #expect(recipe.dtype == .float32)
+    #expect(recipe.device == .cpu)
+    #expect(recipe.evaluation.steps == 3)
+  }
+
+  @Test func `a misspelt key is an error with its place and the nearest key`() {
+    let found = messages(recipeText([("clip_range: 3e-2", "clip_rnge: 3e-2, clip_range: 1e-2")]))
+    #expect(found.count == 1)
+    #expect(found[0].hasPrefix("recipe.yaml:6:8: "))
+    #expect(found[0].contains("\"clip_rnge\""))
+    #expect(found[0].contains("clip_range"))
+  }
+
+  @Test func `every fault of a recipe is found in one reading`() {
+    let found = messages(
+      recipeText([
+        ("epochs: 4", "epochs: 0"), ("branches: 4", "branches: many"),
+        ("trainable: full", "trainable: fully"),
+      ]))
+    #expect(found.count == 3)
+    #expect(found[0].contains("did you mean \"full\"?"))
+  }
+
+  @Test func `settings without effect are warnings`() throws {
+    let text = recipeText() + "lora: {rank: 4}\nadvantage: {combination: gdpo}\n"
+    let warnings = try readRecipe(text).warnings.map(\.description)
+    #expect(warnings.count == 2)
+    #expect(warnings.contains { $0.contains("lora: has no effect: trainable is full") })
+    #expect(warnings.contains { $0.contains("combination: has no effect: there is one reward") })
+  }
+
+  @Test func `updates that do not divide the pairs are refused with numbers that would`() {
+    // 4 prompts x 1 seed x 2 trained steps = 8 pairs.
+    let found = messages(recipeText([("updates_per_epoch: 2", "updates_per_epoch: 3")]))
+    #expect(found.count == 1)
+    #expect(found[0].contains("does not divide the 8 (trunk, step) pairs"))
+    #expect(found[0].contains("1, 2, 4 updates would"))
+    #expect(found[0].contains("prompts.per_epoch 3 or 6"))
+  }
+
+  @Test(arguments: [
+    ("all", BranchSteps.all), ("[0, 1]", .list([0, 1])), ("{early: 1}", .early(1)),
+    ("{rotating: 2}", .rotating(2)), ("{sampled: 1}", .sampled(1)),
+  ])
+  func `trained steps are written in five ways`(_ text: String, _ steps: BranchSteps) throws {
+    let recipe = try readRecipe(
+      recipeText([("branches: 4", "branches: 4, trained_steps: \(text)")]))
+    #expect(recipe.settings.sampling.trainedSteps == steps)
+  }
+
+  @Test func `trained steps outside the schedule are refused`() {
+    let found = messages(recipeText([("branches: 4", "branches: 4, trained_steps: [0, 2]")]))
+    #expect(found.count == 1)
+    #expect(found[0].contains("between 0 and 1"))
+    let both = messages(
+      recipeText([("branches: 4", "branches: 4, trained_steps: {early: 1, sampled: 1}")]))
+    #expect(both.count == 1)
+    #expect(both[0].contains("exactly one of early, rotating, sampled"))
+  }
+
+  @Test func `a group that holds one sample is refused`() {
+    let chain = messages(
+      recipeText([("steps: 3", "steps: 3, method: flow_grpo")]) + "advantage: {group: seed}\n")
+    #expect(chain.count == 1)
+    #expect(chain[0].contains("flow_grpo does not branch; use prompt or batch"))
+    let lonely = messages(recipeText([("branches: 4", "branches: 1")]))
+    #expect(lonely.count == 1)
+    #expect(lonely[0].contains("nothing to be compared with"))
+  }
+
+  @Test func `an unknown reward is refused with the names that exist`() {
+    let found = messages(recipeText([("name: shapes", "name: shape")]))
+    #expect(found.count == 1)
+    #expect(found[0].contains("no reward is named \"shape\"; there is shapes"))
+  }
+
+  @Test func `adapters default to the attention projections and twice the rank`() throws {
+    let text = recipeText([("trainable: full", "trainable: lora")]) + "lora: {rank: 4}\n"
+    let plan = try #require(try readRecipe(text).settings.learning.adapters)
+    #expect(plan.rank == 4)
+    #expect(plan.alpha == 8)
+    #expect(plan.targets.count == 8)
+  }
+
+  @Test func `the resolved recipe reads back to the same settings`() throws {
+    let recipe = try readRecipe(
+      recipeText([("branches: 4", "branches: 4, trained_steps: {rotating: 1}")]),
+      ["seed=7", "evaluation.prompts=5"])
+    let again = try TrainingRecipe.read(
+      RecipeDocument(text: recipe.resolved.text, name: "resolved", folder: "/elsewhere"))
+    #expect(again.settings == recipe.settings)
+    #expect(again.resolved == recipe.resolved)
+    #expect(again.warnings.isEmpty)
+  }
+}
