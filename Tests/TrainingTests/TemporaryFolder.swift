@@ -44,21 +44,3 @@ func shapePrompts(_ count: Int) -> [ScenePrompt] {
   precondition(count <= all.count, "\(all.count) prompts can be made")
   return Array(all.prefix(count))
 }
-
-/// Two blocks of width 16 over 4 tokens.
-var tinyTransformer: SD3TransformerConfiguration {
-  var configuration = SD3TransformerConfiguration()
-  configuration.sampleSize = 4
-  configuration.patchSize = 2
-  configuration.inChannels = 4
-  configuration.outChannels = 4
-  configuration.numLayers = 2
-  configuration.attentionHeadDim = 8
-  configuration.numAttentionHeads = 2
-  configuration.jointAttentionDim = 16
-  configuration.captionProjectionDim = 16
-  configuration.pooledProjectionDim = 16
-  configuration.posEmbedMaxSize = 4
-  configuration.qkNorm = .rmsNorm
-  return configuration
-}

@@ -2,6 +2,7 @@ import Runs
 import TempFlow
 import Testing
 import Torch
+import TorchNN
 import Training
 
 /// The shortest recipe that is complete.
@@ -123,7 +124,7 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     #expect(chain[0].contains("flow_grpo does not branch; use prompt or batch"))
     let lonely = messages(recipeText([("branches: 4", "branches: 1")]))
     #expect(lonely.count == 1)
-    #expect(lonely[0].contains("nothing to be compared with"))
+    #expect(lonely[0].contains("branches: must be between 2 and 4096"))
   }
 
   @Test func `an unknown reward is refused with the names that exist`() {

@@ -89,12 +89,10 @@ extension SamplingRecipe {
     }
     trainedSteps = BranchSteps(section, "trained_steps", trainable: steps - 1)
     seedsPerPrompt = section.int("seeds_per_prompt", in: 1...4096, default: 1)
-    branches = section.int("branches", in: 1...4096)
+    // One image alone has nothing to be compared with.
+    branches = section.int("branches", in: (seedsPerPrompt == 1 ? 2 : 1)...4096)
     microBatch = section.int("micro_batch", in: 1...65536, default: 256)
     trunksAtOnce = section.optional("trunks_at_once", .int(in: 1...65536))
-    if seedsPerPrompt * branches < 2 {
-      section.report("branches", "must be at least 2: one image has nothing to be compared with")
-    }
   }
 }
 

@@ -1,5 +1,7 @@
+internal import Rewards
 internal import Runs
 internal import TempFlow
+internal import TorchNN
 
 /// What one epoch measured, gathered as it goes and written as one line of the metrics.
 struct EpochReport {

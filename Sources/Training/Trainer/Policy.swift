@@ -37,6 +37,13 @@ final class Policy {
   /// What learns, in the optimizer's order.
   var trainable: [ParameterStore.Named] { pipeline.transformer.store.trainable }
 
+  /// Takes back what a checkpoint saved of `trainable`.
+  ///
+  /// - Throws: `ParameterError.state` when it belongs to another model or recipe.
+  func restore(_ saved: [String: Tensor]) throws(ParameterError) {
+    try pipeline.transformer.store.restore(saved)
+  }
+
   /// The shape of one latent, `[C, h, w]`.
   var latentShape: [Int] { Array(pipeline.latentShape(count: 1).dropFirst()) }
 

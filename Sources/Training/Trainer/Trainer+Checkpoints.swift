@@ -22,9 +22,9 @@ extension Trainer {
     try checkWeights()
     try output.synchronize(&state)
     try output.checkpoints.save(state.epoch) { folder in
-      try Safetensors.write(policy.trainable.map { ($0.name, $0.tensor) }, to: "\(folder)/\(File.parameters)")
-      try Safetensors.write(optimizer.state.map { ($0.name, $0.tensor) }, to: "\(folder)/\(File.optimizer)")
-      try Safetensors.write(average.state.map { ($0.name, $0.tensor) }, to: "\(folder)/\(File.average)")
+      try write(policy.trainable, to: "\(folder)/\(File.parameters)")
+      try write(optimizer.state, to: "\(folder)/\(File.optimizer)")
+      try write(average.state, to: "\(folder)/\(File.average)")
       try state.write("\(folder)/\(File.state)")
     }
     savedEpoch = state.epoch
@@ -49,32 +49,21 @@ extension Trainer {
     }
     if let checkpoint {
       state = try TrainingState.read("\(checkpoint.path)/\(File.state)")
-      try load("\(checkpoint.path)/\(File.parameters)")
-      try optimizer.restore(try SafetensorsFile(path: "\(checkpoint.path)/\(File.optimizer)").tensors)
-      try average.restore(try SafetensorsFile(path: "\(checkpoint.path)/\(File.average)").tensors)
+      try policy.restore(try tensors(checkpoint, File.parameters))
+      try optimizer.restore(try tensors(checkpoint, File.optimizer))
+      try average.restore(try tensors(checkpoint, File.average))
       savedEpoch = state.epoch
       try output.say("Resuming after epoch \(state.epoch) from \(checkpoint.path).")
     }
     try output.openLogs(at: state)
   }
 
-  private func load(_ path: String) throws {
-    let saved = try SafetensorsFile(path: path).tensors
-    for (name, tensor) in policy.trainable {
-      guard let found = saved[name] else {
-        throw ParameterError.state(key: name, problem: "it is missing")
-      }
-      guard found.shape == tensor.shape, found.dtype == tensor.dtype else {
-        throw ParameterError.state(
-          key: name, problem: "found \(found.dtype) \(found.shape), need \(tensor.shape)")
-      }
-    }
-    withoutGradient {
-      for (name, tensor) in policy.trainable {
-        guard let found = saved[name] else { continue }
-        tensor.copy_(found)
-      }
-    }
+  private func write(_ tensors: [ParameterStore.Named], to path: String) throws {
+    try Safetensors.write(tensors.map { ($0.name, $0.tensor.detached()) }, to: path)
+  }
+
+  private func tensors(_ checkpoint: Runs.Checkpoint, _ file: String) throws -> [String: Tensor] {
+    try SafetensorsFile(path: "\(checkpoint.path)/\(file)").tensors
   }
 
   /// A weight that is not finite must never become the newest sound checkpoint.

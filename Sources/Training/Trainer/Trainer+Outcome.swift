@@ -1,5 +1,6 @@
 internal import Runs
 internal import Torch
+internal import TorchNN
 
 extension Trainer {
   /// Measures, saves and exports what was learned; writes the summary.
