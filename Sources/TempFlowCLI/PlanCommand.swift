@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Runs
 import Training
 
 /// `tempflow plan`: what a recipe costs, before anything is loaded.

@@ -14,7 +14,7 @@ struct TempFlowCommand: AsyncParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-TrainCommand.self, PlanCommand.self,
+      TrainCommand.self, PlanCommand.self,
       PretrainCommand.self, SampleCommand.self, EvaluateCommand.self,
       ReportCommand.self, CompareCommand.self, DoctorCommand.self,
     ])

@@ -18,7 +18,9 @@ extension Trainer {
   /// Measures the averaged weights on the held-out prompts, and draws the sample grid.
   func evaluate() async throws {
     let start = ContinuousClock.now
-    let images = average.withAverages { heldOutImages() }
+    let images = average.withAverages {
+      evaluationSampling.images(of: evaluationPrompts.map(\.prompt), policy.pipeline)
+    }
     let evaluation = try await Evaluation(images, of: evaluationPrompts, by: scorer.rewards[0])
     let training = try await scorer.score(
       zip(images, evaluationPrompts).map { RewardSample(image: $0, scene: $1) })
@@ -36,24 +38,6 @@ extension Trainer {
       .init(.evaluation), .init(.epoch, .int(state.epoch)),
       .init(.evaluationSeconds, .double(phases["evaluation"])),
     ])
-  }
-
-  /// One image per held-out prompt, by ODE from the noises that the evaluation seed decides.
-  private func heldOutImages() -> [PixelBuffer] {
-    let sampling = evaluationSampling
-    let conditions = policy.conditions(evaluationPrompts.map(\.prompt))
-    let field = policy.field(
-      conditions, rows: Array(evaluationPrompts.indices), recipe.evaluation.guidance)
-    let noise = sampling.noise(count: evaluationPrompts.count, latentShape: policy.latentShape)
-    let latents = sampling.latents(
-      from: noise.to(recipe.device), along: field,
-      over: policy.schedule(steps: recipe.evaluation.steps))
-    _ = policy.takeEvaluationCount()
-    return stride(from: 0, to: evaluationPrompts.count, by: sampling.batch).flatMap { start in
-      policy.decode(
-        latents.narrowed(
-          dim: 0, start: start, length: min(sampling.batch, evaluationPrompts.count - start)))
-    }
   }
 
   private func report(
