@@ -13,7 +13,6 @@ final class Policy {
   private let recipe: TrainingRecipe
   /// The model before training, when every weight learns and the loss pulls towards it.
   private let original: StableDiffusion3Pipeline?
-  private var evaluationCount = 0
 
   /// Loads the recipe's model; new adapters are drawn from the recipe's seed.
   ///
@@ -94,11 +93,8 @@ final class Policy {
       guidance: guidance)
   }
 
-  /// Rows given to the network through `field` since this was last asked, guidance included.
-  func takeEvaluationCount() -> Int {
-    defer { evaluationCount = 0 }
-    return evaluationCount
-  }
+  /// Rows given to the network through `field` so far, guidance included.
+  private(set) var evaluationCount = 0
 
   /// `[B, C, h, w] -> B images`
   func decode(_ latents: Tensor) -> [PixelBuffer] { pipeline.images(latents) }

@@ -96,6 +96,7 @@ package final class Trainer {
     let conditions = phases.measure("text") { policy.conditions(prompts.map(\.prompt)) }
     let field = policy.field(conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
 
+    let evaluationsBefore = policy.evaluationCount
     var (rollout, scores) = try await rollOut(prompts, trunks, field, &phases)
     let rows = rollout.rewardRows(scores.byBranch)
     try checkGroupSizes(
@@ -103,7 +104,7 @@ package final class Trainer {
     let advantages = Advantages(rows, recipe.advantage.settings(weights: scorer.weights))
     var report = EpochReport(images: scores.images, advantages: advantages)
     report.rewardPerStep = meanRewardPerStep(rows)
-    report.sampleEvaluations = policy.takeEvaluationCount()
+    report.sampleEvaluations = policy.evaluationCount - evaluationsBefore
 
     try phases.measure("learning") {
       if recipe.loss.logProbability == .recomputed { rollout.recomputeOldVelocities(field: field) }
