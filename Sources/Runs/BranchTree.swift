@@ -39,7 +39,7 @@ package struct BranchTree: Codable, Equatable, Sendable {
     }
   }
 
-  /// Epoch of the rollout, 0 is the first.
+  /// Epochs completed when it was rolled out.
   package var epoch: Int
   package var prompt: String
   /// The prompt's tag, such as `counting`; nil when prompts have none.

@@ -24,6 +24,9 @@ struct CompareCommand: ParsableCommand {
   @Option(name: .long, help: "The name to show a method by, as METHOD=NAME; may be repeated.")
   var label: [String] = []
 
+  @Option(name: .long, help: "A line to add to the page, such as how the runs were made.")
+  var note: [String] = []
+
   @OptionGroup var reporting: OutputOptions
 
   func validate() throws {
@@ -40,7 +43,7 @@ struct CompareCommand: ParsableCommand {
     }
     let (comparison, details) = try Comparison.read(runs, labels: labels)
     try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
-    let outcome = try comparison.write(to: output, details: details)
+    let outcome = try comparison.write(to: output, details: details + note)
     try reporting.print(outcome) { "\(comparison.text)\n\n\(outcome.page)" }
   }
 }

@@ -56,7 +56,9 @@ struct CurvesSection {
   /// The reward of images by the step that was decided for them.
   private func perStep() -> LineChart? {
     let steps = (run.epochs.last?.rewardPerStep ?? []).map(\.key)
-    guard steps.count > 1 else { return nil }
+    // Flow-GRPO gives all steps of a sample its one reward: nothing to tell apart.
+    let differs = run.epochs.contains { Set($0.rewardPerStep.map(\.value)).count > 1 }
+    guard steps.count > 1, differs else { return nil }
     // First, middle and last: enough to see the trend, few enough to tell apart.
     let shown = Set([steps[0], steps[steps.count / 2], steps[steps.count - 1]])
     let values = run.epochs.map { epoch in

@@ -29,7 +29,7 @@ struct TreeSection {
     return .fragment([
       element("p") {
         element("b") { "“\(tree.prompt)”" }
-        ", rollout of epoch \(tree.epoch + 1)."
+        ", rolled out after \(tree.epoch) epochs."
       },
       element("p", ["class": "quiet"]) {
         "The trunk runs without noise from left to right; its nodes show the image foreseen at "

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# The paper's ablation on the embedded task, every run with the same training time:
+#   flow-grpo      SDE steps throughout, one reward for all of them
+#   branching      + trunks and branches: a reward belongs to one decision
+#   weights        + noise-aware weights
+#   tempflow-grpo  + groups of one seed's branches: TempFlow-GRPO
+# Writes docs/results/compare.md and compare.svg. Runs that are finished are kept, runs that were
+# stopped go on, so the script can be started again at any time.
+#
+#   SECONDS_PER_RUN  training time of one run, evaluations not counted (900)
+#   SEEDS            "1 2 3"
+#   JOBS             runs at a time, one thread each (2)
+#   OUTPUT           folder of chart and table (docs/results)
+#   TEMPFLOW         the command (.build/release/tempflow)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export SECONDS_PER_RUN=${SECONDS_PER_RUN:-900}
+export TEMPFLOW=${TEMPFLOW:-.build/release/tempflow}
+seeds=${SEEDS:-1 2 3}
+jobs=${JOBS:-2}
+output=${OUTPUT:-docs/results}
+export runs=runs/compare-${SECONDS_PER_RUN}s
+methods=(flow-grpo branching weights tempflow-grpo)
+
+# What a method changes in Recipes/shapes.yaml. All draw 48 prompts an epoch, with 16 images (for
+# Flow-GRPO) or 2 trunks of 8 branches a step each, so that groups of a seed and of a prompt differ.
+settings() {
+  case $1 in
+    flow-grpo) echo sampling.method=flow_grpo advantage.group=prompt loss.weighting=none ;;
+    branching) echo sampling.method=tempflow advantage.group=prompt loss.weighting=none ;;
+    weights) echo sampling.method=tempflow advantage.group=prompt loss.weighting=noise ;;
+    tempflow-grpo) echo sampling.method=tempflow advantage.group=seed loss.weighting=noise ;;
+  esac
+}
+
+train() {
+  local method=$1 seed=$2 name=$1-seed-$2 resume=() set=() setting
+  if grep -Eqs '"finished" *: *true' "$runs/$name/summary.json"; then
+    echo "$name: finished before, kept"
+    return
+  fi
+  for setting in $(settings "$method") \
+    prompts.per_epoch=48 sampling.seeds_per_prompt=2 sampling.branches=8 \
+    seed="$seed" threads=1 time_limit="$SECONDS_PER_RUN" epochs=100000 \
+    evaluation.every=8 checkpoints.every=8; do
+    set+=(--set "$setting")
+  done
+  if [ -e "$runs/$name/recipe.yaml" ]; then resume=(--resume); fi
+  echo "$name: training for $SECONDS_PER_RUN s"
+  if ! OMP_NUM_THREADS=1 "$TEMPFLOW" train Recipes/shapes.yaml --run-dir "$runs/$name" \
+    "${set[@]}" ${resume[@]+"${resume[@]}"} >"$runs/$name.out" 2>&1; then
+    echo "$name: failed; the end of $runs/$name.out:" >&2
+    tail -n 5 "$runs/$name.out" >&2
+    return 1
+  fi
+  # A signal ends a run early and leaves it to be resumed.
+  grep -Eqs '"finished" *: *true' "$runs/$name/summary.json" || {
+    echo "$name: stopped before its end; start this script again to go on" >&2
+    return 1
+  }
+}
+export -f settings train
+
+mkdir -p "$runs" "$output"
+for seed in $seeds; do
+  for method in "${methods[@]}"; do printf '%s %s\n' "$method" "$seed"; done
+done | xargs -P "$jobs" -L 1 bash -c 'train "$@"' train
+
+directories=()
+for method in "${methods[@]}"; do
+  for seed in $seeds; do directories+=("$runs/$method-seed-$seed"); done
+done
+"$TEMPFLOW" compare "${directories[@]}" --output "$output" \
+  --label "flow-grpo=Flow-GRPO" --label "branching=+ branching" \
+  --label "weights=+ noise weights" --label "tempflow-grpo=+ seed group (TempFlow-GRPO)" \
+  --note "Command: make compare; $SECONDS_PER_RUN s of training per run, $jobs runs at a time, \
+one thread each. Tools/compare.sh lists what each method changes in Recipes/shapes.yaml."
