@@ -1,0 +1,162 @@
+import Foundation
+import Runs
+import Testing
+
+/// Runs of the real command on a tiny model, killed and resumed.
+@Suite(.serialized) struct ResumeTests {
+  /// Everything that a run leaves and that must not depend on how often it was killed.
+  private func fingerprint(_ run: String) throws -> [String: Data] {
+    var files: [String: Data] = [:]
+    for name in try FileManager.default.subpathsOfDirectory(atPath: run) {
+      let varies = ["timings.jsonl", "log.txt", "summary.json", "lock"].contains(name)
+        || name.hasSuffix("state.json") || name.hasSuffix("manifest.json")
+      var isFolder: ObjCBool = false
+      FileManager.default.fileExists(atPath: "\(run)/\(name)", isDirectory: &isFolder)
+      if !varies, !isFolder.boolValue {
+        files[name] = try Data(contentsOf: URL(filePath: "\(run)/\(name)"))
+      }
+    }
+    return files
+  }
+
+  private func expectSame(_ run: String, _ other: String, _ note: String) throws {
+    let first = try fingerprint(run)
+    let second = try fingerprint(other)
+    #expect(Set(first.keys) == Set(second.keys), "\(note)")
+    for (name, data) in first where name != "recipe.yaml" {
+      #expect(second[name] == data, "\(name) differs after \(note)")
+    }
+  }
+
+  private func task(_ changes: [(String, String)] = []) throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    try folder.writeShapesTask(prompts: 8, heldOut: 6)
+    try writeTinyModel(to: folder.path + "/model")
+    let schedule = """
+      epochs: 6
+      threads: 1
+      evaluation: {every: 2}
+      checkpoints: {every: 2}
+      """
+    try folder.write(recipeText([("epochs: 4", schedule)] + changes), to: "tiny.yaml")
+    return folder
+  }
+
+  private func arguments(_ run: String, resume: Bool = false) -> [String] {
+    ["train", "tiny.yaml", "--run-dir", run] + (resume ? ["--resume"] : [])
+  }
+
+  @Test func `a run killed at any moment and resumed equals the run that was not, bit for bit`()
+    throws
+  {
+    let folder = try task()
+    let start = ContinuousClock.now
+    let whole = try TempFlowProcess.run(arguments("whole"), in: folder.path)
+    #expect(whole.status == 0, "\(whole.errors)")
+    let seconds = start.duration(to: .now) / .seconds(1)
+    // One run is killed again and again, a little later each time; it ends when it is let.
+    var kills = 0
+    for share in stride(from: 0.1, through: 1.0, by: 0.15) {
+      let process = try TempFlowProcess(arguments("killed", resume: kills > 0), in: folder.path)
+      Thread.sleep(forTimeInterval: share * seconds)
+      process.kill()
+      let outcome = try process.wait()
+      if outcome.wasKilled {
+        // Killed before there was a run: the next one begins it.
+        guard FileManager.default.fileExists(atPath: folder.path + "/killed/recipe.yaml") else {
+          continue
+        }
+        kills += 1
+      } else {
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        break
+      }
+    }
+    #expect(kills > 0)
+    let last = try TempFlowProcess.run(arguments("killed", resume: true), in: folder.path)
+    #expect(last.status == 0, "\(last.errors)")
+    try expectSame(folder.path + "/whole", folder.path + "/killed", "\(kills) kills")
+  }
+
+  @Test func `adapters are saved and resumed as whole models are`() throws {
+    let folder = try task([
+      ("trainable: full", "trainable: lora\nlora: {rank: 2, targets: [attn.to_q, attn.to_v]}")
+    ])
+    let whole = try TempFlowProcess.run(arguments("whole"), in: folder.path)
+    #expect(whole.status == 0, "\(whole.errors)")
+    let process = try TempFlowProcess(arguments("killed"), in: folder.path)
+    while process.isRunning,
+      !FileManager.default.fileExists(atPath: folder.path + "/killed/checkpoints/000002")
+    {
+      Thread.sleep(forTimeInterval: 0.005)
+    }
+    process.kill()
+    _ = try process.wait()
+    let last = try TempFlowProcess.run(arguments("killed", resume: true), in: folder.path)
+    #expect(last.status == 0, "\(last.errors)")
+    try expectSame(folder.path + "/whole", folder.path + "/killed", "a kill")
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+      #expect(
+        FileManager.default.fileExists(atPath: "\(folder.path)/whole/adapters/\(name)"))
+    }
+  }
+
+  @Test func `a damaged checkpoint is passed over for the one before, and the run says so`()
+    throws
+  {
+    let folder = try task()
+    let whole = try TempFlowProcess.run(arguments("whole"), in: folder.path)
+    #expect(whole.status == 0, "\(whole.errors)")
+    let damaged = folder.path + "/damaged"
+    try FileManager.default.copyItem(atPath: folder.path + "/whole", toPath: damaged)
+    let file = damaged + "/checkpoints/000006/learned.safetensors"
+    var bytes = try Data(contentsOf: URL(filePath: file))
+    bytes[bytes.count - 1] ^= 1
+    try bytes.write(to: URL(filePath: file))
+    let resumed = try TempFlowProcess.run(arguments("damaged", resume: true), in: folder.path)
+    #expect(resumed.status == 0, "\(resumed.errors)")
+    #expect(resumed.errors.contains("is damaged"))
+    #expect(resumed.errors.contains("Resuming after epoch 4"))
+    try expectSame(folder.path + "/whole", damaged, "damage")
+  }
+
+  @Test func `an interrupted run finishes its epoch, saves and ends with 0`() throws {
+    let folder = try task()
+    let whole = try TempFlowProcess.run(arguments("whole"), in: folder.path)
+    #expect(whole.status == 0, "\(whole.errors)")
+    let process = try TempFlowProcess(arguments("stopped"), in: folder.path)
+    while process.isRunning,
+      !FileManager.default.fileExists(atPath: folder.path + "/stopped/checkpoints/000000")
+    {
+      Thread.sleep(forTimeInterval: 0.005)
+    }
+    process.interrupt()
+    let outcome = try process.wait()
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(!outcome.wasKilled)
+    #expect(outcome.errors.contains("Stopped by SIGINT"))
+    let summary = try RunSummary.read(folder.path + "/stopped/summary.json")
+    #expect(!summary.isFinished)
+    #expect(summary.epochs < 6)
+    let last = try TempFlowProcess.run(arguments("stopped", resume: true), in: folder.path)
+    #expect(last.status == 0, "\(last.errors)")
+    try expectSame(folder.path + "/whole", folder.path + "/stopped", "an interruption")
+  }
+
+  @Test func `a second run in the same place, or another recipe, is refused and changes nothing`()
+    throws
+  {
+    let folder = try task()
+    let whole = try TempFlowProcess.run(arguments("run"), in: folder.path)
+    #expect(whole.status == 0, "\(whole.errors)")
+    let before = try fingerprint(folder.path + "/run")
+    let again = try TempFlowProcess.run(arguments("run"), in: folder.path)
+    #expect(again.status != 0)
+    #expect(again.errors.contains("already holds a run"))
+    let other = try TempFlowProcess.run(
+      arguments("run", resume: true) + ["--set", "optimizer.learning_rate=0.5"], in: folder.path)
+    #expect(other.status != 0)
+    #expect(other.errors.contains("optimizer.learning_rate: 0.001 -> 0.5"))
+    #expect(try fingerprint(folder.path + "/run") == before)
+  }
+}

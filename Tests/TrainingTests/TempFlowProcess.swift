@@ -1,0 +1,75 @@
+import Foundation
+
+/// The command `tempflow` as a process of its own.
+struct TempFlowProcess {
+  /// What a process left.
+  struct Outcome {
+    let status: Int32
+    /// Whether a signal ended it.
+    let wasKilled: Bool
+    let output: String
+    let errors: String
+  }
+
+  private let process = Process()
+  private let folder: String
+  private let number = UUID().uuidString
+
+  /// Starts the command in `folder`.
+  init(_ arguments: [String], in folder: String) throws {
+    self.folder = folder
+    process.executableURL = try Self.executable
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(filePath: folder)
+    let files = ["output", "errors"].map { "\(folder)/.\(number)-\($0)" }
+    let handles = try files.map { path in
+      FileManager.default.createFile(atPath: path, contents: nil)
+      return try FileHandle(forWritingTo: URL(filePath: path))
+    }
+    process.standardOutput = handles[0]
+    process.standardError = handles[1]
+    try process.run()
+  }
+
+  /// Beside the test bundle, where `swift build` puts every product.
+  private static var executable: URL {
+    get throws {
+      let bundle = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+      let found = [bundle, URL(filePath: repository + "/.build/release")]
+        .map { $0.appending(path: "tempflow") }
+        .first { FileManager.default.isExecutableFile(atPath: $0.path) }
+      guard let found else { throw CocoaError(.fileNoSuchFile) }
+      return found
+    }
+  }
+
+  private static let repository = #filePath.split(separator: "/").dropLast(3)
+    .map { "/" + $0 }.joined()
+
+  /// Whether it has not ended yet.
+  var isRunning: Bool { process.isRunning }
+
+  /// Ends it at once: it can neither save nor clean up.
+  func kill() { Foundation.kill(process.processIdentifier, SIGKILL) }
+
+  /// Asks it to stop, as Ctrl-C does.
+  func interrupt() { process.interrupt() }
+
+  /// Waits for its end.
+  func wait() throws -> Outcome {
+    process.waitUntilExit()
+    return Outcome(
+      status: process.terminationStatus,
+      wasKilled: process.terminationReason == .uncaughtSignal,
+      output: try text("output"), errors: try text("errors"))
+  }
+
+  private func text(_ name: String) throws -> String {
+    try String(contentsOfFile: "\(folder)/.\(number)-\(name)", encoding: .utf8)
+  }
+
+  /// Runs the command to its end.
+  static func run(_ arguments: [String], in folder: String) throws -> Outcome {
+    try TempFlowProcess(arguments, in: folder).wait()
+  }
+}
