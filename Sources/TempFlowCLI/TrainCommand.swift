@@ -1,4 +1,5 @@
 import ArgumentParser
+import Dashboard
 import Foundation
 import Runs
 import Training
@@ -28,7 +29,7 @@ struct TrainCommand: AsyncParsableCommand {
 
   func run() async throws {
     let summary = try await train()
-    try output.print(summary) { summary.table }
+    try output.print(summary) { AccuracyTable(summary).text }
   }
 
   @MainActor

@@ -10,6 +10,13 @@ struct AxisTests {
     #expect(axis.position(of: axis.range.upperBound) == 1)
   }
 
+  @Test func `a tight axis ends where its values end`() {
+    let axis = Axis(covering: [0, 3.2, 8.3], wantedTicks: 6, tight: true)
+    #expect(axis.range == 0...8.3)
+    #expect(axis.ticks == [0, 2, 4, 6, 8])
+    #expect(axis.position(of: 8.3) == 1)
+  }
+
   @Test func `a logarithmic axis counts in powers of ten`() {
     let axis = Axis(covering: [2e-6, 3e-3, 0, -1], scale: .logarithmic)
     #expect(axis.ticks.map(axis.label) == ["1e-6", "1e-5", "1e-4", "1e-3", "0.01"])
@@ -22,10 +29,10 @@ struct AxisTests {
     [.infinity, 1, 2],
   ])
   func `any values give a usable axis`(values: [Double]) {
-    for scale in [Axis.Scale.linear, .logarithmic] {
-      let axis = Axis(covering: values, scale: scale)
+    for (scale, tight) in [(Axis.Scale.linear, false), (.logarithmic, false), (.linear, true)] {
+      let axis = Axis(covering: values, scale: scale, tight: tight)
       #expect(axis.range.lowerBound < axis.range.upperBound)
-      #expect((2...14).contains(axis.ticks.count))
+      #expect((tight ? 0...14 : 2...14).contains(axis.ticks.count))
       #expect(axis.position(of: .nan) == nil)
     }
   }

@@ -9,7 +9,7 @@ package struct Axis: Sendable {
   }
 
   package let scale: Scale
-  /// Ends of the axis, both ticks.
+  /// Ends of the axis.
   package let range: ClosedRange<Double>
   /// Values that carry a gridline and a label, rising.
   package let ticks: [Double]
@@ -19,9 +19,12 @@ package struct Axis: Sendable {
   /// An axis that holds all values, its ends at round numbers.
   ///
   /// Without values it runs over 0...1. On a logarithmic axis values that are not positive are
-  /// ignored.
-  package init(covering values: [Double], scale: Scale = .linear, wantedTicks: Int = 5) {
+  /// ignored. A tight axis ends at its lowest and highest value, with the round numbers between.
+  package init(
+    covering values: [Double], scale: Scale = .linear, wantedTicks: Int = 5, tight: Bool = false
+  ) {
     self.scale = scale
+    let ticks: [Double]
     switch scale {
     case .linear:
       let usable = values.filter(\.isFinite)
@@ -45,7 +48,15 @@ package struct Axis: Sendable {
       ticks = (0...steps).map { pow(10, low + Double($0) * stride) }
       decimals = 0
     }
-    range = ticks[0]...ticks[ticks.count - 1]
+    let ends = ticks[0]...ticks[ticks.count - 1]
+    let inside = values.filter(ends.contains)
+    if tight, let low = inside.min(), let high = inside.max(), low < high {
+      range = low...high
+      self.ticks = ticks.filter { $0 >= low - 1e-9 * (high - low) && $0 <= high * (1 + 1e-9) }
+    } else {
+      range = ends
+      self.ticks = ticks
+    }
   }
 
   /// 1, 2 or 5 times a power of ten, at least `rough`.

@@ -33,7 +33,7 @@ struct ChartFrame {
     var places: [(x: Double, row: Int)] = []
     var (cursor, row) = (ChartFrame.left, 0)
     for entry in self.legend {
-      let width = 34 + Double(entry.name.count) * ChartFrame.letter
+      let width = 40 + Double(entry.name.count) * ChartFrame.letter
       if cursor + width > ChartFrame.width, cursor > ChartFrame.left {
         (cursor, row) = (ChartFrame.left, row + 1)
       }

@@ -103,7 +103,7 @@ package struct LineChart {
       return [point.y - error, point.y + error]
     }
     return ChartFrame(
-      x: Axis(covering: points.map(\.x), wantedTicks: 6),
+      x: Axis(covering: points.map(\.x), wantedTicks: 6, tight: true),
       y: Axis(covering: heights + references.map(\.value) + covering, scale: scale),
       xLabel: xLabel, yLabel: yLabel, legend: series.map { ($0.name, $0.style) })
   }

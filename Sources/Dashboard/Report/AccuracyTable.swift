@@ -15,14 +15,21 @@ package struct AccuracyTable {
       header: ["", "prompts", "before", "after", "change"],
       rows: tags.map { row($0, summary.before.tags[$0], summary.after.tags[$0]) },
       footer: row("all", summary.before.overall, summary.after.overall))
-    return "\(title)\n\n\(table.text)"
+    return "\(title)\n\n\(table.text)\n\n\(closing)"
+  }
+
+  /// What it took.
+  private var closing: String {
+    let state = summary.isFinished ? "" : "; stopped before the end"
+    return "\(summary.epochs) epochs, \(Figures.duration(summary.trainingSeconds)) of training"
+      + "\(state)."
   }
 
   /// What was measured, and how.
   private var title: String {
     let way = summary.evaluationProtocol
     let guidance = way.guidance == 1 ? "" : ", guidance \(Figures.setting(way.guidance))"
-    return "Held-out \(way.reward) after \(summary.epochs) epochs "
+    return "Held-out \(way.reward) "
       + "(\(way.promptCount) prompts, \(way.weights) weights, \(way.steps) steps, "
       + "\(way.sampler)\(guidance), seed \(way.seed); mean ± standard error)"
   }

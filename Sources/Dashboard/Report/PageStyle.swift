@@ -80,7 +80,9 @@ package enum PageStyle {
     dt{margin-top:6px}table{font-size:13px}th,td{padding-right:9px}}
     @media print{body{font-size:11pt}main,header,footer{max-width:none;padding:0}\
     h2{break-after:avoid}figure,table,.cards li{break-inside:avoid}\
-    .charts{grid-template-columns:1fr 1fr}.tree{min-width:0!important}.scroll{overflow:visible}\
+    .charts{grid-template-columns:repeat(2,minmax(0,1fr));gap:6px 28px}\
+    .samples{grid-template-columns:repeat(5,1fr)}h2{margin-top:30px}.tree{min-width:0!important}\
+    .scroll{overflow:visible}\
     pre{white-space:pre-wrap}nav,details{display:none}\
     *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 
