@@ -10,6 +10,7 @@
 #   SECONDS_PER_RUN  training time of one run, evaluations not counted (900)
 #   SEEDS            "1 2 3"
 #   JOBS             runs at a time, one thread each (2)
+#   RUNS             folder of the runs (runs/compare-900s)
 #   OUTPUT           folder of chart and table (docs/results)
 #   TEMPFLOW         the command (.build/release/tempflow)
 set -euo pipefail
@@ -20,7 +21,7 @@ export TEMPFLOW=${TEMPFLOW:-.build/release/tempflow}
 seeds=${SEEDS:-1 2 3}
 jobs=${JOBS:-2}
 output=${OUTPUT:-docs/results}
-export runs=runs/compare-${SECONDS_PER_RUN}s
+export runs=${RUNS:-runs/compare-${SECONDS_PER_RUN}s}
 methods=(flow-grpo branching weights tempflow-grpo)
 
 # What a method changes in Recipes/shapes.yaml. All draw 48 prompts an epoch, with 16 images (for
@@ -56,7 +57,7 @@ train() {
   fi
   # A signal ends a run early and leaves it to be resumed.
   grep -Eqs '"finished" *: *true' "$runs/$name/summary.json" || {
-    echo "$name: stopped before its end; start this script again to go on" >&2
+    echo "$name: stopped before its end" >&2
     return 1
   }
 }
@@ -65,7 +66,10 @@ export -f settings train
 mkdir -p "$runs" "$output"
 for seed in $seeds; do
   for method in "${methods[@]}"; do printf '%s %s\n' "$method" "$seed"; done
-done | xargs -P "$jobs" -L 1 bash -c 'train "$@"' train
+done | xargs -P "$jobs" -L 1 bash -c 'train "$@"' train || {
+  echo "compare: not every run came to its end; start this script again to go on" >&2
+  exit 1
+}
 
 directories=()
 for method in "${methods[@]}"; do
