@@ -22,6 +22,7 @@ struct ModelOptions: ParsableArguments {
 extension ModelOptions {
   /// Reads the model, with its adapters if there are any.
   func load() throws -> StableDiffusion3Pipeline {
+    TorchRuntime.keepFreedMemory()
     if let threads { TorchRuntime.threadCount = threads }
     guard let lora else { return try StableDiffusion3Pipeline(folder: model) }
     let adapters = try LoRAFolder.read(lora)

@@ -12,6 +12,7 @@ import TorchNN
 extension Pretrainer {
   /// Runs both stages. The model folder is written after every measurement, each time as a whole.
   package func run() async throws(PretrainingError) -> Outcome {
+    TorchRuntime.keepFreedMemory()
     if let threads = recipe.threads { TorchRuntime.threadCount = threads }
     var clock = PhaseClock()
     let images = clock.measure("render") {
@@ -106,7 +107,7 @@ extension Pretrainer {
   ) throws(PretrainingError) {
     progress.update(step)
     losses.add(loss)
-    if step.isMultiple(of: 200) || step == total {
+    if step.isMultiple(of: max(1, total / 20)) || step == total {
       progress.message("\(stage) \(step): loss \(Figure.text(losses.take()))")
     }
     if isStopRequested() { throw .stopped(stage: stage, step: step) }

@@ -1,0 +1,74 @@
+import DiffusionPipelines
+import ImageFiles
+import Rewards
+import Runs
+import ShapeScenes
+import TestSupport
+import Testing
+import Torch
+import Training
+
+@Suite struct ImageSamplingTests {
+  @Test func `noise depends on the seed and the image's place alone`() {
+    let sampling = ImageSampling(steps: 2, seed: 7)
+    let four = sampling.noise(count: 4, latentShape: [4, 8, 8])
+    let two = sampling.noise(count: 2, latentShape: [4, 8, 8])
+    #expect(four.shape == [4, 4, 8, 8])
+    #expect(four.narrowed(dim: 0, start: 0, length: 2).floats() == two.floats())
+    let other = ImageSampling(steps: 2, seed: 8).noise(count: 2, latentShape: [4, 8, 8])
+    #expect(other.floats() != two.floats())
+  }
+
+  @Test func `the same seeds give the same images and scores, however often`() async throws {
+    try await withTemporaryFolder { folder in
+      let recipe = try tinyPretraining(folder, changes: ["flow.steps=2"])
+      _ = try await Pretrainer(recipe, progress: Lines().reporter).run()
+      let pipeline = try StableDiffusion3Pipeline(folder: "\(folder)/model")
+      let prompts = Array(try PromptFile.read(promptFile("held-out")).prefix(6))
+      let sampling = ImageSampling(steps: 3, seed: 4)
+      let first = sampling.images(of: prompts.map(\.prompt), pipeline)
+      _ = Generator(seed: 1)
+      let second = sampling.images(of: prompts.map(\.prompt), pipeline)
+      #expect(first == second)
+      let scores = try await [first, second].asyncMap {
+        try await Evaluation($0, of: prompts, by: ShapesReward()).scores
+      }
+      #expect(scores[0] == scores[1])
+    }
+  }
+
+  @Test func `guidance 1 and no guidance are the same, guidance 3 is not`() async throws {
+    try await withTemporaryFolder { folder in
+      let recipe = try tinyPretraining(folder)
+      _ = try await Pretrainer(recipe, progress: Lines().reporter).run()
+      let pipeline = try StableDiffusion3Pipeline(folder: "\(folder)/model")
+      let prompts = ["a red circle", "two rings"]
+      let plain = ImageSampling(steps: 3, seed: 4).latents(of: prompts, pipeline).floats()
+      let guided = ImageSampling(steps: 3, guidance: 3, seed: 4).latents(of: prompts, pipeline)
+      #expect(guided.floats() != plain)
+      #expect(guided.isFinite().all().bools() == [true])
+    }
+  }
+
+  @Test func `truth scores one, per tag and overall, with counts`() async throws {
+    let prompts = Array(try PromptFile.read(promptFile("held-out")).prefix(60))
+    var generator = ShapeScenes.SplitMix64(seed: 3)
+    let images = prompts.map { SceneRenderer.render($0, using: &generator) }
+    let evaluation = try await Evaluation(images, of: prompts, by: ShapesReward())
+    let strict = try #require(evaluation.scores(part: "strict"))
+    #expect(strict.overall.mean >= 0.98)
+    #expect(strict.overall.count == 60)
+    #expect(strict.tags.values.reduce(0) { $0 + $1.count } == 60)
+  }
+}
+
+extension Array {
+  /// The results of `body` for every element, one after the other.
+  fileprivate func asyncMap<Result>(
+    _ body: (Element) async throws -> Result
+  ) async rethrows -> [Result] {
+    var results: [Result] = []
+    for element in self { results.append(try await body(element)) }
+    return results
+  }
+}
