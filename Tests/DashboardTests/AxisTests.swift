@@ -17,6 +17,12 @@ struct AxisTests {
     #expect(axis.position(of: 8.3) == 1)
   }
 
+  @Test func `an axis that counts has no ticks between whole numbers`() {
+    #expect(Axis(covering: [0, 1], wantedTicks: 6, leastStep: 1).ticks == [0, 1])
+    #expect(Axis(covering: [0, 3], wantedTicks: 6, leastStep: 1).ticks == [0, 1, 2, 3])
+    #expect(Axis(covering: [0], wantedTicks: 6, leastStep: 1).ticks == [0, 1])
+  }
+
   @Test func `a logarithmic axis counts in powers of ten`() {
     let axis = Axis(covering: [2e-6, 3e-3, 0, -1], scale: .logarithmic)
     #expect(axis.ticks.map(axis.label) == ["1e-6", "1e-5", "1e-4", "1e-3", "0.01"])

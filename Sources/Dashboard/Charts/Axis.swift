@@ -20,8 +20,12 @@ package struct Axis: Sendable {
   ///
   /// Without values it runs over 0...1. On a logarithmic axis values that are not positive are
   /// ignored. A tight axis ends at its lowest and highest value, with the round numbers between.
+  ///
+  /// - Parameter leastStep: neighbouring ticks of a linear axis are at least this far apart; 1 for
+  ///   things that are counted.
   package init(
-    covering values: [Double], scale: Scale = .linear, wantedTicks: Int = 5, tight: Bool = false
+    covering values: [Double], scale: Scale = .linear, wantedTicks: Int = 5, tight: Bool = false,
+    leastStep: Double = 0
   ) {
     self.scale = scale
     let ticks: [Double]
@@ -34,7 +38,7 @@ package struct Axis: Sendable {
         let pad = high == 0 ? 1 : abs(high) * 0.5
         (low, high) = (low >= 0 ? max(0, low - pad) : low - pad, high + pad)
       }
-      let step = Axis.roundStep((high - low) / Double(max(1, wantedTicks)))
+      let step = Axis.roundStep(max(leastStep, (high - low) / Double(max(1, wantedTicks))))
       let first = (low / step + 1e-9).rounded(.down)
       let last = (high / step - 1e-9).rounded(.up)
       ticks = (0...Int(last - first)).map { (first + Double($0)) * step }

@@ -48,6 +48,8 @@ package struct LineChart {
   package var yLabel: String
   package var series: [Series]
   package var scale: Axis.Scale = .linear
+  /// Whether the horizontal axis counts something, such as epochs.
+  package var countsAcross = true
   /// Horizontal lines that mean something, such as a clip range.
   package var references: [(value: Double, name: String)] = []
   /// Values that the vertical axis must hold besides the data, such as 0.
@@ -103,7 +105,9 @@ package struct LineChart {
       return [point.y - error, point.y + error]
     }
     return ChartFrame(
-      x: Axis(covering: points.map(\.x), wantedTicks: 6, tight: true),
+      x: Axis(
+        covering: points.map(\.x), wantedTicks: 6, tight: true,
+        leastStep: countsAcross ? 1 : 0),
       y: Axis(covering: heights + references.map(\.value) + covering, scale: scale),
       xLabel: xLabel, yLabel: yLabel, legend: series.map { ($0.name, $0.style) })
   }

@@ -61,10 +61,12 @@ package struct Comparison {
       }
       return LineChart.Series(method.label, points, style: index % 6, dots: true)
     }
-    return LineChart(
+    var chart = LineChart(
       title: "Held-out accuracy at equal training time",
       xLabel: inMinutes ? "minutes of training" : "seconds of training",
       yLabel: "accuracy, %", series: curves)
+    chart.countsAcross = false
+    return chart
   }
 
   /// The chart as the contents of an SVG file.

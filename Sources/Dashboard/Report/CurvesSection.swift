@@ -33,10 +33,13 @@ struct CurvesSection {
     let held = run.evaluations.compactMap { evaluation -> LineChart.Point? in
       evaluation.trainingReward.map { .init(x: Double(evaluation.epoch), y: $0) }
     }
-    var series = [LineChart.Series("images of the epoch (± deviation)", all, errors: .band)]
-    if !held.isEmpty { series.append(.init("held-out prompts", held, style: 1, dots: true)) }
+    let series = [
+      LineChart.Series("images of the epoch (± deviation)", all, errors: .band),
+      LineChart.Series("held-out prompts", held, style: 1, dots: true),
+    ]
     return LineChart(
-      title: "Training reward", xLabel: "epoch", yLabel: "reward", series: series)
+      title: "Training reward", xLabel: "epoch", yLabel: "reward",
+      series: series.filter { !$0.points.isEmpty })
   }
 
   /// Each reward, when there are several, and the figures that scorers report beside their total.

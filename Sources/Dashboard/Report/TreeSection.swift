@@ -22,7 +22,8 @@ struct TreeSection {
   func markup() -> Markup {
     guard let tree else {
       return element("p", ["class": "notice"]) {
-        "No branch tree has been recorded (a rollout without branches has none)."
+        "No branch tree has been recorded. It is drawn at the end of a run; a method without "
+        "branches has none."
       }
     }
     let picture = BranchTreePicture(tree: tree) { links[$0] }
