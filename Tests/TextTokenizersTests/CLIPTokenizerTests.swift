@@ -10,7 +10,7 @@ import TextTokenizers
     let padded: [Int]
   }
 
-  @Test(arguments: ["clip", "clip-pad", "trained"])
+  @Test(arguments: ["clip", "clip-pad", "saved", "trained"])
   func `ids equal those of transformers`(name: String) throws {
     let folder = fixture("tokenizers/\(name)")
     let tokenizer = try CLIPTokenizer(folder: folder)

@@ -43,6 +43,27 @@ import TextTokenizers
     }
   }
 
+  @Test(arguments: [
+    ("\"NFC\"", "\"NFKC\"", "'normalizer'"), ("[\\\\p{N}]|", "[\\\\p{N}]+|", "'pre_tokenizer'"),
+    ("\"BPE\"", "\"Unigram\"", "'model.type'"), ("\"merges\"", "\"merge\"", "'model.merges'"),
+  ])
+  func `a tokenizer file that cuts text in another way is refused`(
+    found: String, replacement: String, key: String
+  ) throws {
+    let saved = fixture("tokenizers/saved")
+    let text = try String(contentsOfFile: "\(saved)/tokenizer.json", encoding: .utf8)
+    try #require(text.contains(found))
+    try withTemporaryFolder { folder in
+      try FileManager.default.copyItem(
+        atPath: "\(saved)/tokenizer_config.json", toPath: "\(folder)/tokenizer_config.json")
+      try Data(text.replacing(found, with: replacement).utf8)
+        .write(to: URL(fileURLWithPath: "\(folder)/tokenizer.json"))
+      let error = #expect(throws: TokenizerError.self) { try CLIPTokenizer(folder: folder) }
+      let description = try #require(error).description
+      #expect(description.contains(key))
+    }
+  }
+
   @Test func `tokens that Unicode holds equal stay apart`() throws {
     let vocabulary =
       "{\"e\\u0301\": 0, \"\u{E9}\": 1, \"<|startoftext|>\": 2, "

@@ -24,14 +24,17 @@ public struct CLIPTokenizer: Sendable {
     let id: Int
   }
 
-  /// Reads `vocab.json`, `merges.txt`, `tokenizer_config.json` and, if present,
-  /// `special_tokens_map.json`.
+  /// Reads `tokenizer_config.json`, `special_tokens_map.json` if present, and the vocabulary from
+  /// `vocab.json` and `merges.txt` or, where there is no `vocab.json`, from `tokenizer.json`.
   public init(folder: String) throws(TokenizerError) {
     let configuration = try CLIPTokenizerConfiguration(folder: folder)
-    let path = "\(folder)/vocab.json"
-    let vocabulary = try CLIPVocabulary(
-      vocabularyPath: path, mergesPath: "\(folder)/merges.txt")
-    try self.init(vocabulary, configuration, path: path)
+    let single = "\(folder)/tokenizer.json"
+    let files =
+      configuration.isSingleFile
+      ? try CLIPVocabularyFiles(tokenizerPath: single)
+      : try CLIPVocabularyFiles(
+        vocabularyPath: "\(folder)/vocab.json", mergesPath: "\(folder)/merges.txt")
+    try self.init(try CLIPVocabulary(files), configuration, path: files.path)
   }
 
   /// A tokenizer of a trained vocabulary that fills prompts up with the end of the text.

@@ -15,10 +15,12 @@ struct CLIPTokenizerConfiguration {
   var unknown = SpecialToken(content: CLIPTokenizer.endOfText)
   /// Tokens per prompt, the start and the end included.
   var modelMaxLength = 77
+  /// Whether the vocabulary is in `tokenizer.json`, there being no `vocab.json`.
+  var isSingleFile = false
 
   init() {}
 
-  /// Reads both files of `folder`; the second may be missing.
+  /// Reads the files of `folder`; all but the first may be missing.
   init(folder: String) throws(TokenizerError) {
     let path = "\(folder)/tokenizer_config.json"
     let file: ConfigurationFile = try decoded(path)
@@ -40,15 +42,19 @@ struct CLIPTokenizerConfiguration {
       }
       modelMaxLength = Int(length)
     }
+    let files = FileManager.default
     let mapPath = "\(folder)/special_tokens_map.json"
-    let map: SpecialTokens? =
-      FileManager.default.fileExists(atPath: mapPath) ? try decoded(mapPath) : nil
-    let added = file.addedTokens ?? [:]
+    let map: SpecialTokens? = files.fileExists(atPath: mapPath) ? try decoded(mapPath) : nil
+    var added = file.addedTokens.map { Array($0.values) } ?? []
+    let single = "\(folder)/tokenizer.json"
+    isSingleFile =
+      files.fileExists(atPath: single) && !files.fileExists(atPath: "\(folder)/vocab.json")
+    if isSingleFile { added = try (decoded(single) as SingleFile).addedTokens }
     func token(
       _ key: KeyPath<SpecialTokens, TokenEntry?>, _ fallback: SpecialToken
     ) throws(TokenizerError) -> SpecialToken {
       guard var entry = file.special[keyPath: key] ?? map?[keyPath: key] else { return fallback }
-      if let override = added.values.first(where: { $0.content == entry.content }) {
+      if let override = added.first(where: { $0.content == entry.content }) {
         entry = override
       }
       return try entry.specialToken(path)
@@ -144,6 +150,15 @@ private struct ConfigurationFile: Decodable {
     addedTokens = try file.decodeIfPresent(
       [String: TokenEntry].self, forKey: "added_tokens_decoder")
     special = try SpecialTokens(from: decoder)
+  }
+}
+
+/// The part of `tokenizer.json` that says how special tokens are recognised.
+private struct SingleFile: Decodable {
+  let addedTokens: [TokenEntry]
+
+  enum CodingKeys: String, CodingKey {
+    case addedTokens = "added_tokens"
   }
 }
 

@@ -1,4 +1,4 @@
-/// The tokens of a CLIP tokenizer and the merges that build them: `vocab.json` and `merges.txt`.
+/// The tokens of a CLIP tokenizer and the merges that build them.
 ///
 /// A token is a run of characters of `ByteAlphabet`; one that ends a word carries `</w>`.
 public struct CLIPVocabulary: Sendable {
@@ -22,30 +22,25 @@ public struct CLIPVocabulary: Sendable {
   /// How many tokens there are.
   public var count: Int { tokens.count }
 
-  /// Reads the two files of a tokenizer's folder.
-  public init(vocabularyPath: String, mergesPath: String) throws(TokenizerError) {
-    let ids = try VocabularyFile.read(vocabularyPath)
+  /// Checks that ids are without gaps and merges lead to tokens.
+  init(_ files: CLIPVocabularyFiles) throws(TokenizerError) {
+    let (ids, path) = (files.ids, files.path)
     var tokens = [[UInt8]](repeating: [], count: ids.count)
     for (token, id) in ids {
       guard tokens.indices.contains(id), tokens[id].isEmpty else {
-        throw .malformed(path: vocabularyPath, reason: "ids are not 0..<\(ids.count), each once")
+        throw .malformed(path: path, reason: "ids are not 0..<\(ids.count), each once")
       }
       tokens[id] = token
     }
     var merges: [(Int, Int)] = []
-    let lines = try fileBytes(mergesPath).split(separator: UInt8(ascii: "\n"))
-    for line in lines where !line.starts(with: "#version".utf8) {
-      let parts = line.filter { $0 != 0x0D }.split(separator: UInt8(ascii: " ")).map(Array.init)
-      guard parts.count == 2 else {
-        throw .malformed(
-          path: mergesPath, reason: "'\(String(decoding: line, as: UTF8.self))' is not a pair")
-      }
-      guard let left = ids[parts[0]], let right = ids[parts[1]] else {
-        throw .missingToken(path: mergesPath, token: String(decoding: line, as: UTF8.self))
+    for pair in files.merges {
+      guard let left = ids[pair.left], let right = ids[pair.right] else {
+        let name = String(decoding: pair.left + [0x20] + pair.right, as: UTF8.self)
+        throw .missingToken(path: path, token: name)
       }
       merges.append((left, right))
     }
-    try self.init(tokens: tokens, merges: merges, path: mergesPath)
+    try self.init(tokens: tokens, merges: merges, path: path)
   }
 
   /// `path` names the source of the merges in errors.

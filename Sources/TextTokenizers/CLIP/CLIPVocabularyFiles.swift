@@ -1,0 +1,120 @@
+/// A vocabulary as it lies in files: ids by token, and the merges as pairs of tokens.
+struct CLIPVocabularyFiles {
+  let ids: [[UInt8]: Int]
+  let merges: [(left: [UInt8], right: [UInt8])]
+  /// The file of the vocabulary.
+  let path: String
+
+  /// Reads `vocab.json`, an object of ids, and `merges.txt`, a pair per line.
+  init(vocabularyPath: String, mergesPath: String) throws(TokenizerError) {
+    path = vocabularyPath
+    ids = try Self.ids(try ByteJSON(contentsOf: vocabularyPath), path: vocabularyPath)
+    let lines = try fileBytes(mergesPath).split(separator: UInt8(ascii: "\n"))
+    var merges: [(left: [UInt8], right: [UInt8])] = []
+    for line in lines where !line.starts(with: "#version".utf8) {
+      merges.append(try Self.pair(Array(line.filter { $0 != 0x0D }), path: mergesPath))
+    }
+    self.merges = merges
+  }
+
+  /// Reads `tokenizer.json`, the one file that recent transformers write. How it cuts text must be
+  /// how CLIP does.
+  init(tokenizerPath path: String) throws(TokenizerError) {
+    self.path = path
+    let file = try ByteJSON(contentsOf: path)
+    for (key, expected) in expectedSteps {
+      guard let found = file[key], found == (try ByteJSON(bytes: Array(expected.utf8), path: path))
+      else { throw .unsupported(path: path, key: key, reason: "is not CLIP's") }
+    }
+    let model = file["model"]
+    for (key, expected) in [("type", "BPE"), ("end_of_word_suffix", "</w>")] {
+      guard model?[key] == .string(Array(expected.utf8)) else {
+        throw .unsupported(path: path, key: "model.\(key)", reason: "is not '\(expected)'")
+      }
+    }
+    ids = try Self.ids(model?["vocab"], path: path)
+    guard case .array(let entries)? = model?["merges"] else {
+      throw .malformed(path: path, reason: "'model.merges' is not a list")
+    }
+    var merges: [(left: [UInt8], right: [UInt8])] = []
+    for entry in entries {
+      switch entry {
+      case .string(let line): merges.append(try Self.pair(line, path: path))
+      case .array(let halves):
+        guard halves.count == 2, case .string(let left) = halves[0],
+          case .string(let right) = halves[1]
+        else { fallthrough }
+        merges.append((left, right))
+      default: throw .malformed(path: path, reason: "'model.merges' holds what is not a pair")
+      }
+    }
+    self.merges = merges
+  }
+
+  private static func ids(
+    _ object: ByteJSON?, path: String
+  ) throws(TokenizerError) -> [[UInt8]: Int] {
+    guard case .object(let members)? = object else {
+      throw .malformed(path: path, reason: "the vocabulary is not an object")
+    }
+    var ids: [[UInt8]: Int] = [:]
+    for (token, value) in members {
+      guard case .integer(let id) = value else {
+        let name = String(decoding: token, as: UTF8.self)
+        throw .malformed(path: path, reason: "the id of '\(name)' is not a whole number")
+      }
+      ids[token] = id
+    }
+    return ids
+  }
+
+  private static func pair(
+    _ line: [UInt8], path: String
+  ) throws(TokenizerError) -> (left: [UInt8], right: [UInt8]) {
+    let parts = line.split(separator: UInt8(ascii: " ")).map(Array.init)
+    guard parts.count == 2 else {
+      throw .malformed(
+        path: path, reason: "'\(String(decoding: line, as: UTF8.self))' is not a pair")
+    }
+    return (parts[0], parts[1])
+  }
+
+  /// Tokens in order of their ids, as the text of a `vocab.json`.
+  static func text(_ tokens: [[UInt8]]) -> [UInt8] {
+    var text: [UInt8] = [UInt8(ascii: "{")]
+    for (id, token) in tokens.enumerated() {
+      if id > 0 { text += ", ".utf8 }
+      text.append(UInt8(ascii: "\""))
+      for byte in token {
+        // Tokens are printable characters: these two alone need an escape.
+        if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+          text.append(UInt8(ascii: "\\"))
+        }
+        text.append(byte)
+      }
+      text += "\": \(id)".utf8
+    }
+    return text + "}\n".utf8
+  }
+}
+
+/// What `CLIPTextCleaning` does, as `tokenizer.json` says it.
+private let expectedSteps = [
+  (
+    "normalizer",
+    #"""
+    {"type": "Sequence", "normalizers": [{"type": "NFC"},
+     {"type": "Replace", "pattern": {"Regex": "\\s+"}, "content": " "}, {"type": "Lowercase"}]}
+    """#
+  ),
+  (
+    "pre_tokenizer",
+    #"""
+    {"type": "Sequence", "pretokenizers": [
+     {"type": "Split", "pattern": {"Regex": "<\\|startoftext\\|>|<\\|endoftext\\|>|\#
+    's|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"},
+      "behavior": "Removed", "invert": true},
+     {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}]}
+    """#
+  ),
+]
