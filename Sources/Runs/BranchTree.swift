@@ -11,6 +11,7 @@ package struct BranchTree: Codable, Equatable, Sendable {
     /// PNG of the clean image foreseen from here, decode(x - sigma v); nil if not recorded.
     package var image: String?
 
+    /// Makes a point.
     package init(step: Int, image: String? = nil) {
       self.step = step
       self.image = image
@@ -30,6 +31,7 @@ package struct BranchTree: Codable, Equatable, Sendable {
     /// PNG of the finished image.
     package var image: String
 
+    /// Makes a branch.
     package init(step: Int, index: Int, reward: Double?, advantage: Double?, image: String) {
       self.step = step
       self.index = index
@@ -41,6 +43,7 @@ package struct BranchTree: Codable, Equatable, Sendable {
 
   /// Epochs completed when it was rolled out.
   package var epoch: Int
+  /// What the images were to show.
   package var prompt: String
   /// The prompt's tag, such as `counting`; nil when prompts have none.
   package var tag: String?
@@ -55,6 +58,7 @@ package struct BranchTree: Codable, Equatable, Sendable {
   /// All branches, ordered by step, then index.
   package var branches: [Branch]
 
+  /// Makes a tree; the trunk's own end is set apart.
   package init(
     epoch: Int, prompt: String, tag: String?, sigmas: [Double], trunk: [TrunkPoint],
     branches: [Branch]

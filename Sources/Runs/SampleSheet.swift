@@ -7,6 +7,7 @@
 package struct SampleSheet: Codable, Equatable, Sendable {
   /// One tile.
   package struct Sample: Codable, Equatable, Sendable {
+    /// What the image was to show.
     package var prompt: String
     /// The prompt's tag, such as `counting`; nil when prompts have none.
     package var tag: String?
@@ -17,6 +18,7 @@ package struct SampleSheet: Codable, Equatable, Sendable {
     /// Whether the image is exactly what the prompt asks; nil when the reward has no such verdict.
     package var passed: Bool?
 
+    /// Makes a sample.
     package init(prompt: String, tag: String?, seed: UInt64, reward: Double?, passed: Bool?) {
       self.prompt = prompt
       self.tag = tag
@@ -39,6 +41,7 @@ package struct SampleSheet: Codable, Equatable, Sendable {
   /// Tiles in row order.
   package var samples: [Sample]
 
+  /// Makes a sheet.
   package init(
     epoch: Int, columns: Int, tileWidth: Int, tileHeight: Int, gutter: Int, samples: [Sample]
   ) {

@@ -2,12 +2,14 @@ import Foundation
 
 /// One axis of a chart: its range, its ticks, and where values fall on it.
 package struct Axis: Sendable {
+  /// How values spread along the axis.
   package enum Scale: Sendable {
     case linear
     /// Powers of ten; only positive values can be drawn.
     case logarithmic
   }
 
+  /// How values spread along it.
   package let scale: Scale
   /// Ends of the axis.
   package let range: ClosedRange<Double>

@@ -1,22 +1,29 @@
 /// Pairs of horizontal bars, before above after, one pair a row, over shares in 0...1.
 package struct BarChart {
+  /// One bar with its error.
   package struct Bar: Sendable {
     /// In 0...1.
     package var value: Double
     /// Standard error; nil draws none.
     package var error: Double?
 
+    /// Makes a bar.
     package init(value: Double, error: Double? = nil) {
       self.value = value
       self.error = error
     }
   }
 
+  /// Two bars that belong together.
   package struct Row: Sendable {
+    /// Written on the left.
     package var name: String
+    /// The upper bar; nil when not measured.
     package var before: Bar?
+    /// The lower bar; nil when not measured.
     package var after: Bar?
 
+    /// Makes a row.
     package init(name: String, before: Bar?, after: Bar?) {
       self.name = name
       self.before = before
@@ -24,9 +31,12 @@ package struct BarChart {
     }
   }
 
+  /// What screen readers announce.
   package var title: String
+  /// From top to bottom.
   package var rows: [Row]
 
+  /// Makes a chart.
   package init(title: String, rows: [Row]) {
     self.title = title
     self.rows = rows

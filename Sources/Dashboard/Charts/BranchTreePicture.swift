@@ -7,10 +7,12 @@ package import Runs
 /// than their group, those below worse. Frame and line take their colour from the advantage, and
 /// the reward is written under each image, so colour is never the only sign.
 package struct BranchTreePicture {
+  /// What is drawn.
   package let tree: BranchTree
   /// Data URI of an image named in the tree; nil where the file is missing.
   package let imageLink: (String) -> String?
 
+  /// Makes a picture; `imageLink` is asked once per image.
   package init(tree: BranchTree, imageLink: @escaping (String) -> String?) {
     self.tree = tree
     self.imageLink = imageLink

@@ -2,12 +2,16 @@ import Foundation
 
 /// Curves over a common horizontal axis, as an inline SVG picture with a table beside it.
 package struct LineChart {
+  /// One measurement.
   package struct Point: Equatable, Sendable {
+    /// Place on the horizontal axis.
     package var x: Double
+    /// Value; one that is not finite leaves a gap.
     package var y: Double
     /// Half the height of the error bar or band, in units of y; nil draws none.
     package var error: Double?
 
+    /// Makes a point.
     package init(x: Double, y: Double, error: Double? = nil) {
       self.x = x
       self.y = y
@@ -21,15 +25,20 @@ package struct LineChart {
     case band
   }
 
+  /// One curve.
   package struct Series: Sendable {
+    /// Written in the legend.
     package var name: String
+    /// In the order of x.
     package var points: [Point]
     /// Colour and dashes, 0...5 (see `ChartStyle`).
     package var style: Int
     /// Dots on the points, for curves of few measurements.
     package var dots: Bool
+    /// How the points' errors are drawn.
     package var errors: ErrorStyle
 
+    /// Makes a curve.
     package init(
       _ name: String, _ points: [Point], style: Int = 0, dots: Bool = false,
       errors: ErrorStyle = .bars
@@ -42,11 +51,15 @@ package struct LineChart {
     }
   }
 
+  /// The caption.
   package var title: String
+  /// Quantity of the horizontal axis.
   package var xLabel: String
   /// Quantity and unit, written above the vertical axis.
   package var yLabel: String
+  /// The curves, six at most for six styles.
   package var series: [Series]
+  /// Scale of the vertical axis.
   package var scale: Axis.Scale = .linear
   /// Whether the horizontal axis counts something, such as epochs.
   package var countsAcross = true
@@ -55,6 +68,7 @@ package struct LineChart {
   /// Values that the vertical axis must hold besides the data, such as 0.
   package var covering: [Double] = []
 
+  /// Makes a chart; its other settings are variables.
   package init(title: String, xLabel: String, yLabel: String, series: [Series]) {
     self.title = title
     self.xLabel = xLabel

@@ -1,19 +1,25 @@
 /// One horizontal bar cut into parts, with a legend that gives each part's amount and share.
 package struct StackedBar {
+  /// One part of the whole.
   package struct Part: Equatable, Sendable {
+    /// Written in the table.
     package var name: String
     /// At least 0, the same unit for all parts.
     package var amount: Double
 
+    /// Makes a part.
     package init(name: String, amount: Double) {
       self.name = name
       self.amount = amount
     }
   }
 
+  /// The caption.
   package var title: String
+  /// From left to right.
   package var parts: [Part]
 
+  /// Makes a bar.
   package init(title: String, parts: [Part]) {
     self.title = title
     self.parts = parts

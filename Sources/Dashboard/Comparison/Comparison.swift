@@ -6,6 +6,7 @@ package struct Comparison {
     package let name: String
     /// The name in chart and table.
     package let label: String
+    /// Its runs, one per seed.
     package let runs: [MeasuredRun]
 
     /// Accuracy before training, over the runs.
@@ -27,6 +28,7 @@ package struct Comparison {
     }
   }
 
+  /// In the order in which they are listed.
   package let methods: [Method]
 
   /// Groups runs by method in the order in which methods first appear; `labels` gives methods the

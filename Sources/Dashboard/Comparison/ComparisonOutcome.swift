@@ -4,11 +4,17 @@ import Runs
 package struct ComparisonOutcome: Codable, Equatable, Sendable {
   /// One method over its seeds; means and standard errors over runs.
   package struct Method: Codable, Equatable, Sendable {
+    /// The name in run directories.
     package let name: String
+    /// The name in chart and table.
     package let label: String
+    /// Names of its run directories.
     package let runs: [String]
+    /// Held-out accuracy before training, 0...1.
     package let before: Double
+    /// Held-out accuracy at the end.
     package let after: Double
+    /// What training added, the mean over runs.
     package let gain: Double
     /// Standard error of `gain`; nil with one run.
     package let gainError: Double?
@@ -22,6 +28,7 @@ package struct ComparisonOutcome: Codable, Equatable, Sendable {
   package let page: String
   /// Seconds of training until which every run was measured.
   package let budgetSeconds: Double
+  /// In the order in which they are listed.
   package let methods: [Method]
 }
 

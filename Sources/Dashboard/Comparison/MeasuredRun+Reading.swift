@@ -1,5 +1,5 @@
 import Foundation
-package import Runs
+import Runs
 
 extension MeasuredRun {
   /// What a comparison needs of a run directory.

@@ -7,6 +7,7 @@ package struct MeasuredRun: Equatable, Sendable {
     /// Held-out accuracy, 0...1.
     package var accuracy: Double
 
+    /// Makes a point.
     package init(seconds: Double, accuracy: Double) {
       self.seconds = seconds
       self.accuracy = accuracy
@@ -26,6 +27,7 @@ package struct MeasuredRun: Equatable, Sendable {
   /// Whether the run came to its end.
   package var isFinished = true
 
+  /// Makes a run from its evaluations, which are put in the order of time.
   package init(method: String, name: String, points: [Point], epochs: Int, prompts: Int) {
     precondition(!points.isEmpty, "a measured run has at least one evaluation")
     self.method = method

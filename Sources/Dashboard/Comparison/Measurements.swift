@@ -1,7 +1,9 @@
 /// A few measurements of one quantity, such as the same method's accuracy under several seeds.
 package struct Measurements: Codable, Equatable, Sendable {
+  /// In any order.
   package let values: [Double]
 
+  /// Takes the measurements.
   package init(_ values: [Double]) {
     self.values = values
   }

@@ -20,6 +20,7 @@ package enum ReportError: Error, CustomStringConvertible {
   /// Two runs that would be compared were measured in different ways.
   case differentProtocol(path: String, other: String, detail: String)
 
+  /// One sentence on what is wrong and where, and one on what to do.
   package var description: String {
     switch self {
     case .run(let error): error.description

@@ -4,6 +4,7 @@ package import Runs
 package struct AccuracyTable {
   private let summary: RunSummary
 
+  /// The table of a run's summary.
   package init(_ summary: RunSummary) {
     self.summary = summary
   }

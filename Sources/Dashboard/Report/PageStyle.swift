@@ -1,6 +1,7 @@
 /// The report page's style sheet: one column that widens to two for charts, large numbers on top,
 /// readable on a phone and on paper.
 package enum PageStyle {
+  /// The whole sheet, that of the pictures included.
   package static let sheet: Markup = .fragment([
     ChartStyle.page, .verbatim(text), .verbatim(pictures),
   ])
