@@ -84,4 +84,23 @@ import TorchNN
     }
     #expect(error < 1e-5)
   }
+
+  @Test func `in bfloat16 rows of zeros are written out, and the velocity stays close`() throws {
+    let folder = fixture("models/transformer-sd35")
+    let given = try FixtureCase(
+      "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
+    let store = ParameterStore(
+      .checkpoint(try Checkpoint.open(folder: folder, baseName: "diffusion_pytorch_model")),
+      dtype: .bfloat16)
+    let model = try SD3Transformer2DModel(given.configuration, store.root)
+    let condition = TextCondition(
+      rows: try given["rows"].to(.bfloat16), pooled: try given["pooled"].to(.bfloat16),
+      zeroRowCount: Int(try given["zero_rows"].item()))
+    let velocity = try withoutGradient {
+      model(
+        try given["latents"].to(.bfloat16), timestep: try given["timestep"], condition: condition)
+    }
+    // Eight bits of mantissa: 0.4 % a rounding, over two blocks.
+    #expect(relativeError(velocity.to(.float32), try given["velocity"]) < 0.05)
+  }
 }
