@@ -1,0 +1,32 @@
+import DiffusionPipelines
+import Foundation
+import TestSupport
+import Testing
+import Torch
+
+/// The committed model against diffusers' pipeline of the same folder, from the same noise.
+///
+/// When the model changes, so does what is expected:
+/// `python Tools/fixtures/pipeline.py --model Models/shapes --output Tests/Fixtures/shapes`
+@Suite struct EmbeddedModelTests {
+  private struct Expected: Decodable {
+    let prompts: [String]
+    let steps: Int
+    let guidance: Double
+  }
+
+  @Test(arguments: ["plain", "guided"])
+  func `the embedded model gives diffusers' image`(name: String) throws {
+    let folder = fixture("shapes")
+    let expected = try JSONDecoder().decode(
+      Expected.self, from: Data(contentsOf: URL(fileURLWithPath: "\(folder)/expected.json")))
+    let tensors = try Checkpoint(path: "\(folder)/expected.safetensors").tensors
+    let pipeline = try StableDiffusion3Pipeline(folder: "\(repositoryFolder())/Models/shapes")
+    let final = pipeline.sample(
+      from: try #require(tensors["latents"]), prompts: expected.prompts,
+      guidance: name == "guided" ? expected.guidance : 1, stepCount: expected.steps)
+    #expect(largestDifference(final, try #require(tensors["\(name).latents"])) < 1e-3)
+    let images = try #require(tensors["\(name).images"]).to(.float32)
+    #expect(largestDifference(pipeline.decode(final).to(.float32), images) <= 2)
+  }
+}
