@@ -21,6 +21,9 @@ struct PretrainCommand: AsyncParsableCommand {
   @Option(name: .long, parsing: .singleValue, help: "Overrides a setting: key.key=value.")
   var set: [String] = []
 
+  @Flag(name: .long, help: "Go on behind the last finished cycle of an interrupted run.")
+  var resume = false
+
   @OptionGroup var output: OutputOptions
 
   func run() async throws {
@@ -31,7 +34,7 @@ struct PretrainCommand: AsyncParsableCommand {
     let pretrainer = try Pretrainer(recipe.settings, progress: progress) {
       StopSignal.isRequested
     }
-    let outcome = try await pretrainer.run()
+    let outcome = try await pretrainer.run(resume: resume)
     try output.print(Report(recipe.settings, outcome)) { text(recipe.settings, outcome) }
   }
 
