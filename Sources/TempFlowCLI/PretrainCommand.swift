@@ -21,9 +21,6 @@ struct PretrainCommand: AsyncParsableCommand {
   @Option(name: .long, parsing: .singleValue, help: "Overrides a setting: key.key=value.")
   var set: [String] = []
 
-  @Flag(name: .long, help: "Go on behind the last finished cycle of an interrupted run.")
-  var resume = false
-
   @OptionGroup var output: OutputOptions
 
   func run() async throws {
@@ -34,7 +31,7 @@ struct PretrainCommand: AsyncParsableCommand {
     let pretrainer = try Pretrainer(recipe.settings, progress: progress) {
       StopSignal.isRequested
     }
-    let outcome = try await pretrainer.run(resume: resume)
+    let outcome = try await pretrainer.run()
     try output.print(Report(recipe.settings, outcome)) { text(recipe.settings, outcome) }
   }
 

@@ -40,35 +40,6 @@ struct FlowNetworks {
     transformer = StoredNetwork(network, store)
   }
 
-  /// Copies of a saved pipeline's networks, to learn on.
-  ///
-  /// - Parameter origin: the pipeline's folder, for errors.
-  init(
-    continuing pipeline: StableDiffusion3Pipeline, origin: String
-  ) throws(ParameterError) {
-    transformer = try Self.learning(
-      pipeline.transformer.store, origin, pipeline.transformer.network.configuration,
-      SD3Transformer2DModel.init)
-    var textEncoders: [StoredNetwork<CLIPTextModelWithProjection>] = []
-    for encoder in pipeline.textEncoders {
-      textEncoders.append(
-        try Self.learning(
-          encoder.store, origin, encoder.network.configuration, CLIPTextModelWithProjection.init))
-    }
-    self.textEncoders = textEncoders
-  }
-
-  private static func learning<Network, Configuration>(
-    _ saved: ParameterStore, _ origin: String, _ configuration: Configuration,
-    _ build: (Configuration, ParameterScope) throws(ParameterError) -> Network
-  ) throws(ParameterError) -> StoredNetwork<Network> {
-    let weights = Dictionary(uniqueKeysWithValues: saved.weights.map { ($0.name, $0.tensor) })
-    let store = ParameterStore(.checkpoint(weights, origin: origin), trainable: .full)
-    let network = try build(configuration, store.root)
-    try store.finish()
-    return StoredNetwork(network, store)
-  }
-
   /// Everything that learns, in a fixed order; names begin with the component's folder.
   var trainable: [ParameterStore.Named] {
     let texts = zip(textEncoders, Self.textFolders).flatMap { encoder, folder in

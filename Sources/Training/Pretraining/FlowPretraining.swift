@@ -55,13 +55,6 @@ struct FlowPretraining {
     }
   }
 
-  /// Puts the averaged weights into the networks, for good.
-  func adoptAverages() {
-    withoutGradient {
-      TensorList.copy_(trainable.map(\.tensor), average.weights.map(\.tensor))
-    }
-  }
-
   /// The loss of one batch, drawn at random. `-> []`
   private func loss(_ data: Data, _ generator: Generator) -> Tensor {
     let count = recipe.stage.batch

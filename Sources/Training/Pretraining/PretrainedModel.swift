@@ -41,31 +41,6 @@ struct PretrainedModel {
     }
   }
 
-  /// A model that was written before, to learn on.
-  ///
-  /// - Throws: ``PretrainingError/pipeline(_:)`` or `.network`.
-  init(folder: String) throws(PretrainingError) {
-    let saved: StableDiffusion3Pipeline
-    do throws(PipelineError) {
-      saved = try StableDiffusion3Pipeline(folder: folder)
-    } catch {
-      throw .pipeline(error)
-    }
-    do throws(ParameterError) {
-      networks = try FlowNetworks(continuing: saved, origin: folder)
-    } catch {
-      throw .network(error)
-    }
-    do throws(PipelineError) {
-      pipeline = try StableDiffusion3Pipeline(
-        transformer: networks.transformer, autoencoder: saved.autoencoder,
-        textEncoders: networks.textEncoders, tokenizers: saved.tokenizers,
-        scheduler: saved.scheduler)
-    } catch {
-      throw .pipeline(error)
-    }
-  }
-
   private static func tokenizer(
     _ recipe: TextEncoderRecipe, _ texts: [String]
   ) throws(PretrainingError) -> CLIPTokenizer {

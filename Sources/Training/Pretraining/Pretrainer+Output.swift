@@ -1,4 +1,3 @@
-import DiffusionPipelines
 import Foundation
 import ImageFiles
 import Runs
@@ -11,29 +10,18 @@ extension Pretrainer {
     case autoencoderWeights, autoencoderBatches, flowWeights, flowBatches
   }
 
-  /// The seed of one stream, in one cycle of the flow.
-  func seed(of stream: Stream, cycle: Int = 0) -> UInt64 {
-    let streams = UInt64(4)
-    let number = UInt64(cycle) * streams + stream.rawValue
-    var mixer = SplitMix64(seed: recipe.seed &+ number &* 0x9E37_79B9)
+  /// The seed of one stream.
+  func seed(of stream: Stream) -> UInt64 {
+    var mixer = SplitMix64(seed: recipe.seed &+ stream.rawValue &* 0x9E37_79B9)
     return mixer.next()
   }
 
-  /// Writes the model folder.
-  func save(_ model: PretrainedModel, to folder: String) throws(PretrainingError) {
-    do throws(PipelineError) {
-      try PipelineWriter.write(model.pipeline, to: folder)
-    } catch {
-      throw .pipeline(error)
-    }
-  }
-
   /// Writes the first images of a measurement as one picture, if the recipe names a folder.
-  func writeSamples(_ evaluation: Evaluation, at place: String) throws(PretrainingError) {
+  func writeSamples(_ evaluation: Evaluation, step: Int) throws(PretrainingError) {
     guard let folder = recipe.evaluation.samples else { return }
     let sheet = ContactSheet(columns: 10, scale: 3).image(of: Array(evaluation.images.prefix(100)))
-    let name = String(place.map { $0.isLetter || $0.isNumber ? $0 : "-" })
-    let path = "\(folder)/\(name).png"
+    let number = String(repeating: "0", count: max(0, 6 - String(step).count)) + String(step)
+    let path = "\(folder)/step-\(number).png"
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       try PNG.write(sheet, to: path)

@@ -11,52 +11,12 @@ import TorchNN
 
 extension Pretrainer {
   /// Runs both stages. The model folder is written after every measurement, each time as a whole.
-  ///
-  /// - Parameter resume: go on behind the last finished cycle of an earlier run, if there is one;
-  ///   the outcome's weights are those of a run that was never interrupted.
-  package func run(resume: Bool = false) async throws(PretrainingError) -> Outcome {
+  package func run() async throws(PretrainingError) -> Outcome {
     TorchRuntime.keepFreedMemory()
     if let threads = recipe.threads { TorchRuntime.threadCount = threads }
     var clock = PhaseClock()
-    let rendered = clock.measure("render") {
+    let images = clock.measure("render") {
       RenderedImages(training, count: recipe.data.images, seed: recipe.seed)
-    }
-    let start = try start(resume: resume, rendered, &clock)
-    let model = start.model
-    let data = model.data(start.pool, rendered, training)
-    for cycle in start.cycle..<recipe.flow.cycles {
-      let flow = FlowPretraining(recipe.flow, model.networks)
-      try await train(flow, model, data, cycle: cycle, &clock)
-      flow.adoptAverages()
-      try keep(model, afterCycle: cycle)
-    }
-    let images = clock.measure("evaluate") {
-      recipe.evaluation.sampling.images(of: heldOut.map(\.prompt), model.pipeline)
-    }
-    let evaluation = try await score(images, heldOut)
-    try save(model, to: recipe.output)
-    try removeCycles()
-    try writeSamples(evaluation, at: "last")
-    return outcome(evaluation, model, clock)
-  }
-
-  /// A model whose flow is still to be trained from `cycle` on, and what it learns from.
-  private struct Start {
-    let model: PretrainedModel
-    let pool: LatentPool
-    let cycle: Int
-  }
-
-  private func start(
-    resume: Bool, _ images: RenderedImages, _ clock: inout PhaseClock
-  ) throws(PretrainingError) -> Start {
-    if resume, let (cycle, folder) = lastCycle() {
-      progress.message("continuing behind cycle \(cycle), \(folder)")
-      let model = try PretrainedModel(folder: folder)
-      let pool = clock.measure("encode") {
-        LatentPool(images, model.pipeline.autoencoder.network)
-      }
-      return Start(model: model, pool: pool, cycle: cycle)
     }
     let autoencoder = try clock.measure("autoencoder") { () throws(PretrainingError) in
       try trainAutoencoder(images)
@@ -67,7 +27,26 @@ extension Pretrainer {
     let model = try PretrainedModel(
       recipe, autoencoder, pool, texts: training.map(\.prompt),
       generator: Generator(seed: seed(of: .flowWeights)))
-    return Start(model: model, pool: pool, cycle: 0)
+    let flow = FlowPretraining(recipe.flow, model.networks)
+    try await train(flow, model, model.data(pool, images, training), &clock)
+
+    let evaluation = try await measure(model, heldOut, flow.average, &clock)
+    try save(model, flow)
+    try writeSamples(evaluation, step: recipe.flow.stage.steps)
+    return outcome(evaluation, model, clock)
+  }
+
+  /// Writes the model folder with the averaged weights.
+  private func save(
+    _ model: PretrainedModel, _ flow: FlowPretraining
+  ) throws(PretrainingError) {
+    do throws(PipelineError) {
+      try flow.average.withAverages { () throws(PipelineError) in
+        try PipelineWriter.write(model.pipeline, to: recipe.output)
+      }
+    } catch {
+      throw .pipeline(error)
+    }
   }
 
   private func trainAutoencoder(
@@ -93,46 +72,33 @@ extension Pretrainer {
     return stage
   }
 
-  /// One cycle of the second stage, with a measurement every so many steps.
+  /// The second stage, with a measurement every so many steps.
   private func train(
-    _ flow: FlowPretraining, _ model: PretrainedModel, _ data: FlowPretraining.Data, cycle: Int,
+    _ flow: FlowPretraining, _ model: PretrainedModel, _ data: FlowPretraining.Data,
     _ clock: inout PhaseClock
   ) async throws(PretrainingError) {
     let total = recipe.flow.stage.steps
-    let stage = recipe.flow.cycles > 1 ? "flow \(cycle + 1)/\(recipe.flow.cycles)" : "flow"
-    let generator = Generator(seed: seed(of: .flowBatches, cycle: cycle))
-    progress.begin(stage, total: total)
+    let generator = Generator(seed: seed(of: .flowBatches))
+    progress.begin("flow", total: total)
     var losses = RecentMean()
     for start in stride(from: 0, to: total, by: recipe.evaluation.every) {
       let steps = start..<min(start + recipe.evaluation.every, total)
       try clock.measure("flow") { () throws(PretrainingError) in
         try flow.run(steps, on: data, generator: generator) {
           step, loss throws(PretrainingError) in
-          try note(stage, step, of: total, loss, &losses)
+          try note("flow", step, of: total, loss, &losses)
         }
       }
       guard steps.upperBound < total else { break }
-      try await measureMidway(flow, model, "\(stage) step \(steps.upperBound)", &clock)
+      let prompts = Array(heldOut.prefix(recipe.evaluation.count))
+      let evaluation = try await measure(model, prompts, flow.average, &clock)
+      progress.message(
+        "flow \(steps.upperBound): strict \(Figure.text(evaluation.accuracy)), "
+          + "partial \(Figure.text(evaluation.scores)) on \(prompts.count) held-out prompts")
+      try writeSamples(evaluation, step: steps.upperBound)
+      try save(model, flow)
     }
     progress.end()
-  }
-
-  /// Measures some prompts with the averaged weights, and writes those to the model folder.
-  private func measureMidway(
-    _ flow: FlowPretraining, _ model: PretrainedModel, _ place: String, _ clock: inout PhaseClock
-  ) async throws(PretrainingError) {
-    let prompts = Array(heldOut.prefix(recipe.evaluation.count))
-    let start = ContinuousClock.now
-    let images = try flow.average.withAverages { () throws(PretrainingError) in
-      try save(model, to: recipe.output)
-      return recipe.evaluation.sampling.images(of: prompts.map(\.prompt), model.pipeline)
-    }
-    let evaluation = try await score(images, prompts)
-    clock.add("evaluate", since: start)
-    try writeSamples(evaluation, at: place)
-    progress.message(
-      "\(place): strict \(Figure.text(evaluation.accuracy)), "
-        + "partial \(Figure.text(evaluation.scores)) on \(prompts.count) held-out prompts")
   }
 
   /// Reports one step, its loss now and then, and stops when asked to.
@@ -147,9 +113,16 @@ extension Pretrainer {
     if isStopRequested() { throw .stopped(stage: stage, step: step) }
   }
 
-  private func score(
-    _ images: [PixelBuffer], _ prompts: [ScenePrompt]
+  /// Measures the averaged weights.
+  private func measure(
+    _ model: PretrainedModel, _ prompts: [ScenePrompt], _ average: ExponentialMovingAverage,
+    _ clock: inout PhaseClock
   ) async throws(PretrainingError) -> Evaluation {
+    let start = ContinuousClock.now
+    defer { clock.add("evaluate", since: start) }
+    let images = average.withAverages {
+      recipe.evaluation.sampling.images(of: prompts.map(\.prompt), model.pipeline)
+    }
     do throws(RewardError) {
       return try await Evaluation(images, of: prompts, by: ShapesReward())
     } catch {

@@ -87,7 +87,6 @@ extension TransformerRecipe {
 extension FlowRecipe {
   init(_ section: RecipeSection) {
     stage = StageRecipe(section)
-    cycles = section.int("cycles", in: 1...1000, default: 1)
     textDropout = section.double("text_dropout", in: 0...1, default: 0.1)
     timestepMean = section.double("timestep_mean", in: -10...10, default: 0)
     timestepDeviation = section.double("timestep_deviation", in: .above(0, through: 10), default: 1)

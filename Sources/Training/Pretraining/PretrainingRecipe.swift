@@ -82,11 +82,7 @@ package struct TransformerRecipe: Sendable, Equatable {
 
 /// The `flow` section: flow matching on the latents of the rendered images.
 package struct FlowRecipe: Sendable, Equatable {
-  /// The steps and learning rates of one cycle.
   package var stage: StageRecipe
-  /// Times the stage is run; each begins with the averaged weights of the one before, a new
-  /// optimizer, and the learning rate rising again (warm restarts, arXiv 1608.03983).
-  package var cycles: Int
   /// Share of prompts replaced by the empty one, for classifier-free guidance.
   package var textDropout: Double
   /// Mean of logit(sigma), which is normal (arXiv 2403.03206, section 3.1).

@@ -32,7 +32,10 @@ import Training
         let changes = ["seed=\(seed)", "output=\(folder)/\(name)"]
         _ = try await run(tinyPretraining(folder, changes: changes), Lines())
       }
-      let weights = try ["a", "b", "c"].map { try transformer("\(folder)/\($0)") }
+      let weights = try ["a", "b", "c"].map { name in
+        try Data(contentsOf: URL(
+          filePath: "\(folder)/\(name)/transformer/diffusion_pytorch_model.safetensors"))
+      }
       #expect(weights[0] == weights[1])
       #expect(weights[0] != weights[2])
     }
@@ -57,35 +60,6 @@ import Training
       await #expect(throws: PretrainingError.self) { _ = try await pretrainer.run() }
       #expect(!FileManager.default.fileExists(atPath: "\(folder)/model"))
     }
-  }
-
-  @Test func `a run resumed behind a cycle gives the weights of one that was never stopped`()
-    async throws
-  {
-    try await withTemporaryFolder { folder in
-      func recipe(_ name: String) throws -> PretrainingRecipe {
-        try tinyPretraining(folder, changes: ["flow.cycles=2", "output=\(folder)/\(name)"])
-      }
-      _ = try await run(recipe("whole"), Lines())
-
-      var steps = 0
-      let stopped = try Pretrainer(recipe("parts"), progress: Lines().reporter) {
-        steps += 1
-        return steps > 30 + 40 + 10
-      }
-      await #expect(throws: PretrainingError.self) { _ = try await stopped.run() }
-      #expect(FileManager.default.fileExists(atPath: "\(folder)/parts.cycle-1"))
-      let resumed = try Pretrainer(recipe("parts"), progress: Lines().reporter)
-      _ = try await resumed.run(resume: true)
-
-      #expect(try transformer("\(folder)/parts") == transformer("\(folder)/whole"))
-      #expect(!FileManager.default.fileExists(atPath: "\(folder)/parts.cycle-1"))
-    }
-  }
-
-  private func transformer(_ model: String) throws -> Data {
-    try Data(
-      contentsOf: URL(filePath: "\(model)/transformer/diffusion_pytorch_model.safetensors"))
   }
 
   private func run(
