@@ -70,14 +70,12 @@ struct Diagnosis: Encodable {
   }
 
   private static var libtorch: Finding {
-    let (found, needed) = (TorchRuntime.version, TorchRuntime.supportedVersion)
-    guard found == needed || found.hasPrefix("\(needed)+") else {
-      return Finding(
-        subject: "libtorch", level: .failure,
-        detail: "\(found) is loaded but \(needed) is needed; run `make setup`, or set LIBTORCH to "
-          + "a PyTorch \(needed) and build again")
+    do throws(TorchVersionMismatch) {
+      try TorchRuntime.checkVersion()
+      return Finding(subject: "libtorch", level: .good, detail: TorchRuntime.version)
+    } catch {
+      return Finding(subject: "libtorch", level: .failure, detail: error.description)
     }
-    return Finding(subject: "libtorch", level: .good, detail: found)
   }
 
   private static var threads: Finding {

@@ -1,7 +1,7 @@
 import ArgumentParser
+import Torch
 
 /// The command `tempflow`: one subcommand a file, in this folder.
-@main
 struct TempFlowCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tempflow",
@@ -18,6 +18,20 @@ struct TempFlowCommand: AsyncParsableCommand {
       PretrainCommand.self, SampleCommand.self, EvaluateCommand.self,
       ReportCommand.self, CompareCommand.self, DoctorCommand.self,
     ])
+}
+
+/// Where the process begins.
+@main
+enum TempFlowMain {
+  /// Refuses a libtorch of another release before anything is computed; `doctor` reports it instead.
+  static func main() async {
+    do throws(TorchVersionMismatch) {
+      if CommandLine.arguments.dropFirst().first != "doctor" { try TorchRuntime.checkVersion() }
+    } catch {
+      TempFlowCommand.exit(withError: error)
+    }
+    await TempFlowCommand.main()
+  }
 }
 
 /// The version that `tempflow --version` prints and that summaries record.
