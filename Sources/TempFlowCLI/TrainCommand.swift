@@ -10,9 +10,9 @@ struct TrainCommand: AsyncParsableCommand {
     commandName: "train",
     abstract: "Trains a model as a recipe says.",
     discussion: """
-      Everything is written into the run directory; docs/run-directory.md describes it. SIGINT and \
-      SIGTERM finish the epoch under way, save and exit with 0; --resume goes on, also after a crash, \
-      and gives the run that was never stopped, bit for bit.
+      Everything is written into the run directory; docs/run-directory.md describes it. SIGINT \
+      and SIGTERM finish the epoch under way, save and exit with 0; --resume goes on, also after \
+      a crash, and gives the run that was never stopped, bit for bit.
 
       Example: tempflow train Recipes/shapes.yaml --run-dir runs/demo --set epochs=20
       """)

@@ -56,12 +56,98 @@ private func contents(_ path: String) throws -> Data {
     #expect(sheet.samples.count == 6)
   }
 
-  @Test func `rewards of the branches reach the weights`() async throws {
+  @Test func `the loss that is reported is that of every update, and the first ratio is 1`()
+    async throws
+  {
     let folder = try tinyTask()
     _ = try await train(folder, [("epochs: 4", "epochs: 2\nthreads: 1")])
     let lines = try MetricsLog.read(folder.path + "/run/metrics.jsonl")
     for line in lines where line[.kind] == "epoch" {
-      print(line.text)
+      #expect(line[.policyLossPerUpdate]?.array?.count == 2)
+      #expect(line[.gradientNormPerUpdate]?.array?.count == 2)
+      #expect((line[.gradientNorm]?.number ?? 0) > 0)
+      #expect((line[.rewardStd]?.number ?? 0) > 0)
+      // Rollout and training meet in float32, in other batches: rounding and nothing else.
+      for member in line[.logProbabilityDeviationPerStep]?.members ?? [] {
+        #expect((member.value.number ?? 1) < 1e-4)
+      }
+      #expect((line[.ratioDeviation]?.number ?? 0) > 0)
     }
+  }
+
+  @Test(arguments: [
+    "method: flow_grpo", "method: flow_grpo_window, trained_steps: {early: 1}",
+    "trunks_at_once: 1", "guidance: 2", "dynamics: coefficient_preserving",
+    "trained_steps: {rotating: 1}",
+  ])
+  func `every way of sampling trains`(_ setting: String) async throws {
+    let folder = try tinyTask()
+    let summary = try await train(
+      folder,
+      [
+        ("epochs: 4", "epochs: 1\nthreads: 1\nevaluation: {prompts: 2}"),
+        ("steps: 3", "steps: 3, \(setting)"),
+      ])
+    #expect(summary.isFinished)
+    let line = try MetricsLog.read(folder.path + "/run/metrics.jsonl")[1]
+    #expect((line[.gradientNorm]?.number ?? 0) > 0)
+  }
+
+  @Test(arguments: ["full", "lora"])
+  func `a pull towards the model before training is measured`(_ trainable: String) async throws {
+    let folder = try tinyTask()
+    _ = try await train(
+      folder,
+      [
+        ("epochs: 4", "epochs: 1\nthreads: 1\nevaluation: {prompts: 2}"),
+        ("clip_range: 3e-2", "clip_range: 3e-2, kl_beta: 0.01, log_probability: recomputed"),
+        ("trainable: full", "trainable: \(trainable)"),
+        ("learning_rate: 1e-3", "learning_rate: 1e-2"),
+      ])
+    let line = try MetricsLog.read(folder.path + "/run/metrics.jsonl")[1]
+    #expect((line[.kl]?.number ?? 0) > 0)
+  }
+
+  @Test func `trunks that advance in parts give the same images and the same weights`()
+    async throws
+  {
+    let folder = try tinyTask()
+    let setting = ("epochs: 4", "epochs: 2\nthreads: 1\nevaluation: {prompts: 2}")
+    _ = try await train(folder, [setting], run: "whole")
+    _ = try await train(
+      folder, [setting, ("steps: 3", "steps: 3, trunks_at_once: 1")], run: "parts")
+    let whole = try MetricsLog.read(folder.path + "/whole/metrics.jsonl")[1]
+    let parts = try MetricsLog.read(folder.path + "/parts/metrics.jsonl")[1]
+    let first = try #require(whole[.rewardMean]?.number)
+    let second = try #require(parts[.rewardMean]?.number)
+    // Batches of other sizes round differently; a pixel may flip, a reward hardly moves.
+    #expect(abs(first - second) < 1e-3)
+  }
+
+  @Test func `weights that blow up stop the run with what, where and the last good checkpoint`()
+    async throws
+  {
+    let folder = try tinyTask()
+    await #expect {
+      try await train(
+        folder,
+        [
+          ("epochs: 4", "epochs: 4\nthreads: 1\ncheckpoints: {every: 1}"),
+          ("learning_rate: 1e-3", "learning_rate: 1e30"),
+        ])
+    } throws: { error in
+      let text = "\(error)"
+      return text.contains("not finite") && text.contains("epoch ")
+        && text.contains("checkpoints/00000")
+    }
+  }
+
+  @Test func `a time limit ends the run as finished`() async throws {
+    let folder = try tinyTask()
+    let summary = try await train(
+      folder, [("epochs: 4", "epochs: 400\ntime_limit: 0.01\nthreads: 1")])
+    #expect(summary.isFinished)
+    #expect(summary.epochs == 1)
+    #expect(FileManager.default.fileExists(atPath: folder.path + "/run/samples/after.png"))
   }
 }

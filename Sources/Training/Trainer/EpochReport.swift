@@ -54,9 +54,9 @@ struct EpochReport {
     ]
     for (index, reward) in recipe.rewards.enumerated() {
       let moments = Moments(images.rewards.map { $0[index] })
-      members.append(.init("\(MetricName.rewardMean.rawValue).\(reward.name)", number(moments?.mean)))
-      members.append(
-        .init("\(MetricName.rewardStd.rawValue).\(reward.name)", number(moments?.deviation)))
+      let (mean, deviation) = (MetricName.rewardMean.rawValue, MetricName.rewardStd.rawValue)
+      members.append(.init("\(mean).\(reward.name)", number(moments?.mean)))
+      members.append(.init("\(deviation).\(reward.name)", number(moments?.deviation)))
     }
     for part in images.parts {
       members.append(.init("part_mean.\(part.name)", number(Moments(part.values)?.mean)))
@@ -78,7 +78,8 @@ struct EpochReport {
     for (step, value) in tables.flatMap({ $0 }) {
       largest[step] = max(largest[step] ?? 0, value)
     }
-    return .object(largest.sorted { $0.key < $1.key }.map { .init(String($0.key), .double($0.value)) })
+    return .object(
+      largest.sorted { $0.key < $1.key }.map { .init(String($0.key), .double($0.value)) })
   }
 }
 

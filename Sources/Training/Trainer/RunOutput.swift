@@ -59,8 +59,9 @@ package final class RunOutput {
     var phases = PhaseSeconds()
     phases.add("load", seconds)
     state.add(phases)
-    try append(
-      timing: [.init(.start), .init(.epoch, .int(state.epoch)), .init(.loadSeconds, .double(seconds))])
+    try append(timing: [
+      .init(.start), .init(.epoch, .int(state.epoch)), .init(.loadSeconds, .double(seconds)),
+    ])
   }
 
   /// Appends a line to the metrics.

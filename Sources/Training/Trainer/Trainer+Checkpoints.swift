@@ -68,7 +68,8 @@ extension Trainer {
 
   /// A weight that is not finite must never become the newest sound checkpoint.
   private func checkWeights() throws {
-    for (name, tensor) in policy.trainable where !withoutGradient({ tensor.isFinite().all().item() == 1 }) {
+    for (name, tensor) in policy.trainable {
+      if withoutGradient({ tensor.isFinite().all().item() == 1 }) { continue }
       throw TrainingError.invariant(
         epoch: state.epoch, update: recipe.optimizer.updatesPerEpoch,
         reason: "the weight \(name) is not finite",

@@ -41,6 +41,7 @@ package final class Trainer {
   ///   checkpoints, each as its own typed error.
   package init(_ recipe: TrainingRecipe, output: RunOutput) throws {
     let start = ContinuousClock.now
+    TorchRuntime.keepFreedMemory()
     if let threads = recipe.threads { TorchRuntime.threadCount = threads }
     self.recipe = recipe
     self.output = output
