@@ -42,6 +42,25 @@ struct BranchTreeTests {
     }
   }
 
+  @Test func `branches above the trunk did better than their group, those below worse`() throws {
+    try withTemporaryFolder { folder in
+      var tree = try SyntheticImages.tree(steps: 2, branches: 5, in: folder)
+      for index in tree.branches.indices {
+        tree.branches[index].reward = index == 3 ? 0 : 1
+        tree.branches[index].advantage = index == 3 ? -2 : 0.5
+      }
+      let text = BranchTreePicture(tree: tree) { $0 }.picture(id: "t").rendered()
+      let trunk = try #require(text.firstMatch(of: /class="trunk"[^>]* y1="([0-9.]+)"/))
+      let line = try #require(Double(trunk.output.1))
+      let tiles = text.matches(of: /href="step-0-branch-([0-9])\.png" x="[0-9.]+" y="([0-9.]+)"/)
+      #expect(tiles.count == 5)
+      for tile in tiles {
+        let y = try #require(Double(tile.output.2))
+        #expect((y > line) == (tile.output.1 == "3"))
+      }
+    }
+  }
+
   @Test func `an image that is missing leaves an empty frame`() throws {
     try withTemporaryFolder { folder in
       let tree = try SyntheticImages.tree(steps: 2, branches: 2, in: folder)

@@ -40,8 +40,17 @@ package struct BranchTreePicture {
         let (a, b) = (left.reward ?? -.infinity, right.reward ?? -.infinity)
         return a == b ? left.index < right.index : a > b
       }
-      return Column(step: step, branches: branches, above: (branches.count + 1) / 2)
+      return Column(
+        step: step, branches: branches, above: BranchTreePicture.countAbove(branches))
     }
+  }
+
+  /// How many of a step's branches, best first, stand above the trunk: those that did better than
+  /// their group; half where no branch did better or worse.
+  private static func countAbove(_ branches: [BranchTree.Branch]) -> Int {
+    let better = branches.prefix { ($0.advantage ?? 0) > 0 }.count
+    let differs = branches.contains { ($0.advantage ?? 0) != 0 }
+    return differs ? better : (branches.count + 1) / 2
   }
 
   /// Places and sizes that every part of the picture uses.
