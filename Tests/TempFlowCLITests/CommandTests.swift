@@ -70,7 +70,7 @@ import Testing
   @Test func `a recipe that is not there is refused by name`() throws {
     let outcome = try tempflow("train", "Recipes/nothing.yaml")
     #expect(outcome.status == 1)
-    #expect(outcome.errors.contains("Recipes/nothing.yaml:1:1: there is no such file"))
+    #expect(outcome.errors.contains("Recipes/nothing.yaml:1:1: no such file"))
   }
 
   @Test func `a run directory without a run is refused by train --resume and by report`() throws {
