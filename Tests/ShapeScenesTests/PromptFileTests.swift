@@ -1,5 +1,6 @@
 import Foundation
 import ShapeScenes
+import TestSupport
 import Testing
 
 @Suite struct PromptFileTests {
