@@ -70,6 +70,17 @@ private func checkpoint() -> [String: Tensor] {
     }
   }
 
+  @Test func `numbers of 8 bits are refused with what to use instead`() throws {
+    var tensors = checkpoint()
+    tensors[names[1]] = Tensor([0, 0, 1] as [Float], shape: [3]).to(.float8E4M3)
+    let error = try #require(
+      #expect(throws: ParameterError.self) {
+        _ = try FeedForward(2, 3, ParameterStore(.checkpoint(tensors, origin: "w")).root["ff"])
+      })
+    #expect(error == .eightBit(key: names[1], origin: "w"))
+    #expect(error.description.contains("use the model's bfloat16"))
+  }
+
   @Test func `training leaves the tensors of the source alone`() throws {
     let source = checkpoint()
     let store = ParameterStore(.checkpoint(source, origin: "w"), trainable: .full)

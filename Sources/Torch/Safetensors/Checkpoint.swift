@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// The tensors of one network on disk: one safetensors file, or an index and its shards.
 public struct Checkpoint {
   /// The file, or the index of the shards.
@@ -13,6 +7,8 @@ public struct Checkpoint {
   /// The free text of the file; of shards, that of the first by name.
   public let metadata: [String: String]
 
+  private let files: [SafetensorsFile]
+
   /// Opens one safetensors file.
   ///
   /// - Throws: `SafetensorsError`.
@@ -21,31 +17,67 @@ public struct Checkpoint {
     self.path = path
     tensors = file.tensors
     metadata = file.metadata
+    files = [file]
+  }
+
+  /// Tensors in memory, as if they had been read from `path`.
+  public init(_ tensors: [String: Tensor], path: String) {
+    self.path = path
+    self.tensors = tensors
+    metadata = [:]
+    files = []
   }
 
   /// Opens `<folder>/<baseName>.safetensors`, else the shards that
   /// `<folder>/<baseName>.safetensors.index.json` lists.
   ///
-  /// - Parameter baseName: `diffusion_pytorch_model` or `model` in diffusers folders.
+  /// - Parameters:
+  ///   - baseName: `diffusion_pytorch_model` or `model` in diffusers folders.
+  ///   - variant: opens `<baseName>.<variant>.safetensors` or
+  ///     `<baseName>.safetensors.index.<variant>.json` instead, as diffusers and transformers name
+  ///     a second set of weights; usually `fp16` or `bf16`.
   /// - Throws: `SafetensorsError`.
   public static func open(
-    folder: String, baseName: String
+    folder: String, baseName: String, variant: String? = nil
   ) throws(SafetensorsError) -> Checkpoint {
-    let single = "\(folder)/\(baseName).safetensors"
-    if access(single, F_OK) == 0 { return try Checkpoint(path: single) }
-    let index = "\(single).index.json"
-    guard access(index, F_OK) == 0 else { throw .noCheckpoint(folder: folder, name: baseName) }
-    return try Checkpoint(index: index, folder: folder)
+    let names = CheckpointNames(baseName, variant: variant)
+    let present = fileNames(in: folder)
+    if present.contains(names.file) {
+      return try Checkpoint(path: "\(folder)/\(names.file)")
+    }
+    guard present.contains(names.index) else {
+      throw names.absence(folder: folder, present: present)
+    }
+    return try Checkpoint(index: names.index, folder: folder, present: present)
   }
 
-  private init(index path: String, folder: String) throws(SafetensorsError) {
+  /// Whether `open` would find a file or an index.
+  public static func exists(folder: String, baseName: String, variant: String? = nil) -> Bool {
+    let names = CheckpointNames(baseName, variant: variant)
+    return fileNames(in: folder).contains { $0 == names.file || $0 == names.index }
+  }
+
+  /// Returns the memory of a tensor's mapped pages to the system; they are read anew when used.
+  ///
+  /// For a tensor that has been copied and that nothing wrote into: what was written is lost.
+  package func releasePages(of key: String) {
+    for file in files { file.releasePages(of: key) }
+  }
+
+  private init(
+    index name: String, folder: String, present: Set<String>
+  ) throws(SafetensorsError) {
+    let path = "\(folder)/\(name)"
     let weightMap = try Self.weightMap(path)
+    for (key, shard) in weightMap.sorted(by: { $0.key < $1.key }) where !present.contains(shard) {
+      throw .missingShard(path: path, shard: shard, key: key)
+    }
     var tensors: [String: Tensor] = [:]
-    var metadata: [String: String] = [:]
+    var files: [SafetensorsFile] = []
     let shards = Set(weightMap.values).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     for shard in shards {
       let file = try SafetensorsFile(path: "\(folder)/\(shard)")
-      if shard == shards.first { metadata = file.metadata }
+      files.append(file)
       for (key, tensor) in file.tensors {
         guard let home = weightMap[key] else {
           throw .shardMismatch(path: path, key: key, problem: "is in \(shard), not in the index")
@@ -61,7 +93,8 @@ public struct Checkpoint {
     }
     self.path = path
     self.tensors = tensors
-    self.metadata = metadata
+    self.files = files
+    metadata = files.first?.metadata ?? [:]
   }
 
   /// Name of the shard by tensor name.

@@ -35,6 +35,18 @@ final class MappedFile {
     bytes = UnsafeRawBufferPointer(start: address, count: count)
   }
 
+  /// Returns the whole pages of `range` to the system: they are read anew when touched, without
+  /// what this process wrote into them.
+  func releasePages(_ range: Range<Int>) {
+    guard let base = bytes.baseAddress else { return }
+    let page = Int(getpagesize())
+    let start = (range.lowerBound + page - 1) / page * page
+    let end = range.upperBound / page * page
+    guard start < end else { return }
+    // Advice: where it is not taken, memory stays as it was.
+    madvise(UnsafeMutableRawPointer(mutating: base + start), end - start, MADV_DONTNEED)
+  }
+
   deinit {
     guard let address = bytes.baseAddress else { return }
     munmap(UnsafeMutableRawPointer(mutating: address), bytes.count)

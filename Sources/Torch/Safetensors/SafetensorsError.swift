@@ -28,6 +28,15 @@ public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
   case missingKey(path: String, key: String)
   /// The folder holds neither `<name>.safetensors` nor `<name>.safetensors.index.json`.
   case noCheckpoint(folder: String, name: String)
+  /// The folder holds these weights only as variants, and none was asked for.
+  case onlyVariants(folder: String, name: String, variants: [String])
+  /// The folder does not hold the variant asked for; `others` it does, and perhaps plain weights.
+  case noVariant(
+    folder: String, name: String, variant: String, others: [String], hasPlain: Bool)
+  /// The folder holds weights, such as `file`, but as Python's pickle.
+  case pickledOnly(folder: String, name: String, file: String)
+  /// The index of a sharded checkpoint names a file that is not there; it would hold `key`.
+  case missingShard(path: String, shard: String, key: String)
   /// The index of a sharded checkpoint disagrees with a shard about a tensor.
   case shardMismatch(path: String, key: String, problem: String)
 
@@ -58,9 +67,26 @@ public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
         + "copy or download it again"
     case .missingKey(let path, let key): "\(path): has no tensor '\(key)'"
     case .noCheckpoint(let folder, let name):
-      "\(folder): holds neither '\(name).safetensors' nor '\(name).safetensors.index.json'"
+      "\(folder): holds neither '\(name).safetensors' nor '\(name).safetensors.index.json'; "
+        + "download or copy the folder again"
+    case .onlyVariants(let folder, let name, let variants):
+      "\(folder): holds '\(name).safetensors' only as variant \(Self.list(variants)); "
+        + "ask for it: variant \(variants.first ?? "")"
+    case .noVariant(let folder, let name, let variant, let others, let hasPlain):
+      "\(folder): has no variant '\(variant)' of '\(name).safetensors'; there "
+        + (others.isEmpty ? "is none" : "is \(Self.list(others))")
+        + (hasPlain ? ", and the weights without a variant" : "")
+    case .pickledOnly(let folder, let name, let file):
+      "\(folder): holds '\(file)' but no '\(name).safetensors'; pickled files can run code and are "
+        + "not read: download the safetensors files, or convert with save_pretrained of Python"
+    case .missingShard(let path, let shard, let key):
+      "\(path): '\(key)' is in '\(shard)', which is missing; download or copy that file, too"
     case .shardMismatch(let path, let key, let problem):
       "\(path): '\(key)' \(problem); index and shards belong to different checkpoints"
     }
+  }
+
+  private static func list(_ names: [String]) -> String {
+    names.map { "'\($0)'" }.joined(separator: ", ")
   }
 }

@@ -38,6 +38,12 @@ public final class SafetensorsFile {
   /// All tensors by name; see `tensor(_:)`.
   public var tensors: [String: Tensor] { entries.mapValues(tensor) }
 
+  /// See `Checkpoint.releasePages(of:)`; other tensors' bytes on shared pages stay.
+  func releasePages(of key: String) {
+    guard let entry = entries[key] else { return }
+    file.releasePages(entry.range)
+  }
+
   private func tensor(_ entry: SafetensorsHeader.Entry) -> Tensor {
     guard let base = file.bytes.baseAddress, !entry.range.isEmpty else {
       return Tensor.empty(entry.shape, dtype: entry.dtype)

@@ -8,6 +8,8 @@ public enum ParameterError: Error, Equatable, CustomStringConvertible {
   case shape(key: String, expected: [Int], found: [Int], origin: String)
   /// The tensor holds integers or booleans where the model needs real numbers.
   case notFloatingPoint(key: String, origin: String)
+  /// The tensor holds floating-point numbers of 8 bits.
+  case eightBit(key: String, origin: String)
   /// The source holds tensors that the model never asked for.
   case unused(keys: [String], origin: String)
   /// An adapter target matches no linear layer of the model.
@@ -24,6 +26,9 @@ public enum ParameterError: Error, Equatable, CustomStringConvertible {
         + "check that config.json belongs to these weights"
     case .notFloatingPoint(let key, let origin):
       "\(origin): '\(key)' does not hold floating-point numbers; convert the weights again"
+    case .eightBit(let key, let origin):
+      "\(origin): '\(key)' holds 8-bit floating-point numbers (fp8), too coarse to train on or to "
+        + "compare with; use the model's bfloat16, float16 or float32 weights"
     case .unused(let keys, let origin):
       "\(origin): the model does not use \(keys.count) of the tensors: "
         + keys.prefix(5).map { "'\($0)'" }.joined(separator: ", ")

@@ -2,17 +2,20 @@ public import Torch
 
 /// Where a `ParameterStore` takes the values of a model's parameters from.
 public enum ParameterSource {
-  /// Tensors by name, and the file or folder they came from (named in errors).
-  case checkpoint([String: Tensor], origin: String)
+  /// The tensors of a checkpoint. One that is used as it is stays in the mapped file; of one that
+  /// is converted, or copied to be trained, the mapped pages are given back at once.
+  case checkpoint(Checkpoint)
   /// New values from each declaration's `Initializer`, drawn on the CPU in declaration order, so
   /// that one seed gives one model on every device.
   case random(Generator)
   /// Shapes without memory: for checking keys and counting parameters of full-size models.
   case meta
 
-  /// The tensors of an opened checkpoint; they stay in the mapped file until converted or trained.
-  public static func checkpoint(_ checkpoint: Checkpoint) -> ParameterSource {
-    .checkpoint(checkpoint.tensors, origin: checkpoint.path)
+  /// Tensors by name, and the file or folder they came from (named in errors).
+  public static func checkpoint(
+    _ tensors: [String: Tensor], origin: String
+  ) -> ParameterSource {
+    .checkpoint(Checkpoint(tensors, path: origin))
   }
 }
 

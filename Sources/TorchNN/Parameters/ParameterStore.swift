@@ -75,9 +75,10 @@ public final class ParameterStore {
   }
 
   private func checkUsed(_ source: ParameterSource) throws(ParameterError) {
-    guard case .checkpoint(let tensors, let origin) = source else { return }
-    let unused = tensors.keys.filter { entries[$0] == nil && !ignored.contains($0) }.sorted()
-    guard unused.isEmpty else { throw .unused(keys: unused, origin: origin) }
+    guard case .checkpoint(let checkpoint) = source else { return }
+    let unused = checkpoint.tensors.keys
+      .filter { entries[$0] == nil && !ignored.contains($0) }.sorted()
+    guard unused.isEmpty else { throw .unused(keys: unused, origin: checkpoint.path) }
   }
 }
 
@@ -149,9 +150,8 @@ extension ParameterStore {
   ) throws(ParameterError) -> Tensor {
     let tensor: Tensor
     switch source {
-    case .checkpoint(let tensors, let origin):
-      let found = try Self.find(key, shape, tensors, origin)
-      tensor = prepared(found, copy: trainableSelection == .full)
+    case .checkpoint(let checkpoint):
+      tensor = try loaded(key, shape, checkpoint, copy: trainableSelection == .full)
     case .random(let generator): tensor = prepared(initial.tensor(shape, generator))
     case .meta: tensor = Tensor.empty(shape, dtype: dtype ?? .float32, device: .meta)
     }
@@ -163,8 +163,8 @@ extension ParameterStore {
   ) throws(ParameterError) -> Tensor {
     let tensor: Tensor
     switch source {
-    case .checkpoint(let tensors, let origin):
-      tensor = prepared(try Self.find(key, shape, tensors, origin))
+    case .checkpoint(let checkpoint):
+      tensor = try loaded(key, shape, checkpoint, copy: false)
     case .random: tensor = prepared(value())
     case .meta: tensor = Tensor.empty(shape, dtype: dtype ?? .float32, device: .meta)
     }
@@ -189,8 +189,8 @@ extension ParameterStore {
   ) throws(ParameterError) -> Tensor {
     let tensor: Tensor
     switch adapterSource {
-    case .checkpoint(let tensors, let origin):
-      tensor = try Self.find(key, shape, tensors, origin).to(.float32).to(device).clone()
+    case .checkpoint(let checkpoint):
+      tensor = try Self.find(key, shape, checkpoint).to(.float32).to(device).clone()
     case .random(let generator): tensor = initial.tensor(shape, generator).to(device)
     case .meta: tensor = Tensor.empty(shape, dtype: .float32, device: .meta)
     }
@@ -204,20 +204,35 @@ extension ParameterStore {
     return tensor
   }
 
-  /// Converts to the store's precision and device; `copy` makes it independent of the source.
-  private func prepared(_ tensor: Tensor, copy: Bool = false) -> Tensor {
-    let converted = (dtype.map { tensor.to($0) } ?? tensor).to(device)
-    return copy ? converted.clone() : converted
+  /// The tensor in the store's precision and on its device. Where that took a copy, as `copy` asks
+  /// in any case, the pages of the file are given back.
+  private func loaded(
+    _ key: String, _ shape: [Int], _ checkpoint: Checkpoint, copy: Bool
+  ) throws(ParameterError) -> Tensor {
+    let found = try Self.find(key, shape, checkpoint)
+    let converted = prepared(found)
+    let isCopied = converted.dtype != found.dtype || converted.device != found.device
+    guard isCopied || copy else { return found }
+    let tensor = isCopied ? converted : converted.clone()
+    checkpoint.releasePages(of: key)
+    return tensor
+  }
+
+  /// Converts to the store's precision and device.
+  private func prepared(_ tensor: Tensor) -> Tensor {
+    (dtype.map { tensor.to($0) } ?? tensor).to(device)
   }
 
   private static func find(
-    _ key: String, _ shape: [Int], _ tensors: [String: Tensor], _ origin: String
+    _ key: String, _ shape: [Int], _ checkpoint: Checkpoint
   ) throws(ParameterError) -> Tensor {
-    guard let tensor = tensors[key] else { throw .missing(key: key, origin: origin) }
+    let origin = checkpoint.path
+    guard let tensor = checkpoint.tensors[key] else { throw .missing(key: key, origin: origin) }
     guard tensor.shape == shape else {
       throw .shape(key: key, expected: shape, found: tensor.shape, origin: origin)
     }
     guard tensor.dtype.isFloatingPoint else { throw .notFloatingPoint(key: key, origin: origin) }
+    guard tensor.dtype.byteCount > 1 else { throw .eightBit(key: key, origin: origin) }
     return tensor
   }
 }

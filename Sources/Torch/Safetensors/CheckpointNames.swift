@@ -1,0 +1,74 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// What diffusers and transformers call the files of one network's weights.
+struct CheckpointNames {
+  let baseName: String
+  let variant: String?
+
+  init(_ baseName: String, variant: String?) {
+    self.baseName = baseName
+    self.variant = variant
+  }
+
+  /// All weights in one file.
+  var file: String { "\(baseName)\(variant.map { ".\($0)" } ?? "")\(suffix)" }
+
+  /// The list of the shards; their own names stand in it.
+  var index: String { "\(baseName)\(indexSuffix)\(variant.map { ".\($0)" } ?? "").json" }
+
+  private let suffix = ".safetensors"
+  private let indexSuffix = ".safetensors.index"
+
+  /// Why a folder with the files `present` has neither.
+  func absence(folder: String, present: Set<String>) -> SafetensorsError {
+    let variants = Set(present.compactMap(variant(ofFile:))).sorted()
+    let plain = CheckpointNames(baseName, variant: nil)
+    let hasPlain = present.contains(plain.file) || present.contains(plain.index)
+    if let variant, hasPlain || !variants.isEmpty {
+      return .noVariant(
+        folder: folder, name: baseName, variant: variant, others: variants, hasPlain: hasPlain)
+    }
+    if !variants.isEmpty {
+      return .onlyVariants(folder: folder, name: baseName, variants: variants)
+    }
+    if let pickled = present.filter({ name in pickleSuffixes.contains { name.hasSuffix($0) } })
+      .min()
+    {
+      return .pickledOnly(folder: folder, name: baseName, file: pickled)
+    }
+    return .noCheckpoint(folder: folder, name: baseName)
+  }
+
+  /// The variant that a file or an index of this network belongs to; nil for others.
+  private func variant(ofFile name: String) -> String? {
+    for (head, tail) in [("\(baseName).", suffix), ("\(baseName)\(indexSuffix).", ".json")] {
+      guard name.hasPrefix(head), name.hasSuffix(tail), name.count > head.count + tail.count
+      else { continue }
+      let middle = name.dropFirst(head.count).dropLast(tail.count)
+      // A shard's name holds its number.
+      if !middle.contains(where: { $0 == "." || $0 == "-" }) { return String(middle) }
+    }
+    return nil
+  }
+}
+
+/// Ends of the names of weights that Python's pickle wrote.
+private let pickleSuffixes = [".bin", ".bin.index.json", ".ckpt", ".pt", ".pth"]
+
+/// The names in `folder`; none when it cannot be listed.
+func fileNames(in folder: String) -> Set<String> {
+  guard let stream = opendir(folder) else { return [] }
+  defer { closedir(stream) }
+  var names: Set<String> = []
+  while let entry = readdir(stream) {
+    let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+      String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    names.insert(name)
+  }
+  return names
+}

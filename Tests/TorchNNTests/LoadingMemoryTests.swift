@@ -1,0 +1,84 @@
+#if os(Linux)
+  import Foundation
+  import TestSupport
+  import Testing
+  import Torch
+  import TorchNN
+
+  /// Memory is measured in a process of its own, where no other test allocates.
+  @Suite struct LoadingMemoryTests {
+    @Test func `converted weights need little more memory than they fill`() async {
+      await #expect(processExitsWith: .success) {
+        let used = try peakOfLoading(dtype: .bfloat16)
+        #expect(used <= 1.15 * Double(elements * 2))
+        #expect(used >= 0.95 * Double(elements * 2))
+      }
+    }
+
+    @Test func `weights used as they are stay in the file's pages`() async {
+      await #expect(processExitsWith: .success) {
+        let used = try peakOfLoading(dtype: nil)
+        #expect(used <= 1.15 * Double(elements * 4))
+        #expect(used >= 0.95 * Double(elements * 4))
+      }
+    }
+
+    @Test func `weights that learn are copied, and the file's pages given back`() async {
+      await #expect(processExitsWith: .success) {
+        let used = try peakOfLoading(dtype: nil, trainable: .full)
+        #expect(used <= 1.15 * Double(elements * 4))
+      }
+    }
+  }
+
+  private let side = 1024
+  private let layers = 50
+  private let elements = layers * side * side
+
+  /// How many bytes of memory loading 50 layers of 4 MB takes at most, in every form.
+  private func peakOfLoading(
+    dtype: DType?, trainable: ParameterStore.Trainable = .nothing
+  ) throws -> Double {
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/model.safetensors"
+      try writeZeros(path)
+      let before = try status("VmRSS")
+      let store = ParameterStore(
+        .checkpoint(try Checkpoint(path: path)), dtype: dtype, trainable: trainable)
+      var weights: [Tensor] = []
+      for layer in 0..<layers {
+        weights.append(
+          try store.root[layer].tensor("weight", shape: [side, side], initial: .zeros))
+      }
+      try store.finish()
+      // Touches what is mapped.
+      let total = withoutGradient { weights.map { $0.sum().item() }.reduce(0, +) }
+      #expect(total == 0)
+      return try status("VmHWM") - before
+    }
+  }
+
+  /// A checkpoint of float32 zeros that takes no space on disk.
+  private func writeZeros(_ path: String) throws {
+    let bytes = side * side * 4
+    let entries = (0..<layers).map {
+      "\"\($0).weight\":{\"dtype\":\"F32\",\"shape\":[\(side),\(side)],"
+        + "\"data_offsets\":[\($0 * bytes),\(($0 + 1) * bytes)]}"
+    }
+    var header = Array("{\(entries.joined(separator: ","))}".utf8)
+    header += [UInt8](repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
+    let length = withUnsafeBytes(of: UInt64(header.count).littleEndian, Array.init)
+    try Data(length + header).write(to: URL(filePath: path))
+    let file = try FileHandle(forWritingTo: URL(filePath: path))
+    try file.truncate(atOffset: UInt64(8 + header.count + layers * bytes))
+    try file.close()
+  }
+
+  /// A line of `/proc/self/status`, in bytes.
+  private func status(_ name: String) throws -> Double {
+    let text = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+    let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("\(name):") })
+    let number = try #require(line.split(whereSeparator: \.isWhitespace).dropFirst().first)
+    return try #require(Double(number)) * 1024
+  }
+#endif
