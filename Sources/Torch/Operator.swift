@@ -123,6 +123,7 @@ package enum Operator: String, CaseIterable {
   case addcmulInPlace = "aten::addcmul_"
   case addcdivInPlace = "aten::addcdiv_"
   case lerpInPlace = "aten::lerp_.Scalar"
+  case siluInPlace = "aten::silu_"
   case sqrtInPlace = "aten::sqrt_"
   case clampInPlace = "aten::clamp_"
   case normalInPlace = "aten::normal_"

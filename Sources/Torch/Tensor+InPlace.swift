@@ -27,6 +27,7 @@ extension Tensor {
   public func lerp_(_ end: Tensor, weight: Double) {
     Operator.lerpInPlace.run(.tensor(self), .tensor(end), .double(weight))
   }
+  public func silu_() { Operator.siluInPlace.run(.tensor(self)) }
   public func sqrt_() { Operator.sqrtInPlace.run(.tensor(self)) }
   public func clamp_(_ lower: Double?, _ upper: Double?) {
     Operator.clampInPlace.run(.tensor(self), .optional(lower), .optional(upper))

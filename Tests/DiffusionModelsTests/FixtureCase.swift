@@ -10,16 +10,36 @@ struct FixtureCase<Configuration: ModelConfiguration> {
   let store: ParameterStore
   let tensors: [String: Tensor]
 
+  /// `adapted` freezes the weights and adds the fixture's adapters, which learn.
   init(
-    _ name: String, _ type: Configuration.Type, weights: String, device: Device = .cpu
+    _ name: String, _ type: Configuration.Type, weights: String, device: Device = .cpu,
+    adapted: Bool = false
   ) throws {
     let folder = fixture("models/\(name)")
+    let tensors = try Checkpoint(path: "\(folder)/case.safetensors").tensors
+      .mapValues { $0.to(device) }
     configuration = try Configuration(contentsOf: "\(folder)/config.json")
     store = ParameterStore(
       .checkpoint(try Checkpoint.open(folder: folder, baseName: weights)), device: device,
-      trainable: .full)
-    tensors = try Checkpoint(path: "\(folder)/case.safetensors").tensors
-      .mapValues { $0.to(device) }
+      adapters: adapted ? Self.adapters(tensors) : nil, trainable: adapted ? .adapters : .full)
+    self.tensors = tensors
+  }
+
+  /// The fixture's adapters, of rank 3 and alpha 6.
+  private static func adapters(
+    _ tensors: [String: Tensor]
+  ) -> (plan: AdapterPlan, source: ParameterSource) {
+    var adapters: [String: Tensor] = [:]
+    for (key, tensor) in tensors where key.hasPrefix("lora.") && key.hasSuffix(".weight") {
+      let name = String(key.dropFirst("lora.".count))
+      if !name.hasPrefix("gradient.") { adapters[name] = tensor }
+    }
+    let paths = adapters.keys.filter { $0.hasSuffix(".lora_A.weight") }
+      .map { String($0.dropLast(".lora_A.weight".count)) }
+    return (
+      AdapterPlan(rank: 3, alpha: 6, targets: paths.sorted()),
+      .checkpoint(adapters, origin: "case.safetensors")
+    )
   }
 
   subscript(_ name: String) -> Tensor {
@@ -33,22 +53,27 @@ struct FixtureCase<Configuration: ModelConfiguration> {
     return tensor
   }
 
-  /// Compares outputs, and the gradients of leaves and of every weight the fixture names.
-  func check(_ outputs: [String: Tensor], leaves: [String: Tensor] = [:]) throws {
+  /// Compares outputs, and the gradients of leaves and of every parameter the fixture names.
+  ///
+  /// - Parameter prefix: `lora.` for what the fixture recorded with adapters.
+  func check(
+    _ outputs: [String: Tensor], leaves: [String: Tensor] = [:], prefix: String = ""
+  ) throws {
     var total = Tensor.zeros([])
     for (name, output) in outputs.sorted(by: { $0.key < $1.key }) {
-      #expect(relativeError(output, try self[name]) <= parityTolerance, "\(name)")
+      #expect(relativeError(output, try self[prefix + name]) <= parityTolerance, "\(name)")
       total = total + (output * (try self["cotangent.\(name)"])).sum()
     }
     total.backward()
-    let prefix = "gradient."
-    let weights = Dictionary(uniqueKeysWithValues: store.parameters.map { ($0.name, $0.tensor) })
-    let expected = tensors.keys.filter { $0.hasPrefix(prefix) }.sorted()
+    let parameters = Dictionary(
+      uniqueKeysWithValues: store.parameters.map { ($0.name, $0.tensor) })
+    let expected = tensors.keys.filter { $0.hasPrefix("\(prefix)gradient.") }.sorted()
     #expect(!expected.isEmpty)
     for key in expected {
-      let name = String(key.dropFirst(prefix.count))
-      let leaf = try #require(leaves[name] ?? weights[name], "no leaf or weight '\(name)'")
-      let gradient = try #require(leaf.gradient, "'\(name)' has no gradient")
+      let name = String(key.dropFirst("\(prefix)gradient.".count))
+      let leaf = try #require(leaves[name] ?? parameters[name], "no leaf or weight '\(name)'")
+      // What reaches no output has a gradient of zeros in Python and none here.
+      let gradient = leaf.gradient ?? Tensor.zeros(like: leaf)
       #expect(relativeError(gradient, try self[key]) <= parityTolerance, "gradient of \(name)")
     }
   }

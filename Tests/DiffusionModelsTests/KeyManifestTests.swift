@@ -6,21 +6,36 @@ import Torch
 import TorchNN
 
 @Suite struct KeyManifestTests {
-  @Test func `Stable Diffusion 3.5 Medium has diffusers' keys and shapes`() throws {
-    var configuration = SD3TransformerConfiguration()
-    configuration.numLayers = 24
-    configuration.numAttentionHeads = 24
-    configuration.captionProjectionDim = 1536
-    configuration.posEmbedMaxSize = 384
-    configuration.dualAttentionLayers = Array(0...12)
-    configuration.qkNorm = .rmsNorm
-    let store = ParameterStore(.meta)
-    _ = try SD3Transformer2DModel(configuration, store.root)
-    let found = store.weights.map { "\($0.name) \($0.tensor.shape)" }.sorted()
-    let expected = try String(
-      contentsOfFile: fixture("models/sd35-medium-keys.txt"), encoding: .utf8
-    ).split(separator: "\n").map(String.init)
-    #expect(found == expected)
+  @Test(arguments: [
+    "sd3-medium-transformer", "sd35-medium-transformer", "sd35-large-transformer",
+  ])
+  func `every published transformer has diffusers' keys and shapes`(name: String) throws {
+    try KeyManifest.check(name) { (configuration: SD3TransformerConfiguration, scope) in
+      _ = try SD3Transformer2DModel(configuration, scope)
+    }
+  }
+
+  @Test func `the autoencoder of Stable Diffusion 3 has diffusers' keys and shapes`() throws {
+    try KeyManifest.check("sd3-vae") { (configuration: AutoencoderKLConfiguration, scope) in
+      _ = try AutoencoderKL(configuration, scope)
+      #expect(configuration.defaultTile == TileSize(latentSide: 128))
+    }
+  }
+
+  @Test func `an older file without the keys of Stable Diffusion 3.5 describes version 3`() throws {
+    let path = fixture("manifests/sd3-medium-transformer.json")
+    var object = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: path)))
+        as? [String: Any])
+    for key in ["dual_attention_layers", "qk_norm"] {
+      let value = object.removeValue(forKey: key)
+      #expect(value != nil)
+    }
+    object["_diffusers_version"] = "0.29.0.dev0"
+    let older = try JSONSerialization.data(withJSONObject: object)
+    #expect(
+      try SD3TransformerConfiguration(json: older, path: "config.json")
+        == SD3TransformerConfiguration(contentsOf: path))
   }
 
   @Test func `a network made from nothing has finite outputs and the position table of diffusers`()

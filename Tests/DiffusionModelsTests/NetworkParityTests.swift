@@ -21,6 +21,23 @@ import TorchNN
       ["velocity": velocity], leaves: ["latents": latents, "rows": rows, "pooled": pooled])
   }
 
+  @Test(arguments: ["transformer-sd3", "transformer-sd35"])
+  func `the transformer's adapters equal peft's, with their gradients`(name: String) throws {
+    let given = try FixtureCase(
+      name, SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model", adapted: true)
+    let model = try SD3Transformer2DModel(given.configuration, given.store.root)
+    try given.store.finish()
+    let latents = try given.leaf("latents")
+    let rows = try given.leaf("rows")
+    let pooled = try given.leaf("pooled")
+    let condition = TextCondition(
+      rows: rows, pooled: pooled, zeroRowCount: Int(try given["zero_rows"].item()))
+    let velocity = model(latents, timestep: try given["timestep"], condition: condition)
+    try given.check(
+      ["velocity": velocity], leaves: ["latents": latents, "rows": rows, "pooled": pooled],
+      prefix: "lora.")
+  }
+
   @Test(arguments: ["autoencoder", "autoencoder-sd3"])
   func `the autoencoder and its gradients equal diffusers'`(name: String) throws {
     let given = try FixtureCase(
@@ -42,10 +59,66 @@ import TorchNN
     let given = try FixtureCase(name, CLIPTextConfiguration.self, weights: "model")
     let model = try CLIPTextModelWithProjection(given.configuration, given.store.root)
     try given.store.finish()
-    let prompts = try given["prompts"]
-    let ids = (0..<prompts.shape[0]).map { prompts.selected(dim: 0, index: $0).ints() }
-    let output = model(ids)
+    let output = model(ids(try given["prompts"]))
     try given.check(["penultimate": output.penultimate, "pooled": output.pooled])
+  }
+
+  @Test(arguments: ["text-encoder", "text-encoder-gelu"])
+  func `the text encoder's adapters equal peft's, with their gradients`(name: String) throws {
+    let given = try FixtureCase(
+      name, CLIPTextConfiguration.self, weights: "model", adapted: true)
+    let model = try CLIPTextModelWithProjection(given.configuration, given.store.root)
+    try given.store.finish()
+    let output = model(ids(try given["prompts"]))
+    try given.check(
+      ["penultimate": output.penultimate, "pooled": output.pooled], prefix: "lora.")
+  }
+
+  private func ids(_ prompts: Tensor) -> [[Int]] {
+    (0..<prompts.shape[0]).map { prompts.selected(dim: 0, index: $0).ints() }
+  }
+
+  @Test func `the autoencoder cuts large images into tiles as diffusers does`() throws {
+    let given = try FixtureCase(
+      "autoencoder-sd3", AutoencoderKLConfiguration.self, weights: "diffusion_pytorch_model")
+    let model = try AutoencoderKL(given.configuration, given.store.root)
+    let (images, latents) = (try given["tiled.images"], try given["tiled.latents"])
+    let tile = TileSize(latentSide: 4)
+    let (encoded, decoded) = withoutGradient {
+      (model.encode(images, tile: tile), model.decode(latents, tile: tile))
+    }
+    for (name, found) in [
+      ("mean", encoded.mean), ("log_variance", encoded.logVariance), ("decoded", decoded),
+    ] {
+      #expect(relativeError(found, try given["tiled.\(name)"]) <= parityTolerance, "\(name)")
+    }
+    let whole = withoutGradient { model.decode(latents) }
+    #expect(relativeError(whole, decoded) > 0.01, "tiles must make a difference")
+    let small = latents.narrowed(dim: 2, start: 0, length: 4).narrowed(dim: 3, start: 0, length: 4)
+    withoutGradient {
+      #expect(
+        largestDifference(model.decode(small, tile: tile), model.decode(small)) == 0,
+        "what fits a tile is not cut")
+    }
+  }
+
+  @Test(arguments: ["autoencoder", "autoencoder-sd3"])
+  func `in bfloat16 the autoencoder stays close`(name: String) throws {
+    let given = try FixtureCase(
+      name, AutoencoderKLConfiguration.self, weights: "diffusion_pytorch_model")
+    let store = ParameterStore(
+      .checkpoint(
+        try Checkpoint.open(
+          folder: fixture("models/\(name)"), baseName: "diffusion_pytorch_model")),
+      dtype: .bfloat16)
+    let model = try AutoencoderKL(given.configuration, store.root)
+    let (images, latents) = (try given["images"], try given["latents"])
+    let (mean, decoded) = withoutGradient {
+      (model.encode(images.to(.bfloat16)).mean, model.decode(latents.to(.bfloat16)))
+    }
+    // Eight bits of mantissa: 0.4 % a rounding, over some ten layers.
+    #expect(relativeError(mean.to(.float32), try given["mean"]) < 0.05)
+    #expect(relativeError(decoded.to(.float32), try given["decoded"]) < 0.05)
   }
 
   @Test func `rows of zeros given as a count equal rows of zeros written out`() throws {

@@ -67,7 +67,7 @@ struct AutoencoderEncoder {
         hidden = downsample(hidden.padded([0, 1, 0, 1], value: 0))
       }
     }
-    return output(outputNorm(middle(hidden)).silu())
+    return output(activated(outputNorm, middle(hidden)))
   }
 }
 
@@ -114,6 +114,6 @@ struct AutoencoderDecoder {
       for block in level.blocks { hidden = block(hidden) }
       if let upsample = level.resample { hidden = upsample(hidden.upsampledNearest(factor: 2)) }
     }
-    return output(outputNorm(hidden).silu())
+    return output(activated(outputNorm, hidden))
   }
 }

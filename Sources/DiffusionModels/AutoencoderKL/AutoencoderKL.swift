@@ -32,15 +32,36 @@ public struct AutoencoderKL {
   }
 
   /// The distribution of the latents of each image. `[B, 3, H, W] -> [B, C, h, w]`
-  public func encode(_ images: Tensor) -> LatentDistribution {
-    let moments = encoder(images)
-    let parts = (quantConv.map { $0(moments) } ?? moments).chunked(2, dim: 1)
+  ///
+  /// - Parameter tile: cuts images that are larger than this in either direction; nil never does.
+  public func encode(_ images: Tensor, tile: TileSize? = nil) -> LatentDistribution {
+    let moments = inTiles(
+      images, inputScale: configuration.spatialFactor, outputScale: 1, tile
+    ) { part in
+      let moments = encoder(part)
+      return quantConv.map { $0(moments) } ?? moments
+    }
+    let parts = moments.chunked(2, dim: 1)
     return LatentDistribution(mean: parts[0], logVariance: parts[1].clamped(-30, 20))
   }
 
   /// Images in about -1...1. `[B, C, h, w] -> [B, 3, H, W]`
-  public func decode(_ latents: Tensor) -> Tensor {
-    decoder(postQuantConv.map { $0(latents) } ?? latents)
+  ///
+  /// - Parameter tile: cuts latents that are larger than this in either direction; nil never does.
+  public func decode(_ latents: Tensor, tile: TileSize? = nil) -> Tensor {
+    inTiles(latents, inputScale: 1, outputScale: configuration.spatialFactor, tile) { part in
+      decoder(postQuantConv.map { $0(part) } ?? part)
+    }
+  }
+
+  /// Scales are pixels per latent pixel.
+  private func inTiles(
+    _ input: Tensor, inputScale: Int, outputScale: Int, _ tile: TileSize?,
+    _ network: (Tensor) -> Tensor
+  ) -> Tensor {
+    guard let side = tile?.latentSide else { return network(input) }
+    let tiling = Tiling(inputSide: side * inputScale, outputSide: side * outputScale)
+    return tiling.isExceeded(by: input) ? tiling(input, network) : network(input)
   }
 
   /// The autoencoder's latents as the transformer's: `(z - shift) * scale`.

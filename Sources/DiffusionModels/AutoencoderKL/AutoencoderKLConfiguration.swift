@@ -38,6 +38,12 @@ public struct AutoencoderKLConfiguration: ModelConfiguration {
   /// Image pixels per latent pixel, in each direction.
   public var spatialFactor: Int { 1 << (blockOutChannels.count - 1) }
 
+  /// Tiles of the size it was trained on, diffusers' default; nil where that is no tile's size.
+  public var defaultTile: TileSize? {
+    let side = sampleSize / spatialFactor
+    return side > 0 && side.isMultiple(of: 4) ? TileSize(latentSide: side) : nil
+  }
+
   /// diffusers' defaults.
   public init() {}
 

@@ -27,9 +27,18 @@ struct ResidualBlock {
 
   /// `[B, in, h, w] -> [B, out, h, w]`
   func callAsFunction(_ x: Tensor) -> Tensor {
-    let hidden = conv2(norm2(conv1(norm1(x).silu())).silu())
-    return (shortcut.map { $0(x) } ?? x) + hidden
+    let hidden = conv2(activated(norm2, conv1(activated(norm1, x))))
+    hidden.add_(shortcut.map { $0(x) } ?? x)
+    return hidden
   }
+}
+
+/// SiLU of the normalised `x`, in the norm's own memory: at full resolution one copy less is a
+/// gigabyte. `[B, C, h, w] -> [B, C, h, w]`
+func activated(_ norm: GroupNorm, _ x: Tensor) -> Tensor {
+  let hidden = norm(x)
+  hidden.silu_()
+  return hidden
 }
 
 /// Attention with one head over all pixels, around a skip connection.

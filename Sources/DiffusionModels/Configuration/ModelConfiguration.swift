@@ -56,6 +56,11 @@ extension ModelConfiguration {
     }
     let known = Self.knownKeys
     let allowed = Self.harmlessKeys.union(known).union(commonHarmlessKeys)
+    if file.keys.contains(quantizationKey) {
+      throw .unsupported(
+        path: path, key: quantizationKey,
+        reason: "quantised weights are not read; use the bfloat16, float16 or float32 weights")
+    }
     for key in file.keys where !allowed.contains(key) {
       throw .unknownKey(path: path, key: key, nearest: nearestKey(to: key, among: known))
     }
@@ -95,6 +100,9 @@ private let commonHarmlessKeys: Set<String> = [
   "_class_name", "_diffusers_version", "_name_or_path", "architectures", "model_type",
   "transformers_version", "torch_dtype", "dtype",
 ]
+
+/// What a file carries whose weights are stored in fewer bits than a floating-point type's.
+private let quantizationKey = "quantization_config"
 
 /// The keys of a file, and the class it names.
 private struct ConfigurationFile: Decodable {

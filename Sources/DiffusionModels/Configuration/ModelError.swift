@@ -16,10 +16,12 @@ public enum ModelError: Error, Equatable, CustomStringConvertible {
     case .unreadable(let path, let reason):
       "\(path): cannot be read as a JSON object: \(reason)"
     case .wrongClass(let path, let expected, let found):
-      "\(path): describes a \(found), not a \(expected)"
+      "\(path): describes a \(found), not a \(expected); check that the folder is of this model"
     case .unknownKey(let path, let key, let nearest):
       "\(path): unknown key '\(key)'"
-        + (nearest.map { "; the nearest known key is '\($0)'" } ?? "")
+        + (nearest.map { "; the nearest known key is '\($0)'" }
+          ?? "; what it changes is not known here, so remove it only if the network is the same "
+          + "without it")
     case .wrongType(let path, let key, let reason):
       "\(path): '\(key)' has the wrong type: \(reason)"
     case .unsupported(let path, let key, let reason):

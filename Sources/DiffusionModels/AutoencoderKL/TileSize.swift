@@ -1,0 +1,76 @@
+import Torch
+
+/// Cuts large images into overlapping square tiles, so that the autoencoder's memory depends on the
+/// tile and not on the image (diffusers' `enable_tiling`).
+///
+/// Neighbours share a quarter of a tile's side and are blended there. Group norms and attention see
+/// one tile at a time, so a tiled image differs slightly from one made in a piece.
+public struct TileSize: Equatable, Sendable {
+  /// Side of a tile in latent pixels: a positive multiple of 4.
+  public let latentSide: Int
+
+  /// Tiles of `latentSide` x `latentSide` latent pixels.
+  public init(latentSide: Int) {
+    precondition(
+      latentSide > 0 && latentSide.isMultiple(of: 4),
+      "a tile's side is a positive multiple of 4 latent pixels, not \(latentSide)")
+    self.latentSide = latentSide
+  }
+}
+
+/// How one direction of the autoencoder goes over tiles.
+struct Tiling {
+  /// Side of a tile of the input, in its pixels.
+  let inputSide: Int
+  /// Side of the same tile of the output, in its pixels.
+  let outputSide: Int
+
+  /// Whether `input` `[B, C, h, w]` is larger than a tile.
+  func isExceeded(by input: Tensor) -> Bool {
+    let shape = input.shape
+    return max(shape[2], shape[3]) > inputSide
+  }
+
+  /// Runs `network` on each tile and joins what it returns.
+  ///
+  /// A band of tiles is cut to size as soon as it is done; only the one above is kept whole, to blend
+  /// with. `[B, C, h, w] -> [B, C', h', w']`
+  func callAsFunction(_ input: Tensor, _ network: (Tensor) -> Tensor) -> Tensor {
+    let shape = input.shape
+    let step = inputSide * 3 / 4
+    let kept = outputSide * 3 / 4
+    var bands: [Tensor] = []
+    var above: [Tensor] = []
+    for top in stride(from: 0, to: shape[2], by: step) {
+      let rows = input.narrowed(dim: 2, start: top, length: min(inputSide, shape[2] - top))
+      var band: [Tensor] = []
+      for left in stride(from: 0, to: shape[3], by: step) {
+        var tile = network(
+          rows.narrowed(dim: 3, start: left, length: min(inputSide, shape[3] - left)))
+        if !above.isEmpty { tile = blended(tile, after: above[band.count], dim: 2) }
+        if let previous = band.last { tile = blended(tile, after: previous, dim: 3) }
+        band.append(tile)
+      }
+      bands.append(Tensor.cat(band.map { cut(cut($0, 2, kept), 3, kept) }, dim: 3))
+      above = band
+    }
+    return Tensor.cat(bands, dim: 2)
+  }
+
+  /// `tile`, whose beginning along `dim` goes over linearly from the end of `previous`.
+  private func blended(_ tile: Tensor, after previous: Tensor, dim: Int) -> Tensor {
+    let (length, before) = (tile.shape[dim], previous.shape[dim])
+    let overlap = min(outputSide / 4, length, before)
+    let ramp = (0..<overlap).map { Float($0) / Float(overlap) }
+    let weight = Tensor(ramp, shape: dim == 2 ? [overlap, 1] : [overlap]).to(tile.device)
+    let end = previous.narrowed(dim: dim, start: before - overlap, length: overlap)
+    let start = tile.narrowed(dim: dim, start: 0, length: overlap)
+    let mixed = (end * (1 - weight) + start * weight).to(tile.dtype)
+    return Tensor.cat(
+      [mixed, tile.narrowed(dim: dim, start: overlap, length: length - overlap)], dim: dim)
+  }
+
+  private func cut(_ tile: Tensor, _ dim: Int, _ length: Int) -> Tensor {
+    tile.narrowed(dim: dim, start: 0, length: min(length, tile.shape[dim]))
+  }
+}
