@@ -77,11 +77,14 @@ extension StableDiffusion3Pipeline {
   /// The images of latents, rounded as diffusers does for its image files. Records no gradients.
   ///
   /// `[B, C, h, w] -> uint8 [B, H, W, 3]`, RGB
-  public func decode(_ latents: Tensor) -> Tensor {
+  ///
+  /// - Parameter tile: cuts larger latents into tiles, which bounds memory; nil never does.
+  public func decode(_ latents: Tensor, tile: TileSize? = nil) -> Tensor {
     withoutGradient {
       let network = autoencoder.network
       let dtype = autoencoder.store.weights[0].tensor.dtype
-      let images = network.decode(network.denormalised(latents).to(dtype)).to(.float32)
+      let images = network.decode(network.denormalised(latents).to(dtype), tile: tile)
+        .to(.float32)
       return ((images * 0.5 + 0.5).clamped(0, 1) * 255).rounded().to(.uint8)
         .permuted([0, 2, 3, 1])
     }

@@ -44,17 +44,20 @@ public struct StableDiffusion3Pipeline {
   ///
   /// - Parameters:
   ///   - dtype: precision of the networks; nil keeps the files'.
+  ///   - variant: a second set of weights, such as `fp16` for `model.fp16.safetensors`. Components
+  ///     without it take their plain weights, as in diffusers; at least one must have it.
   ///   - transformer: which of the transformer's parameters learn, and its adapters; the other
   ///     networks are frozen.
   ///   - zeroRowCount: rows of zeros in place of T5's.
   /// - Throws: `PipelineError` for a missing file, a wrong class, an unknown key, weights that do
   ///   not fit.
   public init(
-    folder: String, device: Device = .cpu, dtype: DType? = nil,
+    folder: String, device: Device = .cpu, dtype: DType? = nil, variant: String? = nil,
     transformer learning: LearningSetup = .frozen, zeroRowCount: Int = defaultZeroRowCount
   ) throws(PipelineError) {
     try ModelIndex.check(folder: folder)
-    let placement = Placement(device: device, dtype: dtype)
+    let placement = Placement(device: device, dtype: dtype, variant: variant)
+    try placement.checkVariant(folder: folder)
     transformer = try StoredNetwork(
       folder: "\(folder)/transformer", weights: diffusersWeights, placement: placement,
       learning: learning, build: SD3Transformer2DModel.init)

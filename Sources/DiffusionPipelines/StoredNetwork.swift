@@ -30,10 +30,47 @@ public struct LearningSetup {
   public static var frozen: LearningSetup { LearningSetup(trainable: .nothing) }
 }
 
-/// Where a network's weights go: device, and precision (nil keeps the file's).
+/// Which weights of a component are read, and where they go.
 struct Placement {
   let device: Device
+  /// nil keeps the file's.
   let dtype: DType?
+  /// The set of weights to read where a component has it; as in diffusers, components without it
+  /// take their plain weights.
+  let variant: String?
+
+  init(device: Device, dtype: DType?, variant: String? = nil) {
+    self.device = device
+    self.dtype = dtype
+    self.variant = variant
+  }
+
+  /// Opens the weights `<folder>/<baseName>`.
+  func open(folder: String, baseName: String) throws(PipelineError) -> Checkpoint {
+    let chosen = variant.flatMap {
+      Checkpoint.exists(folder: folder, baseName: baseName, variant: $0) ? $0 : nil
+    }
+    return try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
+      try Checkpoint.open(folder: folder, baseName: baseName, variant: chosen)
+    }
+  }
+
+  /// Checks that at least one component of the pipeline in `folder` has the variant.
+  func checkVariant(folder: String) throws(PipelineError) {
+    guard let variant else { return }
+    let components =
+      ["transformer", "vae"].map { ($0, diffusersWeights) }
+      + ["", "_2", "_3"].map { ("text_encoder\($0)", transformersWeights) }
+    let isThere = components.contains { name, weights in
+      Checkpoint.exists(folder: "\(folder)/\(name)", baseName: weights, variant: variant)
+    }
+    guard isThere else {
+      throw .inconsistent(
+        path: folder,
+        reason: "no component has weights of the variant '\(variant)'; leave the variant out, or "
+          + "download its files, such as 'transformer/\(diffusersWeights).\(variant).safetensors'")
+    }
+  }
 }
 
 extension StoredNetwork {
@@ -45,9 +82,7 @@ extension StoredNetwork {
     let configuration: Configuration = try wrapping(PipelineError.model) {
       () throws(ModelError) in try Configuration(contentsOf: "\(folder)/config.json")
     }
-    let checkpoint = try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
-      try Checkpoint.open(folder: folder, baseName: weights)
-    }
+    let checkpoint = try placement.open(folder: folder, baseName: weights)
     let store = ParameterStore(
       .checkpoint(checkpoint), dtype: placement.dtype, device: placement.device,
       adapters: learning.adapters, trainable: learning.trainable)
