@@ -1,0 +1,79 @@
+import Foundation
+public import Torch
+public import TorchNN
+
+/// T5's encoder, version 1.1 (transformers' `T5EncoderModel`).
+///
+/// B prompts of T tokens, width D. Without an attention mask, as diffusers' Stable Diffusion 3
+/// calls it: what fills a prompt up takes part.
+public struct T5EncoderModel {
+  public let configuration: T5Configuration
+  let tokens: Embedding
+  let distances: Embedding
+  let blocks: [T5Block]
+  let finalNorm: T5Norm
+
+  /// Takes its parameters, named as in a transformers checkpoint.
+  ///
+  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  public init(
+    _ configuration: T5Configuration, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    self.configuration = configuration
+    tokens = try Embedding(configuration.vocabSize, configuration.dModel, parameters["shared"])
+    let encoder = parameters["encoder"]
+    // The same table under its other name.
+    encoder["embed_tokens"].ignore("weight")
+    // The first block owns the table of distances; all blocks use it.
+    let owner = encoder["block"][0]["layer"][0]["SelfAttention"]
+    distances = try Embedding(
+      configuration.relativeAttentionNumBuckets, configuration.numHeads,
+      owner["relative_attention_bias"])
+    var blocks: [T5Block] = []
+    for index in 0..<configuration.numLayers {
+      blocks.append(try T5Block(configuration, encoder["block"][index]))
+    }
+    self.blocks = blocks
+    finalNorm = try T5Norm(configuration, encoder["final_layer_norm"])
+  }
+
+  /// Encodes prompts of equal length, as a tokenizer fills them up.
+  ///
+  /// - Parameter prompts: token ids.
+  /// - Returns: the tokens after the last block and norm, in the weights' precision. `[B, T, D]`
+  public func callAsFunction(_ prompts: [[Int]]) -> Tensor {
+    let length = prompts.first?.count ?? 0
+    precondition(
+      length > 0 && prompts.allSatisfy { $0.count == length }, "prompts of unequal length")
+    let device = tokens.weight.device
+    var hidden = tokens(Tensor(prompts.flatMap(\.self), shape: [prompts.count, length]).to(device))
+    let buckets = Tensor(configuration.distanceBuckets(length: length), shape: [length, length])
+    let bias = distances(buckets.to(device)).permuted([2, 0, 1]).unsqueezed(0).contiguous()
+    for block in blocks { hidden = block(hidden, bias: bias) }
+    return finalNorm(hidden)
+  }
+}
+
+extension T5Configuration {
+  /// The bucket of the distance from each of `length` tokens to each, by rows.
+  ///
+  /// One half of the buckets is for tokens that come after; in each half, one half is for single
+  /// distances and the rest for ranges that widen exponentially. The logarithm is float32, as
+  /// upstream: at the edges of a range its rounding decides.
+  package func distanceBuckets(length: Int) -> [Int] {
+    let half = relativeAttentionNumBuckets / 2
+    let exact = half / 2
+    let range = log(Double(relativeAttentionMaxDistance) / Double(exact))
+    let places = withoutGradient {
+      (Tensor.arange(length).to(.float32) / Double(exact)).log() / range * Double(half - exact)
+    }.floats()
+    let buckets = places.enumerated().map { distance, place in
+      distance < exact ? distance : min(exact + Int(place), half - 1)
+    }
+    return (0..<length).flatMap { query in
+      (0..<length).map { key in
+        key > query ? buckets[key - query] + half : buckets[query - key]
+      }
+    }
+  }
+}
