@@ -43,9 +43,7 @@ enum CLIPTextCleaning {
   }
 
   private static func utf8(_ scalars: some Sequence<Unicode.Scalar>) -> [UInt8] {
-    var view = String.UnicodeScalarView()
-    view.append(contentsOf: scalars)
-    return Array(String(view).utf8)
+    Array(String(scalars).utf8)
   }
 
   /// Matched before anything else, in this order, and cut into the parts. The two special tokens

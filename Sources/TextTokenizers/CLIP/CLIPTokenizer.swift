@@ -92,7 +92,7 @@ public struct CLIPTokenizer: Sendable {
       switch piece {
       case .special(let id): return [id]
       case .text(let scalars):
-        let normalised = CLIPTextCleaning.normalised(string(scalars))
+        let normalised = CLIPTextCleaning.normalised(String(scalars))
         return pieces(Array(normalised), normalisedSpecials).flatMap { piece -> [Int] in
           switch piece {
           case .special(let id): return [id]
@@ -104,14 +104,8 @@ public struct CLIPTokenizer: Sendable {
   }
 
   private func encodeWords(_ scalars: ArraySlice<Unicode.Scalar>) -> [Int] {
-    CLIPTextCleaning.words(string(scalars).unicodeScalars)
+    CLIPTextCleaning.words(String(scalars).unicodeScalars)
       .flatMap { vocabulary.encode(word: $0, unknown: unknownID) }
-  }
-
-  private func string(_ scalars: ArraySlice<Unicode.Scalar>) -> String {
-    var view = String.UnicodeScalarView()
-    view.append(contentsOf: scalars)
-    return String(view)
   }
 
   private enum Piece {

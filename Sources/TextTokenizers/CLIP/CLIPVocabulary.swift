@@ -68,26 +68,15 @@ public struct CLIPVocabulary: Sendable {
   ///
   /// A byte without a token becomes `unknown`.
   func encode(word: [UInt8], unknown: Int) -> [Int] {
-    var symbols = word.enumerated().map { index, byte in
-      let character = ByteAlphabet.utf8[Int(byte)]
-      return ids[index == word.count - 1 ? character + endOfWord : character] ?? unknown
+    var symbols = MergingSymbols(
+      word.enumerated().map { index, byte in
+        let character = ByteAlphabet.utf8[Int(byte)]
+        return ids[index == word.count - 1 ? character + endOfWord : character] ?? unknown
+      })
+    symbols.mergeAll { left, right in
+      mergeRules[Pair(left: left, right: right)].map { ($0.rank, $0.result) }
     }
-    while let index = mostUrgentPair(symbols) {
-      guard let merge = rule(symbols, index) else { break }
-      symbols[index] = merge.result
-      symbols.remove(at: index + 1)
-    }
-    return symbols
-  }
-
-  private func mostUrgentPair(_ symbols: [Int]) -> Int? {
-    symbols.indices.dropLast()
-      .filter { rule(symbols, $0) != nil }
-      .min { (rule(symbols, $0)?.rank ?? 0, $0) < (rule(symbols, $1)?.rank ?? 0, $1) }
-  }
-
-  private func rule(_ symbols: [Int], _ index: Int) -> Merge? {
-    mergeRules[Pair(left: symbols[index], right: symbols[index + 1])]
+    return symbols.remaining
   }
 }
 

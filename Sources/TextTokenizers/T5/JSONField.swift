@@ -1,0 +1,82 @@
+/// A value of a tokenizer's JSON file with the names by which errors point at it.
+struct JSONField {
+  let value: ByteJSON
+  /// The file.
+  let path: String
+  /// The keys and indices that lead to the value, joined by dots; empty at the top.
+  let key: String
+
+  /// The top of the file at `path`.
+  init(contentsOf path: String) throws(TokenizerError) {
+    self.init(value: try ByteJSON(contentsOf: path), path: path, key: "")
+  }
+
+  init(value: ByteJSON, path: String, key: String) {
+    self.value = value
+    self.path = path
+    self.key = key
+  }
+
+  /// Whether the value is missing or `null`.
+  var isNull: Bool { value == .null }
+
+  /// The member `name` of an object, `null` if there is none.
+  subscript(_ name: String) -> JSONField {
+    JSONField(value: value[name] ?? .null, path: path, key: key.isEmpty ? name : "\(key).\(name)")
+  }
+
+  /// Refuses an object that has other members than `known`.
+  func allowOnly(_ known: Set<String>) throws(TokenizerError) {
+    for (name, member) in try members() where !known.contains(name) {
+      throw .unknownKey(path: path, key: member.key)
+    }
+  }
+
+  /// The members of an object, by name.
+  func members() throws(TokenizerError) -> [(name: String, field: JSONField)] {
+    guard case .object(let members) = value else { throw wrong("an object") }
+    return members.keys.map { String(decoding: $0, as: UTF8.self) }.sorted()
+      .map { ($0, self[$0]) }
+  }
+
+  /// The elements of a list.
+  func elements() throws(TokenizerError) -> [JSONField] {
+    guard case .array(let elements) = value else { throw wrong("a list") }
+    return elements.enumerated().map {
+      JSONField(value: $0.element, path: path, key: "\(key).\($0.offset)")
+    }
+  }
+
+  func text() throws(TokenizerError) -> [Unicode.Scalar] {
+    guard case .string(let bytes) = value else { throw wrong("text") }
+    return Array(String(decoding: bytes, as: UTF8.self).unicodeScalars)
+  }
+
+  func string() throws(TokenizerError) -> String {
+    guard case .string(let bytes) = value else { throw wrong("text") }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  func integer() throws(TokenizerError) -> Int {
+    guard case .integer(let integer) = value else { throw wrong("a whole number") }
+    return integer
+  }
+
+  func flag(or fallback: Bool) throws(TokenizerError) -> Bool {
+    switch value {
+    case .null: return fallback
+    case .boolean(let flag): return flag
+    default: throw wrong("true or false")
+    }
+  }
+
+  /// The error for a value that is well-formed and cannot be followed.
+  func unsupported(_ reason: String) -> TokenizerError {
+    .unsupported(path: path, key: key, reason: reason)
+  }
+
+  /// The error for a value that is not what it must be.
+  func wrong(_ expected: String) -> TokenizerError {
+    .malformed(path: path, reason: "'\(key)' is not \(expected)")
+  }
+}

@@ -1,0 +1,60 @@
+/// A set of texts with a number each, looked up scalar by scalar.
+///
+/// Scalars and not characters: texts that Unicode holds canonically equal stay apart.
+struct ScalarTrie: Sendable {
+  /// The node where every text begins.
+  static let root = 0
+
+  /// The node after a node and a scalar, keyed by both.
+  private var edges: [UInt64: Int] = [:]
+  /// The number of the text that ends at a node.
+  private var values: [Int?] = [nil]
+
+  /// Adds a text. One that is there already gets the new number.
+  mutating func insert(_ text: some Sequence<Unicode.Scalar>, _ value: Int) {
+    var node = Self.root
+    for scalar in text {
+      let key = Self.key(node, scalar)
+      if let next = edges[key] {
+        node = next
+      } else {
+        edges[key] = values.count
+        node = values.count
+        values.append(nil)
+      }
+    }
+    values[node] = value
+  }
+
+  /// The node reached from `node` by one more scalar.
+  func child(of node: Int, _ scalar: Unicode.Scalar) -> Int? { edges[Self.key(node, scalar)] }
+
+  /// The number of the text that ends at `node`.
+  func value(at node: Int) -> Int? { values[node] }
+
+  /// The number of `text`.
+  func value(of text: some Sequence<Unicode.Scalar>) -> Int? {
+    var node = Self.root
+    for scalar in text {
+      guard let next = child(of: node, scalar) else { return nil }
+      node = next
+    }
+    return value(at: node)
+  }
+
+  /// The longest text that begins `text`: its end there, and its number.
+  func longestPrefix(of text: ArraySlice<Unicode.Scalar>) -> (end: Int, value: Int)? {
+    var node = Self.root
+    var found: (end: Int, value: Int)?
+    for index in text.indices {
+      guard let next = child(of: node, text[index]) else { break }
+      node = next
+      if let value = value(at: node) { found = (index + 1, value) }
+    }
+    return found
+  }
+
+  private static func key(_ node: Int, _ scalar: Unicode.Scalar) -> UInt64 {
+    UInt64(node) << 32 | UInt64(scalar.value)
+  }
+}

@@ -1,0 +1,172 @@
+import Foundation
+
+/// T5's tokenizer: normalisation by a table, words, and a Unigram model, with the ids of
+/// transformers' `T5TokenizerFast`.
+///
+/// What `tokenizer.json` says is followed to the letter, as the `tokenizers` library and
+/// transformers 4 do. transformers 5 takes the vocabulary and the table of replacements from it and
+/// cuts words in its own way; with the files that transformers 4 wrote, the ids then differ only
+/// for prompts that hold the control character U+0085.
+public struct T5Tokenizer: Sendable {
+  /// The id that ends a prompt.
+  public let endID: Int
+  /// The id that fills a prompt up.
+  public let padID: Int
+  /// How many ids there are, added tokens included.
+  public let vocabularyCount: Int
+
+  private let model: UnigramModel
+  private let normalise: TextNormalizer
+  private let preTokenise: PreTokenizer
+  /// What a prompt begins with.
+  private let prefix: [Int]
+  /// What a prompt ends with.
+  private let suffix: [Int]
+  private let rawTokens: AddedTokens
+  private let normalisedTokens: AddedTokens
+
+  /// Reads `tokenizer.json`, `tokenizer_config.json`, and `special_tokens_map.json` if present.
+  public init(folder: String) throws(TokenizerError) {
+    let path = "\(folder)/tokenizer.json"
+    let configuration = try T5TokenizerConfiguration(folder: folder)
+    let files = FileManager.default
+    if !files.fileExists(atPath: path), files.fileExists(atPath: "\(folder)/spiece.model") {
+      throw .unreadable(
+        path: path,
+        reason: "there is only SentencePiece's own file: save the tokenizer with transformers")
+    }
+    let file = try JSONField(contentsOf: path)
+    try file.allowOnly([
+      "version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
+      "post_processor", "decoder", "model",
+    ])
+    let model = try UnigramModel(file["model"])
+    self.model = model
+    normalise = try TextNormalizer(file["normalizer"])
+    preTokenise = try PreTokenizer(file["pre_tokenizer"])
+    let tokens = try Self.addedTokens(file, configuration, model)
+    func id(_ name: String) throws(TokenizerError) -> Int {
+      let text = Array(name.unicodeScalars)
+      guard let id = model.id(of: text) ?? tokens.first(where: { $0.token.content == text })?.id
+      else { throw .missingToken(path: path, token: name) }
+      return id
+    }
+    endID = try id(configuration.end)
+    padID = try id(configuration.pad)
+    let template = try Self.template(file["post_processor"])
+    prefix = template.prefix
+    suffix = template.suffix
+    var raw = AddedTokens()
+    var normalised = AddedTokens()
+    for (id, token) in tokens {
+      if token.isNormalised {
+        normalised.insert(token, as: normalise(token.content), id: id)
+      } else {
+        raw.insert(token, as: token.content, id: id)
+      }
+    }
+    rawTokens = raw
+    normalisedTokens = normalised
+    vocabularyCount = max(model.count, (tokens.map(\.id).max() ?? 0) + 1)
+  }
+
+  /// The ids of a prompt with its end, neither cut nor filled up.
+  ///
+  /// Linear in the length of `text`.
+  public func encode(_ text: String) -> [Int] { prefix + content(text) + suffix }
+
+  /// The ids of a prompt, cut or filled up to `length`, its end included.
+  public func encodePadded(_ text: String, to length: Int) -> [Int] {
+    let room = length - prefix.count - suffix.count
+    precondition(room >= 0, "a prompt of \(length) ids has no room for its end")
+    let ids = prefix + content(text).prefix(room) + suffix
+    return ids + [Int](repeating: padID, count: length - ids.count)
+  }
+
+  private func content(_ text: String) -> [Int] {
+    let prompt = TextPiece(text: Array(text.unicodeScalars), beginsPrompt: true)
+    return parts(of: prompt, rawTokens).flatMap { part -> [Int] in
+      guard case .text(var piece) = part else { return part.ids }
+      piece.text = normalise(piece.text)
+      return parts(of: piece, normalisedTokens).flatMap { part -> [Int] in
+        guard case .text(let piece) = part else { return part.ids }
+        return preTokenise(piece).flatMap { model.encode($0.text) }
+      }
+    }
+  }
+
+  private enum Part {
+    case token(Int)
+    case text(TextPiece)
+
+    var ids: [Int] {
+      guard case .token(let id) = self else { return [] }
+      return [id]
+    }
+  }
+
+  private func parts(of piece: TextPiece, _ tokens: AddedTokens) -> [Part] {
+    tokens.parts(of: piece.text).map { part in
+      switch part {
+      case .token(let id): .token(id)
+      case .text(let range):
+        .text(
+          TextPiece(
+            text: Array(piece.text[range]),
+            beginsPrompt: piece.beginsPrompt && range.lowerBound == 0))
+      }
+    }
+  }
+
+  /// The tokens of both files; the flags of `tokenizer_config.json` count.
+  private static func addedTokens(
+    _ file: JSONField, _ configuration: T5TokenizerConfiguration, _ model: UnigramModel
+  ) throws(TokenizerError) -> [(id: Int, token: AddedToken)] {
+    var tokens: [Int: AddedToken] = [:]
+    if !file["added_tokens"].isNull {
+      for entry in try file["added_tokens"].elements() {
+        tokens[try entry["id"].integer()] = try AddedToken(entry)
+      }
+    }
+    for (id, token) in configuration.addedTokens { tokens[id] = token }
+    for (id, token) in tokens {
+      guard model.id(of: token.content) ?? max(id, model.count) == id else {
+        throw .malformed(
+          path: file.path, reason: "the added token '\(token.name)' has another token's id, \(id)")
+      }
+    }
+    for token in configuration.specialTokens {
+      guard !tokens.values.contains(where: { $0.content == token.content }) else { continue }
+      guard let id = model.id(of: token.content) else {
+        throw .missingToken(path: file.path, token: token.name)
+      }
+      tokens[id] = token
+    }
+    return tokens.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+  }
+
+  /// What the post-processor puts before and after a prompt.
+  private static func template(
+    _ field: JSONField
+  ) throws(TokenizerError) -> (prefix: [Int], suffix: [Int]) {
+    guard !field.isNull else { throw field.unsupported("is missing: nothing ends a prompt") }
+    let type = try field["type"].string()
+    guard type == "TemplateProcessing" else {
+      throw field["type"].unsupported("'\(type)' is not 'TemplateProcessing'")
+    }
+    try field.allowOnly(["type", "single", "pair", "special_tokens"])
+    var sides: [[Int]] = [[]]
+    for item in try field["single"].elements() {
+      if !item["Sequence"].isNull {
+        sides.append([])
+      } else {
+        let name = try item["SpecialToken"]["id"].string()
+        for id in try field["special_tokens"][name]["ids"].elements() {
+          sides[sides.count - 1].append(try id.integer())
+        }
+      }
+    }
+    guard sides.count == 2 else { throw field["single"].unsupported("has not one prompt") }
+    return (sides[0], sides[1])
+  }
+}

@@ -1,0 +1,81 @@
+import Foundation
+
+/// `tokenizer_config.json` of transformers' `T5TokenizerFast`, with `special_tokens_map.json`.
+struct T5TokenizerConfiguration {
+  /// The token that ends a prompt.
+  private(set) var end = "</s>"
+  /// The token that fills a prompt up.
+  private(set) var pad = "<pad>"
+  /// Tokens by id with the flags by which they are recognised; empty in files of 2025 and later.
+  private(set) var addedTokens: [(id: Int, token: AddedToken)] = []
+  /// Special tokens of which the files give the text alone.
+  private(set) var specialTokens: [AddedToken] = []
+
+  /// Reads the files of `folder`; the second may be missing.
+  init(folder: String) throws(TokenizerError) {
+    let path = "\(folder)/tokenizer_config.json"
+    let file = try JSONField(contentsOf: path)
+    try Self.checkClass(file)
+    try file.allowOnly(knownKeys)
+    try Self.checkSettings(file)
+    let mapPath = "\(folder)/special_tokens_map.json"
+    let map =
+      FileManager.default.fileExists(atPath: mapPath)
+      ? try JSONField(contentsOf: mapPath)
+      : JSONField(value: .object([:]), path: mapPath, key: "")
+    end = try Self.named("eos_token", file, map)?.name ?? end
+    pad = try Self.named("pad_token", file, map)?.name ?? pad
+    let unknown = try Self.named("unk_token", file, map)?.name ?? "<unk>"
+    specialTokens = [pad, end, unknown].map { AddedToken($0) }
+    for source in [file, map] {
+      for key in ["additional_special_tokens", "extra_special_tokens"] {
+        guard case .array = source[key].value else { continue }
+        for token in try source[key].elements() { specialTokens.append(try AddedToken(token)) }
+      }
+    }
+    guard !file["added_tokens_decoder"].isNull else { return }
+    for (name, token) in try file["added_tokens_decoder"].members() {
+      guard let id = Int(name) else { throw token.wrong("the description of an id") }
+      addedTokens.append((id, try AddedToken(token)))
+    }
+  }
+
+  private static func checkClass(_ file: JSONField) throws(TokenizerError) {
+    guard !file["tokenizer_class"].isNull else { return }
+    let name = try file["tokenizer_class"].string()
+    guard ["T5Tokenizer", "T5TokenizerFast"].contains(name) else {
+      throw .wrongClass(path: file.path, expected: "T5Tokenizer", found: name)
+    }
+  }
+
+  /// Settings that have one value that can be followed.
+  private static func checkSettings(_ file: JSONField) throws(TokenizerError) {
+    for key in ["padding_side", "truncation_side"] where !file[key].isNull {
+      let side = try file[key].string()
+      guard side == "right" else { throw file[key].unsupported("'\(side)' is not known") }
+    }
+    for (key, expected) in [("split_special_tokens", false), ("add_prefix_space", true)] {
+      guard try file[key].flag(or: expected) == expected else {
+        throw file[key].unsupported("\(!expected) is not known")
+      }
+    }
+  }
+
+  private static func named(
+    _ key: String, _ file: JSONField, _ map: JSONField
+  ) throws(TokenizerError) -> AddedToken? {
+    for source in [file, map] where !source[key].isNull { return try AddedToken(source[key]) }
+    return nil
+  }
+}
+
+/// Keys that are read, and keys that change nothing here.
+private let knownKeys: Set<String> = [
+  "tokenizer_class", "eos_token", "pad_token", "unk_token", "additional_special_tokens",
+  "extra_special_tokens", "added_tokens_decoder", "padding_side", "truncation_side",
+  "split_special_tokens", "add_prefix_space",
+  "model_max_length", "extra_ids", "legacy", "sp_model_kwargs", "clean_up_tokenization_spaces",
+  "name_or_path", "special_tokens_map_file", "tokenizer_file", "processor_class", "backend",
+  "is_local", "local_files_only", "max_length", "stride", "truncation_strategy",
+  "pad_to_multiple_of", "pad_token_type_id", "unk_id",
+]
