@@ -8,6 +8,9 @@ struct ModelOptions: ParsableArguments {
   @Option(name: .long, help: "Model folder in diffusers layout.")
   var model: String
 
+  @Option(name: .long, help: "Second set of weights in the folder to read, such as fp16.")
+  var variant: String?
+
   @Option(name: .long, help: "Folder with LoRA adapters in PEFT layout.")
   var lora: String?
 
@@ -24,10 +27,13 @@ extension ModelOptions {
   func load() throws -> StableDiffusion3Pipeline {
     TorchRuntime.keepFreedMemory()
     if let threads { TorchRuntime.threadCount = threads }
-    guard let lora else { return try StableDiffusion3Pipeline(folder: model) }
+    guard let lora else {
+      return try StableDiffusion3Pipeline(folder: model, variant: variant)
+    }
     let adapters = try LoRAFolder.read(lora)
     return try StableDiffusion3Pipeline(
-      folder: model, transformer: LearningSetup(trainable: .nothing, adapters: adapters))
+      folder: model, variant: variant,
+      transformer: LearningSetup(trainable: .nothing, adapters: adapters))
   }
 }
 

@@ -9,6 +9,8 @@ package import Torch
 package struct TrainingRecipe: Sendable, Equatable {
   /// A diffusers folder.
   package var model: String
+  /// The set of weights to read where a component has it, such as `fp16`; nil reads the plain ones.
+  package var variant: String?
   package var learning: LearningRecipe
   package var prompts: PromptRecipe
   package var rewards: [RewardRecipe]
@@ -98,6 +100,7 @@ extension TrainingRecipe {
   /// Reads the root section; reports everything that is wrong or without effect.
   init(_ root: RecipeSection) {
     model = root.path("model")
+    variant = root.optional("variant", .string)
     learning = LearningRecipe(root)
     prompts = PromptRecipe(root.section("prompts"))
     rewards = RewardRecipe.list(root)

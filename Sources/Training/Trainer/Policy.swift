@@ -26,11 +26,13 @@ final class Policy {
       adapters: recipe.learning.adapters.map { ($0, .random(Generator(seed: seed))) })
     self.recipe = recipe
     pipeline = try StableDiffusion3Pipeline(
-      folder: recipe.model, device: recipe.device, dtype: recipe.dtype, transformer: setup)
+      folder: recipe.model, device: recipe.device, dtype: recipe.dtype, variant: recipe.variant,
+      transformer: setup)
     original =
       isFull && recipe.loss.objective.klWeight > 0
       ? try StableDiffusion3Pipeline(
-        folder: recipe.model, device: recipe.device, dtype: recipe.dtype) : nil
+        folder: recipe.model, device: recipe.device, dtype: recipe.dtype, variant: recipe.variant)
+      : nil
   }
 
   /// What learns, in the optimizer's order.
