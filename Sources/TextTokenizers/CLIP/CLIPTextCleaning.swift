@@ -6,13 +6,30 @@ enum CLIPTextCleaning {
   static func normalised(_ text: some StringProtocol) -> String.UnicodeScalarView {
     var result = String.UnicodeScalarView()
     var endsInSpace = false
-    for scalar in String(text).precomposedStringWithCanonicalMapping.unicodeScalars {
+    for scalar in composed(String(text)) {
       if scalar.properties.isWhitespace {
         if !endsInSpace { result.append(" ") }
         endsInSpace = true
       } else {
         result.append(contentsOf: scalar.properties.lowercaseMapping.unicodeScalars)
         endsInSpace = false
+      }
+    }
+    return result
+  }
+
+  /// The text in Unicode's form NFC. Foundation leaves a final consonant after a composed Hangul
+  /// syllable alone; the rule is in chapter 3.12 of the Unicode Standard.
+  private static func composed(_ text: String) -> [Unicode.Scalar] {
+    var result: [Unicode.Scalar] = []
+    for scalar in text.precomposedStringWithCanonicalMapping.unicodeScalars {
+      let final = Int(scalar.value) - 0x11A7
+      if (1..<28).contains(final), let last = result.last?.value, (0xAC00..<0xD7A4).contains(last),
+        (last - 0xAC00) % 28 == 0, let syllable = Unicode.Scalar(last + UInt32(final))
+      {
+        result[result.count - 1] = syllable
+      } else {
+        result.append(scalar)
       }
     }
     return result
@@ -26,9 +43,9 @@ enum CLIPTextCleaning {
     var position = 0
     while position < scalars.count {
       let rest = scalars[position...]
-      if let parts = literals.first(where: { rest.starts(with: $0.joined()) }) {
-        words += parts.map(utf8)
-        position += parts.joined().count
+      if let literal = literals.first(where: { rest.starts(with: $0.whole) }) {
+        words += literal.parts.map(utf8)
+        position += literal.whole.count
         continue
       }
       let kind = Kind(scalars[position])
@@ -48,11 +65,13 @@ enum CLIPTextCleaning {
 
   /// Matched before anything else, in this order, and cut into the parts. The two special tokens
   /// get here only in another case; they end a run of symbols, then fall apart.
-  private static let literals: [[[Unicode.Scalar]]] =
+  private static let literals: [(whole: [Unicode.Scalar], parts: [[Unicode.Scalar]])] =
     [
       ["<|", "startoftext", "|>"], ["<|", "endoftext", "|>"],
       ["'s"], ["'t"], ["'re"], ["'ve"], ["'m"], ["'ll"], ["'d"],
-    ].map { $0.map { Array($0.unicodeScalars) } }
+    ].map { parts in
+      (Array(parts.joined().unicodeScalars), parts.map { Array($0.unicodeScalars) })
+    }
 
   private enum Kind {
     case space, letter, number, other

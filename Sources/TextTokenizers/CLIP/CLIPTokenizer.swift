@@ -16,13 +16,8 @@ public struct CLIPTokenizer: Sendable {
   public let padID: Int
 
   private let unknownID: Int
-  private let rawSpecials: [Special]
-  private let normalisedSpecials: [Special]
-
-  private struct Special: Sendable {
-    let text: [Unicode.Scalar]
-    let id: Int
-  }
+  private let rawSpecials: AddedTokens
+  private let normalisedSpecials: AddedTokens
 
   /// Reads `tokenizer_config.json`, `special_tokens_map.json` if present, and the vocabulary from
   /// `vocab.json` and `merges.txt` or, where there is no `vocab.json`, from `tokenizer.json`.
@@ -62,14 +57,15 @@ public struct CLIPTokenizer: Sendable {
     endID = try id(configuration.end)
     padID = try id(configuration.pad)
     unknownID = try id(configuration.unknown)
-    var raw: [Special] = []
-    var normalised: [Special] = []
-    for token in configuration.specialTokens {
-      if token.isNormalised {
-        let text = Array(CLIPTextCleaning.normalised(token.content))
-        normalised.append(Special(text: text, id: try id(token)))
+    var raw = AddedTokens()
+    var normalised = AddedTokens()
+    for special in configuration.specialTokens {
+      let token = AddedToken(special.content)
+      if special.isNormalised {
+        let text = Array(CLIPTextCleaning.normalised(special.content))
+        normalised.insert(token, as: text, id: try id(special))
       } else {
-        raw.append(Special(text: Array(token.content.unicodeScalars), id: try id(token)))
+        raw.insert(token, as: token.content, id: try id(special))
       }
     }
     rawSpecials = raw
@@ -88,49 +84,25 @@ public struct CLIPTokenizer: Sendable {
   }
 
   private func content(_ text: String) -> [Int] {
-    pieces(Array(text.unicodeScalars), rawSpecials).flatMap { piece -> [Int] in
-      switch piece {
-      case .special(let id): return [id]
-      case .text(let scalars):
-        let normalised = CLIPTextCleaning.normalised(String(scalars))
-        return pieces(Array(normalised), normalisedSpecials).flatMap { piece -> [Int] in
-          switch piece {
-          case .special(let id): return [id]
-          case .text(let scalars): return encodeWords(scalars)
-          }
-        }
+    ids(Array(text.unicodeScalars), rawSpecials) { piece in
+      let normalised = CLIPTextCleaning.normalised(String(piece))
+      return ids(Array(normalised), normalisedSpecials) { piece in
+        CLIPTextCleaning.words(String(piece).unicodeScalars)
+          .flatMap { vocabulary.encode(word: $0, unknown: unknownID) }
       }
     }
   }
 
-  private func encodeWords(_ scalars: ArraySlice<Unicode.Scalar>) -> [Int] {
-    CLIPTextCleaning.words(String(scalars).unicodeScalars)
-      .flatMap { vocabulary.encode(word: $0, unknown: unknownID) }
-  }
-
-  private enum Piece {
-    case special(Int)
-    case text(ArraySlice<Unicode.Scalar>)
-  }
-
-  /// Cuts text at special tokens: the first from the left, the longest of those that begin there.
-  private func pieces(_ text: [Unicode.Scalar], _ specials: [Special]) -> [Piece] {
-    var pieces: [Piece] = []
-    var start = 0
-    var position = 0
-    while position < text.count {
-      let found = specials.filter { text[position...].starts(with: $0.text) }
-        .max { $0.text.count < $1.text.count }
-      guard let found, !found.text.isEmpty else {
-        position += 1
-        continue
+  /// The ids of a text: of its special tokens, and what `encode` makes of the rest.
+  private func ids(
+    _ text: [Unicode.Scalar], _ specials: AddedTokens,
+    encode: (ArraySlice<Unicode.Scalar>) -> [Int]
+  ) -> [Int] {
+    specials.parts(of: text).flatMap { part in
+      switch part {
+      case .token(let id): [id]
+      case .text(let range): encode(text[range])
       }
-      if start < position { pieces.append(.text(text[start..<position])) }
-      pieces.append(.special(found.id))
-      position += found.text.count
-      start = position
     }
-    if start < text.count { pieces.append(.text(text[start...])) }
-    return pieces
   }
 }
