@@ -22,6 +22,19 @@ import TextTokenizers
     }
   }
 
+  @Test(arguments: ["clip", "clip-pad"])
+  func `ids of awkward texts equal those of transformers`(name: String) throws {
+    let folder = fixture("tokenizers/\(name)")
+    let tokenizer = try CLIPTokenizer(folder: folder)
+    try AwkwardTexts().check(folder: folder, tokenizer.encode)
+    for text in try AwkwardTexts().texts where text.utf8.count < 1000 {
+      let ids = tokenizer.encode(text)
+      let cut = ids.count <= 8 ? ids : ids.prefix(7) + [tokenizer.endID]
+      let padding = [Int](repeating: tokenizer.padID, count: 8 - cut.count)
+      #expect(tokenizer.encodePadded(text, to: 8) == cut + padding, "\(text.prefix(9))")
+    }
+  }
+
   @Test func `training writes the committed files, byte for byte`() throws {
     let corpus = try decoded([String].self, fixture("tokenizers/corpus.json"))
     let vocabulary = try CLIPVocabulary.train(on: corpus, mergeLimit: 200)
@@ -54,9 +67,5 @@ import TextTokenizers
     #expect(ids.count == tokenizer.modelMaxLength)
     #expect(ids.first == tokenizer.startID)
     #expect(ids.last == tokenizer.endID)
-  }
-
-  private func decoded<Value: Decodable>(_ type: Value.Type, _ path: String) throws -> Value {
-    try JSONDecoder().decode(type, from: Data(contentsOf: URL(fileURLWithPath: path)))
   }
 }
