@@ -58,9 +58,12 @@ let package = Package(
       ]),
     .systemLibrary(
       name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
+    .systemLibrary(
+      name: "CTurboJPEG", pkgConfig: "libturbojpeg",
+      providers: [.apt(["libturbojpeg0-dev"]), .brew(["jpeg-turbo"])]),
     library("Torch", ["CTorch"]),
     library("TextTokenizers", []),
-    library("ImageFiles", ["CPNG"]),
+    library("ImageFiles", ["CPNG", "CTurboJPEG"]),
     library("Runs", [yams]),
     library("ShapeScenes", ["ImageFiles"]),
     library("TorchNN", ["Torch", collections]),

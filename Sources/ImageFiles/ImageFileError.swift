@@ -6,8 +6,8 @@ package enum ImageFileError: Error, Equatable, CustomStringConvertible {
   case malformed(path: String, reason: String)
   /// The image is larger than `limit` pixels, which is more than any image of ours.
   case tooLarge(path: String, width: Int, height: Int, limit: Int)
-  /// The image cannot be turned into a PNG.
-  case unencodable(reason: String)
+  /// The image cannot be turned into a file of this format.
+  case unencodable(format: String, reason: String)
   /// The file cannot be written; what stood at the path before is still there.
   case unwritable(path: String, reason: String)
 
@@ -19,8 +19,8 @@ package enum ImageFileError: Error, Equatable, CustomStringConvertible {
       "\(path): not a sound PNG (\(reason)); write the file again"
     case .tooLarge(let path, let width, let height, let limit):
       "\(path): \(width) x \(height) pixels, more than the \(limit) allowed; scale it down"
-    case .unencodable(let reason):
-      "the image cannot be written as PNG (\(reason))"
+    case .unencodable(let format, let reason):
+      "the image cannot be written as \(format) (\(reason))"
     case .unwritable(let path, let reason):
       "\(path): cannot be written (\(reason)); check that the folder exists and has room"
     }

@@ -56,7 +56,7 @@ package enum PNG {
     var size = rows + rows / 1000 + 4096
     var bytes = [UInt8](repeating: 0, count: size)
     guard png_image_write_to_memory(&image, &bytes, &size, 0, buffer.pixels, stride, nil) != 0
-    else { throw .unencodable(reason: message(image)) }
+    else { throw .unencodable(format: "PNG", reason: message(image)) }
     bytes.removeLast(bytes.count - size)
     return bytes
   }

@@ -4,6 +4,8 @@ package enum RewardError: Error, Equatable, CustomStringConvertible {
   case unknown(name: String, known: [String])
   /// The scorer has no such mode.
   case unknownMode(reward: String, mode: String, known: [String])
+  /// The reward is known, and this version cannot compute it.
+  case notBuilt(name: String, built: [String])
   /// The scorer failed on the whole batch.
   case failed(reward: String, reason: String)
 
@@ -12,7 +14,12 @@ package enum RewardError: Error, Equatable, CustomStringConvertible {
     case .unknown(let name, let known):
       "no reward is named \"\(name)\"; there is \(known.joined(separator: ", "))"
     case .unknownMode(let reward, let mode, let known):
-      "the reward \(reward) has no mode \"\(mode)\"; there is \(known.joined(separator: ", "))"
+      known.isEmpty
+        ? "the reward \(reward) has no modes; leave mode out"
+        : "the reward \(reward) has no mode \"\(mode)\"; there is \(known.joined(separator: ", "))"
+    case .notBuilt(let name, let built):
+      "the reward \(name) is not built in this version, so a run cannot begin; there is "
+        + built.joined(separator: ", ")
     case .failed(let reward, let reason):
       "the reward \(reward) failed: \(reason)"
     }

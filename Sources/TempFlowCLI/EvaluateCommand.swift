@@ -3,7 +3,6 @@ import DiffusionPipelines
 import Foundation
 import Rewards
 import Runs
-import ShapeScenes
 import Torch
 import Training
 
@@ -24,7 +23,7 @@ struct EvaluateCommand: AsyncParsableCommand {
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingOptions
 
-  @Option(name: .long, help: "Prompts, JSON lines in GenEval's metadata format.")
+  @Option(name: .long, help: "Prompts: JSON lines with the key \"prompt\" (.jsonl), or one prompt a line.")
   var prompts: String
 
   @Option(name: .long, help: "The reward: \(RewardRegistry.names.joined(separator: ", ")).")
@@ -41,11 +40,11 @@ struct EvaluateCommand: AsyncParsableCommand {
 
   func run() async throws {
     let reward = try RewardRegistry.reward(reward)
-    let all = try PromptFile.read(prompts)
+    let all = try PromptList.read(prompts, for: [reward.name])
     let prompts = Array(all.prefix(limit ?? all.count))
     let loaded = try model.load()
     let sampling = sampling.imageSampling
-    let images = sampling.images(of: prompts.map(\.prompt), loaded)
+    let images = sampling.images(of: prompts.map(\.text), loaded)
     let evaluation = try await Evaluation(images, of: prompts, by: reward)
     let record = evaluation.protocolRecord(
       sampling, promptFile: self.prompts, weights: model.lora == nil ? "model" : "model + lora")

@@ -2,7 +2,6 @@ import ArgumentParser
 import DiffusionPipelines
 import Foundation
 import ImageFiles
-import ShapeScenes
 import Torch
 import Training
 
@@ -49,7 +48,7 @@ struct SampleCommand: ParsableCommand {
   }
 
   func run() throws {
-    let texts = try prompts.map(Self.texts) ?? prompt
+    let texts = try prompts.map { try PromptList.read($0).map(\.text) } ?? prompt
     let pipeline = try model.load()
     let sampling = sampling.imageSampling
     let noise = try initialLatents.map { path in
@@ -71,13 +70,6 @@ struct SampleCommand: ParsableCommand {
       try PNG.write(image, to: path)
       return path
     }
-  }
-
-  private static func texts(_ path: String) throws -> [String] {
-    if path.hasSuffix(".jsonl") { return try PromptFile.read(path).map(\.prompt) }
-    let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
-    if lines.isEmpty { throw ValidationError("\(path) holds no prompt; write one a line") }
-    return lines.map(String.init)
   }
 
   /// What `--json` prints.

@@ -37,6 +37,7 @@ struct TrainCommand: AsyncParsableCommand {
     let loaded = try recipe.read()
     // Refuses what cannot work before a run directory is made.
     _ = try TrainingPlan(loaded.settings)
+    _ = try Scorer(loaded.settings.rewards)
     let run = try RunOutput(
       runDir ?? "runs/\(recipe.name)", resume: resume, recipe: loaded, recipeName: recipe.name,
       progress: .standardError())

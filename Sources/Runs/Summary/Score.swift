@@ -30,9 +30,10 @@ package struct TaggedScores: Sendable, Hashable, Codable {
   /// Per tag of the prompts, for example "counting".
   package let tags: [String: Score]
 
-  /// The scores of values that each belong to a tag.
-  package init(_ values: [(tag: String, value: Double)]) {
+  /// The scores of values that may each belong to a tag.
+  package init(_ values: [(tag: String?, value: Double)]) {
     overall = Score(values.map(\.value))
-    tags = Dictionary(grouping: values, by: \.tag).mapValues { Score($0.map(\.value)) }
+    let tagged = values.compactMap { entry in entry.tag.map { (tag: $0, value: entry.value) } }
+    tags = Dictionary(grouping: tagged, by: \.tag).mapValues { Score($0.map(\.value)) }
   }
 }

@@ -2,16 +2,15 @@ internal import Foundation
 package import ImageFiles
 package import Rewards
 package import Runs
-package import ShapeScenes
 
 /// What the measurement of a model found: one image per prompt, and what the reward says of each.
 ///
 /// A measurement is two calls, because making images is synchronous and scoring is not:
 ///
-///     let images = try sampling.images(of: prompts.map(\.prompt), pipeline)
+///     let images = try sampling.images(of: prompts.map(\.text), pipeline)
 ///     let evaluation = try await Evaluation(images, of: prompts, by: reward)
 package struct Evaluation: Sendable {
-  package let prompts: [ScenePrompt]
+  package let prompts: [Prompt]
   /// One per prompt, in order.
   package let images: [PixelBuffer]
   /// The reward's name.
@@ -21,10 +20,10 @@ package struct Evaluation: Sendable {
 
   /// Scores one image per prompt.
   package init(
-    _ images: [PixelBuffer], of prompts: [ScenePrompt], by reward: any Reward
+    _ images: [PixelBuffer], of prompts: [Prompt], by reward: any Reward
   ) async throws(RewardError) {
     precondition(images.count == prompts.count, "one image per prompt")
-    let samples = zip(images, prompts).map { RewardSample(image: $0, scene: $1) }
+    let samples = zip(images, prompts).map { RewardSample(image: $0, prompt: $1) }
     rewards = try await reward.score(samples)
     self.prompts = prompts
     self.images = images
@@ -55,7 +54,7 @@ package struct Evaluation: Sendable {
   private func scores(of values: [Double?]) -> TaggedScores {
     TaggedScores(
       zip(prompts, values).compactMap { prompt, value in
-        value.map { (tag: prompt.tag.rawValue, value: $0) }
+        value.map { (tag: prompt.tag, value: $0) }
       })
   }
 }

@@ -28,7 +28,7 @@ extension TrainingPlan {
         ),
         ("learns", "\(number(learnedParameters)) numbers"),
         ("memory", memoryText),
-      ]
+      ] + rewardsNotBuilt.map { ("cannot train yet", "the reward \($0) is not built in this version") }
     return rows.map { name, value in
       name.isEmpty && value.isEmpty
         ? "" : name.padding(toLength: 22, withPad: " ", startingAt: 0) + value

@@ -1,4 +1,4 @@
-internal import ShapeScenes
+internal import Rewards
 internal import TempFlow
 
 /// What a training run will do, worked out before anything is loaded.
@@ -57,6 +57,8 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   package var memory: MemoryPlan
   /// Seconds after which no further epoch begins.
   package var timeLimit: Double?
+  /// Rewards that the recipe names and this version cannot compute: training would refuse to begin.
+  package var rewardsNotBuilt: [String]
 }
 
 extension TrainingPlan {
@@ -90,6 +92,7 @@ extension TrainingPlan {
     learnedParameters = model.learnedParameters
     memory = MemoryPlan(recipe, model)
     timeLimit = recipe.timeLimit
+    rewardsNotBuilt = recipe.rewards.map(\.name).filter(RewardRegistry.notBuilt.contains)
   }
 
   private static func groups(_ recipe: TrainingRecipe) -> (String, Int, Int) {
@@ -178,12 +181,9 @@ private struct PromptCounts {
   var evaluation: Int
 
   init(_ recipe: TrainingRecipe) throws(TrainingError) {
-    do throws(PromptFileError) {
-      training = try PromptFile.read(recipe.prompts.train).count
-      evaluation = try PromptFile.read(recipe.prompts.evaluation).count
-    } catch {
-      throw .prompts(error.description)
-    }
+    let rewards = recipe.rewards.map(\.name)
+    training = try PromptList.read(recipe.prompts.train, for: rewards).count
+    evaluation = try PromptList.read(recipe.prompts.evaluation, for: rewards).count
     guard recipe.prompts.perEpoch <= training else {
       throw .arithmetic(
         "prompts.per_epoch is \(recipe.prompts.perEpoch) but \(recipe.prompts.train) holds "

@@ -37,7 +37,7 @@ package struct TrainingRecipe: Sendable, Equatable {
 
 /// Where prompts come from: the `prompts` section.
 package struct PromptRecipe: Sendable, Equatable {
-  /// JSON lines in GenEval's metadata format, to learn from.
+  /// A file for `PromptList`, to learn from.
   package var train: String
   /// The same, held out.
   package var evaluation: String
@@ -49,8 +49,8 @@ package struct PromptRecipe: Sendable, Equatable {
 package struct RewardRecipe: Sendable, Equatable {
   /// The scorer; see `RewardRegistry`.
   package var name: String
-  /// What its total is, such as `partial`.
-  package var mode: String
+  /// What its total is, such as `partial`; nil for a reward without modes.
+  package var mode: String?
   /// Factor in the sum of rewards.
   package var weight: Double
 }
@@ -183,9 +183,12 @@ extension RewardRecipe {
     } catch {
       section.report("name", error.description)
     }
-    mode = section.string("mode", default: modes.first ?? "")
-    if !modes.isEmpty, !modes.contains(mode) {
-      section.report("mode", "must be one of \(modes.joined(separator: ", ")), found \(mode)")
+    if let usual = modes.first {
+      let mode = section.string("mode", default: usual)
+      if !modes.contains(mode) {
+        section.report("mode", "must be one of \(modes.joined(separator: ", ")), found \(mode)")
+      }
+      self.mode = mode
     }
     weight = section.double("weight", in: -1e6...1e6, default: 1)
   }

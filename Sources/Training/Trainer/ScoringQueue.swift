@@ -1,6 +1,5 @@
 package import ImageFiles
 package import Rewards
-package import ShapeScenes
 
 /// Every reward's answer for a list of images.
 package struct ImageScores: Sendable {

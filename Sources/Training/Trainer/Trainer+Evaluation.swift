@@ -2,7 +2,6 @@ internal import Foundation
 internal import ImageFiles
 internal import Rewards
 internal import Runs
-internal import ShapeScenes
 internal import TempFlow
 internal import Torch
 internal import TorchNN
@@ -19,11 +18,11 @@ extension Trainer {
   func evaluate() async throws {
     let start = ContinuousClock.now
     let images = average.withAverages {
-      evaluationSampling.images(of: evaluationPrompts.map(\.prompt), policy.pipeline)
+      evaluationSampling.images(of: evaluationPrompts.map(\.text), policy.pipeline)
     }
     let evaluation = try await Evaluation(images, of: evaluationPrompts, by: scorer.rewards[0])
     let training = try await scorer.score(
-      zip(images, evaluationPrompts).map { RewardSample(image: $0, scene: $1) })
+      zip(images, evaluationPrompts).map { RewardSample(image: $0, prompt: $1) })
     let strict = evaluation.scores(part: "strict")
     state.scoreName = strict == nil ? evaluation.reward : "\(evaluation.reward)_strict"
     let scores = strict ?? evaluation.scores
@@ -72,7 +71,7 @@ extension Trainer {
       gutter: gutter,
       samples: chosen.map { index in
         SampleSheet.Sample(
-          prompt: evaluation.prompts[index].prompt, tag: evaluation.prompts[index].tag.rawValue,
+          prompt: evaluation.prompts[index].text, tag: evaluation.prompts[index].tag,
           seed: seed(ofImage: index), reward: training.weighted[index],
           passed: strict?[index].map { $0 == 1 })
       })

@@ -3,7 +3,6 @@ internal import Foundation
 internal import ImageFiles
 internal import Rewards
 internal import Runs
-internal import ShapeScenes
 internal import TempFlow
 internal import Torch
 
@@ -21,7 +20,7 @@ extension Trainer {
     let count = min(Self.candidateCount, evaluationPrompts.count)
     let prompts = (0..<count).map { evaluationPrompts[$0 * evaluationPrompts.count / count] }
     let trunks = prompts.indices.map { TrunkID(prompt: $0, trunk: 0) }
-    let conditions = policy.conditions(prompts.map(\.prompt))
+    let conditions = policy.conditions(prompts.map(\.text))
     let field = policy.field(conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
     var finishing = plan
     finishing.finishesTrunks = true
@@ -35,7 +34,7 @@ extension Trainer {
     for (index, prompt) in prompts.enumerated() {
       let own = images.filter { $0.key.trunk == index }
         .sorted { ($0.key.step ?? -1, $0.key.branch) < ($1.key.step ?? -1, $1.key.branch) }
-      let samples = own.map { RewardSample(image: $0.value, scene: prompt) }
+      let samples = own.map { RewardSample(image: $0.value, prompt: prompt) }
       let scores = try await scorer.score(samples)
       trees.append(
         RecordedTree(prompt: prompt, trunk: index, ids: own.map(\.key), scores: scores.weighted))
@@ -55,7 +54,7 @@ extension Trainer {
       return name
     }
     var tree = BranchTree(
-      epoch: state.epoch, prompt: chosen.prompt.prompt, tag: chosen.prompt.tag.rawValue,
+      epoch: state.epoch, prompt: chosen.prompt.text, tag: chosen.prompt.tag,
       sigmas: plan.schedule.sigmas, trunk: [], branches: [])
     for (step, image) in zip(rollout.steps, foreseen(rollout, trunk: chosen.trunk)) {
       tree.trunk.append(.init(step: step, image: try save(image, as: "trunk-\(step).png")))
@@ -95,7 +94,7 @@ extension Trainer {
 
 /// One prompt's branches with their rewards.
 private struct RecordedTree {
-  let prompt: ScenePrompt
+  let prompt: Prompt
   let trunk: Int
   let ids: [SampleID]
   let scores: [Double?]

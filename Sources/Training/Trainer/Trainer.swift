@@ -1,7 +1,6 @@
 internal import FlowMatching
 internal import Rewards
 package import Runs
-package import ShapeScenes
 internal import TempFlow
 internal import Torch
 internal import TorchNN
@@ -28,8 +27,8 @@ package final class Trainer {
   let scorer: Scorer
   let optimizer: AdamW
   let average: ExponentialMovingAverage
-  let trainingPrompts: [ScenePrompt]
-  let evaluationPrompts: [ScenePrompt]
+  let trainingPrompts: [Prompt]
+  let evaluationPrompts: [Prompt]
   let output: RunOutput
   var state = TrainingState()
   /// Epochs completed at the newest checkpoint; nil before the first.
@@ -46,8 +45,9 @@ package final class Trainer {
     self.recipe = recipe
     self.output = output
     scorer = try Scorer(recipe.rewards)
-    trainingPrompts = try PromptFile.read(recipe.prompts.train)
-    let heldOut = try PromptFile.read(recipe.prompts.evaluation)
+    let rewards = recipe.rewards.map(\.name)
+    trainingPrompts = try PromptList.read(recipe.prompts.train, for: rewards)
+    let heldOut = try PromptList.read(recipe.prompts.evaluation, for: rewards)
     evaluationPrompts = Array(heldOut.prefix(recipe.evaluation.prompts ?? heldOut.count))
     policy = try Policy(recipe)
     plan = try recipe.sampling.rolloutPlan(policy.schedule(steps: recipe.sampling.steps))
@@ -94,7 +94,7 @@ package final class Trainer {
     var phases = PhaseSeconds()
     let prompts = order.prompts(epoch: state.epoch).map { trainingPrompts[$0] }
     let trunks = trunks(promptCount: prompts.count)
-    let conditions = phases.measure("text") { policy.conditions(prompts.map(\.prompt)) }
+    let conditions = phases.measure("text") { policy.conditions(prompts.map(\.text)) }
     let field = policy.field(conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
 
     let evaluationsBefore = policy.evaluationCount
@@ -122,7 +122,7 @@ package final class Trainer {
 
   /// Makes the epoch's images; scores them on other threads meanwhile.
   private func rollOut(
-    _ prompts: [ScenePrompt], _ trunks: [TrunkID], _ field: @escaping VelocityField,
+    _ prompts: [Prompt], _ trunks: [TrunkID], _ field: @escaping VelocityField,
     _ phases: inout PhaseSeconds
   ) async throws -> (Rollout, BranchScores) {
     let noise = NoiseSource(
@@ -135,7 +135,7 @@ package final class Trainer {
         let images = decoding.measure("decode") { policy.decode(finished.latents) }
         queue.add(
           zip(images, finished.ids).map { image, id in
-            RewardSample(image: image, scene: prompts[trunks[id.trunk].prompt])
+            RewardSample(image: image, prompt: prompts[trunks[id.trunk].prompt])
           })
         samples += finished.ids
       }

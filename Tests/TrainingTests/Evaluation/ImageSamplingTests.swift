@@ -24,11 +24,12 @@ import Training
       let recipe = try tinyPretraining(folder, changes: ["flow.steps=2"])
       _ = try await Pretrainer(recipe, progress: Lines().reporter).run()
       let pipeline = try StableDiffusion3Pipeline(folder: "\(folder)/model")
-      let prompts = Array(try PromptFile.read(promptFile("held-out")).prefix(6))
+      let prompts = Array(
+        try PromptList.read(promptFile("held-out"), for: ["shapes"]).prefix(6))
       let sampling = ImageSampling(steps: 3, seed: 4)
-      let first = sampling.images(of: prompts.map(\.prompt), pipeline)
+      let first = sampling.images(of: prompts.map(\.text), pipeline)
       _ = Generator(seed: 1)
-      let second = sampling.images(of: prompts.map(\.prompt), pipeline)
+      let second = sampling.images(of: prompts.map(\.text), pipeline)
       #expect(first == second)
       let scores = try await [first, second].asyncMap {
         try await Evaluation($0, of: prompts, by: ShapesReward()).scores
@@ -54,7 +55,7 @@ import Training
     let prompts = Array(try PromptFile.read(promptFile("held-out")).prefix(60))
     var generator = ShapeScenes.SplitMix64(seed: 3)
     let images = prompts.map { SceneRenderer.render($0, using: &generator) }
-    let evaluation = try await Evaluation(images, of: prompts, by: ShapesReward())
+    let evaluation = try await Evaluation(images, of: prompts.map(Prompt.init), by: ShapesReward())
     let strict = try #require(evaluation.scores(part: "strict"))
     #expect(strict.overall.mean >= 0.98)
     #expect(strict.overall.count == 60)

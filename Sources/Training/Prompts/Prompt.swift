@@ -1,0 +1,30 @@
+package import ImageFiles
+package import Rewards
+package import ShapeScenes
+
+/// One prompt: the text that the model sees, and what its file says besides.
+package struct Prompt: Hashable, Sendable {
+  package var text: String
+  /// What the prompt tests, such as `counting`; scores are told apart by it.
+  package var tag: String?
+  /// What the image must show, for rewards that judge scenes of the shapes task.
+  package var scene: ScenePrompt?
+
+  package init(_ text: String, tag: String? = nil) {
+    self.text = text
+    self.tag = tag
+  }
+
+  package init(_ scene: ScenePrompt) {
+    text = scene.prompt
+    tag = scene.tag.rawValue
+    self.scene = scene
+  }
+}
+
+extension RewardSample {
+  /// An image that was made from `prompt`.
+  package init(image: PixelBuffer, prompt: Prompt) {
+    self.init(image: image, prompt: prompt.text, scene: prompt.scene)
+  }
+}

@@ -1,0 +1,59 @@
+import Foundation
+import ShapeScenes
+import TestSupport
+import Testing
+import Training
+
+@Suite struct PromptListTests {
+  private func read(
+    _ text: String, name: String = "prompts.txt", for rewards: [String] = []
+  ) throws -> [Prompt] {
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/\(name)"
+      try Data(text.utf8).write(to: URL(filePath: path))
+      return try PromptList.read(path, for: rewards)
+    }
+  }
+
+  private func problem(
+    _ text: String, name: String = "prompts.jsonl", for rewards: [String] = []
+  ) -> String? {
+    #expect(throws: TrainingError.self) { try read(text, name: name, for: rewards) }?.description
+  }
+
+  @Test func `a text file holds one prompt a line, without its white space`() throws {
+    let prompts = try read("a fox \r\n\n  a \"red\" door\n\u{85B}\u{2028}b\nlast")
+    #expect(prompts.map(\.text) == ["a fox", "a \"red\" door", "\u{85B}\u{2028}b", "last"])
+    #expect(prompts.allSatisfy { $0.tag == nil && $0.scene == nil })
+  }
+
+  @Test func `a JSON line may hold a tag and what only a reward reads`() throws {
+    let prompts = try read(
+      """
+      {"tag": "counting", "include": [{"class": "wine glass", "count": 2}], "prompt": "two glasses"}
+
+      {"prompt": "a fox"}
+      """, name: "prompts.jsonl")
+    #expect(prompts == [Prompt("two glasses", tag: "counting"), Prompt("a fox")])
+  }
+
+  @Test func `for the shapes reward every line says what the image must show`() throws {
+    let line = #"{"tag": "colors", "include": [{"class": "ring", "count": 1}], "prompt": "a ring"}"#
+    let scene = try #require(
+      try read(line, name: "p.jsonl", for: ["jpeg_compressibility", "shapes"]).first?.scene)
+    #expect(scene.include == [.init(.ring)])
+    let reason = problem(
+      line + "\n" + #"{"tag": "colors", "include": [{"class": "dog", "count": 1}], "prompt": "x"}"#,
+      for: ["shapes"])
+    #expect(reason?.contains("prompts.jsonl:2: not a prompt of the shapes task") == true)
+  }
+
+  @Test func `what is no prompt is an error with file and line`() {
+    #expect(problem("{\"prompt\": \"a\"}\n[1]")?.contains("prompts.jsonl:2: not a prompt") == true)
+    #expect(problem("{\"prompt\": 3}")?.contains("prompts.jsonl:1: not a prompt") == true)
+    #expect(problem("{\"prompt\": \" \"}")?.contains("prompts.jsonl:1: the prompt is empty") == true)
+    #expect(problem(" \n\n", name: "p.txt")?.contains("p.txt: holds no prompt") == true)
+    let missing = #expect(throws: TrainingError.self) { try PromptList.read("nowhere/p.txt") }
+    #expect(missing?.description.hasPrefix("nowhere/p.txt: cannot be read") == true)
+  }
+}
