@@ -5,7 +5,7 @@
 #   weights        + noise-aware weights
 #   tempflow-grpo  + groups of one seed's branches: TempFlow-GRPO
 # Writes docs/results/compare.md and compare.svg. Runs that are finished are kept, runs that were
-# stopped go on, so the script can be started again at any time. As it is: 35 minutes on two cores.
+# stopped go on, so the script can be started again at any time. As it is: 33 minutes on two cores.
 #
 #   SECONDS_PER_RUN  training time of one run, evaluations not counted (300)
 #   SEEDS            "1 2 3"

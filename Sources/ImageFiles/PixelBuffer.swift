@@ -84,3 +84,30 @@ package struct PixelBuffer: Hashable, Sendable {
     return PixelBuffer(width: wide, height: height * factor, pixels: bytes)
   }
 }
+
+extension PixelBuffer {
+  /// The image at most `side` pixels wide and high: every pixel is the mean of a square block of the
+  /// original's. An image that fits is returned as it is; columns and rows that fill no block are
+  /// left out.
+  package func reduced(toFit side: Int) -> PixelBuffer {
+    let factor = (max(width, height) + side - 1) / side
+    guard factor > 1 else { return self }
+    var result = PixelBuffer(width: max(1, width / factor), height: max(1, height / factor))
+    let columns = min(factor, width)
+    let rows = min(factor, height)
+    for y in 0..<result.height {
+      for x in 0..<result.width {
+        for channel in 0..<3 {
+          var sum = 0
+          for row in 0..<rows {
+            let start = ((y * factor + row) * width + x * factor) * 3 + channel
+            for column in 0..<columns { sum += Int(pixels[start + column * 3]) }
+          }
+          let count = rows * columns
+          result.pixels[(y * result.width + x) * 3 + channel] = UInt8((sum + count / 2) / count)
+        }
+      }
+    }
+    return result
+  }
+}

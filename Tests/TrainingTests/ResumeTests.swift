@@ -159,4 +159,31 @@ import Testing
     #expect(other.errors.contains("optimizer.learning_rate: 0.001 -> 0.5"))
     #expect(try fingerprint(folder.path + "/run") == before)
   }
+
+  @Test func `a run whose folder is taken away ends with an error that names it`() throws {
+    let folder = try task([("epochs: 6", "epochs: 100000")])
+    let run = folder.path + "/gone"
+    let process = try TempFlowProcess(arguments("gone"), in: folder.path)
+    while process.isRunning, !FileManager.default.fileExists(atPath: run + "/checkpoints/000002") {
+      Thread.sleep(forTimeInterval: 0.005)
+    }
+    try FileManager.default.moveItem(atPath: run, toPath: folder.path + "/elsewhere")
+    let outcome = try process.wait()
+    #expect(outcome.status != 0 && !outcome.wasKilled)
+    #expect(outcome.errors.contains("/gone"), "\(outcome.errors)")
+    #expect(!FileManager.default.fileExists(atPath: run), "nothing is made in its place")
+  }
+
+  @Test func `a run that can write no more ends with an error and loses nothing`() throws {
+    let folder = try task()
+    let whole = try TempFlowProcess.run(arguments("whole"), in: folder.path)
+    #expect(whole.status == 0, "\(whole.errors)")
+    // Files of at most 24 kB: the logs fit, a checkpoint does not.
+    let full = try TempFlowProcess.run(arguments("full"), in: folder.path, fileLimit: 24)
+    #expect(full.status != 0 && !full.wasKilled, "\(full.errors)")
+    #expect(full.errors.contains("/full/checkpoints/"), "\(full.errors)")
+    let last = try TempFlowProcess.run(arguments("full", resume: true), in: folder.path)
+    #expect(last.status == 0, "\(last.errors)")
+    try expectSame(folder.path + "/whole", folder.path + "/full", "a full disk")
+  }
 }

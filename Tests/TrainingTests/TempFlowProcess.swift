@@ -16,10 +16,19 @@ struct TempFlowProcess {
   private let number = UUID().uuidString
 
   /// Starts the command in `folder`.
-  init(_ arguments: [String], in folder: String) throws {
+  ///
+  /// - Parameter fileLimit: kilobytes that a file it writes may have, in place of a full disk.
+  init(_ arguments: [String], in folder: String, fileLimit: Int? = nil) throws {
     self.folder = folder
-    process.executableURL = try Self.executable
-    process.arguments = arguments
+    let executable = try Self.executable
+    if let fileLimit {
+      process.executableURL = URL(filePath: "/bin/bash")
+      let limited = "trap '' XFSZ; ulimit -f \(fileLimit); exec \"$0\" \"$@\""
+      process.arguments = ["-c", limited, executable.path] + arguments
+    } else {
+      process.executableURL = executable
+      process.arguments = arguments
+    }
     process.currentDirectoryURL = URL(filePath: folder)
     let files = ["output", "errors"].map { "\(folder)/.\(number)-\($0)" }
     let handles = try files.map { path in
@@ -69,7 +78,9 @@ struct TempFlowProcess {
   }
 
   /// Runs the command to its end.
-  static func run(_ arguments: [String], in folder: String) throws -> Outcome {
-    try TempFlowProcess(arguments, in: folder).wait()
+  static func run(
+    _ arguments: [String], in folder: String, fileLimit: Int? = nil
+  ) throws -> Outcome {
+    try TempFlowProcess(arguments, in: folder, fileLimit: fileLimit).wait()
   }
 }

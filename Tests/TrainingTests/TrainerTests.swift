@@ -56,6 +56,19 @@ private func contents(_ path: String) throws -> Data {
     #expect(sheet.samples.count == 6)
   }
 
+  @Test func `training makes the reward rise`() async throws {
+    let folder = try tinyTask()
+    let summary = try await train(
+      folder,
+      [
+        ("epochs: 4", "epochs: 24\nthreads: 1\nevaluation: {every: 24}\ncheckpoints: {every: 24}"),
+        ("name: shapes", "name: jpeg_compressibility"), ("branches: 4", "branches: 8"),
+      ])
+    let gain = summary.after.overall.mean - summary.before.overall.mean
+    let error = summary.before.overall.standardError ?? 0
+    #expect(gain > 4 * error, "\(summary.before.overall) to \(summary.after.overall)")
+  }
+
   @Test func `the loss that is reported is that of every update, and the first ratio is 1`()
     async throws
   {

@@ -62,8 +62,10 @@ struct CurvesSection {
     // Flow-GRPO gives all steps of a sample its one reward: nothing to tell apart.
     let differs = run.epochs.contains { Set($0.rewardPerStep.map(\.value)).count > 1 }
     guard steps.count > 1, differs else { return nil }
-    // First, middle and last: enough to see the trend, few enough to tell apart.
-    let shown = Set([steps[0], steps[steps.count / 2], steps[steps.count - 1]])
+    // Of many steps the first, the middle and the last: enough to see the trend.
+    let shown =
+      steps.count <= 6
+      ? Set(steps) : Set([steps[0], steps[steps.count / 2], steps[steps.count - 1]])
     let values = run.epochs.map { epoch in
       (
         epoch: epoch.epoch,

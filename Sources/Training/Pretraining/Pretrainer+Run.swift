@@ -124,7 +124,7 @@ extension Pretrainer {
       recipe.evaluation.sampling.images(of: prompts.map(\.prompt), model.pipeline)
     }
     do throws(RewardError) {
-      return try await Evaluation(images, of: prompts, by: ShapesReward())
+      return try await Evaluation(images, of: prompts.map(Prompt.init), by: ShapesReward())
     } catch {
       throw .reward(error)
     }

@@ -58,6 +58,9 @@ extension Trainer {
         + String(format: "%.3f", overall.mean) + error + " on \(overall.count) held-out prompts")
   }
 
+  /// Pixels of a picture in a sample sheet or a tree, at most: a report carries dozens.
+  static let pictureSide = 256
+
   /// Writes `samples/NAME.png` and its `.json`: the same prompts and noises every time.
   private func writeSamples(_ evaluation: Evaluation, _ training: ImageScores) throws {
     let count = min(recipe.evaluation.samples, evaluation.images.count)
@@ -65,9 +68,9 @@ extension Trainer {
     let columns = max(1, min(count, 8))
     let gutter = 2
     let strict = evaluation.rewards[part: "strict"]
-    let first = evaluation.images[0]
+    let tiles = chosen.map { evaluation.images[$0].reduced(toFit: Self.pictureSide) }
     let sheet = SampleSheet(
-      epoch: state.epoch, columns: columns, tileWidth: first.width, tileHeight: first.height,
+      epoch: state.epoch, columns: columns, tileWidth: tiles[0].width, tileHeight: tiles[0].height,
       gutter: gutter,
       samples: chosen.map { index in
         SampleSheet.Sample(
@@ -75,8 +78,7 @@ extension Trainer {
           seed: seed(ofImage: index), reward: training.weighted[index],
           passed: strict?[index].map { $0 == 1 })
       })
-    let grid = ContactSheet(columns: columns, gutter: gutter)
-      .image(of: chosen.map { evaluation.images[$0] })
+    let grid = ContactSheet(columns: columns, gutter: gutter).image(of: tiles)
     let path = "\(output.directory.samples)/\(sampleName)"
     try PNG.write(grid, to: "\(path).png")
     let encoder = JSONEncoder()

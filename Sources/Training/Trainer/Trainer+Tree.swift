@@ -50,7 +50,9 @@ extension Trainer {
     try FileManager.default.createDirectory(
       atPath: folder, withIntermediateDirectories: true)
     func save(_ image: PixelBuffer?, as name: String) throws -> String {
-      if let image { try PNG.write(image, to: "\(folder)/\(name)") }
+      if let image {
+        try PNG.write(image.reduced(toFit: Self.pictureSide), to: "\(folder)/\(name)")
+      }
       return name
     }
     var tree = BranchTree(

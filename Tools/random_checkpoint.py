@@ -1,0 +1,269 @@
+"""Writes a pipeline folder with random weights: the published layout, keys, shapes and tokenizers'
+sizes of a model, without a download. For trying commands, memory and speed; its images are noise.
+
+    python Tools/random_checkpoint.py sd3.5-medium --output Models/random-sd3.5-medium
+    python Tools/random_checkpoint.py sd3.5-medium --layers 2 --t5-layers 1 --output ...
+    python Tools/random_checkpoint.py sd3.5-medium --size tiny --dtype float32 --output ...
+
+Needs torch, diffusers and transformers. A component is made and written before the next one, so the
+memory taken is that of the largest: 5 GB for sd3.5-medium in bfloat16.
+"""
+
+import argparse
+import itertools
+import json
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel
+from diffusers.models.embeddings import PatchEmbed
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers.processors import TemplateProcessing
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModelWithProjection,
+    T5Config,
+    T5EncoderModel,
+    T5TokenizerFast,
+)
+
+# What differs between the published transformers of one family.
+TRANSFORMERS = {
+    "sd3-medium": {"num_layers": 24, "num_attention_heads": 24, "pos_embed_max_size": 192},
+    "sd3.5-medium": {
+        "num_layers": 24, "num_attention_heads": 24, "pos_embed_max_size": 384,
+        "dual_attention_layers": tuple(range(13)), "qk_norm": "rms_norm",
+    },
+    "sd3.5-large": {
+        "num_layers": 38, "num_attention_heads": 38, "pos_embed_max_size": 192,
+        "qk_norm": "rms_norm",
+    },
+}
+CLIP = "CLIPTextModelWithProjection"
+CLIP_VOCABULARY = 49408
+T5_VOCABULARY = 32128
+T5_PIECES = 32000
+
+
+def make(build, dtype, generator):
+    """A model with random weights: built without memory, then filled."""
+    with torch.device("meta"):
+        model = build()
+    model = model.to(dtype).to_empty(device="cpu").eval().requires_grad_(False)
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            parameter.zero_()
+        elif parameter.dim() == 1:
+            parameter.fill_(1)
+        else:
+            parameter.normal_(std=0.02, generator=generator)
+    return model
+
+
+def transformer(arguments, generator):
+    settings = dict(TRANSFORMERS[arguments.model])
+    tiny = arguments.size == "tiny"
+    if tiny:
+        settings |= {"num_layers": 3, "num_attention_heads": 2, "pos_embed_max_size": 32}
+    if arguments.layers:
+        settings["num_layers"] = arguments.layers
+    if "dual_attention_layers" in settings:
+        last = 2 if tiny else settings["num_layers"]
+        settings["dual_attention_layers"] = tuple(
+            layer for layer in settings["dual_attention_layers"] if layer < last
+        )
+    width = 64 * settings["num_attention_heads"]
+    size = 16 if tiny else 128
+    model = make(
+        lambda: SD3Transformer2DModel(
+            sample_size=size, patch_size=2, in_channels=16, out_channels=16,
+            attention_head_dim=64, joint_attention_dim=64 if tiny else 4096,
+            caption_projection_dim=width, pooled_projection_dim=64 if tiny else 2048, **settings,
+        ),
+        arguments.dtype, generator,
+    )
+    # The positions are no parameters: the class works them out.
+    model.pos_embed.pos_embed = PatchEmbed(
+        height=size, width=size, patch_size=2, in_channels=16, embed_dim=width,
+        pos_embed_max_size=settings["pos_embed_max_size"],
+    ).pos_embed.to(arguments.dtype)
+    return model
+
+
+def autoencoder(arguments, generator):
+    channels = (32, 32, 32, 32) if arguments.size == "tiny" else (128, 256, 512, 512)
+    return make(
+        lambda: AutoencoderKL(
+            block_out_channels=channels, layers_per_block=2, latent_channels=16,
+            norm_num_groups=32, sample_size=1024, scaling_factor=1.5305, shift_factor=0.0609,
+            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+            use_quant_conv=False, use_post_quant_conv=False,
+        ),
+        arguments.dtype, generator,
+    )
+
+
+def clip(arguments, generator, *, large):
+    width, layers, heads = (1280, 32, 20) if large else (768, 12, 12)
+    if arguments.size == "tiny":
+        width, layers, heads = 32, 2, 2
+    return make(
+        lambda: CLIPTextModelWithProjection(
+            CLIPTextConfig(
+                vocab_size=CLIP_VOCABULARY, hidden_size=width, intermediate_size=4 * width,
+                projection_dim=width, num_hidden_layers=layers, num_attention_heads=heads,
+                max_position_embeddings=77, hidden_act="gelu" if large else "quick_gelu",
+                bos_token_id=49406, eos_token_id=49407, pad_token_id=1,
+            )
+        ),
+        arguments.dtype, generator,
+    )
+
+
+def t5(arguments, generator):
+    width, inner, heads = (64, 128, 2) if arguments.size == "tiny" else (4096, 10240, 64)
+    return make(
+        lambda: T5EncoderModel(
+            T5Config(
+                vocab_size=T5_VOCABULARY, d_model=width, d_kv=64, d_ff=inner, num_heads=heads,
+                num_layers=arguments.t5_layers, feed_forward_proj="gated-gelu",
+                tie_word_embeddings=False, use_cache=False,
+            )
+        ),
+        arguments.dtype, generator,
+    )
+
+
+def byte_characters():
+    """The characters that byte-level vocabularies write for the 256 bytes, printable ones first."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    rest = range(256, 512 - len(printable))
+    return [chr(byte) for byte in printable] + [chr(code) for code in rest]
+
+
+def clip_tokenizer(pad):
+    """A tokenizer of CLIP's size whose merges are pairs of characters, common letters first."""
+    characters = byte_characters()
+    base = characters + [character + "</w>" for character in characters]
+    letters = sorted(characters, key=lambda c: ("etaoinshrdlucmfwypvbgkjqxz".find(c) % 100, c))
+    pairs = itertools.product(letters, (c + end for c in letters for end in ("", "</w>")))
+    merges = list(itertools.islice(pairs, CLIP_VOCABULARY - len(base) - 2))
+    tokens = base + [first + second for first, second in merges]
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
+    return ClipFiles(tokens, merges, pad)
+
+
+class ClipFiles:
+    """A tokenizer folder as it is published: CLIPTokenizer of today would save another format."""
+
+    def __init__(self, tokens, merges, pad):
+        self.tokens, self.merges, self.pad = tokens, merges, pad
+
+    def save_pretrained(self, folder):
+        folder.mkdir(parents=True)
+        vocabulary = {token: index for index, token in enumerate(self.tokens)}
+        lines = [f"{first} {second}" for first, second in self.merges]
+        names = {
+            "bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>",
+            "unk_token": "<|endoftext|>", "pad_token": self.pad,
+        }
+        added = {
+            str(vocabulary[token]): {
+                "content": token, "lstrip": False, "normalized": token != "!", "rstrip": False,
+                "single_word": False, "special": True,
+            }
+            for token in ("<|startoftext|>", "<|endoftext|>", self.pad)
+        }
+        settings = {
+            "add_prefix_space": False, "added_tokens_decoder": added, "do_lower_case": True,
+            "errors": "replace", "model_max_length": 77, "tokenizer_class": "CLIPTokenizer",
+            **names,
+        }
+        (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False))
+        (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *lines]) + "\n")
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+        (folder / "special_tokens_map.json").write_text(json.dumps(names, indent=2) + "\n")
+
+
+def t5_tokenizer():
+    """A tokenizer of T5's size: characters, then pairs and triples of letters."""
+    letters = "etaoinshrdlucmfwypvbgkjqxz"
+    characters = [chr(code) for code in range(33, 127)] + ["\u2581"]
+    texts = itertools.chain(
+        characters,
+        ("\u2581" + letter for letter in letters),
+        (first + second for first, second in itertools.product(letters, repeat=2)),
+        ("".join(letters) for letters in itertools.product(letters, repeat=3)),
+        ("\u2581" + "".join(letters) for letters in itertools.product(letters, repeat=3)),
+    )
+    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    pieces = [
+        (text, -8.0 - index / 4000)
+        for index, text in enumerate(itertools.islice(texts, T5_PIECES - len(special)))
+    ]
+    tokenizer = Tokenizer(models.Unigram(special + pieces, unk_id=2, byte_fallback=False))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    )
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.post_processor = TemplateProcessing(
+        single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)]
+    )
+    return T5TokenizerFast(
+        tokenizer_object=tokenizer, eos_token="</s>", unk_token="<unk>", pad_token="<pad>",
+        extra_ids=100, model_max_length=512,
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", choices=sorted(TRANSFORMERS))
+    parser.add_argument("--output", type=Path, required=True, help="must not exist")
+    parser.add_argument("--size", choices=["full", "tiny"], default="full")
+    parser.add_argument("--layers", type=int, help="blocks of the transformer (the model's own)")
+    parser.add_argument(
+        "--t5-layers", type=int, default=0,
+        help="layers of the T5 encoder; 24 is the published one, 0 leaves it out (0)",
+    )
+    parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="bfloat16")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    if arguments.output.exists():
+        parser.error(f"{arguments.output} exists; remove it or choose another folder")
+    arguments.dtype = getattr(torch, arguments.dtype)
+    generator = torch.Generator().manual_seed(arguments.seed)
+
+    # Written beside the final folder, so that a folder of that name is always whole.
+    partial = arguments.output.with_name(arguments.output.name + ".partial")
+    with_t5 = arguments.t5_layers > 0
+    parts = {
+        "transformer": ("SD3Transformer2DModel", lambda: transformer(arguments, generator)),
+        "vae": ("AutoencoderKL", lambda: autoencoder(arguments, generator)),
+        "text_encoder": (CLIP, lambda: clip(arguments, generator, large=False)),
+        "text_encoder_2": (CLIP, lambda: clip(arguments, generator, large=True)),
+        "text_encoder_3": ("T5EncoderModel", lambda: t5(arguments, generator)),
+        "tokenizer": ("CLIPTokenizer", lambda: clip_tokenizer("<|endoftext|>")),
+        "tokenizer_2": ("CLIPTokenizer", lambda: clip_tokenizer("!")),
+        "tokenizer_3": ("T5TokenizerFast", t5_tokenizer),
+        "scheduler": (
+            "FlowMatchEulerDiscreteScheduler", lambda: FlowMatchEulerDiscreteScheduler(shift=3.0)
+        ),
+    }
+    index = {"_class_name": "StableDiffusion3Pipeline", "_diffusers_version": "0.31.0"}
+    for name, (class_name, build) in parts.items():
+        if name.endswith("_3") and not with_t5:
+            index[name] = [None, None]
+            continue
+        build().save_pretrained(partial / name)
+        library = "transformers" if name.startswith(("text", "token")) else "diffusers"
+        index[name] = [library, class_name]
+        print(f"{name}: {class_name}", flush=True)
+    (partial / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    partial.rename(arguments.output)
+    print(f"wrote {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()
