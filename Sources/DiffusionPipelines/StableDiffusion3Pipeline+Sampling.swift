@@ -3,7 +3,7 @@ public import FlowMatching
 package import ImageFiles
 import TextTokenizers
 public import Torch
-import TorchNN
+public import TorchNN
 
 extension StableDiffusion3Pipeline {
   /// The condition of each prompt. `B prompts -> B samples`
@@ -32,8 +32,11 @@ extension StableDiffusion3Pipeline {
   ///   - negative: one sample for all, usually `encode([""])`; nil means no guidance.
   ///   - guidance: the scale g of `v = u + g (c - u)`; up to 1 there is no guidance, as in
   ///     diffusers. Both halves run as one batch.
+  ///   - tape: takes the transformer's blocks where gradients are recorded; nil keeps every
+  ///     intermediate value.
   public func velocityField(
-    _ condition: TextCondition, negative: TextCondition? = nil, guidance: Double = 1
+    _ condition: TextCondition, negative: TextCondition? = nil, guidance: Double = 1,
+    recomputing tape: RecomputationTape? = nil
   ) -> VelocityField {
     let network = transformer.network
     let timestepScale = Double(scheduler.trainingTimesteps)
@@ -44,11 +47,12 @@ extension StableDiffusion3Pipeline {
       let input = latents.to(wanted.pooled.dtype)
       let timestep = sigma * timestepScale
       guard guidance > 1, let negative else {
-        return network(input, timestep: timestep, condition: wanted).to(.float32)
+        return network(input, timestep: timestep, condition: wanted, recomputing: tape)
+          .to(.float32)
       }
       let velocities = network(
         Tensor.cat([input, input], dim: 0), timestep: Tensor.cat([timestep, timestep], dim: 0),
-        condition: negative.repeated(trunks.count).joined(with: wanted)
+        condition: negative.repeated(trunks.count).joined(with: wanted), recomputing: tape
       ).to(.float32).chunked(2, dim: 0)
       return guidedVelocity(
         conditional: velocities[1], unconditional: velocities[0], scale: guidance)
@@ -87,6 +91,15 @@ extension StableDiffusion3Pipeline {
         .to(.float32)
       return ((images * 0.5 + 0.5).clamped(0, 1) * 255).rounded().to(.uint8)
         .permuted([0, 2, 3, 1])
+    }
+  }
+
+  /// The images of latents, as values, at most `microBatch` decoded at once.
+  /// `[B, C, h, w] -> B images`
+  package func images(_ latents: Tensor, microBatch: Int) -> [PixelBuffer] {
+    let count = latents.shape[0]
+    return stride(from: 0, to: count, by: microBatch).flatMap { start in
+      images(latents.narrowed(dim: 0, start: start, length: min(microBatch, count - start)))
     }
   }
 

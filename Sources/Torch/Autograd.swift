@@ -1,5 +1,8 @@
 internal import CTorch
 
+/// Whether operators are recorded for a backward pass, on this thread.
+public var isRecordingGradients: Bool { ctorch_grad_enabled() }
+
 /// Runs `body` without recording a backward graph.
 ///
 /// Gradient mode is a property of the *thread*. `body` is synchronous so that no suspension point can separate
@@ -51,6 +54,22 @@ extension Tensor {
     var seed = gradient?.handle
     let succeeded = withExtendedLifetime(gradient) {
       ctorch_backward(&output, &seed, 1, retainGraph)
+    }
+    guard succeeded else { fatalError("backward: \(lastErrorMessage())") }
+  }
+
+  /// Accumulates `gradientsᵀ · d outputs / d leaf` into every leaf of the outputs' graphs, in one
+  /// pass; nothing for no outputs.
+  ///
+  /// - Parameter gradients: one per output, of its shape.
+  public static func backward(_ outputs: [Tensor], gradients: [Tensor]) {
+    precondition(
+      outputs.count == gradients.count, "\(gradients.count) gradients for \(outputs.count) outputs")
+    guard !outputs.isEmpty else { return }
+    let succeeded = withExtendedLifetime((outputs, gradients)) {
+      let outputHandles: [OpaquePointer?] = outputs.map(\.handle)
+      let seedHandles: [OpaquePointer?] = gradients.map(\.handle)
+      return ctorch_backward(outputHandles, seedHandles, Int32(outputs.count), false)
     }
     guard succeeded else { fatalError("backward: \(lastErrorMessage())") }
   }

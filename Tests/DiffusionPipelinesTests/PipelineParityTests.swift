@@ -56,6 +56,40 @@ import TorchNN
     #expect(largestDifference(plain, try #require(expected["guided.latents"])) < latentTolerance)
   }
 
+  @Test(arguments: [1.0, 4.5])
+  func `adapters learn the same with blocks computed again`(_ guidance: Double) throws {
+    let plan = AdapterPlan(rank: 2, alpha: 4, targets: ["attn.to_q", "attn.to_out.0"])
+    let latents = try #require(try cases()["latents"])
+    func gradients(_ tape: RecomputationTape?) throws -> [[Float]] {
+      let pipeline = try StableDiffusion3Pipeline(
+        folder: folder,
+        transformer: LearningSetup(
+          trainable: .adapters, adapters: (plan, .random(Generator(seed: 4)))))
+      let adapters = pipeline.transformer.store.adapters
+      withoutGradient {
+        for (_, tensor) in adapters { tensor.normal_(std: 0.1, generator: Generator(seed: 7)) }
+      }
+      let negative = withoutGradient { pipeline.encode([""]) }
+      let field = pipeline.velocityField(
+        pipeline.encode(prompts), negative: negative, guidance: guidance, recomputing: tape)
+      let velocity = field(latents, Tensor([0.7, 0.4], shape: [2]), [0, 1])
+      velocity.backward(gradient: latents)
+      tape?.backward()
+      return try adapters.map { try #require($0.tensor.gradient).floats() }
+    }
+    #expect(try gradients(nil) == gradients(RecomputationTape()))
+  }
+
+  @Test func `images decoded one by one are those decoded together`() throws {
+    let pipeline = try StableDiffusion3Pipeline(folder: folder)
+    let latents = try #require(try cases()["plain.latents"])
+    let together = pipeline.images(latents)
+    for (one, other) in zip(pipeline.images(latents, microBatch: 1), together) {
+      // Rounding may move a value across a half.
+      #expect(zip(one.pixels, other.pixels).allSatisfy { abs(Int($0) - Int($1)) <= 1 })
+    }
+  }
+
   @Test func `an image as values holds the decoded bytes`() throws {
     let pipeline = try StableDiffusion3Pipeline(folder: folder)
     let latents = try #require(try cases()["plain.latents"])

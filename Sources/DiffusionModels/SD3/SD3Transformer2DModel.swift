@@ -48,12 +48,17 @@ public struct SD3Transformer2DModel {
   ///     patch size.
   ///   - timestep: `[B]`, 0...1000 (sigma times 1000), 1000 is noise.
   ///   - condition: of B samples.
+  ///   - tape: takes the blocks where gradients are recorded, so that they are computed again in
+  ///     the backward pass; the caller runs its `backward()` after the velocity's. nil keeps every
+  ///     intermediate value.
   /// - Returns: `[B, C', h, w]`
   public func callAsFunction(
-    _ latents: Tensor, timestep: Tensor, condition: TextCondition
+    _ latents: Tensor, timestep: Tensor, condition: TextCondition,
+    recomputing tape: RecomputationTape? = nil
   ) -> Tensor {
+    let tape = isRecordingGradients ? tape : nil
     var image = patches(latents)
-    let conditioning = timeText(timestep: timestep, pooled: condition.pooled).silu()
+    var conditioning = timeText(timestep: timestep, pooled: condition.pooled).silu()
     var text = contextEmbedder(condition.rows)
     var keyBias: Tensor? = nil
     if condition.zeroRowCount > 0 {
@@ -66,9 +71,14 @@ public struct SD3Transformer2DModel {
           of: condition.zeroRowCount, keyCount: image.shape[1] + text.shape[1], like: image)
       }
     }
+    if let tape {
+      let leaves = tape.cut([image, text, conditioning])
+      (image, text, conditioning) = (leaves[0], leaves[1], leaves[2])
+    }
     for block in blocks {
-      let (nextImage, nextText) = block(
-        image, text, conditioning: conditioning, keyBias: keyBias)
+      let (nextImage, nextText) =
+        tape.map { block.recomputed(by: $0, image, text, conditioning: conditioning, keyBias) }
+        ?? block(image, text, conditioning: conditioning, keyBias: keyBias)
       image = nextImage
       text = nextText ?? text
     }

@@ -56,6 +56,18 @@ struct SD3TransformerBlock {
       modulated(normalised(context), shift: textParts[3], scale: textParts[4]))
     return (image, gated(context, textParts[5], textUpdate))
   }
+
+  /// The same, to be computed again in the backward pass.
+  func recomputed(
+    by tape: RecomputationTape, _ image: Tensor, _ text: Tensor, conditioning: Tensor,
+    _ keyBias: Tensor?
+  ) -> (image: Tensor, text: Tensor?) {
+    let outputs = tape.run([image, text, conditioning]) { inputs in
+      let (image, text) = self(inputs[0], inputs[1], conditioning: inputs[2], keyBias: keyBias)
+      return text.map { [image, $0] } ?? [image]
+    }
+    return (outputs[0], outputs.count == 2 ? outputs[1] : nil)
+  }
 }
 
 /// Two linears with a tanh-approximated GELU between (diffusers' `FeedForward`).

@@ -14,6 +14,8 @@ public import Torch
 ///     change their sum.
 ///   - field: the policy, evaluated with gradients recorded.
 ///   - reference: the policy without adapters, evaluated without; needed if `klWeight` > 0.
+///   - backward: sends dL/dv back through a velocity of `field`; a field that computes its
+///     intermediate values again continues the backward pass here.
 ///
 /// Units whose advantages are all 0 are not evaluated (their pull towards the reference is left
 /// out, too), and keep their share of the mean: others weigh what they would have weighed.
@@ -22,7 +24,8 @@ public import Torch
 @discardableResult
 public func policyGradient(
   _ objective: PolicyObjective, rollout: Rollout, units: [PolicyUnit], microBatch: Int,
-  field: VelocityField, reference: VelocityField? = nil
+  field: VelocityField, reference: VelocityField? = nil,
+  backward: (_ velocity: Tensor, _ gradient: Tensor) -> Void = { $0.backward(gradient: $1) }
 ) -> PolicyStatistics {
   precondition(objective.klWeight == 0 || reference != nil, "a pull needs a reference")
   let active = units.filter { !$0.isSkippable }
@@ -38,7 +41,7 @@ public func policyGradient(
         reference: objective.klWeight > 0 ? reference?(latents, sigma, owners) : nil
       ).evaluate(unitCount: units.count)
     }
-    velocity.backward(gradient: gradient.reshaped(velocity.shape))
+    backward(velocity, gradient.reshaped(velocity.shape))
     statistics.append(summary)
   }
   return PolicyStatistics(
