@@ -98,7 +98,8 @@ private struct T5FeedForward {
   /// In float16 the last product is float32, which makes the sum it is added to, and all that
   /// follows, float32 as well: float16 ends at 65504, which real prompts exceed. transformers
   /// keeps a float32 copy of that weight (`_keep_in_fp32_modules`); here it is widened when used,
-  /// which is the same for files in float16.
+  /// which is the same for files in float16. Upstream's clamp of float16 sums, which can meet the
+  /// first block's attention alone, is left out.
   func callAsFunction(_ x: Tensor) -> Tensor {
     let inner = gate(x).gelu(approximate: .tanh) * up(x)
     guard inner.dtype == .float16 else { return down(inner) }
