@@ -17,6 +17,12 @@ public enum PipelineError: Error, Equatable, CustomStringConvertible {
   case unknownKey(path: String, key: String)
   /// A known key with a value that cannot be followed.
   case unsupported(path: String, key: String, reason: String)
+  /// Adapters belong to another model: `layer` has `[out, in]` other than `found`, or is absent
+  /// (`expected` is nil); `baseModel` is what the file says it belongs to.
+  case otherModel(
+    path: String, layer: String, expected: [Int]?, found: [Int], baseModel: String?)
+  /// Something is there already.
+  case exists(path: String)
   /// Two components do not fit together.
   case inconsistent(path: String, reason: String)
   /// A component's `config.json`.
@@ -38,6 +44,13 @@ public enum PipelineError: Error, Equatable, CustomStringConvertible {
       "\(path): '\(component)' is \(found ?? "absent"); the pipeline needs \(expected)"
     case .unknownKey(let path, let key): "\(path): unknown key '\(key)'"
     case .unsupported(let path, let key, let reason): "\(path): '\(key)': \(reason)"
+    case .otherModel(let path, let layer, let expected, let found, let baseModel):
+      "\(path): these adapters belong to another model: '\(layer)' is for a layer of shape "
+        + "\(found); "
+        + (expected.map { "the model's has \($0)" } ?? "the model has no such layer")
+        + (baseModel.map { ". The file says it belongs to \($0)" } ?? "")
+    case .exists(let path):
+      "\(path) exists already; choose another place, or allow it to be overwritten"
     case .inconsistent(let path, let reason): "\(path): \(reason)"
     case .model(let error): error.description
     case .parameters(let error): error.description

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Runs
 import Torch
 
 /// `tempflow doctor`: says whether this machine can run the rest.

@@ -11,7 +11,7 @@ struct ModelOptions: ParsableArguments {
   @Option(name: .long, help: "Second set of weights in the folder to read, such as fp16.")
   var variant: String?
 
-  @Option(name: .long, help: "Folder with LoRA adapters in PEFT layout.")
+  @Option(name: .long, help: "LoRA adapters: a PEFT folder, or a diffusers or kohya file.")
   var lora: String?
 
   @Option(name: .long, help: "Processor threads of one operator (default: libtorch's choice).")
@@ -30,10 +30,9 @@ extension ModelOptions {
     guard let lora else {
       return try StableDiffusion3Pipeline(folder: model, variant: variant)
     }
-    let adapters = try LoRAFolder.read(lora)
     return try StableDiffusion3Pipeline(
       folder: model, variant: variant,
-      transformer: LearningSetup(trainable: .nothing, adapters: adapters))
+      transformer: try LoRA(path: lora).learningSetup(model: model))
   }
 }
 

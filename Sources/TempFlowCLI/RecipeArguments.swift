@@ -11,11 +11,17 @@ struct RecipeArguments: ParsableArguments {
     name: .customLong("set"), help: "A setting over the recipe's, such as sampling.branches=6.")
   var settings: [String] = []
 
+  @Option(
+    name: .long,
+    help: "Begin from these LoRA adapters: a PEFT folder, or a diffusers or kohya file.")
+  var initLora: String?
+
   /// Reads the recipe.
   ///
   /// - Throws: `RecipeError` with everything that is wrong.
   func read() throws -> Recipe<TrainingRecipe> {
-    try TrainingRecipe.read(path: recipe, overrides: settings)
+    let adapters = initLora.map { ["init_lora='\($0.replacing("'", with: "''"))'"] } ?? []
+    return try TrainingRecipe.read(path: recipe, overrides: settings + adapters)
   }
 
   /// The recipe file's name without its ending.

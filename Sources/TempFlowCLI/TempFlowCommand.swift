@@ -1,4 +1,5 @@
 import ArgumentParser
+import Runs
 import Torch
 
 /// The command `tempflow`: one subcommand a file, in this folder.
@@ -14,7 +15,7 @@ struct TempFlowCommand: AsyncParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      TrainCommand.self, PlanCommand.self,
+      TrainCommand.self, PlanCommand.self, ExportCommand.self,
       PretrainCommand.self, SampleCommand.self, EvaluateCommand.self,
       ReportCommand.self, CompareCommand.self, DoctorCommand.self,
     ])
@@ -32,9 +33,4 @@ enum TempFlowMain {
     }
     await TempFlowCommand.main()
   }
-}
-
-/// The version that `tempflow --version` prints and that summaries record.
-enum Version {
-  static let current = "0.1.0"
 }

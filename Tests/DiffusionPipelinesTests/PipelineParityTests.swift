@@ -43,9 +43,9 @@ import TorchNN
   }
 
   @Test func `adapters that PEFT saved give diffusers' image`() throws {
-    let adapters = try LoRAFolder.read(fixture("pipeline/lora"))
+    let lora = try LoRA(path: fixture("pipeline/lora"))
     let pipeline = try StableDiffusion3Pipeline(
-      folder: folder, transformer: LearningSetup(trainable: .nothing, adapters: adapters))
+      folder: folder, transformer: try lora.learningSetup(model: folder))
     let expected = try cases()
     let initial = try #require(expected["latents"])
     let final = pipeline.sample(from: initial, prompts: prompts, guidance: 4.5, stepCount: 5)

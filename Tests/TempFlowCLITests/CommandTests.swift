@@ -4,7 +4,7 @@ import Testing
 @Suite struct CommandTests {
   /// Part of the interface: a command may be added, none may go.
   static let commands = [
-    "train", "plan", "pretrain", "sample", "evaluate", "report", "compare", "doctor",
+    "train", "plan", "export", "pretrain", "sample", "evaluate", "report", "compare", "doctor",
   ]
 
   @Test func `the command lists its subcommands and its version`() throws {
@@ -22,7 +22,11 @@ import Testing
   }
 
   @Test(arguments: [
-    ("train", ["--run-dir", "--resume", "--set", "--json"]),
+    ("train", ["--run-dir", "--resume", "--set", "--init-lora", "--json"]),
+    (
+      "export",
+      ["--format", "--merge", "--model", "--checkpoint", "--output", "--overwrite", "--json"]
+    ),
     ("plan", ["--set", "--json"]),
     (
       "sample",

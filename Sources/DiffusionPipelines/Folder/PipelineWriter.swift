@@ -9,7 +9,7 @@ public import TorchNN
 /// `text_encoder_3=None, tokenizer_3=None`: without them diffusers does not take the null of the
 /// index for an answer.
 public enum PipelineWriter {
-  /// Writes a complete pipeline; adapters are left out (`LoRAFolder` writes those).
+  /// Writes a complete pipeline; adapters are left out (`LoRA` writes those).
   ///
   /// The folder is written beside its place and renamed into it once it is complete, after an older
   /// one has been renamed out of the way.
@@ -19,20 +19,8 @@ public enum PipelineWriter {
   public static func write(
     _ pipeline: StableDiffusion3Pipeline, to folder: String
   ) throws(PipelineError) {
-    let target = URL(fileURLWithPath: folder, isDirectory: true).standardizedFileURL
-    let draft = target.deletingLastPathComponent().appending(
-      path: ".\(target.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier)")
-    do {
-      try makeFolder(draft.path)
-      try writeComponents(of: pipeline, to: draft.path)
-      try replace(target, with: draft)
-    } catch {
-      if FileManager.default.fileExists(atPath: draft.path) {
-        try writing(draft.path) {
-          try FileManager.default.removeItem(at: draft)
-        }
-      }
-      throw error
+    try writeFolder(folder) { draft throws(PipelineError) in
+      try writeComponents(of: pipeline, to: draft)
     }
   }
 
@@ -74,19 +62,6 @@ public enum PipelineWriter {
       try Safetensors.write(
         store.weights.map { ($0.name, $0.tensor.detached()) }, metadata: ["format": "pt"],
         to: "\(folder)/\(weights).safetensors")
-    }
-  }
-
-  private static func replace(_ target: URL, with draft: URL) throws(PipelineError) {
-    try writing(target.path) {
-      let files = FileManager.default
-      guard files.fileExists(atPath: target.path) else {
-        return try files.moveItem(at: draft, to: target)
-      }
-      let old = draft.appendingPathExtension("old")
-      try files.moveItem(at: target, to: old)
-      try files.moveItem(at: draft, to: target)
-      try files.removeItem(at: old)
     }
   }
 }

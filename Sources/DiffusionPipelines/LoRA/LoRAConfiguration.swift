@@ -1,17 +1,20 @@
 import Foundation
 import TorchNN
 
-/// `adapter_config.json` of PEFT's LoRA.
+/// PEFT's settings of a LoRA: `adapter_config.json`, or the header of diffusers' file.
 ///
 /// PEFT has dozens of switches. Those that change the result must be at rest (null, false, 0 or
 /// empty); those that only matter in training are ignored.
 struct LoRAConfiguration {
   static let fileName = "adapter_config.json"
+  /// The entry of a safetensors header that diffusers reads; its text is JSON.
+  static let headerKey = "lora_adapter_metadata"
 
   var rank: Int
   var alpha: Double
   /// nil when the file selects layers by a regular expression.
   var targets: [String]?
+  var baseModel: String?
 
   init(_ plan: AdapterPlan) {
     rank = plan.rank
@@ -19,12 +22,32 @@ struct LoRAConfiguration {
     targets = plan.targets
   }
 
+  /// Reads `adapter_config.json`.
   init(path: String) throws(PipelineError) {
     let entries: [String: JSONValue] = try reading(path) {
       try JSONDecoder().decode(
         [String: JSONValue].self, from: Data(contentsOf: URL(fileURLWithPath: path)))
     }
-    guard entries["peft_type"] == .text("LORA") else {
+    guard entries["peft_type"] != nil else {
+      throw .unsupported(path: path, key: "peft_type", reason: "is missing; only LORA is known")
+    }
+    try self.init(entries, path: path)
+  }
+
+  /// Reads the entries with `prefix` from the header of the file at `path`; nil without any.
+  init?(header: [String: String], prefix: String, path: String) throws(PipelineError) {
+    guard let text = header[Self.headerKey] else { return nil }
+    let all: [String: JSONValue] = try reading(path) {
+      try JSONDecoder().decode([String: JSONValue].self, from: Data(text.utf8))
+    }
+    let entries = all.filter { $0.key.hasPrefix(prefix) }
+      .map { (String($0.key.dropFirst(prefix.count)), $0.value) }
+    guard !entries.isEmpty else { return nil }
+    try self.init(Dictionary(uniqueKeysWithValues: entries), path: path)
+  }
+
+  private init(_ entries: [String: JSONValue], path: String) throws(PipelineError) {
+    guard entries["peft_type"] ?? .text("LORA") == .text("LORA") else {
       throw .unsupported(path: path, key: "peft_type", reason: "only LORA is known")
     }
     guard case .number(let rank)? = entries["r"], rank >= 1, rank == rank.rounded() else {
@@ -39,10 +62,11 @@ struct LoRAConfiguration {
     self.rank = Int(rank)
     self.alpha = alpha
     targets = try Self.targets(entries["target_modules"], path: path)
+    if case .text(let name)? = entries["base_model_name_or_path"] { baseModel = name }
     let read: Set<String> = ["peft_type", "r", "lora_alpha", "bias", "target_modules"]
     for (key, value) in entries.sorted(by: { $0.key < $1.key })
     where !read.contains(key) && !ignored.contains(key) && !value.isAtRest {
-      throw .unsupported(path: path, key: key, reason: "is set, and is not known")
+      throw .unsupported(path: path, key: key, reason: reasons[key] ?? "is set, and is not known")
     }
   }
 
@@ -63,8 +87,8 @@ struct LoRAConfiguration {
     throw .unsupported(path: path, key: "target_modules", reason: "is not a list of names")
   }
 
-  /// The file's text.
-  func json(baseModel: String?) throws -> Data {
+  /// The text of `adapter_config.json`.
+  func json() throws -> Data {
     try prettyJSON(
       settings.merging(
         [
@@ -100,64 +124,9 @@ private let ignored: Set<String> = [
   "corda_config", "runtime_config", "megatron_core", "qalora_group_size", "ensure_weight_tying",
 ]
 
-/// A JSON value.
-enum JSONValue: Codable, Equatable {
-  case null
-  case boolean(Bool)
-  case number(Double)
-  case text(String)
-  case list([JSONValue])
-  case object([String: JSONValue])
-
-  /// Whether a switch with this value does nothing.
-  var isAtRest: Bool {
-    switch self {
-    case .null: true
-    case .boolean(let value): !value
-    case .number(let value): value == 0
-    case .text(let value): value.isEmpty
-    case .list(let values): values.isEmpty
-    case .object(let values): values.isEmpty
-    }
-  }
-
-  init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if container.decodeNil() {
-      self = .null
-    } else if let value = try Self.matching(Bool.self, container) {
-      self = .boolean(value)
-    } else if let value = try Self.matching(Double.self, container) {
-      self = .number(value)
-    } else if let value = try Self.matching(String.self, container) {
-      self = .text(value)
-    } else if let value = try Self.matching([JSONValue].self, container) {
-      self = .list(value)
-    } else {
-      self = .object(try container.decode([String: JSONValue].self))
-    }
-  }
-
-  /// The value if it has this type.
-  private static func matching<Value: Decodable>(
-    _ type: Value.Type, _ container: any SingleValueDecodingContainer
-  ) throws -> Value? {
-    do {
-      return try container.decode(type)
-    } catch DecodingError.typeMismatch {
-      return nil
-    }
-  }
-
-  func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    switch self {
-    case .null: try container.encodeNil()
-    case .boolean(let value): try container.encode(value)
-    case .number(let value): try container.encode(value)
-    case .text(let value): try container.encode(value)
-    case .list(let values): try container.encode(values)
-    case .object(let values): try container.encode(values)
-    }
-  }
-}
+/// Why a switch that is known of cannot be followed.
+private let reasons = [
+  "use_dora": "DoRA is not supported; train or save a plain LoRA",
+  "rank_pattern": "layers have different ranks; only one rank for all is supported",
+  "alpha_pattern": "layers have different alphas; only one alpha for all is supported",
+]

@@ -29,7 +29,9 @@ package final class CheckpointStore {
   }
 
   /// The numbers of the checkpoints that are there, sound or not, ascending.
-  package func numbers() throws(RunError) -> [Int] {
+  package func numbers() throws(RunError) -> [Int] { try Self.numbers(in: folder) }
+
+  private static func numbers(in folder: String) throws(RunError) -> [Int] {
     try FileTree.names(in: folder).compactMap { name in
       name.utf8.count >= 6 && name.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(name) : nil
     }.sorted()
@@ -93,6 +95,19 @@ package final class CheckpointStore {
     return Checkpoint(number: number, path: path(number))
   }
 
+  /// Verifies one checkpoint in a folder that another process may be writing to; changes nothing.
+  ///
+  /// - Throws: `noCheckpoint`, `checkpointDamaged`, or a file error.
+  package static func read(_ number: Int, in folder: String) throws(RunError) -> Checkpoint {
+    let numbers = try FileTree.isFolder(folder) ? numbers(in: folder) : []
+    guard numbers.contains(number) else {
+      throw .noCheckpoint(path: folder, number: number, found: numbers)
+    }
+    let path = path(number, in: folder)
+    try verify(number, at: path)
+    return Checkpoint(number: number, path: path)
+  }
+
   // MARK: - Saving
 
   private func fill(
@@ -142,19 +157,22 @@ package final class CheckpointStore {
 
   private func damage(of number: Int) throws(RunError) -> RunError? {
     if sound[number] == true { return nil }
-    let path = path(number)
     do throws(RunError) {
-      let manifest = try CheckpointManifest(readFrom: path)
-      guard manifest.number == number else {
-        throw .checkpointDamaged(path: path, reason: "it holds number \(manifest.number)")
-      }
-      try manifest.verify(path)
+      try Self.verify(number, at: path(number))
     } catch {
       guard case .checkpointDamaged = error else { throw error }
       return error
     }
     sound[number] = true
     return nil
+  }
+
+  private static func verify(_ number: Int, at path: String) throws(RunError) {
+    let manifest = try CheckpointManifest(readFrom: path)
+    guard manifest.number == number else {
+      throw .checkpointDamaged(path: path, reason: "it holds number \(manifest.number)")
+    }
+    try manifest.verify(path)
   }
 
   /// Removes unfinished folders. A checkpoint that was set aside comes back when its successor is not
@@ -176,6 +194,10 @@ package final class CheckpointStore {
   }
 
   private func path(_ number: Int, prefix: String = "") -> String {
+    Self.path(number, in: folder, prefix: prefix)
+  }
+
+  private static func path(_ number: Int, in folder: String, prefix: String = "") -> String {
     let digits = String(number)
     let zeros = String(repeating: "0", count: max(0, 6 - digits.count))
     return "\(folder)/\(prefix)\(zeros)\(digits)"

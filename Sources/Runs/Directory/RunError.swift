@@ -22,6 +22,8 @@ package enum RunError: Error, Sendable, Hashable {
   case unreadable(path: String, line: Int, reason: String)
   /// A checkpoint's files are not what its manifest says.
   case checkpointDamaged(path: String, reason: String)
+  /// There is no checkpoint of this number; `found` are those that there are.
+  case noCheckpoint(path: String, number: Int, found: [Int])
   /// There are checkpoints, and every one of them is damaged.
   case noSoundCheckpoint(path: String, reasons: [String])
   /// The content of a checkpoint could not be written.
@@ -61,6 +63,10 @@ extension RunError: CustomStringConvertible {
       "\(path):\(line): \(reason)."
     case .checkpointDamaged(let path, let reason):
       "The checkpoint \(path) is damaged: \(reason)."
+    case .noCheckpoint(let path, let number, let found):
+      "There is no checkpoint \(number) in \(path); "
+        + (found.isEmpty
+          ? "there is none at all." : "there is \(found.map(String.init).joined(separator: ", ")).")
     case .noSoundCheckpoint(let path, let reasons):
       "Every checkpoint in \(path) is damaged (\(reasons.joined(separator: "; "))). "
         + "Restore one from a backup, or start a new run."

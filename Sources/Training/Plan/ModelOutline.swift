@@ -19,7 +19,7 @@ struct ModelOutline {
   /// Reads `transformer/config.json` and builds the transformer without memory.
   ///
   /// - Throws: `TrainingError.model` when the folder is not a Stable Diffusion 3 pipeline, or an
-  ///   adapter target matches nothing.
+  ///   adapter target matches nothing; whatever is wrong with `init_lora`.
   init(_ recipe: TrainingRecipe) throws(TrainingError) {
     let configuration: SD3TransformerConfiguration
     do throws(ModelError) {
@@ -39,6 +39,7 @@ struct ModelOutline {
     } catch {
       throw .model("\(recipe.model): \(error.description)")
     }
+    _ = try recipe.initialAdapters()
     weightBytes = try Self.weightBytes(recipe.model)
     let side = configuration.sampleSize
     latentCount = configuration.inChannels * side * side

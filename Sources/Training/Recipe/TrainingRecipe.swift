@@ -12,6 +12,8 @@ package struct TrainingRecipe: Sendable, Equatable {
   /// The set of weights to read where a component has it, such as `fp16`; nil reads the plain ones.
   package var variant: String?
   package var learning: LearningRecipe
+  /// Adapters to begin from, a file or folder that `LoRA` reads; nil draws new ones.
+  package var initialLoRA: String?
   package var prompts: PromptRecipe
   package var rewards: [RewardRecipe]
   package var sampling: SamplingRecipe
@@ -102,6 +104,11 @@ extension TrainingRecipe {
     model = root.path("model")
     variant = root.optional("variant", .string)
     learning = LearningRecipe(root)
+    if learning == .full {
+      root.unused("init_lora", because: "trainable is full")
+    } else {
+      initialLoRA = root.optional("init_lora", .path)
+    }
     prompts = PromptRecipe(root.section("prompts"))
     rewards = RewardRecipe.list(root)
     sampling = SamplingRecipe(root.section("sampling"))

@@ -14,16 +14,20 @@ final class Policy {
   /// The model before training, when every weight learns and the loss pulls towards it.
   private let original: StableDiffusion3Pipeline?
 
-  /// Loads the recipe's model; new adapters are drawn from the recipe's seed.
+  /// Loads the recipe's model and the adapters it begins from; new ones are drawn from the
+  /// recipe's seed.
   ///
-  /// - Throws: `PipelineError`.
-  init(_ recipe: TrainingRecipe) throws(PipelineError) {
+  /// - Throws: `PipelineError`, or `TrainingError` for what is wrong with `init_lora`.
+  init(_ recipe: TrainingRecipe) throws {
     let isFull = recipe.learning == .full
     let seed = noiseSeed(
       run: recipe.seed, epoch: -1, prompt: -1, trunk: -1, step: -1, branch: -1)
+    let source =
+      try recipe.initialAdapters().map { ParameterSource.checkpoint($0.tensors, origin: $0.origin) }
+      ?? ParameterSource.random(Generator(seed: seed))
     let setup = LearningSetup(
-      trainable: isFull ? .full : .adapters,
-      adapters: recipe.learning.adapters.map { ($0, .random(Generator(seed: seed))) })
+      trainable: isFull ? .full : .adapters, adapters: recipe.learning.adapters.map { ($0, source) }
+    )
     self.recipe = recipe
     pipeline = try StableDiffusion3Pipeline(
       folder: recipe.model, device: recipe.device, dtype: recipe.dtype, variant: recipe.variant,
@@ -104,12 +108,13 @@ final class Policy {
   /// Writes what was learned: adapters in PEFT's layout into `adapters`, or the whole pipeline in
   /// diffusers' layout into `model`.
   ///
+  /// - Parameter record: kept with the adapters.
   /// - Throws: `PipelineError`.
-  func export(to directory: RunDirectory) throws(PipelineError) {
+  func export(_ record: LoRARecord, to directory: RunDirectory) throws(PipelineError) {
     switch recipe.learning {
     case .lora:
-      try LoRAFolder.write(
-        pipeline.transformer.store, baseModel: recipe.model, to: directory.adapters)
+      try LoRA(pipeline.transformer.store, record: record)
+        .write(.peft, to: directory.adapters, replacing: true)
     case .full: try PipelineWriter.write(pipeline, to: directory.path + "/model")
     }
   }

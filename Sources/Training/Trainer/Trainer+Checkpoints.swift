@@ -1,3 +1,4 @@
+internal import DiffusionPipelines
 internal import Runs
 internal import Torch
 internal import TorchNN
@@ -6,12 +7,7 @@ internal import TorchNN
 // counters. All randomness is a function of the seed and these counters.
 
 extension Trainer {
-  private enum File {
-    static let parameters = "learned.safetensors"
-    static let optimizer = "optimizer.safetensors"
-    static let average = "average.safetensors"
-    static let state = "state.json"
-  }
+  private typealias File = CheckpointFile
 
   /// Writes a checkpoint of the epochs completed.
   ///
@@ -24,7 +20,7 @@ extension Trainer {
     try output.checkpoints.save(state.epoch) { folder in
       try write(policy.trainable, to: "\(folder)/\(File.parameters)")
       try write(optimizer.state, to: "\(folder)/\(File.optimizer)")
-      try write(average.state, to: "\(folder)/\(File.average)")
+      try write(average.state, loraRecord.header, to: "\(folder)/\(File.average)")
       try state.write("\(folder)/\(File.state)")
     }
     savedEpoch = state.epoch
@@ -58,8 +54,19 @@ extension Trainer {
     try output.openLogs(at: state)
   }
 
-  private func write(_ tensors: [ParameterStore.Named], to path: String) throws {
-    try Safetensors.write(tensors.map { ($0.name, $0.tensor.detached()) }, to: path)
+  /// What is known of the adapters as they are now, kept wherever they are saved.
+  var loraRecord: LoRARecord {
+    LoRARecord(
+      baseModel: LoRARecord.modelName(folder: recipe.model), recipe: output.recipeName,
+      epoch: state.epoch, updates: state.updates, rewards: recipe.rewards.map(\.name),
+      software: "TempFlow \(Version.current)")
+  }
+
+  private func write(
+    _ tensors: [ParameterStore.Named], _ metadata: [String: String] = [:], to path: String
+  ) throws {
+    try Safetensors.write(
+      tensors.map { ($0.name, $0.tensor.detached()) }, metadata: metadata, to: path)
   }
 
   private func tensors(_ checkpoint: Runs.Checkpoint, _ file: String) throws -> [String: Tensor] {
@@ -76,4 +83,13 @@ extension Trainer {
         lastGood: try output.checkpoints.newest().checkpoint?.path)
     }
   }
+}
+
+/// The files of a checkpoint.
+enum CheckpointFile {
+  static let parameters = "learned.safetensors"
+  static let optimizer = "optimizer.safetensors"
+  /// The averages; its header holds a `LoRARecord`.
+  static let average = "average.safetensors"
+  static let state = "state.json"
 }

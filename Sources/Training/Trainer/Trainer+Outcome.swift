@@ -8,7 +8,7 @@ extension Trainer {
     if !state.isEvaluated { try await evaluate() }
     if savedEpoch != state.epoch { try save() }
     try average.withAverages {
-      try policy.export(to: output.directory)
+      try policy.export(loraRecord, to: output.directory)
     }
     try await recordTree()
     return try summarise(finished: true)

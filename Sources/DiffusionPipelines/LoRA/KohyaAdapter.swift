@@ -1,0 +1,77 @@
+import Torch
+
+/// The adapter of one layer of the original model: `alpha / rank · up down` joins its weight.
+struct KohyaAdapter {
+  let down: Tensor  // [rank, in]
+  let up: Tensor  // [out, rank]
+  let alpha: Double
+
+  /// The part of one of diffusers' layers.
+  typealias Part = (down: Tensor, up: Tensor)
+
+  init(down: Tensor, up: Tensor, alpha: Double) {
+    self.down = down
+    self.up = up
+    self.alpha = alpha
+  }
+
+  /// Joins the adapters of queries, keys and values of equal shape; an absent one is nil.
+  ///
+  /// The joint rank is three times theirs: `down` holds theirs on top of one another, `up` in
+  /// blocks along the diagonal, zeros elsewhere. Three times the alpha leaves the scale as it is.
+  init(joining parts: [Part?], alpha: Double) {
+    guard let known = parts.compactMap({ $0 }).first else {
+      preconditionFailure("nothing to join")
+    }
+    let rank = known.down.shape[0]
+    let absent: Part = (Tensor.zeros(like: known.down), Tensor.zeros(like: known.up))
+    let all = parts.map { $0 ?? absent }
+    down = Tensor.cat(all.map(\.down), dim: 0)
+    up = Tensor.cat(
+      all.enumerated().map { index, part in
+        part.up.padded([index * rank, (parts.count - 1 - index) * rank])
+      }, dim: 0)
+    self.alpha = alpha * Double(parts.count)
+  }
+
+  /// The adapters of the `count` layers that the layer holds, and their alpha; nil for one that is
+  /// zero, as `init(joining:)` leaves an absent one.
+  ///
+  /// What `init(joining:)` joined comes apart again. Any other adapter of the joint layer is
+  /// shared: each part keeps the whole `down`, and its own rows of `up`.
+  func divided(into count: Int) -> (parts: [Part?], alpha: Double) {
+    let rows = up.chunked(count, dim: 0)
+    let rank = down.shape[0] / count
+    guard rank * count == down.shape[0], isDiagonal(rows, rank) else {
+      return (rows.map { (down, $0) }, alpha)
+    }
+    let parts = rows.enumerated().map { index, row -> Part? in
+      let part = (
+        down: down.narrowed(dim: 0, start: index * rank, length: rank),
+        up: row.narrowed(dim: 1, start: index * rank, length: rank)
+      )
+      return isZero(part.down) ? nil : part
+    }
+    return (parts, alpha / Double(count))
+  }
+
+  /// Whether every block off the diagonal is zero.
+  private func isDiagonal(_ rows: [Tensor], _ rank: Int) -> Bool {
+    rows.indices.allSatisfy { row in
+      rows.indices.allSatisfy { column in
+        column == row
+          || isZero(rows[row].narrowed(dim: 1, start: column * rank, length: rank))
+      }
+    }
+  }
+
+  private func isZero(_ tensor: Tensor) -> Bool {
+    tensor.isEqual(to: 0).all().item() == 1
+  }
+
+  /// The same for the layer whose two halves of outputs have changed places.
+  func swappingHalves() -> KohyaAdapter {
+    KohyaAdapter(
+      down: down, up: Tensor.cat(up.chunked(2, dim: 0).reversed(), dim: 0), alpha: alpha)
+  }
+}

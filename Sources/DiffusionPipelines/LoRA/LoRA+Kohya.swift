@@ -1,0 +1,119 @@
+import Torch
+import TorchNN
+
+// kohya's layout. Diffusers does not read it for Stable Diffusion 3; ComfyUI and sd-scripts do.
+
+extension LoRA {
+  private static let kohyaDown = ".lora_down.weight"
+  private static let kohyaUp = ".lora_up.weight"
+  private static let kohyaAlpha = ".alpha"
+
+  /// Reads kohya's layout; a layer without an alpha has that of its rank.
+  init(kohya file: SafetensorsFile) throws(PipelineError) {
+    var tensors: [String: Tensor] = [:]
+    var first: (name: String, alpha: Double)?
+    for name in try Self.kohyaNames(file) {
+      guard let paths = KohyaLayers.paths(of: name) else {
+        throw .unknownKey(path: file.path, key: KohyaLayers.prefix + name + Self.kohyaDown)
+      }
+      let (parts, alpha) = try Self.adapter(name, of: file, parts: paths.count)
+      for (path, part) in zip(paths, parts) {
+        tensors[path + Self.downSuffix] = part?.down
+        tensors[path + Self.upSuffix] = part?.up
+      }
+      if let first, abs(first.alpha - alpha) > 1e-6 * first.alpha {
+        throw .unsupported(
+          path: file.path, key: KohyaLayers.prefix + name + Self.kohyaAlpha,
+          reason: "gives alpha \(alpha) where '\(first.name)' has \(first.alpha); only one alpha "
+            + "for all layers is supported")
+      }
+      first = first ?? (name, alpha)
+    }
+    let rank = try Self.checkedRank(tensors, path: file.path)
+    self.init(
+      tensors,
+      plan: AdapterPlan(
+        rank: rank, alpha: first?.alpha ?? Double(rank), targets: Self.paths(tensors)),
+      record: LoRARecord(header: file.metadata), origin: file.path)
+  }
+
+  /// The names of the file's layers, without the prefix.
+  private static func kohyaNames(_ file: SafetensorsFile) throws(PipelineError) -> [String] {
+    let suffixes = [kohyaDown, kohyaUp, kohyaAlpha]
+    var names: Set<String> = []
+    for key in file.keys {
+      guard key.hasPrefix(KohyaLayers.prefix), let suffix = suffixes.first(where: key.hasSuffix)
+      else { throw .unknownKey(path: file.path, key: key) }
+      names.insert(String(key.dropFirst(KohyaLayers.prefix.count).dropLast(suffix.count)))
+    }
+    return names.sorted()
+  }
+
+  /// One layer's adapter as those of diffusers' layers, and their alpha.
+  private static func adapter(
+    _ name: String, of file: SafetensorsFile, parts count: Int
+  ) throws(PipelineError) -> (parts: [KohyaAdapter.Part?], alpha: Double) {
+    func tensor(_ suffix: String) throws(PipelineError) -> Tensor {
+      try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
+        try file.tensor(KohyaLayers.prefix + name + suffix)
+      }
+    }
+    let (down, up) = (try tensor(kohyaDown), try tensor(kohyaUp))
+    guard down.rank == 2, up.rank == 2, down.shape[0] == up.shape[1],
+      down.shape[0] > 0, up.shape[0].isMultiple(of: count)
+    else {
+      throw .inconsistent(
+        path: file.path,
+        reason: "'\(name)': \(down.shape) and \(up.shape) are no adapter of a linear layer")
+    }
+    let hasAlpha = file.keys.contains(KohyaLayers.prefix + name + kohyaAlpha)
+    let alpha = hasAlpha ? try tensor(kohyaAlpha) : nil
+    guard alpha.map({ $0.count == 1 && $0.item() > 0 }) ?? true else {
+      throw .unsupported(
+        path: file.path, key: KohyaLayers.prefix + name + kohyaAlpha,
+        reason: "is not one positive number")
+    }
+    let adapter = KohyaAdapter(
+      down: down, up: up, alpha: alpha?.item() ?? Double(down.shape[0]))
+    if count > 1 { return adapter.divided(into: count) }
+    let swaps = KohyaLayers.swapsHalves(name, outputs: up.shape[0], inputs: down.shape[1])
+    return ([(down, swaps ? adapter.swappingHalves().up : up)], adapter.alpha)
+  }
+
+  /// The tensors of kohya's layout, in float32.
+  ///
+  /// - Throws: `PipelineError.unsupported` for a layer that the original does not have.
+  func kohyaTensors() throws(PipelineError) -> [(String, Tensor)] {
+    var layers: [String: [KohyaAdapter.Part?]] = [:]
+    for path in paths {
+      guard let (name, part, count) = KohyaLayers.place(of: path) else {
+        throw .unsupported(path: origin, key: path, reason: "has no name in kohya's layout")
+      }
+      let (down, up) = pair(path)
+      layers[name, default: Array(repeating: nil, count: count)][part] = (
+        down.to(.float32), up.to(.float32)
+      )
+    }
+    var tensors: [(String, Tensor)] = []
+    for (name, parts) in layers.sorted(by: { $0.key < $1.key }) {
+      let adapter = Self.kohyaAdapter(name, parts, alpha: plan.alpha)
+      let key = KohyaLayers.prefix + name
+      tensors.append((key + Self.kohyaDown, adapter.down))
+      tensors.append((key + Self.kohyaUp, adapter.up))
+      tensors.append((key + Self.kohyaAlpha, Tensor.full([], adapter.alpha)))
+    }
+    return tensors
+  }
+
+  private static func kohyaAdapter(
+    _ name: String, _ parts: [KohyaAdapter.Part?], alpha: Double
+  ) -> KohyaAdapter {
+    guard parts.count == 1, let part = parts[0] else {
+      return KohyaAdapter(joining: parts, alpha: alpha)
+    }
+    let adapter = KohyaAdapter(down: part.down, up: part.up, alpha: alpha)
+    let swaps = KohyaLayers.swapsHalves(
+      name, outputs: part.up.shape[0], inputs: part.down.shape[1])
+    return swaps ? adapter.swappingHalves() : adapter
+  }
+}

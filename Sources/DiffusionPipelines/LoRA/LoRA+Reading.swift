@@ -1,0 +1,151 @@
+import Foundation
+import Torch
+import TorchNN
+
+extension LoRA {
+  /// Reads adapters of any layout.
+  ///
+  /// - Parameter path: a `.safetensors` file of diffusers or kohya, or a folder that holds
+  ///   `adapter_config.json` (PEFT) or `pytorch_lora_weights.safetensors` (diffusers).
+  /// - Throws: `PipelineError` for a missing or damaged file, a key that is no adapter of a
+  ///   transformer, layers that differ in rank or alpha, and settings that cannot be followed.
+  public init(path: String) throws(PipelineError) {
+    let weights = try Self.weightsFile(path)
+    let file = try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
+      try SafetensorsFile(path: weights)
+    }
+    for key in file.keys {
+      guard let reason = Self.reasonToRefuse(key) else { continue }
+      throw .unsupported(path: weights, key: key, reason: reason)
+    }
+    if file.keys.contains(where: { $0.hasPrefix(KohyaLayers.prefix) }) {
+      try self.init(kohya: file)
+    } else {
+      try self.init(file)
+    }
+  }
+
+  /// PEFT's file in a folder, and diffusers'.
+  static let peftFile = "adapter_model.safetensors"
+  static let diffusersFile = "pytorch_lora_weights.safetensors"
+  /// What stands before a layer's path in the keys of either.
+  static let peftPrefix = "base_model.model."
+  static let diffusersPrefix = "transformer."
+
+  /// The file with the tensors.
+  private static func weightsFile(_ path: String) throws(PipelineError) -> String {
+    let files = FileManager.default
+    var isFolder: ObjCBool = false
+    guard files.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+      return path
+    }
+    let choices = [(LoRAConfiguration.fileName, peftFile), (diffusersFile, diffusersFile)]
+    for (mark, weights) in choices where files.fileExists(atPath: "\(path)/\(mark)") {
+      return "\(path)/\(weights)"
+    }
+    throw .unreadable(
+      path: path,
+      reason: "it holds neither \(LoRAConfiguration.fileName) nor \(diffusersFile); name a folder "
+        + "that does, or a .safetensors file")
+  }
+
+  /// Why a key that belongs to no plain adapter of a transformer cannot be followed; nil for
+  /// others.
+  private static func reasonToRefuse(_ key: String) -> String? {
+    if key.hasPrefix("text_encoder") || key.hasPrefix("lora_te") {
+      return "adapts a text encoder, which is not supported; save the transformer's layers alone"
+    }
+    if key.contains("lora_magnitude_vector") || key.hasSuffix(".dora_scale") {
+      return "belongs to DoRA, which is not supported; train or save a plain LoRA"
+    }
+    if key.contains(".hada_") || key.contains(".lokr_") {
+      return "belongs to LyCORIS, which is not supported; train or save a plain LoRA"
+    }
+    return nil
+  }
+
+  /// PEFT's and diffusers' layout, told apart by the keys.
+  private init(_ file: SafetensorsFile) throws(PipelineError) {
+    let isPEFT = file.keys.contains { $0.hasPrefix(Self.peftPrefix) }
+    let prefix = isPEFT ? Self.peftPrefix : Self.diffusersPrefix
+    var tensors: [String: Tensor] = [:]
+    for key in file.keys {
+      let suffixes = [Self.downSuffix, Self.upSuffix]
+      guard key.hasPrefix(prefix), suffixes.contains(where: key.hasSuffix) else {
+        throw .unknownKey(path: file.path, key: key)
+      }
+      tensors[String(key.dropFirst(prefix.count))] = try wrapping(PipelineError.weights) {
+        () throws(SafetensorsError) in try file.tensor(key)
+      }
+    }
+    let rank = try Self.checkedRank(tensors, path: file.path)
+    let settings = try Self.settings(file, isPEFT: isPEFT, prefix: prefix)
+    if let settings, settings.rank != rank {
+      throw .inconsistent(
+        path: file.path,
+        reason: "the settings say rank \(settings.rank), the adapters have \(rank)")
+    }
+    var record = LoRARecord(header: file.metadata)
+    record.baseModel = record.baseModel ?? settings?.baseModel
+    // Without settings diffusers takes B A as it is.
+    self.init(
+      tensors,
+      plan: AdapterPlan(
+        rank: rank, alpha: settings?.alpha ?? Double(rank),
+        targets: settings?.targets ?? Self.paths(tensors)),
+      record: record, origin: file.path)
+  }
+
+  /// What the layout says of rank and alpha: PEFT in a file beside the weights, diffusers in the
+  /// header or not at all.
+  private static func settings(
+    _ file: SafetensorsFile, isPEFT: Bool, prefix: String
+  ) throws(PipelineError) -> LoRAConfiguration? {
+    guard isPEFT else {
+      return try LoRAConfiguration(header: file.metadata, prefix: prefix, path: file.path)
+    }
+    let folder = URL(fileURLWithPath: file.path).deletingLastPathComponent().path
+    return try LoRAConfiguration(path: "\(folder)/\(LoRAConfiguration.fileName)")
+  }
+
+  static func paths(_ tensors: [String: Tensor]) -> [String] {
+    tensors.keys.filter { $0.hasSuffix(downSuffix) }
+      .map { String($0.dropLast(downSuffix.count)) }.sorted()
+  }
+
+  /// Makes sure that every layer has both matrices, of one inner width; returns it.
+  static func checkedRank(
+    _ tensors: [String: Tensor], path: String
+  ) throws(PipelineError) -> Int {
+    for key in tensors.keys.sorted() where key.hasSuffix(upSuffix) {
+      let partner = key.dropLast(upSuffix.count) + downSuffix
+      guard tensors[String(partner)] == nil else { continue }
+      throw .weights(.missingKey(path: path, key: String(partner)))
+    }
+    let layers = paths(tensors)
+    var first: (layer: String, rank: Int)?
+    for layer in layers {
+      guard let down = tensors[layer + downSuffix], let up = tensors[layer + upSuffix] else {
+        throw .weights(.missingKey(path: path, key: layer + upSuffix))
+      }
+      guard down.rank == 2, up.rank == 2, down.shape[0] == up.shape[1], down.shape[0] > 0 else {
+        throw .inconsistent(
+          path: path,
+          reason: "'\(layer)': \(down.shape) and \(up.shape) are no adapter of a linear layer, "
+            + "[rank, in] and [out, rank]")
+      }
+      let rank = down.shape[0]
+      if let first, first.rank != rank {
+        throw .unsupported(
+          path: path, key: layer,
+          reason: "has rank \(rank) where '\(first.layer)' has \(first.rank); only one rank for "
+            + "all layers is supported")
+      }
+      first = first ?? (layer, rank)
+    }
+    guard let first else {
+      throw .inconsistent(path: path, reason: "it holds no adapter of a transformer")
+    }
+    return first.rank
+  }
+}

@@ -1,0 +1,72 @@
+public import Torch
+public import TorchNN
+
+/// Low-rank adapters of one transformer, as files hold them.
+///
+/// Three layouts are read and written: PEFT's folder, diffusers' file and kohya's file; see
+/// `docs/lora.md`.
+///
+///     let lora = try LoRA(path: "pytorch_lora_weights.safetensors")
+///     let pipeline = try StableDiffusion3Pipeline(
+///       folder: folder, transformer: try lora.learningSetup(model: folder))
+public struct LoRA {
+  /// How adapters lie on disk.
+  public enum Format: String, CaseIterable, Sendable {
+    /// A folder: `adapter_config.json`, and `adapter_model.safetensors` with keys
+    /// `base_model.model.<path>.lora_A.weight`.
+    case peft
+    /// One file with keys `transformer.<path>.lora_A.weight`; rank and alpha in its header.
+    case diffusers
+    /// One file with the original model's layers, `lora_unet_<layer>.lora_down.weight`, and one
+    /// alpha per layer.
+    case kohya
+  }
+
+  /// Rank, alpha, and which layers are adapted.
+  public let plan: AdapterPlan
+  /// `<path>.lora_A.weight` `[rank, in]` and `<path>.lora_B.weight` `[out, rank]` per layer.
+  public let tensors: [String: Tensor]
+  /// What is known of how they were made.
+  public var record: LoRARecord
+  /// The file or folder they came from, for errors.
+  public let origin: String
+
+  /// Adapters in memory.
+  ///
+  /// - Parameter tensors: both tensors of every layer, named as a `ParameterStore` names them.
+  public init(
+    _ tensors: [String: Tensor], plan: AdapterPlan, record: LoRARecord, origin: String
+  ) {
+    self.tensors = tensors
+    self.plan = plan
+    self.record = record
+    self.origin = origin
+  }
+
+  /// The adapters that a network learns; the tensors stay the network's.
+  public init(_ store: ParameterStore, record: LoRARecord) {
+    guard let plan = store.adapterPlan else {
+      preconditionFailure("the network has no adapters")
+    }
+    let tensors = store.adapters.map { ($0.name, $0.tensor.detached()) }
+    self.init(
+      Dictionary(uniqueKeysWithValues: tensors), plan: plan, record: record, origin: "adapters")
+  }
+
+  /// The adapted layers, sorted.
+  public var paths: [String] {
+    tensors.keys.filter { $0.hasSuffix(Self.downSuffix) }
+      .map { String($0.dropLast(Self.downSuffix.count)) }.sorted()
+  }
+
+  /// A `[rank, in]` and B `[out, rank]` of one of `paths`.
+  func pair(_ path: String) -> (down: Tensor, up: Tensor) {
+    guard let down = tensors[path + Self.downSuffix], let up = tensors[path + Self.upSuffix] else {
+      preconditionFailure("no adapter at '\(path)'")
+    }
+    return (down, up)
+  }
+
+  static let downSuffix = ".lora_A.weight"
+  static let upSuffix = ".lora_B.weight"
+}

@@ -1,0 +1,80 @@
+/// How adapters were made, kept in the header of their file; nil or empty where it is not known.
+public struct LoRARecord: Equatable, Sendable {
+  /// The model they belong to, such as `stabilityai/stable-diffusion-3.5-medium`.
+  public var baseModel: String?
+  /// The recipe's name.
+  public var recipe: String?
+  /// Epochs trained.
+  public var epoch: Int?
+  /// Optimizer updates made.
+  public var updates: Int?
+  /// What was rewarded.
+  public var rewards: [String]
+  /// The program and its version.
+  public var software: String?
+
+  public init(
+    baseModel: String? = nil, recipe: String? = nil, epoch: Int? = nil, updates: Int? = nil,
+    rewards: [String] = [], software: String? = nil
+  ) {
+    self.baseModel = baseModel
+    self.recipe = recipe
+    self.epoch = epoch
+    self.updates = updates
+    self.rewards = rewards
+    self.software = software
+  }
+
+  /// The name of the model in `folder`: the repository's for a folder of the Hugging Face cache
+  /// (`models--stabilityai--stable-diffusion-3.5-medium/snapshots/…`), else the folder's own.
+  public static func modelName(folder: String) -> String {
+    let parts = folder.split(separator: "/")
+    let cachePrefix = "models--"
+    if let repository = parts.last(where: { $0.hasPrefix(cachePrefix) }) {
+      let name = repository.dropFirst(cachePrefix.count)
+      return String(name.replacing("--", with: "/", maxReplacements: 1))
+    }
+    return parts.last.map(String.init) ?? folder
+  }
+}
+
+// MARK: - The header of a safetensors file
+
+extension LoRARecord {
+  private enum Key {
+    static let baseModel = "tempflow.base_model"
+    static let recipe = "tempflow.recipe"
+    static let epoch = "tempflow.epoch"
+    static let updates = "tempflow.updates"
+    static let rewards = "tempflow.rewards"
+    static let software = "tempflow.software"
+  }
+
+  /// What other programs write about the model: kohya's sd-scripts, and the model specification.
+  private static let foreignModelKeys = [
+    "ss_sd_model_name", "ss_base_model_version", "modelspec.architecture",
+  ]
+
+  /// Reads what a header says; entries that are absent stay unknown.
+  package init(header: [String: String]) {
+    let foreign = Self.foreignModelKeys.lazy.compactMap { header[$0] }.first
+    self.init(
+      baseModel: header[Key.baseModel] ?? foreign, recipe: header[Key.recipe],
+      epoch: header[Key.epoch].flatMap { Int($0) },
+      updates: header[Key.updates].flatMap { Int($0) },
+      rewards: header[Key.rewards]?.split(separator: ",").map(String.init) ?? [],
+      software: header[Key.software])
+  }
+
+  /// What is known, as entries of a header.
+  package var header: [String: String] {
+    var header: [String: String] = [:]
+    header[Key.baseModel] = baseModel
+    header[Key.recipe] = recipe
+    header[Key.epoch] = epoch.map(String.init)
+    header[Key.updates] = updates.map(String.init)
+    header[Key.rewards] = rewards.isEmpty ? nil : rewards.joined(separator: ",")
+    header[Key.software] = software
+    return header
+  }
+}

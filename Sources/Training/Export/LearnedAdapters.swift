@@ -1,0 +1,61 @@
+package import DiffusionPipelines
+internal import Foundation
+internal import Runs
+internal import Torch
+internal import TorchNN
+
+/// Adapters to be exported: those of a run, or those of a LoRA file.
+package struct LearnedAdapters {
+  package let lora: LoRA
+  /// The model folder that the run's recipe names; nil for a LoRA file.
+  package let model: String?
+
+  /// Reads adapters.
+  ///
+  /// - Parameters:
+  ///   - path: a run directory, or anything that `LoRA` reads.
+  ///   - checkpoint: of a run, the epoch whose averaged weights are wanted; nil takes the result.
+  /// - Throws: `RecipeError`, `RunError`, `PipelineError` or `TrainingError.state`.
+  package init(_ path: String, checkpoint: Int? = nil) throws {
+    guard FileManager.default.fileExists(atPath: "\(path)/recipe.yaml") else {
+      if checkpoint != nil {
+        throw TrainingError.state(
+          path: path, reason: "it is no run directory, so it has no checkpoints")
+      }
+      lora = try LoRA(path: path)
+      model = nil
+      return
+    }
+    let recipe = try TrainingRecipe.read(path: "\(path)/recipe.yaml").settings
+    model = recipe.model
+    guard case .lora(let plan) = recipe.learning else {
+      throw TrainingError.state(
+        path: path,
+        reason: "the run trained every weight, so it has no adapters; its result is \(path)/model")
+    }
+    if let checkpoint {
+      lora = try Self.average(of: checkpoint, in: path, plan: plan)
+    } else if FileManager.default.fileExists(atPath: "\(path)/adapters/adapter_config.json") {
+      lora = try LoRA(path: "\(path)/adapters")
+    } else {
+      throw TrainingError.state(
+        path: path,
+        reason: "the run has not ended, so it has no result yet; name one of its checkpoints")
+    }
+  }
+
+  /// The averaged weights of a checkpoint.
+  private static func average(
+    of number: Int, in run: String, plan: AdapterPlan
+  ) throws -> LoRA {
+    let checkpoint = try CheckpointStore.read(number, in: "\(run)/checkpoints")
+    let file = try SafetensorsFile(path: "\(checkpoint.path)/\(CheckpointFile.average)")
+    let prefix = "average."
+    var tensors: [String: Tensor] = [:]
+    for key in file.keys where key.hasPrefix(prefix) {
+      tensors[String(key.dropFirst(prefix.count))] = try file.tensor(key)
+    }
+    return LoRA(
+      tensors, plan: plan, record: LoRARecord(header: file.metadata), origin: checkpoint.path)
+  }
+}

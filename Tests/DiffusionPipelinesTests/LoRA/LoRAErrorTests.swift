@@ -1,0 +1,121 @@
+import DiffusionPipelines
+import Foundation
+import TestSupport
+import Testing
+import Torch
+import TorchNN
+
+@Suite struct LoRAErrorTests {
+  private let layer = "transformer.transformer_blocks.0.attn.to_q"
+  private let other = "transformer.transformer_blocks.1.attn.to_q"
+
+  /// Adapters of a layer, as diffusers names them.
+  private func adapter(_ layer: String, rank: Int = 2, width: Int = 16) -> [(String, Tensor)] {
+    [
+      ("\(layer).lora_A.weight", Tensor.ones([rank, width])),
+      ("\(layer).lora_B.weight", Tensor.ones([width, rank])),
+    ]
+  }
+
+  /// What reading a file with these tensors, and applying it to the fixture's model, ends with.
+  private func failure(
+    _ tensors: [(String, Tensor)], metadata: [String: String] = [:]
+  ) throws -> String {
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/lora.safetensors"
+      try Safetensors.write(tensors, metadata: metadata, to: path)
+      let error = #expect(throws: PipelineError.self) {
+        _ = try LoRA(path: path).learningSetup(model: LoRACase.model)
+      }
+      let text = error.map { "\($0)" } ?? ""
+      #expect(text.contains(path))
+      return text
+    }
+  }
+
+  @Test func `adapters of another model: the first layer, both shapes, and whose they are`() throws
+  {
+    let wide = try failure(
+      adapter(layer, width: 1536),
+      metadata: ["tempflow.base_model": "stabilityai/stable-diffusion-3.5-medium"])
+    for part in [
+      "another model", "'transformer_blocks.0.attn.to_q'", "[1536, 1536]", "[16, 16]",
+      "stabilityai/stable-diffusion-3.5-medium",
+    ] {
+      #expect(wide.contains(part), "\(wide)")
+    }
+    let flux = try failure(adapter("transformer.single_transformer_blocks.0.proj_mlp"))
+    #expect(flux.contains("'single_transformer_blocks.0.proj_mlp'"))
+    #expect(flux.contains("the model has no such layer"))
+  }
+
+  @Test func `an unknown key is named`() throws {
+    #expect(
+      try failure(adapter(layer) + [("transformer.norm.weight", Tensor.ones([1]))])
+        .contains("'transformer.norm.weight'"))
+    #expect(try failure(adapter("unet.down_blocks.0.to_q")).contains("'unet.down_blocks.0.to_q."))
+    let kohya = [
+      ("lora_unet_input_blocks_0.lora_down.weight", Tensor.ones([2, 4])),
+      ("lora_unet_input_blocks_0.lora_up.weight", Tensor.ones([4, 2])),
+    ]
+    #expect(try failure(kohya).contains("'lora_unet_input_blocks_0.lora_down.weight'"))
+  }
+
+  @Test(arguments: [
+    "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_A.weight",
+    "text_encoder_2.text_model.encoder.layers.0.mlp.fc1.lora_A.weight",
+    "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight",
+  ])
+  func `a text encoder's adapters are said to be unsupported`(key: String) throws {
+    let text = try failure(adapter(layer) + [(key, Tensor.ones([2, 4]))])
+    #expect(text.contains(key) && text.contains("text encoder, which is not supported"))
+  }
+
+  @Test(arguments: ["transformer.x.lora_magnitude_vector.weight", "lora_unet_x.dora_scale"])
+  func `DoRA is said to be unsupported`(key: String) throws {
+    #expect(try failure(adapter(layer) + [(key, Tensor.ones([4]))]).contains("DoRA"))
+  }
+
+  @Test func `layers that differ in rank or alpha are named`() throws {
+    let ranks = try failure(adapter(layer) + adapter(other, rank: 4))
+    #expect(ranks.contains("'transformer_blocks.1.attn.to_q': has rank 4 where"))
+    let names = [
+      "lora_unet_joint_blocks_0_x_block_mlp_fc1", "lora_unet_joint_blocks_0_x_block_mlp_fc2",
+    ]
+    let tensors = names.enumerated().flatMap { index, name in
+      [
+        ("\(name).lora_down.weight", Tensor.ones([2, 4])),
+        ("\(name).lora_up.weight", Tensor.ones([4, 2])),
+        ("\(name).alpha", Tensor.full([], Double(index + 1))),
+      ]
+    }
+    let alphas = try failure(tensors)
+    #expect(alphas.contains("gives alpha 2.0 where 'joint_blocks_0_x_block_mlp_fc1' has 1.0"))
+  }
+
+  @Test func `half an adapter, and one that is no matrix, are named`() throws {
+    let half = try failure(adapter(layer) + [adapter(other)[0]])
+    #expect(half.contains("transformer_blocks.1.attn.to_q.lora_B.weight"))
+    let convolution = [
+      ("\(layer).lora_A.weight", Tensor.ones([2, 16, 1, 1])),
+      ("\(layer).lora_B.weight", Tensor.ones([16, 2, 1, 1])),
+    ]
+    #expect(try failure(convolution).contains("no adapter of a linear layer"))
+  }
+
+  @Test func `a file that was cut off is refused`() throws {
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/cut.safetensors"
+      let whole = try Data(
+        contentsOf: URL(fileURLWithPath: fixture("lora/diffusers.safetensors")))
+      for count in [4, 100, whole.count - 1] {
+        try whole.prefix(count).write(to: URL(fileURLWithPath: path))
+        let error = #expect(throws: PipelineError.self) { try LoRA(path: path) }
+        guard case .weights = error else {
+          Issue.record("unexpected \(String(describing: error))")
+          return
+        }
+      }
+    }
+  }
+}

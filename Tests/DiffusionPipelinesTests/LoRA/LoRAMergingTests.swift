@@ -1,0 +1,89 @@
+import DiffusionPipelines
+import Foundation
+import TestSupport
+import Testing
+import Torch
+import TorchNN
+
+@Suite struct LoRAMergingTests {
+  private let model = fixture("pipeline/model")
+  private let weights = "transformer/diffusion_pytorch_model.safetensors"
+
+  @Test func `a merged model samples what the model with adapters samples`() throws {
+    let lora = try LoRA(path: fixture("pipeline/lora"))
+    let adapted = try StableDiffusion3Pipeline(
+      folder: model, transformer: try lora.learningSetup(model: model))
+    try withTemporaryFolder { folder in
+      try lora.merge(model: model, to: "\(folder)/merged")
+      let merged = try StableDiffusion3Pipeline(folder: "\(folder)/merged")
+      let noise = Tensor.randn(merged.latentShape(count: 1), generator: Generator(seed: 4))
+      let samples = [merged, adapted].map {
+        $0.sample(from: noise, prompts: ["a red circle"], guidance: 3, stepCount: 5)
+      }
+      #expect(relativeError(samples[0], samples[1]) < 1e-4)
+      let names = try FileManager.default.subpathsOfDirectory(atPath: "\(folder)/merged")
+      let originals = try FileManager.default.subpathsOfDirectory(atPath: model)
+      #expect(names.sorted() == originals.sorted())
+    }
+  }
+
+  @Test func `shards in bfloat16 merge into one file in bfloat16, computed in float32`() throws {
+    let lora = try LoRA(path: fixture("pipeline/lora"))
+    try withTemporaryFolder { folder in
+      let copy = "\(folder)/model"
+      try FileManager.default.copyItem(atPath: model, toPath: copy)
+      let tensors = try shard("\(copy)/transformer")
+      try lora.merge(model: copy, to: "\(folder)/merged")
+      let merged = try Checkpoint(path: "\(folder)/merged/\(weights)").tensors
+      #expect(merged.keys.sorted() == tensors.keys.sorted())
+      #expect(merged.values.allSatisfy { $0.dtype == .bfloat16 })
+      let path = "transformer_blocks.0.attn.to_q"
+      let (down, up) = (
+        lora.tensors["\(path).lora_A.weight"], lora.tensors["\(path).lora_B.weight"]
+      )
+      let update = try #require(up).matmul(try #require(down)) * lora.plan.scale
+      let expected = (try #require(tensors["\(path).weight"]).to(.float32) + update).to(.bfloat16)
+      let found = try #require(merged["\(path).weight"])
+      // The order of two additions may move the last bit of a rounding.
+      #expect(relativeError(found.to(.float32), expected.to(.float32)) < 1e-3)
+      #expect(
+        largestDifference(
+          try #require(merged["proj_out.weight"]), try #require(tensors["proj_out.weight"])) == 0)
+    }
+  }
+
+  @Test func `a merge replaces nothing that it was not told to`() throws {
+    let lora = try LoRA(path: fixture("pipeline/lora"))
+    #expect(throws: PipelineError.exists(path: model)) { try lora.merge(model: model, to: model) }
+    let error = #expect(throws: PipelineError.self) {
+      try lora.merge(model: model, to: model, replacing: true)
+    }
+    #expect(error.map { "\($0)".contains("the model itself") } == true)
+    try withTemporaryFolder { folder in
+      let target = "\(folder)/merged"
+      let foreign = try LoRA(path: fixture("lora/bare.safetensors"))
+      #expect(throws: PipelineError.self) { try foreign.merge(model: model, to: target) }
+      let left = try FileManager.default.contentsOfDirectory(atPath: folder)
+      #expect(left.isEmpty)
+    }
+  }
+
+  /// Replaces a component's weights by two shards in bfloat16 and their index; returns them.
+  private func shard(_ folder: String) throws -> [String: Tensor] {
+    let name = "diffusion_pytorch_model"
+    let file = "\(folder)/\(name).safetensors"
+    let tensors = try Checkpoint(path: file).tensors.mapValues { $0.to(.bfloat16).clone() }
+    try FileManager.default.removeItem(atPath: file)
+    let keys = tensors.keys.sorted()
+    var map: [String: String] = [:]
+    for (index, part) in [keys.prefix(10), keys.dropFirst(10)].enumerated() {
+      let shard = "\(name)-0000\(index + 1)-of-00002.safetensors"
+      try Safetensors.write(part.map { ($0, tensors[$0]!) }, to: "\(folder)/\(shard)")
+      for key in part { map[key] = shard }
+    }
+    let index: [String: Any] = ["metadata": ["total_size": 1], "weight_map": map]
+    try JSONSerialization.data(withJSONObject: index)
+      .write(to: URL(fileURLWithPath: "\(file).index.json"))
+    return tensors
+  }
+}

@@ -1,0 +1,98 @@
+import DiffusionPipelines
+import Foundation
+import TestSupport
+import Testing
+import Torch
+import TorchNN
+
+@Suite struct LoRAWritingTests {
+  private let record = LoRARecord(
+    baseModel: "org/model", recipe: "shapes", epoch: 12, updates: 48, rewards: ["shapes", "ocr"],
+    software: "TempFlow 1")
+
+  @Test(arguments: LoRA.Format.allCases)
+  func `what is written reads back: velocity, rank, alpha, layers and record`(
+    format: LoRA.Format
+  ) throws {
+    let given = try LoRACase()
+    var lora = try LoRA(path: fixture("lora/diffusers.safetensors"))
+    lora.record = record
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/below/lora.safetensors"
+      try lora.write(format, to: path)
+      let read = try LoRA(path: path)
+      #expect(read.plan.rank == lora.plan.rank)
+      #expect(read.plan.alpha == lora.plan.alpha)
+      #expect(read.paths == lora.paths)
+      #expect(read.record == record)
+      #expect(relativeError(try given.velocity(read), try given["velocity.diffusers"]) < 1e-5)
+    }
+  }
+
+  @Test(arguments: LoRA.Format.allCases)
+  func `layers of every kind survive every layout`(format: LoRA.Format) throws {
+    let given = try LoRACase()
+    let lora = try LoRA(path: fixture("lora/kohya.safetensors"))
+    try withTemporaryFolder { folder in
+      try lora.write(format, to: "\(folder)/lora.safetensors")
+      let read = try LoRA(path: "\(folder)/lora.safetensors")
+      #expect(read.paths == lora.paths)
+      #expect(read.plan.rank == 3)
+      #expect(relativeError(try given.velocity(read), try given["velocity.kohya"]) < 1e-5)
+    }
+  }
+
+  @Test func `PEFT's folder holds the tensors unchanged, and diffusers' settings in the header`()
+    throws
+  {
+    let source = fixture("pipeline/lora")
+    try withTemporaryFolder { folder in
+      let target = "\(folder)/peft"
+      try LoRA(path: source).write(.peft, to: target)
+      let file = try Checkpoint(path: "\(target)/adapter_model.safetensors")
+      let header = try #require(file.metadata["lora_adapter_metadata"])
+      #expect(header.contains("\"base_model.model.lora_alpha\" : 6"))
+      let original = try Checkpoint(path: "\(source)/adapter_model.safetensors").tensors
+      #expect(file.tensors.keys.sorted() == original.keys.sorted())
+      for (key, tensor) in file.tensors {
+        #expect(largestDifference(tensor, try #require(original[key])) == 0, "\(key)")
+      }
+      let plan = try LoRA(path: target).plan
+      #expect(Set(plan.targets) == ["attn.to_q", "attn.to_out.0", "attn.add_v_proj", "ff.net.2"])
+    }
+  }
+
+  @Test func `kohya's file joins queries, keys and values, and keeps the scale`() throws {
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/kohya.safetensors"
+      try LoRA(path: fixture("lora/diffusers.safetensors")).write(.kohya, to: path)
+      let tensors = try Checkpoint(path: path).tensors
+      let layer = "lora_unet_joint_blocks_0_x_block_attn_qkv"
+      #expect(tensors["\(layer).lora_down.weight"]?.shape == [6, 16])
+      #expect(tensors["\(layer).lora_up.weight"]?.shape == [48, 6])
+      #expect(tensors["\(layer).alpha"]?.item() == 18)
+      #expect(tensors["lora_unet_joint_blocks_1_x_block_mlp_fc1.alpha"]?.item() == 6)
+    }
+  }
+
+  @Test func `what is there stays unless it may be replaced`() throws {
+    let lora = try LoRA(path: fixture("lora/bare.safetensors"))
+    try withTemporaryFolder { folder in
+      for format in LoRA.Format.allCases {
+        let path = "\(folder)/\(format)"
+        try lora.write(format, to: path)
+        #expect(throws: PipelineError.exists(path: path)) { try lora.write(format, to: path) }
+        try lora.write(format, to: path, replacing: true)
+      }
+      let left = try FileManager.default.contentsOfDirectory(atPath: folder)
+      #expect(left.sorted() == ["diffusers", "kohya", "peft"])
+    }
+  }
+
+  @Test func `a model is named by its repository, or by its folder`() {
+    let cached = "/cache/hub/models--stabilityai--stable-diffusion-3.5-medium/snapshots/b940f"
+    #expect(
+      LoRARecord.modelName(folder: cached) == "stabilityai/stable-diffusion-3.5-medium")
+    #expect(LoRARecord.modelName(folder: "/home/me/Models/shapes/") == "shapes")
+  }
+}

@@ -1,0 +1,224 @@
+"""Checks in Python that other programs make of our LoRA files what tempflow makes of them.
+
+    python Tools/check_lora.py --model Models/shapes --lora runs/demo/adapters
+
+Exports the adapters with `tempflow export` in every layout and merged, has `tempflow sample` and
+diffusers sample from the same noise, and prints how far the final latents are apart:
+
+    peft        PeftModel.from_pretrained on the transformer
+    diffusers   StableDiffusion3Pipeline.load_lora_weights
+    kohya       no loader of diffusers reads it: W + alpha / rank * up @ down in the original
+                checkpoint's layers, which diffusers' own conversion of that checkpoint renames
+    merged      StableDiffusion3Pipeline.from_pretrained
+
+Then the other way round: `tempflow sample` reads what peft and diffusers saved. Ends with 1 if a
+relative error is above 1e-4. Needs torch, diffusers, transformers, peft and safetensors.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusion3Pipeline
+from diffusers.loaders.single_file_utils import convert_sd3_transformer_checkpoint_to_diffusers
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+
+LIMIT = 1e-4
+
+
+def load(folder):
+    """A pipeline in float32; diffusers wants to be told that there is no T5."""
+    index = json.loads((Path(folder) / "model_index.json").read_text())
+    absent = {
+        name: None
+        for name in ("text_encoder_3", "tokenizer_3")
+        if index.get(name, [None])[0] is None
+    }
+    pipeline = StableDiffusion3Pipeline.from_pretrained(
+        folder, torch_dtype=torch.float32, local_files_only=True, **absent
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def original_zeros(config):
+    """The original checkpoint's linear layers, all zero, by key."""
+    width = config.num_attention_heads * config.attention_head_dim
+    shapes = {
+        "x_embedder.proj": (1, 1),
+        "context_embedder": (config.caption_projection_dim, config.joint_attention_dim),
+        "t_embedder.mlp.0": (width, 256),
+        "t_embedder.mlp.2": (width, width),
+        "y_embedder.mlp.0": (width, config.pooled_projection_dim),
+        "y_embedder.mlp.2": (width, width),
+        "final_layer.adaLN_modulation.1": (2 * width, width),
+        "final_layer.linear": (config.patch_size**2 * config.out_channels, width),
+    }
+    for block in range(config.num_layers):
+        is_last, is_dual = block == config.num_layers - 1, block in config.dual_attention_layers
+        for side in ("x_block", "context_block"):
+            name = f"joint_blocks.{block}.{side}"
+            ends = is_last and side == "context_block"
+            height = 2 if ends else 9 if is_dual and side == "x_block" else 6
+            shapes[f"{name}.adaLN_modulation.1"] = (height * width, width)
+            shapes[f"{name}.attn.qkv"] = (3 * width, width)
+            if not ends:
+                shapes[f"{name}.attn.proj"] = (width, width)
+                shapes[f"{name}.mlp.fc1"] = (4 * width, width)
+                shapes[f"{name}.mlp.fc2"] = (width, 4 * width)
+        if is_dual:
+            shapes[f"joint_blocks.{block}.x_block.attn2.qkv"] = (3 * width, width)
+            shapes[f"joint_blocks.{block}.x_block.attn2.proj"] = (width, width)
+    zeros = {f"{name}.weight": torch.zeros(shape) for name, shape in shapes.items()}
+    zeros |= {f"{name}.bias": torch.zeros(shape[0]) for name, shape in shapes.items()}
+    return zeros | {"pos_embed": torch.zeros(1)}
+
+
+def add_kohya(transformer, tensors):
+    """Adds a kohya LoRA to the weights of diffusers' transformer."""
+    original = original_zeros(transformer.config)
+    keys = {key.removesuffix(".weight").replace(".", "_"): key for key in original}
+    layers = {key.split(".")[0] for key in tensors}
+    for layer in layers:
+        down = tensors[f"{layer}.lora_down.weight"].float()
+        up = tensors[f"{layer}.lora_up.weight"].float()
+        scale = tensors[f"{layer}.alpha"].item() / down.shape[0]
+        original[keys[layer.removeprefix("lora_unet_")]] = scale * up @ down
+    updates = convert_sd3_transformer_checkpoint_to_diffusers(original)
+    weights = transformer.state_dict()
+    with torch.no_grad():
+        for key, update in updates.items():
+            if not key.startswith("pos_embed") and update.abs().sum() > 0:
+                weights[key] += update
+    return transformer
+
+
+def by_peft(model, path):
+    pipeline = load(model)
+    pipeline.transformer = PeftModel.from_pretrained(pipeline.transformer, path).base_model.model
+    return pipeline
+
+
+def by_diffusers(model, path):
+    pipeline = load(model)
+    pipeline.load_lora_weights(path)
+    return pipeline
+
+
+def by_conversion(model, path):
+    pipeline = load(model)
+    add_kohya(pipeline.transformer, load_file(path))
+    return pipeline
+
+
+class Check:
+    """The settings of all samples, and the outcome so far."""
+
+    def __init__(self, options, folder):
+        self.options, self.folder, self.worst = options, folder, 0.0
+        config = load(options.model).transformer.config
+        generator = torch.Generator().manual_seed(5)
+        shape = (1, config.in_channels, config.sample_size, config.sample_size)
+        self.latents = torch.randn(shape, generator=generator)
+        save_file({"latents": self.latents}, folder / "noise.safetensors")
+
+    def tempflow(self, *arguments):
+        command = [str(self.options.tempflow), *map(str, arguments)]
+        outcome = subprocess.run(command, capture_output=True, text=True)
+        if outcome.returncode:
+            sys.exit(f"{' '.join(command)}\n{outcome.stderr}")
+
+    def ours(self, lora=None, model=None):
+        """What tempflow samples."""
+        result = self.folder / "ours.safetensors"
+        adapters = ("--lora", lora) if lora else ()
+        self.tempflow(
+            "sample", "--model", model or self.options.model, *adapters,
+            "--prompt", self.options.prompt, "--steps", self.options.steps,
+            "--guidance", self.options.guidance, "--output", self.folder / "images",
+            "--initial-latents", self.folder / "noise.safetensors", "--save-latents", result,
+        )
+        return load_file(result)["latents"]
+
+    def theirs(self, pipeline):
+        """What diffusers samples."""
+        side = self.latents.shape[2] * pipeline.vae_scale_factor
+        with torch.no_grad():
+            return pipeline(
+                prompt=[self.options.prompt], num_inference_steps=self.options.steps,
+                guidance_scale=self.options.guidance, latents=self.latents.clone(),
+                height=side, width=side, output_type="latent",
+            ).images.float()
+
+    def compare(self, name, found, expected):
+        error = ((found - expected).norm() / expected.norm()).item()
+        self.worst = max(self.worst, error)
+        print(f"{name:44} {error:.1e}")
+
+
+def check(options, folder):
+    checking = Check(options, folder)
+    expected = checking.ours(lora=options.lora)
+    effect = (expected - checking.ours()).norm() / expected.norm()
+    print(f"{'what the adapters change':44} {effect:.1e}")
+    ways = {"peft": by_peft, "diffusers": by_diffusers, "kohya": by_conversion}
+    for layout, read in ways.items():
+        path = folder / (layout if layout == "peft" else f"{layout}.safetensors")
+        checking.tempflow("export", options.lora, "--format", layout, "--output", path)
+        pipeline = read(options.model, path)
+        checking.compare(f"{layout}, read in Python", checking.theirs(pipeline), expected)
+        checking.compare(f"{layout}, read by tempflow", checking.ours(lora=path), expected)
+        if layout == "diffusers":
+            adapted = pipeline
+    merged = folder / "merged"
+    checking.tempflow(
+        "export", options.lora, "--merge", "--model", options.model, "--output", merged
+    )
+    checking.compare("merged, read in Python", checking.theirs(load(merged)), expected)
+    checking.compare("merged, read by tempflow", checking.ours(model=merged), expected)
+    for name, path in saved_in_python(adapted, options.model, folder).items():
+        checking.compare(f"{name}, read by tempflow", checking.ours(lora=path), expected)
+    return checking.worst
+
+
+def saved_in_python(adapted, model, folder):
+    """The same adapters as diffusers and peft save them."""
+    transformer = adapted.transformer
+    adapter, config = next(iter(transformer.peft_config.items()))
+    layers = get_peft_model_state_dict(transformer, adapter_name=adapter)
+    StableDiffusion3Pipeline.save_lora_weights(
+        folder / "saved", transformer_lora_layers=layers,
+        transformer_lora_adapter_metadata=config.to_dict(),
+    )
+    loaded = PeftModel.from_pretrained(load(model).transformer, folder / "peft")
+    loaded.save_pretrained(folder / "saved-peft")
+    return {
+        "saved by diffusers": folder / "saved" / "pytorch_lora_weights.safetensors",
+        "saved by peft": folder / "saved-peft",
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--lora", type=Path, required=True)
+    parser.add_argument("--tempflow", type=Path, default=Path(".build/release/tempflow"))
+    parser.add_argument("--prompt", default="a photo of two red circles")
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--guidance", type=float, default=3.0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        worst = check(options, Path(folder))
+    print("passed" if worst <= LIMIT else f"failed: more than {LIMIT} apart")
+    sys.exit(worst > LIMIT)
+
+
+if __name__ == "__main__":
+    main()
