@@ -60,7 +60,7 @@ extension LoRA {
 
 /// All but the transformer; those of T5 may be absent.
 private let copiedComponents =
-  (ModelIndex.components.map(\.name) + ModelIndex.absentComponents).filter { $0 != "transformer" }
+  ["scheduler", "vae"] + ["", "_2", "_3"].flatMap { ["text_encoder\($0)", "tokenizer\($0)"] }
 
 /// Copies a folder's files, those in folders below included; links become what they point to.
 private func copyFolder(_ source: String, to target: String) throws(PipelineError) {
