@@ -5,7 +5,8 @@ import Testing
 import Torch
 import TorchNN
 
-/// The keys and shapes that the Python class of a full-size model has (`Tools/fixtures/manifests.py`).
+/// The keys and shapes that the Python class of a full-size model has; made by
+/// `Tools/fixtures/manifests.py` and `text_encoders.py`.
 struct KeyManifest {
   /// Shape by key, as Python prints it.
   let shapes: [String: String]
@@ -36,14 +37,17 @@ struct KeyManifest {
     }
   }
 
+  /// The configuration of a model of diffusers, as the Python class writes it.
+  static func configuration<Configuration: ModelConfiguration>(
+    _ name: String, _ type: Configuration.Type = Configuration.self
+  ) throws -> Configuration {
+    try Configuration(contentsOf: fixture("manifests/\(name).json"))
+  }
+
   /// Compares with the weights a network declares on the meta device, both ways.
-  ///
-  /// The configuration is read from the file that the Python class wrote.
-  static func check<Configuration: ModelConfiguration>(
-    _ name: String, _ build: (Configuration, ParameterScope) throws -> Void
-  ) throws {
+  static func check(_ name: String, _ build: (ParameterScope) throws -> Void) throws {
     let store = ParameterStore(.meta)
-    try build(Configuration(contentsOf: fixture("manifests/\(name).json")), store.root)
+    try build(store.root)
     let expected = try KeyManifest(name).shapes
     let found = Dictionary(
       uniqueKeysWithValues: store.weights.map { ($0.name, "\($0.tensor.shape)") })

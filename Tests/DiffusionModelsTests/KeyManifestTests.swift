@@ -10,16 +10,15 @@ import TorchNN
     "sd3-medium-transformer", "sd35-medium-transformer", "sd35-large-transformer",
   ])
   func `every published transformer has diffusers' keys and shapes`(name: String) throws {
-    try KeyManifest.check(name) { (configuration: SD3TransformerConfiguration, scope) in
-      _ = try SD3Transformer2DModel(configuration, scope)
+    try KeyManifest.check(name) {
+      _ = try SD3Transformer2DModel(KeyManifest.configuration(name), $0)
     }
   }
 
   @Test func `the autoencoder of Stable Diffusion 3 has diffusers' keys and shapes`() throws {
-    try KeyManifest.check("sd3-vae") { (configuration: AutoencoderKLConfiguration, scope) in
-      _ = try AutoencoderKL(configuration, scope)
-      #expect(configuration.defaultTile == TileSize(latentSide: 128))
-    }
+    let configuration = try KeyManifest.configuration("sd3-vae", AutoencoderKLConfiguration.self)
+    try KeyManifest.check("sd3-vae") { _ = try AutoencoderKL(configuration, $0) }
+    #expect(configuration.defaultTile == TileSize(latentSide: 128))
   }
 
   @Test func `an older file without the keys of Stable Diffusion 3.5 describes version 3`() throws {

@@ -47,7 +47,8 @@ import TorchNN
     try withCopy { folder in
       let path = "\(folder)/\(component)/config.json"
       let text = try String(contentsOfFile: path, encoding: .utf8)
-      let changed = text.replacing("{", with: "{\n  \"use_dual_attention\": true,", maxReplacements: 1)
+      let changed = text.replacing(
+        "{", with: "{\n  \"use_dual_attention\": true,", maxReplacements: 1)
       try changed.write(toFile: path, atomically: true, encoding: .utf8)
       let message = try failure(folder)
       #expect(message.contains("\(path): unknown key 'use_dual_attention'"))

@@ -33,8 +33,8 @@ struct Tiling {
 
   /// Runs `network` on each tile and joins what it returns.
   ///
-  /// A band of tiles is cut to size as soon as it is done; only the one above is kept whole, to blend
-  /// with. `[B, C, h, w] -> [B, C', h', w']`
+  /// A band of tiles is cut to size as soon as it is done; only the one above is kept whole, to
+  /// blend with. `[B, C, h, w] -> [B, C', h', w']`
   func callAsFunction(_ input: Tensor, _ network: (Tensor) -> Tensor) -> Tensor {
     let shape = input.shape
     let step = inputSide * 3 / 4
