@@ -17,18 +17,26 @@ relative error is above 1e-4. Needs torch, diffusers, transformers, peft and saf
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
-import torch
-from diffusers import StableDiffusion3Pipeline
-from diffusers.loaders.single_file_utils import convert_sd3_transformer_checkpoint_to_diffusers
-from peft import PeftModel, get_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+os.environ["HF_HUB_OFFLINE"] = os.environ["TQDM_DISABLE"] = "1"  # read when imported
+warnings.simplefilter("ignore")
+
+import diffusers  # noqa: E402
+import torch  # noqa: E402
+from diffusers import StableDiffusion3Pipeline  # noqa: E402
+from diffusers.loaders.single_file_utils import convert_sd3_transformer_checkpoint_to_diffusers  # noqa: E402
+from peft import PeftModel, get_peft_model_state_dict  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 LIMIT = 1e-4
+
+diffusers.logging.set_verbosity_error()
 
 
 def load(folder):
@@ -39,11 +47,9 @@ def load(folder):
         for name in ("text_encoder_3", "tokenizer_3")
         if index.get(name, [None])[0] is None
     }
-    pipeline = StableDiffusion3Pipeline.from_pretrained(
-        folder, torch_dtype=torch.float32, local_files_only=True, **absent
-    )
+    pipeline = StableDiffusion3Pipeline.from_pretrained(folder, local_files_only=True, **absent)
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    return pipeline.to(torch.float32)
 
 
 def original_zeros(config):

@@ -15,6 +15,7 @@ import Training
     epochs: 1
     threads: 1
     checkpoints: {every: 1}
+    ema: {interval: 1}
     """
 
   /// A folder with the task and a run `first` that has learned adapters.
