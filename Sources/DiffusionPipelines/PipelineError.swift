@@ -50,7 +50,7 @@ public enum PipelineError: Error, Equatable, CustomStringConvertible {
         + (expected.map { "the model's has \($0)" } ?? "the model has no such layer")
         + (baseModel.map { ". The file says it belongs to \($0)" } ?? "")
     case .exists(let path):
-      "\(path) exists already; choose another place, or allow it to be overwritten"
+      "\(path) exists already; choose another place, or replace it with --overwrite"
     case .inconsistent(let path, let reason): "\(path): \(reason)"
     case .model(let error): error.description
     case .parameters(let error): error.description
