@@ -47,9 +47,14 @@ T5_PIECES = 32000
 
 def make(build, dtype, generator):
     """A model with random weights: built without memory, then filled."""
-    with torch.device("meta"):
-        model = build()
-    model = model.to(dtype).to_empty(device="cpu").eval().requires_grad_(False)
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device("meta"):
+            model = build()
+    finally:
+        torch.set_default_dtype(usual)
+    model = model.to_empty(device="cpu").eval().requires_grad_(False)
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             parameter.zero_()
