@@ -44,6 +44,26 @@ struct RunDirectoryTests {
     }
   }
 
+  @Test func `what a killed process left half-written is gone when the run goes on`() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run"
+      do {
+        let run = try RunDirectory(path, mode: .create)
+        try AtomicFile.write("epochs: 1\n", to: run.recipe)
+        for name in [".tmp-summary.json-7", "tree/.tmp-tree.json-7", "samples/a.png.7.partial"] {
+          try AtomicFile.write("half", to: "\(path)/\(name)")
+        }
+        try RunTree.make("\(path)/.model.7.partial")
+        try AtomicFile.write("half", to: "\(path)/.model.7.partial/config.json")
+      }
+      let run = try RunDirectory(path, mode: .resume)
+      #expect(
+        try RunTree.names(run.path)
+          == ["adapters", "checkpoints", "lock", "recipe.yaml", "samples", "tree"])
+      #expect(try RunTree.names(run.tree).isEmpty && RunTree.names(run.samples).isEmpty)
+    }
+  }
+
   @Test func `a directory with other files is refused`() throws {
     try withTemporaryFolder { folder in
       try AtomicFile.write("x", to: folder + "/thesis.tex")

@@ -10,7 +10,7 @@ func writeFolder(
 ) throws(PipelineError) {
   let target = URL(fileURLWithPath: folder, isDirectory: true).standardizedFileURL
   let draft = target.deletingLastPathComponent().appending(
-    path: ".\(target.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier)")
+    path: ".\(target.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).partial")
   do {
     try makeFolder(draft.path)
     try write(draft.path)
@@ -31,7 +31,7 @@ private func replace(_ target: URL, with draft: URL) throws(PipelineError) {
     guard files.fileExists(atPath: target.path) else {
       return try files.moveItem(at: draft, to: target)
     }
-    let old = draft.appendingPathExtension("old")
+    let old = draft.appendingPathExtension("old.partial")
     try files.moveItem(at: target, to: old)
     try files.moveItem(at: draft, to: target)
     try files.removeItem(at: old)

@@ -38,6 +38,7 @@ package final class RunDirectory {
     if mode == .create { try Self.checkUnused(path) }
     guard let identity = try FileStatus(path: path) else { throw .vanished(path: path) }
     self.identity = identity
+    if mode == .resume { try Self.clearLeftovers(path) }
     for folder in [samples, checkpoints, adapters, tree] { try FileTree.makeFolder(folder) }
   }
 
@@ -91,6 +92,19 @@ package final class RunDirectory {
     }
     if let foreign = names.first(where: { !beginnings.contains($0) && !$0.hasPrefix(".tmp-") }) {
       throw .notARun(path: path, found: foreign)
+    }
+  }
+
+  /// Removes what a killed process was writing beside a file or folder it never came to replace.
+  /// `CheckpointStore` does the same for checkpoints.
+  private static func clearLeftovers(_ folder: String) throws(RunError) {
+    for name in try FileTree.names(in: folder) {
+      let path = "\(folder)/\(name)"
+      if name.hasPrefix(".tmp-") || name.hasSuffix(".partial") {
+        try FileTree.remove(path)
+      } else if name != "checkpoints", try FileTree.isFolder(path) {
+        try clearLeftovers(path)
+      }
     }
   }
 
