@@ -46,14 +46,16 @@ public struct StableDiffusion3Pipeline {
   ///   - dtype: precision of the networks; nil keeps the files'.
   ///   - variant: a second set of weights, such as `fp16` for `model.fp16.safetensors`. Components
   ///     without it take their plain weights, as in diffusers; at least one must have it.
+  ///   - autoencoderDType: precision of the autoencoder; nil takes `dtype`.
   ///   - transformer: which of the transformer's parameters learn, and its adapters; the other
   ///     networks are frozen.
   ///   - zeroRowCount: rows of zeros in place of T5's.
   /// - Throws: `PipelineError` for a missing file, a wrong class, an unknown key, weights that do
   ///   not fit.
   public init(
-    folder: String, device: Device = .cpu, dtype: DType? = nil, variant: String? = nil,
-    transformer learning: LearningSetup = .frozen, zeroRowCount: Int = defaultZeroRowCount
+    folder: String, device: Device = .cpu, dtype: DType? = nil, autoencoderDType: DType? = nil,
+    variant: String? = nil, transformer learning: LearningSetup = .frozen,
+    zeroRowCount: Int = defaultZeroRowCount
   ) throws(PipelineError) {
     try ModelIndex.check(folder: folder)
     let placement = Placement(device: device, dtype: dtype, variant: variant)
@@ -62,7 +64,8 @@ public struct StableDiffusion3Pipeline {
       folder: "\(folder)/transformer", weights: diffusersWeights, placement: placement,
       learning: learning, build: SD3Transformer2DModel.init)
     autoencoder = try StoredNetwork(
-      folder: "\(folder)/vae", weights: diffusersWeights, placement: placement,
+      folder: "\(folder)/vae", weights: diffusersWeights,
+      placement: Placement(device: device, dtype: autoencoderDType ?? dtype, variant: variant),
       build: AutoencoderKL.init)
     var encoders: [StoredNetwork<CLIPTextModelWithProjection>] = []
     var tokenizers: [CLIPTokenizer] = []

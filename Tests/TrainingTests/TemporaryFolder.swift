@@ -26,9 +26,16 @@ final class TemporaryFolder {
   func writeShapesTask(prompts: Int, heldOut: Int) throws {
     try PromptFile.write(shapePrompts(prompts), to: "\(path)/train.jsonl")
     try PromptFile.write(shapePrompts(heldOut), to: "\(path)/held-out.jsonl")
-    let folder = "\(path)/model/transformer"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    try tinyTransformer.json().write(to: URL(filePath: "\(folder)/config.json"))
+    func write(_ configuration: some ModelConfiguration, _ component: String) throws {
+      let folder = "\(path)/model/\(component)"
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try configuration.json().write(to: URL(filePath: "\(folder)/config.json"))
+    }
+    try write(tinyTransformer, "transformer")
+    try write(tinyAutoencoder, "vae")
+    for component in ["text_encoder", "text_encoder_2"] {
+      try write(tinyTextEncoder, component)
+    }
   }
 }
 

@@ -52,7 +52,7 @@ var tinyTransformer: SD3TransformerConfiguration {
 }
 
 /// 8 x 8 latents to 32 x 32 pixels.
-private var tinyAutoencoder: AutoencoderKLConfiguration {
+var tinyAutoencoder: AutoencoderKLConfiguration {
   var configuration = AutoencoderKLConfiguration()
   configuration.blockOutChannels = [8, 8, 8]
   configuration.downBlockTypes = Array(repeating: "DownEncoderBlock2D", count: 3)
@@ -67,16 +67,22 @@ private var tinyAutoencoder: AutoencoderKLConfiguration {
 }
 
 private func tinyTextEncoder(_ tokenizer: CLIPTokenizer) -> CLIPTextConfiguration {
-  var configuration = CLIPTextConfiguration()
+  var configuration = tinyTextEncoder
   configuration.vocabSize = tokenizer.vocabulary.count
+  configuration.bosTokenId = tokenizer.startID
+  configuration.eosTokenId = tokenizer.endID
+  configuration.padTokenId = tokenizer.padID
+  return configuration
+}
+
+/// Two layers of width 8, for some tokenizer.
+var tinyTextEncoder: CLIPTextConfiguration {
+  var configuration = CLIPTextConfiguration()
   configuration.hiddenSize = 8
   configuration.intermediateSize = 16
   configuration.projectionDim = 8
   configuration.numHiddenLayers = 2
   configuration.numAttentionHeads = 1
   configuration.maxPositionEmbeddings = 16
-  configuration.bosTokenId = tokenizer.startID
-  configuration.eosTokenId = tokenizer.endID
-  configuration.padTokenId = tokenizer.padID
   return configuration
 }

@@ -121,6 +121,32 @@ private func contents(_ path: String) throws -> Data {
     #expect((line[.kl]?.number ?? 0) > 0)
   }
 
+  @Test func `blocks computed again, and images decoded one by one, change nothing`()
+    async throws
+  {
+    let folder = try tinyTask()
+    let settings = [
+      ("epochs: 4", "epochs: 2\nthreads: 1\nevaluation: {prompts: 2}"),
+      ("trainable: full", "trainable: lora"),
+      ("steps: 3", "steps: 3, guidance: 2"),
+    ]
+    _ = try await train(folder, settings, run: "kept")
+    let again = [
+      ("epochs: 2", "epochs: 2\nrecompute: blocks"),
+      ("steps: 3", "steps: 3, decode_micro_batch: 1"),
+    ]
+    let summary = try await train(folder, settings + again, run: "recomputed")
+    #expect(
+      try contents(folder.path + "/kept/metrics.jsonl")
+        == contents(folder.path + "/recomputed/metrics.jsonl"))
+    #if os(Linux)
+      let peaks = try #require(summary.peakMemory)
+      #expect(
+        Set(peaks.keys) == ["load", "text", "rollout", "decode", "learning", "evaluation"])
+      #expect(peaks.values.allSatisfy { $0 > 10_000_000 })
+    #endif
+  }
+
   @Test func `trunks that advance in parts give the same images and the same weights`()
     async throws
   {

@@ -93,7 +93,10 @@ import Training
     // Two blocks, one square projection of width 16 each.
     #expect(lora.learnedParameters == 2 * 2 * (16 + 16))
     #expect(full.learnedParameters > lora.learnedParameters)
-    #expect(lora.memory.learning < full.memory.learning)
+    func learns(_ plan: TrainingPlan) -> Int? {
+      plan.memory.phases[0].items.first { $0.name == "what learns" }?.bytes
+    }
+    #expect(try #require(learns(lora)) < #require(learns(full)))
   }
 
   @Test func `a model folder without a transformer is refused by name`() throws {
@@ -114,5 +117,34 @@ import Training
     for word in ["prompts", "groups", "model calls", "decodes", "rewards", "updates", "memory"] {
       #expect(text.contains(word))
     }
+  }
+
+  @Test func `memory is stated for every phase, and its peak is the largest`() throws {
+    let memory = try plan().memory
+    #expect(memory.phases.map(\.name) == ["text", "rollout", "decode", "learning", "evaluation"])
+    #expect(memory.phases.allSatisfy { $0.items.allSatisfy { $0.bytes > 0 } })
+    #expect(memory.peak.bytes == memory.phases.map(\.bytes).max())
+    let again = try plan([("epochs: 4", "epochs: 4\nrecompute: blocks")]).memory
+    #expect(again.phases[3].bytes < memory.phases[3].bytes)
+  }
+
+  @Test func `a peak above the budget is said with the settings that lower it`() throws {
+    let small = try plan([("epochs: 4", "epochs: 4\nmemory_budget: 300MB")])
+    let excess = try #require(small.memory.excess)
+    #expect(excess == small.memory.peak.bytes - 300_000_000)
+    #expect(small.memory.decodeMicroBatch == 1)
+    #expect(small.memoryAdvice.allSatisfy { $0.peak < small.memory.peak.bytes })
+    #expect(small.text.contains("TOO MUCH by"))
+    let enough = try plan([("epochs: 4", "epochs: 4\nmemory_budget: 8GiB")])
+    #expect(enough.memory.budget == 8 << 30)
+    #expect(enough.memory.excess == nil)
+    #expect(enough.memory.decodeMicroBatch == 256)
+    #expect(enough.memoryAdvice.isEmpty)
+  }
+
+  @Test func `a micro-batch for decoding that is given is kept`() throws {
+    let memory = try plan([("steps: 3", "steps: 3, decode_micro_batch: 3")]).memory
+    #expect(memory.decodeMicroBatch == 3)
+    #expect(!memory.choosesDecodeMicroBatch)
   }
 }

@@ -25,6 +25,35 @@ extension RecipeKind where Value == Int {
   }
 }
 
+extension RecipeKind where Value == Int {
+  /// An amount of memory in bytes, written with its unit: `24GB`, `512MiB`.
+  package static var bytes: Self {
+    RecipeKind(standIn: 1_000_000_000) { node, _ throws(RecipeIssue) in
+      guard case .scalar(let scalar) = node.content, !scalar.isNull else {
+        throw node.issue(expected: "an amount of memory such as 24GB")
+      }
+      for (unit, size) in byteUnits where scalar.text.hasSuffix(unit) {
+        let number = scalar.text.dropLast(unit.count)
+        guard let count = Double(number), count.isFinite, count > 0, count < 1e9 else { break }
+        return Int(count * Double(size))
+      }
+      throw RecipeIssue(
+        node.origin,
+        "expected an amount of memory, found \"\(scalar.text)\"; write a number and one of "
+          + byteUnits.map(\.name).joined(separator: ", ") + ", such as 24GB")
+    } write: { bytes in
+      let unit = byteUnits.first { bytes % $0.size == 0 }
+      return .scalar(
+        unit.map { "\(bytes / $0.size)\($0.name)" } ?? "\(Double(bytes) / 1e6)MB")
+    }
+  }
+}
+
+/// Units of memory, the largest first.
+private let byteUnits: [(name: String, size: Int)] = [
+  ("GiB", 1 << 30), ("GB", 1_000_000_000), ("MiB", 1 << 20), ("MB", 1_000_000),
+]
+
 extension RecipeKind where Value == Double {
   /// A finite number within a range.
   package static func double(in range: some RecipeRange<Double>) -> Self {

@@ -93,6 +93,8 @@ package struct RunSummary: Sendable, Hashable, Codable {
   package var phaseSeconds: [String: Double]
   /// Seconds of training, evaluations not counted, over all parts of a resumed run.
   package var trainingSeconds: Double
+  /// Most bytes in use per phase, as far as the system tells; nil in older summaries.
+  package var peakMemory: [String: Int]?
   /// Where the run ran.
   package var machine: Machine
 
@@ -100,7 +102,8 @@ package struct RunSummary: Sendable, Hashable, Codable {
   package init(
     recipe: String, seed: Int, epochs: Int, isFinished: Bool,
     evaluationProtocol: EvaluationProtocol, evaluations: [Evaluation],
-    phaseSeconds: [String: Double], trainingSeconds: Double, machine: Machine
+    phaseSeconds: [String: Double], trainingSeconds: Double, peakMemory: [String: Int]? = nil,
+    machine: Machine
   ) {
     precondition(!evaluations.isEmpty, "a summary needs an evaluation")
     self.recipe = recipe
@@ -113,6 +116,7 @@ package struct RunSummary: Sendable, Hashable, Codable {
     self.evaluations = evaluations
     self.phaseSeconds = phaseSeconds
     self.trainingSeconds = trainingSeconds
+    self.peakMemory = peakMemory
     self.machine = machine
   }
 
@@ -122,6 +126,7 @@ package struct RunSummary: Sendable, Hashable, Codable {
     case evaluationProtocol = "protocol"
     case phaseSeconds = "phase_seconds"
     case trainingSeconds = "training_seconds"
+    case peakMemory = "peak_memory"
   }
 }
 

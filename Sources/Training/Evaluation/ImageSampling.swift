@@ -14,9 +14,15 @@ package struct ImageSampling: Sendable, Equatable {
   package var seed: UInt64
   /// Images of one model call at most. Rounding may depend on it; nothing else does.
   package var batch: Int
+  /// Images decoded at once.
+  package var decodeBatch: Int
 
-  package init(steps: Int, guidance: Double = 1, seed: UInt64, batch: Int = 128) {
+  /// - Parameter decodeBatch: nil takes `batch`.
+  package init(
+    steps: Int, guidance: Double = 1, seed: UInt64, batch: Int = 128, decodeBatch: Int? = nil
+  ) {
     precondition(steps >= 1 && batch >= 1, "at least one step and one image per call")
+    self.decodeBatch = decodeBatch ?? batch
     self.steps = steps
     self.guidance = guidance
     self.seed = seed
@@ -75,11 +81,7 @@ extension ImageSampling {
 
   /// Decodes latents in batches. `[N, C, h, w] -> N images`
   package func images(_ latents: Tensor, _ pipeline: StableDiffusion3Pipeline) -> [PixelBuffer] {
-    let count = latents.shape[0]
-    return stride(from: 0, to: count, by: batch).flatMap { start in
-      pipeline.images(
-        latents.narrowed(dim: 0, start: start, length: min(batch, count - start)))
-    }
+    pipeline.images(latents, microBatch: decodeBatch)
   }
 
   /// One image per prompt, from the seed's noise.

@@ -1,42 +1,102 @@
-/// About how much memory a run takes, in bytes.
-package struct MemoryPlan: Encodable, Sendable, Equatable {
-  /// All networks of the model folder.
-  package var weights: Int
-  /// What learns beside the weights: adapters, gradients, both moments of AdamW, the average, and
-  /// the copy that is set aside while the average is evaluated.
-  package var learning: Int
-  /// Latents, velocities and noises of one epoch's rollout.
-  package var rollout: Int
-  /// What the largest forward pass keeps for its backward pass.
-  package var activations: Int
+internal import DiffusionModels
+internal import Torch
 
-  package var total: Int { weights + learning + rollout + activations }
+/// How much memory a run takes in each of its phases, in bytes: of the process where it runs on
+/// the CPU, of the device elsewhere. Files that are mapped count as far as they are used.
+package struct MemoryPlan: Sendable, Equatable {
+  /// One thing that takes memory.
+  package struct Item: Sendable, Equatable {
+    package var name: String
+    package var bytes: Int
+  }
 
+  /// What is in memory together.
+  package struct Phase: Sendable, Equatable {
+    /// As in the run's `peak_memory`: `text`, `rollout`, `decode`, `learning`, `evaluation`.
+    package var name: String
+    package var items: [Item]
+    package var bytes: Int { items.reduce(0) { $0 + $1.bytes } }
+  }
+
+  /// In the order of an epoch.
+  package var phases: [Phase]
+  /// Latents decoded at once: what the recipe says, or as many as fit.
+  package var decodeMicroBatch: Int
+  /// Whether the plan chose `decodeMicroBatch`.
+  package var choosesDecodeMicroBatch: Bool
+  /// The bytes to stay within; nil when nothing is known of the device.
+  package var budget: Int?
+
+  /// The phase that takes most.
+  package var peak: Phase {
+    phases.max { $0.bytes < $1.bytes } ?? Phase(name: "none", items: [])
+  }
+
+  /// How many bytes the peak lies above the budget; nil when it lies within.
+  package var excess: Int? {
+    budget.flatMap { peak.bytes > $0 ? peak.bytes - $0 : nil }
+  }
+
+  /// Blocks of memory up to this size are kept for the next step when they are freed. A run that
+  /// takes much memory does not afford the gaps that large blocks would leave.
+  package var keptBlockBytes: Int { peak.bytes < 2_000_000_000 ? .max : 1 << 20 }
+
+  /// - Parameter evaluationPrompts: how many images an evaluation makes.
+  init(_ recipe: TrainingRecipe, _ model: ModelOutline, evaluationPrompts: Int) {
+    let parts = MemoryParts(recipe, model)
+    budget = recipe.memory.budget ?? TorchRuntime.memory(of: recipe.device)
+    choosesDecodeMicroBatch = recipe.sampling.decodeMicroBatch == nil
+    let standing = parts.standing
+    let epoch = standing + [parts.latents, parts.conditions(of: parts.trunks)]
+    let decoded = Phase(name: "decode", items: epoch).bytes
+    decodeMicroBatch =
+      recipe.sampling.decodeMicroBatch
+      ?? parts.decodeMicroBatch(within: budget.map { Int(Double($0) * Self.decodeShare) - decoded })
+    phases = [
+      Phase(name: "text", items: standing + parts.encoding),
+      Phase(name: "rollout", items: epoch + [parts.forward(rows: parts.rolloutRows)]),
+      Phase(name: "decode", items: epoch + [parts.decode(decodeMicroBatch)]),
+      Phase(name: "learning", items: epoch + parts.learning),
+      Phase(
+        name: "evaluation",
+        items: standing
+          + [
+            Item(name: "weights set aside", bytes: 4 * model.learnedParameters),
+            Item(name: "latents", bytes: 2 * parts.latentBytes * evaluationPrompts),
+            parts.conditions(of: evaluationPrompts),
+            [
+              parts.forward(rows: min(recipe.sampling.microBatch, evaluationPrompts)),
+              parts.decode(min(decodeMicroBatch, evaluationPrompts)),
+            ].max { $0.bytes < $1.bytes } ?? parts.decode(1),
+          ]),
+    ]
+  }
+
+  /// The share of the budget that decoding may fill when its micro-batch is chosen; the rest is for
+  /// what the plan does not see.
+  private static let decodeShare = 0.85
+}
+
+extension MemoryPlan: Encodable {
   private enum CodingKeys: String, CodingKey {
-    case weights, learning, rollout, activations, total
+    case phases, peak, budget
+    case peakPhase = "peak_phase"
+    case decodeMicroBatch = "decode_micro_batch"
   }
 
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(weights, forKey: .weights)
-    try container.encode(learning, forKey: .learning)
-    try container.encode(rollout, forKey: .rollout)
-    try container.encode(activations, forKey: .activations)
-    try container.encode(total, forKey: .total)
-  }
-
-  init(_ recipe: TrainingRecipe, _ model: ModelOutline) {
-    let sampling = recipe.sampling
-    let guided = sampling.guidance == 1 ? 1 : 2
-    let trunks = recipe.prompts.perEpoch * sampling.trunksPerPrompt
-    let born = sampling.method == .tempflow ? sampling.trainedStepCount * sampling.branches : 1
-    weights =
-      recipe.learning == .full
-      ? model.weightBytes + 4 * model.transformerParameters : model.weightBytes
-    learning = 4 * model.learnedParameters * (recipe.learning == .full ? 5 : 6)
-    // Twice the wavefront (before and after a step), and x and v of every pair.
-    let front = min(trunks, sampling.trunksAtOnce ?? trunks) * (1 + born)
-    rollout = 4 * model.latentCount * (2 * front + 2 * recipe.pairsPerEpoch)
-    activations = model.activationBytesPerRow * recipe.optimizer.microBatch * guided
+    try container.encode(
+      Dictionary(
+        uniqueKeysWithValues: phases.map { phase in
+          (
+            phase.name,
+            Dictionary(phase.items.map { ($0.name, $0.bytes) }, uniquingKeysWith: +)
+          )
+        }), forKey: .phases)
+    try container.encode(peak.bytes, forKey: .peak)
+    try container.encode(peak.name, forKey: .peakPhase)
+    try container.encode(budget, forKey: .budget)
+    try container.encode(decodeMicroBatch, forKey: .decodeMicroBatch)
   }
 }

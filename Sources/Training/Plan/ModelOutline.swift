@@ -1,67 +1,117 @@
 internal import DiffusionModels
-internal import Foundation
 internal import Torch
 internal import TorchNN
 
-/// What a model folder says of its size, without its weights being read.
+/// The size of one network of a model folder.
+struct NetworkOutline {
+  /// Numbers of all weights, adapters not counted.
+  let parameters: Int
+  /// Numbers that a run reads: all but tables of which it takes a few rows, and an autoencoder's
+  /// way from images to latents.
+  let used: Int
+  /// The precision of the files; nil while they are not there.
+  let stored: DType?
+
+  /// Bytes in memory. Weights that stay in their mapped file count as far as they are read.
+  func bytes(in dtype: DType, device: Device, copied: Bool = false) -> Int {
+    let isMapped = device == .cpu && stored == dtype && !copied
+    return dtype.byteCount * (isMapped ? used : parameters)
+  }
+}
+
+/// What a model folder says of its size: its configuration files, and the headers of its weights.
 struct ModelOutline {
+  let transformer: SD3TransformerConfiguration
+  let autoencoder: AutoencoderKLConfiguration
   /// Numbers that learn under the recipe.
   let learnedParameters: Int
-  /// Numbers of the transformer, adapters not counted.
-  let transformerParameters: Int
-  /// Bytes of all weight files of the folder.
-  let weightBytes: Int
-  /// D, numbers of one latent.
-  let latentCount: Int
-  /// Bytes that one row's forward pass keeps for the backward pass, about.
-  let activationBytesPerRow: Int
+  let transformerSize: NetworkOutline
+  let autoencoderSize: NetworkOutline
+  let textSizes: [NetworkOutline]
+  /// Rows of a prompt that are stored.
+  let promptRows: Int
+  /// Rows of zeros that stand for a text encoder that is absent.
+  let zeroRows: Int
 
-  /// Reads `transformer/config.json` and builds the transformer without memory.
+  /// Reads the configurations and builds the networks without memory.
   ///
   /// - Throws: `TrainingError.model` when the folder is not a Stable Diffusion 3 pipeline, or an
   ///   adapter target matches nothing; whatever is wrong with `init_lora`.
   init(_ recipe: TrainingRecipe) throws(TrainingError) {
-    let configuration: SD3TransformerConfiguration
+    let learning = ParameterStore(
+      .meta, device: .meta, adapters: recipe.learning.adapters.map { ($0, .meta) },
+      trainable: recipe.learning == .full ? .full : .adapters)
+    (transformer, transformerSize) = try Self.outline(
+      "transformer", of: recipe, learning, SD3Transformer2DModel.init)
+    learnedParameters = learning.trainable.reduce(0) { $0 + $1.tensor.count }
+    (autoencoder, autoencoderSize) = try Self.outline(
+      "vae", of: recipe, ParameterStore(.meta, device: .meta), AutoencoderKL.init)
+    var sizes: [NetworkOutline] = []
+    var rows = 0
+    for component in ["text_encoder", "text_encoder_2"] {
+      let (configuration, size) = try Self.outline(
+        component, of: recipe, ParameterStore(.meta, device: .meta),
+        CLIPTextModelWithProjection.init)
+      sizes.append(size)
+      rows = configuration.maxPositionEmbeddings
+    }
+    _ = try recipe.initialAdapters()
+    textSizes = sizes
+    promptRows = rows
+    zeroRows = 256
+  }
+
+  /// Shape of one latent, `[C, h, w]`.
+  var latentShape: [Int] {
+    [transformer.inChannels, transformer.sampleSize, transformer.sampleSize]
+  }
+
+  private static func outline<Configuration: ModelConfiguration, Network>(
+    _ component: String, of recipe: TrainingRecipe, _ store: ParameterStore,
+    _ build: (Configuration, ParameterScope) throws(ParameterError) -> Network
+  ) throws(TrainingError) -> (Configuration, NetworkOutline) {
+    let folder = "\(recipe.model)/\(component)"
+    let configuration: Configuration
     do throws(ModelError) {
-      configuration = try SD3TransformerConfiguration(
-        contentsOf: recipe.model + "/transformer/config.json")
+      configuration = try Configuration(contentsOf: "\(folder)/config.json")
     } catch {
       throw .model(error.description)
     }
     do throws(ParameterError) {
-      let store = ParameterStore(
-        .meta, device: .meta, adapters: recipe.learning.adapters.map { ($0, .meta) },
-        trainable: recipe.learning == .full ? .full : .adapters)
-      _ = try SD3Transformer2DModel(configuration, store.root)
+      _ = try build(configuration, store.root)
       try store.finish()
-      learnedParameters = store.trainable.reduce(0) { $0 + $1.tensor.count }
-      transformerParameters = store.weights.reduce(0) { $0 + $1.tensor.count }
     } catch {
-      throw .model("\(recipe.model): \(error.description)")
+      throw .model("\(folder): \(error.description)")
     }
-    _ = try recipe.initialAdapters()
-    weightBytes = try Self.weightBytes(recipe.model)
-    let side = configuration.sampleSize
-    latentCount = configuration.inChannels * side * side
-    // Per block and token about 34 activations of the width, and the attention matrix, once per
-    // head (Korthikanti and others, arXiv 2205.05198); the text tokens are as many again.
-    let tokens = 2 * (side / configuration.patchSize) * (side / configuration.patchSize)
-    let perBlock =
-      34 * tokens * configuration.width + 2 * configuration.numAttentionHeads * tokens * tokens
-    activationBytesPerRow = configuration.numLayers * perBlock * 4
+    func count(_ weights: [ParameterStore.Named]) -> Int {
+      weights.reduce(0) { $0 + $1.tensor.count }
+    }
+    let size = NetworkOutline(
+      parameters: count(store.weights), used: count(store.weights.filter { isUsed($0.name) }),
+      stored: try stored(folder, recipe))
+    return (configuration, size)
   }
 
-  private static func weightBytes(_ folder: String) throws(TrainingError) -> Int {
-    do {
-      var total = 0
-      for name in try FileManager.default.subpathsOfDirectory(atPath: folder)
-      where name.hasSuffix(".safetensors") {
-        let attributes = try FileManager.default.attributesOfItem(atPath: "\(folder)/\(name)")
-        total += (attributes[.size] as? NSNumber)?.intValue ?? 0
+  private static func isUsed(_ name: String) -> Bool {
+    !name.hasPrefix("encoder.down_blocks.") && !name.hasPrefix("encoder.mid_block.")
+      && name != "pos_embed.pos_embed" && !name.hasSuffix("token_embedding.weight")
+  }
+
+  /// The precision of a component's weights, by the first tensor of its header.
+  private static func stored(
+    _ folder: String, _ recipe: TrainingRecipe
+  ) throws(TrainingError) -> DType? {
+    for variant in [recipe.variant, nil] {
+      for name in ["diffusion_pytorch_model", "model"]
+      where Checkpoint.exists(folder: folder, baseName: name, variant: variant) {
+        do throws(SafetensorsError) {
+          return try Checkpoint.open(folder: folder, baseName: name, variant: variant)
+            .tensors.values.first?.dtype
+        } catch {
+          throw .model(error.description)
+        }
       }
-      return total
-    } catch {
-      throw .model("\(folder) cannot be listed: \(error.localizedDescription)")
     }
+    return nil
   }
 }

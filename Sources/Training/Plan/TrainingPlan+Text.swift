@@ -27,8 +27,9 @@ extension TrainingPlan {
             + "\(number(evaluationEvaluations)) sample evaluations in all"
         ),
         ("learns", "\(number(learnedParameters)) numbers"),
-        ("memory", memoryText),
-      ] + rewardsNotBuilt.map { ("cannot train yet", "the reward \($0) is not built in this version") }
+        ("", ""),
+      ] + memoryRows
+      + rewardsNotBuilt.map { ("cannot train yet", "the reward \($0) is not built in this version") }
     return rows.map { name, value in
       name.isEmpty && value.isEmpty
         ? "" : name.padding(toLength: 22, withPad: " ", startingAt: 0) + value
@@ -55,10 +56,25 @@ extension TrainingPlan {
     }
   }
 
-  private var memoryText: String {
-    "about \(megabytes(memory.total)): weights \(megabytes(memory.weights)), "
-      + "learning \(megabytes(memory.learning)), rollout \(megabytes(memory.rollout)), "
-      + "activations \(megabytes(memory.activations))"
+  /// One line per phase with what takes memory in it, the peak, and what would lower it.
+  private var memoryRows: [(String, String)] {
+    var rows = memory.phases.map { phase in
+      let parts = phase.items.filter { $0.bytes >= max(1_000_000, phase.bytes / 200) }
+        .map { "\($0.name) \(amount($0.bytes))" }
+      return ("memory, \(phase.name)", "\(amount(phase.bytes)): \(parts.joined(separator: ", "))")
+    }
+    rows.append(
+      (
+        "decoded at once",
+        number(memory.decodeMicroBatch) + (memory.choosesDecodeMicroBatch ? " (chosen)" : "")
+      ))
+    let budget = memory.budget.map { ", of \(amount($0))" } ?? ""
+    rows.append(("peak", "\(amount(memory.peak.bytes)) in \(memory.peak.name)\(budget)"))
+    if let excess = memory.excess {
+      rows.append(("", "TOO MUCH by \(amount(excess)); the peak with other settings:"))
+      rows += memoryAdvice.map { ("", "  \($0.setting): \(amount($0.peak))") }
+    }
+    return rows
   }
 
   private func column(_ first: String, _ second: String) -> String {
@@ -76,7 +92,7 @@ extension TrainingPlan {
     return ([digits] + groups).joined(separator: ",")
   }
 
-  private func megabytes(_ bytes: Int) -> String {
+  private func amount(_ bytes: Int) -> String {
     bytes >= 1_000_000_000
       ? String(format: "%.1f GB", Double(bytes) / 1e9)
       : String(format: "%.1f MB", Double(bytes) / 1e6)

@@ -55,6 +55,8 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   /// Numbers that learn.
   package var learnedParameters: Int
   package var memory: MemoryPlan
+  /// What would lower the peak of memory; empty while it lies within the budget.
+  package var memoryAdvice: [MemoryAdvice]
   /// Seconds after which no further epoch begins.
   package var timeLimit: Double?
   /// Rewards that the recipe names and this version cannot compute: training would refuse to begin.
@@ -90,7 +92,10 @@ extension TrainingPlan {
       evaluations * counts.evaluation * recipe.evaluation.steps
       * (recipe.evaluation.guidance == 1 ? 1 : 2)
     learnedParameters = model.learnedParameters
-    memory = MemoryPlan(recipe, model)
+    memory = MemoryPlan(recipe, model, evaluationPrompts: counts.evaluation)
+    memoryAdvice =
+      memory.excess == nil
+      ? [] : MemoryAdvice.all(recipe, model, memory, evaluationPrompts: counts.evaluation)
     timeLimit = recipe.timeLimit
     rewardsNotBuilt = recipe.rewards.map(\.name).filter(RewardRegistry.notBuilt.contains)
   }

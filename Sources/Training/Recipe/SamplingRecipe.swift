@@ -37,6 +37,8 @@ package struct SamplingRecipe: Sendable, Equatable {
   package var branches: Int
   /// Latents of one model call at most.
   package var microBatch: Int
+  /// Latents decoded to images at once; nil lets the memory budget decide.
+  package var decodeMicroBatch: Int?
   /// Trunks that advance together; nil is all of an epoch. Bounds memory, and lets the samples of
   /// one part be scored while the next is made.
   package var trunksAtOnce: Int?
@@ -92,6 +94,7 @@ extension SamplingRecipe {
     // One image alone has nothing to be compared with.
     branches = section.int("branches", in: (seedsPerPrompt == 1 ? 2 : 1)...4096)
     microBatch = section.int("micro_batch", in: 1...65536, default: 256)
+    decodeMicroBatch = section.optional("decode_micro_batch", .int(in: 1...65536))
     trunksAtOnce = section.optional("trunks_at_once", .int(in: 1...65536))
   }
 }

@@ -35,6 +35,7 @@ package struct TrainingRecipe: Sendable, Equatable {
   package var device: Device
   /// Precision of the network's fixed weights; what learns is always float32.
   package var dtype: DType
+  package var memory: MemoryRecipe
 }
 
 /// Where prompts come from: the `prompts` section.
@@ -125,6 +126,7 @@ extension TrainingRecipe {
     threads = root.optional("threads", .int(in: 1...1024))
     device = DeviceName.read(root)
     dtype = root.choice("dtype", default: PrecisionName.float32).dtype
+    memory = MemoryRecipe(root)
     if learning == .full, dtype != .float32 {
       root.report("dtype", "must be float32 when every weight learns; small updates are lost below")
     }

@@ -13,12 +13,16 @@ final class Policy {
   private let recipe: TrainingRecipe
   /// The model before training, when every weight learns and the loss pulls towards it.
   private let original: StableDiffusion3Pipeline?
+  /// Computes blocks again in the backward pass; nil keeps every intermediate value.
+  private let tape: RecomputationTape?
+  private let decodeMicroBatch: Int
 
   /// Loads the recipe's model and the adapters it begins from; new ones are drawn from the
   /// recipe's seed.
   ///
+  /// - Parameter decodeMicroBatch: latents decoded at once.
   /// - Throws: `PipelineError`, or `TrainingError` for what is wrong with `init_lora`.
-  init(_ recipe: TrainingRecipe) throws {
+  init(_ recipe: TrainingRecipe, decodeMicroBatch: Int) throws {
     let isFull = recipe.learning == .full
     let seed = noiseSeed(
       run: recipe.seed, epoch: -1, prompt: -1, trunk: -1, step: -1, branch: -1)
@@ -29,9 +33,11 @@ final class Policy {
       trainable: isFull ? .full : .adapters, adapters: recipe.learning.adapters.map { ($0, source) }
     )
     self.recipe = recipe
+    self.decodeMicroBatch = decodeMicroBatch
+    tape = recipe.memory.recompute == .blocks ? RecomputationTape() : nil
     pipeline = try StableDiffusion3Pipeline(
-      folder: recipe.model, device: recipe.device, dtype: recipe.dtype, variant: recipe.variant,
-      transformer: setup)
+      folder: recipe.model, device: recipe.device, dtype: recipe.dtype,
+      autoencoderDType: recipe.memory.autoencoder, variant: recipe.variant, transformer: setup)
     original =
       isFull && recipe.loss.objective.klWeight > 0
       ? try StableDiffusion3Pipeline(
@@ -96,14 +102,22 @@ final class Policy {
   ) -> VelocityField {
     pipeline.velocityField(
       conditions.selecting(rows), negative: guidance > 1 ? pipeline.encode([""]) : nil,
-      guidance: guidance)
+      guidance: guidance, recomputing: tape)
+  }
+
+  /// Sends a gradient back through a velocity of `field`, into what learns.
+  func backward(_ velocity: Tensor, _ gradient: Tensor) {
+    velocity.backward(gradient: gradient)
+    tape?.backward()
   }
 
   /// Rows given to the network through `field` so far, guidance included.
   private(set) var evaluationCount = 0
 
   /// `[B, C, h, w] -> B images`
-  func decode(_ latents: Tensor) -> [PixelBuffer] { pipeline.images(latents) }
+  func decode(_ latents: Tensor) -> [PixelBuffer] {
+    pipeline.images(latents, microBatch: decodeMicroBatch)
+  }
 
   /// Writes what was learned: adapters in PEFT's layout into `adapters`, or the whole pipeline in
   /// diffusers' layout into `model`.

@@ -36,7 +36,10 @@ package final class RunOutput {
   }
 
   /// Settings that a resumed run may change: they do not decide what an epoch does.
-  private static let changeable = ["epochs", "time_limit", "checkpoints.every", "checkpoints.keep"]
+  private static let changeable = [
+    "epochs", "time_limit", "checkpoints.every", "checkpoints.keep",
+    "recompute", "memory_budget", "sampling.decode_micro_batch",
+  ]
 
   private static func compare(_ path: String, with resolved: ResolvedRecipe) throws {
     let earlier = try TrainingRecipe.read(path: path).resolved

@@ -16,6 +16,7 @@ extension Trainer {
   func save() throws {
     let start = ContinuousClock.now
     try checkWeights()
+    state.add(memory)
     try output.synchronize(&state)
     try output.checkpoints.save(state.epoch) { folder in
       try write(policy.trainable, to: "\(folder)/\(File.parameters)")

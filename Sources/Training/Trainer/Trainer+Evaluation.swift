@@ -11,14 +11,17 @@ extension Trainer {
   var evaluationSampling: ImageSampling {
     ImageSampling(
       steps: recipe.evaluation.steps, guidance: recipe.evaluation.guidance,
-      seed: recipe.evaluation.seed, batch: recipe.sampling.microBatch)
+      seed: recipe.evaluation.seed, batch: recipe.sampling.microBatch,
+      decodeBatch: decodeMicroBatch)
   }
 
   /// Measures the averaged weights on the held-out prompts, and draws the sample grid.
   func evaluate() async throws {
     let start = ContinuousClock.now
-    let images = average.withAverages {
-      evaluationSampling.images(of: evaluationPrompts.map(\.text), policy.pipeline)
+    let images = memory.measure("evaluation") {
+      average.withAverages {
+        evaluationSampling.images(of: evaluationPrompts.map(\.text), policy.pipeline)
+      }
     }
     let evaluation = try await Evaluation(images, of: evaluationPrompts, by: scorer.rewards[0])
     let training = try await scorer.score(

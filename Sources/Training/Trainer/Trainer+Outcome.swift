@@ -25,6 +25,7 @@ extension Trainer {
   }
 
   private func summarise(finished: Bool) throws -> RunSummary {
+    state.add(memory)
     let summary = RunSummary(
       recipe: output.recipeName, seed: Int(recipe.seed), epochs: state.epoch,
       isFinished: finished,
@@ -34,7 +35,7 @@ extension Trainer {
         steps: recipe.evaluation.steps, guidance: recipe.evaluation.guidance, sampler: "ode",
         dtype: "\(recipe.dtype)", weights: "ema", reward: state.scoreName),
       evaluations: state.evaluations, phaseSeconds: state.phaseSeconds,
-      trainingSeconds: state.trainingSeconds,
+      trainingSeconds: state.trainingSeconds, peakMemory: state.peakMemory,
       machine: Machine(device: "\(recipe.device)", torch: TorchRuntime.version))
     try summary.write(to: output.directory.summary)
     return summary

@@ -30,6 +30,9 @@ package final class Trainer {
   let trainingPrompts: [Prompt]
   let evaluationPrompts: [Prompt]
   let output: RunOutput
+  /// Latents decoded at once.
+  let decodeMicroBatch: Int
+  let memory: MemoryMeter
   var state = TrainingState()
   /// Epochs completed at the newest checkpoint; nil before the first.
   var savedEpoch: Int?
@@ -40,7 +43,6 @@ package final class Trainer {
   ///   checkpoints, each as its own typed error.
   package init(_ recipe: TrainingRecipe, output: RunOutput) throws {
     let start = ContinuousClock.now
-    TorchRuntime.keepFreedMemory()
     if let threads = recipe.threads { TorchRuntime.threadCount = threads }
     self.recipe = recipe
     self.output = output
@@ -49,7 +51,15 @@ package final class Trainer {
     trainingPrompts = try PromptList.read(recipe.prompts.train, for: rewards)
     let heldOut = try PromptList.read(recipe.prompts.evaluation, for: rewards)
     evaluationPrompts = Array(heldOut.prefix(recipe.evaluation.prompts ?? heldOut.count))
-    policy = try Policy(recipe)
+    let memoryPlan = MemoryPlan(
+      recipe, try ModelOutline(recipe), evaluationPrompts: evaluationPrompts.count)
+    TorchRuntime.keepFreedMemory(upTo: memoryPlan.keptBlockBytes)
+    decodeMicroBatch = memoryPlan.decodeMicroBatch
+    let memory = MemoryMeter(recipe.device)
+    self.memory = memory
+    policy = try memory.measure("load") { [decodeMicroBatch] in
+      try Policy(recipe, decodeMicroBatch: decodeMicroBatch)
+    }
     plan = try recipe.sampling.rolloutPlan(policy.schedule(steps: recipe.sampling.steps))
     try plan.checkWeights()
     order = PromptOrder(
@@ -94,7 +104,7 @@ package final class Trainer {
     var phases = PhaseSeconds()
     let prompts = order.prompts(epoch: state.epoch).map { trainingPrompts[$0] }
     let trunks = trunks(promptCount: prompts.count)
-    let conditions = phases.measure("text") { policy.conditions(prompts.map(\.text)) }
+    let conditions = measure("text", &phases) { policy.conditions(prompts.map(\.text)) }
     let field = policy.field(conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
 
     let evaluationsBefore = policy.evaluationCount
@@ -107,7 +117,7 @@ package final class Trainer {
     report.rewardPerStep = meanRewardPerStep(rows)
     report.sampleEvaluations = policy.evaluationCount - evaluationsBefore
 
-    try phases.measure("learning") {
+    try measure("learning", &phases) {
       if recipe.loss.logProbability == .recomputed { rollout.recomputeOldVelocities(field: field) }
       let reference = policy.reference(
         conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
@@ -130,9 +140,9 @@ package final class Trainer {
     var queue = ScoringQueue(scorer)
     var samples: [SampleID] = []
     var decoding = PhaseSeconds()
-    let rollout = try phases.measure("rollout") {
+    let rollout = try measure("rollout", &phases) {
       TempFlow.rollOut(plan, trunks: trunks, noise: noise, field: field) { finished in
-        let images = decoding.measure("decode") { policy.decode(finished.latents) }
+        let images = measure("decode", &decoding) { policy.decode(finished.latents) }
         queue.add(
           zip(images, finished.ids).map { image, id in
             RewardSample(image: image, prompt: prompts[trunks[id.trunk].prompt])
@@ -157,7 +167,8 @@ package final class Trainer {
     optimizer.zeroGradients()
     let statistics = policyGradient(
       recipe.loss.objective, rollout: rollout, units: units,
-      microBatch: recipe.optimizer.microBatch, field: field, reference: reference)
+      microBatch: recipe.optimizer.microBatch, field: field, reference: reference,
+      backward: policy.backward)
     try check(update) { () throws(InvariantError) in
       try statistics.checkFinite()
       if update == 0 {
@@ -198,6 +209,13 @@ extension Trainer {
     (0..<promptCount).flatMap { prompt in
       (0..<recipe.sampling.trunksPerPrompt).map { TrunkID(prompt: prompt, trunk: $0) }
     }
+  }
+
+  /// Runs a phase; adds its time to `phases` and notes its memory.
+  private func measure<Result>(
+    _ phase: String, _ phases: inout PhaseSeconds, _ body: () throws -> Result
+  ) rethrows -> Result {
+    try memory.measure(phase) { try phases.measure(phase, body) }
   }
 
   /// Mean of the weighted reward over the rows of each trained step.

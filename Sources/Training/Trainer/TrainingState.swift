@@ -11,6 +11,8 @@ struct TrainingState: Codable {
   var trainingSeconds = 0.0
   /// Seconds per phase, over all parts of the run.
   var phaseSeconds: [String: Double] = [:]
+  /// Most bytes in use per phase, over all parts of the run.
+  var peakMemory: [String: Int] = [:]
   /// In order; the first is the model before training.
   var evaluations: [RunSummary.Evaluation] = []
   /// What the evaluations measure, such as `shapes_strict`.
@@ -31,6 +33,8 @@ struct TrainingState: Codable {
   mutating func add(_ phases: PhaseSeconds) {
     for (name, seconds) in phases.seconds { phaseSeconds[name, default: 0] += seconds }
   }
+
+  mutating func add(_ memory: MemoryMeter) { peakMemory.merge(memory.peaks, uniquingKeysWith: max) }
 
   /// Reads `state.json` of a checkpoint.
   static func read(_ path: String) throws -> TrainingState {

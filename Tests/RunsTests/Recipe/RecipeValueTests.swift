@@ -38,6 +38,22 @@ struct RecipeValueTests {
     #expect(recipe.warnings.isEmpty)
   }
 
+  @Test(arguments: [
+    ("24GB", 24_000_000_000, "24GB"), ("1.5GiB", 3 << 29, "1536MiB"), ("512MiB", 1 << 29, "512MiB"),
+    ("250.5MB", 250_500_000, "250.5MB"),
+  ])
+  func `memory is written with its unit`(_ text: String, _ bytes: Int, _ resolved: String) throws {
+    let recipe = try read("budget: \(text)") { #expect($0.optional("budget", .bytes) == bytes) }
+    #expect(recipe.resolved.text.contains("budget: \(resolved)"))
+  }
+
+  @Test(arguments: ["24", "GB", "-1GB", "many GB", "24TB"])
+  func `memory without a number or a known unit is refused`(_ text: String) {
+    let found = problems("budget: \(text)") { _ = $0.optional("budget", .bytes) }
+    #expect(found.count == 1)
+    #expect(found[0].contains("amount of memory"))
+  }
+
   @Test func `absent keys take their defaults`() throws {
     _ = try read("") { root in
       #expect(root.int("count", in: 1..., default: 5) == 5)

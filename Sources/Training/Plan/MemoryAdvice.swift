@@ -1,0 +1,66 @@
+internal import Torch
+
+/// A setting that lowers the peak of memory, and the peak with it.
+package struct MemoryAdvice: Encodable, Sendable, Equatable {
+  /// As it is written in a recipe, `recompute: blocks`.
+  package var setting: String
+  /// Bytes.
+  package var peak: Int
+}
+
+extension MemoryAdvice {
+  /// The settings that would lower `plan`'s peak, those that save most first, and, if there are
+  /// several, all of them together.
+  static func all(
+    _ recipe: TrainingRecipe, _ model: ModelOutline, _ plan: MemoryPlan, evaluationPrompts: Int
+  ) -> [MemoryAdvice] {
+    func peak(_ recipe: TrainingRecipe) -> Int {
+      MemoryPlan(recipe, model, evaluationPrompts: evaluationPrompts).peak.bytes
+    }
+    var helpful: [MemoryAdvice] = []
+    var together = recipe
+    for change in changes(recipe) {
+      var changed = recipe
+      change.apply(&changed)
+      let lowered = peak(changed)
+      guard lowered < plan.peak.bytes else { continue }
+      helpful.append(MemoryAdvice(setting: change.setting, peak: lowered))
+      change.apply(&together)
+    }
+    helpful.sort { $0.peak < $1.peak }
+    guard helpful.count > 1 else { return helpful }
+    return helpful + [MemoryAdvice(setting: "all of these", peak: peak(together))]
+  }
+
+  private struct Change {
+    let setting: String
+    let apply: (inout TrainingRecipe) -> Void
+  }
+
+  private static func changes(_ recipe: TrainingRecipe) -> [Change] {
+    var changes: [Change] = []
+    if recipe.memory.recompute == .none {
+      changes.append(Change(setting: "recompute: blocks") { $0.memory.recompute = .blocks })
+    }
+    if recipe.learning != .full, recipe.dtype == .float32 {
+      changes.append(Change(setting: "dtype: bfloat16") { $0.dtype = .bfloat16 })
+    }
+    if recipe.memory.autoencoder == .float32 {
+      changes.append(Change(setting: "vae_dtype: bfloat16") { $0.memory.autoencoder = .bfloat16 })
+    }
+    if recipe.optimizer.microBatch > 1 {
+      changes.append(Change(setting: "optimizer.micro_batch: 1") { $0.optimizer.microBatch = 1 })
+    }
+    if recipe.sampling.microBatch > 1 {
+      changes.append(Change(setting: "sampling.micro_batch: 1") { $0.sampling.microBatch = 1 })
+    }
+    if recipe.sampling.decodeMicroBatch ?? 1 > 1 {
+      changes.append(
+        Change(setting: "sampling.decode_micro_batch: 1") { $0.sampling.decodeMicroBatch = 1 })
+    }
+    if recipe.sampling.trunksAtOnce != 1 {
+      changes.append(Change(setting: "sampling.trunks_at_once: 1") { $0.sampling.trunksAtOnce = 1 })
+    }
+    return changes
+  }
+}

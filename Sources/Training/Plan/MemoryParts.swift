@@ -1,0 +1,133 @@
+internal import DiffusionModels
+internal import TempFlow
+internal import Torch
+
+/// The sizes that `MemoryPlan` adds up.
+struct MemoryParts {
+  typealias Item = MemoryPlan.Item
+
+  private let recipe: TrainingRecipe
+  private let model: ModelOutline
+  private let network: SD3TransformerMemory
+  /// Rows of one micro-batch entry: 2 with guidance.
+  private let guided: Int
+  private let elementBytes: Int
+
+  init(_ recipe: TrainingRecipe, _ model: ModelOutline) {
+    self.recipe = recipe
+    self.model = model
+    guided = recipe.sampling.guidance > 1 ? 2 : 1
+    elementBytes = recipe.dtype.byteCount
+    let shape = model.latentShape
+    let patch = model.transformer.patchSize
+    // In float32 equal rows of zeros are one row with a bias.
+    let zeroRows = elementBytes == 4 ? min(model.zeroRows, 1) : model.zeroRows
+    network = SD3TransformerMemory(
+      model.transformer, imageTokens: (shape[1] / patch) * (shape[2] / patch),
+      textTokens: model.promptRows + zeroRows, elementBytes: elementBytes)
+  }
+
+  /// One latent in float32.
+  var latentBytes: Int { 4 * model.latentShape.reduce(1, *) }
+
+  /// Trunks of an epoch.
+  var trunks: Int { recipe.prompts.perEpoch * recipe.sampling.trunksPerPrompt }
+
+  /// Latents that are in memory together while a wavefront advances.
+  private var front: Int {
+    let sampling = recipe.sampling
+    let born = sampling.method == .tempflow ? sampling.trainedStepCount * sampling.branches : 1
+    return min(trunks, sampling.trunksAtOnce ?? trunks) * (1 + born)
+  }
+
+  /// Latents of the rollout's largest model call.
+  var rolloutRows: Int { min(recipe.sampling.microBatch, front) }
+
+  /// In memory throughout.
+  var standing: [Item] {
+    let reference = [
+      model.transformerSize.bytes(in: recipe.dtype, device: recipe.device),
+      model.autoencoderSize.bytes(in: recipe.dtype, device: recipe.device),
+    ].reduce(0, +)
+    let needsReference = recipe.learning == .full && recipe.loss.objective.klWeight > 0
+    return [
+      Item(name: "process", bytes: recipe.device == .cpu ? processBytes : deviceBytes),
+      Item(
+        name: "transformer",
+        bytes: model.transformerSize.bytes(
+          in: recipe.dtype, device: recipe.device, copied: recipe.learning == .full)),
+      Item(
+        name: "autoencoder",
+        bytes: model.autoencoderSize.bytes(in: recipe.memory.autoencoder, device: recipe.device)),
+      // Gradients, both moments of AdamW, the average, and adapters beside the weights.
+      Item(
+        name: "what learns",
+        bytes: 4 * model.learnedParameters * (recipe.learning == .full ? 4 : 5)),
+    ] + (needsReference ? [Item(name: "reference model", bytes: reference)] : [])
+  }
+
+  /// The text encoders at work.
+  var encoding: [Item] {
+    let sizes = model.textSizes.map { $0.bytes(in: recipe.dtype, device: recipe.device) }
+    return [Item(name: "text encoders", bytes: sizes.reduce(0, +))]
+  }
+
+  /// Before and after a step for all that advance, and x and v of every pair.
+  var latents: Item {
+    Item(name: "latents", bytes: latentBytes * (2 * front + 2 * recipe.pairsPerEpoch))
+  }
+
+  func conditions(of prompts: Int) -> Item {
+    Item(name: "conditions", bytes: prompts * conditionBytes)
+  }
+
+  private var conditionBytes: Int {
+    let configuration = model.transformer
+    return elementBytes
+      * (model.promptRows * configuration.jointAttentionDim + configuration.pooledProjectionDim)
+  }
+
+  /// A model call without gradients. - Parameter rows: without guidance.
+  func forward(rows: Int) -> Item {
+    Item(name: "forward pass", bytes: guided * rows * (network.evaluation + 2 * conditionBytes))
+  }
+
+  func decode(_ count: Int) -> Item {
+    Item(name: "decoding", bytes: count * decodingBytes)
+  }
+
+  /// As many latents as fit into `bytes`, at least one and at most a micro-batch of the rollout.
+  func decodeMicroBatch(within bytes: Int?) -> Int {
+    let largest = recipe.sampling.microBatch
+    return bytes.map { max(1, min(largest, $0 / decodingBytes)) } ?? largest
+  }
+
+  private var decodingBytes: Int {
+    model.autoencoder.decodingBytes(
+      height: model.latentShape[1], width: model.latentShape[2],
+      elementBytes: recipe.memory.autoencoder.byteCount)
+  }
+
+  /// A forward pass with gradients and its backward pass.
+  var learning: [Item] {
+    let rows = guided * min(
+      recipe.optimizer.microBatch, recipe.pairsPerEpoch / recipe.optimizer.updatesPerEpoch)
+    let learning: SD3TransformerMemory.Learning =
+      recipe.learning.adapters.map { .adapters($0) } ?? .full
+    let kept =
+      switch recipe.memory.recompute {
+      case .none: network.kept(learning)
+      case .blocks: network.keptRecomputing(learning)
+      }
+    return [
+      Item(name: "activations", bytes: rows * (kept + 2 * conditionBytes)),
+      Item(name: "backward pass", bytes: rows * network.backward),
+    ]
+  }
+}
+
+/// The program with libtorch's libraries, measured on the CPU.
+private let processBytes = 200_000_000
+
+/// A CUDA context with libtorch's kernels, measured.
+private let deviceBytes = 500_000_000

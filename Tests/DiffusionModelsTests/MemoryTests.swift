@@ -1,0 +1,148 @@
+import DiffusionModels
+import TestSupport
+import Testing
+import Torch
+import TorchNN
+
+/// A network of some depth: activations are a hundred megabytes.
+private func deep(_ layers: Int) -> SD3TransformerConfiguration {
+  var configuration = SD3TransformerConfiguration()
+  configuration.numLayers = layers
+  configuration.attentionHeadDim = 64
+  configuration.numAttentionHeads = 4
+  configuration.jointAttentionDim = 32
+  configuration.captionProjectionDim = 256
+  configuration.pooledProjectionDim = 32
+  configuration.sampleSize = 32
+  configuration.posEmbedMaxSize = 32
+  configuration.dualAttentionLayers = Array(0..<layers / 2)
+  configuration.qkNorm = .rmsNorm
+  return configuration
+}
+
+/// The bytes that forward and backward pass of two samples need beside the weights, and what is
+/// predicted.
+private func peak(
+  _ dtype: DType, adapters: Bool, recomputing: Bool
+) throws -> (measured: Int, predicted: Int) {
+  TorchRuntime.keepFreedMemory(upTo: 1 << 15)
+  TorchRuntime.threadCount = 1
+  let configuration = deep(8)
+  let plan = AdapterPlan(rank: 4, alpha: 8, targets: ["attn.to_q", "attn.to_v", "attn.to_out.0"])
+  let store = ParameterStore(
+    .random(Generator(seed: 1)), dtype: dtype,
+    adapters: adapters ? (plan, .random(Generator(seed: 2))) : nil,
+    trainable: adapters ? .adapters : .full)
+  let model = try SD3Transformer2DModel(configuration, store.root)
+  func run(_ rows: Int) {
+    let tape = recomputing ? RecomputationTape() : nil
+    let velocity = model(
+      Tensor.zeros([rows, 16, 32, 32], dtype: dtype), timestep: Tensor.zeros([rows]),
+      condition: TextCondition(
+        rows: Tensor.zeros([rows, 128, 32], dtype: dtype),
+        pooled: Tensor.zeros([rows, 32], dtype: dtype), zeroRowCount: 0), recomputing: tape)
+    velocity.backward(gradient: Tensor.ones(velocity.shape, dtype: dtype))
+    tape?.backward()
+  }
+  // Gradients, and the libraries' own buffers, are there beforehand.
+  run(1)
+  let measured = try added { run(2) }
+  let memory = SD3TransformerMemory(
+    configuration, imageTokens: 256, textTokens: 128, elementBytes: dtype.byteCount)
+  let learning: SD3TransformerMemory.Learning = adapters ? .adapters(plan) : .full
+  let kept = recomputing ? memory.keptRecomputing(learning) : memory.kept(learning)
+  return (measured, 2 * (kept + memory.backward))
+}
+
+/// The bytes that `body` needs at most beside what is there.
+private func added(_ body: () -> Void) throws -> Int {
+  TorchRuntime.releaseFreedMemory()
+  TorchRuntime.resetPeakMemory(.cpu)
+  let before = try #require(TorchRuntime.peakMemory(.cpu))
+  body()
+  return try #require(TorchRuntime.peakMemory(.cpu)) - before
+}
+
+/// A forward pass of four samples without gradients.
+private func evaluation(_ dtype: DType) throws -> (measured: Int, predicted: Int) {
+  TorchRuntime.keepFreedMemory(upTo: 1 << 15)
+  TorchRuntime.threadCount = 1
+  let configuration = deep(2)
+  let store = ParameterStore(.random(Generator(seed: 1)), dtype: dtype)
+  let model = try SD3Transformer2DModel(configuration, store.root)
+  func run(_ rows: Int) {
+    withoutGradient {
+      _ = model(
+        Tensor.zeros([rows, 16, 32, 32], dtype: dtype), timestep: Tensor.zeros([rows]),
+        condition: TextCondition(
+          rows: Tensor.zeros([rows, 128, 32], dtype: dtype),
+          pooled: Tensor.zeros([rows, 32], dtype: dtype), zeroRowCount: 0))
+    }
+  }
+  run(1)
+  let memory = SD3TransformerMemory(
+    configuration, imageTokens: 256, textTokens: 128, elementBytes: dtype.byteCount)
+  return (try added { run(16) }, 16 * memory.evaluation)
+}
+
+/// Two latents decoded.
+private func decoding(_ dtype: DType) throws -> (measured: Int, predicted: Int) {
+  TorchRuntime.keepFreedMemory(upTo: 1 << 15)
+  TorchRuntime.threadCount = 1
+  var configuration = AutoencoderKLConfiguration()
+  configuration.blockOutChannels = [32, 64, 128, 128]
+  configuration.downBlockTypes = Array(repeating: "DownEncoderBlock2D", count: 4)
+  configuration.upBlockTypes = Array(repeating: "UpDecoderBlock2D", count: 4)
+  configuration.latentChannels = 16
+  configuration.usePostQuantConv = false
+  let store = ParameterStore(.random(Generator(seed: 1)), dtype: dtype)
+  let model = try AutoencoderKL(configuration, store.root)
+  func run(_ count: Int) {
+    withoutGradient { _ = model.decode(Tensor.zeros([count, 16, 32, 32], dtype: dtype)) }
+  }
+  run(1)
+  let each = configuration.decodingBytes(height: 32, width: 32, elementBytes: dtype.byteCount)
+  return (try added { run(2) }, 2 * each)
+}
+
+#if os(Linux)
+  @Suite(.serialized) struct MemoryTests {
+    @Test func `recomputation takes a fraction of the memory`() async {
+      await #expect(processExitsWith: .success) {
+        let recomputed = try peak(.float32, adapters: false, recomputing: true)
+        let whole = try peak(.float32, adapters: false, recomputing: false)
+        #expect(recomputed.measured * 3 < whole.measured)
+      }
+    }
+
+    @Test func `the memory of a training step is foreseen`() async {
+      await #expect(processExitsWith: .success) {
+        for dtype in [DType.float32, .bfloat16] {
+          for adapters in dtype == .float32 ? [true, false] : [true] {
+            for recomputing in [true, false] {
+              let (measured, predicted) = try peak(
+                dtype, adapters: adapters, recomputing: recomputing)
+              let error = Double(predicted) / Double(measured) - 1
+              // One block of this size is not far above what the libraries take for themselves.
+              #expect(
+                abs(error) < (recomputing ? 0.35 : 0.15),
+                "\(dtype), adapters \(adapters), recomputing \(recomputing): \(measured) bytes")
+            }
+          }
+        }
+      }
+    }
+
+    @Test func `the memory of evaluating and decoding is foreseen`() async {
+      await #expect(processExitsWith: .success) {
+        for dtype in [DType.float32, .bfloat16] {
+          for (name, step) in [("evaluation", evaluation), ("decoding", decoding)] {
+            let (measured, predicted) = try step(dtype)
+            let error = Double(predicted) / Double(measured) - 1
+            #expect(abs(error) < 0.15, "\(name), \(dtype): \(measured) bytes")
+          }
+        }
+      }
+    }
+  }
+#endif
