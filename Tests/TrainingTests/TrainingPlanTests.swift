@@ -129,9 +129,9 @@ import Training
   }
 
   @Test func `a peak above the budget is said with the settings that lower it`() throws {
-    let small = try plan([("epochs: 4", "epochs: 4\nmemory_budget: 300MB")])
+    let small = try plan([("epochs: 4", "epochs: 4\nmemory_budget: 100MB")])
     let excess = try #require(small.memory.excess)
-    #expect(excess == small.memory.peak.bytes - 300_000_000)
+    #expect(excess == small.memory.peak.bytes - 100_000_000)
     #expect(small.memory.decodeMicroBatch == 1)
     #expect(small.memoryAdvice.allSatisfy { $0.peak < small.memory.peak.bytes })
     #expect(small.text.contains("TOO MUCH by"))
