@@ -25,6 +25,10 @@ public enum PipelineError: Error, Equatable, CustomStringConvertible {
   case exists(path: String)
   /// Two components do not fit together.
   case inconsistent(path: String, reason: String)
+  /// The index names T5, and it is not in the folder.
+  case absentT5(folder: String)
+  /// Images of this size cannot be made.
+  case imageSize(path: String, reason: String)
   /// A component's `config.json`.
   case model(ModelError)
   /// A component's weights do not fit its configuration.
@@ -51,7 +55,12 @@ public enum PipelineError: Error, Equatable, CustomStringConvertible {
         + (baseModel.map { ". The file says it belongs to \($0)" } ?? "")
     case .exists(let path):
       "\(path) exists already; choose another place, or replace it with --overwrite"
-    case .inconsistent(let path, let reason): "\(path): \(reason)"
+    case .inconsistent(let path, let reason), .imageSize(let path, let reason):
+      "\(path): \(reason)"
+    case .absentT5(let folder):
+      "\(folder): model_index.json names a T5 text encoder, and text_encoder_3 or tokenizer_3 is "
+        + "not there; download both, or, to go without T5, write "
+        + "\"text_encoder_3\": [null, null] and \"tokenizer_3\": [null, null] in model_index.json"
     case .model(let error): error.description
     case .parameters(let error): error.description
     case .weights(let error): error.description

@@ -1,28 +1,20 @@
 public import DiffusionModels
 public import FlowMatching
 package import ImageFiles
-import TextTokenizers
 public import Torch
 public import TorchNN
 
 extension StableDiffusion3Pipeline {
-  /// The condition of each prompt. `B prompts -> B samples`
+  /// The condition of each prompt, by the pipeline's own text encoders. `B prompts -> B samples`
   ///
-  /// Both encoders' penultimate rows side by side, filled up with zeros to the transformer's
-  /// width, then the rows of zeros; both pooled vectors side by side. Records no gradients.
+  /// Records no gradients.
   public func encode(_ prompts: [String]) -> TextCondition {
-    precondition(!prompts.isEmpty, "no prompts")
-    let length = tokenizers[0].modelMaxLength
-    let outputs = withoutGradient {
-      zip(textEncoders, tokenizers).map { encoder, tokenizer in
-        encoder.network(prompts.map { tokenizer.encodePadded($0, to: length) })
-      }
+    guard let text else {
+      preconditionFailure("the pipeline was loaded without its text encoders")
     }
-    let rows = Tensor.cat(outputs.map(\.penultimate), dim: 2)
-    let missing = transformer.network.configuration.jointAttentionDim - rows.shape[2]
-    return TextCondition(
-      rows: missing > 0 ? rows.padded([0, missing]) : rows,
-      pooled: Tensor.cat(outputs.map(\.pooled), dim: 1), zeroRowCount: zeroRowCount)
+    return text.encode(prompts).condition(
+      width: transformer.network.configuration.jointAttentionDim,
+      t5Length: text.maxSequenceLength)
   }
 
   /// The velocity of latents under `condition`, away from `negative`.
@@ -42,9 +34,12 @@ extension StableDiffusion3Pipeline {
     let timestepScale = Double(scheduler.trainingTimesteps)
     precondition(
       guidance <= 1 || negative?.count == 1, "guidance needs one sample as the negative")
+    let dtype = self.dtype
+    let condition = condition.to(dtype, device)
+    let negative = negative?.to(dtype, device)
     return { latents, sigma, trunks in
       let wanted = condition.selectingRows(trunks)
-      let input = latents.to(wanted.pooled.dtype)
+      let input = latents.to(dtype)
       let timestep = sigma * timestepScale
       guard guidance > 1, let negative else {
         return network(input, timestep: timestep, condition: wanted, recomputing: tape)
@@ -62,20 +57,34 @@ extension StableDiffusion3Pipeline {
   /// Follows the flow from noise to the latents of images. `[B, C, h, w] -> [B, C, h, w]`
   ///
   /// - Parameters:
-  ///   - initialLatents: standard normal, float32.
-  ///   - prompts: one per sample.
-  ///   - negativePrompt: for all samples; used when `guidance` is above 1.
+  ///   - initialLatents: standard normal, float32, of the pipeline's image size.
+  ///   - condition: one sample per image.
+  ///   - negative: one sample for all; needed when `guidance` is above 1.
   ///   - stepCount: evaluations of the velocity.
+  public func sample(
+    from initialLatents: Tensor, condition: TextCondition, negative: TextCondition? = nil,
+    guidance: Double = 1, stepCount: Int
+  ) -> Tensor {
+    precondition(
+      initialLatents.shape == latentShape(count: condition.count),
+      "latents \(initialLatents.shape) for \(latentShape(count: condition.count))")
+    let field = velocityField(condition, negative: negative, guidance: guidance)
+    return integrate(
+      field, from: initialLatents.to(device), over: schedule(stepCount: stepCount),
+      trunks: Array(0..<condition.count))
+  }
+
+  /// The same for prompts that the pipeline's own text encoders encode, one per image.
+  ///
+  /// - Parameter negativePrompt: for all images; used when `guidance` is above 1.
   public func sample(
     from initialLatents: Tensor, prompts: [String], negativePrompt: String = "",
     guidance: Double = 1, stepCount: Int
   ) -> Tensor {
-    precondition(initialLatents.shape[0] == prompts.count, "one prompt per sample")
-    let negative = guidance > 1 ? encode([negativePrompt]) : nil
-    let field = velocityField(encode(prompts), negative: negative, guidance: guidance)
-    return integrate(
-      field, from: initialLatents.to(device), over: schedule(stepCount: stepCount),
-      trunks: Array(prompts.indices))
+    sample(
+      from: initialLatents, condition: encode(prompts),
+      negative: guidance > 1 ? encode([negativePrompt]) : nil, guidance: guidance,
+      stepCount: stepCount)
   }
 
   /// The images of latents, rounded as diffusers does for its image files. Records no gradients.
@@ -118,6 +127,13 @@ extension StableDiffusion3Pipeline {
 }
 
 extension TextCondition {
+  /// The condition in another precision or on another device.
+  fileprivate func to(_ dtype: DType, _ device: Device) -> TextCondition {
+    TextCondition(
+      rows: rows.to(dtype).to(device), pooled: pooled.to(dtype).to(device),
+      zeroRowCount: zeroRowCount)
+  }
+
   /// As `selecting`, without a copy when the samples are already in place.
   fileprivate func selectingRows(_ samples: [Int]) -> TextCondition {
     samples.elementsEqual(0..<count) ? self : selecting(samples)

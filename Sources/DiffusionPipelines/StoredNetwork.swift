@@ -1,5 +1,5 @@
 import DiffusionModels
-import Torch
+public import Torch
 public import TorchNN
 
 /// A network and the store that owns its parameters.
@@ -31,22 +31,33 @@ public struct LearningSetup {
 }
 
 /// Which weights of a component are read, and where they go.
-struct Placement {
-  let device: Device
-  /// nil keeps the file's.
-  let dtype: DType?
-  /// The set of weights to read where a component has it; as in diffusers, components without it
-  /// take their plain weights.
-  let variant: String?
+public struct Placement: Sendable {
+  public var device: Device
+  /// Precision of the networks; nil keeps the files'.
+  public var dtype: DType?
+  /// The set of weights to read where a component has it, such as `fp16`; as in diffusers,
+  /// components without it take their plain weights.
+  public var variant: String?
+  /// Precision of the autoencoder; nil takes `dtype`.
+  public var autoencoderDType: DType?
 
-  init(device: Device, dtype: DType?, variant: String? = nil) {
+  public init(
+    device: Device = .cpu, dtype: DType? = nil, variant: String? = nil,
+    autoencoderDType: DType? = nil
+  ) {
     self.device = device
     self.dtype = dtype
     self.variant = variant
+    self.autoencoderDType = autoencoderDType
+  }
+
+  /// Where the autoencoder goes.
+  var ofAutoencoder: Placement {
+    Placement(device: device, dtype: autoencoderDType ?? dtype, variant: variant)
   }
 
   /// Opens the weights `<folder>/<baseName>`.
-  func open(folder: String, baseName: String) throws(PipelineError) -> Checkpoint {
+  package func open(folder: String, baseName: String) throws(PipelineError) -> Checkpoint {
     let chosen = variant.flatMap {
       Checkpoint.exists(folder: folder, baseName: baseName, variant: $0) ? $0 : nil
     }

@@ -42,12 +42,11 @@ struct EvaluateCommand: AsyncParsableCommand {
     let reward = try RewardRegistry.reward(reward)
     let all = try PromptList.read(prompts, for: [reward.name])
     let prompts = Array(all.prefix(limit ?? all.count))
-    let loaded = try model.load()
-    let sampling = sampling.imageSampling
-    let images = sampling.images(of: prompts.map(\.text), loaded)
+    let (pipeline, _, images) = try model.sample(prompts.map(\.text), sampling)
     let evaluation = try await Evaluation(images, of: prompts, by: reward)
     let record = evaluation.protocolRecord(
-      sampling, promptFile: self.prompts, weights: model.lora == nil ? "model" : "model + lora")
+      sampling.imageSampling, promptFile: self.prompts,
+      weights: model.lora == nil ? "model" : "model + lora", dtype: "\(pipeline.dtype)")
     try output.print(Report(model, record, evaluation)) { text(record, evaluation) }
   }
 
@@ -89,12 +88,5 @@ struct EvaluateCommand: AsyncParsableCommand {
       case model, lora, scores, parts
       case evaluationProtocol = "protocol"
     }
-  }
-}
-
-extension SamplingOptions {
-  /// The options as a value.
-  var imageSampling: ImageSampling {
-    ImageSampling(steps: steps, guidance: guidance, seed: seed, batch: batch)
   }
 }

@@ -1,9 +1,14 @@
 import ArgumentParser
+import DiffusionModels
 import DiffusionPipelines
+import FlowMatching
+import ImageFiles
+import Runs
 import Torch
 import TorchNN
+import Training
 
-/// Which model, on how many threads: shared by `sample` and `evaluate`.
+/// Which model, in which precision, on how many threads: shared by `sample` and `evaluate`.
 struct ModelOptions: ParsableArguments {
   @Option(name: .long, help: "Model folder in diffusers layout.")
   var model: String
@@ -14,6 +19,15 @@ struct ModelOptions: ParsableArguments {
   @Option(name: .long, help: "LoRA adapters: a PEFT folder, or a diffusers or kohya file.")
   var lora: String?
 
+  @Option(
+    name: .long,
+    help: "Precision of the networks: float32, bfloat16 or float16 (default: the files').")
+  var dtype: PrecisionName?
+
+  @Option(
+    name: .long, help: "Folder of encoded prompts (default: tempflow/text in the user's cache).")
+  var textCache: String?
+
   @Option(name: .long, help: "Processor threads of one operator (default: libtorch's choice).")
   var threads: Int?
 
@@ -22,17 +36,49 @@ struct ModelOptions: ParsableArguments {
   }
 }
 
+extension PrecisionName: ExpressibleByArgument {}
+
 extension ModelOptions {
-  /// Reads the model, with its adapters if there are any.
-  func load() throws -> StableDiffusion3Pipeline {
+  /// Where the networks' weights come from and go.
+  private var placement: Placement { Placement(dtype: dtype?.dtype, variant: variant) }
+
+  /// Sets up the process for sampling.
+  private func prepare() {
     TorchRuntime.keepFreedMemory()
     if let threads { TorchRuntime.threadCount = threads }
-    guard let lora else {
-      return try StableDiffusion3Pipeline(folder: model, variant: variant)
-    }
+  }
+
+  /// Reads the model without its text encoders, with its adapters if there are any.
+  private func load(_ size: ImageSize?) throws -> StableDiffusion3Pipeline {
+    let setup = try lora.map { try LoRA(path: $0).learningSetup(model: model) }
     return try StableDiffusion3Pipeline(
-      folder: model, variant: variant,
-      transformer: try LoRA(path: lora).learningSetup(model: model))
+      folder: model, placement, transformer: setup ?? .frozen, text: .absent, imageSize: size)
+  }
+
+  /// Encodes the prompts and frees the text encoders, then reads the model and makes an image of
+  /// each prompt.
+  ///
+  /// - Parameter initialLatents: a file to start from; nil takes the seed's noise.
+  func sample(
+    _ prompts: [String], _ options: SamplingOptions, from initialLatents: String? = nil
+  ) throws -> (pipeline: StableDiffusion3Pipeline, latents: Tensor, images: [PixelBuffer]) {
+    prepare()
+    let texts = try PromptCache(
+      .init(
+        model: model, folder: textCache, placement: placement,
+        maxSequenceLength: options.maxSequenceLength), progress: .standardError())
+    let isGuided = options.guidance > 1
+    try texts.prepare((isGuided ? [options.negativePrompt] : []) + prompts)
+    let pipeline = try load(options.imageSize)
+    let noise = try initialLatents.map {
+      try LatentsFile.read($0, shape: pipeline.latentShape(count: prompts.count))
+    }
+    let sampling = options.imageSampling
+    let latents = try sampling.latents(
+      of: prompts, from: noise, pipeline,
+      negative: isGuided ? try texts.conditions([options.negativePrompt]) : nil,
+      conditions: texts.conditions)
+    return (pipeline, latents, sampling.images(latents, pipeline))
   }
 }
 
@@ -44,6 +90,18 @@ struct SamplingOptions: ParsableArguments {
   @Option(name: .long, help: "Classifier-free guidance; 1 is none.")
   var guidance = 1.0
 
+  @Option(name: .long, help: "What guidance leads away from.")
+  var negativePrompt = ""
+
+  @Option(name: .long, help: "Tokens of a prompt for T5, or rows of zeros in their place: 1 to 512.")
+  var maxSequenceLength = PromptEncoder.defaultMaxSequenceLength
+
+  @Option(name: .long, help: "Height of the images in pixels (default: the model's).")
+  var height: Int?
+
+  @Option(name: .long, help: "Width of the images in pixels (default: the model's).")
+  var width: Int?
+
   @Option(name: .long, help: "Seed of the initial noise.")
   var seed: UInt64 = 1
 
@@ -54,5 +112,24 @@ struct SamplingOptions: ParsableArguments {
     if steps < 1 { throw ValidationError("--steps must be at least 1") }
     if batch < 1 { throw ValidationError("--batch must be at least 1") }
     if !(0...100).contains(guidance) { throw ValidationError("--guidance must be in 0 ... 100") }
+    if !PromptEncoder.sequenceLengths.contains(maxSequenceLength) {
+      throw ValidationError("--max-sequence-length must be in 1 ... 512")
+    }
+    if (height == nil) != (width == nil) {
+      throw ValidationError("give both --height and --width, or neither")
+    }
+  }
+}
+
+extension SamplingOptions {
+  /// The options as a value.
+  var imageSampling: ImageSampling {
+    ImageSampling(steps: steps, guidance: guidance, seed: seed, batch: batch)
+  }
+
+  /// The size asked for; nil is the model's.
+  var imageSize: ImageSize? {
+    guard let height, let width else { return nil }
+    return ImageSize(height: height, width: width)
   }
 }

@@ -16,6 +16,9 @@ struct SampleCommand: ParsableCommand {
       `latents` [B, C, h, w], so that another implementation can start from the same noise and its \
       result be compared.
 
+      The text encoders are loaded for prompts that were never encoded before, and freed before \
+      the transformer is loaded; what they made is kept in --text-cache.
+
       Example: tempflow sample --model Models/shapes --prompt "a red circle" --steps 8 --output out
       """)
 
@@ -49,16 +52,10 @@ struct SampleCommand: ParsableCommand {
 
   func run() throws {
     let texts = try prompts.map { try PromptList.read($0).map(\.text) } ?? prompt
-    let pipeline = try model.load()
-    let sampling = sampling.imageSampling
-    let noise = try initialLatents.map { path in
-      try LatentsFile.read(path, shape: pipeline.latentShape(count: texts.count))
-    }
-    let latents = sampling.latents(of: texts, from: noise, pipeline)
+    let (pipeline, latents, images) = try model.sample(texts, sampling, from: initialLatents)
     if let saveLatents { try LatentsFile.write(latents, to: saveLatents) }
-    let images = sampling.images(latents, pipeline)
     let files = try write(images)
-    try report.print(Report(self, texts, files)) {
+    try report.print(Report(self, pipeline.geometry.image, texts, files)) {
       "\(files.count) image\(files.count == 1 ? "" : "s") in \(output)"
     }
   }
@@ -78,6 +75,11 @@ struct SampleCommand: ParsableCommand {
     var lora: String?
     var steps: Int
     var guidance: Double
+    var negativePrompt: String
+    var maxSequenceLength: Int
+    /// In pixels.
+    var height: Int
+    var width: Int
     /// Absent when the initial latents were read from a file.
     var seed: UInt64?
     var images: [Image]
@@ -87,11 +89,15 @@ struct SampleCommand: ParsableCommand {
       var prompt: String
     }
 
-    init(_ command: SampleCommand, _ texts: [String], _ files: [String]) {
+    init(_ command: SampleCommand, _ size: ImageSize, _ texts: [String], _ files: [String]) {
       model = command.model.model
       lora = command.model.lora
       steps = command.sampling.steps
       guidance = command.sampling.guidance
+      negativePrompt = command.sampling.negativePrompt
+      maxSequenceLength = command.sampling.maxSequenceLength
+      height = size.height
+      width = size.width
       seed = command.initialLatents == nil ? command.sampling.seed : nil
       images = zip(files, texts).map(Image.init)
     }

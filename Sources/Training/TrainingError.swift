@@ -6,6 +6,8 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
   case prompts(String)
   /// The model folder cannot be read, or does not fit the recipe.
   case model(String)
+  /// Encoded prompts cannot be kept or read.
+  case textCache(path: String, reason: String)
   /// A reward failed as a whole.
   case reward(String)
   /// The run directory could not be written or read.
@@ -25,6 +27,9 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
     case .otherRecipe(let path, let differences):
       "\(path) was trained with another recipe (\(differences.joined(separator: "; "))); resume "
         + "with that recipe, or choose another --run-dir"
+    case .textCache(let path, let reason):
+      "\(path): \(reason); encoded prompts are kept there, and text_cache (--text-cache) chooses "
+        + "another folder"
     case .state(let path, let reason):
       "\(path): \(reason)"
     case .invariant(let epoch, let update, let reason, let lastGood):

@@ -95,19 +95,94 @@ import TorchNN
     }
   }
 
-  @Test func `a text encoder that this pipeline lacks is refused`() throws {
-    try withCopy { folder in
-      let path = "\(folder)/model_index.json"
-      var object = try #require(
-        try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path)))
-          as? [String: Any])
-      object["text_encoder_3"] = ["transformers", "T5EncoderModel"]
-      try JSONSerialization.data(withJSONObject: object).write(to: URL(fileURLWithPath: path))
+  @Test func `T5 in the index without its folders says how to go without`() throws {
+    for component in ["text_encoder_3", "tokenizer_3"] {
+      try withCopy(of: fixture("pipeline/model-t5")) { folder in
+        try FileManager.default.removeItem(atPath: "\(folder)/\(component)")
+        let error = #expect(throws: PipelineError.self) {
+          try StableDiffusion3Pipeline(folder: folder)
+        }
+        #expect(error == .absentT5(folder: folder))
+        #expect(error?.description.contains("[null, null]") == true)
+        // Nobody misses it where conditions come from elsewhere.
+        _ = try StableDiffusion3Pipeline(folder: folder, text: .absent)
+        // The remedy.
+        try changeIndex(folder, [
+          "text_encoder_3": [nil, nil] as [String?], "tokenizer_3": [nil, nil] as [String?],
+        ])
+        #expect(try StableDiffusion3Pipeline(folder: folder).text?.t5 == nil)
+      }
+    }
+  }
+
+  @Test(arguments: [
+    ("text_encoder_3", ["transformers", "UMT5EncoderModel"]),
+    ("tokenizer_3", ["transformers", "CLIPTokenizer"]),
+    ("tokenizer_3", [nil, nil]),
+    ("scheduler", ["diffusers", "EulerDiscreteScheduler"]),
+  ])
+  func `a component of another class is named`(component: String, found: [String?]) throws {
+    try withCopy(of: fixture("pipeline/model-t5")) { folder in
+      try changeIndex(folder, [component: found])
       let error = #expect(throws: PipelineError.self) {
         try StableDiffusion3Pipeline(folder: folder)
       }
-      let text = try #require(error).description
-      #expect(text.contains("text_encoder_3"))
+      guard case .wrongClass(_, component, _, found.last ?? nil) = error else {
+        Issue.record("unexpected \(String(describing: error))")
+        return
+      }
+    }
+  }
+
+  @Test func `images as prompts are refused`() throws {
+    try withCopy { folder in
+      try changeIndex(
+        folder, ["image_encoder": ["transformers", "SiglipVisionModel"] as [String?]])
+      let error = #expect(throws: PipelineError.self) {
+        try StableDiffusion3Pipeline(folder: folder)
+      }
+      #expect(error?.description.contains("image_encoder") == true)
+    }
+  }
+
+  @Test func `a scheduler of another kind is refused`() throws {
+    try withCopy { folder in
+      try replace(
+        "FlowMatchEulerDiscreteScheduler", with: "DDIMScheduler",
+        in: "\(folder)/scheduler/scheduler_config.json")
+      let error = #expect(throws: PipelineError.self) {
+        try StableDiffusion3Pipeline(folder: folder)
+      }
+      #expect(error?.description.contains("DDIMScheduler") == true)
+    }
+  }
+
+  @Test func `a tokenizer with more tokens than its text encoder is refused`() throws {
+    let loaded = try PromptEncoder(folder: fixture("pipeline/model-t5"))
+    let t5 = try #require(loaded.t5)
+    var configuration = t5.encoder.network.configuration
+    configuration.vocabSize = 10
+    let store = ParameterStore(.meta, device: .meta)
+    let small = StoredNetwork(try T5EncoderModel(configuration, store.root), store)
+    let error = #expect(throws: PipelineError.self) {
+      try PromptEncoder(
+        textEncoders: loaded.textEncoders, tokenizers: loaded.tokenizers,
+        t5: .init(encoder: small, tokenizer: t5.tokenizer))
+    }
+    #expect(error?.description.contains("text_encoder_3 10") == true)
+  }
+
+  @Test func `text components are copied as they are, links included`() throws {
+    try withCopy(of: fixture("pipeline/model-t5")) { folder in
+      let weights = "\(folder)/text_encoder_3/model.safetensors"
+      try FileManager.default.moveItem(atPath: weights, toPath: "\(folder)/blob")
+      try FileManager.default.createSymbolicLink(
+        atPath: weights, withDestinationPath: "../blob")
+      let pipeline = try StableDiffusion3Pipeline(folder: folder, text: .absent)
+      try PipelineWriter.write(pipeline, textFrom: folder, to: "\(folder)/copy")
+      try FileManager.default.removeItem(atPath: "\(folder)/blob")
+      let copy = try StableDiffusion3Pipeline(folder: "\(folder)/copy")
+      #expect(copy.text?.t5 != nil)
     }
   }
 
@@ -126,9 +201,9 @@ import TorchNN
     }
   }
 
-  private func withCopy(_ body: (String) throws -> Void) throws {
+  private func withCopy(of model: String? = nil, _ body: (String) throws -> Void) throws {
     try withTemporaryFolder { folder in
-      try FileManager.default.copyItem(atPath: model, toPath: "\(folder)/model")
+      try FileManager.default.copyItem(atPath: model ?? self.model, toPath: "\(folder)/model")
       try body("\(folder)/model")
     }
   }
@@ -138,6 +213,13 @@ import TorchNN
     try #require(original.contains(text), "\(path) has no \(text)")
     try Data(original.replacing(text, with: replacement).utf8)
       .write(to: URL(fileURLWithPath: path))
+  }
+
+  private func changeIndex(_ folder: String, _ changes: [String: [String?]]) throws {
+    let path = "\(folder)/model_index.json"
+    var entries = try #require(try index(path) as? [String: Any])
+    for (key, names) in changes { entries[key] = names.map { $0 as Any? ?? NSNull() } }
+    try JSONSerialization.data(withJSONObject: entries).write(to: URL(fileURLWithPath: path))
   }
 
   private func index(_ path: String) throws -> NSDictionary {

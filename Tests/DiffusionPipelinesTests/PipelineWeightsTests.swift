@@ -82,7 +82,7 @@ import TorchNN
       try FileManager.default.moveItem(atPath: "\(folder)/\(transformer)", toPath: variant)
       #expect(try failure(folder).contains("ask for it: variant fp16"))
       try rewrite(variant) { $0.to(.float16) }
-      let pipeline = try StableDiffusion3Pipeline(folder: folder, variant: "fp16")
+      let pipeline = try StableDiffusion3Pipeline(folder: folder, Placement(variant: "fp16"))
       #expect(pipeline.transformer.store.weights.allSatisfy { $0.tensor.dtype == .float16 })
       #expect(pipeline.autoencoder.store.weights.allSatisfy { $0.tensor.dtype == .float32 })
     }
@@ -90,7 +90,7 @@ import TorchNN
 
   private func failure(_ folder: String, variant: String? = nil) throws -> String {
     let error = #expect(throws: PipelineError.self) {
-      try StableDiffusion3Pipeline(folder: folder, variant: variant)
+      try StableDiffusion3Pipeline(folder: folder, Placement(variant: variant))
     }
     return try #require(error).description
   }

@@ -22,7 +22,7 @@ final class TemporaryFolder {
     try text.write(toFile: "\(path)/\(name)", atomically: true, encoding: .utf8)
   }
 
-  /// Prompts of the shapes task and the outline of a tiny transformer: what a plan reads.
+  /// Prompts of the shapes task and the outline of a tiny model: what a plan reads.
   func writeShapesTask(prompts: Int, heldOut: Int) throws {
     try PromptFile.write(shapePrompts(prompts), to: "\(path)/train.jsonl")
     try PromptFile.write(shapePrompts(heldOut), to: "\(path)/held-out.jsonl")

@@ -28,7 +28,7 @@ func writeTinyModel(to folder: String, seed: UInt64 = 3) throws {
   let pipeline = try StableDiffusion3Pipeline(
     transformer: StoredNetwork(transformer, transformerStore),
     autoencoder: StoredNetwork(autoencoder, autoencoderStore),
-    textEncoders: encoders, tokenizers: [tokenizer, tokenizer],
+    text: PromptEncoder(textEncoders: encoders, tokenizers: [tokenizer, tokenizer]),
     scheduler: SchedulerConfiguration())
   try PipelineWriter.write(pipeline, to: folder)
 }

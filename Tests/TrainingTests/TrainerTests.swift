@@ -42,6 +42,7 @@ private func contents(_ path: String) throws -> Data {
     for file in [
       "recipe.yaml", "summary.json", "samples/before.png", "samples/before.json",
       "samples/after.png", "tree/tree.json", "tree/trunk.png", "model/model_index.json",
+      "model/text_encoder_2/model.safetensors", "model/tokenizer/vocab.json",
     ] {
       #expect(FileManager.default.fileExists(atPath: "\(run)/\(file)"), "\(file)")
     }
@@ -67,6 +68,26 @@ private func contents(_ path: String) throws -> Data {
     let gain = summary.after.overall.mean - summary.before.overall.mean
     let error = summary.before.overall.standardError ?? 0
     #expect(gain > 4 * error, "\(summary.before.overall) to \(summary.after.overall)")
+  }
+
+  @Test func `a second run finds its prompts encoded and needs no text encoder`() async throws {
+    let folder = try tinyTask()
+    let changes = [
+      ("trainable: full", "trainable: lora"), ("epochs: 4", "epochs: 2\nthreads: 1"),
+      ("steps: 3", "steps: 3, guidance: 2, negative_prompt: blurry"),
+    ]
+    _ = try await train(folder, changes, run: "first")
+    for component in ["text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2"] {
+      try FileManager.default.removeItem(atPath: "\(folder.path)/model/\(component)")
+    }
+    _ = try await train(folder, changes, run: "second")
+    for file in ["metrics.jsonl", "samples/after.png"] {
+      #expect(
+        try contents("\(folder.path)/first/\(file)") == contents("\(folder.path)/second/\(file)"))
+    }
+    await #expect(throws: TrainingError.self) {
+      _ = try await train(folder, changes + [("blurry", "a new text")], run: "third")
+    }
   }
 
   @Test func `the loss that is reported is that of every update, and the first ratio is 1`()

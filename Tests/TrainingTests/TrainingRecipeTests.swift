@@ -1,3 +1,4 @@
+import DiffusionPipelines
 import Runs
 import TempFlow
 import Testing
@@ -9,6 +10,7 @@ import Training
 func recipeText(_ changes: [(String, String)] = []) -> String {
   var text = """
     model: model
+    text_cache: text
     trainable: full
     prompts: {train: train.jsonl, evaluation: held-out.jsonl, per_epoch: 4}
     rewards: [{name: shapes}]
@@ -65,9 +67,32 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
   @Test func `a misspelt key is an error with its place and the nearest key`() {
     let found = messages(recipeText([("clip_range: 3e-2", "clip_rnge: 3e-2, clip_range: 1e-2")]))
     #expect(found.count == 1)
-    #expect(found[0].hasPrefix("recipe.yaml:6:8: "))
+    #expect(found[0].hasPrefix("recipe.yaml:7:8: "))
     #expect(found[0].contains("\"clip_rnge\""))
     #expect(found[0].contains("clip_range"))
+  }
+
+  @Test(arguments: [
+    ("512", ImageSize(height: 512, width: 512)), ("[512, 768]", ImageSize(height: 512, width: 768)),
+  ])
+  func `a resolution is a side or height and width`(_ text: String, _ size: ImageSize) throws {
+    let recipe = try readRecipe(recipeText() + "resolution: \(text)\n")
+    #expect(recipe.settings.resolution == size)
+    #expect(recipe.resolved.text.contains("resolution"))
+    #expect(try readRecipe(recipeText()).settings.resolution == nil)
+    #expect(messages(recipeText() + "resolution: [512]\n").count == 1)
+    #expect(messages(recipeText() + "max_sequence_length: 513\n").count == 1)
+  }
+
+  @Test func `a negative prompt without guidance is a warning`() throws {
+    let text = recipeText([("branches: 4", "branches: 4, negative_prompt: blurry")])
+    let warnings = try readRecipe(text).warnings.map(\.description)
+    #expect(warnings.count == 1)
+    #expect(warnings[0].contains("negative_prompt: has no effect: guidance is 1"))
+    let guided = text.replacing("branches: 4,", with: "branches: 4, guidance: 2,")
+    let recipe = try readRecipe(guided)
+    #expect(recipe.warnings.isEmpty)
+    #expect(recipe.settings.sampling.negativePrompt == "blurry")
   }
 
   @Test func `every fault of a recipe is found in one reading`() {

@@ -37,3 +37,29 @@ private func replace(_ target: URL, with draft: URL) throws(PipelineError) {
     try files.removeItem(at: old)
   }
 }
+
+/// Copies a folder's files, those in folders below included; links become what they point to.
+func copyFolder(_ source: String, to target: String) throws(PipelineError) {
+  try makeFolder(target)
+  let names = try reading(source) {
+    try FileManager.default.contentsOfDirectory(atPath: source)
+  }
+  for name in names.sorted() {
+    var isFolder: ObjCBool = false
+    let file = "\(source)/\(name)"
+    if FileManager.default.fileExists(atPath: file, isDirectory: &isFolder), isFolder.boolValue {
+      try copyFolder(file, to: "\(target)/\(name)")
+    } else {
+      try copyFile(file, to: "\(target)/\(name)")
+    }
+  }
+}
+
+/// Copies a file; a link becomes what it points to.
+func copyFile(_ source: String, to target: String) throws(PipelineError) {
+  try writing(target) {
+    try FileManager.default.copyItem(
+      at: URL(fileURLWithPath: source).resolvingSymlinksInPath(),
+      to: URL(fileURLWithPath: target))
+  }
+}

@@ -2,62 +2,85 @@ import DiffusionModels
 import Foundation
 
 /// `model_index.json`: the class of the pipeline and of each of its components.
-struct ModelIndex {
+package struct ModelIndex {
   static let fileName = "model_index.json"
-  static let pipelineClass = "StableDiffusion3Pipeline"
+  private static let pipelineClass = "StableDiffusion3Pipeline"
 
-  /// Components a Stable Diffusion 3 pipeline without T5 has, with library and class.
-  static let components: [(name: String, library: String, className: String)] = [
-    ("scheduler", "diffusers", "FlowMatchEulerDiscreteScheduler"),
-    ("text_encoder", "transformers", CLIPTextConfiguration.className),
-    ("text_encoder_2", "transformers", CLIPTextConfiguration.className),
-    ("tokenizer", "transformers", "CLIPTokenizer"),
-    ("tokenizer_2", "transformers", "CLIPTokenizer"),
-    ("transformer", "diffusers", SD3TransformerConfiguration.className),
-    ("vae", "diffusers", AutoencoderKLConfiguration.className),
+  /// The folder that the index lies in.
+  package let folder: String
+  /// Whether the model has T5 beside the two CLIP text encoders.
+  package let hasT5: Bool
+
+  /// A component of the pipeline, with library and the classes it may have; the first is written.
+  private typealias Component = (name: String, library: String, classes: [String])
+
+  private static let components: [Component] = [
+    ("scheduler", "diffusers", ["FlowMatchEulerDiscreteScheduler"]),
+    ("text_encoder", "transformers", [CLIPTextConfiguration.className]),
+    ("text_encoder_2", "transformers", [CLIPTextConfiguration.className]),
+    ("tokenizer", "transformers", ["CLIPTokenizer", "CLIPTokenizerFast"]),
+    ("tokenizer_2", "transformers", ["CLIPTokenizer", "CLIPTokenizerFast"]),
+    ("transformer", "diffusers", [SD3TransformerConfiguration.className]),
+    ("vae", "diffusers", [AutoencoderKLConfiguration.className]),
   ]
 
-  /// Components diffusers knows that must be absent here: T5, and images as prompts.
-  static let absentComponents = [
-    "text_encoder_3", "tokenizer_3", "image_encoder", "feature_extractor",
+  /// T5, which a model has or has not.
+  private static let t5Components: [Component] = [
+    ("text_encoder_3", "transformers", [T5Configuration.className]),
+    ("tokenizer_3", "transformers", ["T5TokenizerFast", "T5Tokenizer"]),
   ]
+
+  /// Components diffusers knows that must be absent: images as prompts.
+  private static let absentComponents = ["image_encoder", "feature_extractor"]
 
   /// Reads and checks the index of the pipeline in `folder`.
-  static func check(folder: String) throws(PipelineError) {
-    let path = "\(folder)/\(fileName)"
-    let entries = try read(path)
-    guard case .text(let name)? = entries["_class_name"], name == pipelineClass else {
+  ///
+  /// - Throws: `PipelineError` for a file that cannot be read, a wrong class, an unknown component.
+  package init(folder: String) throws(PipelineError) {
+    let path = "\(folder)/\(Self.fileName)"
+    let entries = try Self.read(path)
+    guard case .text(let name)? = entries["_class_name"], name == Self.pipelineClass else {
       throw .wrongClass(
-        path: path, component: "_class_name", expected: pipelineClass,
+        path: path, component: "_class_name", expected: Self.pipelineClass,
         found: entries["_class_name"]?.name)
     }
-    for (component, _, expected) in components {
+    hasT5 = Self.t5Components.contains { entries[$0.name]?.name != nil }
+    for (component, _, expected) in Self.components + (hasT5 ? Self.t5Components : []) {
       let found = entries[component]?.name
-      let isFast = expected == "CLIPTokenizer" && found == "CLIPTokenizerFast"
-      guard found == expected || isFast else {
-        throw .wrongClass(path: path, component: component, expected: expected, found: found)
+      guard let found, expected.contains(found) else {
+        throw .wrongClass(path: path, component: component, expected: expected[0], found: found)
       }
     }
-    for component in absentComponents {
+    for component in Self.absentComponents {
       guard let found = entries[component]?.name else { continue }
       throw .unsupported(
         path: path, key: component, reason: "\(found) is not known; only null can be followed")
     }
-    let known = Set(components.map(\.name) + absentComponents)
+    let known = Set(
+      (Self.components + Self.t5Components).map(\.name) + Self.absentComponents)
     for key in entries.keys.sorted() where !known.contains(key) && !key.hasPrefix("_") {
       throw .unknownKey(path: path, key: key)
     }
+    self.folder = folder
   }
 
-  /// The text of an index.
+  /// The folders that text encoders and tokenizers are read from.
+  package var textComponents: [String] {
+    let suffixes = clipSuffixes + (hasT5 ? ["_3"] : [])
+    return suffixes.flatMap { ["text_encoder\($0)", "tokenizer\($0)"] }
+  }
+
+  /// The text of the index of a model without T5.
   static func json() throws -> Data {
     var entries: [String: Entry] = [
       "_class_name": .text(pipelineClass), "_diffusers_version": .text(diffusersVersion),
     ]
     for component in components {
-      entries[component.name] = .pair([component.library, component.className])
+      entries[component.name] = .pair([component.library, component.classes[0]])
     }
-    for component in absentComponents { entries[component] = .pair([nil, nil]) }
+    for component in t5Components.map(\.name) + absentComponents {
+      entries[component] = .pair([nil, nil])
+    }
     return try prettyJSON(entries)
   }
 

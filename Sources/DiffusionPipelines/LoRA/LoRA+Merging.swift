@@ -20,8 +20,8 @@ extension LoRA {
     guard Self.canonical(model) != Self.canonical(folder) else {
       throw .unwritable(path: folder, reason: "it is the model itself; choose another folder")
     }
-    try ModelIndex.check(folder: model)
-    let base = try Placement(device: .cpu, dtype: nil, variant: variant)
+    _ = try ModelIndex(folder: model)
+    let base = try Placement(variant: variant)
       .open(folder: "\(model)/transformer", baseName: diffusersWeights)
     try check(against: TransformerOutline(folder: model))
     try writeFolder(folder) { draft throws(PipelineError) in
@@ -61,28 +61,3 @@ extension LoRA {
 /// All but the transformer; those of T5 may be absent.
 private let copiedComponents =
   ["scheduler", "vae"] + ["", "_2", "_3"].flatMap { ["text_encoder\($0)", "tokenizer\($0)"] }
-
-/// Copies a folder's files, those in folders below included; links become what they point to.
-private func copyFolder(_ source: String, to target: String) throws(PipelineError) {
-  try makeFolder(target)
-  let names = try reading(source) {
-    try FileManager.default.contentsOfDirectory(atPath: source)
-  }
-  for name in names.sorted() {
-    var isFolder: ObjCBool = false
-    let file = "\(source)/\(name)"
-    if FileManager.default.fileExists(atPath: file, isDirectory: &isFolder), isFolder.boolValue {
-      try copyFolder(file, to: "\(target)/\(name)")
-    } else {
-      try copyFile(file, to: "\(target)/\(name)")
-    }
-  }
-}
-
-private func copyFile(_ source: String, to target: String) throws(PipelineError) {
-  try writing(target) {
-    try FileManager.default.copyItem(
-      at: URL(fileURLWithPath: source).resolvingSymlinksInPath(),
-      to: URL(fileURLWithPath: target))
-  }
-}

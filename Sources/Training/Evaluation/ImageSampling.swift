@@ -1,5 +1,5 @@
+package import DiffusionModels
 package import DiffusionPipelines
-package import FlowMatching
 package import ImageFiles
 import TempFlow
 package import Torch
@@ -41,42 +41,41 @@ package struct ImageSampling: Sendable, Equatable {
         return Tensor.randn(latentShape, generator: Generator(seed: seed))
       }, dim: 0)
   }
-
-  /// Follows the flow from noise to data by ODE, in batches. `[N, C, h, w] -> the same`
-  ///
-  /// - Parameters:
-  ///   - field: guidance included; row i of `noise` is its trunk i.
-  ///   - noise: float32.
-  package func latents(
-    from noise: Tensor, along field: VelocityField, over schedule: FlowSchedule
-  ) -> Tensor {
-    let count = noise.shape[0]
-    return Tensor.cat(
-      stride(from: 0, to: count, by: batch).map { start in
-        let rows = start..<min(start + batch, count)
-        return integrate(
-          field, from: noise.narrowed(dim: 0, start: start, length: rows.count),
-          over: schedule, trunks: Array(rows))
-      }, dim: 0)
-  }
 }
 
 extension ImageSampling {
-  /// The latents of one image per prompt. `-> [N, C, h, w]`
+  /// The latents of one image per prompt, made in batches. `-> [N, C, h, w]`
   ///
-  /// - Parameter noise: where to start, `[N, C, h, w]`; nil takes the seed's.
-  package func latents(
-    of prompts: [String], from noise: Tensor? = nil, _ pipeline: StableDiffusion3Pipeline
-  ) -> Tensor {
+  /// - Parameters:
+  ///   - noise: where to start, `[N, C, h, w]`; nil takes the seed's.
+  ///   - negative: one sample; needed with guidance.
+  ///   - conditions: of the prompts of one batch.
+  /// - Throws: what `conditions` throws.
+  package func latents<Failure: Error>(
+    of prompts: [String], from noise: Tensor? = nil, _ pipeline: StableDiffusion3Pipeline,
+    negative: TextCondition?, conditions: ([String]) throws(Failure) -> TextCondition
+  ) throws(Failure) -> Tensor {
     let shape = Array(pipeline.latentShape(count: 1).dropFirst())
-    let start = noise ?? self.noise(count: prompts.count, latentShape: shape)
-    let field = withoutGradient {
-      pipeline.velocityField(
-        pipeline.encode(prompts), negative: guidance > 1 ? pipeline.encode([""]) : nil,
-        guidance: guidance)
+    let noise = noise ?? self.noise(count: prompts.count, latentShape: shape)
+    var parts: [Tensor] = []
+    for start in stride(from: 0, to: prompts.count, by: batch) {
+      let count = min(batch, prompts.count - start)
+      let condition = try conditions(Array(prompts[start..<(start + count)]))
+      parts.append(
+        pipeline.sample(
+          from: noise.narrowed(dim: 0, start: start, length: count), condition: condition,
+          negative: negative, guidance: guidance, stepCount: steps))
     }
-    return latents(
-      from: start.to(pipeline.device), along: field, over: pipeline.schedule(stepCount: steps))
+    return Tensor.cat(parts, dim: 0)
+  }
+
+  /// The same with the pipeline's own text encoders, away from the empty prompt.
+  package func latents(
+    of prompts: [String], _ pipeline: StableDiffusion3Pipeline
+  ) -> Tensor {
+    latents(
+      of: prompts, pipeline, negative: guidance > 1 ? pipeline.encode([""]) : nil,
+      conditions: pipeline.encode)
   }
 
   /// Decodes latents in batches. `[N, C, h, w] -> N images`

@@ -47,13 +47,17 @@ package struct MemoryPlan: Sendable, Equatable {
     budget = recipe.memory.budget ?? TorchRuntime.memory(of: recipe.device)
     choosesDecodeMicroBatch = recipe.sampling.decodeMicroBatch == nil
     let standing = parts.standing
-    let epoch = standing + [parts.latents, parts.conditions(of: parts.trunks)]
+    let epoch = standing + [parts.latents, parts.conditions(of: recipe.prompts.perEpoch)]
     let decoded = Phase(name: "decode", items: epoch).bytes
     decodeMicroBatch =
       recipe.sampling.decodeMicroBatch
       ?? parts.decodeMicroBatch(within: budget.map { Int(Double($0) * Self.decodeShare) - decoded })
     phases = [
-      Phase(name: "text", items: standing + parts.encoding),
+      // Prompts are encoded before anything else is loaded, and read from disk afterwards.
+      [
+        Phase(name: "text", items: standing.prefix(1) + parts.encoding),
+        Phase(name: "text", items: standing + [parts.conditions(of: recipe.prompts.perEpoch)]),
+      ].max { $0.bytes < $1.bytes } ?? Phase(name: "text", items: standing),
       Phase(name: "rollout", items: epoch + [parts.forward(rows: parts.rolloutRows)]),
       Phase(name: "decode", items: epoch + [parts.decode(decodeMicroBatch)]),
       Phase(name: "learning", items: epoch + parts.learning),
@@ -63,7 +67,7 @@ package struct MemoryPlan: Sendable, Equatable {
           + [
             Item(name: "weights set aside", bytes: 4 * model.learnedParameters),
             Item(name: "latents", bytes: 2 * parts.latentBytes * evaluationPrompts),
-            parts.conditions(of: evaluationPrompts),
+            parts.conditions(of: min(recipe.sampling.microBatch, evaluationPrompts)),
             [
               parts.forward(rows: min(recipe.sampling.microBatch, evaluationPrompts)),
               parts.decode(min(decodeMicroBatch, evaluationPrompts)),

@@ -1,4 +1,6 @@
 internal import DiffusionModels
+internal import DiffusionPipelines
+internal import Foundation
 internal import Torch
 internal import TorchNN
 
@@ -27,6 +29,8 @@ struct ModelOutline {
   let learnedParameters: Int
   let transformerSize: NetworkOutline
   let autoencoderSize: NetworkOutline
+  /// The sizes of one image.
+  let geometry: ImageGeometry
   let textSizes: [NetworkOutline]
   /// Rows of a prompt that are stored.
   let promptRows: Int
@@ -46,24 +50,38 @@ struct ModelOutline {
     learnedParameters = learning.trainable.reduce(0) { $0 + $1.tensor.count }
     (autoencoder, autoencoderSize) = try Self.outline(
       "vae", of: recipe, ParameterStore(.meta, device: .meta), AutoencoderKL.init)
+    let (transformer, autoencoder) = (transformer, autoencoder)
+    geometry = try ofModel { () throws(PipelineError) in
+      try ImageGeometry(recipe.resolution, transformer, autoencoder, path: recipe.model)
+    }
+    // Text encoders may be gone once their prompts are encoded.
+    func isThere(_ component: String) -> Bool {
+      FileManager.default.fileExists(atPath: "\(recipe.model)/\(component)/config.json")
+    }
     var sizes: [NetworkOutline] = []
-    var rows = 0
-    for component in ["text_encoder", "text_encoder_2"] {
+    var rows = CLIPTextConfiguration().maxPositionEmbeddings
+    for component in ["text_encoder", "text_encoder_2"] where isThere(component) {
       let (configuration, size) = try Self.outline(
         component, of: recipe, ParameterStore(.meta, device: .meta),
         CLIPTextModelWithProjection.init)
       sizes.append(size)
       rows = configuration.maxPositionEmbeddings
     }
+    let hasT5 = isThere("text_encoder_3")
+    if hasT5 {
+      let (_, size) = try Self.outline(
+        "text_encoder_3", of: recipe, ParameterStore(.meta, device: .meta), T5EncoderModel.init)
+      sizes.append(size)
+    }
     _ = try recipe.initialAdapters()
     textSizes = sizes
-    promptRows = rows
-    zeroRows = 256
+    promptRows = rows + (hasT5 ? recipe.maxSequenceLength : 0)
+    zeroRows = hasT5 ? 0 : recipe.maxSequenceLength
   }
 
   /// Shape of one latent, `[C, h, w]`.
   var latentShape: [Int] {
-    [transformer.inChannels, transformer.sampleSize, transformer.sampleSize]
+    [transformer.inChannels, geometry.latentHeight, geometry.latentWidth]
   }
 
   private static func outline<Configuration: ModelConfiguration, Network>(

@@ -10,6 +10,8 @@ import TorchNN
 /// latents.
 struct PretrainedModel {
   let pipeline: StableDiffusion3Pipeline
+  /// The pipeline's text encoders.
+  private let text: PromptEncoder
   /// The pipeline's networks that still learn.
   let networks: FlowNetworks
 
@@ -32,9 +34,9 @@ struct PretrainedModel {
       throw .network(error)
     }
     do throws(PipelineError) {
+      text = try PromptEncoder(textEncoders: networks.textEncoders, tokenizers: tokenizers)
       pipeline = try StableDiffusion3Pipeline(
-        transformer: networks.transformer, autoencoder: measured,
-        textEncoders: networks.textEncoders, tokenizers: tokenizers,
+        transformer: networks.transformer, autoencoder: measured, text: text,
         scheduler: recipe.flow.scheduler)
     } catch {
       throw .pipeline(error)
@@ -56,11 +58,11 @@ struct PretrainedModel {
   func data(
     _ pool: LatentPool, _ images: RenderedImages, _ prompts: [ScenePrompt]
   ) -> FlowPretraining.Data {
-    let tokenizers = pipeline.tokenizers
+    let tokenizers = text.tokenizers
     return FlowPretraining.Data(
       pool: pool, promptIndices: images.promptIndices,
       tokens: tokenizers.map { tokenizer in prompts.map { tokenizer.encodePadded($0.prompt) } },
-      emptyTokens: tokenizers.map { $0.encodePadded("") }, zeroRowCount: pipeline.zeroRowCount)
+      emptyTokens: tokenizers.map { $0.encodePadded("") }, zeroRowCount: text.maxSequenceLength)
   }
 
   /// Numbers learnt, per component.
@@ -68,7 +70,7 @@ struct PretrainedModel {
     var counts = [
       "vae": count(pipeline.autoencoder.store), "transformer": count(pipeline.transformer.store),
     ]
-    for (encoder, folder) in zip(pipeline.textEncoders, FlowNetworks.textFolders) {
+    for (encoder, folder) in zip(text.textEncoders, FlowNetworks.textFolders) {
       counts[folder] = count(encoder.store)
     }
     return counts

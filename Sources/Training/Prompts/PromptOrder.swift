@@ -33,6 +33,18 @@ package struct PromptOrder: Sendable {
     return chosen
   }
 
+  /// The positions that the first `epochs` epochs take, each once, in the order of first use.
+  package func used(epochs: Int) -> [Int] {
+    var seen: Set<Int> = []
+    var used: [Int] = []
+    for epoch in 0..<epochs where used.count < count {
+      for position in prompts(epoch: epoch) where seen.insert(position).inserted {
+        used.append(position)
+      }
+    }
+    return used
+  }
+
   private func permutation(pass: Int) -> [Int] {
     var shuffle = Shuffle(seed, 0x70726F6D7074, UInt64(pass))
     return shuffle.permutation(count)

@@ -26,6 +26,8 @@ package struct SamplingRecipe: Sendable, Equatable {
   package var steps: Int
   /// Classifier-free guidance g; 1 is none and costs half as many evaluations.
   package var guidance: Double
+  /// What guidance leads away from, in evaluations, too.
+  package var negativePrompt: String
   package var dynamics: DynamicsName
   /// a of the stochastic step (eta for `constant_rate`).
   package var noiseLevel: Double
@@ -84,6 +86,7 @@ extension SamplingRecipe {
     method = section.choice("method", default: .tempflow)
     steps = section.int("steps", in: 2...1000)
     guidance = section.double("guidance", in: 1...100, default: 1)
+    negativePrompt = section.string("negative_prompt", default: "")
     dynamics = section.choice("dynamics", default: .sde)
     noiseLevel = section.double("noise_level", in: .above(0, through: 10), default: 0.7)
     if dynamics == .coefficientPreserving, noiseLevel >= 2 {

@@ -1,3 +1,4 @@
+package import DiffusionPipelines
 internal import Rewards
 package import Runs
 package import Torch
@@ -11,6 +12,12 @@ package struct TrainingRecipe: Sendable, Equatable {
   package var model: String
   /// The set of weights to read where a component has it, such as `fp16`; nil reads the plain ones.
   package var variant: String?
+  /// The size of images; nil is a square of the transformer's sample size.
+  package var resolution: ImageSize?
+  /// Tokens of a prompt for T5, or rows of zeros in their place.
+  package var maxSequenceLength: Int
+  /// The folder of encoded prompts; nil is the user's cache.
+  package var textCache: String?
   package var learning: LearningRecipe
   /// Adapters to begin from, a file or folder that `LoRA` reads; nil draws new ones.
   package var initialLoRA: String?
@@ -104,6 +111,11 @@ extension TrainingRecipe {
   init(_ root: RecipeSection) {
     model = root.path("model")
     variant = root.optional("variant", .string)
+    resolution = ImageSize(root, "resolution")
+    maxSequenceLength = root.int(
+      "max_sequence_length", in: PromptEncoder.sequenceLengths,
+      default: PromptEncoder.defaultMaxSequenceLength)
+    textCache = root.optional("text_cache", .path)
     learning = LearningRecipe(root)
     if learning == .full {
       root.unused("init_lora", because: "trainable is full")
@@ -112,7 +124,8 @@ extension TrainingRecipe {
     }
     prompts = PromptRecipe(root.section("prompts"))
     rewards = RewardRecipe.list(root)
-    sampling = SamplingRecipe(root.section("sampling"))
+    let samplingSection = root.section("sampling")
+    sampling = SamplingRecipe(samplingSection)
     advantage = AdvantageRecipe(
       root.section("advantage"), sampling: sampling, rewardCount: rewards.count)
     loss = LossRecipe(root.section("loss"))
@@ -121,6 +134,9 @@ extension TrainingRecipe {
     epochs = root.int("epochs", in: 1...1_000_000)
     timeLimit = root.optional("time_limit", .double(in: .above(0)))
     evaluation = EvaluationRecipe(root.section("evaluation"), sampling: sampling)
+    if sampling.guidance == 1, evaluation.guidance == 1, samplingSection.isGiven("negative_prompt") {
+      samplingSection.warn("negative_prompt", "has no effect: guidance is 1")
+    }
     checkpoints = CheckpointRecipe(root.section("checkpoints"))
     seed = UInt64(root.int("seed", in: 0...Int.max, default: 0))
     threads = root.optional("threads", .int(in: 1...1024))
@@ -131,6 +147,19 @@ extension TrainingRecipe {
       root.report("dtype", "must be float32 when every weight learns; small updates are lost below")
     }
     reportArithmetic(root)
+  }
+
+  /// Where the networks' weights come from and go.
+  package var placement: Placement {
+    Placement(
+      device: device, dtype: dtype, variant: variant, autoencoderDType: memory.autoencoder)
+  }
+
+  /// How prompts are encoded and kept.
+  package var textSettings: PromptCache.Settings {
+    PromptCache.Settings(
+      model: model, folder: textCache, placement: placement,
+      maxSequenceLength: maxSequenceLength)
   }
 
   /// (trunk, step) pairs of one epoch: what the updates share.
@@ -160,6 +189,21 @@ extension TrainingRecipe {
 
 private func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
   b == 0 ? a : greatestCommonDivisor(b, a % b)
+}
+
+extension ImageSize {
+  /// `512`, a square, or `[H, W]`, in pixels; nil when it is not given.
+  fileprivate init?(_ root: RecipeSection, _ key: String) {
+    let sides = 1...65_536
+    if root.shape(of: key) == .list {
+      let size = root.list(key, of: .int(in: sides), count: 2...2)
+      self.init(height: size[0], width: size[1])
+    } else if let side = root.optional(key, .int(in: sides)) {
+      self.init(height: side, width: side)
+    } else {
+      return nil
+    }
+  }
 }
 
 extension PromptRecipe {
@@ -222,10 +266,10 @@ extension CheckpointRecipe {
 }
 
 /// The names of `dtype`.
-private enum PrecisionName: String, CaseIterable {
+package enum PrecisionName: String, CaseIterable, Sendable {
   case float32, bfloat16, float16
 
-  var dtype: DType {
+  package var dtype: DType {
     switch self {
     case .float32: .float32
     case .bfloat16: .bfloat16

@@ -11,18 +11,25 @@ internal import TorchNN
 final class Policy {
   let pipeline: StableDiffusion3Pipeline
   private let recipe: TrainingRecipe
+  private let texts: PromptCache
+  /// What guidance leads away from; nil without guidance.
+  private let negative: TextCondition?
   /// The model before training, when every weight learns and the loss pulls towards it.
   private let original: StableDiffusion3Pipeline?
   /// Computes blocks again in the backward pass; nil keeps every intermediate value.
   private let tape: RecomputationTape?
   private let decodeMicroBatch: Int
 
-  /// Loads the recipe's model and the adapters it begins from; new ones are drawn from the
-  /// recipe's seed.
+  /// Encodes `prompts` and frees the text encoders, then loads the rest of the recipe's model and the
+  /// adapters it begins from; new ones are drawn from the recipe's seed.
   ///
   /// - Parameter decodeMicroBatch: latents decoded at once.
-  /// - Throws: `PipelineError`, or `TrainingError` for what is wrong with `init_lora`.
-  init(_ recipe: TrainingRecipe, decodeMicroBatch: Int) throws {
+  /// - Throws: `PipelineError`, or `TrainingError` for what is wrong with the prompts' cache or
+  ///   `init_lora`.
+  init(
+    _ recipe: TrainingRecipe, prompts: [String], decodeMicroBatch: Int,
+    progress: ProgressReporter
+  ) throws {
     let isFull = recipe.learning == .full
     let seed = noiseSeed(
       run: recipe.seed, epoch: -1, prompt: -1, trunk: -1, step: -1, branch: -1)
@@ -35,14 +42,17 @@ final class Policy {
     self.recipe = recipe
     self.decodeMicroBatch = decodeMicroBatch
     tape = recipe.memory.recompute == .blocks ? RecomputationTape() : nil
-    pipeline = try StableDiffusion3Pipeline(
-      folder: recipe.model, device: recipe.device, dtype: recipe.dtype,
-      autoencoderDType: recipe.memory.autoencoder, variant: recipe.variant, transformer: setup)
-    original =
-      isFull && recipe.loss.objective.klWeight > 0
-      ? try StableDiffusion3Pipeline(
-        folder: recipe.model, device: recipe.device, dtype: recipe.dtype, variant: recipe.variant)
-      : nil
+    texts = try PromptCache(recipe.textSettings, progress: progress)
+    let isGuided = max(recipe.sampling.guidance, recipe.evaluation.guidance) > 1
+    try texts.prepare((isGuided ? [recipe.sampling.negativePrompt] : []) + prompts)
+    negative = isGuided ? try texts.conditions([recipe.sampling.negativePrompt]) : nil
+    func load(_ setup: LearningSetup) throws(PipelineError) -> StableDiffusion3Pipeline {
+      try StableDiffusion3Pipeline(
+        folder: recipe.model, recipe.placement, transformer: setup, text: .absent,
+        imageSize: recipe.resolution)
+    }
+    pipeline = try load(setup)
+    original = isFull && recipe.loss.objective.klWeight > 0 ? try load(.frozen) : nil
   }
 
   /// What learns, in the optimizer's order.
@@ -61,15 +71,22 @@ final class Policy {
   /// The model's own sigmas.
   func schedule(steps: Int) -> FlowSchedule { pipeline.schedule(stepCount: steps) }
 
-  /// The conditions of `prompts`, each text encoded once. The text encoders never learn.
-  func conditions(_ prompts: [String]) -> TextCondition {
-    var numbers: [String: Int] = [:]
-    var unique: [String] = []
-    for prompt in prompts where numbers[prompt] == nil {
-      numbers[prompt] = unique.count
-      unique.append(prompt)
-    }
-    return pipeline.encode(unique).selecting(prompts.map { numbers[$0, default: 0] })
+  /// The conditions of `prompts`, as the text encoders encoded them before the run.
+  ///
+  /// - Throws: `TrainingError`, when what is on disk is damaged and cannot be made again.
+  func conditions(_ prompts: [String]) throws(TrainingError) -> TextCondition {
+    try texts.conditions(prompts)
+  }
+
+  /// One image per prompt.
+  ///
+  /// - Throws: as `conditions`.
+  func images(
+    of prompts: [String], _ sampling: ImageSampling
+  ) throws(TrainingError) -> [PixelBuffer] {
+    let latents = try sampling.latents(
+      of: prompts, pipeline, negative: negative, conditions: conditions)
+    return sampling.images(latents, pipeline)
   }
 
   /// The velocity of trunks whose prompts are `rows` of `conditions`.
@@ -100,9 +117,10 @@ final class Policy {
     of pipeline: StableDiffusion3Pipeline, _ conditions: TextCondition, _ rows: [Int],
     _ guidance: Double
   ) -> VelocityField {
-    pipeline.velocityField(
-      conditions.selecting(rows), negative: guidance > 1 ? pipeline.encode([""]) : nil,
-      guidance: guidance, recomputing: tape)
+    // Prompts are held once each; their rows are copied for the samples of one call alone.
+    let field = pipeline.velocityField(
+      conditions, negative: guidance > 1 ? negative : nil, guidance: guidance, recomputing: tape)
+    return { latents, sigma, trunks in field(latents, sigma, trunks.map { rows[$0] }) }
   }
 
   /// Sends a gradient back through a velocity of `field`, into what learns.
@@ -129,7 +147,9 @@ final class Policy {
     case .lora:
       try LoRA(pipeline.transformer.store, record: record)
         .write(.peft, to: directory.adapters, replacing: true)
-    case .full: try PipelineWriter.write(pipeline, to: directory.path + "/model")
+    case .full:
+      try PipelineWriter.write(
+        pipeline, textFrom: recipe.model, to: directory.path + "/model")
     }
   }
 }

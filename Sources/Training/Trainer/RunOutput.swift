@@ -38,7 +38,7 @@ package final class RunOutput {
   /// Settings that a resumed run may change: they do not decide what an epoch does.
   private static let changeable = [
     "epochs", "time_limit", "checkpoints.every", "checkpoints.keep",
-    "recompute", "memory_budget", "sampling.decode_micro_batch",
+    "recompute", "memory_budget", "sampling.decode_micro_batch", "text_cache",
   ]
 
   private static func compare(_ path: String, with resolved: ResolvedRecipe) throws {

@@ -18,9 +18,9 @@ extension Trainer {
   /// Measures the averaged weights on the held-out prompts, and draws the sample grid.
   func evaluate() async throws {
     let start = ContinuousClock.now
-    let images = memory.measure("evaluation") {
-      average.withAverages {
-        evaluationSampling.images(of: evaluationPrompts.map(\.text), policy.pipeline)
+    let images = try memory.measure("evaluation") {
+      try average.withAverages {
+        try policy.images(of: evaluationPrompts.map(\.text), evaluationSampling)
       }
     }
     let evaluation = try await Evaluation(images, of: evaluationPrompts, by: scorer.rewards[0])

@@ -20,7 +20,7 @@ extension Trainer {
     let count = min(Self.candidateCount, evaluationPrompts.count)
     let prompts = (0..<count).map { evaluationPrompts[$0 * evaluationPrompts.count / count] }
     let trunks = prompts.indices.map { TrunkID(prompt: $0, trunk: 0) }
-    let conditions = policy.conditions(prompts.map(\.text))
+    let conditions = try policy.conditions(prompts.map(\.text))
     let field = policy.field(conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
     var finishing = plan
     finishing.finishesTrunks = true

@@ -57,13 +57,18 @@ package final class Trainer {
     decodeMicroBatch = memoryPlan.decodeMicroBatch
     let memory = MemoryMeter(recipe.device)
     self.memory = memory
-    policy = try memory.measure("load") { [decodeMicroBatch] in
-      try Policy(recipe, decodeMicroBatch: decodeMicroBatch)
+    order = PromptOrder(
+      count: trainingPrompts.count, promptsPerEpoch: recipe.prompts.perEpoch, seed: recipe.seed)
+    var prompts = evaluationPrompts.map(\.text)
+    for position in order.used(epochs: recipe.epochs) {
+      prompts.append(trainingPrompts[position].text)
+    }
+    policy = try memory.measure("load") { [prompts, decodeMicroBatch] in
+      try Policy(
+        recipe, prompts: prompts, decodeMicroBatch: decodeMicroBatch, progress: output.progress)
     }
     plan = try recipe.sampling.rolloutPlan(policy.schedule(steps: recipe.sampling.steps))
     try plan.checkWeights()
-    order = PromptOrder(
-      count: trainingPrompts.count, promptsPerEpoch: recipe.prompts.perEpoch, seed: recipe.seed)
     split = UpdateSplit(
       pairs: recipe.pairsPerEpoch, updates: recipe.optimizer.updatesPerEpoch,
       microBatch: recipe.optimizer.microBatch, seed: recipe.seed)
@@ -104,7 +109,9 @@ package final class Trainer {
     var phases = PhaseSeconds()
     let prompts = order.prompts(epoch: state.epoch).map { trainingPrompts[$0] }
     let trunks = trunks(promptCount: prompts.count)
-    let conditions = measure("text", &phases) { policy.conditions(prompts.map(\.text)) }
+    let conditions = try measure("text", &phases) {
+      try policy.conditions(prompts.map(\.text))
+    }
     let field = policy.field(conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
 
     let evaluationsBefore = policy.evaluationCount

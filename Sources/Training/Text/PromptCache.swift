@@ -1,0 +1,200 @@
+package import DiffusionModels
+package import DiffusionPipelines
+internal import Foundation
+package import Runs
+internal import Torch
+
+/// Encoded prompts on disk, so that text encoders are opened for prompts that are new alone, and
+/// are gone again before a transformer is loaded.
+///
+/// Many processes may use one folder at once. Entries are checked whenever they are read; a damaged
+/// file is removed, and its prompts are encoded again. docs/decisions/0007 describes the format.
+package final class PromptCache {
+  /// What decides an encoded prompt, beside its text; and where it is kept.
+  package struct Settings: Sendable {
+    /// A folder in diffusers layout.
+    package var model: String
+    /// The folder of all encoded prompts; made if needed.
+    package var folder: String
+    package var placement: Placement
+    /// Tokens of a prompt for T5, or rows of zeros in their place.
+    package var maxSequenceLength: Int
+
+    package init(
+      model: String, folder: String? = nil, placement: Placement = Placement(),
+      maxSequenceLength: Int = PromptEncoder.defaultMaxSequenceLength
+    ) {
+      self.model = model
+      self.folder = folder ?? PromptCache.defaultFolder
+      self.placement = placement
+      self.maxSequenceLength = maxSequenceLength
+    }
+  }
+
+  /// Prompts of one call of the encoders, and of one file.
+  private static let batch = 32
+
+  /// How often the text encoders were loaded.
+  package private(set) var encoderLoads = 0
+
+  private let settings: Settings
+  private let progress: ProgressReporter
+  /// The folder of the files with what these encoders make of prompts.
+  private let folder: String
+  private let rowWidth: Int
+  /// The file of each encoded prompt, by the prompt's key.
+  private var homes: [String: String] = [:]
+  /// All prompts that were asked for, in order.
+  private var wanted: [(key: String, prompt: String)] = []
+  private var wantedKeys: Set<String> = []
+
+  /// Finds what has been encoded before.
+  ///
+  /// - Throws: `TrainingError.model` when the model's text parts cannot be read, `.textCache`.
+  package init(_ settings: Settings, progress: ProgressReporter) throws(TrainingError) {
+    self.settings = settings
+    self.progress = progress
+    let (index, text) = try ofModel { () throws(PipelineError) in
+      (try ModelIndex(folder: settings.model), try TransformerText(folder: settings.model))
+    }
+    rowWidth = text.rowWidth
+    folder = "\(settings.folder)/\(try EncoderIdentity(settings, index).digest)"
+    for name in try names(in: folder) where name.hasSuffix(".safetensors") {
+      let path = "\(folder)/\(name)"
+      do throws(SafetensorsError) {
+        for key in try PromptShard(path: path).keys { homes[key] = path }
+      } catch {
+        try discard(path, because: error.description)
+      }
+    }
+  }
+
+  /// Encodes those of the prompts that are new; the text encoders are loaded for it and freed.
+  ///
+  /// - Throws: `TrainingError.model` when the text encoders cannot be loaded, `.textCache` when
+  ///   the folder cannot be written.
+  package func prepare(_ prompts: [String]) throws(TrainingError) {
+    for prompt in prompts {
+      let key = PromptShard.key(prompt)
+      if wantedKeys.insert(key).inserted { wanted.append((key, prompt)) }
+    }
+    let missing = wanted.filter { homes[$0.key] == nil }
+    guard !missing.isEmpty else { return }
+    try encode(missing)
+    TorchRuntime.releaseFreedMemory()
+  }
+
+  /// The conditions of prompts, read from disk. `B prompts -> B samples`, on the CPU
+  ///
+  /// - Throws: as `prepare`, for a prompt that was not prepared or whose file is damaged.
+  package func conditions(_ prompts: [String]) throws(TrainingError) -> TextCondition {
+    try prepare(prompts)
+    let keys = prompts.map(PromptShard.key)
+    var (entries, damaged) = read(keys)
+    if !damaged.isEmpty {
+      for (path, reason) in damaged { try discard(path, because: reason) }
+      try prepare([])
+      (entries, damaged) = read(keys)
+    }
+    if let (path, reason) = damaged.first { throw .textCache(path: path, reason: reason) }
+    let found = keys.compactMap { entries[$0] }
+    let t5 = found.compactMap(\.t5)
+    return PromptEmbeddings(
+      clip: Tensor.cat(found.map(\.clip), dim: 0), t5: t5.isEmpty ? nil : Tensor.cat(t5, dim: 0),
+      pooled: Tensor.cat(found.map(\.pooled), dim: 0)
+    ).condition(width: rowWidth, t5Length: settings.maxSequenceLength)
+  }
+
+  private func encode(_ prompts: [(key: String, prompt: String)]) throws(TrainingError) {
+    let encoder = try ofModel { () throws(PipelineError) in
+      try PromptEncoder(
+        folder: settings.model, settings.placement,
+        maxSequenceLength: settings.maxSequenceLength)
+    }
+    encoderLoads += 1
+    try makeFolder(folder)
+    progress.begin("encoding prompts", total: prompts.count)
+    for start in stride(from: 0, to: prompts.count, by: Self.batch) {
+      let batch = prompts[start..<min(start + Self.batch, prompts.count)]
+      let keys = batch.map(\.key)
+      let path = PromptShard.path(of: keys, in: folder)
+      do throws(SafetensorsError) {
+        try PromptShard.write(encoder.encode(batch.map(\.prompt)), keys: keys, to: path)
+      } catch {
+        throw .textCache(path: path, reason: error.description)
+      }
+      for key in keys { homes[key] = path }
+      progress.update(start + batch.count)
+    }
+    progress.end()
+  }
+
+  /// The entries of `keys`, and the files that could not give theirs, with the reason.
+  private func read(
+    _ keys: [String]
+  ) -> (entries: [String: PromptEmbeddings], damaged: [String: String]) {
+    var entries: [String: PromptEmbeddings] = [:]
+    var damaged: [String: String] = [:]
+    for (path, keys) in Dictionary(grouping: Set(keys), by: { homes[$0] ?? folder }) {
+      do throws(SafetensorsError) {
+        let shard = try PromptShard(path: path)
+        for key in keys { entries[key] = try shard.embeddings(of: key) }
+      } catch {
+        damaged[path] = error.description
+      }
+    }
+    return (entries, damaged)
+  }
+
+  /// Removes a damaged file; another process may have done so before.
+  private func discard(_ path: String, because reason: String) throws(TrainingError) {
+    progress.message("\(reason). Its prompts are encoded again.")
+    homes = homes.filter { $0.value != path }
+    guard FileManager.default.fileExists(atPath: path) else { return }
+    do {
+      try FileManager.default.removeItem(atPath: path)
+    } catch {
+      throw .textCache(path: path, reason: error.localizedDescription)
+    }
+  }
+}
+
+extension PromptCache {
+  /// `tempflow/text` in the user's cache folder.
+  package static var defaultFolder: String {
+    let environment = ProcessInfo.processInfo.environment
+    let base = environment["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+    return (base ?? FileManager.default.homeDirectoryForCurrentUser.path + "/.cache")
+      + "/tempflow/text"
+  }
+}
+
+/// Runs `body`, which reads the model.
+func ofModel<Result>(
+  _ body: () throws(PipelineError) -> Result
+) throws(TrainingError) -> Result {
+  do throws(PipelineError) {
+    return try body()
+  } catch {
+    throw .model(error.description)
+  }
+}
+
+/// Makes a folder of the cache.
+func makeFolder(_ path: String) throws(TrainingError) {
+  do {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  } catch {
+    throw .textCache(path: path, reason: error.localizedDescription)
+  }
+}
+
+/// The names in a folder, in order; none when it is not there.
+func names(in folder: String) throws(TrainingError) -> [String] {
+  guard FileManager.default.fileExists(atPath: folder) else { return [] }
+  do {
+    return try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+  } catch {
+    throw .textCache(path: folder, reason: error.localizedDescription)
+  }
+}

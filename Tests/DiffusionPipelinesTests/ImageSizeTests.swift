@@ -1,0 +1,39 @@
+import DiffusionModels
+import DiffusionPipelines
+import Testing
+
+@Suite struct ImageSizeTests {
+  private func geometry(_ size: ImageSize?) throws(PipelineError) -> ImageGeometry {
+    var transformer = SD3TransformerConfiguration()
+    transformer.sampleSize = 128
+    transformer.posEmbedMaxSize = 384
+    var autoencoder = AutoencoderKLConfiguration()
+    autoencoder.blockOutChannels = [128, 256, 512, 512]
+    return try ImageGeometry(size, transformer, autoencoder, path: "sd3.5")
+  }
+
+  @Test func `without a size images have the transformer's`() throws {
+    let found = try geometry(nil)
+    #expect(found.image == ImageSize(height: 1024, width: 1024))
+    #expect(found.latentHeight == 128 && found.latentWidth == 128)
+    #expect(found.imageTokens == 4096)
+  }
+
+  @Test func `a size that is not square gives latents and tokens that are not`() throws {
+    let found = try geometry(ImageSize(height: 512, width: 768))
+    #expect(found.latentHeight == 64 && found.latentWidth == 96)
+    #expect(found.imageTokens == 32 * 48)
+  }
+
+  @Test(arguments: [
+    (ImageSize(height: 500, width: 512), ["height 500", "16", "496 and 512"]),
+    (ImageSize(height: 512, width: 8), ["width 8", "16 is"]),
+    (ImageSize(height: 512, width: 6160), ["width 6160", "6144", "pos_embed_max_size 384"]),
+  ])
+  func `a size that cannot be made is refused with those that can`(
+    size: ImageSize, words: [String]
+  ) throws {
+    let error = #expect(throws: PipelineError.self) { try geometry(size) }
+    for word in words { #expect(error?.description.contains(word) == true, "\(word)") }
+  }
+}

@@ -1,0 +1,98 @@
+import DiffusionModels
+import DiffusionPipelines
+import FlowMatching
+import Foundation
+import TestSupport
+import Testing
+import Torch
+
+/// One case of Tools/fixtures/pipeline.py: what diffusers' StableDiffusion3Pipeline made.
+private struct TextCase: Decodable, CustomTestStringConvertible {
+  let name: String
+  let model: String
+  let steps: Int
+  let guidance: Double
+  let negative: String
+  /// `max_sequence_length`
+  let length: Int
+  /// Height and width of the latents.
+  let latents: [Int]
+  /// Whether the scheduler's shift depends on the size.
+  let dynamic: Bool?
+
+  var testDescription: String { name }
+
+  struct File: Decodable {
+    let prompts: [String]
+    let cases: [TextCase]
+  }
+
+  static func file() throws -> File {
+    let path = fixture("pipeline/text-cases.json")
+    return try JSONDecoder().decode(
+      File.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+  }
+
+  func pipeline() throws -> StableDiffusion3Pipeline {
+    let size = ImageSize(height: 2 * latents[0], width: 2 * latents[1])
+    let loaded = try StableDiffusion3Pipeline(
+      folder: fixture("pipeline/\(model)"), text: .loaded(maxSequenceLength: length),
+      imageSize: size)
+    guard dynamic == true else { return loaded }
+    var scheduler = SchedulerConfiguration()
+    scheduler.usesDynamicShifting = true
+    return try StableDiffusion3Pipeline(
+      transformer: loaded.transformer, autoencoder: loaded.autoencoder, text: loaded.text,
+      scheduler: scheduler, imageSize: size)
+  }
+}
+
+@Suite struct TextParityTests {
+  private let tensors: [String: Tensor]
+
+  init() throws {
+    tensors = try Checkpoint(path: fixture("pipeline/text-cases.safetensors")).tensors
+  }
+
+  @Test func `T5, lengths, negative prompts and sizes give diffusers' embeddings and images`()
+    throws
+  {
+    let file = try TextCase.file()
+    #expect(file.cases.count == 4)
+    for given in file.cases {
+      func expected(_ name: String) throws -> Tensor {
+        try #require(tensors["\(given.name).\(name)"])
+      }
+      let pipeline = try given.pipeline()
+      #expect((pipeline.text?.t5 != nil) == (given.model == "model-t5"))
+      let condition = pipeline.encode(file.prompts)
+      let negative = pipeline.encode([given.negative])
+      for (found, rows, pooled) in [
+        (condition, "rows", "pooled"), (negative, "negative_rows", "negative_pooled"),
+      ] {
+        #expect(relativeError(try writtenOut(found), try expected(rows)) < 1e-5, "\(given.name)")
+        #expect(relativeError(found.pooled, try expected(pooled)) < 1e-5, "\(given.name)")
+      }
+      let final = pipeline.sample(
+        from: try expected("initial"), condition: condition, negative: negative,
+        guidance: given.guidance, stepCount: given.steps)
+      #expect(relativeError(final, try expected("latents")) < 1e-4, "\(given.name)")
+      #expect(relativeError(images(pipeline, final), try expected("images")) < 1e-4, "\(given.name)")
+    }
+  }
+
+  /// The rows with those of zeros.
+  private func writtenOut(_ condition: TextCondition) throws -> Tensor {
+    let shape = condition.rows.shape
+    let zeros = Tensor.zeros([shape[0], condition.zeroRowCount, shape[2]])
+    return Tensor.cat([condition.rows, zeros], dim: 1)
+  }
+
+  /// Decoded, 0 to 1. `[B, 3, H, W]`
+  private func images(_ pipeline: StableDiffusion3Pipeline, _ latents: Tensor) -> Tensor {
+    withoutGradient {
+      let network = pipeline.autoencoder.network
+      return (network.decode(network.denormalised(latents)) * 0.5 + 0.5).clamped(0, 1)
+    }
+  }
+}

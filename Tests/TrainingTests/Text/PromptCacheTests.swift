@@ -1,0 +1,194 @@
+import DiffusionModels
+import DiffusionPipelines
+import Foundation
+import Runs
+import TestSupport
+import Testing
+import Torch
+import Training
+
+/// A pipeline with T5 that may be changed, and a folder for what it encodes.
+private struct Workplace {
+  let folder: String
+  var model: String { "\(folder)/model" }
+
+  init(_ folder: String) throws {
+    self.folder = folder
+    try FileManager.default.copyItem(atPath: fixture("pipeline/model-t5"), toPath: model)
+  }
+
+  func settings(_ change: (inout PromptCache.Settings) -> Void = { _ in }) -> PromptCache.Settings {
+    var settings = PromptCache.Settings(
+      model: model, folder: "\(folder)/cache", maxSequenceLength: 7)
+    change(&settings)
+    return settings
+  }
+
+  func open(
+    _ notes: Notes = Notes(), _ change: (inout PromptCache.Settings) -> Void = { _ in }
+  ) throws -> PromptCache {
+    try PromptCache(settings(change), progress: notes.reporter)
+  }
+
+  /// The files of encoded prompts.
+  var shards: [String] {
+    get throws {
+      try FileManager.default.subpathsOfDirectory(atPath: "\(folder)/cache")
+        .filter { $0.hasSuffix(".safetensors") }.map { "\(folder)/cache/\($0)" }
+    }
+  }
+}
+
+/// What a cache says.
+private final class Notes {
+  private(set) var text = ""
+  var reporter: ProgressReporter {
+    ProgressReporter(columns: nil, write: { self.text += $0 }, now: { 0 })
+  }
+}
+
+private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
+  first.zeroRowCount == second.zeroRowCount
+    && largestDifference(first.rows, second.rows) == 0
+    && largestDifference(first.pooled, second.pooled) == 0
+}
+
+@Suite struct PromptCacheTests {
+  private let prompts = (0..<40).map { "a photo of \($0) red circles" }
+
+  @Test func `what is read equals what the encoders make, of any prompts in any order`() throws {
+    try withTemporaryFolder { folder in
+      let place = try Workplace(folder)
+      let cache = try place.open()
+      try cache.prepare(prompts)
+      let asked = [prompts[39], prompts[0], prompts[39], prompts[33]]
+      let found = try cache.conditions(asked)
+      let expected = try StableDiffusion3Pipeline(
+        folder: place.model, text: .loaded(maxSequenceLength: 7)
+      ).encode(asked)
+      #expect(relativeError(found.rows, expected.rows) < 1e-6)
+      #expect(relativeError(found.pooled, expected.pooled) < 1e-6)
+      #expect(found.rows.shape == [4, 16 + 7, 32])
+      #expect(cache.encoderLoads == 1)
+    }
+  }
+
+  @Test func `a second process opens no text encoder, even when they are gone`() throws {
+    try withTemporaryFolder { folder in
+      let place = try Workplace(folder)
+      let first = try place.open().conditions(prompts)
+      for name in ["text_encoder", "text_encoder_2", "text_encoder_3", "tokenizer_3"] {
+        try FileManager.default.removeItem(atPath: "\(place.model)/\(name)")
+      }
+      let cache = try place.open()
+      #expect(same(try cache.conditions(prompts), first))
+      #expect(cache.encoderLoads == 0)
+      let error = #expect(throws: TrainingError.self) { try cache.conditions(["a new prompt"]) }
+      #expect(error?.description.contains("text_encoder") == true)
+    }
+  }
+
+  @Test func `T5 that was never there says how to go without`() throws {
+    try withTemporaryFolder { folder in
+      let place = try Workplace(folder)
+      try FileManager.default.removeItem(atPath: "\(place.model)/text_encoder_3")
+      let error = #expect(throws: TrainingError.self) { try place.open() }
+      #expect(error?.description.contains("[null, null]") == true)
+    }
+  }
+
+  @Test func `new prompts alone are encoded`() throws {
+    try withTemporaryFolder { folder in
+      let place = try Workplace(folder)
+      try place.open().prepare(prompts)
+      let count = try place.shards.count
+      let notes = Notes()
+      try place.open(notes).prepare(prompts + ["a new one"])
+      #expect(notes.text.contains("encoding prompts 1/1"))
+      #expect(try place.shards.count == count + 1)
+    }
+  }
+
+  @Test func `a damaged byte is found at any time, and the prompts are encoded again`() throws {
+    try withTemporaryFolder { folder in
+      let place = try Workplace(folder)
+      let notes = Notes()
+      let cache = try place.open(notes)
+      let sound = try cache.conditions(prompts)
+      let shard = try #require(try place.shards.first)
+      var bytes = try Data(contentsOf: URL(filePath: shard))
+      bytes[bytes.count - 100] ^= 4
+      try bytes.write(to: URL(filePath: shard))
+      #expect(same(try cache.conditions(prompts), sound))
+      #expect(notes.text.contains("its checksum differs"))
+      #expect(notes.text.contains("encoded again"))
+      #expect(cache.encoderLoads == 2)
+      #expect(same(try place.open().conditions(prompts), sound))
+    }
+  }
+
+  @Test func `a cut file is found at the start`() throws {
+    try withTemporaryFolder { folder in
+      let place = try Workplace(folder)
+      let sound = try place.open().conditions(prompts)
+      let shard = try #require(try place.shards.first)
+      let bytes = try Data(contentsOf: URL(filePath: shard))
+      try bytes.prefix(bytes.count / 2).write(to: URL(filePath: shard))
+      let notes = Notes()
+      let cache = try place.open(notes)
+      #expect(notes.text.contains("encoded again"))
+      #expect(same(try cache.conditions(prompts), sound))
+    }
+  }
+
+  @Test func `the same files elsewhere share the cache, other files or settings do not`() throws {
+    try withTemporaryFolder { folder in
+      let place = try Workplace(folder)
+      try place.open().prepare(prompts)
+      func loads(_ change: (inout PromptCache.Settings) -> Void) throws -> Int {
+        let cache = try place.open(Notes(), change)
+        try cache.prepare(prompts)
+        return cache.encoderLoads
+      }
+      try FileManager.default.copyItem(atPath: place.model, toPath: "\(folder)/elsewhere")
+      #expect(try loads { $0.model = "\(folder)/elsewhere" } == 0)
+      #expect(try loads { $0.maxSequenceLength = 8 } == 1)
+      #expect(try loads { $0.placement.dtype = .bfloat16 } == 1)
+      let weights = "\(folder)/elsewhere/text_encoder_3/model.safetensors"
+      var tensors = try Checkpoint(path: weights).tensors
+      let key = "encoder.block.1.layer.1.DenseReluDense.wo.weight"
+      tensors[key] = try #require(tensors[key]) * 1.01
+      try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: weights)
+      #expect(try loads { $0.model = "\(folder)/elsewhere" } == 1)
+    }
+  }
+
+  @Test func `two that encode the same prompts at once do not disturb each other`() throws {
+    try withTemporaryFolder { folder in
+      let place = try Workplace(folder)
+      let caches = try (0..<2).map { _ in try place.open() }
+      for cache in caches { try cache.prepare(prompts) }
+      let count = try place.shards.count
+      #expect(count == 2)
+      #expect(same(try caches[0].conditions(prompts), try caches[1].conditions(prompts)))
+    }
+  }
+
+  @Test func `a folder that cannot be written names the setting that chooses another`() throws {
+    try withTemporaryFolder { folder in
+      let place = try Workplace(folder)
+      try Data().write(to: URL(filePath: "\(folder)/cache"))
+      let error = #expect(throws: TrainingError.self) { try place.open() }
+      #expect(error?.description.contains("text_cache (--text-cache)") == true)
+    }
+  }
+
+  @Test func `texts that Swift calls equal are two prompts`() throws {
+    try withTemporaryFolder { folder in
+      let cache = try Workplace(folder).open()
+      let found = try cache.conditions(["caf\u{E9}", "cafe\u{301}"])
+      let parts = found.pooled.chunked(2, dim: 0)
+      #expect(parts.count == 2)
+    }
+  }
+}
