@@ -104,9 +104,11 @@ public struct StableDiffusion3Pipeline {
     ]
   }
 
-  /// The sigmas of a sample in `stepCount` steps.
+  /// The sigmas of a sample in `stepCount` steps. A shift that depends on the image size bends the
+  /// grid of the trained range, as diffusers does for this pipeline.
   public func schedule(stepCount: Int) -> FlowSchedule {
-    FlowSchedule(scheduler, stepCount: stepCount, imageTokens: geometry.imageTokens)
+    FlowSchedule(
+      scheduler, stepCount: stepCount, imageTokens: geometry.imageTokens, grid: .trainedRange)
   }
 }
 

@@ -18,7 +18,10 @@ struct CommandOutcome {
 }
 
 /// Runs the built command in the repository's folder.
-func tempflow(_ arguments: String...) throws -> CommandOutcome {
+func tempflow(_ arguments: String...) throws -> CommandOutcome { try tempflow(arguments) }
+
+/// Runs the built command in the repository's folder.
+func tempflow(_ arguments: [String]) throws -> CommandOutcome {
   let bundle = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
   let candidates = [bundle, URL(filePath: repositoryFolder() + "/.build/release")]
   let executable = candidates.map { $0.appending(path: "tempflow") }

@@ -1,4 +1,6 @@
 import Foundation
+import ImageFiles
+import TestSupport
 import Testing
 
 @Suite struct CommandTests {
@@ -31,8 +33,9 @@ import Testing
     (
       "sample",
       [
-        "--model", "--lora", "--prompt", "--prompts", "--steps", "--guidance", "--seed",
-        "--initial-latents", "--save-latents", "--output", "--json",
+        "--model", "--lora", "--variant", "--dtype", "--text-cache", "--prompt", "--prompts",
+        "--negative-prompt", "--max-sequence-length", "--height", "--width", "--steps",
+        "--guidance", "--seed", "--initial-latents", "--save-latents", "--output", "--json",
       ]
     ),
     ("evaluate", ["--model", "--lora", "--prompts", "--reward", "--json"]),
@@ -43,6 +46,31 @@ import Testing
   func `options keep their names`(_ command: String, _ options: [String]) throws {
     let help = try tempflow(command, "--help").output
     for option in options { #expect(help.contains(option), "\(command) \(option)") }
+  }
+
+  @Test func `a model with T5 makes images of the size, precision and prompts asked for`() throws {
+    try withTemporaryFolder { folder in
+      func sample(_ more: String...) throws -> CommandOutcome {
+        try tempflow([
+          "sample", "--model", fixture("pipeline/model-t5"), "--prompt", "a red circle",
+          "--negative-prompt", "blue", "--guidance", "3", "--steps", "2", "--dtype", "bfloat16",
+          "--max-sequence-length", "9", "--text-cache", "\(folder)/text", "--output",
+          "\(folder)/out", "--json",
+        ] + more)
+      }
+      let first = try sample("--height", "8", "--width", "12")
+      #expect(first.status == 0, "\(first.errors)")
+      #expect(first.errors.contains("encoding prompts 2/2"))
+      #expect(try first.json["height"] as? Int == 8)
+      let image = try PNG.read("\(folder)/out/0000.png")
+      #expect(image.height == 8 && image.width == 12)
+      let second = try sample("--height", "8", "--width", "12")
+      #expect(!second.errors.contains("encoding"))
+      #expect(try PNG.read("\(folder)/out/0000.png") == image)
+      let odd = try sample("--height", "8", "--width", "10")
+      #expect(odd.status == 1)
+      #expect(odd.errors.contains("the width 10 is not a multiple of 4 pixels; 8 and 12 are"))
+    }
   }
 
   @Test func `an unknown command or option is refused with usage`() throws {

@@ -134,7 +134,7 @@ extension TrainingRecipe {
     epochs = root.int("epochs", in: 1...1_000_000)
     timeLimit = root.optional("time_limit", .double(in: .above(0)))
     evaluation = EvaluationRecipe(root.section("evaluation"), sampling: sampling)
-    if sampling.guidance == 1, evaluation.guidance == 1, samplingSection.isGiven("negative_prompt") {
+    if !sampling.negativePrompt.isEmpty, sampling.guidance == 1, evaluation.guidance == 1 {
       samplingSection.warn("negative_prompt", "has no effect: guidance is 1")
     }
     checkpoints = CheckpointRecipe(root.section("checkpoints"))
