@@ -94,7 +94,7 @@ import Training
     #expect(lora.learnedParameters == 2 * 2 * (16 + 16))
     #expect(full.learnedParameters > lora.learnedParameters)
     func learns(_ plan: TrainingPlan) -> Int? {
-      plan.memory.phases[0].items.first { $0.name == "what learns" }?.bytes
+      plan.memory.phases[1].items.first { $0.name == "what learns" }?.bytes
     }
     #expect(try #require(learns(lora)) < #require(learns(full)))
   }
