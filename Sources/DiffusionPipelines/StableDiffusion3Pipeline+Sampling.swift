@@ -90,9 +90,7 @@ extension StableDiffusion3Pipeline {
   /// The images of latents, rounded as diffusers does for its image files. Records no gradients.
   ///
   /// `[B, C, h, w] -> uint8 [B, H, W, 3]`, RGB
-  ///
-  /// - Parameter tile: cuts larger latents into tiles, which bounds memory; nil never does.
-  public func decode(_ latents: Tensor, tile: TileSize? = nil) -> Tensor {
+  public func decode(_ latents: Tensor) -> Tensor {
     withoutGradient {
       let network = autoencoder.network
       let dtype = autoencoder.store.weights[0].tensor.dtype

@@ -15,6 +15,8 @@ public struct StableDiffusion3Pipeline {
   public let geometry: ImageGeometry
   /// Text encoders; nil where conditions come from elsewhere, so that no memory is spent on them.
   public let text: PromptEncoder?
+  /// Latents larger than this are decoded in tiles, which bounds memory; nil decodes them whole.
+  public var tile: TileSize?
 
   /// What is read of a folder's text encoders.
   public enum Text: Sendable {

@@ -69,7 +69,8 @@ extension ModelOptions {
         maxSequenceLength: options.maxSequenceLength), progress: .standardError())
     let isGuided = options.guidance > 1
     try texts.prepare((isGuided ? [options.negativePrompt] : []) + prompts)
-    let pipeline = try load(options.imageSize)
+    var pipeline = try load(options.imageSize)
+    pipeline.tile = try options.tileSize(pipeline.autoencoder.network.configuration)
     let noise = try initialLatents.map {
       try LatentsFile.read($0, shape: pipeline.latentShape(count: prompts.count))
     }
@@ -102,6 +103,11 @@ struct SamplingOptions: ParsableArguments {
   @Option(name: .long, help: "Width of the images in pixels (default: the model's).")
   var width: Int?
 
+  @Option(
+    name: .long,
+    help: "Decode larger images in overlapping tiles of this side in pixels (default: whole).")
+  var tile: Int?
+
   @Option(name: .long, help: "Seed of the initial noise.")
   var seed: UInt64 = 1
 
@@ -125,6 +131,16 @@ extension SamplingOptions {
   /// The options as a value.
   var imageSampling: ImageSampling {
     ImageSampling(steps: steps, guidance: guidance, seed: seed, batch: batch)
+  }
+
+  /// The tiles asked for; nil is none.
+  func tileSize(_ autoencoder: AutoencoderKLConfiguration) throws -> TileSize? {
+    guard let tile else { return nil }
+    let unit = autoencoder.tileUnit
+    guard tile > 0, tile.isMultiple(of: unit) else {
+      throw ValidationError("--tile must be a multiple of \(unit) for this model, not \(tile)")
+    }
+    return TileSize(latentSide: tile / autoencoder.spatialFactor)
   }
 
   /// The size asked for; nil is the model's.

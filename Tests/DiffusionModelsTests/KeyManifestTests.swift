@@ -18,7 +18,7 @@ import TorchNN
   @Test func `the autoencoder of Stable Diffusion 3 has diffusers' keys and shapes`() throws {
     let configuration = try KeyManifest.configuration("sd3-vae", AutoencoderKLConfiguration.self)
     try KeyManifest.check("sd3-vae") { _ = try AutoencoderKL(configuration, $0) }
-    #expect(configuration.defaultTile == TileSize(latentSide: 128))
+    #expect(configuration.tileUnit == 32)
   }
 
   @Test func `an older file without the keys of Stable Diffusion 3.5 describes version 3`() throws {

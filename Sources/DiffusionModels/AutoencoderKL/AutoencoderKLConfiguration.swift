@@ -38,11 +38,8 @@ public struct AutoencoderKLConfiguration: ModelConfiguration {
   /// Image pixels per latent pixel, in each direction.
   public var spatialFactor: Int { 1 << (blockOutChannels.count - 1) }
 
-  /// Tiles of the size it was trained on, diffusers' default; nil where that is no tile's size.
-  public var defaultTile: TileSize? {
-    let side = sampleSize / spatialFactor
-    return side > 0 && side.isMultiple(of: 4) ? TileSize(latentSide: side) : nil
-  }
+  /// Image pixels that a tile's side is a multiple of.
+  public var tileUnit: Int { 4 * spatialFactor }
 
   /// diffusers' defaults.
   public init() {}
