@@ -36,6 +36,9 @@ func tempflow(_ arguments: [String]) throws -> CommandOutcome {
   process.executableURL = executable
   process.arguments = arguments
   process.currentDirectoryURL = URL(filePath: repositoryFolder())
+  // What the command keeps for its user belongs to the test.
+  process.environment = ProcessInfo.processInfo.environment
+    .merging(["XDG_CACHE_HOME": folder.path]) { $1 }
   process.standardOutput = try FileHandle(forWritingTo: files[0])
   process.standardError = try FileHandle(forWritingTo: files[1])
   try process.run()

@@ -1,0 +1,57 @@
+import Foundation
+import Runs
+import TempFlow
+import TestSupport
+import Testing
+import Training
+
+@Suite struct ShippedRecipesTests {
+  private static let folder = repositoryFolder() + "/Recipes"
+
+  private static func names() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: folder)
+      .filter { $0.hasSuffix(".yaml") && $0 != "shapes-pretrain.yaml" }.sorted()
+  }
+
+  private func settings(_ name: String) throws -> TrainingRecipe {
+    try TrainingRecipe.read(path: "\(Self.folder)/\(name).yaml").settings
+  }
+
+  @Test func `every recipe is read without an error or a warning`() throws {
+    let names = try Self.names()
+    #expect(names.count == 9)
+    for name in names {
+      let recipe = try TrainingRecipe.read(path: "\(Self.folder)/\(name)")
+      #expect(recipe.warnings.isEmpty, "\(name): \(recipe.warnings)")
+    }
+  }
+
+  @Test(arguments: ["pickscore", "geneval", "ocr"])
+  func `a Flow-GRPO twin differs in method, groups and weights alone`(reward: String) throws {
+    let ours = try settings("sd3.5-medium-\(reward)")
+    var twin = try settings("sd3.5-medium-\(reward)-flow-grpo")
+    #expect(twin.sampling.method == .flowGRPO)
+    #expect(twin.sampling.trunksPerPrompt == 24)
+    twin.sampling = ours.sampling
+    twin.advantage = ours.advantage
+    twin.loss = ours.loss
+    #expect(twin == ours)
+  }
+
+  @Test func `the settings of Stable Diffusion 3.5 Medium are the paper's`() throws {
+    let recipe = try settings("sd3.5-medium-pickscore")
+    #expect(recipe.prompts.perEpoch == 48)
+    #expect(recipe.sampling.seedsPerPrompt == 4)
+    #expect(recipe.sampling.branches == 6)
+    #expect(recipe.sampling.steps == 10)
+    #expect(recipe.sampling.trainedStepCount == 9)
+    #expect(recipe.sampling.guidance == 4.5)
+    #expect(recipe.optimizer.updatesPerEpoch == 2)
+    #expect(recipe.loss.objective.clipRange == 1e-4)
+    #expect(recipe.loss.objective.klWeight == 1e-3)
+    #expect(try settings("sd3.5-medium-geneval").loss.objective.klWeight == 4e-3)
+    let small = try settings("sd3.5-medium-24gb")
+    #expect(small.prompts.perEpoch == 48 && small.sampling.branches == 6)
+    #expect(small.loss == recipe.loss)
+  }
+}
