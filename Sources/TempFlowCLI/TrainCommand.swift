@@ -2,6 +2,7 @@ import ArgumentParser
 import Dashboard
 import Foundation
 import Runs
+import Torch
 import Training
 
 /// `tempflow train`: runs a recipe.
@@ -39,6 +40,7 @@ struct TrainCommand: AsyncParsableCommand {
     // Refuses what cannot work before a run directory is made.
     _ = try TrainingPlan(loaded.settings)
     _ = try Scorer(loaded.settings.rewards)
+    try TorchRuntime.check(loaded.settings.device)
     let run = try RunOutput(
       runDir ?? "runs/\(recipe.name)", resume: resume, recipe: loaded, recipeName: recipe.name,
       progress: .standardError())

@@ -6,12 +6,15 @@ public enum Device: Hashable, Sendable, CustomStringConvertible {
   /// Shapes and types without storage.
   case meta
 
-  // The raw values are those of c10::DeviceType.
+  // The raw values are those of c10::DeviceType. Whoever names a CUDA device to libtorch needs its
+  // CUDA half loaded.
   var type: Int32 {
     switch self {
-    case .cpu: 0
-    case .cuda: 1
-    case .meta: 14
+    case .cpu: return 0
+    case .cuda:
+      _ = TorchRuntime.cudaFailure
+      return 1
+    case .meta: return 14
     }
   }
 

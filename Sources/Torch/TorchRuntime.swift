@@ -30,6 +30,18 @@ public enum TorchRuntime {
 
   public static var cudaDeviceCount: Int { hasCUDA ? Int(ctorch_cuda_device_count()) : 0 }
 
+  /// Makes sure that tensors can be on `device`.
+  ///
+  /// - Throws: ``DeviceUnavailable`` for a CUDA device that is not there.
+  public static func check(_ device: Device) throws(DeviceUnavailable) {
+    guard case .cuda(let index) = device else { return }
+    if let cudaFailure { throw DeviceUnavailable(device: device, reason: cudaFailure) }
+    guard index < cudaDeviceCount else {
+      throw DeviceUnavailable(
+        device: device, reason: "libtorch sees \(cudaDeviceCount) CUDA device(s), the first is cuda:0")
+    }
+  }
+
   /// How many threads one operator may use.
   public static var threadCount: Int {
     get { Int(ctorch_thread_count()) }
@@ -42,6 +54,17 @@ public enum TorchRuntime {
   /// Waits until everything queued on `device` has run; returns at once for other devices than CUDA's.
   public static func synchronize(_ device: Device) {
     if case .cuda(let index) = device { ctorch_cuda_synchronize(Int32(index)) }
+  }
+}
+
+/// A device that this machine, or its libtorch, does not have.
+public struct DeviceUnavailable: Error, Equatable, CustomStringConvertible {
+  public let device: Device
+  public let reason: String
+
+  public var description: String {
+    "the device \(device) cannot be used: \(reason); 'tempflow doctor' says what this machine has, and "
+      + "device: cpu (--set device=cpu) needs no GPU"
   }
 }
 

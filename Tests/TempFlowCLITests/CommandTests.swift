@@ -105,6 +105,20 @@ import Testing
     #expect(outcome.errors.contains("Recipes/nothing.yaml:1:1: no such file"))
   }
 
+  @Test func `a device or a reward that is not there is refused before a run directory is made`()
+    throws
+  {
+    let folder = "\(FileManager.default.temporaryDirectory.path)/tempflow-no-run-\(UUID())"
+    let start = ["train", "Recipes/shapes.yaml", "--run-dir", folder, "--set"]
+    let device = try tempflow(start + ["device=cuda:99"])
+    #expect(device.status == 1)
+    #expect(device.errors.contains("the device cuda:99 cannot be used"), "\(device.errors)")
+    let reward = try tempflow(start + ["rewards=[{name: pickscore}]"])
+    #expect(reward.status == 1)
+    #expect(reward.errors.contains("the reward pickscore is not built"), "\(reward.errors)")
+    #expect(!FileManager.default.fileExists(atPath: folder))
+  }
+
   @Test func `a run directory without a run is refused by train --resume and by report`() throws {
     let missing = "\(FileManager.default.temporaryDirectory.path)/tempflow-no-run-\(UUID())"
     let report = try tempflow("report", missing)
