@@ -7,24 +7,17 @@ import TorchNN
 @Suite struct NetworkParityTests {
   @Test(arguments: ["transformer-sd3", "transformer-sd35"])
   func `the transformer and its gradients equal diffusers'`(name: String) throws {
-    let given = try FixtureCase(
-      name, SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
-    let model = try SD3Transformer2DModel(given.configuration, given.store.root)
-    try given.store.finish()
-    let latents = try given.leaf("latents")
-    let rows = try given.leaf("rows")
-    let pooled = try given.leaf("pooled")
-    let condition = TextCondition(
-      rows: rows, pooled: pooled, zeroRowCount: Int(try given["zero_rows"].item()))
-    let velocity = model(latents, timestep: try given["timestep"], condition: condition)
-    try given.check(
-      ["velocity": velocity], leaves: ["latents": latents, "rows": rows, "pooled": pooled])
+    try checkTransformer(name, adapted: false)
   }
 
   @Test(arguments: ["transformer-sd3", "transformer-sd35"])
   func `the transformer's adapters equal peft's, with their gradients`(name: String) throws {
+    try checkTransformer(name, adapted: true)
+  }
+
+  private func checkTransformer(_ name: String, adapted: Bool) throws {
     let given = try FixtureCase(
-      name, SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model", adapted: true)
+      name, SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model", adapted: adapted)
     let model = try SD3Transformer2DModel(given.configuration, given.store.root)
     try given.store.finish()
     let latents = try given.leaf("latents")
@@ -35,7 +28,7 @@ import TorchNN
     let velocity = model(latents, timestep: try given["timestep"], condition: condition)
     try given.check(
       ["velocity": velocity], leaves: ["latents": latents, "rows": rows, "pooled": pooled],
-      prefix: "lora.")
+      prefix: adapted ? "lora." : "")
   }
 
   @Test(arguments: ["autoencoder", "autoencoder-sd3"])

@@ -93,6 +93,6 @@ import TorchNN
     let cached = "/cache/hub/models--stabilityai--stable-diffusion-3.5-medium/snapshots/b940f"
     #expect(
       LoRARecord.modelName(folder: cached) == "stabilityai/stable-diffusion-3.5-medium")
-    #expect(LoRARecord.modelName(folder: "/home/me/Models/shapes/") == "shapes")
+    #expect(LoRARecord.modelName(folder: "/data/Models/shapes/") == "shapes")
   }
 }
