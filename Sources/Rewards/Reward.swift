@@ -30,6 +30,9 @@ package struct RewardScores: Sendable, Equatable {
   package var total: [Double?]
   /// Named figures beside the total, one per sample each, for metrics and reports.
   package var parts: [Part]
+  /// Why samples without a score have none, by their index: a few words that are the same for every
+  /// sample with this trouble, such as `timed out`, so that they can be counted.
+  package var reasons: [Int: String]
 
   /// One named figure.
   package struct Part: Sendable, Equatable {
@@ -44,11 +47,12 @@ package struct RewardScores: Sendable, Equatable {
     }
   }
 
-  package init(total: [Double?], parts: [Part] = []) {
+  package init(total: [Double?], parts: [Part] = [], reasons: [Int: String] = [:]) {
     precondition(
       parts.allSatisfy { $0.values.count == total.count }, "every part has one value per sample")
     self.total = total
     self.parts = parts
+    self.reasons = reasons
   }
 
   /// The values of the part with this name, nil when there is no such part.
