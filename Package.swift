@@ -73,7 +73,9 @@ let package = Package(
     library(
       "DiffusionPipelines",
       ["Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "FlowMatching", "ImageFiles"]),
-    library("Rewards", ["ImageFiles", "ShapeScenes"]),
+    library(
+      "Rewards",
+      ["Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "ImageFiles", "ShapeScenes"]),
     library(
       "Training",
       [
@@ -107,7 +109,9 @@ let package = Package(
     tests(
       "DiffusionPipelinesTests",
       ["Torch", "TorchNN", "DiffusionModels", "DiffusionPipelines", "FlowMatching", "ImageFiles"]),
-    tests("RewardsTests", ["Rewards", "ImageFiles", "ShapeScenes"]),
+    tests(
+      "RewardsTests",
+      ["Rewards", "Torch", "TorchNN", "DiffusionModels", "ImageFiles", "ShapeScenes"]),
     tests(
       "TrainingTests",
       [

@@ -16,7 +16,9 @@ private let allowed: [String: Set<String>] = [
   "DiffusionPipelines": [
     "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "FlowMatching", "ImageFiles",
   ],
-  "Rewards": ["ImageFiles", "ShapeScenes"],
+  "Rewards": [
+    "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "ImageFiles", "ShapeScenes",
+  ],
   "Training": [
     "Torch", "TorchNN", "FlowMatching", "TempFlow", "DiffusionModels", "DiffusionPipelines",
     "TextTokenizers", "ImageFiles", "ShapeScenes", "Rewards", "Runs",

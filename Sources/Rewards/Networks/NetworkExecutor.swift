@@ -1,0 +1,67 @@
+import Foundation
+
+/// Runs the jobs of actors that own libtorch networks, one after another, on one thread of its own.
+///
+/// libtorch's modes are state of the thread, and every new thread that computes makes a team of
+/// processor threads of its own; Swift's shared pool moves an actor from thread to thread. An actor
+/// names the executor as its own:
+///
+///     actor Scorer {
+///       private let executor = NetworkExecutor.shared
+///       nonisolated var unownedExecutor: UnownedSerialExecutor {
+///         executor.asUnownedSerialExecutor()
+///       }
+///     }
+package final class NetworkExecutor: SerialExecutor {
+  /// The executor of every reward network: they share a machine, so they take turns.
+  package static let shared = NetworkExecutor()
+
+  private let queue = JobQueue()
+
+  /// Starts the thread, which ends when the executor is gone and its jobs are done.
+  package init() {
+    let thread = Thread { [queue] in
+      while queue.runNext() {}
+    }
+    thread.name = "networks"
+    thread.start()
+  }
+
+  deinit { queue.close() }
+
+  package func enqueue(_ job: consuming ExecutorJob) {
+    queue.add(UnownedJob(job), of: self)
+  }
+}
+
+/// Jobs on their way to the thread. All state is guarded by `condition`.
+private final class JobQueue: @unchecked Sendable {
+  private let condition = NSCondition()
+  /// Each with its executor, which lives at least as long as its last job.
+  private var jobs: [(job: UnownedJob, executor: NetworkExecutor)] = []
+  private var isClosed = false
+
+  func add(_ job: UnownedJob, of executor: NetworkExecutor) {
+    condition.withLock { jobs.append((job, executor)) }
+    condition.signal()
+  }
+
+  func close() {
+    condition.withLock { isClosed = true }
+    condition.signal()
+  }
+
+  /// Waits for a job and runs it; false when no more will come.
+  func runNext() -> Bool {
+    guard let next = take() else { return false }
+    next.job.runSynchronously(on: next.executor.asUnownedSerialExecutor())
+    return true
+  }
+
+  private func take() -> (job: UnownedJob, executor: NetworkExecutor)? {
+    condition.withLock {
+      while jobs.isEmpty && !isClosed { condition.wait() }
+      return jobs.isEmpty ? nil : jobs.removeFirst()
+    }
+  }
+}
