@@ -37,7 +37,7 @@ import TextTokenizers
 
   @Test func `training writes the committed files, byte for byte`() throws {
     let corpus = try decoded([String].self, fixture("tokenizers/corpus.json"))
-    let vocabulary = try CLIPVocabulary.train(on: corpus, mergeLimit: 200)
+    let vocabulary = try BytePairVocabulary.train(on: corpus, mergeLimit: 200)
     let tokenizer = try CLIPTokenizer(vocabulary: vocabulary, modelMaxLength: 16)
     try withTemporaryFolder { folder in
       try tokenizer.write(to: folder)
@@ -54,7 +54,7 @@ import TextTokenizers
 
   @Test func `training until the end makes every word one token`() throws {
     let texts = ["a red circle", "two red circles", "a blue square"]
-    let vocabulary = try CLIPVocabulary.train(on: texts, mergeLimit: 1000)
+    let vocabulary = try BytePairVocabulary.train(on: texts, mergeLimit: 1000)
     let tokenizer = try CLIPTokenizer(vocabulary: vocabulary, modelMaxLength: 8)
     #expect(tokenizer.encode("two blue circles").count == 5)
     #expect(tokenizer.encodePadded("a red square").count == 8)

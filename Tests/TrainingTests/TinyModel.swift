@@ -16,7 +16,7 @@ func writeTinyModel(to folder: String, seed: UInt64 = 3) throws {
   let transformer = try SD3Transformer2DModel(tinyTransformer, transformerStore.root)
   let autoencoderStore = ParameterStore(.random(generator))
   let autoencoder = try AutoencoderKL(tinyAutoencoder, autoencoderStore.root)
-  let vocabulary = try CLIPVocabulary.train(on: shapePrompts(20).map(\.prompt), mergeLimit: 60)
+  let vocabulary = try BytePairVocabulary.train(on: shapePrompts(20).map(\.prompt), mergeLimit: 60)
   let tokenizer = try CLIPTokenizer(vocabulary: vocabulary, modelMaxLength: 16)
   var encoders: [StoredNetwork<CLIPTextModelWithProjection>] = []
   for _ in 0..<2 {

@@ -1,5 +1,3 @@
-import Foundation
-
 /// How CLIP's tokenizer prepares text and cuts it into words (transformers' `CLIPTokenizer`).
 ///
 /// What is a letter depends on the Unicode version: Swift 6.3 knows 17, the `tokenizers` library 16,
@@ -9,30 +7,13 @@ enum CLIPTextCleaning {
   static func normalised(_ text: some StringProtocol) -> String.UnicodeScalarView {
     var result = String.UnicodeScalarView()
     var endsInSpace = false
-    for scalar in composed(String(text)) {
+    for scalar in String(text).composedScalars {
       if scalar.properties.isWhitespace {
         if !endsInSpace { result.append(" ") }
         endsInSpace = true
       } else {
         result.append(contentsOf: scalar.properties.lowercaseMapping.unicodeScalars)
         endsInSpace = false
-      }
-    }
-    return result
-  }
-
-  /// The text in Unicode's form NFC. Foundation leaves a final consonant after a composed Hangul
-  /// syllable alone; the rule is in chapter 3.12 of the Unicode Standard.
-  private static func composed(_ text: String) -> [Unicode.Scalar] {
-    var result: [Unicode.Scalar] = []
-    for scalar in text.precomposedStringWithCanonicalMapping.unicodeScalars {
-      let final = Int(scalar.value) - 0x11A7
-      if (1..<28).contains(final), let last = result.last?.value, (0xAC00..<0xD7A4).contains(last),
-        (last - 0xAC00) % 28 == 0, let syllable = Unicode.Scalar(last + UInt32(final))
-      {
-        result[result.count - 1] = syllable
-      } else {
-        result.append(scalar)
       }
     }
     return result
@@ -80,12 +61,12 @@ enum CLIPTextCleaning {
     case space, letter, number, other
 
     init(_ scalar: Unicode.Scalar) {
-      let properties = scalar.properties
-      switch properties.generalCategory {
-      case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
+      if scalar.isLetter {
         self = .letter
-      case .decimalNumber, .letterNumber, .otherNumber: self = .number
-      default: self = properties.isWhitespace ? .space : .other
+      } else if scalar.isNumber {
+        self = .number
+      } else {
+        self = scalar.properties.isWhitespace ? .space : .other
       }
     }
   }

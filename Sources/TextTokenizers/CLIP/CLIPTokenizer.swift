@@ -5,7 +5,7 @@ public struct CLIPTokenizer: Sendable {
   static let startOfText = "<|startoftext|>"
   static let endOfText = "<|endoftext|>"
 
-  public let vocabulary: CLIPVocabulary
+  public let vocabulary: BytePairVocabulary
   /// Tokens per prompt, the start and the end included.
   public let modelMaxLength: Int
   /// The id that begins a prompt.
@@ -26,16 +26,16 @@ public struct CLIPTokenizer: Sendable {
     let single = "\(folder)/tokenizer.json"
     let files =
       configuration.isSingleFile
-      ? try CLIPVocabularyFiles(tokenizerPath: single)
-      : try CLIPVocabularyFiles(
+      ? try BytePairVocabularyFiles(tokenizerPath: single, .clip)
+      : try BytePairVocabularyFiles(
         vocabularyPath: "\(folder)/vocab.json", mergesPath: "\(folder)/merges.txt")
-    try self.init(try CLIPVocabulary(files), configuration, path: files.path)
+    try self.init(try BytePairVocabulary(files, .clip), configuration, path: files.path)
   }
 
   /// A tokenizer of a trained vocabulary that fills prompts up with the end of the text.
   ///
   /// - Parameter modelMaxLength: tokens per prompt, the start and the end included; at least 2.
-  public init(vocabulary: CLIPVocabulary, modelMaxLength: Int) throws(TokenizerError) {
+  public init(vocabulary: BytePairVocabulary, modelMaxLength: Int) throws(TokenizerError) {
     precondition(modelMaxLength >= 2, "a prompt has at least a start and an end")
     var configuration = CLIPTokenizerConfiguration()
     configuration.modelMaxLength = modelMaxLength
@@ -43,7 +43,7 @@ public struct CLIPTokenizer: Sendable {
   }
 
   private init(
-    _ vocabulary: CLIPVocabulary, _ configuration: CLIPTokenizerConfiguration, path: String
+    _ vocabulary: BytePairVocabulary, _ configuration: CLIPTokenizerConfiguration, path: String
   ) throws(TokenizerError) {
     func id(_ token: CLIPTokenizerConfiguration.SpecialToken) throws(TokenizerError) -> Int {
       guard let id = vocabulary.id(token.content) else {

@@ -14,7 +14,7 @@ extension CLIPTokenizer {
     let merges = vocabulary.merges.map { tokens[$0.left] + [0x20] + tokens[$0.right] + [0x0A] }
     let special = SpecialTokenNames(
       start: name(startID), end: name(endID), pad: name(padID), unknown: Self.endOfText)
-    try write(CLIPVocabularyFiles.text(tokens), to: "\(folder)/vocab.json")
+    try write(BytePairVocabularyFiles.text(tokens), to: "\(folder)/vocab.json")
     try write(Array("#version: 0.2\n".utf8) + merges.joined(), to: "\(folder)/merges.txt")
     try writeJSON(
       ConfigurationContents(special: special, modelMaxLength: modelMaxLength),

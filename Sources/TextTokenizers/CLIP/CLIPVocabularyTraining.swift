@@ -1,5 +1,5 @@
-extension CLIPVocabulary {
-  /// Learns a vocabulary from text by byte-pair encoding (arXiv 1508.07909): 256 bytes, the same
+extension BytePairVocabulary {
+  /// Learns a vocabulary of CLIP's scheme from text by byte-pair encoding (arXiv 1508.07909): 256 bytes, the same
   /// ending a word, the merges, and the two special tokens last.
   ///
   /// The most frequent pair is merged first; of equally frequent pairs the one whose bytes sort
@@ -9,9 +9,9 @@ extension CLIPVocabulary {
   ///   token.
   public static func train(
     on texts: some Sequence<String>, mergeLimit: Int
-  ) throws(TokenizerError) -> CLIPVocabulary {
+  ) throws(TokenizerError) -> BytePairVocabulary {
     let characters = ByteAlphabet.vocabularyOrder.map { ByteAlphabet.utf8[$0] }
-    var tokens = characters + characters.map { $0 + endOfWord }
+    var tokens = characters + characters.map { $0 + BytePairScheme.clip.wordEnd }
     var merges: [(left: Int, right: Int)] = []
     var words = countedWords(texts, ids: ids(tokens))
     while merges.count < mergeLimit, let pair = mostFrequentPair(words, tokens) {
@@ -21,7 +21,8 @@ extension CLIPVocabulary {
       for index in words.indices { words[index].merge(pair, into: joined) }
     }
     tokens += [CLIPTokenizer.startOfText, CLIPTokenizer.endOfText].map { Array($0.utf8) }
-    return try CLIPVocabulary(tokens: tokens, merges: merges, path: "trained vocabulary")
+    return try BytePairVocabulary(
+      tokens: tokens, merges: merges, .clip, path: "trained vocabulary")
   }
 
   private struct Pair: Hashable {
@@ -61,7 +62,7 @@ extension CLIPVocabulary {
     return counts.map { word, count in
       let symbols = word.enumerated().compactMap { index, byte in
         let character = ByteAlphabet.utf8[Int(byte)]
-        return ids[index == word.count - 1 ? character + endOfWord : character]
+        return ids[index == word.count - 1 ? character + BytePairScheme.clip.wordEnd : character]
       }
       return CountedWord(symbols: symbols, count: count)
     }

@@ -1,11 +1,12 @@
-/// The tokens of a CLIP tokenizer and the merges that build them.
+/// The tokens of a byte-level vocabulary and the merges that build them.
 ///
-/// A token is a run of characters of `ByteAlphabet`; one that ends a word carries `</w>`.
-public struct CLIPVocabulary: Sendable {
+/// A token is a run of characters of `ByteAlphabet`; one that ends a word carries the scheme's mark.
+public struct BytePairVocabulary: Sendable {
   /// The tokens as UTF-8, by id.
   let tokens: [[UInt8]]
   /// The pairs of `merges.txt`, most urgent first.
   let merges: [(left: Int, right: Int)]
+  private let wordEnd: [UInt8]
   private let ids: [[UInt8]: Int]
   private let mergeRules: [Pair: Merge]
 
@@ -23,7 +24,9 @@ public struct CLIPVocabulary: Sendable {
   public var count: Int { tokens.count }
 
   /// Checks that ids are without gaps and merges lead to tokens.
-  init(_ files: CLIPVocabularyFiles) throws(TokenizerError) {
+  init(
+    _ files: BytePairVocabularyFiles, _ scheme: BytePairScheme
+  ) throws(TokenizerError) {
     let (ids, path) = (files.ids, files.path)
     var tokens = [[UInt8]](repeating: [], count: ids.count)
     for (token, id) in ids {
@@ -40,13 +43,14 @@ public struct CLIPVocabulary: Sendable {
       }
       merges.append((left, right))
     }
-    try self.init(tokens: tokens, merges: merges, path: path)
+    try self.init(tokens: tokens, merges: merges, scheme, path: path)
   }
 
   /// `path` names the source of the merges in errors.
   init(
-    tokens: [[UInt8]], merges: [(left: Int, right: Int)], path: String
+    tokens: [[UInt8]], merges: [(left: Int, right: Int)], _ scheme: BytePairScheme, path: String
   ) throws(TokenizerError) {
+    wordEnd = scheme.wordEnd
     self.tokens = tokens
     self.merges = merges
     ids = Dictionary(uniqueKeysWithValues: tokens.enumerated().map { ($0.element, $0.offset) })
@@ -66,12 +70,12 @@ public struct CLIPVocabulary: Sendable {
 
   /// The ids of one word, by applying the most urgent merge until none applies.
   ///
-  /// A byte without a token becomes `unknown`.
-  func encode(word: [UInt8], unknown: Int) -> [Int] {
+  /// A byte without a token becomes `unknown`; nil drops it.
+  func encode(word: [UInt8], unknown: Int?) -> [Int] {
     var symbols = MergingSymbols(
-      word.enumerated().map { index, byte in
+      word.enumerated().compactMap { index, byte in
         let character = ByteAlphabet.utf8[Int(byte)]
-        return ids[index == word.count - 1 ? character + endOfWord : character] ?? unknown
+        return ids[index == word.count - 1 ? character + wordEnd : character] ?? unknown
       })
     symbols.mergeAll { left, right in
       mergeRules[Pair(left: left, right: right)].map { ($0.rank, $0.result) }
@@ -79,6 +83,3 @@ public struct CLIPVocabulary: Sendable {
     return symbols.remaining
   }
 }
-
-/// What ends the last token of a word.
-let endOfWord = Array("</w>".utf8)

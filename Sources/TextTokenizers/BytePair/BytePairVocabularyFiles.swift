@@ -1,5 +1,5 @@
 /// A vocabulary as it lies in files: ids by token, and the merges as pairs of tokens.
-struct CLIPVocabularyFiles {
+struct BytePairVocabularyFiles {
   let ids: [[UInt8]: Int]
   let merges: [(left: [UInt8], right: [UInt8])]
   /// The file of the vocabulary.
@@ -18,20 +18,12 @@ struct CLIPVocabularyFiles {
   }
 
   /// Reads `tokenizer.json`, the one file that recent transformers write. How it cuts text must be
-  /// how CLIP does.
-  init(tokenizerPath path: String) throws(TokenizerError) {
+  /// how the scheme does.
+  init(tokenizerPath path: String, _ scheme: BytePairScheme) throws(TokenizerError) {
     self.path = path
     let file = try ByteJSON(contentsOf: path)
-    for (key, expected) in expectedSteps {
-      guard let found = file[key], found == (try ByteJSON(bytes: Array(expected.utf8), path: path))
-      else { throw .unsupported(path: path, key: key, reason: "is not CLIP's") }
-    }
+    try scheme.check(file, path: path)
     let model = file["model"]
-    for (key, expected) in [("type", "BPE"), ("end_of_word_suffix", "</w>")] {
-      guard model?[key] == .string(Array(expected.utf8)) else {
-        throw .unsupported(path: path, key: "model.\(key)", reason: "is not '\(expected)'")
-      }
-    }
     ids = try Self.ids(model?["vocab"], path: path)
     guard case .array(let entries)? = model?["merges"] else {
       throw .malformed(path: path, reason: "'model.merges' is not a list")
@@ -97,24 +89,3 @@ struct CLIPVocabularyFiles {
     return text + "}\n".utf8
   }
 }
-
-/// What `CLIPTextCleaning` does, as `tokenizer.json` says it.
-private let expectedSteps = [
-  (
-    "normalizer",
-    #"""
-    {"type": "Sequence", "normalizers": [{"type": "NFC"},
-     {"type": "Replace", "pattern": {"Regex": "\\s+"}, "content": " "}, {"type": "Lowercase"}]}
-    """#
-  ),
-  (
-    "pre_tokenizer",
-    #"""
-    {"type": "Sequence", "pretokenizers": [
-     {"type": "Split", "pattern": {"Regex": "<\\|startoftext\\|>|<\\|endoftext\\|>|\#
-    's|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"},
-      "behavior": "Removed", "invert": true},
-     {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}]}
-    """#
-  ),
-]

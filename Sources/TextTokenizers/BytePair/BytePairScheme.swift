@@ -1,0 +1,79 @@
+/// How the texts of a byte-level vocabulary are cut into words, as `tokenizer.json` says it.
+struct BytePairScheme: Sendable {
+  /// The tokenizer's name in errors.
+  let name: String
+  /// What ends the last token of a word.
+  let wordEnd: [UInt8]
+  /// The members of `tokenizer.json` that decide how text is cut, each with the JSON it may hold.
+  private let steps: [(key: String, accepted: [String])]
+
+  /// Throws ``TokenizerError/unsupported(path:key:reason:)`` for a file that cuts otherwise.
+  func check(_ file: ByteJSON, path: String) throws(TokenizerError) {
+    for (key, texts) in steps {
+      var accepted: [ByteJSON] = []
+      for text in texts { accepted.append(try ByteJSON(bytes: Array(text.utf8), path: path)) }
+      guard let found = file[key], accepted.contains(found) else {
+        throw .unsupported(path: path, key: key, reason: "is not \(name)'s")
+      }
+    }
+    let model = file["model"]
+    guard model?["type"] == .string(Array("BPE".utf8)) else {
+      throw .unsupported(path: path, key: "model.type", reason: "is not 'BPE'")
+    }
+    let suffix = model?["end_of_word_suffix"]
+    guard suffix == .string(wordEnd) || wordEnd.isEmpty && suffix == .null else {
+      throw .unsupported(
+        path: path, key: "model.end_of_word_suffix",
+        reason: "is not '\(String(decoding: wordEnd, as: UTF8.self))'")
+    }
+  }
+
+  /// What ``CLIPTextCleaning`` does.
+  static let clip = BytePairScheme(
+    name: "CLIP", wordEnd: Array("</w>".utf8),
+    steps: [
+      (
+        "normalizer",
+        [
+          #"""
+          {"type": "Sequence", "normalizers": [{"type": "NFC"},
+           {"type": "Replace", "pattern": {"Regex": "\\s+"}, "content": " "}, {"type": "Lowercase"}]}
+          """#
+        ]
+      ),
+      (
+        "pre_tokenizer",
+        [
+          #"""
+          {"type": "Sequence", "pretokenizers": [
+           {"type": "Split", "pattern": {"Regex": "<\\|startoftext\\|>|<\\|endoftext\\|>|\#
+          's|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"},
+            "behavior": "Removed", "invert": true},
+           {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
+            "use_regex": true}]}
+          """#
+        ]
+      ),
+    ])
+
+  /// What ``QwenWords`` does; `trim_offsets` says nothing about ids.
+  static let qwen = BytePairScheme(
+    name: "Qwen2", wordEnd: [],
+    steps: [
+      ("normalizer", [#"{"type": "NFC"}"#]),
+      (
+        "pre_tokenizer",
+        ["true", "false"].map { trims in
+          #"""
+          {"type": "Sequence", "pretokenizers": [
+           {"type": "Split", "pattern": {"Regex": "(?i:'s|'t|'re|'ve|'m|'ll|'d)|\#
+          [^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\#
+          \\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},
+            "behavior": "Isolated", "invert": false},
+           {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": \#(trims),
+            "use_regex": false}]}
+          """#
+        }
+      ),
+    ])
+}

@@ -1,0 +1,100 @@
+import Foundation
+
+/// Qwen's byte-level BPE tokenizer, with the ids of transformers' `Qwen2Tokenizer`.
+public struct QwenTokenizer: Sendable {
+  /// How many ids there are, added tokens included.
+  public let vocabularyCount: Int
+
+  private let vocabulary: BytePairVocabulary
+  private let addedTokens: AddedTokens
+  private let addedIDs: [[Unicode.Scalar]: Int]
+
+  /// Reads the vocabulary from `vocab.json` and `merges.txt` or, where there is no `vocab.json`,
+  /// from `tokenizer.json`, and the added tokens from `tokenizer_config.json` or, where it lists
+  /// none, from `tokenizer.json`.
+  ///
+  /// - Parameter extra: special tokens that get the ids after all others, in order, as transformers'
+  ///   `add_special_tokens` gives them; one that is there already keeps its id.
+  public init(folder: String, adding extra: [String] = []) throws(TokenizerError) {
+    let files = FileManager.default
+    let single = "\(folder)/tokenizer.json"
+    let isSingleFile =
+      files.fileExists(atPath: single) && !files.fileExists(atPath: "\(folder)/vocab.json")
+    let vocabularyFiles =
+      isSingleFile
+      ? try BytePairVocabularyFiles(tokenizerPath: single, .qwen)
+      : try BytePairVocabularyFiles(
+        vocabularyPath: "\(folder)/vocab.json", mergesPath: "\(folder)/merges.txt")
+    vocabulary = try BytePairVocabulary(vocabularyFiles, .qwen)
+    var tokens = try Self.addedTokens(folder: folder, single: single)
+    var count = max(vocabulary.count, (tokens.map(\.id).max() ?? 0) + 1)
+    for name in extra where !tokens.contains(where: { $0.token.name == name }) {
+      tokens.append((AddedToken(name), count))
+      count += 1
+    }
+    for character in ByteAlphabet.scalars where vocabulary.id(String(character)) == nil {
+      throw .missingToken(path: vocabularyFiles.path, token: String(character))
+    }
+    vocabularyCount = count
+    var added = AddedTokens()
+    for (token, id) in tokens {
+      guard vocabulary.id(token.name) ?? max(id, vocabulary.count) == id else {
+        throw .malformed(
+          path: folder, reason: "the added token '\(token.name)' has another token's id, \(id)")
+      }
+      added.insert(token, as: token.content, id: id)
+    }
+    addedTokens = added
+    addedIDs = Dictionary(tokens.map { ($0.token.content, $0.id) }) { first, _ in first }
+  }
+
+  /// The ids of a text; added tokens are recognised in it.
+  ///
+  /// O(n log n) in the length of `text`.
+  public func encode(_ text: String) -> [Int] {
+    let scalars = Array(text.unicodeScalars)
+    return addedTokens.parts(of: scalars).flatMap { part -> [Int] in
+      switch part {
+      case .token(let id): return [id]
+      case .text(let range):
+        return QwenWords.split(String(scalars[range]).composedScalars[...]).flatMap {
+          vocabulary.encode(word: Array(String($0).utf8), unknown: nil)
+        }
+      }
+    }
+  }
+
+  /// The id of an added token, nil if there is none of this name.
+  public func id(ofAdded token: String) -> Int? { addedIDs[Array(token.unicodeScalars)] }
+
+  private static func addedTokens(
+    folder: String, single: String
+  ) throws(TokenizerError) -> [(token: AddedToken, id: Int)] {
+    let path = "\(folder)/tokenizer_config.json"
+    let file = try JSONField(contentsOf: path)
+    let name = file["tokenizer_class"]
+    if !name.isNull, !["Qwen2Tokenizer", "Qwen2TokenizerFast"].contains(try name.string()) {
+      throw .wrongClass(path: path, expected: "Qwen2Tokenizer", found: try name.string())
+    }
+    guard try !file["add_prefix_space"].flag(or: false) else {
+      throw file["add_prefix_space"].unsupported("true is not known")
+    }
+    var tokens: [(token: AddedToken, id: Int)] = []
+    if !file["added_tokens_decoder"].isNull {
+      for (key, entry) in try file["added_tokens_decoder"].members() {
+        guard let id = Int(key) else { throw entry.wrong("named by an id") }
+        tokens.append((try AddedToken(entry), id))
+      }
+    } else {
+      for entry in try JSONField(contentsOf: single)["added_tokens"].elements() {
+        tokens.append((try AddedToken(entry), try entry["id"].integer()))
+      }
+    }
+    for (token, _) in tokens where token.isNormalised {
+      throw .unsupported(
+        path: folder, key: "added_tokens_decoder",
+        reason: "'\(token.name)' is looked for in normalised text, which is not known")
+    }
+    return tokens.sorted { $0.id < $1.id }
+  }
+}

@@ -1,0 +1,67 @@
+import Foundation
+import TestSupport
+import Testing
+import TextTokenizers
+
+@Suite struct QwenTokenizerTests {
+  private let folder = fixture("tokenizers/qwen")
+
+  @Test(arguments: ["qwen", "qwen-saved"])
+  func `ids equal those of transformers, from either set of files`(name: String) throws {
+    let tokenizer = try QwenTokenizer(
+      folder: fixture("tokenizers/\(name)"), adding: ["<|Reward|>", "<|im_end|>"])
+    try AwkwardTexts().check(folder: folder, tokenizer.encode)
+    try checkIDs(folder: folder, tokenizer.encode)
+    #expect(tokenizer.vocabularyCount == 387)
+    #expect(tokenizer.id(ofAdded: "<|Reward|>") == 386)
+    #expect(tokenizer.id(ofAdded: "<|im_end|>") == 382)
+    #expect(tokenizer.id(ofAdded: "<|vision|>") == nil)
+  }
+
+  @Test(arguments: [
+    (#"{"tokenizer_class": "CLIPTokenizer"}"#, "describes a CLIPTokenizer"),
+    (#"{"add_prefix_space": true}"#, "'add_prefix_space': true is not known"),
+    (#"{"added_tokens_decoder": {"5": {"content": "<x>"}}}"#, "normalised text"),
+    (#"{"added_tokens_decoder": {"5": {"content": "<x>", "special": true}}}"#, "another token's"),
+    (#"{}"#, "tokenizer.json: cannot be read"),
+  ])
+  func `files that cannot be followed are refused`(configuration: String, reason: String) throws {
+    try withTemporaryFolder { copy in
+      for file in ["vocab.json", "merges.txt"] {
+        try FileManager.default.copyItem(atPath: "\(folder)/\(file)", toPath: "\(copy)/\(file)")
+      }
+      try configuration.write(
+        toFile: "\(copy)/tokenizer_config.json", atomically: true, encoding: .utf8)
+      let error = #expect(throws: TokenizerError.self) { try QwenTokenizer(folder: copy) }
+      #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
+    }
+  }
+
+  @Test func `a tokenizer file that cuts text in another way is refused`() throws {
+    try withTemporaryFolder { copy in
+      let saved = fixture("tokenizers/qwen-saved")
+      let text = try String(contentsOfFile: "\(saved)/tokenizer.json", encoding: .utf8)
+        .replacing(#"\\p{N}| ?"#, with: #"\\p{N}{1,3}| ?"#)
+      try text.write(toFile: "\(copy)/tokenizer.json", atomically: true, encoding: .utf8)
+      try FileManager.default.copyItem(
+        atPath: "\(saved)/tokenizer_config.json", toPath: "\(copy)/tokenizer_config.json")
+      let error = #expect(throws: TokenizerError.self) { try QwenTokenizer(folder: copy) }
+      #expect(error?.description.contains("'pre_tokenizer': is not Qwen2's") == true)
+    }
+  }
+}
+
+/// A text and its ids.
+private struct TextCase: Decodable {
+  let text: String
+  let ids: [Int]
+}
+
+/// Compares the ids of the texts in the folder's `ids.json`.
+func checkIDs(folder: String, _ encode: (String) -> [Int]) throws {
+  let cases = try decoded([TextCase].self, "\(folder)/ids.json")
+  #expect(cases.count > 15)
+  for given in cases {
+    #expect(encode(given.text) == given.ids, "\(given.text.debugDescription)")
+  }
+}
