@@ -1,0 +1,51 @@
+"""One iteration of TempFlow-GRPO: roll out, score, compare, learn."""
+
+import torch
+
+import draws
+import flow
+from learning import Learner, learn
+from model import Model
+from phases import Phases
+from rewards import Scorer
+from rollout import published, tuned
+
+FORMS = {"published": published, "tuned": tuned}
+
+
+class Trainer:
+    """A model that learns, epoch by epoch."""
+
+    def __init__(self, recipe, form, epochs, *, autocast=False, compiled=False):
+        self.recipe, self.form = recipe, form
+        texts = draws.read_prompts(recipe.prompts)
+        self.prompts = [draws.prompts_of_epoch(recipe, texts, epoch) for epoch in range(epochs)]
+        self.model = Model(
+            recipe, [prompt for prompts in self.prompts for prompt in prompts],
+            autocast=autocast, compiled=compiled,
+        )
+        self.steps = flow.steps(self.model.sigmas, recipe.noise_level)
+        self.learner = Learner(self.model, self.steps, shared=form == "tuned")
+        self.owners = torch.arange(recipe.trunks) // recipe.seeds_per_prompt
+        self.scorer = Scorer()
+
+    def roll_out(self, epoch, phases):
+        condition = self.model.condition(self.prompts[epoch])
+        noise = draws.Noise(self.recipe, epoch, self.model.shape)
+        rollout = FORMS[self.form](
+            self.model, self.steps, noise, condition, self.owners, self.scorer, phases)
+        return rollout, condition
+
+    def epoch(self, epoch):
+        """Runs one; returns its seconds by phase, and what it found."""
+        phases = Phases()
+        with phases.measure("all"):
+            rollout, condition = self.roll_out(epoch, phases)
+            norms, change = learn(
+                self.learner, rollout, draws.updates_of_epoch(self.recipe, epoch), condition,
+                self.owners, phases)
+        found = {
+            "reward_mean": rollout.rewards.mean().item(), "gradient_norms": norms,
+            "log_probability_deviation": change,
+        }
+        return phases.seconds, found

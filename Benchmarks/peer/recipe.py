@@ -1,0 +1,191 @@
+"""A TempFlow recipe, as far as the peer can run it: the same YAML file that `tempflow` reads.
+
+docs/recipes.md describes the keys. Whatever this file does not know is an error, so that a peer
+never times something else than was asked for.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+
+class RecipeError(Exception):
+    """A recipe that the peer cannot run, and why."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one iteration does. Names follow the recipe's keys."""
+
+    model: Path
+    resolution: int | None
+    max_sequence_length: int
+    dtype: str
+    vae_dtype: str
+    threads: int
+    seed: int
+    # Rank and alpha of the adapters; None trains every weight.
+    lora: tuple[int, float] | None
+    prompts: Path
+    prompts_per_epoch: int
+    steps: int
+    guidance: float
+    noise_level: float
+    seeds_per_prompt: int
+    branches: int
+    micro_batch: int
+    decode_micro_batch: int
+    advantage_clip: float
+    clip_range: float
+    kl_beta: float
+    learning_rate: float
+    betas: tuple[float, float]
+    weight_decay: float
+    epsilon: float
+    gradient_norm: float
+    updates_per_epoch: int
+    training_micro_batch: int
+    ema_decay: float
+    ema_interval: int
+
+    @property
+    def trunks(self):
+        return self.prompts_per_epoch * self.seeds_per_prompt
+
+    @property
+    def trained_steps(self):
+        """All but the last."""
+        return range(self.steps - 1)
+
+    @property
+    def pairs(self):
+        """(trunk, step) pairs of an epoch."""
+        return self.trunks * len(self.trained_steps)
+
+    @property
+    def images(self):
+        """Images of an epoch."""
+        return self.pairs * self.branches
+
+    @property
+    def guided(self):
+        return self.guidance > 1
+
+    @property
+    def evaluations(self):
+        """Sample evaluations that a rollout needs, guidance counted as two."""
+        tails = sum(self.steps - 1 - step for step in self.trained_steps)
+        per_trunk = len(self.trained_steps) + self.branches * tails
+        return self.trunks * per_trunk * (2 if self.guided else 1)
+
+
+_REQUIRED = object()
+# What changes nothing that is timed here.
+_IGNORED = {"epochs", "time_limit", "evaluation", "checkpoints", "text_cache", "memory_budget"}
+
+
+class _Section:
+    """The keys of one section; those that nobody asked for are refused at the end."""
+
+    def __init__(self, path, name, values):
+        self.path, self.name, self.values = path, name, dict(values)
+
+    def take(self, key, default=_REQUIRED):
+        value = self.values.pop(key, default)
+        if value is _REQUIRED:
+            raise RecipeError(f"{self.path}: {self.name}{key} is missing")
+        return value
+
+    def number(self, key, default=_REQUIRED):
+        return float(self.take(key, default))  # YAML 1.1 reads 3e-2 as text
+
+    def section(self, key):
+        return _Section(self.path, f"{self.name}{key}.", self.take(key, {}))
+
+    def only(self, key, supported, default):
+        """A key of which the peer knows one value."""
+        value = self.take(key, default)
+        if value != supported:
+            raise RecipeError(
+                f"{self.path}: the peer runs {self.name}{key}: {supported} alone, found {value}"
+            )
+
+    def finish(self):
+        if self.values:
+            keys = ", ".join(self.name + key for key in sorted(self.values))
+            raise RecipeError(f"{self.path}: the peer does not know {keys}")
+
+
+def read(path):
+    """Reads a recipe file; paths in it start from its folder."""
+    path = Path(path)
+    root = _Section(path, "", yaml.safe_load(path.read_text()))
+    for key in _IGNORED:
+        root.take(key, None)
+    root.only("device", "cpu", "cpu")
+    root.only("recompute", "none", "none")
+    trainable = root.take("trainable")
+    lora = None
+    if trainable == "lora":
+        section = root.section("lora")
+        rank = section.take("rank", 32)
+        lora = (rank, section.number("alpha", 2 * rank))
+        section.finish()
+    elif trainable != "full":
+        raise RecipeError(f"{path}: trainable must be lora or full, found {trainable}")
+    rewards = root.take("rewards")
+    if rewards != [{"name": "jpeg_incompressibility"}]:
+        raise RecipeError(f"{path}: the peer's only reward is jpeg_incompressibility")
+    sections = {
+        name: root.section(name)
+        for name in ("prompts", "sampling", "advantage", "loss", "optimizer", "ema")
+    }
+    prompts, sampling, advantage, loss, optimizer, ema = sections.values()
+    prompts.take("evaluation", None)
+    sampling.only("method", "tempflow", "tempflow")
+    sampling.only("dynamics", "sde", "sde")
+    sampling.only("trained_steps", "all", "all")
+    advantage.only("group", "seed", "seed")
+    loss.only("weighting", "noise", "noise")
+    micro_batch = sampling.take("micro_batch", 256)
+    recipe = Recipe(
+        model=path.parent / root.take("model"),
+        resolution=root.take("resolution", None),
+        max_sequence_length=root.take("max_sequence_length", 256),
+        dtype=root.take("dtype", "float32"),
+        vae_dtype=root.take("vae_dtype", "float32"),
+        threads=root.take("threads"),
+        seed=root.take("seed", 0),
+        lora=lora,
+        prompts=path.parent / prompts.take("train"),
+        prompts_per_epoch=prompts.take("per_epoch"),
+        steps=sampling.take("steps"),
+        guidance=sampling.number("guidance", 1),
+        noise_level=sampling.number("noise_level", 0.7),
+        seeds_per_prompt=sampling.take("seeds_per_prompt", 1),
+        branches=sampling.take("branches"),
+        micro_batch=micro_batch,
+        decode_micro_batch=sampling.take("decode_micro_batch", micro_batch),
+        advantage_clip=advantage.number("clip", 5),
+        clip_range=loss.number("clip_range"),
+        kl_beta=loss.number("kl_beta", 0),
+        learning_rate=optimizer.number("learning_rate"),
+        betas=tuple(optimizer.take("betas", [0.9, 0.999])),
+        weight_decay=optimizer.number("weight_decay", 1e-4),
+        epsilon=optimizer.number("epsilon", 1e-8),
+        gradient_norm=optimizer.number("gradient_norm", 1),
+        updates_per_epoch=optimizer.take("updates_per_epoch"),
+        training_micro_batch=optimizer.take("micro_batch", 64),
+        ema_decay=ema.number("decay", 0.9),
+        ema_interval=ema.take("interval", 8),
+    )
+    for section in (*sections.values(), root):
+        section.finish()
+    if lora is None and recipe.kl_beta > 0:
+        raise RecipeError(f"{path}: the peer has a reference for adapters alone, so kl_beta must be 0")
+    if recipe.pairs % recipe.updates_per_epoch:
+        raise RecipeError(
+            f"{path}: {recipe.updates_per_epoch} updates do not divide {recipe.pairs} pairs"
+        )
+    return recipe
