@@ -64,7 +64,8 @@ let package = Package(
     library("Torch", ["CTorch"]),
     library("TextTokenizers", []),
     library("ImageFiles", ["CPNG", "CTurboJPEG"]),
-    library("Runs", [yams]),
+    library("JSON", []),
+    library("Runs", ["JSON", yams]),
     library("ShapeScenes", ["ImageFiles"]),
     library("TorchNN", ["Torch", collections]),
     library("FlowMatching", ["Torch"]),
@@ -75,14 +76,17 @@ let package = Package(
       ["Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "FlowMatching", "ImageFiles"]),
     library(
       "Rewards",
-      ["Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "ImageFiles", "ShapeScenes"]),
+      [
+        "JSON", "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "ImageFiles",
+        "ShapeScenes",
+      ]),
     library(
       "Training",
       [
         "Torch", "TorchNN", "FlowMatching", "TempFlow", "DiffusionModels", "DiffusionPipelines",
-        "TextTokenizers", "ImageFiles", "ShapeScenes", "Rewards", "Runs",
+        "TextTokenizers", "ImageFiles", "ShapeScenes", "Rewards", "Runs", "JSON",
       ]),
-    library("Dashboard", ["Runs", "ImageFiles"]),
+    library("Dashboard", ["JSON", "Runs", "ImageFiles"]),
     .executableTarget(
       name: "TempFlowCLI",
       dependencies: [
@@ -100,7 +104,7 @@ let package = Package(
     tests("TorchTests", ["Torch"]),
     tests("TextTokenizersTests", ["TextTokenizers"]),
     tests("ImageFilesTests", ["ImageFiles"]),
-    tests("RunsTests", ["Runs"]),
+    tests("RunsTests", ["JSON", "Runs"]),
     tests("ShapeScenesTests", ["ShapeScenes", "ImageFiles"]),
     tests("TorchNNTests", ["Torch", "TorchNN"]),
     tests("FlowMatchingTests", ["Torch", "FlowMatching"]),
@@ -111,14 +115,14 @@ let package = Package(
       ["Torch", "TorchNN", "DiffusionModels", "DiffusionPipelines", "FlowMatching", "ImageFiles"]),
     tests(
       "RewardsTests",
-      ["Rewards", "Torch", "TorchNN", "DiffusionModels", "ImageFiles", "ShapeScenes"]),
+      ["Rewards", "JSON", "Torch", "TorchNN", "DiffusionModels", "ImageFiles", "ShapeScenes"]),
     tests(
       "TrainingTests",
       [
         "Training", "Runs", "Torch", "TorchNN", "FlowMatching", "TempFlow", "DiffusionModels",
-        "DiffusionPipelines", "TextTokenizers", "ImageFiles", "ShapeScenes", "Rewards",
+        "DiffusionPipelines", "TextTokenizers", "ImageFiles", "ShapeScenes", "Rewards", "JSON",
       ]),
-    tests("DashboardTests", ["Dashboard", "Runs", "ImageFiles"]),
+    tests("DashboardTests", ["Dashboard", "JSON", "Runs", "ImageFiles"]),
     tests("TempFlowCLITests", ["Runs", "ImageFiles"]),
   ],
   cxxLanguageStandard: .cxx20)

@@ -13,9 +13,13 @@ package struct JPEGReward: Reward {
   }
 
   package let goal: Goal
-  package var name: String { goal.rawValue }
+  package let name: String
 
-  package init(_ goal: Goal) { self.goal = goal }
+  /// - Parameter name: what metrics call it; nil is the goal's name.
+  package init(_ goal: Goal, name: String? = nil) {
+    self.goal = goal
+    self.name = name ?? goal.rawValue
+  }
 
   /// Scores every image.
   ///

@@ -1,4 +1,5 @@
 package import ImageFiles
+package import JSON
 package import ShapeScenes
 
 /// One image to be scored, with the prompt it was made for: plain values, so that scorers may run
@@ -10,11 +11,17 @@ package struct RewardSample: Sendable {
   package var prompt: String
   /// What the image must show, where the prompt file says so.
   package var scene: ScenePrompt?
+  /// Everything that the prompt file's line says, by key; empty for a prompt that is text alone.
+  package var metadata: [String: JSONValue]
 
-  package init(image: PixelBuffer, prompt: String, scene: ScenePrompt? = nil) {
+  package init(
+    image: PixelBuffer, prompt: String, scene: ScenePrompt? = nil,
+    metadata: [String: JSONValue] = [:]
+  ) {
     self.image = image
     self.prompt = prompt
     self.scene = scene
+    self.metadata = metadata
   }
 
   /// A sample of a prompt that says what the image must show.

@@ -6,6 +6,10 @@ package enum RewardError: Error, Equatable, CustomStringConvertible {
   case unknownMode(reward: String, mode: String, known: [String])
   /// The reward is known, and this version cannot compute it.
   case notBuilt(name: String, built: [String])
+  /// A label that cannot be part of a metric's name.
+  case label(String)
+  /// A setting is missing, or has a value that the scorer cannot work with.
+  case setting(reward: String, key: RewardSettings.Key, reason: String)
   /// The scorer failed on the whole batch.
   case failed(reward: String, reason: String)
 
@@ -20,6 +24,10 @@ package enum RewardError: Error, Equatable, CustomStringConvertible {
     case .notBuilt(let name, let built):
       "the reward \(name) is not built in this version, so a run cannot begin; there is "
         + built.joined(separator: ", ")
+    case .label(let label):
+      "a reward cannot be called \"\(label)\"; use letters, digits, - and _"
+    case .setting(let reward, let key, let reason):
+      "the reward \(reward) cannot be set up: \(key.rawValue) \(reason)"
     case .failed(let reward, let reason):
       "the reward \(reward) failed: \(reason)"
     }

@@ -1,42 +1,98 @@
 /// The scorers by the names that recipes and commands use.
 package enum RewardRegistry {
-  /// Every name that can be scored, sorted.
-  package static let names = (["shapes"] + JPEGReward.Goal.allCases.map(\.rawValue)).sorted()
-
   /// Rewards that a recipe may name and this version cannot compute yet: a plan can be made, a run
   /// cannot begin.
   package static let notBuilt: Set<String> = [
-    "aesthetic", "clipscore", "geneval", "hpsv2", "hpsv3", "imagereward", "ocr", "pickscore",
-    "unifiedreward", "vlm",
+    "aesthetic", "clipscore", "geneval", "hpsv2", "hpsv3", "http", "imagereward", "ocr",
+    "pickscore", "process", "unifiedreward", "vlm",
   ]
+
+  /// Every name that can be scored, sorted.
+  package static let names = RewardFamily.all.map(\.name).filter { !notBuilt.contains($0) }
 
   /// Whether a reward judges images against what a prompt of the shapes task must show.
   package static func judgesScenes(_ name: String) -> Bool { name == "shapes" }
 
-  /// The modes of a reward, its default first; empty for a reward that has none.
+  /// What the settings of a reward may be.
   ///
-  /// Throws ``RewardError/unknown(name:known:)`` for a name that is in neither ``names`` nor
-  /// ``notBuilt``.
-  package static func modes(of name: String) throws(RewardError) -> [String] {
-    if name == "shapes" { return ShapesReward.Mode.allCases.map(\.rawValue) }
-    guard names.contains(name) || notBuilt.contains(name) else {
+  /// Throws ``RewardError/unknown(name:known:)`` for a name that no reward has.
+  package static func family(_ name: String) throws(RewardError) -> RewardFamily {
+    guard let family = RewardFamily.all.first(where: { $0.name == name }) else {
       throw .unknown(name: name, known: names)
     }
-    return []
+    return family
   }
 
-  /// The scorer with this name, in its default mode when `mode` is nil.
+  /// Makes sure that the settings describe a scorer, without loading weights, starting a process
+  /// or calling a service.
   ///
-  /// Throws ``RewardError`` for an unknown name or mode, or a reward that is not built.
-  package static func reward(
-    _ name: String, mode: String? = nil
-  ) throws(RewardError) -> any Reward {
-    let known = try modes(of: name)
-    if let mode, !known.contains(mode) {
-      throw .unknownMode(reward: name, mode: mode, known: known)
+  /// Throws ``RewardError`` for an unknown name, mode or engine, a reward that is not built, or a
+  /// setting that is missing or makes no sense.
+  package static func check(_ settings: RewardSettings) throws(RewardError) {
+    let family = try family(settings.name)
+    guard !notBuilt.contains(settings.name) else {
+      throw .notBuilt(name: settings.name, built: names)
     }
-    if let goal = JPEGReward.Goal(rawValue: name) { return JPEGReward(goal) }
-    guard name == "shapes" else { throw .notBuilt(name: name, built: names) }
-    return ShapesReward(mode: mode.flatMap(ShapesReward.Mode.init) ?? .partial)
+    if let mode = settings.mode, !family.modes.contains(mode) {
+      throw .unknownMode(reward: settings.name, mode: mode, known: family.modes)
+    }
+    if let engine = settings.engine, !family.engines.contains(engine) {
+      throw .setting(
+        reward: settings.label, key: .engine,
+        reason: "\"\(engine)\" is not one of \(family.engines.joined(separator: ", "))")
+    }
+    try settings.checkValues(family)
+  }
+
+  /// The scorer that the settings describe.
+  ///
+  /// Throws what ``check(_:)`` throws, and ``RewardError`` for weights that cannot be read or a
+  /// program that cannot be started.
+  package static func reward(_ settings: RewardSettings) throws(RewardError) -> any Reward {
+    try check(settings)
+    switch settings.name {
+    case "jpeg_compressibility": return JPEGReward(.compressibility, name: settings.label)
+    case "jpeg_incompressibility": return JPEGReward(.incompressibility, name: settings.label)
+    case "shapes": return ShapesReward(settings)
+    default: throw .notBuilt(name: settings.name, built: names)
+    }
+  }
+}
+
+extension RewardSettings {
+  /// Whether the looking is done by a service behind HTTP.
+  package var isRemote: Bool { engine == RewardFamily.remote }
+
+  /// Looks for settings that are missing or out of range.
+  fileprivate func checkValues(_ family: RewardFamily) throws(RewardError) {
+    if label.wholeMatch(of: /[A-Za-z0-9_-]+/) == nil {
+      throw .label(label)
+    }
+    func refuse(_ key: Key, _ reason: String) -> RewardError {
+      .setting(reward: label, key: key, reason: reason)
+    }
+    let required = family.required + (isRemote ? [.urls] : [])
+    let missing = required.first { key in
+      switch key {
+      case .model: model == nil
+      case .command: command.isEmpty
+      case .urls: urls.isEmpty
+      case .prompt: prompt == nil
+      default: false
+      }
+    }
+    if let missing { throw refuse(missing, "is required and missing") }
+    if batchSize < 1 { throw refuse(.batchSize, "must be at least 1, found \(batchSize)") }
+    if !(timeout > 0 && timeout.isFinite) {
+      throw refuse(.timeout, "must be a number of seconds above 0, found \(timeout)")
+    }
+    if retries < 0 { throw refuse(.retries, "must be at least 0, found \(retries)") }
+    if concurrency < 1 { throw refuse(.concurrency, "must be at least 1, found \(concurrency)") }
+    if let variable = apiKeyVariable, variable.wholeMatch(of: /[A-Za-z_][A-Za-z0-9_]*/) == nil {
+      // What was written may be the key itself, so it is not repeated.
+      throw refuse(
+        .apiKeyVariable,
+        "must be the name of an environment variable that holds the key, such as API_KEY")
+    }
   }
 }

@@ -4,7 +4,7 @@ import ShapeScenes
 /// The embedded verifier of the `shapes` task: counts, colors, positions and attributes of drawn
 /// shapes.
 ///
-/// The total is the mode's figure. It is the part `shapes`, too, and the part `strict` is there
+/// The total is the mode's figure. It is a part under the reward's name, too, and the part `strict` is there
 /// whatever the mode, so that accuracy can be read from any run. A sample that does not say what
 /// its image must show cannot be scored.
 package struct ShapesReward: Reward {
@@ -16,10 +16,18 @@ package struct ShapesReward: Reward {
     case strict
   }
 
-  package let name = "shapes"
+  package let name: String
   package let mode: Mode
 
-  package init(mode: Mode = .partial) { self.mode = mode }
+  package init(mode: Mode = .partial, name: String = "shapes") {
+    self.mode = mode
+    self.name = name
+  }
+
+  /// The scorer of checked settings.
+  init(_ settings: RewardSettings) {
+    self.init(mode: settings.mode.flatMap(Mode.init) ?? .partial, name: settings.label)
+  }
 
   /// Scores every sample that says what its image must show.
   ///

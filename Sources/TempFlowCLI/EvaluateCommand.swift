@@ -26,8 +26,7 @@ struct EvaluateCommand: AsyncParsableCommand {
   @Option(name: .long, help: "Prompts: JSON lines with the key \"prompt\" (.jsonl), or one prompt a line.")
   var prompts: String
 
-  @Option(name: .long, help: "The reward: \(RewardRegistry.names.joined(separator: ", ")).")
-  var reward: String
+  @OptionGroup var reward: RewardOptions
 
   @Option(name: .long, help: "Measure the first so many prompts only.")
   var limit: Int?
@@ -39,8 +38,9 @@ struct EvaluateCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let reward = try RewardRegistry.reward(reward)
-    let all = try PromptList.read(prompts, for: [reward.name])
+    let settings = try reward.read()
+    let all = try PromptList.read(prompts, for: [settings.name])
+    let reward = try RewardRegistry.reward(settings)
     let prompts = Array(all.prefix(limit ?? all.count))
     let (pipeline, _, images) = try model.sample(prompts.map(\.text), sampling)
     let evaluation = try await Evaluation(images, of: prompts, by: reward)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Dashboard
 import Foundation
+import Rewards
 import Runs
 import Torch
 import Training
@@ -39,8 +40,11 @@ struct TrainCommand: AsyncParsableCommand {
     let loaded = try recipe.read()
     // Refuses what cannot work before a run directory is made.
     _ = try TrainingPlan(loaded.settings)
-    _ = try Scorer(loaded.settings.rewards)
     try TorchRuntime.check(loaded.settings.device)
+    for reward in loaded.settings.rewards {
+      try RewardRegistry.check(reward.settings)
+      try TorchRuntime.check(reward.settings.device)
+    }
     let run = try RunOutput(
       runDir ?? "runs/\(recipe.name)", resume: resume, recipe: loaded, recipeName: recipe.name,
       progress: .standardError())

@@ -1,5 +1,6 @@
 import Foundation
 import ImageFiles
+import JSON
 import Runs
 
 /// A run directory with believable numbers, as a trainer would leave it.

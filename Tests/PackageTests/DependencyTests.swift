@@ -7,7 +7,8 @@ private let allowed: [String: Set<String>] = [
   "Torch": ["CTorch"],
   "TextTokenizers": [],
   "ImageFiles": ["CPNG", "CTurboJPEG"],
-  "Runs": [],
+  "JSON": [],
+  "Runs": ["JSON"],
   "ShapeScenes": ["ImageFiles"],
   "TorchNN": ["Torch"],
   "FlowMatching": ["Torch"],
@@ -17,13 +18,13 @@ private let allowed: [String: Set<String>] = [
     "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "FlowMatching", "ImageFiles",
   ],
   "Rewards": [
-    "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "ImageFiles", "ShapeScenes",
+    "JSON", "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "ImageFiles", "ShapeScenes",
   ],
   "Training": [
     "Torch", "TorchNN", "FlowMatching", "TempFlow", "DiffusionModels", "DiffusionPipelines",
-    "TextTokenizers", "ImageFiles", "ShapeScenes", "Rewards", "Runs",
+    "TextTokenizers", "ImageFiles", "ShapeScenes", "Rewards", "Runs", "JSON",
   ],
-  "Dashboard": ["Runs", "ImageFiles"],
+  "Dashboard": ["JSON", "Runs", "ImageFiles"],
   "TempFlowCLI": [
     "Training", "Dashboard", "Torch", "TorchNN", "DiffusionPipelines", "FlowMatching",
     "ImageFiles", "Rewards", "Runs", "ShapeScenes",

@@ -1,5 +1,6 @@
 import DiffusionPipelines
 import Foundation
+import JSON
 import Runs
 import TestSupport
 import Testing

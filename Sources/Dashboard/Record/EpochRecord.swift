@@ -1,3 +1,4 @@
+import JSON
 import Runs
 
 /// What one epoch measured; see `docs/metrics.md` for the names and their meaning.

@@ -1,3 +1,4 @@
+import JSON
 import Runs
 
 /// One line of a run's log, with its place for messages.

@@ -1,3 +1,5 @@
+internal import JSON
+
 /// What a checkpoint's folder must hold: `manifest.json`.
 struct CheckpointManifest: Equatable {
   static let fileName = "manifest.json"

@@ -1,3 +1,5 @@
+package import JSON
+
 extension JSONValue {
   /// Reads one JSON value.
   ///

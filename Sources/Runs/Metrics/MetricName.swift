@@ -1,3 +1,5 @@
+package import JSON
+
 /// The names of what a run measures, as they stand in `metrics.jsonl` and `timings.jsonl`.
 ///
 /// They are an interface: `docs/metrics.md` describes each, and a name never changes its meaning.

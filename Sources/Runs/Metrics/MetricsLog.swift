@@ -1,3 +1,5 @@
+package import JSON
+
 /// A log of JSON objects, one per line, that a resumed run continues bit for bit.
 ///
 /// Two logs of a run use it: `metrics.jsonl`, where the same recipe and seed give the same bytes on

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import JSON
 package import Rewards
 internal import ShapeScenes
 
@@ -14,9 +15,10 @@ package enum PromptList {
   package static func read(
     _ path: String, for rewards: [String] = []
   ) throws(TrainingError) -> [Prompt] {
+    var scenes: [ScenePrompt]?
     if rewards.contains(where: RewardRegistry.judgesScenes) {
       do throws(PromptFileError) {
-        return try PromptFile.read(path).map(Prompt.init)
+        scenes = try PromptFile.read(path)
       } catch {
         throw .prompts(error.description)
       }
@@ -34,29 +36,33 @@ package enum PromptList {
     {
       let line = String(Substring(bytes)).trimmingCharacters(in: .whitespaces.union(.newlines))
       guard !line.isEmpty else { continue }
-      prompts.append(
-        path.hasSuffix(".jsonl") ? try object(line, "\(path):\(index + 1)") : Prompt(line))
+      let isObject = scenes != nil || path.hasSuffix(".jsonl")
+      var prompt = isObject ? try object(line, "\(path):\(index + 1)") : Prompt(line)
+      prompt.scene = scenes?[prompts.count]
+      prompts.append(prompt)
     }
     if prompts.isEmpty { throw .prompts("\(path): holds no prompt; write one a line") }
     return prompts
   }
 
-  private struct Line: Decodable {
-    let prompt: String
-    let tag: String?
-  }
-
   private static func object(_ line: String, _ place: String) throws(TrainingError) -> Prompt {
-    let object: Line
-    do {
-      object = try JSONDecoder().decode(Line.self, from: Data(line.utf8))
+    let malformed = TrainingError.prompts(
+      "\(place): not a prompt; each line is one JSON object with \"prompt\": text and optionally "
+        + "\"tag\": text")
+    let json: JSONValue
+    do throws(JSONParser.Failure) {
+      json = try JSONParser.parse(Array(line.utf8)[...])
     } catch {
-      throw .prompts(
-        "\(place): not a prompt; each line is one JSON object with \"prompt\": text and "
-          + "optionally \"tag\": text")
+      throw malformed
     }
-    let text = object.prompt.trimmingCharacters(in: .whitespaces.union(.newlines))
-    guard !text.isEmpty else { throw .prompts("\(place): the prompt is empty") }
-    return Prompt(text, tag: object.tag)
+    let tag = json["tag"] ?? .null
+    guard let members = json.members, let text = json["prompt"]?.string,
+      tag == .null || tag.string != nil
+    else { throw malformed }
+    let prompt = text.trimmingCharacters(in: .whitespaces.union(.newlines))
+    guard !prompt.isEmpty else { throw .prompts("\(place): the prompt is empty") }
+    return Prompt(
+      prompt, tag: tag.string,
+      metadata: Dictionary(uniqueKeysWithValues: members.map { ($0.key, $0.value) }))
   }
 }

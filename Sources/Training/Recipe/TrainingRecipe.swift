@@ -55,16 +55,6 @@ package struct PromptRecipe: Sendable, Equatable {
   package var perEpoch: Int
 }
 
-/// One entry of `rewards`.
-package struct RewardRecipe: Sendable, Equatable {
-  /// The scorer; see `RewardRegistry`.
-  package var name: String
-  /// What its total is, such as `partial`; nil for a reward without modes.
-  package var mode: String?
-  /// Factor in the sum of rewards.
-  package var weight: Double
-}
-
 /// When and how the model is measured: the `evaluation` section.
 package struct EvaluationRecipe: Sendable, Equatable {
   /// Epochs from one evaluation to the next; the start and the end are always evaluated.
@@ -123,7 +113,8 @@ extension TrainingRecipe {
       initialLoRA = root.optional("init_lora", .path)
     }
     prompts = PromptRecipe(root.section("prompts"))
-    rewards = RewardRecipe.list(root)
+    device = DeviceName.read(root, default: .cpu)
+    rewards = RewardRecipe.list(root, device: device)
     let samplingSection = root.section("sampling")
     sampling = SamplingRecipe(samplingSection)
     advantage = AdvantageRecipe(
@@ -140,7 +131,6 @@ extension TrainingRecipe {
     checkpoints = CheckpointRecipe(root.section("checkpoints"))
     seed = UInt64(root.int("seed", in: 0...Int.max, default: 0))
     threads = root.optional("threads", .int(in: 1...1024))
-    device = DeviceName.read(root)
     dtype = root.choice("dtype", default: PrecisionName.float32).dtype
     memory = MemoryRecipe(root)
     if learning == .full, dtype != .float32 {
@@ -214,39 +204,6 @@ extension PromptRecipe {
   }
 }
 
-extension RewardRecipe {
-  static func list(_ root: RecipeSection) -> [RewardRecipe] {
-    let rewards = root.sections("rewards").map(RewardRecipe.init)
-    if rewards.isEmpty {
-      root.report("rewards", "needs at least one entry, such as {name: shapes, weight: 1}")
-    }
-    if rewards.allSatisfy({ $0.weight == 0 }), !rewards.isEmpty {
-      root.report("rewards", "every weight is 0, so there is nothing to learn")
-    }
-    let names = rewards.map(\.name)
-    if Set(names).count < names.count { root.report("rewards", "a reward is listed twice") }
-    return rewards
-  }
-
-  init(_ section: RecipeSection) {
-    name = section.string("name")
-    var modes: [String] = []
-    do throws(RewardError) {
-      modes = try RewardRegistry.modes(of: name)
-    } catch {
-      section.report("name", error.description)
-    }
-    if let usual = modes.first {
-      let mode = section.string("mode", default: usual)
-      if !modes.contains(mode) {
-        section.report("mode", "must be one of \(modes.joined(separator: ", ")), found \(mode)")
-      }
-      self.mode = mode
-    }
-    weight = section.double("weight", in: -1e6...1e6, default: 1)
-  }
-}
-
 extension EvaluationRecipe {
   init(_ section: RecipeSection, sampling: SamplingRecipe) {
     every = section.int("every", in: 1..., default: 10)
@@ -275,22 +232,5 @@ package enum PrecisionName: String, CaseIterable, Sendable {
     case .bfloat16: .bfloat16
     case .float16: .float16
     }
-  }
-}
-
-private enum DeviceName {
-  /// `cpu`, `cuda` or `cuda:1`.
-  static func read(_ root: RecipeSection) -> Device {
-    let text = root.string("device", default: "cpu")
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-    switch (parts.first, parts.count) {
-    case ("cpu", 1): return .cpu
-    case ("cuda", 1): return .cuda(0)
-    case ("cuda", 2):
-      if let index = Int(parts[1]), index >= 0 { return .cuda(index) }
-    default: break
-    }
-    root.report("device", "must be cpu, cuda or cuda:N, found \"\(text)\"")
-    return .cpu
   }
 }

@@ -1,3 +1,4 @@
+internal import JSON
 internal import Rewards
 internal import Runs
 internal import TempFlow
@@ -55,8 +56,8 @@ struct EpochReport {
     for (index, reward) in recipe.rewards.enumerated() {
       let moments = Moments(images.rewards.map { $0[index] })
       let (mean, deviation) = (MetricName.rewardMean.rawValue, MetricName.rewardStd.rawValue)
-      members.append(.init("\(mean).\(reward.name)", number(moments?.mean)))
-      members.append(.init("\(deviation).\(reward.name)", number(moments?.deviation)))
+      members.append(.init("\(mean).\(reward.label)", number(moments?.mean)))
+      members.append(.init("\(deviation).\(reward.label)", number(moments?.deviation)))
     }
     for part in images.parts {
       members.append(.init("part_mean.\(part.name)", number(Moments(part.values)?.mean)))

@@ -1,3 +1,4 @@
+package import JSON
 package import Runs
 
 /// Where a run writes: directory, logs, checkpoints and the line that tells a person how it goes.

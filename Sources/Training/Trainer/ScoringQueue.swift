@@ -33,11 +33,13 @@ package struct Scorer: Sendable {
   /// One factor per reward.
   package let weights: [Double]
 
-  /// - Throws: `RewardError` for a reward that does not exist.
+  /// Makes every scorer: loads weights and starts processes.
+  ///
+  /// - Throws: `RewardError` for a reward that does not exist or cannot be set up.
   package init(_ recipes: [RewardRecipe]) throws(RewardError) {
     var rewards: [any Reward] = []
     for recipe in recipes {
-      rewards.append(try RewardRegistry.reward(recipe.name, mode: recipe.mode))
+      rewards.append(try RewardRegistry.reward(recipe.settings))
     }
     self.rewards = rewards
     weights = recipes.map(\.weight)

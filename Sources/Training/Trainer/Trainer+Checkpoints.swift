@@ -1,4 +1,5 @@
 internal import DiffusionPipelines
+internal import JSON
 internal import Runs
 internal import Torch
 internal import TorchNN

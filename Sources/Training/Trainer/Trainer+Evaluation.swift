@@ -1,5 +1,6 @@
 internal import Foundation
 internal import ImageFiles
+internal import JSON
 internal import Rewards
 internal import Runs
 internal import TempFlow

@@ -1,4 +1,5 @@
 internal import FlowMatching
+internal import JSON
 internal import Rewards
 package import Runs
 internal import TempFlow

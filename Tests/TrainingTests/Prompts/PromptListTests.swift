@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import ShapeScenes
 import TestSupport
 import Testing
@@ -34,7 +35,14 @@ import Training
 
       {"prompt": "a fox"}
       """, name: "prompts.jsonl")
-    #expect(prompts == [Prompt("two glasses", tag: "counting"), Prompt("a fox")])
+    #expect(prompts.map(\.text) == ["two glasses", "a fox"])
+    #expect(prompts.map(\.tag) == ["counting", nil])
+    #expect(
+      prompts[0].metadata == [
+        "tag": "counting", "prompt": "two glasses",
+        "include": [["class": "wine glass", "count": 2]],
+      ])
+    #expect(prompts[1].metadata == ["prompt": "a fox"])
   }
 
   @Test func `for the shapes reward every line says what the image must show`() throws {
@@ -42,6 +50,8 @@ import Training
     let scene = try #require(
       try read(line, name: "p.jsonl", for: ["jpeg_compressibility", "shapes"]).first?.scene)
     #expect(scene.include == [.init(.ring)])
+    let metadata = try read(line, name: "p.jsonl", for: ["shapes"])[0].metadata
+    #expect(metadata["include"] == [["class": "ring", "count": 1]])
     let reason = problem(
       line + "\n" + #"{"tag": "colors", "include": [{"class": "dog", "count": 1}], "prompt": "x"}"#,
       for: ["shapes"])

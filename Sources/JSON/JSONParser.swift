@@ -1,9 +1,10 @@
 /// Reads JSON (RFC 8259) and keeps the order of keys. Duplicate keys are an error.
-struct JSONParser {
+package struct JSONParser {
   /// What is wrong with a text, and at which byte.
-  struct Failure: Error {
-    let reason: String
-    let offset: Int
+  package struct Failure: Error {
+    package let reason: String
+    /// An index of the bytes given.
+    package let offset: Int
   }
 
   private static let deepest = 64
@@ -11,7 +12,7 @@ struct JSONParser {
   private var position: Int
 
   /// Reads a whole text that holds one value.
-  static func parse(_ bytes: ArraySlice<UInt8>) throws(Failure) -> JSONValue {
+  package static func parse(_ bytes: ArraySlice<UInt8>) throws(Failure) -> JSONValue {
     var parser = JSONParser(bytes: bytes, position: bytes.startIndex)
     let value = try parser.value(depth: 0)
     parser.skipSpace()

@@ -1,0 +1,32 @@
+import ArgumentParser
+import Foundation
+import Rewards
+import Runs
+import Training
+
+/// Which scorer, and what it is made from: shared by `score` and `evaluate`.
+struct RewardOptions: ParsableArguments {
+  @Option(name: .long, help: "The reward: \(RewardRegistry.names.joined(separator: ", ")).")
+  var reward: String
+
+  @Option(name: .long, help: "Folder of the reward's weights, for rewards that are networks.")
+  var rewardModel: String?
+
+  @Option(
+    name: .customLong("set"), parsing: .singleValue,
+    help: "A setting of the reward as in a recipe's entry of `rewards`, such as timeout=5.")
+  var settings: [String] = []
+
+  /// Reads and checks the settings; warnings go to standard error.
+  ///
+  /// - Throws: `RecipeError` with everything that is wrong, or `RewardError`.
+  func read() throws -> RewardSettings {
+    let model = rewardModel.map { ["model='\($0.replacing("'", with: "''"))'"] } ?? []
+    let recipe = try RewardRecipe.settings(reward, settings + model)
+    for warning in recipe.warnings {
+      FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
+    }
+    try RewardRegistry.check(recipe.settings)
+    return recipe.settings
+  }
+}
