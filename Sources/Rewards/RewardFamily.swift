@@ -15,7 +15,7 @@ package struct RewardFamily: Sendable {
   static let network: [RewardSettings.Key] = [.model, .precision, .device, .batchSize]
   /// The settings of a service behind HTTP.
   static let service: [RewardSettings.Key] = [
-    .urls, .timeout, .retries, .concurrency, .apiKeyVariable,
+    .urls, .timeout, .retries, .patience, .concurrency, .apiKeyVariable,
   ]
   /// The engine that is a service behind HTTP.
   static let remote = "remote"
@@ -48,7 +48,7 @@ package struct RewardFamily: Sendable {
     .init(name: "pickscore", keys: network, required: [.model]),
     .init(
       name: "process", keys: [
-        .command, .directory, .timeout, .retries, .concurrency, .batchSize, .images,
+        .command, .directory, .timeout, .retries, .patience, .concurrency, .batchSize, .images,
       ],
       required: [.command]),
     .init(name: "shapes", modes: ShapesReward.Mode.allCases.map(\.rawValue), keys: [.mode]),

@@ -3,8 +3,8 @@ package enum RewardRegistry {
   /// Rewards that a recipe may name and this version cannot compute yet: a plan can be made, a run
   /// cannot begin.
   package static let notBuilt: Set<String> = [
-    "aesthetic", "clipscore", "geneval", "hpsv2", "hpsv3", "http", "imagereward", "ocr",
-    "pickscore", "process", "unifiedreward", "vlm",
+    "aesthetic", "clipscore", "geneval", "hpsv2", "hpsv3", "imagereward", "ocr",
+    "pickscore",
   ]
 
   /// Every name that can be scored, sorted.
@@ -53,7 +53,10 @@ package enum RewardRegistry {
     switch settings.name {
     case "jpeg_compressibility": return JPEGReward(.compressibility, name: settings.label)
     case "jpeg_incompressibility": return JPEGReward(.incompressibility, name: settings.label)
+    case "http": return try HTTPReward(settings)
+    case "process": return try ProcessReward(settings)
     case "shapes": return ShapesReward(settings)
+    case "unifiedreward", "vlm": return try ChatReward(settings)
     default: throw .notBuilt(name: settings.name, built: names)
     }
   }
@@ -82,11 +85,16 @@ extension RewardSettings {
       }
     }
     if let missing { throw refuse(missing, "is required and missing") }
+    if !urls.isEmpty { _ = try checkedURLs() }
+    if let pattern { try ChatReward.check(pattern: pattern, label: label) }
     if batchSize < 1 { throw refuse(.batchSize, "must be at least 1, found \(batchSize)") }
     if !(timeout > 0 && timeout.isFinite) {
       throw refuse(.timeout, "must be a number of seconds above 0, found \(timeout)")
     }
     if retries < 0 { throw refuse(.retries, "must be at least 0, found \(retries)") }
+    if !(patience >= 0 && patience.isFinite) {
+      throw refuse(.patience, "must be a number of seconds from 0, found \(patience)")
+    }
     if concurrency < 1 { throw refuse(.concurrency, "must be at least 1, found \(concurrency)") }
     if let variable = apiKeyVariable, variable.wholeMatch(of: /[A-Za-z_][A-Za-z0-9_]*/) == nil {
       // What was written may be the key itself, so it is not repeated.

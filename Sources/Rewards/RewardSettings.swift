@@ -32,7 +32,9 @@ package struct RewardSettings: Sendable, Equatable {
   package var timeout = 60.0
   /// Times that a failed call is tried again; 0...
   package var retries = 3
-  /// Calls under way at once at most; 1...
+  /// Seconds that a service may be away, as while it is restarted, before its samples are given up.
+  package var patience = 120.0
+  /// Calls under way at once at most, and as many child processes; 1...
   package var concurrency = 4
   /// The environment variable that holds a service's key. The key itself is never a setting.
   package var apiKeyVariable: String?
@@ -58,12 +60,15 @@ package struct RewardSettings: Sendable, Equatable {
   package init(_ name: String, label: String? = nil) {
     self.name = name
     self.label = label ?? name
+    // Every child loads its model anew.
+    if name == "process" { concurrency = 1 }
   }
 
   /// The settings that belong to some rewards only, by their keys in a recipe. Every reward has
   /// `name` and `label`.
   package enum Key: String, CaseIterable, Sendable {
-    case mode, engine, model, precision, device, command, directory, urls, timeout, retries, concurrency
+    case mode, engine, model, precision, device, command, directory, urls, timeout, retries
+    case patience, concurrency
     case prompt, pattern, images
     case batchSize = "batch_size"
     case apiKeyVariable = "api_key_variable"

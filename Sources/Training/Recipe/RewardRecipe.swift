@@ -105,6 +105,7 @@ extension RewardSettings {
     case .urls: urls = section.list(name, of: .string, default: [])
     case .timeout: timeout = section.double(name, in: .above(0), default: timeout)
     case .retries: retries = section.int(name, in: 0...100, default: retries)
+    case .patience: patience = section.double(name, in: 0..., default: patience)
     case .concurrency: concurrency = section.int(name, in: 1...1024, default: concurrency)
     case .apiKeyVariable: apiKeyVariable = section.optional(name, .string)
     case .prompt: prompt = section.optional(name, .string)

@@ -1,0 +1,201 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A running program with pipes on its standard input, output and error, in a process group of its
+/// own: what it starts is killed with it, and a terminal's interrupt does not reach it.
+///
+/// Its methods block, within deadlines.
+final class ChildProcess {
+  /// Why a program could not be started, in the system's words.
+  struct StartFailure: Error { let reason: String }
+
+  /// How an exchange of lines ended.
+  enum Exchange: Equatable {
+    case answer([UInt8])
+    /// The program closed its standard output, as it does when it ends.
+    case ended
+    case timedOut
+    /// A line without an end within the limit.
+    case tooLong
+  }
+
+  private let identifier: pid_t
+  private let input: CInt
+  private var output: LineReader
+  private var errors: LineReader
+  private var unsent: ArraySlice<UInt8> = []
+
+  /// Starts `command`, whose first word is looked up like a shell does.
+  ///
+  /// - Parameters:
+  ///   - directory: where it runs; nil is this process's own working directory.
+  ///   - longestLine: bytes of one line of its standard output, at most.
+  init(_ command: [String], directory: String?, longestLine: Int) throws(StartFailure) {
+    let pipes = try Pipes()
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    for (index, end) in [pipes.input.read, pipes.output.write, pipes.errors.write].enumerated() {
+      posix_spawn_file_actions_adddup2(&actions, end, CInt(index))
+    }
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+    posix_spawnattr_setpgroup(&attributes, 0)
+    var command = command
+    if let directory {
+      // No call that changes the child's folder is there on every system; a shell's is.
+      command = ["/bin/sh", "-c", #"cd "$0" && exec "$@""#, directory] + command
+    }
+    var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
+    defer { for argument in arguments { free(argument) } }
+    arguments.append(nil)
+    var identifier: pid_t = 0
+    let status = posix_spawnp(
+      &identifier, command[0], &actions, &attributes, arguments, environ)
+    for end in [pipes.input.read, pipes.output.write, pipes.errors.write] { close(end) }
+    let ours = [pipes.input.write, pipes.output.read, pipes.errors.read]
+    guard status == 0 else {
+      for end in ours { close(end) }
+      throw StartFailure(reason: String(cString: strerror(status)))
+    }
+    for end in ours { _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) | O_NONBLOCK) }
+    self.identifier = identifier
+    input = pipes.input.write
+    output = LineReader(pipes.output.read, longestLine: longestLine)
+    errors = LineReader(pipes.errors.read, longestLine: 4096)
+  }
+
+  private var isReaped = false
+
+  deinit { _ = end() }
+
+  /// Kills the program and all it started, and says how it ended.
+  ///
+  /// - Parameter grace: seconds that it gets to end by itself, which tells more.
+  func end(grace: Double = 0) -> String {
+    guard !isReaped else { return "killed" }
+    isReaped = true
+    var status: CInt = 0
+    var reaped = waitpid(identifier, &status, WNOHANG)
+    let deadline = ContinuousClock.now + .seconds(grace)
+    while reaped == 0, ContinuousClock.now < deadline {
+      usleep(2000)
+      reaped = waitpid(identifier, &status, WNOHANG)
+    }
+    kill(-identifier, SIGKILL)
+    while reaped == 0 || (reaped == -1 && errno == EINTR) { reaped = waitpid(identifier, &status, 0) }
+    for end in [input, output.descriptor, errors.descriptor] { close(end) }
+    let signal = status & 0x7F
+    return signal == 0 ? "exit status \(status >> 8 & 0xFF)" : "signal \(signal)"
+  }
+
+  /// Sends one line and waits for the line that answers it, which begins with a brace.
+  ///
+  /// - Parameters:
+  ///   - seconds: from now to the answer.
+  ///   - show: told every other line of its standard output and every line of its standard error.
+  func exchange(_ line: [UInt8], seconds: Double, show: (String) -> Void) -> Exchange {
+    unsent += line
+    unsent.append(UInt8(ascii: "\n"))
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while true {
+      while let line = output.takeLine() {
+        if line.first == UInt8(ascii: "{") { return .answer(line) }
+        show(String(decoding: line, as: UTF8.self))
+      }
+      if output.isTooLong { return .tooLong }
+      if output.isAtEnd {
+        showErrors(for: .milliseconds(200), show)
+        return .ended
+      }
+      guard wait(until: deadline) else { return .timedOut }
+      send()
+      output.read()
+      errors.read()
+      while let line = errors.takeLine(cuttingLong: true) { show(String(decoding: line, as: UTF8.self)) }
+    }
+  }
+
+  /// Waits for something to read or room to write; false when the deadline passes first.
+  private func wait(until deadline: ContinuousClock.Instant) -> Bool {
+    var waits = [pollfd(fd: output.descriptor, events: Int16(POLLIN), revents: 0)]
+    if !errors.isAtEnd {
+      waits.append(pollfd(fd: errors.descriptor, events: Int16(POLLIN), revents: 0))
+    }
+    if !unsent.isEmpty { waits.append(pollfd(fd: input, events: Int16(POLLOUT), revents: 0)) }
+    let left = ContinuousClock.now.duration(to: deadline) / .milliseconds(1)
+    guard left > 0 else { return false }
+    return poll(&waits, nfds_t(waits.count), CInt(min(left + 1, 1e9))) != 0
+  }
+
+  /// Writes what fits. A program that reads no more is noticed by the end of its output.
+  private func send() {
+    while !unsent.isEmpty {
+      let count = withoutBrokenPipeSignal {
+        unsent.withUnsafeBytes { write(input, $0.baseAddress, $0.count) }
+      }
+      if count > 0 {
+        unsent = unsent.dropFirst(count)
+      } else if count < 0, errno == EINTR {
+        continue
+      } else {
+        if errno != EAGAIN { unsent = [] }
+        return
+      }
+    }
+  }
+
+  /// Shows the last words of a program that ended.
+  private func showErrors(for time: Duration, _ show: (String) -> Void) {
+    let deadline = ContinuousClock.now + time
+    while !errors.isAtEnd, ContinuousClock.now < deadline {
+      var waits = [pollfd(fd: errors.descriptor, events: Int16(POLLIN), revents: 0)]
+      _ = poll(&waits, 1, 20)
+      errors.read()
+      while let line = errors.takeLine(cuttingLong: true) { show(String(decoding: line, as: UTF8.self)) }
+    }
+  }
+}
+
+/// Pipes that other programs started by this process do not inherit.
+private struct Pipes {
+  let input, output, errors: (read: CInt, write: CInt)
+
+  init() throws(ChildProcess.StartFailure) {
+    var made: [(read: CInt, write: CInt)] = []
+    for _ in 0..<3 {
+      var ends: [CInt] = [0, 0]
+      guard pipe(&ends) == 0 else {
+        let reason = String(cString: strerror(errno))
+        for pair in made { _ = (close(pair.read), close(pair.write)) }
+        throw .init(reason: reason)
+      }
+      for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+      made.append((ends[0], ends[1]))
+    }
+    (input, output, errors) = (made[0], made[1], made[2])
+  }
+}
+
+/// Writes with the signal that a closed pipe raises held back on this thread: elsewhere in the
+/// process it keeps its meaning.
+private func withoutBrokenPipeSignal(_ write: () -> Int) -> Int {
+  var signals = sigset_t(), before = sigset_t(), pending = sigset_t()
+  sigemptyset(&signals)
+  sigaddset(&signals, SIGPIPE)
+  pthread_sigmask(SIG_BLOCK, &signals, &before)
+  let count = write()
+  let failure = errno
+  if count < 0, failure == EPIPE, sigpending(&pending) == 0, sigismember(&pending, SIGPIPE) == 1 {
+    var signal: CInt = 0
+    sigwait(&signals, &signal)
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nil)
+  errno = failure
+  return count
+}

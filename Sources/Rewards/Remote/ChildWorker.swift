@@ -1,0 +1,91 @@
+import Dispatch
+import Synchronization
+
+/// One child process that answers a request a line, started when it is first needed, again when it
+/// has died, and killed when it gives no answer in time.
+final class ChildWorker: RemoteWorker {
+  let label: String
+  private let command: [String]
+  private let directory: String?
+  private let maximumBytes: Int
+  private let notice: @Sendable (String) -> Void
+  private let queue = DispatchQueue(label: "tempflow.child")
+  private let state = Mutex(State())
+
+  private struct State {
+    var child: ChildProcess?
+    /// Whether any child of this command ever answered.
+    var hasAnswered = false
+  }
+
+  /// - Parameters:
+  ///   - maximumBytes: of an answer.
+  ///   - notice: told what the child writes on its standard error, line by line.
+  init(
+    command: [String], directory: String?, maximumBytes: Int,
+    notice: @escaping @Sendable (String) -> Void
+  ) {
+    precondition(!command.isEmpty)
+    self.command = command
+    self.directory = directory
+    self.maximumBytes = maximumBytes
+    self.notice = notice
+    label = command.joined(separator: " ")
+  }
+
+  func ask(_ request: [UInt8], timeout: Double) async throws(RemoteFault) -> [UInt8] {
+    let result = await withCheckedContinuation { continuation in
+      queue.async {
+        continuation.resume(
+          returning: self.state.withLock { self.exchange(request, timeout: timeout, &$0) })
+      }
+    }
+    return try result.get()
+  }
+
+  func restart() async { state.withLock { $0.child = nil } }
+
+  private func exchange(
+    _ request: [UInt8], timeout: Double, _ state: inout State
+  ) -> Result<[UInt8], RemoteFault> {
+    let child: ChildProcess
+    do throws(ChildProcess.StartFailure) {
+      if let running = state.child {
+        child = running
+      } else {
+        child = try ChildProcess(command, directory: directory, longestLine: maximumBytes)
+      }
+    } catch {
+      return .failure(.lasting(detail: "\(label) cannot be started: \(error.reason)"))
+    }
+    state.child = nil
+    var lastWords: [String] = []
+    let outcome = child.exchange(request, seconds: timeout) { line in
+      let line = line.oneLine(limit: 500)
+      if line.isEmpty { return }
+      notice(line)
+      lastWords = lastWords.suffix(4) + [line]
+    }
+    switch outcome {
+    case .answer(let line):
+      state.child = child
+      state.hasAnswered = true
+      return .success(line)
+    case .timedOut:
+      _ = child.end()
+      return .failure(
+        .passing(.timeout, detail: "\(label) gave no answer in \(timeout) s and was killed"))
+    case .tooLong:
+      _ = child.end()
+      return .failure(
+        .passing(.tooLarge, detail: "\(label) answers with more than \(maximumBytes) bytes"))
+    case .ended:
+      let detail = "\(label) ended (\(child.end(grace: 0.2)))"
+      if state.hasAnswered { return .failure(.passing(.crashed, detail: detail)) }
+      return .failure(
+        .lasting(
+          detail: "\(detail) before it answered; its last words: "
+            + (lastWords.isEmpty ? "none" : lastWords.joined(separator: " | "))))
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import Foundation
+
+/// One HTTP server that is sent JSON and answers with JSON.
+///
+/// No redirect is followed: the images and the key go to the address in the recipe and nowhere
+/// else.
+struct HTTPWorker: RemoteWorker {
+  let label: String
+  private let url: URL
+  private let headers: [String: String]
+  private let key: String?
+  private let maximumBytes: Int
+  private let client: HTTPClient
+
+  /// - Parameters:
+  ///   - url: one of ``RewardSettings/checkedURLs()``, with a path.
+  ///   - key: sent as a bearer token; it appears in no text that leaves this type.
+  ///   - maximumBytes: the size of the largest answer that is read.
+  init(_ url: URL, key: String?, maximumBytes: Int, client: HTTPClient) {
+    self.url = url
+    self.key = key
+    self.maximumBytes = maximumBytes
+    self.client = client
+    label = url.absoluteString
+    var headers = ["Content-Type": "application/json", "Accept": "application/json"]
+    if let key { headers["Authorization"] = "Bearer \(key)" }
+    self.headers = headers
+  }
+
+  /// The servers of `settings`.
+  ///
+  /// - Parameter path: what they are asked, under each address.
+  /// - Throws: `RewardError.setting` for an address or a key that cannot be used.
+  static func all(
+    _ settings: RewardSettings, path: String, maximumBytes: Int = 16_000_000
+  ) throws(RewardError) -> RemoteWorkers {
+    let key = try settings.apiKey()
+    let client = HTTPClient(connections: settings.concurrency)
+    var workers: [HTTPWorker] = []
+    for base in try settings.checkedURLs() {
+      workers.append(
+        HTTPWorker(
+          base.appending(path: path), key: key, maximumBytes: maximumBytes, client: client))
+    }
+    return RemoteWorkers(
+      workers, limit: settings.concurrency, policy: RetryPolicy(settings),
+      notice: RewardNotice.standardError(settings.label))
+  }
+
+  func ask(_ request: [UInt8], timeout: Double) async throws(RemoteFault) -> [UInt8] {
+    let outcome = await client.post(
+      request, to: url, headers: headers, timeout: timeout, maximumBytes: maximumBytes)
+    switch outcome {
+    case .answer(let answer):
+      if answer.status == 200 { return answer.body }
+      throw fault(of: answer)
+    case .timedOut:
+      throw .passing(.timeout, detail: "\(label) gave no whole answer in \(timeout) s")
+    case .tooLarge:
+      throw .passing(.tooLarge, detail: "\(label) answers with more than \(maximumBytes) bytes")
+    case .failed(let reason):
+      throw .passing(.unreachable, detail: "\(label) cannot be reached: \(reason)")
+    }
+  }
+
+  /// A request knows nothing of the one before it.
+  func restart() {}
+
+  private func fault(of answer: HTTPAnswer) -> RemoteFault {
+    let said = "\(label) answers \(answer.status)\(excerpt(answer.body))"
+    switch answer.status {
+    case 300..<400:
+      let target = answer.location.flatMap { URL(string: $0, relativeTo: url)?.host() }
+      return .lasting(
+        detail: "\(label) redirects (\(answer.status))"
+          + (target.map { " to \($0)" } ?? "") + ", which is not followed; "
+          + "put the final address into urls")
+    case 401, 403:
+      return .lasting(
+        detail: said + "; name the environment variable that holds its key in api_key_variable")
+    case 400, 413, 422: return .passing(.rejected, detail: said)
+    case 408: return .passing(.timeout, detail: said)
+    case 425, 429, 502, 503, 504:
+      return .passing(.busy, detail: said, retryAfter: answer.retryAfter)
+    case 501: return .lasting(detail: said + "; does it speak this protocol?")
+    case 500..<600: return .passing(.serverError, detail: said)
+    case 404, 405: return .lasting(detail: said + "; is the address in urls right?")
+    default: return .lasting(detail: said)
+    }
+  }
+
+  /// What a server says of itself, short, printable, and without the key.
+  private func excerpt(_ body: [UInt8]) -> String {
+    var text = String(decoding: body.prefix(4096), as: UTF8.self)
+    if let key { text = text.replacing(key, with: "[key]") }
+    let line = text.oneLine(limit: 300)
+    return line.isEmpty ? "" : ": \(line)"
+  }
+}

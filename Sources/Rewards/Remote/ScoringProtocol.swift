@@ -1,0 +1,132 @@
+import Foundation
+import ImageFiles
+import JSON
+
+/// The messages of `docs/rewards/protocol.md`: what servers and child processes are asked, and what
+/// they answer.
+enum ScoringProtocol {
+  static let version = 1
+  /// More named figures than this in one answer are taken for a mistake.
+  static let mostParts = 32
+
+  /// How the image of a sample travels.
+  enum Image {
+    /// As base64 text of a PNG.
+    case inline([UInt8])
+    /// As the path of a PNG file.
+    case path(String)
+  }
+
+  /// The text of a request, on one line.
+  ///
+  /// - Parameter identifier: the same whenever the request is sent again.
+  static func request(
+    _ samples: [RewardSample], images: [Image], identifier: String
+  ) -> [UInt8] {
+    let items = zip(samples, images).map { sample, image in
+      let picture: JSONValue.Member =
+        switch image {
+        case .inline(let bytes): .init("png", .string(Data(bytes).base64EncodedString()))
+        case .path(let path): .init("path", .string(path))
+        }
+      let metadata = sample.metadata.sorted { $0.key < $1.key }
+      return JSONValue.object([
+        .init("prompt", .string(sample.prompt)), picture,
+        .init("metadata", .object(metadata.map { .init($0.key, $0.value) })),
+      ])
+    }
+    let request: JSONValue = [
+      "protocol": .int(version), "id": .string(identifier), "samples": .array(items),
+    ]
+    return Array(request.text.utf8)
+  }
+
+  /// Takes the frame of an answer apart: version and identifier have to be right.
+  ///
+  /// - Parameter sender: the service, for messages.
+  static func answer(
+    _ bytes: [UInt8], identifier: String, from sender: String
+  ) throws(RemoteFault) -> JSONValue {
+    let answer = try parse(bytes, from: sender)
+    guard answer.members != nil else {
+      throw .passing(.badAnswer, detail: "\(sender) answers with something other than an object")
+    }
+    guard answer["protocol"] == .int(version) else {
+      let found = answer["protocol"].map { "protocol \($0.text)" } ?? "no protocol version"
+      throw .lasting(
+        detail: "\(sender) answers with \(found), and this program speaks protocol \(version); "
+          + "see docs/rewards/protocol.md")
+    }
+    guard answer["id"] == .string(identifier) else {
+      throw .passing(.badAnswer, detail: "\(sender) answers another request than the one sent")
+    }
+    return answer
+  }
+
+  /// The scores of an answer.
+  ///
+  /// - Parameter count: the samples of the request.
+  static func scores(
+    _ answer: JSONValue, count: Int, from sender: String
+  ) throws(RemoteFault) -> RewardScores {
+    let total = try values(answer["scores"], "scores", count: count, from: sender)
+    var parts: [RewardScores.Part] = []
+    for member in answer["parts"]?.members ?? [] {
+      guard parts.count < mostParts, isName(member.key) else {
+        throw .passing(
+          .badAnswer, detail: "\(sender) names a part \"\(member.key.oneLine(limit: 40))\"; names "
+            + "are letters, digits, - and _, and there are \(mostParts) at most")
+      }
+      parts.append(
+        .init(
+          name: member.key,
+          values: try values(member.value, "parts.\(member.key)", count: count, from: sender)))
+    }
+    var scores = RewardScores(total: total, parts: parts)
+    for index in total.indices where total[index] == nil {
+      scores.reasons[index] = RemoteFault.Reason.notScored.rawValue
+    }
+    return scores
+  }
+
+  private static func values(
+    _ value: JSONValue?, _ key: String, count: Int, from sender: String
+  ) throws(RemoteFault) -> [Double?] {
+    guard let items = value?.array else {
+      throw .passing(.badAnswer, detail: "\(sender) answers without an array \"\(key)\"")
+    }
+    guard items.count == count else {
+      throw .passing(
+        .badAnswer, detail: "\(sender) gives \(items.count) values in \"\(key)\" for \(count) images")
+    }
+    var numbers: [Double?] = []
+    for item in items {
+      guard item == .null || item.number?.isFinite == true else {
+        throw .passing(
+          .badAnswer, detail: "\(sender) gives \(item.text.oneLine(limit: 40)) in \"\(key)\", which "
+            + "is neither a number nor null")
+      }
+      numbers.append(item.number)
+    }
+    return numbers
+  }
+
+  /// Reads one JSON value; what is no JSON, such as NaN, is a bad answer.
+  static func parse(_ bytes: [UInt8], from sender: String) throws(RemoteFault) -> JSONValue {
+    do throws(JSONParser.Failure) {
+      return try JSONParser.parse(bytes[...])
+    } catch {
+      throw .passing(
+        .badAnswer,
+        detail: "\(sender) answers with text that is not JSON: \(error.reason), byte \(error.offset)")
+    }
+  }
+
+  private static func isName(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.count <= 64
+      && text.utf8.allSatisfy { byte in
+        (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte)
+          || (0x61...0x7A).contains(byte) || byte == 0x5F || byte == 0x2D
+      }
+  }
+}

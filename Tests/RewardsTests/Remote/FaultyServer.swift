@@ -1,0 +1,78 @@
+import Foundation
+import ImageFiles
+import JSON
+import Rewards
+import TestSupport
+import Testing
+
+/// `Tests/Fixtures/rewards/faulty_server.py` as a running server. It ends with this object, or with
+/// the tests.
+final class FaultyServer: Sendable {
+  let port: Int
+  private let process: Process
+  private let input = Pipe()
+
+  /// - Parameter port: where it listens; 0 is any free port.
+  init(port: Int = 0) throws {
+    let output = Pipe()
+    process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = ["python3", fixture("rewards/faulty_server.py"), String(port)]
+    process.standardInput = input
+    process.standardOutput = output
+    try process.run()
+    var line = Data()
+    while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8) {
+      line += byte
+    }
+    guard let port = Int(String(decoding: line, as: UTF8.self)) else {
+      throw RewardError.failed(reward: "test", reason: "the server does not start")
+    }
+    self.port = port
+  }
+
+  deinit { kill() }
+
+  /// Ends the server as a crash does.
+  func kill() {
+    guard process.isRunning else { return }
+    Foundation.kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+  }
+
+  func url(_ fault: String) -> String { "http://127.0.0.1:\(port)/\(fault)" }
+
+  /// What the server was asked, of one fault: request identifiers and sample counts.
+  func seen(_ fault: String) throws -> [(id: String?, count: Int)] {
+    (try report()["seen"]?.array ?? []).compactMap(\.array)
+      .filter { $0[0] == .string(fault) }
+      .map { ($0[1].string, $0[2].int ?? 0) }
+  }
+
+  /// Requests that were under way at once, at most.
+  func mostUnderWay() throws -> Int? { try report()["most_under_way"]?.int }
+
+  private func report() throws -> JSONValue {
+    let data = try Data(contentsOf: try #require(URL(string: "http://127.0.0.1:\(port)/")))
+    return try JSONParser.parse(Array(data)[...])
+  }
+}
+
+/// Samples whose prompts are 1, 2, … letters long, each with its number as metadata `x`.
+func samples(_ count: Int) -> [RewardSample] {
+  (1...count).map { number in
+    RewardSample(
+      image: PixelBuffer(width: 8, height: 8, red: UInt8(number % 256), green: 7, blue: 9),
+      prompt: String(repeating: "a", count: number), metadata: ["x": .int(number)])
+  }
+}
+
+/// Settings with limits that suit tests.
+func settings(_ name: String, urls: [String] = []) -> RewardSettings {
+  var settings = RewardSettings(name)
+  settings.urls = urls
+  settings.timeout = 5
+  settings.retries = 0
+  settings.patience = 0.1
+  return settings
+}

@@ -1,0 +1,175 @@
+import Foundation
+import JSON
+import Rewards
+import Testing
+
+@Suite struct HTTPRewardTests {
+  /// Shared by the tests that do not end it.
+  private static let server = Result { try FaultyServer() }
+  private let server: FaultyServer
+
+  init() throws { server = try Self.server.get() }
+
+  private func reward(
+    _ fault: String, _ change: (inout RewardSettings) -> Void = { _ in }
+  ) throws -> HTTPReward {
+    var settings = settings("http", urls: [server.url(fault)])
+    change(&settings)
+    return try HTTPReward(settings)
+  }
+
+  @Test func `scores and parts come back in the order of the samples, a batch to a request`()
+    async throws
+  {
+    let scores = try await reward("good") { $0.batchSize = 3 }.score(samples(10))
+    #expect(scores.total == (1...10).map(Double.init))
+    #expect(scores[part: "half"] == (1...10).map { Double($0) / 2 })
+    #expect(scores.reasons.isEmpty)
+    #expect(try server.seen("good").map(\.count).sorted() == [1, 3, 3, 3])
+  }
+
+  @Test func `a server gets images as PNG and what the prompt file says`() async throws {
+    let scores = try await reward("echo").score(samples(3))
+    #expect(scores.total == [1, 2, 3])
+    #expect(scores[part: "png"] == [1, 1, 1])
+  }
+
+  @Test func `no samples are no request`() async throws {
+    #expect(try await reward("missing").score([]) == RewardScores(total: []))
+  }
+
+  @Test(arguments: [
+    ("reset", "unreachable"), ("cut", "unreachable"), ("broken", "server error"),
+    ("drip", "timed out"), ("silent", "timed out"), ("endless", "answer too large"),
+    ("huge", "answer too large"), ("short", "bad answer"), ("nan", "bad answer"),
+    ("text", "bad answer"), ("flag", "bad answer"), ("other", "bad answer"),
+    ("page", "bad answer"), ("names", "bad answer"), ("refused", "request refused"),
+  ])
+  func `a fault leaves its samples without a score, and says why`(
+    fault: String, reason: String
+  ) async throws {
+    let scores = try await reward(fault) {
+      $0.timeout = reason == "timed out" ? 0.3 : 10
+    }.score(samples(2))
+    #expect(scores.total == [nil, nil])
+    #expect(scores.reasons == [0: reason, 1: reason])
+  }
+
+  @Test func `null is the server's word for a sample without a score`() async throws {
+    let scores = try await reward("null").score(samples(3))
+    #expect(scores.total == [nil, 1, 1])
+    #expect(scores.reasons == [0: "no score given"])
+  }
+
+  @Test(arguments: ["twice", "busy"])
+  func `a request that failed is sent again under the same identifier`(fault: String) async throws {
+    let scores = try await reward(fault) {
+      $0.retries = 2
+      $0.patience = 5
+    }.score(samples(2))
+    #expect(scores.total == [1, 2])
+    let seen = try server.seen(fault)
+    #expect(seen.count == (fault == "twice" ? 3 : 2))
+    #expect(Set(seen.map(\.id)).count == 1)
+  }
+
+  @Test(arguments: [
+    ("missing", "answers 404: {\"error\": \"no such page\"}; is the address in urls right?"),
+    ("version", "answers with protocol 2, and this program speaks protocol 1"),
+    ("redirect", "redirects (307) to elsewhere.invalid, which is not followed"),
+    ("key", "answers 401"),
+  ])
+  func `what a person has to see to ends the run at once`(fault: String, says: String) async throws {
+    let error = await #expect(throws: RewardError.self) {
+      try await reward(fault) { $0.retries = 100 }.score(samples(2))
+    }
+    let text = try #require(error?.description)
+    #expect(text.hasPrefix("the reward http failed: ") && text.contains(says), "\(text)")
+    #expect(!text.contains("secret"))
+  }
+
+  @Test func `the key comes from the environment and is never repeated`() async throws {
+    setenv("TEMPFLOW_TEST_RIGHT", " right-key\n", 1)
+    setenv("TEMPFLOW_TEST_WRONG", "wrong-key", 1)
+    let good = try await reward("key") { $0.apiKeyVariable = "TEMPFLOW_TEST_RIGHT" }
+      .score(samples(1))
+    #expect(good.total == [1])
+    let wrong = try reward("key") { $0.apiKeyVariable = "TEMPFLOW_TEST_WRONG" }
+    let refusal = await #expect(throws: RewardError.self) { try await wrong.score(samples(1)) }
+    #expect(refusal?.description.contains("the key Bearer [key] is wrong") == true)
+    #expect(refusal?.description.contains("wrong-key") == false)
+    let unset = #expect(throws: RewardError.self) {
+      try reward("key") { $0.apiKeyVariable = "TEMPFLOW_TEST_UNSET" }
+    }
+    #expect(unset?.description.contains("TEMPFLOW_TEST_UNSET, which is not set") == true)
+  }
+
+  @Test(arguments: [
+    "127.0.0.1:80", "ftp://host/", "http://", "http://me:secret@host/", "http://host/?key=secret",
+  ])
+  func `an address that could hold a key, or is none, is refused and not repeated`(
+    url: String
+  ) throws {
+    let error = #expect(throws: RewardError.self) {
+      try RewardRegistry.check(settings("http", urls: [url]))
+    }
+    #expect(error?.description.contains("urls must be addresses such as") == true)
+    #expect(error?.description.contains("secret") == false)
+  }
+
+  @Test func `no more requests are under way than the limit allows`() async throws {
+    let own = try FaultyServer()
+    var settings = settings("http", urls: [own.url("slow")])
+    settings.batchSize = 1
+    settings.concurrency = 3
+    let scores = try await HTTPReward(settings).score(samples(9))
+    #expect(scores.total == (1...9).map(Double.init))
+    #expect(try own.mostUnderWay() == 3)
+  }
+
+  @Test func `servers share the work, and one that is down is left out`() async throws {
+    let servers = try [FaultyServer(), FaultyServer(), FaultyServer()]
+    servers[1].kill()
+    var settings = settings("http", urls: servers.map { $0.url("slow") })
+    settings.batchSize = 1
+    settings.patience = 5
+    let scores = try await HTTPReward(settings).score(samples(12))
+    #expect(scores.total == (1...12).map(Double.init))
+    let shares = try [servers[0], servers[2]].map { try $0.seen("slow").count }
+    #expect(shares.reduce(0, +) == 12)
+    #expect(shares.allSatisfy { $0 >= 4 }, "\(shares)")
+  }
+
+  @Test func `a server that is killed and started again loses and repeats no score`() async throws {
+    let first = try FaultyServer()
+    var settings = settings("http", urls: [first.url("slow")])
+    settings.batchSize = 1
+    settings.concurrency = 2
+    settings.patience = 30
+    let reward = try HTTPReward(settings)
+    async let scores = reward.score(samples(16))
+    while try first.seen("slow").count < 4 { try await Task.sleep(for: .milliseconds(10)) }
+    first.kill()
+    try await Task.sleep(for: .milliseconds(300))
+    let second = try FaultyServer(port: first.port)
+    let found = try await scores
+    #expect(found.total == (1...16).map(Double.init))
+    let seen = try second.seen("slow")
+    #expect(!seen.isEmpty && seen.count <= 14)
+    #expect(Set(seen.map(\.id)).count == seen.count)
+  }
+
+  @Test func `once a service is given up, what still waits fails at once`() async throws {
+    let gone = try FaultyServer()
+    gone.kill()
+    var settings = settings("http", urls: [gone.url("good")])
+    settings.batchSize = 1
+    settings.patience = 0.3
+    let start = ContinuousClock.now
+    let scores = try await HTTPReward(settings).score(samples(64))
+    #expect(scores.total.allSatisfy { $0 == nil })
+    #expect(Set(scores.reasons.values) == ["unreachable"])
+    // Tried one after the other, at 5 s of rest each, they would take five minutes.
+    #expect(start.duration(to: .now) < .seconds(20))
+  }
+}

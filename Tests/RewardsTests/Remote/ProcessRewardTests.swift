@@ -1,0 +1,95 @@
+import Foundation
+import Rewards
+import TestSupport
+import Testing
+
+@Suite struct ProcessRewardTests {
+  private let memory = NSTemporaryDirectory() + "tempflow-child-\(UUID().uuidString)"
+
+  private func reward(
+    _ mode: String, _ change: (inout RewardSettings) -> Void = { _ in }
+  ) throws -> ProcessReward {
+    var settings = settings("process")
+    settings.command = ["python3", fixture("rewards/child.py"), mode, memory]
+    settings.batchSize = 2
+    change(&settings)
+    return try ProcessReward(settings)
+  }
+
+  /// The children there were, by their process identifiers.
+  private func children() throws -> [pid_t] {
+    try String(contentsOfFile: memory, encoding: .utf8).split(separator: "\n").compactMap { pid_t($0) }
+  }
+
+  @Test(arguments: RewardSettings.ImageTransfer.allCases)
+  func `a program scores images given as paths or inline`(
+    images: RewardSettings.ImageTransfer
+  ) async throws {
+    let reward = try reward("good") { $0.images = images }
+    let scores = try await reward.score(samples(5))
+    #expect(scores.total == [1, 2, 3, 4, 5])
+    #expect(scores[part: "inline"] == Array(repeating: images == .inline ? 1 : 0, count: 5))
+    #expect(try await reward.score(samples(1)).total == [1])
+    #expect(try children().count == 1)
+  }
+
+  @Test func `several children share the work`() async throws {
+    let reward = try reward("good") {
+      $0.concurrency = 2
+      $0.directory = "/"
+    }
+    #expect(try await reward.score(samples(12)).total == (1...12).map(Double.init))
+    #expect(try children().count == 2)
+  }
+
+  @Test(arguments: ["dies", "deaf", "stutters"])
+  func `a child that dies or makes no sense is started again and its samples asked again`(
+    mode: String
+  ) async throws {
+    let scores = try await reward(mode) { $0.retries = 1 }.score(samples(6))
+    #expect(scores.total == [1, 2, 3, 4, 5, 6])
+    let children = try children()
+    #expect(children.count == 2)
+    #expect(kill(children[0], 0) != 0)
+  }
+
+  @Test func `a child that hangs is killed and started again`() async throws {
+    let scores = try await reward("hangs") {
+      $0.retries = 1
+      $0.timeout = 1
+    }.score(samples(6))
+    #expect(scores.total == [1, 2, 3, 4, 5, 6])
+    let children = try children()
+    #expect(children.count == 2)
+    #expect(kill(children[0], 0) != 0)
+  }
+
+  @Test func `without a retry left the samples have no score`() async throws {
+    let scores = try await reward("dies").score(samples(4))
+    #expect(scores.total == [1, 2, nil, nil])
+    #expect(scores.reasons == [2: "process ended", 3: "process ended"])
+  }
+
+  @Test func `other text on standard output is no answer and does no harm`() async throws {
+    #expect(try await reward("chatty").score(samples(4)).total == [1, 2, 3, 4])
+  }
+
+  @Test func `an endless line is given up`() async throws {
+    let scores = try await reward("floods").score(samples(1))
+    #expect(scores.reasons == [0: "answer too large"])
+  }
+
+  @Test func `a program that cannot start ends the run with its last words`() async throws {
+    let broken = try reward("broken") { $0.retries = 100 }
+    let error = await #expect(throws: RewardError.self) { try await broken.score(samples(1)) }
+    let text = try #require(error?.description)
+    #expect(text.contains("ended (exit status 3) before it answered"), "\(text)")
+    #expect(text.contains("No module named 'my_reward'"), "\(text)")
+    let missing = try reward("good") { $0.command = ["no-such-program-at-all"] }
+    let other = await #expect(throws: RewardError.self) { try await missing.score(samples(1)) }
+    #expect(
+      other?.description
+        == "the reward process failed: no-such-program-at-all cannot be started: "
+        + "No such file or directory")
+  }
+}
