@@ -1,0 +1,118 @@
+public import Torch
+public import TorchNN
+
+/// BLIP's text encoder that looks at an image: BERT with attention to the image in every layer.
+///
+/// B prompts of T tokens, width D; I tokens of an image.
+public struct BLIPTextEncoder {
+  public let configuration: BLIPConfiguration
+  let words: Embedding
+  let positions: Embedding
+  let norm: LayerNorm
+  let layers: [BLIPTextLayer]
+
+  /// Takes its parameters, named as in BLIP's own checkpoints.
+  ///
+  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  public init(
+    _ configuration: BLIPConfiguration, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    self.configuration = configuration
+    let width = configuration.hiddenSize
+    let embeddings = parameters["embeddings"]
+    words = try Embedding(configuration.vocabSize, width, embeddings["word_embeddings"])
+    positions = try Embedding(
+      configuration.maxPositionEmbeddings, width, embeddings["position_embeddings"])
+    norm = try LayerNorm(width, epsilon: configuration.layerNormEps, embeddings["LayerNorm"])
+    var layers: [BLIPTextLayer] = []
+    for index in 0..<configuration.numHiddenLayers {
+      layers.append(try BLIPTextLayer(configuration, parameters["encoder"]["layer"][index]))
+    }
+    self.layers = layers
+  }
+
+  /// The states of the last layer. `-> [B, T, D]`
+  ///
+  /// - Parameters:
+  ///   - prompts: token ids of equal length, at most `maxPositionEmbeddings` each.
+  ///   - lengths: tokens of each prompt; nothing looks at those after them.
+  ///   - image: what the image encoder made. `[B, I, E]`
+  public func callAsFunction(_ prompts: [[Int]], lengths: [Int], image: Tensor) -> Tensor {
+    let length = prompts.first?.count ?? 0
+    precondition(
+      length <= configuration.maxPositionEmbeddings
+        && prompts.allSatisfy { $0.count == length }, "prompts of equal and possible length")
+    let device = words.weight.device
+    let ids = Tensor(prompts.flatMap(\.self), shape: [prompts.count, length]).to(device)
+    let isText = Tensor(
+      lengths.flatMap { count in (0..<length).map { $0 < count } },
+      shape: [prompts.count, 1, 1, length]
+    ).to(device)
+    var hidden = norm(
+      words(ids) + positions.weight.narrowed(dim: 0, start: 0, length: length))
+    for layer in layers { hidden = layer(hidden, mask: isText, image: image) }
+    return hidden
+  }
+}
+
+/// One layer: attention among the prompt's tokens, attention to the image, two linears; each is added
+/// to its input and normalised.
+struct BLIPTextLayer {
+  private let own: BLIPTextAttention
+  private let cross: BLIPTextAttention
+  private let up: Linear
+  private let down: Linear
+  private let norm: LayerNorm
+
+  init(_ configuration: BLIPConfiguration, _ parameters: ParameterScope) throws(ParameterError) {
+    let width = configuration.hiddenSize
+    own = try BLIPTextAttention(configuration, sources: width, parameters["attention"])
+    cross = try BLIPTextAttention(
+      configuration, sources: configuration.visionWidth, parameters["crossattention"])
+    up = try Linear(width, configuration.intermediateSize, parameters["intermediate"]["dense"])
+    down = try Linear(configuration.intermediateSize, width, parameters["output"]["dense"])
+    norm = try LayerNorm(
+      width, epsilon: configuration.layerNormEps, parameters["output"]["LayerNorm"])
+  }
+
+  /// `[B, T, D], [B, 1, 1, T], [B, I, E] -> [B, T, D]`
+  func callAsFunction(_ x: Tensor, mask: Tensor, image: Tensor) -> Tensor {
+    let attended = cross(own(x, x, mask: mask), image, mask: nil)
+    return norm(attended + down(up(attended).gelu()))
+  }
+}
+
+private struct BLIPTextAttention {
+  let query: Linear
+  let key: Linear
+  let value: Linear
+  let output: Linear
+  let norm: LayerNorm
+  let heads: Int
+
+  /// - Parameter sources: width of what is looked at.
+  init(
+    _ configuration: BLIPConfiguration, sources: Int, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    let width = configuration.hiddenSize
+    heads = configuration.numAttentionHeads
+    query = try Linear(width, width, parameters["self"]["query"])
+    key = try Linear(sources, width, parameters["self"]["key"])
+    value = try Linear(sources, width, parameters["self"]["value"])
+    output = try Linear(width, width, parameters["output"]["dense"])
+    norm = try LayerNorm(
+      width, epsilon: configuration.layerNormEps, parameters["output"]["LayerNorm"])
+  }
+
+  func callAsFunction(_ x: Tensor, _ source: Tensor, mask: Tensor?) -> Tensor {
+    let attended = Tensor.scaledDotProductAttention(
+      split(query(x)), split(key(source)), split(value(source)), mask: mask)
+    return norm(x + output(attended.transposed(1, 2).flattened(from: 2, to: 3)))
+  }
+
+  /// `[B, T, D] -> [B, heads, T, D / heads]`
+  private func split(_ x: Tensor) -> Tensor {
+    let shape = x.shape
+    return x.reshaped([shape[0], shape[1], heads, shape[2] / heads]).transposed(1, 2)
+  }
+}

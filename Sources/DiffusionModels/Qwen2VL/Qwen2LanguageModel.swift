@@ -1,0 +1,139 @@
+public import Torch
+public import TorchNN
+
+/// Qwen2's decoder without its head (transformers' `Qwen2VLTextModel`).
+///
+/// B rows of T tokens, width D.
+public struct Qwen2LanguageModel {
+  public let configuration: Qwen2VLConfiguration
+  let tokens: Embedding
+  let layers: [Qwen2Layer]
+  let norm: RMSNorm
+
+  /// Takes its parameters, named as in a transformers checkpoint.
+  ///
+  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  public init(
+    _ configuration: Qwen2VLConfiguration, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    self.configuration = configuration
+    tokens = try Embedding(
+      configuration.vocabSize, configuration.hiddenSize, parameters["embed_tokens"])
+    var layers: [Qwen2Layer] = []
+    for index in 0..<configuration.numHiddenLayers {
+      layers.append(try Qwen2Layer(configuration, parameters["layers"][index]))
+    }
+    self.layers = layers
+    norm = try RMSNorm(
+      configuration.hiddenSize, epsilon: configuration.rmsNormEps, parameters["norm"])
+  }
+
+  /// The embeddings of tokens. `-> [B, T, D]`
+  ///
+  /// - Parameter rows: ids in `0 ..< vocabSize`, rows of equal length.
+  public func embed(_ rows: [[Int]]) -> Tensor {
+    let length = rows.first?.count ?? 0
+    precondition(rows.allSatisfy { $0.count == length }, "rows of unequal length")
+    return tokens(
+      Tensor(rows.flatMap(\.self), shape: [rows.count, length]).to(tokens.weight.device))
+  }
+
+  /// The states after the last layer, normalised; a token sees itself and those before it.
+  /// `[B, T, D] -> [B, T, D]`
+  ///
+  /// - Parameter positions: of each token on the axes time, row and column, the same for all rows;
+  ///   in text, the three are equal. `[3][T]`
+  public func callAsFunction(_ embeddings: Tensor, positions: [[Int]]) -> Tensor {
+    precondition(
+      positions.count == 3 && positions.allSatisfy { $0.count == embeddings.shape[1] },
+      "each token has three positions")
+    let rotation = rotation(positions, device: embeddings.device).to(embeddings.dtype)
+    var hidden = embeddings
+    for layer in layers { hidden = layer(hidden, rotation) }
+    return norm(hidden)
+  }
+
+  /// Each frequency turns with one of the three axes.
+  private func rotation(_ positions: [[Int]], device: Device) -> RotaryTable {
+    let frequencies = RotaryTable.frequencies(
+      width: configuration.headWidth, base: configuration.ropeTheta)
+    let axes = configuration.ropeScaling.mropeSection.enumerated().flatMap { axis, count in
+      [Int](repeating: axis, count: count)
+    }
+    let angles = positions[0].indices.flatMap { token in
+      zip(axes, frequencies).map { axis, frequency in frequency * Float(positions[axis][token]) }
+    }
+    return RotaryTable(
+      angles: Tensor(angles, shape: [positions[0].count, frequencies.count]).to(device))
+  }
+}
+
+/// One layer: attention to earlier tokens, then a gated feed-forward layer, each after a norm and
+/// added to its input.
+struct Qwen2Layer {
+  private let attentionNorm: RMSNorm
+  private let attention: Qwen2Attention
+  private let linearNorm: RMSNorm
+  private let gate: Linear
+  private let up: Linear
+  private let down: Linear
+
+  init(
+    _ configuration: Qwen2VLConfiguration, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    let width = configuration.hiddenSize
+    let inner = configuration.intermediateSize
+    let epsilon = configuration.rmsNormEps
+    attentionNorm = try RMSNorm(width, epsilon: epsilon, parameters["input_layernorm"])
+    attention = try Qwen2Attention(configuration, parameters["self_attn"])
+    linearNorm = try RMSNorm(width, epsilon: epsilon, parameters["post_attention_layernorm"])
+    gate = try Linear(width, inner, bias: false, parameters["mlp"]["gate_proj"])
+    up = try Linear(width, inner, bias: false, parameters["mlp"]["up_proj"])
+    down = try Linear(inner, width, bias: false, parameters["mlp"]["down_proj"])
+  }
+
+  /// `[B, T, D] -> [B, T, D]`
+  func callAsFunction(_ x: Tensor, _ rotation: RotaryTable) -> Tensor {
+    let attended = x + attention(attentionNorm(x), rotation)
+    let normalised = linearNorm(attended)
+    return attended + down(gate(normalised).silu() * up(normalised))
+  }
+}
+
+/// Attention whose keys and values have fewer heads than its queries (arXiv 2305.13245).
+private struct Qwen2Attention {
+  let query: Linear
+  let key: Linear
+  let value: Linear
+  let output: Linear
+  let heads: Int
+  let sharedHeads: Int
+
+  init(
+    _ configuration: Qwen2VLConfiguration, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    let width = configuration.hiddenSize
+    heads = configuration.numAttentionHeads
+    sharedHeads = configuration.numKeyValueHeads
+    let shared = sharedHeads * configuration.headWidth
+    query = try Linear(width, width, parameters["q_proj"])
+    key = try Linear(width, shared, parameters["k_proj"])
+    value = try Linear(width, shared, parameters["v_proj"])
+    output = try Linear(width, width, bias: false, parameters["o_proj"])
+  }
+
+  func callAsFunction(_ x: Tensor, _ rotation: RotaryTable) -> Tensor {
+    let copies = heads / sharedHeads
+    let attended = Tensor.scaledDotProductAttention(
+      rotation(split(query(x), heads)),
+      rotation(split(key(x), sharedHeads)).repeatInterleaved(copies, dim: 1),
+      split(value(x), sharedHeads).repeatInterleaved(copies, dim: 1), isCausal: true)
+    return output(attended.transposed(1, 2).flattened(from: 2, to: 3))
+  }
+
+  /// `[B, T, D] -> [B, heads, T, D / heads]`
+  private func split(_ x: Tensor, _ heads: Int) -> Tensor {
+    let shape = x.shape
+    return x.reshaped([shape[0], shape[1], heads, shape[2] / heads]).transposed(1, 2)
+  }
+}

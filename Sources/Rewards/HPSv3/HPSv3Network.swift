@@ -1,0 +1,126 @@
+import DiffusionModels
+import ImageFiles
+import TextTokenizers
+import Torch
+import TorchNN
+
+/// Qwen2-VL with HPSv3's head (`Qwen2VLRewardModelBT` of the PyPI package `hpsv3`): an image and a
+/// prompt to the mean of a normal distribution of what people would score.
+struct HPSv3Network {
+  private let tokenizer: QwenTokenizer
+  private let vision: Qwen2VLVisionTower
+  private let language: Qwen2LanguageModel
+  private let head: HPSv3Head
+  private let imageToken: Int
+  private let rewardToken: Int
+  private let device: Device
+
+  /// The least and the most pixels of an image as the network sees it.
+  private static let pixels = 256 * 28 * 28
+
+  init(_ settings: RewardSettings) throws(RewardError) {
+    let folder = try NetworkFolder(
+      settings,
+      contents: "HPSv3.safetensors of the Hugging Face repository MizzenAI/HPSv3, and config.json, "
+        + "vocab.json, merges.txt and tokenizer_config.json of Qwen/Qwen2-VL-7B-Instruct")
+    let path = folder.path
+    let tokenizer = try folder.reading { () throws(TokenizerError) in
+      try QwenTokenizer(folder: path, adding: [HPSv3Prompt.rewardToken])
+    }
+    guard let imageToken = tokenizer.id(ofAdded: HPSv3Prompt.imageToken),
+      let rewardToken = tokenizer.id(ofAdded: HPSv3Prompt.rewardToken)
+    else {
+      throw folder.problem("\(path): the tokenizer has no token \(HPSv3Prompt.imageToken)")
+    }
+    var configuration = try folder.reading { () throws(ModelError) in
+      try Qwen2VLConfiguration(contentsOf: "\(path)/config.json")
+    }
+    // The table of embeddings was cut to the tokenizer's ids when the reward's token was added.
+    configuration.vocabSize = tokenizer.vocabularyCount
+    let checkpoint = try folder.reading { () throws(SafetensorsError) in
+      try Checkpoint.open(
+        folder: path,
+        baseName: Checkpoint.exists(folder: path, baseName: "HPSv3") ? "HPSv3" : "model")
+    }
+    let networks = try folder.reading { () throws(ParameterError) in
+      let (store, headStore) = checkpoint.stores(headPrefix: "rm_head.", settings)
+      let head = try HPSv3Head(configuration.hiddenSize, headStore.root["rm_head"])
+      store.root.ignore("lm_head.weight")
+      let vision = try Qwen2VLVisionTower(configuration.visionConfig, store.root["visual"])
+      let language = try Qwen2LanguageModel(configuration, store.root["model"])
+      try store.finish()
+      try headStore.finish()
+      return (vision, language, head)
+    }
+    (vision, language, head) = networks
+    self.tokenizer = tokenizer
+    self.imageToken = imageToken
+    self.rewardToken = rewardToken
+    device = settings.device
+  }
+
+  /// What the network makes of a sample before it computes: nil with the reason when it cannot.
+  func prepare(_ sample: RewardSample) -> Prepared {
+    let images = Qwen2VLImage(configuration: vision.configuration)
+    guard let size = images.size(of: sample.image, pixels: Self.pixels) else {
+      return .unscored("image too narrow")
+    }
+    let ids = tokenizer.encode(HPSv3Prompt.text(sample.prompt, imageTokens: size.tokens))
+    guard ids.count(where: { $0 == imageToken }) == size.tokens,
+      ids.count(where: { $0 == rewardToken }) == 1
+    else { return .unscored("prompt holds a special token") }
+    return .ready(size: size, ids: ids)
+  }
+
+  /// A sample on its way to the network.
+  enum Prepared {
+    case ready(size: Qwen2VLImageSize, ids: [Int])
+    case unscored(String)
+  }
+
+  /// The scores of images that are brought to one size.
+  func scores(images: [PixelBuffer], ids: [[Int]], size: Qwen2VLImageSize) -> [Double] {
+    let merge = vision.configuration.spatialMergeSize
+    let patches = Qwen2VLImage(configuration: vision.configuration)
+      .patches(images, size: size, on: device)
+    let features = vision(patches, rows: size.rows * merge, columns: size.columns * merge)
+    // A token sees none after it, so what fills a row up changes nothing before it.
+    let length = ids.map(\.count).max() ?? 0
+    let rows = ids.map { $0 + [Int](repeating: 0, count: length - $0.count) }
+    let tokens = language.embed(rows)
+    guard let start = rows[0].firstIndex(of: imageToken) else { return [] }
+    let end = start + size.tokens
+    let embeddings = Tensor.cat(
+      [
+        tokens.narrowed(dim: 1, start: 0, length: start), features.to(tokens.dtype),
+        tokens.narrowed(dim: 1, start: end, length: length - end),
+      ], dim: 1)
+    // The package gives its language model no positions, so transformers counts tokens one by one,
+    // those of the image too.
+    let positions = [[Int]](repeating: Array(0..<length), count: 3)
+    let states = language(embeddings, positions: positions)
+    let places = rows.enumerated().compactMap { row, ids in
+      ids.firstIndex(of: rewardToken).map { row * length + $0 }
+    }
+    let index = Tensor(places, shape: [places.count]).to(device)
+    return head(states.flattened(from: 0, to: 1).indexSelect(dim: 0, index)).doubles()
+  }
+}
+
+/// Three linears that give mean and deviation of a state's score; always float32.
+struct HPSv3Head {
+  private let layers: [Linear]
+
+  init(_ width: Int, _ parameters: ParameterScope) throws(ParameterError) {
+    layers = [
+      try Linear(width, 1024, parameters[0]), try Linear(1024, 16, parameters[3]),
+      try Linear(16, 2, parameters[5]),
+    ]
+  }
+
+  /// The mean, which is the reward. `[B, D] -> [B]`
+  func callAsFunction(_ states: Tensor) -> Tensor {
+    let first = layers[0](states.to(.float32)).relu()
+    return layers[2](layers[1](first).relu()).selected(dim: 1, index: 0)
+  }
+}

@@ -1,0 +1,127 @@
+import DiffusionModels
+import ImageFiles
+import TextTokenizers
+import Torch
+import TorchNN
+
+/// ImageReward v1.0 (arXiv 2304.05977): how well people would like an image for its prompt, about
+/// -2...2 and on average 0.
+package actor ImageRewardScorer: Reward {
+  package nonisolated let name: String
+  private let network: ImageRewardNetwork
+  private let batchSize: Int
+  private let executor = NetworkExecutor.shared
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor {
+    executor.asUnownedSerialExecutor()
+  }
+
+  /// Reads the network from the folder `settings.model`.
+  ///
+  /// Throws ``RewardError/setting(reward:key:reason:)``, which names what is missing and where it is
+  /// published.
+  package init(_ settings: RewardSettings) throws(RewardError) {
+    name = settings.label
+    batchSize = settings.batchSize
+    network = try ImageRewardNetwork(settings)
+  }
+
+  /// Scores every image.
+  package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
+    var total: [Double?] = []
+    for start in stride(from: 0, to: samples.count, by: batchSize) {
+      let batch = Array(samples[start..<min(start + batchSize, samples.count)])
+      let scores = withoutGradient { network.scores(batch) }
+      total += scores.map { $0.isFinite ? $0 : nil }
+    }
+    return RewardScores(total: total)
+  }
+}
+
+/// BLIP's encoders and the linears that turn the first token's state into a score (`ImageReward` of
+/// the PyPI package `image-reward`).
+private struct ImageRewardNetwork {
+  private let tokenizer: BERTTokenizer
+  private let vision: BLIPVisionEncoder
+  private let text: BLIPTextEncoder
+  /// One after another, without an activation in between; always float32.
+  private let head: [Linear]
+  private let device: Device
+
+  /// Tokens of a prompt at most, the start and the end included.
+  private static let promptLength = 35
+  /// Mean and deviation of the head's output over the images that the network was trained with.
+  private static let mean = 0.16717362830052426
+  private static let deviation = 1.0333394966054072
+  /// Where the head's linears stand among its dropouts.
+  private static let headPlaces = [0, 2, 4, 6, 7]
+
+  init(_ settings: RewardSettings) throws(RewardError) {
+    let folder = try NetworkFolder(
+      settings,
+      contents: "config.json, model.safetensors and vocab.txt as Tools/convert_imagereward.py "
+        + "writes them from ImageReward.pt of the Hugging Face repository THUDM/ImageReward and "
+        + "vocab.txt of google-bert/bert-base-uncased")
+    let path = folder.path
+    let configuration = try folder.reading { () throws(ModelError) in
+      try BLIPConfiguration(contentsOf: "\(path)/config.json")
+    }
+    guard configuration.headWidths.count + 1 == Self.headPlaces.count else {
+      throw folder.problem("\(path)/config.json: 'head_widths' are not 4")
+    }
+    tokenizer = try folder.reading { () throws(TokenizerError) in
+      try BERTTokenizer(folder: path, adding: ["[DEC]", "[ENC]"])
+    }
+    guard tokenizer.vocabularyCount == configuration.vocabSize else {
+      throw folder.problem(
+        "\(path)/vocab.txt has \(tokenizer.vocabularyCount) tokens with two that are added, "
+          + "config.json says \(configuration.vocabSize)")
+    }
+    let checkpoint = try folder.reading { () throws(SafetensorsError) in
+      try Checkpoint.open(folder: path, baseName: "model")
+    }
+    let (store, headStore) = checkpoint.stores(headPrefix: "mlp.", settings)
+    (vision, text, head) = try folder.reading { () throws(ParameterError) in
+      let blip = store.root["blip"]
+      let vision = try BLIPVisionEncoder(configuration, blip["visual_encoder"])
+      let text = try BLIPTextEncoder(configuration, blip["text_encoder"])
+      let widths = [configuration.hiddenSize] + configuration.headWidths + [1]
+      var head: [Linear] = []
+      for (index, place) in Self.headPlaces.enumerated() {
+        head.append(
+          try Linear(widths[index], widths[index + 1], headStore.root["mlp"]["layers"][place]))
+      }
+      try store.finish()
+      try headStore.finish()
+      return (vision, text, head)
+    }
+    device = settings.device
+  }
+
+  func scores(_ samples: [RewardSample]) -> [Double] {
+    let side = vision.configuration.imageSize
+    let images = Tensor.cat(
+      samples.map { cropped([resized($0.image, side)].normalised(on: device), side) }, dim: 0)
+    let prompts = samples.map { tokenizer.encodePadded($0.prompt, to: Self.promptLength) }
+    let lengths = samples.map { min(tokenizer.encode($0.prompt).count, Self.promptLength) }
+    let states = text(prompts, lengths: lengths, image: vision(images))
+    let score = head.reduce(states.selected(dim: 1, index: 0).to(.float32)) { $1($0) }
+    return score.doubles().map { ($0 - Self.mean) / Self.deviation }
+  }
+
+  /// The shorter side becomes `side` (torchvision's `Resize`).
+  private func resized(_ image: PixelBuffer, _ side: Int) -> PixelBuffer {
+    let short = min(image.width, image.height)
+    return image.resized(
+      width: side * image.width / short, height: side * image.height / short, filter: .bicubic)
+  }
+
+  /// The middle, as torchvision's `CenterCrop` rounds it. `[1, 3, h, w] -> [1, 3, side, side]`
+  private func cropped(_ image: Tensor, _ side: Int) -> Tensor {
+    let margins = image.shape.suffix(2).map { margin in
+      Int((Double(margin - side) / 2).rounded(.toNearestOrEven))
+    }
+    return image.narrowed(dim: 2, start: margins[0], length: side)
+      .narrowed(dim: 3, start: margins[1], length: side)
+  }
+}
