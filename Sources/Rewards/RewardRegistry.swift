@@ -3,8 +3,7 @@ package enum RewardRegistry {
   /// Rewards that a recipe may name and this version cannot compute yet: a plan can be made, a run
   /// cannot begin.
   package static let notBuilt: Set<String> = [
-    "aesthetic", "clipscore", "geneval", "hpsv2", "hpsv3", "imagereward", "ocr",
-    "pickscore",
+    "aesthetic", "clipscore", "geneval", "hpsv2", "ocr", "pickscore",
   ]
 
   /// Every name that can be scored, sorted.
@@ -53,6 +52,8 @@ package enum RewardRegistry {
     switch settings.name {
     case "jpeg_compressibility": return JPEGReward(.compressibility, name: settings.label)
     case "jpeg_incompressibility": return JPEGReward(.incompressibility, name: settings.label)
+    case "hpsv3": return try HPSv3Reward(settings)
+    case "imagereward": return try ImageRewardScorer(settings)
     case "http": return try HTTPReward(settings)
     case "process": return try ProcessReward(settings)
     case "shapes": return ShapesReward(settings)

@@ -65,7 +65,8 @@ import TorchNN
   }
 
   @Test(arguments: [
-    (#""hidden_act": "gelu""#, "hidden_act"), (#""use_sliding_window": true"#, "use_sliding_window"),
+    (#""hidden_act": "gelu""#, "hidden_act"),
+    (#""use_sliding_window": true"#, "use_sliding_window"),
     (#""num_key_value_heads": 3"#, "num_key_value_heads"), (#""hidden_size": 35"#, "hidden_size"),
     (#""rope_scaling": {"type": "mrope", "mrope_section": [16, 24]}"#, "rope_scaling"),
     (#""rope_scaling": {"type": "yarn", "mrope_section": [16, 24, 24]}"#, "rope_scaling"),

@@ -55,8 +55,8 @@ public struct BLIPTextEncoder {
   }
 }
 
-/// One layer: attention among the prompt's tokens, attention to the image, two linears; each is added
-/// to its input and normalised.
+/// One layer: attention among the prompt's tokens, attention to the image, two linears; each is
+/// added to its input and normalised.
 struct BLIPTextLayer {
   private let own: BLIPTextAttention
   private let cross: BLIPTextAttention

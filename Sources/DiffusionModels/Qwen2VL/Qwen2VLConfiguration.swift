@@ -78,7 +78,8 @@ public struct Qwen2VLConfiguration: ModelConfiguration {
   /// What only training, generation, the tokenizer's side or bookkeeping read.
   public static let harmlessKeys: Set<String> = [
     "attention_dropout", "bos_token_id", "eos_token_id", "pad_token_id",
-    "image_token_id", "initializer_range", "max_position_embeddings", "max_window_layers", "sliding_window",
+    "image_token_id", "initializer_range", "max_position_embeddings", "max_window_layers",
+    "sliding_window",
     "tie_word_embeddings", "use_cache", "video_token_id",
     "vision_end_token_id", "vision_start_token_id", "vision_token_id", "output_dim",
     "tokenizer_padding_side",

@@ -4,8 +4,8 @@ public import TorchNN
 /// Qwen2-VL's vision tower (transformers' `Qwen2VisionTransformerPretrainedModel`): patches of
 /// images to tokens of the language model.
 ///
-/// B images of N patches with P numbers each; width D of a patch, M patches to a token, width E of a
-/// token.
+/// B images of N patches with P numbers each; width D of a patch, M patches to a token, width E of
+/// a token.
 public struct Qwen2VLVisionTower {
   public let configuration: Qwen2VLVisionConfiguration
   /// `[D, 3, temporal, patch, patch]`

@@ -19,7 +19,7 @@ struct HPSv3Network {
   private static let pixels = 256 * 28 * 28
 
   init(_ settings: RewardSettings) throws(RewardError) {
-    let folder = try NetworkFolder(
+    let folder = try WeightsFolder(
       settings,
       contents: "HPSv3.safetensors of the Hugging Face repository MizzenAI/HPSv3, and config.json, "
         + "vocab.json, merges.txt and tokenizer_config.json of Qwen/Qwen2-VL-7B-Instruct")

@@ -15,8 +15,8 @@ package actor HPSv3Reward: Reward {
 
   /// Reads the network from the folder `settings.model`.
   ///
-  /// Throws ``RewardError/setting(reward:key:reason:)``, which names what is missing and where it is
-  /// published.
+  /// Throws ``RewardError/setting(reward:key:reason:)``, which names what is missing and where it
+  /// is published.
   package init(_ settings: RewardSettings) throws(RewardError) {
     name = settings.label
     batchSize = settings.batchSize

@@ -18,8 +18,8 @@ package actor ImageRewardScorer: Reward {
 
   /// Reads the network from the folder `settings.model`.
   ///
-  /// Throws ``RewardError/setting(reward:key:reason:)``, which names what is missing and where it is
-  /// published.
+  /// Throws ``RewardError/setting(reward:key:reason:)``, which names what is missing and where it
+  /// is published.
   package init(_ settings: RewardSettings) throws(RewardError) {
     name = settings.label
     batchSize = settings.batchSize
@@ -57,7 +57,7 @@ private struct ImageRewardNetwork {
   private static let headPlaces = [0, 2, 4, 6, 7]
 
   init(_ settings: RewardSettings) throws(RewardError) {
-    let folder = try NetworkFolder(
+    let folder = try WeightsFolder(
       settings,
       contents: "config.json, model.safetensors and vocab.txt as Tools/convert_imagereward.py "
         + "writes them from ImageReward.pt of the Hugging Face repository THUDM/ImageReward and "

@@ -17,10 +17,7 @@ import Torch
     let message: String?
   }
 
-  private static let rewards: [(name: String, make: @Sendable (RewardSettings) throws -> any Reward)] =
-    [
-      ("imagereward", { try ImageRewardScorer($0) }), ("hpsv3", { try HPSv3Reward($0) }),
-    ]
+  private static let names = ["imagereward", "hpsv3"]
 
   private static func cases(_ name: String) throws -> Cases {
     let path = fixture("rewards/\(name)/cases.json")
@@ -41,11 +38,10 @@ import Torch
     }
   }
 
-  @Test(arguments: rewards.indices)
-  func `scores from PNG and prompt equal those of the published steps`(index: Int) async throws {
-    let (name, make) = Self.rewards[index]
+  @Test(arguments: names)
+  func `scores from PNG and prompt equal those of the published steps`(name: String) async throws {
     let cases = try Self.cases(name)
-    let scores = try await make(Self.settings(name)).score(try Self.samples(cases))
+    let scores = try await RewardRegistry.reward(Self.settings(name)).score(try Self.samples(cases))
     let found = try scores.total.map { try #require($0) }
     #expect(relativeError(found, cases.samples.map(\.score)) < 1e-4)
     for (score, sample) in zip(found, cases.samples) {
@@ -53,25 +49,24 @@ import Torch
     }
   }
 
-  @Test(arguments: rewards.indices)
-  func `scores do not depend on what else is in the batch`(index: Int) async throws {
-    let (name, make) = Self.rewards[index]
+  @Test(arguments: names)
+  func `scores do not depend on what else is in the batch`(name: String) async throws {
     let samples = try Self.samples(try Self.cases(name))
     var settings = Self.settings(name)
-    let together = try await make(settings).score(samples + samples.reversed())
+    let together = try await RewardRegistry.reward(settings).score(samples + samples.reversed())
     settings.batchSize = 1
-    let alone = try await make(settings).score(samples)
-    #expect(relativeError(together.total.map { $0 ?? .nan }, (alone.total + alone.total.reversed()).map { $0 ?? .nan }) < 1e-5)
-    #expect(try await make(settings).score([]).total.isEmpty)
+    let alone = try await RewardRegistry.reward(settings).score(samples)
+    let expected = (alone.total + alone.total.reversed()).map { $0 ?? .nan }
+    #expect(relativeError(together.total.map { $0 ?? .nan }, expected) < 1e-5)
+    #expect(try await RewardRegistry.reward(settings).score([]).total.isEmpty)
   }
 
-  @Test(arguments: rewards.indices)
-  func `bfloat16 scores are close`(index: Int) async throws {
-    let (name, make) = Self.rewards[index]
+  @Test(arguments: names)
+  func `bfloat16 scores are close`(name: String) async throws {
     let cases = try Self.cases(name)
     var settings = Self.settings(name)
     settings.precision = .bfloat16
-    let scores = try await make(settings).score(try Self.samples(cases))
+    let scores = try await RewardRegistry.reward(settings).score(try Self.samples(cases))
     let expected = cases.samples.map(\.score)
     let found = scores.total.map { $0 ?? .nan }
     // 8 bits, over a few layers.
@@ -85,7 +80,7 @@ import Torch
   }
 
   @Test func `what HPSv3 cannot be asked has no score and a reason`() async throws {
-    let reward = try HPSv3Reward(Self.settings("hpsv3"))
+    let reward = try RewardRegistry.reward(Self.settings("hpsv3"))
     let image = PixelBuffer(width: 30, height: 30, red: 90)
     let scores = try await reward.score([
       RewardSample(image: image, prompt: "a <|Reward|>"),
@@ -97,12 +92,11 @@ import Torch
       scores.reasons == [0: "prompt holds a special token", 1: "image too narrow"])
   }
 
-  @Test(arguments: rewards.indices)
-  func `an incomplete folder says what is missing and where it is published`(index: Int) throws {
-    let (name, make) = Self.rewards[index]
+  @Test(arguments: names)
+  func `an incomplete folder says what is missing and where it is published`(name: String) throws {
     let repository = name == "hpsv3" ? "MizzenAI/HPSv3" : "THUDM/ImageReward"
     func check(_ settings: RewardSettings, _ part: String) throws {
-      let error = #expect(throws: RewardError.self) { _ = try make(settings) }
+      let error = #expect(throws: RewardError.self) { _ = try RewardRegistry.reward(settings) }
       let text = error?.description ?? ""
       #expect(text.contains(part) && text.contains(repository), "\(text)")
     }
@@ -128,7 +122,6 @@ import Torch
     ("hpsv3", "visual.merger.ln_q.weight"),
   ])
   func `a missing weight is named`(name: String, key: String) throws {
-    let make = try #require(Self.rewards.first { $0.name == name }).make
     let folder = fixture("rewards/\(name)")
     try withTemporaryFolder { copy in
       for file in try FileManager.default.contentsOfDirectory(atPath: folder) {
@@ -142,7 +135,7 @@ import Torch
       }
       var settings = Self.settings(name)
       settings.model = copy
-      let error = #expect(throws: RewardError.self) { _ = try make(settings) }
+      let error = #expect(throws: RewardError.self) { _ = try RewardRegistry.reward(settings) }
       #expect(error?.description.contains(key) == true, "\(String(describing: error))")
     }
   }

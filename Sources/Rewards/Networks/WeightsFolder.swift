@@ -5,7 +5,7 @@ import Torch
 import TorchNN
 
 /// The folder of a reward's network, and the words for what is wrong with it.
-struct NetworkFolder {
+struct WeightsFolder {
   /// The folder's path.
   let path: String
   /// What the recipe calls the reward.
@@ -44,8 +44,8 @@ struct NetworkFolder {
 }
 
 extension Checkpoint {
-  /// A store of the network in the precision of the settings, and one of its head, the tensors whose
-  /// names begin with `headPrefix`, in float32: a score has more digits than bfloat16.
+  /// A store of the network in the precision of the settings, and one of its head, the tensors
+  /// whose names begin with `headPrefix`, in float32: a score has more digits than bfloat16.
   func stores(
     headPrefix: String, _ settings: RewardSettings
   ) -> (network: ParameterStore, head: ParameterStore) {
