@@ -130,6 +130,14 @@ extension JSONValue {
   }
 
   private static func write(_ string: String, to text: inout String) {
+    // Most texts need no escapes, and some are images of a megabyte.
+    let isPlain = string.utf8.allSatisfy {
+      (0x20...0x7E).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+    }
+    if isPlain {
+      text += "\"\(string)\""
+      return
+    }
     text += "\""
     for scalar in string.unicodeScalars {
       switch scalar {

@@ -23,7 +23,7 @@ actor RemoteWorkers {
   }
 
   /// What became of a request.
-  enum Outcome: Equatable { case good, failed(RemoteFault) }
+  enum Outcome: Equatable { case good, failed(RemoteFault), abandoned }
 
   private let workers: [any RemoteWorker]
   private let limit: Int
@@ -55,6 +55,8 @@ actor RemoteWorkers {
 
   /// Sends a request until it is answered well or there is no more use in it.
   ///
+  /// In a task that is cancelled it ends early, with a fault that says nothing.
+  ///
   /// - Parameter read: takes the answer of `sender` apart; what it throws counts as a fault of the attempt.
   /// - Throws: the fault that ended it.
   func ask<Answer: Sendable>(
@@ -63,7 +65,7 @@ actor RemoteWorkers {
     var failures = 0
     var awaySince: ContinuousClock.Instant?
     while true {
-      guard let index = await acquire() else {
+      guard !Task.isCancelled, let index = await acquire() else {
         throw .passing(.unreachable, detail: "no answer for \(policy.patience) s")
       }
       do throws(RemoteFault) {
@@ -72,6 +74,10 @@ actor RemoteWorkers {
         release(index, .good)
         return value
       } catch {
+        if Task.isCancelled {
+          release(index, .abandoned)
+          throw error
+        }
         if case .passing(.badAnswer, _, _) = error { await workers[index].restart() }
         release(index, .failed(error))
         guard case .passing(let reason, _, _) = error, reason.isWorthRetrying else { throw error }
@@ -124,7 +130,7 @@ actor RemoteWorkers {
     case .failed(.passing(let reason, let detail, _)):
       if shown.insert(reason).inserted { notice("\(detail); further ones are only counted") }
       recover(index)
-    case .failed(.lasting):
+    case .failed(.lasting), .abandoned:
       break
     case .good:
       recover(index)

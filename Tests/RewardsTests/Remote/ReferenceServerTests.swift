@@ -1,0 +1,73 @@
+import Foundation
+import Rewards
+import TestSupport
+import Testing
+
+#if canImport(FoundationNetworking)
+  import FoundationNetworking
+#endif
+
+/// `Tools/reward_server.py`, held to the scorers that are built in.
+@Suite struct ReferenceServerTests {
+  private let script = repositoryFolder() + "/Tools/reward_server.py"
+  private let functions = testsFolder() + "/Fixtures/rewards"
+
+  /// The server on a free port, and its address.
+  private func serve(_ function: String, key: String? = nil) throws -> (process: Process, url: String) {
+    let process = Process()
+    let output = Pipe()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments =
+      ["python3", script, function, "--port", "0"] + (key.map { ["--key-variable", $0] } ?? [])
+    process.currentDirectoryURL = URL(filePath: functions)
+    process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    var line = Data()
+    while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8) {
+      line += byte
+    }
+    return (process, String(decoding: line, as: UTF8.self))
+  }
+
+  @Test func `a Python function gives the same scores over HTTP and as a child process`()
+    async throws
+  {
+    setenv("TEMPFLOW_TEST_SERVER", "a-key", 1)
+    let (process, url) = try serve("functions:length", key: "TEMPFLOW_TEST_SERVER")
+    defer { process.terminate() }
+    var remote = settings("http", urls: [url])
+    remote.batchSize = 3
+    remote.apiKeyVariable = "TEMPFLOW_TEST_SERVER"
+    var child = settings("process")
+    child.batchSize = 3
+    child.directory = functions
+    child.command = ["python3", script, "functions:length", "--stdio"]
+    // The fourth sample is one that the function cannot take, and the fifth has no number.
+    let total: [Double?] = [1, 2, 3, nil, nil, 6, 7]
+    for reward in [try HTTPReward(remote), try ProcessReward(child)] as [any Reward] {
+      let scores = try await reward.score(samples(7))
+      #expect(scores.total == total, "\(reward.name)")
+      #expect(scores[part: "double"] == total.map { $0.map { $0 * 2 } }, "\(reward.name)")
+      #expect(scores.reasons == [3: "no score given", 4: "no score given"], "\(reward.name)")
+    }
+    remote.apiKeyVariable = nil
+    let refused = try HTTPReward(remote)
+    await #expect(throws: RewardError.self) { try await refused.score(samples(1)) }
+  }
+
+  @Test func `a request that comes again is answered from memory`() async throws {
+    let (process, url) = try serve("functions:count")
+    defer { process.terminate() }
+    func answer(_ identifier: String) async throws -> String {
+      var request = URLRequest(url: try #require(URL(string: url + "/score")))
+      request.httpMethod = "POST"
+      request.httpBody = Data(
+        #"{"protocol":1,"id":"\#(identifier)","samples":[{"prompt":"a","png":"aGk="}]}"#.utf8)
+      return String(decoding: try await URLSession.shared.data(for: request).0, as: UTF8.self)
+    }
+    #expect(try await answer("x").contains("\"scores\": [1.0]"))
+    #expect(try await answer("y").contains("\"scores\": [2.0]"))
+    #expect(try await answer("x").contains("\"scores\": [1.0]"))
+  }
+}
