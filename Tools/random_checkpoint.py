@@ -74,6 +74,8 @@ def transformer(arguments, generator):
         settings["num_layers"] = arguments.layers
     if "dual_attention_layers" in settings:
         last = 2 if tiny else settings["num_layers"]
+        if arguments.dual_layers is not None:
+            last = arguments.dual_layers
         settings["dual_attention_layers"] = tuple(
             layer for layer in settings["dual_attention_layers"] if layer < last
         )
@@ -96,7 +98,7 @@ def transformer(arguments, generator):
 
 
 def autoencoder(arguments, generator):
-    channels = (32, 32, 32, 32) if arguments.size == "tiny" else (128, 256, 512, 512)
+    channels = (32, 32, 32, 32) if arguments.tiny_autoencoder else (128, 256, 512, 512)
     return make(
         lambda: AutoencoderKL(
             block_out_channels=channels, layers_per_block=2, latent_channels=16,
@@ -229,6 +231,14 @@ def main():
     parser.add_argument("--size", choices=["full", "tiny"], default="full")
     parser.add_argument("--layers", type=int, help="blocks of the transformer (the model's own)")
     parser.add_argument(
+        "--dual-layers", type=int,
+        help="the first blocks that have a second attention (the model's own), sd3.5-medium",
+    )
+    parser.add_argument(
+        "--tiny-autoencoder", action="store_true",
+        help="few channels in the autoencoder, so that decoding keeps its share beside few blocks",
+    )
+    parser.add_argument(
         "--t5-layers", type=int, default=0,
         help="layers of the T5 encoder; 24 is the published one, 0 leaves it out (0)",
     )
@@ -238,6 +248,7 @@ def main():
     if arguments.output.exists():
         parser.error(f"{arguments.output} exists; remove it or choose another folder")
     arguments.dtype = getattr(torch, arguments.dtype)
+    arguments.tiny_autoencoder |= arguments.size == "tiny"
     generator = torch.Generator().manual_seed(arguments.seed)
 
     # Written beside the final folder, so that a folder of that name is always whole.

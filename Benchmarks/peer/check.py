@@ -32,9 +32,9 @@ class _Run:
     change: float
 
 
-def _once(recipe, form, autocast):
+def _once(recipe, form, options):
     """One rollout and one gradient."""
-    trainer = Trainer(recipe, form, 1, autocast=autocast)
+    trainer = Trainer(recipe, form, 1, options)
     if recipe.lora:  # adapters begin as nothing, and half of their gradient with them
         generator = torch.Generator().manual_seed(1)
         with torch.no_grad():
@@ -74,16 +74,16 @@ def _tempflow_velocity(command, model, prompts, x):
         return x - load_file(result)["latents"]
 
 
-def check(recipe, tempflow, *, autocast):
+def check(recipe, options, tempflow):
     """Prints how far the forms are apart, and tempflow from them; whether rounding explains it."""
-    published = _once(recipe, "published", autocast)
-    tuned = _once(recipe, "tuned", autocast)
+    published = _once(recipe, "published", options)
+    tuned = _once(recipe, "tuned", options)
     errors = {
         f"{name}, tuned and published": _relative(getattr(tuned, name), getattr(published, name))
         for name in ("velocity", "branches", "gradient")
     }
     if tempflow:
-        trainer = Trainer(recipe, "tuned", 1)
+        trainer = Trainer(recipe, "tuned", 1, options)
         prompts = trainer.prompts[0][:4]
         x = torch.randn(len(prompts), *trainer.model.shape, generator=torch.Generator().manual_seed(3))
         with torch.no_grad():

@@ -5,7 +5,7 @@ import torch
 import draws
 import flow
 from learning import Learner, learn
-from model import Model
+from model import Model, ModelOptions
 from phases import Phases
 from rewards import Scorer
 from rollout import published, tuned
@@ -16,14 +16,12 @@ FORMS = {"published": published, "tuned": tuned}
 class Trainer:
     """A model that learns, epoch by epoch."""
 
-    def __init__(self, recipe, form, epochs, *, autocast=False, compiled=False):
+    def __init__(self, recipe, form, epochs, options=ModelOptions()):
         self.recipe, self.form = recipe, form
         texts = draws.read_prompts(recipe.prompts)
         self.prompts = [draws.prompts_of_epoch(recipe, texts, epoch) for epoch in range(epochs)]
-        self.model = Model(
-            recipe, [prompt for prompts in self.prompts for prompt in prompts],
-            autocast=autocast, compiled=compiled,
-        )
+        texts = [prompt for prompts in self.prompts for prompt in prompts]
+        self.model = Model(recipe, texts, options)
         self.steps = flow.steps(self.model.sigmas, recipe.noise_level)
         self.learner = Learner(self.model, self.steps, shared=form == "tuned")
         self.owners = torch.arange(recipe.trunks) // recipe.seeds_per_prompt

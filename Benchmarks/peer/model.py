@@ -9,12 +9,23 @@ from diffusers import StableDiffusion3Pipeline
 from peft import LoraConfig
 
 from draws import noise_seed
+from zero_rows import CountedRowsProcessor, shorten
 
 # The attention projections of the blocks, the paper's targets.
 TARGETS = [
     "attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0",
     "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj", "attn.to_add_out",
 ]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """How the same numbers may be computed."""
+
+    # torch.compile the transformer.
+    compile: bool = False
+    # One row of zeros for all, where there is no T5.
+    count_zero_rows: bool = False
 
 
 @dataclass
@@ -31,7 +42,7 @@ class Condition:
 class Model:
     """What the iteration sees of Stable Diffusion 3."""
 
-    def __init__(self, recipe, prompts, *, autocast, compiled):
+    def __init__(self, recipe, prompts, options):
         """Encodes `prompts`, drops the text encoders, and makes the transformer learn."""
         index = json.loads((recipe.model / "model_index.json").read_text())
         absent = {
@@ -58,10 +69,17 @@ class Model:
             self._add_adapters(*recipe.lora)
         else:
             self.transformer.requires_grad_(True)
-        # Float32 adapters run their products in the base's precision, as mixed precision does.
-        self._autocasts = autocast and recipe.lora and dtype != torch.float32
-        if compiled:
+        if options.count_zero_rows and absent:
+            self._count_zero_rows(recipe.max_sequence_length)
+        if options.compile:
             self.transformer.compile()
+
+    def _count_zero_rows(self, count):
+        self.embeddings = {
+            prompt: (shorten(rows, count), pooled)
+            for prompt, (rows, pooled) in self.embeddings.items()
+        }
+        self.transformer.set_attn_processor(CountedRowsProcessor(count))
 
     def _add_adapters(self, rank, alpha):
         self.transformer.requires_grad_(False)
@@ -105,12 +123,10 @@ class Model:
             rows = torch.cat([empty_rows.expand(count, -1, -1), rows])
             pooled = torch.cat([empty_pooled.expand(count, -1), pooled])
             x, timestep = torch.cat([x, x]), torch.cat([timestep, timestep])
-        with torch.autocast("cpu", self.dtype) if self._autocasts else contextlib.nullcontext():
-            velocity = self.transformer(
-                x, encoder_hidden_states=rows, pooled_projections=pooled, timestep=timestep,
-                return_dict=False,
-            )[0]
-        velocity = velocity.float()
+        velocity = self.transformer(
+            x, encoder_hidden_states=rows, pooled_projections=pooled, timestep=timestep,
+            return_dict=False,
+        )[0].float()
         if self.recipe.guided:
             unconditional, conditional = velocity.chunk(2)
             velocity = torch.lerp(unconditional, conditional, self.recipe.guidance)

@@ -1,0 +1,132 @@
+"""The tables of docs/results/speed.md and its chart, from measured numbers."""
+
+from statistics import median
+
+import chart
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+PHASES = {
+    "rollout": "rollout", "decode": "decode", "reward": "waiting for rewards",
+    "training": "training", "optimizer": "optimizer", "all": "whole iteration",
+}
+SKELETON = f"""# Speed, beside the Python stack
+
+One whole iteration of TempFlow-GRPO, by `tempflow` and by two programs in Python that compute the same;
+[Benchmarks/README.md](../../Benchmarks/README.md) describes them.
+
+{BEGIN}
+{END}
+"""
+
+
+class Column:
+    """One program's numbers in a case."""
+
+    def __init__(self, name, result, work):
+        self.name, self.work = name, work
+        self.rounds, self.error = result["rounds"], result.get("error")
+
+    def phase(self, name):
+        """Seconds: the median over rounds of the median over epochs."""
+        return median(self._of_round(result, name) for result in self.rounds)
+
+    @staticmethod
+    def _of_round(result, name):
+        return median(epoch[name] for epoch in result["epochs"])
+
+    def ratios(self, other, name):
+        """How many times the other's seconds this took, round by round."""
+        return [
+            self._of_round(mine, name) / self._of_round(theirs, name)
+            for mine, theirs in zip(self.rounds, other.rounds)
+        ]
+
+    @property
+    def evaluations_per_second(self):
+        return self.rounds[0]["evaluations_per_epoch"] / self.phase("rollout")
+
+    @property
+    def gemm(self):
+        """FLOP/s of a matrix product, measured in the same processes."""
+        return median(result["gemm_flops_per_second"] for result in self.rounds)
+
+    @property
+    def rate(self):
+        """Needed FLOP/s in the transformer."""
+        return sum(self.work.values()) / (self.phase("rollout") + self.phase("training"))
+
+    @property
+    def share(self):
+        """Of the matrix product's rate, process by process."""
+        return median(
+            sum(self.work.values()) / result["gemm_flops_per_second"]
+            / (self._of_round(result, "rollout") + self._of_round(result, "training"))
+            for result in self.rounds)
+
+    @property
+    def memory(self):
+        peaks = [r["peak_memory_bytes"] for r in self.rounds if r.get("peak_memory_bytes")]
+        return f"{max(peaks) / 1e9:.2f}" if peaks else ""
+
+
+def columns(case):
+    return [Column(name, result, case["work"]) for name, result in case["programs"].items()]
+
+
+def _span(values):
+    """A median, with the extremes if there are several."""
+    text = f"{median(values):.2f}"
+    return text if len(values) == 1 else f"{text} ({min(values):.2f} to {max(values):.2f})"
+
+
+def _table(case):
+    found = [column for column in columns(case) if column.rounds]
+    ours = found[0]
+    rows = [["", *(column.name for column in found)], ["---", *("---:" for _ in found)]]
+
+    def row(title, value):
+        rows.append([title, *map(value, found)])
+
+    for name, title in PHASES.items():
+        row(f"{title}, s", lambda c: f"{c.phase(name):.3g}")
+    row("times tempflow's whole", lambda c: "1" if c is ours else _span(c.ratios(ours, "all")))
+    row("times tempflow's rollout", lambda c: "1" if c is ours else _span(c.ratios(ours, "rollout")))
+    row("times tempflow's training", lambda c: "1" if c is ours else _span(c.ratios(ours, "training")))
+    row("sample evaluations per second", lambda c: f"{c.evaluations_per_second:.3g}")
+    row("needed GFLOP/s in the transformer", lambda c: f"{c.rate / 1e9:.0f}")
+    row("matrix product of 2048^3, GFLOP/s", lambda c: f"{c.gemm / 1e9:.0f}")
+    row("share of it in the transformer", lambda c: f"{100 * c.share:.0f} %")
+    row("most memory, GB", lambda c: c.memory)
+    row("rounds x epochs", lambda c: f"{len(c.rounds)} x {len(c.rounds[0]['epochs'])}")
+    lines = ["| " + " | ".join(cells) + " |" for cells in rows]
+    lines += [f"\n{c.name} failed: {c.error}" for c in columns(case) if c.error]
+    return "\n".join(lines)
+
+
+def tables(found):
+    """Markdown."""
+    result = found["cases"][0]["programs"]["tempflow"]["rounds"][0]
+    parts = [
+        f"    {found['command']}\n",
+        f"Machine: {found['machine']}; {result['threads']} threads, nothing else running; "
+        f"{found['date']}. Medians over rounds.",
+    ]
+    for case in found["cases"]:
+        work = case["work"]
+        evaluations = case["programs"]["tempflow"]["rounds"][0]["evaluations_per_epoch"]
+        parts.append(
+            f"\n## {case['title']}\n\n`Benchmarks/{case['recipe']}.yaml`: {evaluations} evaluations of a "
+            f"rollout, which need {work['rollout'] / 1e9:.4g} GFLOP, and {work['training'] / 1e9:.4g} "
+            f"GFLOP of training.\n\n{_table(case)}")
+    return "\n".join(parts)
+
+
+def write(found, folder):
+    """Puts the tables between the marks of speed.md, whose other text stays, and draws speed.svg."""
+    page = folder / "speed.md"
+    text = page.read_text() if page.exists() else SKELETON
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    picture = "![Seconds of one iteration by phase](speed.svg)"
+    page.write_text(f"{before}{BEGIN}\n{tables(found)}\n\n{picture}\n{END}{after}")
+    (folder / "speed.svg").write_text(chart.draw(found))
