@@ -2,8 +2,9 @@
 # make test      sets up, runs every test
 # make build     sets up, leaves the command at .build/release/tempflow
 # make compare   trains the ablation and writes docs/results/compare.md
+# make bench     times an iteration beside the same in Python, writes docs/results/speed.md
 
-.PHONY: setup build demo test compare clean
+.PHONY: setup build demo test compare bench clean
 
 TEMPFLOW := .build/release/tempflow
 
@@ -23,6 +24,10 @@ test: setup
 
 compare: build
 	Tools/compare.sh
+
+bench: build
+	Benchmarks/setup.sh
+	.bench/bin/python Benchmarks/bench.py $(BENCH)
 
 clean:
 	rm -rf .build

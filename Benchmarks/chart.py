@@ -26,9 +26,9 @@ def _bar(column, y, scale):
         width = column.phase(phase) * scale
         parts.append(
             f'<rect x="{x:.1f}" y="{y}" width="{width:.2f}" height="{BAR}" fill="var(--s{index})">'
-            f"<title>{column.name}, {phase}: {column.phase(phase):.3g} s</title></rect>")
+            f"<title>{column.name}, {phase}: {report.digits(column.phase(phase))} s</title></rect>")
         x += width
-    parts.append(_text(x + 6, y + 14, f"{column.phase('all'):.3g} s", 'class="quiet"'))
+    parts.append(_text(x + 6, y + 14, f"{report.digits(column.phase('all'))} s", 'class="quiet"'))
     return parts
 
 

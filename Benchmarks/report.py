@@ -73,6 +73,11 @@ def columns(case):
     return [Column(name, result, case["work"]) for name, result in case["programs"].items()]
 
 
+def digits(value):
+    """Three digits at least, without an exponent."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _span(values):
     """A median, with the extremes if there are several."""
     text = f"{median(values):.2f}"
@@ -88,12 +93,12 @@ def _table(case):
         rows.append([title, *map(value, found)])
 
     for name, title in PHASES.items():
-        row(f"{title}, s", lambda c: f"{c.phase(name):.3g}")
+        row(f"{title}, s", lambda c: digits(c.phase(name)))
     row("times tempflow's whole", lambda c: "1" if c is ours else _span(c.ratios(ours, "all")))
     row("times tempflow's rollout", lambda c: "1" if c is ours else _span(c.ratios(ours, "rollout")))
     row("times tempflow's training", lambda c: "1" if c is ours else _span(c.ratios(ours, "training")))
-    row("sample evaluations per second", lambda c: f"{c.evaluations_per_second:.3g}")
-    row("needed GFLOP/s in the transformer", lambda c: f"{c.rate / 1e9:.0f}")
+    row("sample evaluations per second", lambda c: digits(c.evaluations_per_second))
+    row("needed GFLOP/s in the transformer", lambda c: digits(c.rate / 1e9))
     row("matrix product of 2048^3, GFLOP/s", lambda c: f"{c.gemm / 1e9:.0f}")
     row("share of it in the transformer", lambda c: f"{100 * c.share:.0f} %")
     row("most memory, GB", lambda c: c.memory)
@@ -108,21 +113,22 @@ def tables(found):
     result = found["cases"][0]["programs"]["tempflow"]["rounds"][0]
     parts = [
         f"    {found['command']}\n",
-        f"Machine: {found['machine']}; {result['threads']} threads, nothing else running; "
-        f"{found['date']}. Medians over rounds.",
+        f"Machine: {found['machine']}; {result['threads']} threads; {found['date']}. "
+        "Medians over rounds; ratios round by round, with their extremes.",
     ]
     for case in found["cases"]:
         work = case["work"]
         evaluations = case["programs"]["tempflow"]["rounds"][0]["evaluations_per_epoch"]
         parts.append(
             f"\n## {case['title']}\n\n`Benchmarks/{case['recipe']}.yaml`: {evaluations} evaluations of a "
-            f"rollout, which need {work['rollout'] / 1e9:.4g} GFLOP, and {work['training'] / 1e9:.4g} "
+            f"rollout, which need {digits(work['rollout'] / 1e9)} GFLOP, and {digits(work['training'] / 1e9)} "
             f"GFLOP of training.\n\n{_table(case)}")
     return "\n".join(parts)
 
 
 def write(found, folder):
     """Puts the tables between the marks of speed.md, whose other text stays, and draws speed.svg."""
+    folder.mkdir(parents=True, exist_ok=True)
     page = folder / "speed.md"
     text = page.read_text() if page.exists() else SKELETON
     before, rest = text.split(BEGIN)

@@ -55,6 +55,8 @@ def make(build, dtype, generator):
     finally:
         torch.set_default_dtype(usual)
     model = model.to_empty(device="cpu").eval().requires_grad_(False)
+    if hasattr(model, "tie_weights"):  # to_empty has made two of T5's one table of tokens
+        model.tie_weights()
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             parameter.zero_()
