@@ -16,7 +16,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-USED = re.compile(r"blip\.visual_encoder\.|blip\.text_encoder\.|mlp\.layers\.")
+USED = re.compile(
+    r"blip\.visual_encoder\.(cls_token|pos_embed|patch_embed|blocks|norm)\b|"
+    r"blip\.text_encoder\.(embeddings|encoder)\.|mlp\.layers\."
+)
 
 
 def used(state):

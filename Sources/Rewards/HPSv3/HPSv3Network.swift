@@ -62,7 +62,8 @@ struct HPSv3Network {
   /// What the network makes of a sample before it computes: nil with the reason when it cannot.
   func prepare(_ sample: RewardSample) -> Prepared {
     let images = Qwen2VLImage(configuration: vision.configuration)
-    guard let size = images.size(of: sample.image, pixels: Self.pixels) else {
+    let (width, height) = (sample.image.width, sample.image.height)
+    guard let size = images.size(width: width, height: height, pixels: Self.pixels) else {
       return .unscored("image too narrow")
     }
     let ids = tokenizer.encode(HPSv3Prompt.text(sample.prompt, imageTokens: size.tokens))

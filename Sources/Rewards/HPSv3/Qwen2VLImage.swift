@@ -1,23 +1,25 @@
-import DiffusionModels
+package import DiffusionModels
 import ImageFiles
 import Torch
 
 /// How images become patches for Qwen2-VL (`smart_resize` of `qwen-vl-utils`, and transformers'
 /// `Qwen2VLImageProcessor`).
-struct Qwen2VLImage {
+package struct Qwen2VLImage {
   let configuration: Qwen2VLVisionConfiguration
 
-  /// The size that an image is brought to: sides that are multiples of a token's, as many pixels as
-  /// asked for, nearly the same shape; nil for one side more than 200 times the other.
-  func size(of image: PixelBuffer, pixels: Int) -> Qwen2VLImageSize? {
+  package init(configuration: Qwen2VLVisionConfiguration) { self.configuration = configuration }
+
+  /// The size that an image is brought to: sides that are multiples of a token's, about as many
+  /// pixels as asked for, nearly the same shape; nil for one side more than 200 times the other.
+  package func size(width: Int, height: Int, pixels: Int) -> Qwen2VLImageSize? {
     let token = Double(configuration.tokenSize)
-    let (width, height) = (Double(image.width), Double(image.height))
+    let (width, height) = (Double(width), Double(height))
     guard max(width, height) <= 200 * min(width, height) else { return nil }
     var columns = max(1, (width / token).rounded(.toNearestOrEven))
     var rows = max(1, (height / token).rounded(.toNearestOrEven))
     let count = columns * rows * token * token
-    let scale = (width * height / Double(pixels)).squareRoot()
     if count > Double(pixels) {
+      let scale = (width * height / Double(pixels)).squareRoot()
       columns = max(1, (width / scale / token).rounded(.down))
       rows = max(1, (height / scale / token).rounded(.down))
     } else if count < Double(pixels) {
@@ -48,8 +50,8 @@ struct Qwen2VLImage {
 }
 
 /// The size of an image in tokens.
-struct Qwen2VLImageSize: Hashable {
-  let columns: Int
-  let rows: Int
+package struct Qwen2VLImageSize: Hashable {
+  package let columns: Int
+  package let rows: Int
   var tokens: Int { columns * rows }
 }

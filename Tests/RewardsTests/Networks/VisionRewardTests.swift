@@ -1,3 +1,4 @@
+import DiffusionModels
 import Foundation
 import ImageFiles
 import Rewards
@@ -15,6 +16,8 @@ import Torch
     }
     let samples: [Sample]
     let message: String?
+    /// Width, height, columns and rows of an image.
+    let sizes: [[Int]]?
   }
 
   private static let names = ["imagereward", "hpsv3"]
@@ -77,6 +80,17 @@ import Torch
   @Test func `the message is the package's`() throws {
     let cases = try Self.cases("hpsv3")
     #expect(HPSv3Prompt.text("{prompt}", imageTokens: 1) == cases.message)
+  }
+
+  @Test func `images are brought to the package's sizes`() throws {
+    let sizes = try #require(try Self.cases("hpsv3").sizes)
+    #expect(sizes.count > 50)
+    let images = Qwen2VLImage(configuration: Qwen2VLVisionConfiguration())
+    for given in sizes {
+      let size = images.size(width: given[0], height: given[1], pixels: 256 * 28 * 28)
+      #expect(size.map { [$0.columns, $0.rows] } == Array(given[2...]), "\(given)")
+    }
+    #expect(images.size(width: 1, height: 201, pixels: 256 * 28 * 28) == nil)
   }
 
   @Test func `what HPSv3 cannot be asked has no score and a reason`() async throws {
