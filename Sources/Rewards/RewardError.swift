@@ -12,6 +12,8 @@ package enum RewardError: Error, Equatable, CustomStringConvertible {
   case setting(reward: String, key: RewardSettings.Key, reason: String)
   /// The scorer failed on the whole batch.
   case failed(reward: String, reason: String)
+  /// More scores are missing than may be.
+  case missing(String)
 
   package var description: String {
     switch self {
@@ -30,6 +32,8 @@ package enum RewardError: Error, Equatable, CustomStringConvertible {
       "the reward \(reward) cannot be set up: \(key.rawValue) \(reason)"
     case .failed(let reward, let reason):
       "the reward \(reward) failed: \(reason)"
+    case .missing(let text):
+      text
     }
   }
 }

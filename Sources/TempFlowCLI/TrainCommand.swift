@@ -41,9 +41,9 @@ struct TrainCommand: AsyncParsableCommand {
     // Refuses what cannot work before a run directory is made.
     _ = try TrainingPlan(loaded.settings)
     try TorchRuntime.check(loaded.settings.device)
-    for reward in loaded.settings.rewards {
-      try RewardRegistry.check(reward.settings)
-      try TorchRuntime.check(reward.settings.device)
+    for reward in loaded.settings.allRewards {
+      try RewardRegistry.check(reward)
+      try TorchRuntime.check(reward.device)
     }
     let run = try RunOutput(
       runDir ?? "runs/\(recipe.name)", resume: resume, recipe: loaded, recipeName: recipe.name,

@@ -16,6 +16,8 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
   case otherRecipe(path: String, differences: [String])
   /// What a checkpoint or an exported file holds cannot be used.
   case state(path: String, reason: String)
+  /// Scores could not be had; the run is saved after `epoch` epochs.
+  case rewards(reason: String, epoch: Int, checkpoint: String)
   /// A check of the run on itself failed.
   case invariant(epoch: Int, update: Int, reason: String, lastGood: String?)
 
@@ -32,6 +34,10 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
         + "another folder"
     case .state(let path, let reason):
       "\(path): \(reason)"
+    case .rewards(let reason, let epoch, let checkpoint):
+      "\(reason). The run stopped after epoch \(epoch) and learnt nothing from later images; "
+        + "everything up to there is saved in \(checkpoint). When the reward answers again, "
+        + "--resume goes on."
     case .invariant(let epoch, let update, let reason, let lastGood):
       "epoch \(epoch), update \(update): \(reason). "
         + (lastGood.map { "The last good checkpoint is \($0); --resume goes on from it." }

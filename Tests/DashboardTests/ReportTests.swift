@@ -82,6 +82,26 @@ struct ReportTests {
     }
   }
 
+  @Test func `watched rewards stand beside the trained one, and missing scores are counted`() throws {
+    try withTemporaryFolder { folder in
+      var run = SyntheticRun(folder)
+      try run.write()
+      _ = try Report.write(run: folder)
+      let plain = try page(folder)
+      #expect(!plain.contains("Watched: ") && !plain.contains("Scores that could not be had"))
+      try FileManager.default.removeItem(atPath: folder + "/metrics.jsonl")
+      try FileManager.default.removeItem(atPath: folder + "/timings.jsonl")
+      run.hasTrouble = true
+      try run.writeLogs()
+      _ = try Report.write(run: folder)
+      let page = try page(folder)
+      #expect(page.contains("Watched: ocr") && page.contains("Trained reward"))
+      #expect(page.contains("Alarm: ocr fell while the trained reward rose, first noted at epoch 20."))
+      #expect(page.contains("shapes: timed out") && page.contains(">120<"))
+      #expect(page.contains("Images without a reward"))
+    }
+  }
+
   @Test func `hostile prompts and recipes stay text`() throws {
     try withTemporaryFolder { folder in
       let run = SyntheticRun(folder)

@@ -12,6 +12,8 @@ struct SyntheticRun {
   var seed = 7
   /// Held-out accuracy at the end.
   var reached = 0.58
+  /// Whether a reward is watched (and falls) and scores are missing.
+  var hasTrouble = false
 
   static let prompts = [
     ("a photo of a red circle", "single_object"), ("a photo of a blue square", "single_object"),
@@ -80,7 +82,7 @@ struct SyntheticRun {
           .init(.standardError, .double(scores.overall.standardError ?? 0)),
           .init(.tags, JSONValue(tags: scores.tags)),
           .init(.trainingRewardMean, .double(0.6 + 0.3 * progress(epoch))),
-        ])
+        ] + (hasTrouble ? watchMembers(epoch) : []))
         try timings.append([
           .init(.evaluation), .init(.epoch, .int(epoch)), .init(.evaluationSeconds, 8.4),
         ])
@@ -89,6 +91,14 @@ struct SyntheticRun {
     try timings.append([
       .init(.checkpoint), .init(.epoch, .int(epochs)), .init(.checkpointSeconds, 1.2),
     ])
+  }
+
+  private func watchMembers(_ epoch: Int) -> [JSONValue.Member] {
+    let mean = 0.9 - 0.4 * progress(epoch)
+    return [
+      .init(.watch, ["ocr": ["count": 500, "mean": .double(mean), "standard_error": 0.01]]),
+      .init(.watchAlarms, epoch >= 20 ? ["ocr"] : []),
+    ]
   }
 
   private func progress(_ epoch: Int) -> Double { 1 - exp(-Double(epoch) / 18) }
@@ -107,7 +117,10 @@ struct SyntheticRun {
       .init("reward_mean.shapes", .double(reward)), .init("reward_std.shapes", 0.3),
       .init("part_mean.shapes.strict", .double(reward - 0.2)),
       .init("part_mean.shapes.partial", .double(reward)),
-      .init(.rewardMeanPerStep, .object(perStep)),
+      .init(.rewardMeanPerStep, .object(perStep)), .init(.rewardMissing, hasTrouble ? 5 : 0),
+      .init(
+        .rewardMissingReasons,
+        hasTrouble ? ["shapes": ["timed out": 3, "refused": 2]] : .object([])),
       .init(.zeroVarianceShare, .double(0.12 + 0.2 * progress(epoch) + wobble)),
       .init(.updates, .int(epoch * 4)), .init(.policyLoss, .double(-0.002 + wobble / 20)),
       .init(.clipFraction, .double(0.08 + wobble)), .init(.kl, 0.0),

@@ -34,6 +34,13 @@ struct ProgressTests {
     #expect(progress.line == expected)
   }
 
+  @Test func `images without a reward are shown when there are any`() {
+    var progress = StageProgress(stage: "x", step: 1, total: 2, meanReward: 0.5, best: 0.6)
+    #expect(progress.line.hasSuffix("reward 0.500  best 0.600"))
+    progress.missing = 3
+    #expect(progress.line.hasSuffix("reward 0.500  missing 3  best 0.600"))
+  }
+
   @Test func `a resumed run's rate counts its own steps only`() {
     let progress = StageProgress(stage: "training", step: 12, total: 30, firstStep: 10, seconds: 10)
     #expect(progress.line == "training 12/30 (40 %)  5.0 s/step  0:01:30 left")

@@ -131,6 +131,23 @@ private func expectClose(
     expectClose(found.values, [-large - small, large, small, 0])
   }
 
+  @Test func `what a sum takes for equal, normalising each reward tells apart`() {
+    // A win in one of two rewards against a win in both: their sums have the same advantages.
+    func values(_ combination: RewardCombination, _ winner: [Double?]) -> [Double] {
+      var settings = settings(.prompt)
+      settings.combination = combination
+      settings.weights = [1, 1]
+      return Advantages(
+        [[0, 0], winner].map { RewardRow(prompt: 0, trunk: 0, step: 0, rewards: $0) }, settings
+      ).values
+    }
+    let one = 0.5 / 0.5001
+    expectClose(values(.weightedSum, [1, 0]), [-one, one])
+    expectClose(values(.weightedSum, [1, 1]), [-1 / 1.0001, 1 / 1.0001])
+    expectClose(values(.perReward, [1, 0]), [-one, one])
+    expectClose(values(.perReward, [1, 1]), [-2 * one, 2 * one])
+  }
+
   @Test func `group sizes are checked`() throws {
     try checkGroupSizes(rows(rewards), expected: 4)
     #expect(throws: InvariantError.groupSize(prompt: 1, step: 0, found: 3, expected: 4)) {

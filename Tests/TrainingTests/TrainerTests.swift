@@ -1,24 +1,30 @@
 import Foundation
+import JSON
 import Runs
 import Testing
 import Torch
 import Training
 
 /// A run of a tiny model in a folder of its own.
+///
+/// - Parameters:
+///   - scorer: in place of the recipe's rewards.
+///   - write: gets what a person would see.
 @MainActor
-private func train(
+func train(
   _ folder: TemporaryFolder, _ changes: [(String, String)] = [], run: String = "run",
-  resume: Bool = false
+  resume: Bool = false, scorer: Scorer? = nil, write: @escaping (String) -> Void = { _ in }
 ) async throws -> RunSummary {
   let recipe = try TrainingRecipe.read(
     RecipeDocument(text: recipeText(changes), name: "tiny.yaml", folder: folder.path))
   let output = try RunOutput(
     "\(folder.path)/\(run)", resume: resume, recipe: recipe, recipeName: "tiny",
-    progress: ProgressReporter(columns: nil, write: { _ in }, now: { 0 }))
-  return try await Trainer(recipe.settings, output: output).train()
+    progress: ProgressReporter(columns: nil, write: write, now: { 0 }))
+  return try await Trainer(recipe.settings, scorer: scorer, output: output).train()
 }
 
-private func tinyTask() throws -> TemporaryFolder {
+/// The shapes task with a tiny model of random weights.
+func tinyTask() throws -> TemporaryFolder {
   let folder = try TemporaryFolder()
   try folder.writeShapesTask(prompts: 8, heldOut: 6)
   try writeTinyModel(to: folder.path + "/model")

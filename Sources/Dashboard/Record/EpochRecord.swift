@@ -8,6 +8,10 @@ struct EpochRecord {
   var images: Int?
   var rewardMean: Double?
   var rewardDeviation: Double?
+  /// Images without a reward.
+  var missing: Int?
+  /// Scores that are missing, by reward and reason: `http: timed out`.
+  var missingReasons: [(key: String, value: Double)]
   /// Mean of each reward of the recipe, unweighted, in order.
   var rewards: [(key: String, value: Double)]
   /// Figures that scorers report beside their total, such as `shapes.strict`.
@@ -29,6 +33,8 @@ struct EpochRecord {
     images = try line.count(.images)
     rewardMean = try line.number(.rewardMean)
     rewardDeviation = try line.number(.rewardStd)
+    missing = try line.count(.rewardMissing)
+    missingReasons = try EpochRecord.reasons(line)
     rewards = try line.numbers(prefixed: "reward_mean.")
     parts = try line.numbers(prefixed: "part_mean.")
     rewardPerStep = try line.numbers(.rewardMeanPerStep)
@@ -41,6 +47,21 @@ struct EpochRecord {
     logProbabilityDeviation = try line.numbers(.logProbabilityDeviationPerStep)
       .map(\.value).max()
     updates = try line.count(.updates)
+  }
+
+  private static func reasons(
+    _ line: LogLine
+  ) throws(ReportError) -> [(key: String, value: Double)] {
+    var reasons: [(key: String, value: Double)] = []
+    for reward in line.value[.rewardMissingReasons]?.members ?? [] {
+      for reason in reward.value.members ?? [] {
+        guard let count = reason.value.number else {
+          throw line.wrong(.rewardMissingReasons, "an object of objects of numbers")
+        }
+        reasons.append(("\(reward.key): \(reason.key)", count))
+      }
+    }
+    return reasons
   }
 }
 
@@ -61,24 +82,39 @@ struct EvaluationRecord {
   var tags: [String: Mean]
   /// The training reward on the same images.
   var trainingReward: Double?
+  /// Rewards that are not trained on, in the recipe's order.
+  var watch: [(key: String, score: Mean)]
+  /// Watched rewards that fell while the trained one rose.
+  var alarms: [String]
 
   init(_ line: LogLine) throws(ReportError) {
     epoch = try line.epoch()
     guard let reward = line.value[.reward]?.string else { throw line.wrong(.reward, "a text") }
     self.reward = reward
     overall = try Mean(line)
-    var tags: [String: Mean] = [:]
-    switch line.value[.tags] {
-    case nil, .null: break
-    case .some(let value):
-      guard let members = value.members else { throw line.wrong(.tags, "an object") }
-      for member in members {
-        tags[member.key] = try Mean(
-          LogLine(path: line.path, number: line.number, value: member.value))
-      }
-    }
-    self.tags = tags
+    tags = Dictionary(
+      try EvaluationRecord.means(line, .tags).map { ($0.key, $0.score) },
+      uniquingKeysWith: { $1 })
     trainingReward = try line.number(.trainingRewardMean)
+    watch = try EvaluationRecord.means(line, .watch)
+    alarms = (line.value[.watchAlarms]?.array ?? []).compactMap(\.string)
+  }
+
+  /// The scores of an object, by key, in order; empty when absent.
+  private static func means(
+    _ line: LogLine, _ name: MetricName
+  ) throws(ReportError) -> [(key: String, score: Mean)] {
+    switch line.value[name] {
+    case nil, .null: return []
+    case .some(let value):
+      guard let members = value.members else { throw line.wrong(name, "an object") }
+      var means: [(key: String, score: Mean)] = []
+      for member in members {
+        let score = LogLine(path: line.path, number: line.number, value: member.value)
+        means.append((member.key, try Mean(score)))
+      }
+      return means
+    }
   }
 }
 

@@ -28,8 +28,9 @@ struct HeadlineSection {
     let state =
       run.summary == nil
       ? "This run has not ended yet" : "This run was stopped before its last epoch"
+    let reason = run.summary?.stoppedBy.map { " (\($0))" } ?? ""
     return element("p", ["class": "notice", "role": "status"]) {
-      "\(state): \(run.epochCount) epochs are recorded. What follows is the state so far."
+      "\(state)\(reason): \(run.epochCount) epochs are recorded. What follows is the state so far."
     }
   }
 

@@ -16,7 +16,36 @@ struct HealthSection {
       element("div", ["class": "charts"]) {
         for (index, chart) in charts().enumerated() { chart.figure(id: "health-\(index)") }
       },
+      missingScores(),
     ])
+  }
+
+  /// What could not be scored over the whole run, and why.
+  private func missingScores() -> Markup {
+    var counts: [String: Double] = [:]
+    for (reason, count) in run.epochs.flatMap(\.missingReasons) { counts[reason, default: 0] += count }
+    let reasons = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+    guard !reasons.isEmpty else { return .fragment([]) }
+    return element("div", ["class": "scroll", "tabindex": "0"]) {
+      element("table") {
+        element("caption") {
+          "Scores that could not be had, left out of what was learnt"
+        }
+        element("thead") {
+          element("tr") {
+            for name in ["Reward and reason", "Images"] { element("th", ["scope": "col"]) { name } }
+          }
+        }
+        element("tbody") {
+          for (reason, count) in reasons {
+            element("tr") {
+              element("th", ["scope": "row"]) { reason }
+              element("td") { Figures.count(Int(count)) }
+            }
+          }
+        }
+      }
+    }
   }
 
   private var hasDivergence: Bool { run.epochs.contains { ($0.kl ?? 0) != 0 } }
@@ -29,6 +58,7 @@ struct HealthSection {
       norm(),
       curve("Policy loss", "loss", \.policyLoss, fromZero: false),
     ].filter { !$0.series.allSatisfy(\.points.isEmpty) }
+      + (run.epochs.contains { ($0.missing ?? 0) > 0 } ? [missing()] : [])
       + (hasDivergence ? [curve("Distance to the base model", "KL", \.kl)] : [])
   }
 
@@ -43,6 +73,17 @@ struct HealthSection {
     if let clip = run.setting("loss.clip_range").flatMap(Double.init), clip > 0 {
       chart.references = [(clip, "clip range \(Figures.setting(clip))")]
     }
+    return chart
+  }
+
+  private func missing() -> LineChart {
+    let points = run.epochs.compactMap { epoch in
+      epoch.missing.map { LineChart.Point(x: Double(epoch.epoch), y: Double($0)) }
+    }
+    var chart = LineChart(
+      title: "Images without a reward", xLabel: "epoch", yLabel: "images",
+      series: [.init("images", points)])
+    chart.covering = [0]
     return chart
   }
 

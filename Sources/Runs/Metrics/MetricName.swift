@@ -12,6 +12,7 @@ package enum MetricName: String, CaseIterable, Sendable {
   case rewardMean = "reward_mean"
   case rewardStd = "reward_std"
   case rewardMissing = "reward_missing"
+  case rewardMissingReasons = "reward_missing_reasons"
   case rewardMeanPerStep = "reward_mean_per_step"
   case advantageAbsMean = "advantage_abs_mean"
   case zeroVarianceShare = "zero_variance_share"
@@ -32,6 +33,8 @@ package enum MetricName: String, CaseIterable, Sendable {
   case reward, mean, count, tags
   case standardError = "standard_error"
   case trainingRewardMean = "training_reward_mean"
+  case watch
+  case watchAlarms = "watch_alarms"
   // Lines of timings.jsonl.
   case loadSeconds = "load_seconds"
   case textSeconds = "text_seconds"

@@ -65,9 +65,12 @@ package final class ProgressReporter {
   }
 
   /// Reports the number of steps done; values that are nil stay as they were.
-  package func update(_ step: Int, meanReward: Double? = nil, best: Double? = nil) {
+  package func update(
+    _ step: Int, meanReward: Double? = nil, best: Double? = nil, missing: Int = 0
+  ) {
     guard progress != nil else { return }
     progress?.step = step
+    progress?.missing = missing
     if let meanReward { progress?.meanReward = meanReward }
     if let best { progress?.best = best }
     if now() - lastUpdate >= interval { show() }

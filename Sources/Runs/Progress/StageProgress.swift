@@ -16,6 +16,8 @@ package struct StageProgress: Sendable, Equatable {
   package var meanReward: Double?
   /// The best score so far.
   package var best: Double?
+  /// Images of the last step that have no reward.
+  package var missing = 0
 
   /// Makes a state; `firstStep` and `seconds` start at zero.
   package init(
@@ -48,6 +50,7 @@ extension StageProgress {
       }
     }
     if let meanReward { parts.append("reward \(Self.text(score: meanReward))") }
+    if missing > 0 { parts.append("missing \(missing)") }
     if let best { parts.append("best \(Self.text(score: best))") }
     return parts.joined(separator: "  ")
   }

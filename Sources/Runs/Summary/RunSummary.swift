@@ -57,17 +57,27 @@ package struct RunSummary: Sendable, Hashable, Codable {
     package var trainingSeconds: Double
     /// What it found.
     package var scores: TaggedScores
+    /// Mean of the weighted training reward on the same images; nil when none could be scored.
+    package var trainingReward: Double?
+    /// What was scored but not trained on, by name; nil when nothing is watched.
+    package var watch: [String: Score]?
 
     /// Makes an evaluation.
-    package init(epoch: Int, trainingSeconds: Double, scores: TaggedScores) {
+    package init(
+      epoch: Int, trainingSeconds: Double, scores: TaggedScores, trainingReward: Double? = nil,
+      watch: [String: Score]? = nil
+    ) {
       self.epoch = epoch
       self.trainingSeconds = trainingSeconds
       self.scores = scores
+      self.trainingReward = trainingReward
+      self.watch = watch
     }
 
     private enum CodingKeys: String, CodingKey {
-      case epoch, scores
+      case epoch, scores, watch
       case trainingSeconds = "training_seconds"
+      case trainingReward = "training_reward"
     }
   }
 
@@ -81,6 +91,8 @@ package struct RunSummary: Sendable, Hashable, Codable {
   package var epochs: Int
   /// False when the run was stopped before its last epoch.
   package var isFinished: Bool
+  /// What stopped it then: a signal's name, a watched reward, or what is wrong with a reward.
+  package var stoppedBy: String?
   /// How every score below was obtained.
   package var evaluationProtocol: EvaluationProtocol
   /// Scores before training.
@@ -103,13 +115,14 @@ package struct RunSummary: Sendable, Hashable, Codable {
     recipe: String, seed: Int, epochs: Int, isFinished: Bool,
     evaluationProtocol: EvaluationProtocol, evaluations: [Evaluation],
     phaseSeconds: [String: Double], trainingSeconds: Double, peakMemory: [String: Int]? = nil,
-    machine: Machine
+    stoppedBy: String? = nil, machine: Machine
   ) {
     precondition(!evaluations.isEmpty, "a summary needs an evaluation")
     self.recipe = recipe
     self.seed = seed
     self.epochs = epochs
     self.isFinished = isFinished
+    self.stoppedBy = stoppedBy
     self.evaluationProtocol = evaluationProtocol
     before = evaluations[0].scores
     after = evaluations[evaluations.count - 1].scores
@@ -123,6 +136,7 @@ package struct RunSummary: Sendable, Hashable, Codable {
   private enum CodingKeys: String, CodingKey {
     case format, recipe, seed, epochs, before, after, evaluations, machine
     case isFinished = "finished"
+    case stoppedBy = "stopped_by"
     case evaluationProtocol = "protocol"
     case phaseSeconds = "phase_seconds"
     case trainingSeconds = "training_seconds"

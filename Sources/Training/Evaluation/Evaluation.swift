@@ -22,12 +22,23 @@ package struct Evaluation: Sendable {
   package init(
     _ images: [PixelBuffer], of prompts: [Prompt], by reward: any Reward
   ) async throws(RewardError) {
-    precondition(images.count == prompts.count, "one image per prompt")
     let samples = zip(images, prompts).map { RewardSample(image: $0, prompt: $1) }
-    rewards = try await reward.score(samples)
+    self.init(images, of: prompts, reward: reward.name, try await reward.score(samples))
+  }
+
+  /// Images that have been scored.
+  ///
+  /// - Parameters:
+  ///   - reward: its name.
+  ///   - rewards: its answer.
+  package init(
+    _ images: [PixelBuffer], of prompts: [Prompt], reward: String, _ rewards: RewardScores
+  ) {
+    precondition(images.count == prompts.count, "one image per prompt")
     self.prompts = prompts
     self.images = images
-    self.reward = reward.name
+    self.reward = reward
+    self.rewards = rewards
   }
 
   /// Mean, count and standard error of the total, overall and per tag. Images that could not be

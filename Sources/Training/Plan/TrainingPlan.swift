@@ -97,7 +97,7 @@ extension TrainingPlan {
       memory.excess == nil
       ? [] : MemoryAdvice.all(recipe, model, memory, evaluationPrompts: counts.evaluation)
     timeLimit = recipe.timeLimit
-    rewardsNotBuilt = recipe.rewards.map(\.name).filter(RewardRegistry.notBuilt.contains)
+    rewardsNotBuilt = recipe.allRewards.map(\.name).filter(RewardRegistry.notBuilt.contains)
   }
 
   private static func groups(_ recipe: TrainingRecipe) -> (String, Int, Int) {
@@ -186,7 +186,7 @@ private struct PromptCounts {
   var evaluation: Int
 
   init(_ recipe: TrainingRecipe) throws(TrainingError) {
-    let rewards = recipe.rewards.map(\.name)
+    let rewards = recipe.allRewards.map(\.name)
     training = try PromptList.read(recipe.prompts.train, for: rewards).count
     evaluation = try PromptList.read(recipe.prompts.evaluation, for: rewards).count
     guard recipe.prompts.perEpoch <= training else {

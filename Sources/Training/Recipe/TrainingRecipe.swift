@@ -1,5 +1,5 @@
 package import DiffusionPipelines
-internal import Rewards
+package import Rewards
 package import Runs
 package import Torch
 
@@ -23,6 +23,11 @@ package struct TrainingRecipe: Sendable, Equatable {
   package var initialLoRA: String?
   package var prompts: PromptRecipe
   package var rewards: [RewardRecipe]
+  /// What is scored on evaluation images and not trained on.
+  package var watch: [WatchRecipe]
+  /// The largest share of a reward's scores that may be missing from an epoch or an evaluation,
+  /// 0...1; beyond it the run stops.
+  package var maxMissing: Double
   package var sampling: SamplingRecipe
   package var advantage: AdvantageRecipe
   package var loss: LossRecipe
@@ -115,6 +120,8 @@ extension TrainingRecipe {
     prompts = PromptRecipe(root.section("prompts"))
     device = DeviceName.read(root, default: .cpu)
     rewards = RewardRecipe.list(root, device: device)
+    watch = WatchRecipe.list(root, device: device)
+    maxMissing = root.double("max_missing", in: 0...1, default: 0.1)
     let samplingSection = root.section("sampling")
     sampling = SamplingRecipe(samplingSection)
     advantage = AdvantageRecipe(
@@ -151,6 +158,9 @@ extension TrainingRecipe {
       model: model, folder: textCache, placement: placement,
       maxSequenceLength: maxSequenceLength)
   }
+
+  /// Rewards trained on and rewards watched.
+  package var allRewards: [RewardSettings] { rewards.map(\.settings) + watch.map(\.reward) }
 
   /// (trunk, step) pairs of one epoch: what the updates share.
   package var pairsPerEpoch: Int {

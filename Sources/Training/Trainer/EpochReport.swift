@@ -52,6 +52,7 @@ struct EpochReport {
       .init(.rewardMean, number(whole?.mean)),
       .init(.rewardStd, number(whole?.deviation)),
       .init(.rewardMissing, .int(images.weighted.count { $0 == nil })),
+      .init(.rewardMissingReasons, JSONValue(images.missing)),
     ]
     for (index, reward) in recipe.rewards.enumerated() {
       let moments = Moments(images.rewards.map { $0[index] })
@@ -81,6 +82,16 @@ struct EpochReport {
     }
     return .object(
       largest.sorted { $0.key < $1.key }.map { .init(String($0.key), .double($0.value)) })
+  }
+}
+
+extension JSONValue {
+  /// Reward -> reason -> images, both sorted.
+  init(_ missing: MissingScores) {
+    self = .object(
+      missing.sorted.map { reward, reasons in
+        .init(reward, .object(reasons.map { .init($0.text, .int($0.count)) }))
+      })
   }
 }
 

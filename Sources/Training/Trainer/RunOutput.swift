@@ -39,12 +39,25 @@ package final class RunOutput {
   /// Settings that a resumed run may change: they do not decide what an epoch does.
   private static let changeable = [
     "epochs", "time_limit", "checkpoints.every", "checkpoints.keep",
-    "recompute", "memory_budget", "sampling.decode_micro_batch", "text_cache",
+    "recompute", "memory_budget", "sampling.decode_micro_batch", "text_cache", "max_missing",
   ]
+
+  /// The same within an entry of `rewards` or `watch`: how a reward is reached, not what it scores.
+  private static let changeableOfRewards: Set = [
+    "batch_size", "command", "directory", "urls", "timeout", "retries", "patience", "concurrency",
+    "api_key_variable", "images", "threshold", "evaluations", "action",
+  ]
+
+  private static func isChangeable(_ path: String) -> Bool {
+    let keys = path.split(separator: ".").map(String.init)
+    return changeable.contains(path)
+      || ["rewards", "watch"].contains(keys[0]) && keys.count == 3
+        && changeableOfRewards.contains(keys[2])
+  }
 
   private static func compare(_ path: String, with resolved: ResolvedRecipe) throws {
     let earlier = try TrainingRecipe.read(path: path).resolved
-    let differences = resolved.differences(from: earlier).filter { !changeable.contains($0.path) }
+    let differences = resolved.differences(from: earlier).filter { !isChangeable($0.path) }
     guard differences.isEmpty else {
       throw TrainingError.otherRecipe(path: path, differences: differences.map(\.description))
     }

@@ -1,101 +1,124 @@
-package import ImageFiles
+internal import Dispatch
+internal import ImageFiles
 package import Rewards
-
-/// Every reward's answer for a list of images.
-package struct ImageScores: Sendable {
-  /// Per image, one value per reward of the recipe; nil where it could not be computed.
-  package var rewards: [[Double?]] = []
-  /// Per image, the weighted sum; nil where a reward is missing.
-  package var weighted: [Double?] = []
-  /// Figures beside the totals, `REWARD.PART`, one value per image, in the rewards' order.
-  package var parts: [RewardScores.Part] = []
-  /// Processor time of the scorers.
-  package var seconds = 0.0
-
-  /// Adds the scores of further images.
-  mutating func append(_ other: ImageScores) {
-    if rewards.isEmpty {
-      parts = other.parts
-    } else {
-      precondition(parts.map(\.name) == other.parts.map(\.name), "scorers report the same parts")
-      for index in parts.indices { parts[index].values += other.parts[index].values }
-    }
-    rewards += other.rewards
-    weighted += other.weighted
-    seconds += other.seconds
-  }
-}
-
-/// The rewards of a recipe, asked together.
-package struct Scorer: Sendable {
-  /// In the recipe's order.
-  package let rewards: [any Reward]
-  /// One factor per reward.
-  package let weights: [Double]
-
-  /// Makes every scorer: loads weights and starts processes.
-  ///
-  /// - Throws: `RewardError` for a reward that does not exist or cannot be set up.
-  package init(_ recipes: [RewardRecipe]) throws(RewardError) {
-    var rewards: [any Reward] = []
-    for recipe in recipes {
-      rewards.append(try RewardRegistry.reward(recipe.settings))
-    }
-    self.rewards = rewards
-    weights = recipes.map(\.weight)
-  }
-
-  /// Asks every reward about every image.
-  package func score(_ samples: [RewardSample]) async throws(RewardError) -> ImageScores {
-    let start = ContinuousClock.now
-    var columns: [RewardScores] = []
-    for reward in rewards { columns.append(try await reward.score(samples)) }
-    var scores = ImageScores()
-    for index in samples.indices {
-      let values = columns.map { $0.total[index] }
-      scores.rewards.append(values)
-      scores.weighted.append(weightedSum(values))
-    }
-    for (reward, column) in zip(rewards, columns) {
-      scores.parts += column.parts
-        .filter { $0.name != reward.name }
-        .map { .init(name: "\(reward.name).\($0.name)", values: $0.values) }
-    }
-    scores.seconds = start.duration(to: .now) / .seconds(1)
-    return scores
-  }
-
-  private func weightedSum(_ values: [Double?]) -> Double? {
-    var sum = 0.0
-    for (value, weight) in zip(values, weights) {
-      guard let value else { return nil }
-      sum += weight * value
-    }
-    return sum
-  }
-}
+internal import Synchronization
 
 /// Scores batches of images on other threads while the caller makes the next ones.
 ///
 /// What crosses is plain values. Results come back in the order of `add`, whatever finished first.
-struct ScoringQueue {
-  private let scorer: Scorer
-  private var tasks: [Task<ImageScores, any Error>] = []
+/// A bounded number of batches is scored at once, and images that wait for their scores take a
+/// bounded amount of memory: beyond it, `add` waits. The first error ends all other work.
+package final class ScoringQueue: Sendable {
+  private typealias Batch = (index: Int, samples: [RewardSample])
 
-  init(_ scorer: Scorer) { self.scorer = scorer }
+  /// What the side that makes images and the side that scores them both see.
+  private final class Ledger: Sendable {
+    struct State {
+      /// Pixels of images that have no score yet.
+      var bytes = 0
+      var failure: RewardError?
+    }
 
-  /// Begins to score a batch.
-  mutating func add(_ samples: [RewardSample]) {
-    let scorer = scorer
-    tasks.append(Task.detached { try await scorer.score(samples) })
+    let state = Mutex(State())
+    /// Signalled whenever a batch is done.
+    let changed = DispatchSemaphore(value: 0)
+
+    func finished(_ samples: [RewardSample], _ failure: RewardError? = nil) {
+      state.withLock {
+        $0.bytes -= samples.byteCount
+        $0.failure = $0.failure ?? failure
+      }
+      changed.signal()
+    }
+  }
+
+  private let byteLimit: Int
+  private let ledger = Ledger()
+  private let batches: AsyncStream<Batch>.Continuation
+  private let count = Mutex(0)
+  private let work: Task<[ImageScores], any Error>
+
+  /// - Parameters:
+  ///   - batchesAtOnce: batches that are scored at the same time at most.
+  ///   - byteLimit: bytes of images that wait for their scores; a larger batch waits alone.
+  package init(_ scorer: Scorer, batchesAtOnce: Int = 16, byteLimit: Int = 1 << 30) {
+    self.byteLimit = byteLimit
+    let stream: AsyncStream<Batch>
+    (stream, batches) = AsyncStream.makeStream()
+    let ledger = ledger
+    work = Task.detached {
+      try await withThrowingTaskGroup(of: (Int, ImageScores).self) { group in
+        var scores: [Int: ImageScores] = [:]
+        var begun = 0
+        for await batch in stream {
+          if begun - scores.count == batchesAtOnce, let (index, found) = try await group.next() {
+            scores[index] = found
+          }
+          begun += 1
+          group.addTask { (batch.index, try await Self.score(batch.samples, scorer, ledger)) }
+        }
+        while let (index, found) = try await group.next() { scores[index] = found }
+        return scores.sorted { $0.key < $1.key }.map(\.value)
+      }
+    }
+  }
+
+  deinit { cancel() }
+
+  private static func score(
+    _ samples: [RewardSample], _ scorer: Scorer, _ ledger: Ledger
+  ) async throws(RewardError) -> ImageScores {
+    do throws(RewardError) {
+      let scores = try await scorer.score(samples)
+      ledger.finished(samples)
+      return scores
+    } catch {
+      ledger.finished(samples, error)
+      throw error
+    }
+  }
+
+  /// Begins to score a batch; waits while too many images wait for their scores.
+  ///
+  /// The waiting blocks the calling thread, which must not be one that scorers need.
+  ///
+  /// Throws the error of a batch that has failed meanwhile.
+  package func add(_ samples: [RewardSample]) throws(RewardError) {
+    while true {
+      let (fits, failure) = ledger.state.withLock { state in
+        let fits = state.bytes == 0 || state.bytes + samples.byteCount <= byteLimit
+        if fits { state.bytes += samples.byteCount }
+        return (fits, state.failure)
+      }
+      if let failure { throw failure }
+      if fits { break }
+      ledger.changed.wait()
+    }
+    let index = count.withLock { count in
+      count += 1
+      return count
+    }
+    batches.yield((index, samples))
   }
 
   /// Waits for every batch.
   ///
-  /// - Throws: the first scorer's error.
-  func finish() async throws -> ImageScores {
+  /// Throws `RewardError`, the first scorer's.
+  package func finish() async throws -> ImageScores {
+    batches.finish()
     var scores = ImageScores()
-    for task in tasks { scores.append(try await task.value) }
+    for part in try await work.value { scores.append(part) }
     return scores
   }
+
+  /// Ends all work; scorers are told, and their scores are dropped.
+  package func cancel() {
+    batches.finish()
+    work.cancel()
+  }
+}
+
+extension [RewardSample] {
+  /// Bytes of the images' pixels.
+  fileprivate var byteCount: Int { reduce(0) { $0 + $1.image.pixels.count } }
 }

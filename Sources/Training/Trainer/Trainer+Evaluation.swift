@@ -24,16 +24,26 @@ extension Trainer {
         try policy.images(of: evaluationPrompts.map(\.text), evaluationSampling)
       }
     }
-    let evaluation = try await Evaluation(images, of: evaluationPrompts, by: scorer.rewards[0])
-    let training = try await scorer.score(
+    let everything = Scorer(scorer.rewards + watched, weights: scorer.weights + watched.map { _ in 0 })
+    let columns = try await everything.columns(
       zip(images, evaluationPrompts).map { RewardSample(image: $0, prompt: $1) })
+    let training = scorer.combine(Array(columns.prefix(scorer.rewards.count)))
+    try checkMissing(everything.combine(columns).missing, of: images.count)
+    let evaluation = Evaluation(
+      images, of: evaluationPrompts, reward: scorer.rewards[0].name, columns[0])
     let strict = evaluation.scores(part: "strict")
     state.scoreName = strict == nil ? evaluation.reward : "\(evaluation.reward)_strict"
     let scores = strict ?? evaluation.scores
+    let watch = zip(watched, columns.suffix(watched.count)).map { reward, column in
+      (reward.name, Score(column.total.compactMap { $0 }))
+    }
     state.evaluations.append(
-      .init(epoch: state.epoch, trainingSeconds: state.trainingSeconds, scores: scores))
+      .init(
+        epoch: state.epoch, trainingSeconds: state.trainingSeconds, scores: scores,
+        trainingReward: Moments(training.weighted)?.mean,
+        watch: watch.isEmpty ? nil : Dictionary(watch, uniquingKeysWith: { $1 })))
     try writeSamples(evaluation, training)
-    try report(evaluation, scores, training)
+    try report(scores, training, watch)
     var phases = PhaseSeconds()
     phases.add("evaluation", start.duration(to: .now) / .seconds(1))
     state.add(phases)
@@ -44,9 +54,15 @@ extension Trainer {
   }
 
   private func report(
-    _ evaluation: Evaluation, _ scores: TaggedScores, _ training: ImageScores
+    _ scores: TaggedScores, _ training: ImageScores, _ watch: [(name: String, score: Score)]
   ) throws {
     let overall = scores.overall
+    let alarms = recipe.watch.filter { alarm($0) != nil }
+    let means = scorer.rewards.indices.map { index in
+      JSONValue.Member(
+        "\(MetricName.rewardMean.rawValue).\(scorer.rewards[index].name)",
+        Moments(training.rewards.map { $0[index] }).map { .double($0.mean) } ?? .null)
+    }
     try output.append([
       .init(.evaluation), .init(.epoch, .int(state.epoch)),
       .init(.reward, .string(state.scoreName)),
@@ -55,11 +71,33 @@ extension Trainer {
       .init(.count, .int(overall.count)),
       .init(.tags, JSONValue(tags: scores.tags)),
       .init(.trainingRewardMean, Moments(training.weighted).map { .double($0.mean) } ?? .null),
+    ] + means + [
+      .init(.watch, .object(watch.map { .init($0.name, JSONValue($0.score)) })),
+      .init(.watchAlarms, .array(alarms.map { .string($0.reward.label) })),
     ])
     let error = overall.standardError.map { String(format: " ± %.3f", $0) } ?? ""
     try output.say(
       "epoch \(state.epoch): \(state.scoreName) "
-        + String(format: "%.3f", overall.mean) + error + " on \(overall.count) held-out prompts")
+        + String(format: "%.3f", overall.mean) + error + " on \(overall.count) held-out prompts"
+        + watch.map { String(format: "; \($0.name) %.3f (watched)", $0.score.mean) }.joined())
+    for watch in alarms { try raise(watch) }
+  }
+
+  private func alarm(_ watch: WatchRecipe) -> WatchAlarm? {
+    WatchAlarm(
+      state.evaluations, name: watch.reward.label, threshold: watch.threshold,
+      count: watch.evaluations)
+  }
+
+  /// Says that a watched reward falls while the trained one rises, and stops the run if it is to.
+  private func raise(_ watch: WatchRecipe) throws {
+    guard let alarm = alarm(watch) else { return }
+    let text = String(
+      format: "the watched reward \(watch.reward.label) has fallen from %.4f to %.4f since epoch "
+        + "\(alarm.peak.epoch) while the trained reward rose from %.4f to %.4f",
+      alarm.peak.watched, alarm.now.watched, alarm.peak.trained, alarm.now.trained)
+    try output.say("warning: \(text); look at the samples: the trained reward may be gamed")
+    if watch.action == .stop { stopReason = text }
   }
 
   /// Pixels of a picture in a sample sheet or a tree, at most: a report carries dozens.

@@ -1,3 +1,4 @@
+internal import Rewards
 internal import Runs
 internal import Torch
 internal import TorchNN
@@ -14,17 +15,40 @@ extension Trainer {
     return try summarise(finished: true)
   }
 
-  /// Saves where a signal stopped the run, so that `--resume` goes on from there.
+  /// Saves where a signal or a watched reward stopped the run, so that `--resume` goes on from
+  /// there.
   func pause() throws -> RunSummary {
     if savedEpoch != state.epoch { try save() }
-    let signal = StopSignal.name ?? "a signal"
+    let reason = stopReason ?? StopSignal.name ?? "a signal"
     try output.say(
-      "Stopped by \(signal) after epoch \(state.epoch) of \(recipe.epochs); everything is saved in "
+      "Stopped by \(reason) after epoch \(state.epoch) of \(recipe.epochs); everything is saved in "
         + "\(output.directory.path), and --resume goes on.")
-    return try summarise(finished: false)
+    return try summarise(finished: false, stoppedBy: reason)
   }
 
-  private func summarise(finished: Bool) throws -> RunSummary {
+  /// Saves the epochs completed when scores could not be had; nothing is learnt from the epoch under
+  /// way, which a resumed run does again.
+  ///
+  /// - Returns: what is to be thrown.
+  func interrupted(by reason: String) throws -> TrainingError {
+    output.progress.end()
+    if savedEpoch != state.epoch { try save() }
+    if !state.evaluations.isEmpty { _ = try summarise(finished: false, stoppedBy: reason) }
+    return .rewards(
+      reason: reason, epoch: state.epoch,
+      checkpoint: try output.checkpoints.newest().checkpoint?.path ?? output.directory.checkpoints)
+  }
+
+  /// Makes sure that no reward misses more scores than the recipe allows.
+  ///
+  /// - Parameter images: how many were to be scored.
+  /// - Throws: `RewardError.missing`.
+  func checkMissing(_ missing: MissingScores, of images: Int) throws(RewardError) {
+    guard let excess = missing.excess(over: recipe.maxMissing, of: images) else { return }
+    throw .missing("\(excess), and max_missing allows \(recipe.maxMissing) of them")
+  }
+
+  private func summarise(finished: Bool, stoppedBy: String? = nil) throws -> RunSummary {
     state.add(memory)
     let summary = RunSummary(
       recipe: output.recipeName, seed: Int(recipe.seed), epochs: state.epoch,
@@ -36,6 +60,7 @@ extension Trainer {
         dtype: "\(recipe.dtype)", weights: "ema", reward: state.scoreName),
       evaluations: state.evaluations, phaseSeconds: state.phaseSeconds,
       trainingSeconds: state.trainingSeconds, peakMemory: state.peakMemory,
+      stoppedBy: stoppedBy,
       machine: Machine(device: "\(recipe.device)", torch: TorchRuntime.version))
     try summary.write(to: output.directory.summary)
     return summary

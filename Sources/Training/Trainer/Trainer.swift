@@ -26,6 +26,8 @@ package final class Trainer {
   let order: PromptOrder
   let split: UpdateSplit
   let scorer: Scorer
+  /// What is scored on evaluation images alone, in the order of the recipe's `watch`.
+  let watched: [any Reward]
   let optimizer: AdamW
   let average: ExponentialMovingAverage
   let trainingPrompts: [Prompt]
@@ -37,18 +39,24 @@ package final class Trainer {
   var state = TrainingState()
   /// Epochs completed at the newest checkpoint; nil before the first.
   var savedEpoch: Int?
+  /// Why the run is to stop before its end, other than a signal.
+  var stopReason: String?
 
   /// Loads what the recipe names; goes on from the newest sound checkpoint of a resumed run.
   ///
+  /// - Parameter scorer: in place of the recipe's rewards.
   /// - Throws: what is wrong with the model, the prompts, the rewards, the run directory or its
   ///   checkpoints, each as its own typed error.
-  package init(_ recipe: TrainingRecipe, output: RunOutput) throws {
+  package init(_ recipe: TrainingRecipe, scorer: Scorer? = nil, output: RunOutput) throws {
     let start = ContinuousClock.now
     if let threads = recipe.threads { TorchRuntime.threadCount = threads }
     self.recipe = recipe
     self.output = output
-    scorer = try Scorer(recipe.rewards)
-    let rewards = recipe.rewards.map(\.name)
+    self.scorer = try scorer ?? Scorer(recipe.rewards)
+    watched = try recipe.watch.map { watch throws(RewardError) in
+      try RewardRegistry.reward(watch.reward)
+    }
+    let rewards = recipe.allRewards.map(\.name)
     trainingPrompts = try PromptList.read(recipe.prompts.train, for: rewards)
     let heldOut = try PromptList.read(recipe.prompts.evaluation, for: rewards)
     evaluationPrompts = Array(heldOut.prefix(recipe.evaluation.prompts ?? heldOut.count))
@@ -80,23 +88,30 @@ package final class Trainer {
     try output.started(seconds: start.duration(to: .now) / .seconds(1), &state)
   }
 
-  /// Trains until the last epoch, the time limit or a signal; returns what came of it.
+  /// Trains until the last epoch, the time limit, a signal or an alarm of a watched reward; returns
+  /// what came of it.
   ///
   /// - Throws: what stopped the run; everything up to the last checkpoint is on disk.
   package func train() async throws -> RunSummary {
-    if state.evaluations.isEmpty {
-      try await evaluate()
-      try save()
+    do {
+      try await measureAndSave()
+      output.progress.begin(
+        "training", total: recipe.epochs, step: state.epoch, best: state.bestScore)
+      while !isFinished, !StopSignal.isRequested, stopReason == nil {
+        try await trainEpoch()
+        try await measureAndSave()
+      }
+      output.progress.end()
+      return isFinished ? try await finish() : try pause()
+    } catch let error as RewardError {
+      throw try interrupted(by: error.description)
     }
-    output.progress.begin(
-      "training", total: recipe.epochs, step: state.epoch, best: state.bestScore)
-    while !isFinished, !StopSignal.isRequested {
-      try await trainEpoch()
-      if state.epoch % recipe.evaluation.every == 0 { try await evaluate() }
-      if state.epoch % recipe.checkpoints.every == 0 { try save() }
-    }
-    output.progress.end()
-    return isFinished ? try await finish() : try pause()
+  }
+
+  /// Evaluates and saves what is due after the epochs completed.
+  private func measureAndSave() async throws {
+    if state.epoch % recipe.evaluation.every == 0, !state.isEvaluated { try await evaluate() }
+    if state.epoch % recipe.checkpoints.every == 0, savedEpoch != state.epoch { try save() }
   }
 
   /// Whether no further epoch is to begin.
@@ -117,6 +132,7 @@ package final class Trainer {
 
     let evaluationsBefore = policy.evaluationCount
     var (rollout, scores) = try await rollOut(prompts, trunks, field, &phases)
+    try checkMissing(scores.images.missing, of: scores.samples.count)
     let rows = rollout.rewardRows(scores.byBranch)
     try checkGroupSizes(
       rows, expected: recipe.sampling.seedsPerPrompt * recipe.sampling.branches)
@@ -145,21 +161,28 @@ package final class Trainer {
   ) async throws -> (Rollout, BranchScores) {
     let noise = NoiseSource(
       run: recipe.seed, epoch: state.epoch, shape: policy.latentShape, device: recipe.device)
-    var queue = ScoringQueue(scorer)
+    let queue = ScoringQueue(scorer)
+    // Nobody waits for scores any more once this returns or throws.
+    defer { queue.cancel() }
     var samples: [SampleID] = []
     var decoding = PhaseSeconds()
     let rollout = try measure("rollout", &phases) {
-      TempFlow.rollOut(plan, trunks: trunks, noise: noise, field: field) { finished in
+      try TempFlow.rollOut(plan, trunks: trunks, noise: noise, field: field) {
+        finished throws(RewardError) in
         let images = measure("decode", &decoding) { policy.decode(finished.latents) }
-        queue.add(
-          zip(images, finished.ids).map { image, id in
-            RewardSample(image: image, prompt: prompts[trunks[id.trunk].prompt])
-          })
+        let batch = zip(images, finished.ids).map { image, id in
+          RewardSample(image: image, prompt: prompts[trunks[id.trunk].prompt])
+        }
+        let start = ContinuousClock.now
+        try queue.add(batch)
+        decoding.add("reward", start.duration(to: .now) / .seconds(1))
         samples += finished.ids
       }
     }
-    phases.add("rollout", -decoding["decode"])
-    phases.add("decode", decoding["decode"])
+    for phase in ["decode", "reward"] {
+      phases.add("rollout", -decoding[phase])
+      phases.add(phase, decoding[phase])
+    }
     let start = ContinuousClock.now
     let scores = try await queue.finish()
     phases.add("reward", start.duration(to: .now) / .seconds(1))
@@ -204,7 +227,12 @@ package final class Trainer {
       [.init(.epoch), .init(.epoch, .int(state.epoch))]
         + report.members(recipe, updatesSoFar: state.updates))
     try output.append(phases, scoring: report.images.seconds, state)
-    output.progress.update(state.epoch, meanReward: report.rewardMean, best: state.bestScore)
+    if !report.images.missing.counts.isEmpty {
+      try output.say("epoch \(state.epoch): scores missing: \(report.images.missing.text)")
+    }
+    output.progress.update(
+      state.epoch, meanReward: report.rewardMean, best: state.bestScore,
+      missing: report.images.weighted.count { $0 == nil })
   }
 }
 

@@ -1,0 +1,53 @@
+package import Rewards
+
+/// Scores that could not be had: of which reward, why, and how many.
+package struct MissingScores: Sendable, Equatable {
+  /// Reward -> reason -> images.
+  package private(set) var counts: [String: [String: Int]] = [:]
+
+  package init() {}
+
+  /// Counts what is missing from a reward's answer.
+  package mutating func add(_ scores: RewardScores, of reward: String) {
+    for index in scores.total.indices where scores.total[index] == nil {
+      counts[reward, default: [:]][scores.reasons[index] ?? "no reason given", default: 0] += 1
+    }
+  }
+
+  /// Counts what is missing from further images.
+  package mutating func add(_ other: MissingScores) {
+    for (reward, reasons) in other.counts {
+      counts[reward, default: [:]].merge(reasons, uniquingKeysWith: +)
+    }
+  }
+
+  /// Images without a score of this reward.
+  package func count(of reward: String) -> Int { (counts[reward] ?? [:]).values.reduce(0, +) }
+
+  /// Rewards with missing scores and their reasons, both in alphabetical order.
+  package var sorted: [(reward: String, reasons: [(text: String, count: Int)])] {
+    counts.sorted { $0.key < $1.key }.map { reward, reasons in
+      (reward, reasons.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+    }
+  }
+
+  /// The first reward of which more than a share is missing, in words; nil when all are within it.
+  ///
+  /// - Parameter share: of the images, 0...1.
+  package func excess(over share: Double, of images: Int) -> String? {
+    let found = sorted.first { Double(count(of: $0.reward)) > share * Double(images) }
+    return found.map { reward, reasons in
+      "\(count(of: reward)) of \(images) scores of \(reward) are missing (\(Self.text(reasons)))"
+    }
+  }
+
+  /// `http 3 (refused 1, timed out 2); vlm 1 (no score in the answer 1)`
+  package var text: String {
+    sorted.map { "\($0.reward) \(count(of: $0.reward)) (\(Self.text($0.reasons)))" }
+      .joined(separator: "; ")
+  }
+
+  private static func text(_ reasons: [(text: String, count: Int)]) -> String {
+    reasons.map { "\($0.text) \($0.count)" }.joined(separator: ", ")
+  }
+}

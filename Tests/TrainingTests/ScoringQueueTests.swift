@@ -1,0 +1,159 @@
+import Foundation
+import ImageFiles
+import Rewards
+import Synchronization
+import Testing
+import Training
+
+/// One image of 16 bytes x 3 whose brightness tells it apart.
+private func sample(_ level: UInt8) -> RewardSample {
+  RewardSample(
+    image: PixelBuffer(width: 4, height: 4, red: level, green: level, blue: level), prompt: "a")
+}
+
+private func queue(
+  batchesAtOnce: Int = 16, byteLimit: Int = 1 << 20,
+  _ body: @escaping @Sendable ([RewardSample]) async throws(RewardError) -> RewardScores
+) -> ScoringQueue {
+  ScoringQueue(
+    Scorer([StubReward(body: body)], weights: [2]), batchesAtOnce: batchesAtOnce,
+    byteLimit: byteLimit)
+}
+
+private func pause(_ milliseconds: Int) async {
+  do { try await Task.sleep(for: .milliseconds(milliseconds)) } catch {}
+}
+
+@Suite struct ScoringQueueTests {
+  @Test func `slow rewards overlap, at most so many, and results keep the order of the images`()
+    async throws
+  {
+    let running = Counter()
+    let most = Mutex(0)
+    let queue = queue(batchesAtOnce: 4) { samples in
+      let now = running.add(1) + 1
+      most.withLock { $0 = max($0, now) }
+      // The earlier a batch, the longer it takes.
+      await pause(samples[0].image.pixels[0] < 6 ? 60 : 20)
+      running.add(-1)
+      return RewardScores(total: samples.map { Double($0.image.pixels[0]) })
+    }
+    let start = ContinuousClock.now
+    for level in 0..<12 { try queue.add([sample(UInt8(level)), sample(UInt8(100 + level))]) }
+    let adding = start.duration(to: .now)
+    let scores = try await queue.finish()
+    #expect(adding < .milliseconds(50), "adding does not wait for scores")
+    #expect(most.withLock { $0 } == 4)
+    let expected: [Double?] = (0..<12).flatMap { (level: Int) -> [Double?] in
+      [Double(2 * level), Double(200 + 2 * level)]
+    }
+    #expect(scores.weighted == expected)
+    #expect(scores.seconds >= 12 * 0.02)
+  }
+
+  @Test func `images that wait for scores take bounded memory`() async throws {
+    let waiting = Counter()
+    let queue = queue(byteLimit: 2 * 48) { samples in
+      await pause(10)
+      waiting.add(-samples.count)
+      return RewardScores(total: samples.map { brightness($0.image) })
+    }
+    for level in 0..<8 {
+      try queue.add([sample(UInt8(level))])
+      #expect(waiting.add(1) < 2)
+    }
+    #expect(try await queue.finish().weighted.count == 8)
+  }
+
+  @Test func `an error ends the other batches and reaches whoever adds the next`() async throws {
+    let cancelled = Counter()
+    let queue = queue { samples throws(RewardError) in
+      if samples[0].image.pixels[0] == 1 { throw .failed(reward: "stub", reason: "no") }
+      do { try await Task.sleep(for: .seconds(60)) } catch { cancelled.add(1) }
+      return RewardScores(total: [nil])
+    }
+    try queue.add([sample(0)])
+    try queue.add([sample(1)])
+    await #expect(throws: RewardError.failed(reward: "stub", reason: "no")) {
+      while true {
+        try queue.add([sample(2)])
+        await pause(5)
+      }
+    }
+    await #expect(throws: RewardError.failed(reward: "stub", reason: "no")) {
+      try await queue.finish()
+    }
+    #expect(cancelled.count >= 2)
+  }
+
+  @Test func `a queue that is given up cancels its rewards`() async {
+    let cancelled = Counter()
+    let begun = Counter()
+    do {
+      let queue = queue { samples in
+        begun.add(1)
+        do { try await Task.sleep(for: .seconds(60)) } catch { cancelled.add(1) }
+        return RewardScores(total: [nil])
+      }
+      #expect(throws: Never.self) { try queue.add([sample(0)]) }
+      while begun.count == 0 { await pause(2) }
+    }
+    for _ in 0..<500 where cancelled.count == 0 { await pause(2) }
+    #expect(cancelled.count == 1)
+  }
+
+  @Test func `several rewards are asked at once and each is kept by itself`() async throws {
+    let both = Counter()
+    func slow(_ name: String, _ value: Double, part: String?) -> StubReward {
+      StubReward(name: name) { samples in
+        both.add(1)
+        // Each waits until the other has been asked, too.
+        for _ in 0..<500 where both.count < 2 { await pause(2) }
+        return RewardScores(
+          total: samples.map { _ in both.count == 2 ? value : nil },
+          parts: part.map { [.init(name: $0, values: samples.map { _ in 7 })] } ?? [])
+      }
+    }
+    let scorer = Scorer([slow("one", 3, part: nil), slow("two", 5, part: "x")], weights: [1, 10])
+    let scores = try await scorer.score([sample(1)])
+    #expect(scores.rewards == [[3, 5]] && scores.weighted == [53])
+    #expect(scores.parts == [.init(name: "two.x", values: [7])])
+  }
+
+  @Test func `what is not finite or not there is counted by reward and reason`() async throws {
+    let first = StubReward(name: "first") { samples in
+      RewardScores(total: samples.map { $0.image.pixels[0] == 1 ? .nan : 1 })
+    }
+    let second = StubReward(name: "second") { samples in
+      RewardScores(
+        total: samples.map { $0.image.pixels[0] > 1 ? nil : 1 },
+        parts: samples[0].image.pixels[0] > 1
+          ? [] : [.init(name: "part", values: samples.map { _ in 4 })],
+        reasons: Dictionary(
+          uniqueKeysWithValues: samples.indices.map { ($0, $0 == 0 ? "refused" : "timed out") }))
+    }
+    let queue = ScoringQueue(Scorer([first, second], weights: [1, 1]))
+    try queue.add([sample(2), sample(2), sample(3)])
+    try queue.add([sample(1), sample(0)])
+    let scores = try await queue.finish()
+    #expect(scores.weighted == [nil, nil, nil, nil, 2])
+    #expect(
+      scores.missing.text == "first 1 (not a finite number 1); second 3 (refused 1, timed out 2)")
+    #expect(scores.missing.count(of: "second") == 3 && scores.missing.count(of: "third") == 0)
+    #expect(scores.missing.excess(over: 0.6, of: 5) == nil)
+    #expect(
+      scores.missing.excess(over: 0.5, of: 5)
+        == "3 of 5 scores of second are missing (refused 1, timed out 2)")
+    // A batch that failed as a whole reports no parts.
+    #expect(scores.parts == [.init(name: "second.part", values: [nil, nil, nil, 4, 4])])
+  }
+
+  @Test func `a reward that answers with too few scores fails`() async {
+    let scorer = Scorer([StubReward { _ in RewardScores(total: [1]) }], weights: [1])
+    await #expect(
+      throws: RewardError.failed(reward: "stub", reason: "it gave 1 scores for 2 images")
+    ) {
+      try await scorer.score([sample(0), sample(1)])
+    }
+  }
+}
