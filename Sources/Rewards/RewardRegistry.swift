@@ -3,7 +3,7 @@ package enum RewardRegistry {
   /// Rewards that a recipe may name and this version cannot compute yet: a plan can be made, a run
   /// cannot begin.
   package static let notBuilt: Set<String> = [
-    "aesthetic", "clipscore", "geneval", "hpsv2", "ocr", "pickscore",
+    "geneval", "ocr",
   ]
 
   /// Every name that can be scored, sorted.
@@ -50,12 +50,16 @@ package enum RewardRegistry {
   package static func reward(_ settings: RewardSettings) throws(RewardError) -> any Reward {
     try check(settings)
     switch settings.name {
+    case "aesthetic": return try AestheticReward(settings)
+    case "clipscore": return try CLIPReward(.clipScore, settings)
+    case "hpsv2": return try CLIPReward(.hpsv2, settings)
     case "jpeg_compressibility": return JPEGReward(.compressibility, name: settings.label)
     case "jpeg_incompressibility": return JPEGReward(.incompressibility, name: settings.label)
     case "hpsv3": return try HPSv3Reward(settings)
     case "imagereward": return try ImageRewardScorer(settings)
     case "http": return try HTTPReward(settings)
     case "process": return try ProcessReward(settings)
+    case "pickscore": return try CLIPReward(.pickScore, settings)
     case "shapes": return ShapesReward(settings)
     case "unifiedreward", "vlm": return try ChatReward(settings)
     default: throw .notBuilt(name: settings.name, built: names)

@@ -1,6 +1,6 @@
 /// `text_encoder/config.json` of transformers' `CLIPTextModelWithProjection`; defaults are
 /// transformers'.
-public struct CLIPTextConfiguration: ModelConfiguration {
+public struct CLIPTextConfiguration: ModelConfiguration, CLIPTowerConfiguration {
   /// Tokens of the vocabulary.
   public var vocabSize = 49408
   /// Width of a token.
@@ -31,7 +31,10 @@ public struct CLIPTextConfiguration: ModelConfiguration {
   /// transformers' defaults.
   public init() {}
 
-  public init(from decoder: any Decoder) throws {
+  public init(from decoder: any Decoder) throws { try read(decoder) }
+
+  /// Takes the values that are there.
+  mutating func read(_ decoder: any Decoder) throws {
     let file = try decoder.container(keyedBy: CodingKeys.self)
     vocabSize = try file.value(.vocabSize, or: vocabSize)
     hiddenSize = try file.value(.hiddenSize, or: hiddenSize)
@@ -75,18 +78,32 @@ public struct CLIPTextConfiguration: ModelConfiguration {
   ]
 
   public func validate() throws(ConfigurationProblem) {
-    let counts = [
-      (CodingKeys.vocabSize, vocabSize), (.hiddenSize, hiddenSize),
-      (.intermediateSize, intermediateSize), (.projectionDim, projectionDim),
-      (.numHiddenLayers, numHiddenLayers), (.numAttentionHeads, numAttentionHeads),
-      (.maxPositionEmbeddings, maxPositionEmbeddings),
-    ]
-    for (key, value) in counts where value < 1 {
-      throw ConfigurationProblem(key.rawValue, "\(value) is not a positive number")
-    }
+    try checkPositive([
+      (CodingKeys.vocabSize, vocabSize), (.projectionDim, projectionDim),
+      (.numHiddenLayers, numHiddenLayers), (.maxPositionEmbeddings, maxPositionEmbeddings),
+    ])
+    try checkTower()
+  }
+}
+
+/// Makes sure that no count is zero or less.
+func checkPositive(_ counts: [(some CodingKey, Int)]) throws(ConfigurationProblem) {
+  for (key, value) in counts where value < 1 {
+    throw ConfigurationProblem(key.stringValue, "\(value) is not a positive number")
+  }
+}
+
+extension CLIPTowerConfiguration {
+  /// Checks what both towers have; the keys are the same.
+  func checkTower() throws(ConfigurationProblem) {
+    typealias Key = CLIPTextConfiguration.CodingKeys
+    try checkPositive([
+      (Key.hiddenSize, hiddenSize), (.intermediateSize, intermediateSize),
+      (.numAttentionHeads, numAttentionHeads),
+    ])
     guard hiddenSize % numAttentionHeads == 0 else {
       throw ConfigurationProblem(
-        CodingKeys.hiddenSize.rawValue,
+        Key.hiddenSize.rawValue,
         "\(hiddenSize) is not a multiple of num_attention_heads, \(numAttentionHeads)")
     }
   }

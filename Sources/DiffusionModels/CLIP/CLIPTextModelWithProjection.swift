@@ -8,7 +8,7 @@ public struct CLIPTextModelWithProjection {
   public let configuration: CLIPTextConfiguration
   let tokens: Embedding
   let positions: Embedding
-  let layers: [CLIPTextLayer]
+  let layers: [CLIPLayer]
   let finalNorm: LayerNorm
   let projection: Linear
 
@@ -34,9 +34,10 @@ public struct CLIPTextModelWithProjection {
     positions = try Embedding(
       configuration.maxPositionEmbeddings, width, embeddings["position_embedding"])
     embeddings.ignore("position_ids")
-    var layers: [CLIPTextLayer] = []
+    var layers: [CLIPLayer] = []
     for index in 0..<configuration.numHiddenLayers {
-      layers.append(try CLIPTextLayer(configuration, model["encoder"]["layers"][index]))
+      layers.append(
+        try CLIPLayer(configuration, isCausal: true, model["encoder"]["layers"][index]))
     }
     self.layers = layers
     finalNorm = try LayerNorm(

@@ -66,6 +66,8 @@ extension ModelConfiguration {
     }
     do {
       self = try JSONDecoder().decode(Self.self, from: data)
+    } catch let problem as ConfigurationProblem {
+      throw .unsupported(path: path, key: problem.key, reason: problem.reason)
     } catch let error as DecodingError {
       throw .wrongType(path: path, key: error.keyPath, reason: Self.reason(error))
     } catch {
@@ -154,6 +156,23 @@ extension DecodingError {
 }
 
 extension KeyedDecodingContainer {
+  /// Makes sure that the object at `key` has no key but those that `configuration` allows and
+  /// `further` ones; throws a `ConfigurationProblem`.
+  func checkKeys(
+    _ key: Key, _ configuration: (some ModelConfiguration).Type, further: Set<String>
+  ) throws {
+    let known = configuration.knownKeys
+    let allowed = configuration.harmlessKeys.union(known).union(commonHarmlessKeys).union(further)
+    let object = try nestedContainer(keyedBy: AnyKey.self, forKey: key)
+    let unknown = object.allKeys.map(\.stringValue).sorted().first { !allowed.contains($0) }
+    if let unknown {
+      let near = nearestKey(to: unknown, among: known)
+      throw ConfigurationProblem(
+        "\(key.stringValue).\(unknown)",
+        "unknown key" + (near.map { "; the nearest known key is '\($0)'" } ?? ""))
+    }
+  }
+
   /// The value at `key`, or `fallback` where the file has none: the upstream class's default.
   func value<Value: Decodable>(_ key: Key, or fallback: Value) throws -> Value {
     try decodeIfPresent(Value.self, forKey: key) ?? fallback

@@ -13,7 +13,8 @@ struct WeightsFolder {
   /// What the folder must hold, and where that is published.
   private let contents: String
 
-  /// Throws ``RewardError/setting(reward:key:reason:)`` when the settings name no folder.
+  /// Throws ``RewardError/setting(reward:key:reason:)`` when the settings name no folder, or a device
+  /// that is not there.
   ///
   /// - Parameter contents: what the folder must hold, and where that is published: part of every
   ///   error.
@@ -24,6 +25,9 @@ struct WeightsFolder {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue
     else { throw problem(settings.model.map { "\($0) is no folder" } ?? "is missing") }
+    do { try TorchRuntime.check(settings.device) } catch {
+      throw .setting(reward: label, key: .device, reason: error.description)
+    }
   }
 
   /// The error for a folder that cannot be used.
@@ -39,6 +43,36 @@ struct WeightsFolder {
       return try body()
     } catch {
       throw problem(error.description)
+    }
+  }
+
+  /// `config.json`.
+  func configuration<Configuration: ModelConfiguration>() throws(RewardError) -> Configuration {
+    try reading { () throws(ModelError) in try Configuration(contentsOf: "\(path)/config.json") }
+  }
+
+  /// The weights `<baseName>.safetensors`, or their shards.
+  func checkpoint(_ baseName: String = "model") throws(RewardError) -> Checkpoint {
+    try reading { () throws(SafetensorsError) in
+      try Checkpoint.open(folder: path, baseName: baseName)
+    }
+  }
+
+  /// Builds a network on the settings' device.
+  ///
+  /// - Parameters:
+  ///   - dtype: nil takes the settings' precision.
+  ///   - isWhole: whether every tensor of the checkpoint must be used.
+  func network<Network>(
+    _ checkpoint: Checkpoint, _ settings: RewardSettings, dtype: DType? = nil,
+    isWhole: Bool = true, build: (ParameterScope) throws(ParameterError) -> Network
+  ) throws(RewardError) -> Network {
+    let store = ParameterStore(
+      .checkpoint(checkpoint), dtype: dtype ?? settings.precision, device: settings.device)
+    return try reading { () throws(ParameterError) in
+      let network = try build(store.root)
+      if isWhole { try store.finish() }
+      return network
     }
   }
 }

@@ -1,8 +1,17 @@
 import Torch
 import TorchNN
 
-/// One layer of the text encoder: attention to earlier tokens, then two linears.
-struct CLIPTextLayer {
+/// What the two towers' configurations share.
+protocol CLIPTowerConfiguration {
+  var hiddenSize: Int { get }
+  var intermediateSize: Int { get }
+  var numAttentionHeads: Int { get }
+  var hiddenAct: CLIPTextConfiguration.Activation { get }
+  var layerNormEps: Double { get }
+}
+
+/// One layer of a tower (transformers' `CLIPEncoderLayer`): attention, then two linears.
+struct CLIPLayer {
   private let attention: CLIPAttention
   private let attentionNorm: LayerNorm
   private let up: Linear
@@ -10,12 +19,13 @@ struct CLIPTextLayer {
   private let linearNorm: LayerNorm
   private let activation: CLIPTextConfiguration.Activation
 
+  /// - Parameter isCausal: tokens see earlier ones only: the text tower.
   init(
-    _ configuration: CLIPTextConfiguration, _ parameters: ParameterScope
+    _ configuration: some CLIPTowerConfiguration, isCausal: Bool, _ parameters: ParameterScope
   ) throws(ParameterError) {
     let width = configuration.hiddenSize
     let epsilon = configuration.layerNormEps
-    attention = try CLIPAttention(configuration, parameters["self_attn"])
+    attention = try CLIPAttention(configuration, isCausal: isCausal, parameters["self_attn"])
     attentionNorm = try LayerNorm(width, epsilon: epsilon, parameters["layer_norm1"])
     up = try Linear(width, configuration.intermediateSize, parameters["mlp"]["fc1"])
     down = try Linear(configuration.intermediateSize, width, parameters["mlp"]["fc2"])
@@ -39,18 +49,20 @@ extension CLIPTextConfiguration.Activation {
   }
 }
 
-/// Attention of each token to itself and the tokens before it.
+/// Attention of each token to all, or to itself and the tokens before it.
 private struct CLIPAttention {
   let query: Linear
   let key: Linear
   let value: Linear
   let output: Linear
   let heads: Int
+  let isCausal: Bool
 
   init(
-    _ configuration: CLIPTextConfiguration, _ parameters: ParameterScope
+    _ configuration: some CLIPTowerConfiguration, isCausal: Bool, _ parameters: ParameterScope
   ) throws(ParameterError) {
     let width = configuration.hiddenSize
+    self.isCausal = isCausal
     heads = configuration.numAttentionHeads
     key = try Linear(width, width, parameters["k_proj"])
     value = try Linear(width, width, parameters["v_proj"])
@@ -60,7 +72,7 @@ private struct CLIPAttention {
 
   func callAsFunction(_ x: Tensor) -> Tensor {
     let attended = Tensor.scaledDotProductAttention(
-      split(query(x)), split(key(x)), split(value(x)), isCausal: true)
+      split(query(x)), split(key(x)), split(value(x)), isCausal: isCausal)
     return output(attended.transposed(1, 2).flattened(from: 2, to: 3))
   }
 

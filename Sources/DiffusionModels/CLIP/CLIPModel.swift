@@ -1,0 +1,21 @@
+public import Torch
+public import TorchNN
+
+/// CLIP's two towers and the temperature of their similarity (transformers' `CLIPModel`).
+public struct CLIPModel {
+  public let text: CLIPTextModelWithProjection
+  public let vision: CLIPVisionModelWithProjection
+  /// The logarithm of the factor that similarities were trained with. `[]`
+  public let logitScale: Tensor
+
+  /// Takes its parameters, named as in a transformers checkpoint.
+  ///
+  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  public init(
+    _ configuration: CLIPConfiguration, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    text = try CLIPTextModelWithProjection(configuration.text, parameters)
+    vision = try CLIPVisionModelWithProjection(configuration.vision, parameters)
+    logitScale = try parameters.tensor("logit_scale", shape: [], initial: .constant(2.6592))
+  }
+}

@@ -1,0 +1,78 @@
+import DiffusionModels
+import ImageFiles
+import Torch
+import TorchNN
+
+/// How pleasing an image looks, whatever its prompt: a small network on the embedding of OpenAI's
+/// CLIP ViT-L/14, trained on people's ratings from 1 to 10 (Schuhmann's improved aesthetic predictor).
+package actor AestheticReward: Reward {
+  package nonisolated let name: String
+  private nonisolated let executor = NetworkExecutor.shared
+  private let batchSize: Int
+  private let vision: CLIPVisionModelWithProjection
+  private let head: AestheticHead
+  private let processor: CLIPImageProcessor
+  private let device: Device
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor {
+    executor.asUnownedSerialExecutor()
+  }
+
+  /// Loads the image tower and, from `aesthetic.safetensors` beside it, the head.
+  ///
+  /// Throws ``RewardError`` for a folder that lacks something or does not fit together.
+  package init(_ settings: RewardSettings) throws(RewardError) {
+    let folder = try WeightsFolder(
+      settings,
+      contents: "the files of the Hugging Face repository openai/clip-vit-large-patch14 and "
+        + "aesthetic.safetensors as Tools/convert_aesthetic.py writes it")
+    let configuration: CLIPConfiguration = try folder.configuration()
+    processor = try .read(folder, for: configuration.vision)
+    // The text tower, in the same file, is not asked.
+    vision = try folder.network(try folder.checkpoint(), settings, isWhole: false) {
+      parameters throws(ParameterError) in
+      try CLIPVisionModelWithProjection(configuration.vision, parameters)
+    }
+    let weights = try folder.checkpoint("aesthetic")
+    head = try folder.network(weights, settings, dtype: .float32) { parameters throws(ParameterError) in
+      try AestheticHead(inputs: configuration.projectionDim, weights, parameters)
+    }
+    name = settings.label
+    batchSize = settings.batchSize
+    device = settings.device
+  }
+
+  /// Scores every sample; one whose score is no number gets nil.
+  package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
+    withoutGradient {
+      NetworkScores.inBatches(samples, of: batchSize) { batch in
+        head(vision(processor(batch.map(\.image), on: device)).unitRows()).doubles()
+      }
+    }
+  }
+}
+
+/// Five linears without activations between them; the published widths are 768, 1024, 128, 64, 16
+/// and 1, and dropout, which does nothing here, has the numbers between.
+private struct AestheticHead {
+  private let layers: [Linear]
+
+  /// - Parameter weights: they say how wide the layers are.
+  init(
+    inputs: Int, _ weights: Checkpoint, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    var width = inputs
+    var layers: [Linear] = []
+    for number in [0, 2, 4, 6, 7] {
+      let outputs = weights.tensors["layers.\(number).bias"]?.shape.first ?? 1
+      layers.append(try Linear(width, outputs, parameters["layers"][number]))
+      width = outputs
+    }
+    self.layers = layers
+  }
+
+  /// `[B, inputs] -> [B]`
+  func callAsFunction(_ embeddings: Tensor) -> Tensor {
+    layers.reduce(embeddings) { $1($0) }.flattened()
+  }
+}

@@ -1,0 +1,108 @@
+import DiffusionModels
+import ImageFiles
+import TextTokenizers
+import Torch
+import TorchNN
+
+/// How well an image fits its prompt: the cosine of their CLIP embeddings, scaled as each of three
+/// published scorers scales it.
+package actor CLIPReward: Reward {
+  /// The scorers; they differ in weights and scale.
+  package enum Kind: String, CaseIterable, Sendable {
+    /// PickScore (Kirstain and others, arXiv 2305.01569): the logit over 26, near 0.8.
+    case pickScore = "pickscore"
+    /// CLIPScore: the logit of OpenAI's ViT-L/14 over 30, near 0.9.
+    case clipScore = "clipscore"
+    /// HPSv2 (Wu and others, arXiv 2306.09341): the cosine, near 0.27.
+    case hpsv2
+
+    /// What the folder of weights must hold, and where that is published.
+    var contents: String {
+      switch self {
+      case .pickScore: "the files of the Hugging Face repository yuvalkirstain/PickScore_v1"
+      case .clipScore: "the files of the Hugging Face repository openai/clip-vit-large-patch14"
+      case .hpsv2:
+        "config.json, model.safetensors, tokenizer and preprocessor files as Tools/convert_hpsv2.py "
+          + "writes them from HPS_v2.1_compressed.pt of the Hugging Face repository xswu/HPSv2"
+      }
+    }
+  }
+
+  package nonisolated let name: String
+  package nonisolated let kind: Kind
+  private nonisolated let executor = NetworkExecutor.shared
+  private let batchSize: Int
+  private let model: CLIPModel
+  private let tokenizer: CLIPTokenizer
+  private let processor: CLIPImageProcessor
+  private let device: Device
+  /// What a cosine is multiplied with.
+  private let scale: Double
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor {
+    executor.asUnownedSerialExecutor()
+  }
+
+  /// Loads the weights of checked settings.
+  ///
+  /// Throws ``RewardError`` for a folder that lacks something or does not fit together.
+  package init(_ kind: Kind, _ settings: RewardSettings) throws(RewardError) {
+    let folder = try WeightsFolder(settings, contents: kind.contents)
+    let configuration: CLIPConfiguration = try folder.configuration()
+    tokenizer = try folder.reading { () throws(TokenizerError) in
+      try CLIPTokenizer(folder: folder.path)
+    }
+    guard tokenizer.vocabulary.count <= configuration.text.vocabSize else {
+      throw folder.problem(
+        "\(folder.path): the tokenizer has \(tokenizer.vocabulary.count) tokens, the text tower "
+          + "\(configuration.text.vocabSize)")
+    }
+    processor = try .read(folder, for: configuration.vision)
+    model = try folder.network(try folder.checkpoint(), settings) { parameters throws(ParameterError) in
+      try CLIPModel(configuration, parameters)
+    }
+    let factor = model.logitScale.to(.float32).to(.cpu).exp().item()
+    switch kind {
+    case .pickScore: scale = factor / 26
+    case .clipScore: scale = factor / 30
+    case .hpsv2: scale = 1
+    }
+    self.kind = kind
+    name = settings.label
+    batchSize = settings.batchSize
+    device = settings.device
+  }
+
+  /// Scores every sample; one whose score is no number gets nil.
+  package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
+    withoutGradient {
+      NetworkScores.inBatches(samples, of: batchSize) { batch in
+        (cosines(batch) * scale).doubles()
+      }
+    }
+  }
+
+  /// One cosine per sample, float32. `[B]`
+  private func cosines(_ samples: ArraySlice<RewardSample>) -> Tensor {
+    let images = model.vision(processor(samples.map(\.image), on: device))
+    // Images of a group share their prompt, which is encoded once.
+    var rows: [String: Int] = [:]
+    var prompts: [String] = []
+    let indices = samples.map { sample in
+      if let row = rows[sample.prompt] { return row }
+      rows[sample.prompt] = prompts.count
+      prompts.append(sample.prompt)
+      return prompts.count - 1
+    }
+    let texts = model.text(ids(prompts)).pooled
+      .indexSelect(dim: 0, Tensor(indices, shape: [indices.count]).to(device))
+    return (images.unitRows() * texts.unitRows()).sum(dims: [1])
+  }
+
+  /// Token ids, filled up to the longest prompt; what follows the end of a text changes nothing.
+  private func ids(_ prompts: [String]) -> [[Int]] {
+    let limit = min(tokenizer.modelMaxLength, model.text.configuration.maxPositionEmbeddings)
+    let length = prompts.map { tokenizer.encode($0).count }.max() ?? 2
+    return prompts.map { tokenizer.encodePadded($0, to: min(length, limit)) }
+  }
+}
