@@ -34,8 +34,10 @@ struct CLIPImageProcessor: Decodable {
     do {
       let data = try Data(contentsOf: URL(fileURLWithPath: path))
       return try JSONDecoder().decode(CLIPImageProcessor.self, from: data)
-    } catch let DecodingError.dataCorrupted(context), let DecodingError.keyNotFound(_, context),
-      let DecodingError.typeMismatch(_, context), let DecodingError.valueNotFound(_, context)
+    } catch let DecodingError.keyNotFound(key, _) {
+      throw folder.problem("\(path): no '\(key.stringValue)'")
+    } catch let DecodingError.dataCorrupted(context), let DecodingError.typeMismatch(_, context),
+      let DecodingError.valueNotFound(_, context)
     {
       let key = context.codingPath.map(\.stringValue).joined(separator: ".")
       throw folder.problem("\(path): \(key.isEmpty ? "" : "'\(key)': ")\(context.debugDescription)")
