@@ -4,8 +4,8 @@
     python Benchmarks/bench.py --recipes embedded --rounds 1 --epochs 1
     python Benchmarks/bench.py --from speed.json
 
-Every program is a process of its own, which runs one epoch to warm up and then those that count. The
-programs take turns, in another order in each round. Prints the tables, and writes them into
+Every program is a process of its own, which runs one epoch to warm up and then those that count.
+The programs take turns, in another order in each round. Prints the tables, and writes them into
 docs/results/speed.md and the chart beside it. --from takes the numbers of an earlier run's --json.
 """
 
@@ -56,7 +56,8 @@ def _programs(tuned, counts_zero_rows):
     programs = [Program("tempflow"), Program("tuned", tuned),
                 Program("published", ("--form", "published"))]
     if counts_zero_rows:
-        programs.append(Program("tuned, zero rows counted", ("--form", "tuned", "--count-zero-rows")))
+        programs.append(
+            Program("tuned, zero rows counted", ("--form", "tuned", "--count-zero-rows")))
     programs += [
         Program("tuned, compiled", (*tuned, "--compile"), every_round=False),
         Program("published, compiled", ("--form", "published", "--compile"), every_round=False),
@@ -102,13 +103,14 @@ def check(case, program, result, reference):
     for key in ("evaluations_per_epoch", "images_per_epoch", "threads", "gemm_dtype"):
         if result[key] != reference[key]:
             sys.exit(
-                f"{case.recipe}: {program.name} has {key} {result[key]}, tempflow {reference[key]}; "
-                "they do not run the same plan")
+                f"{case.recipe}: {program.name} has {key} {result[key]}, tempflow "
+                f"{reference[key]}; they do not run the same plan")
 
 
 def measure(case, options):
     """All rounds of a case: {program: {"rounds": [...], or "error": ...}}, and the work."""
-    programs = [p for p in case.programs if options.compile or "--compile" not in (p.arguments or ())]
+    programs = [
+        p for p in case.programs if options.compile or "--compile" not in (p.arguments or ())]
     results = {program.name: {"rounds": []} for program in programs}
     for turn in range(options.rounds):
         present = [p for p in programs if p.every_round or turn == 0]
@@ -145,8 +147,8 @@ def machine():
     model = platform.processor()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [l.split(":")[1].strip() for l in cpuinfo.read_text().splitlines() if "model name" in l]
-        model = names[0] if names else model
+        lines = cpuinfo.read_text().splitlines()
+        model = next((l.split(":")[1].strip() for l in lines if "model name" in l), model)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     release = Path("/etc/os-release")
     system = platform.system()
@@ -175,7 +177,7 @@ def main():
     else:
         found = {
             "command": shlex.join(["python", "Benchmarks/bench.py", *sys.argv[1:]]),
-            "machine": machine(), "date": datetime.date.today().isoformat(), "rounds": options.rounds,
+            "machine": machine(), "date": datetime.date.today().isoformat(),
         }
         chosen = [case for case in CASES if case.recipe in options.recipes]
         for case in chosen:

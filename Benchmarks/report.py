@@ -11,7 +11,7 @@ PHASES = {
 }
 SKELETON = f"""# Speed, beside the Python stack
 
-One whole iteration of TempFlow-GRPO, by `tempflow` and by two programs in Python that compute the same;
+One whole iteration of TempFlow-GRPO, by `tempflow` and by programs in Python that compute the same;
 [Benchmarks/README.md](../../Benchmarks/README.md) describes them.
 
 {BEGIN}
@@ -94,9 +94,9 @@ def _table(case):
 
     for name, title in PHASES.items():
         row(f"{title}, s", lambda c: digits(c.phase(name)))
-    row("times tempflow's whole", lambda c: "1" if c is ours else _span(c.ratios(ours, "all")))
-    row("times tempflow's rollout", lambda c: "1" if c is ours else _span(c.ratios(ours, "rollout")))
-    row("times tempflow's training", lambda c: "1" if c is ours else _span(c.ratios(ours, "training")))
+    for name, title in (("all", "whole"), ("rollout", "rollout"), ("training", "training")):
+        row(f"{title}, times tempflow's",
+            lambda c: "1" if c is ours else _span(c.ratios(ours, name)))
     row("sample evaluations per second", lambda c: digits(c.evaluations_per_second))
     row("needed GFLOP/s in the transformer", lambda c: digits(c.rate / 1e9))
     row("matrix product of 2048^3, GFLOP/s", lambda c: f"{c.gemm / 1e9:.0f}")
@@ -117,17 +117,16 @@ def tables(found):
         "Medians over rounds; ratios round by round, with their extremes.",
     ]
     for case in found["cases"]:
-        work = case["work"]
+        rollout, training = (digits(case["work"][name] / 1e9) for name in ("rollout", "training"))
         evaluations = case["programs"]["tempflow"]["rounds"][0]["evaluations_per_epoch"]
         parts.append(
-            f"\n## {case['title']}\n\n`Benchmarks/{case['recipe']}.yaml`: {evaluations} evaluations of a "
-            f"rollout, which need {digits(work['rollout'] / 1e9)} GFLOP, and {digits(work['training'] / 1e9)} "
-            f"GFLOP of training.\n\n{_table(case)}")
+            f"\n## {case['title']}\n\n`Benchmarks/{case['recipe']}.yaml`: {evaluations} evaluations "
+            f"of a rollout, which need {rollout} GFLOP, and {training} GFLOP of training.\n\n{_table(case)}")
     return "\n".join(parts)
 
 
 def write(found, folder):
-    """Puts the tables between the marks of speed.md, whose other text stays, and draws speed.svg."""
+    """Puts the tables between the marks of speed.md, whose other text stays; draws speed.svg."""
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "speed.md"
     text = page.read_text() if page.exists() else SKELETON

@@ -60,7 +60,8 @@ def _tempflow_velocity(command, model, prompts, x):
     with tempfile.TemporaryDirectory() as folder:
         noise, result = f"{folder}/noise.safetensors", f"{folder}/result.safetensors"
         save_file({"latents": x}, noise)
-        side = recipe.resolution or x.shape[-1] * 2 ** (len(model.vae.config.block_out_channels) - 1)
+        reduction = 2 ** (len(model.vae.config.block_out_channels) - 1)
+        side = recipe.resolution or x.shape[-1] * reduction
         subprocess.run(
             [
                 command, "sample", "--model", recipe.model, "--steps", "1",
@@ -85,7 +86,8 @@ def check(recipe, options, tempflow):
     if tempflow:
         trainer = Trainer(recipe, "tuned", 1, options)
         prompts = trainer.prompts[0][:4]
-        x = torch.randn(len(prompts), *trainer.model.shape, generator=torch.Generator().manual_seed(3))
+        generator = torch.Generator().manual_seed(3)
+        x = torch.randn(len(prompts), *trainer.model.shape, generator=generator)
         with torch.no_grad():
             expected = trainer.model.velocity(
                 x, torch.ones(len(prompts)), trainer.model.condition(prompts))

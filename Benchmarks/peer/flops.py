@@ -10,9 +10,9 @@ addition, each as seldom as it can be computed exactly:
 - equal rows of zeros in a prompt: one of them; text queries of the last block: none;
 - adapters: folded into the weights in a rollout and without them in the reference, beside them in
   training;
-- a backward pass: the products for gradients of inputs and of weights, where something asks for them.
+- a backward pass: the products for gradients of inputs and of weights, where they are needed.
 
-Norms, activations, the autoencoder and everything repeated or recomputed counts nothing, so that one
+Norms, activations, the autoencoder and everything repeated or recomputed count nothing, so that one
 number serves every program that is timed.
 """
 
@@ -102,7 +102,8 @@ class Transformer:
         for layer in self.tokens:
             total += layer.forward * (2 if layer.needs_input_gradient[1] else 1)
             if layer.is_target:
-                down, up = 2 * layer.rows * layer.inputs * rank, 2 * layer.rows * rank * layer.outputs
+                down = 2 * layer.rows * layer.inputs * rank
+                up = 2 * layer.rows * rank * layer.outputs
                 # Both products, their weights' gradients, the gradient in between, the input's.
                 total += 2 * (down + up) + up + (down if layer.needs_input_gradient[1] else 0)
         return total

@@ -61,7 +61,9 @@ class Model:
         pipeline.scheduler.set_timesteps(recipe.steps)
         self.sigmas = pipeline.scheduler.sigmas.double().tolist()
         config = self.transformer.config
-        side = recipe.resolution // pipeline.vae_scale_factor if recipe.resolution else config.sample_size
+        side = config.sample_size
+        if recipe.resolution:
+            side = recipe.resolution // pipeline.vae_scale_factor
         self.shape = (config.in_channels, side, side)
         for parameter in pipeline.vae.parameters():
             parameter.requires_grad_(False)
@@ -86,7 +88,8 @@ class Model:
         # The run's seed decides the adapters; their numbers differ from tempflow's.
         torch.manual_seed(noise_seed(self.recipe.seed, -1, -1, -1, -1, -1) >> 1)
         self.transformer.add_adapter(
-            LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=TARGETS)
+            LoraConfig(
+                r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=TARGETS)
         )
         for parameter in self.trainable:
             parameter.data = parameter.data.float()

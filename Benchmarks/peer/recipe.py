@@ -183,7 +183,7 @@ def read(path):
     for section in (*sections.values(), root):
         section.finish()
     if lora is None and recipe.kl_beta > 0:
-        raise RecipeError(f"{path}: the peer has a reference for adapters alone, so kl_beta must be 0")
+        raise RecipeError(f"{path}: the peer has no reference without adapters; kl_beta must be 0")
     if recipe.pairs % recipe.updates_per_epoch:
         raise RecipeError(
             f"{path}: {recipe.updates_per_epoch} updates do not divide {recipe.pairs} pairs"

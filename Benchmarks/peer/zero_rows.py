@@ -1,8 +1,8 @@
 """Rows of zeros in a prompt, counted instead of computed.
 
-A folder without T5 has rows of zeros where T5's would be, and diffusers computes each. Equal rows stay
-equal through every block, so one of them may stand for n in attention, with ln n added to its logit.
-What diffusers does is `published` and `tuned`; this is an option, to tell what the trick alone is worth.
+A folder without T5 has rows of zeros where T5's would be, and diffusers computes each. Equal rows
+stay equal through every block, so one of them may stand for n in attention, with ln n added to its
+logit. This is an option, to tell what the trick alone is worth.
 """
 
 import math
@@ -40,7 +40,8 @@ class CountedRowsProcessor:
             q, k, v = (torch.cat(pair, dim=2) for pair in zip((q, k, v), text))
             mask = torch.zeros(1, 1, 1, k.shape[2], dtype=q.dtype)
             mask[..., -1] = self.bias
-        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        attended = attended.transpose(1, 2).flatten(2)
         count = hidden_states.shape[1]
         image = attn.to_out[1](attn.to_out[0](attended[:, :count]))
         if encoder_hidden_states is None:
