@@ -17,7 +17,7 @@ if cmp -s "$wanted" "$installed"; then
 fi
 command -v python3 >/dev/null || fail "there is no python3: run 'apt-get install python3 python3-venv'"
 python3 -m venv .bench || fail "python3 cannot make an environment: run 'apt-get install python3-venv'"
-say "fetching the packages of $wanted (about 1 GB; more with CUDA)"
+say "fetching the packages of $wanted (5 GB: PyTorch brings CUDA's libraries)"
 .bench/bin/pip install --quiet --disable-pip-version-check -r "$wanted" ||
   fail "pip could not install $wanted (is the network, or PIP_INDEX_URL, set up?)"
 cp "$wanted" "$installed"
