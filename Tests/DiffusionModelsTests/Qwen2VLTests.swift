@@ -73,6 +73,7 @@ import TorchNN
     (#""vision_config": {"hidden_size": 1536}"#, "vision_config.hidden_size"),
     (#""vision_config": {"num_heads": 7}"#, "vision_config.embed_dim"),
     (#""vision_config": {"depth": 0}"#, "vision_config.depth"),
+    (#""vision_config": {"window_size": 112}"#, "vision_config.window_size"),
   ])
   func `a configuration that cannot be followed names its key`(entry: String, key: String) throws {
     let error = #expect(throws: ModelError.self) {

@@ -161,8 +161,14 @@ extension KeyedDecodingContainer {
   func checkKeys(
     _ key: Key, _ configuration: (some ModelConfiguration).Type, further: Set<String>
   ) throws {
-    let known = configuration.knownKeys
-    let allowed = configuration.harmlessKeys.union(known).union(commonHarmlessKeys).union(further)
+    try checkKeys(
+      key, known: configuration.knownKeys, harmless: configuration.harmlessKeys.union(further))
+  }
+
+  /// Makes sure that the object at `key` has no key but those that are known, those that change
+  /// nothing, and those that every file may carry; throws a `ConfigurationProblem`.
+  func checkKeys(_ key: Key, known: [String], harmless: Set<String>) throws {
+    let allowed = harmless.union(known).union(commonHarmlessKeys)
     let object = try nestedContainer(keyedBy: AnyKey.self, forKey: key)
     let unknown = object.allKeys.map(\.stringValue).sorted().first { !allowed.contains($0) }
     if let unknown {

@@ -53,6 +53,11 @@ public struct Qwen2VLConfiguration: ModelConfiguration {
     rmsNormEps = try file.value(.rmsNormEps, or: rmsNormEps)
     ropeTheta = try file.value(.ropeTheta, or: ropeTheta)
     ropeScaling = try file.value(.ropeScaling, or: ropeScaling)
+    if file.contains(.visionConfig) {
+      try file.checkKeys(
+        .visionConfig, known: Qwen2VLVisionConfiguration.CodingKeys.allCases.map(\.rawValue),
+        harmless: Qwen2VLVisionConfiguration.harmlessKeys)
+    }
     visionConfig = try file.value(.visionConfig, or: visionConfig)
     hiddenAct = try file.value(.hiddenAct, or: hiddenAct)
     useSlidingWindow = try file.value(.useSlidingWindow, or: useSlidingWindow)
@@ -157,7 +162,7 @@ public struct Qwen2VLVisionConfiguration: Codable, Equatable, Sendable {
     spatialMergeSize = try file.value(.spatialMergeSize, or: spatialMergeSize)
   }
 
-  enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case depth
     case embedDim = "embed_dim"
     case hiddenSize = "hidden_size"
@@ -167,6 +172,11 @@ public struct Qwen2VLVisionConfiguration: Codable, Equatable, Sendable {
     case temporalPatchSize = "temporal_patch_size"
     case spatialMergeSize = "spatial_merge_size"
   }
+
+  /// What is the same in every Qwen2-VL, or read by training alone.
+  static let harmlessKeys: Set<String> = [
+    "hidden_act", "in_channels", "in_chans", "initializer_range", "spatial_patch_size",
+  ]
 
   /// Numbers of one flattened patch: its three colors.
   public var patchCount: Int { 3 * temporalPatchSize * patchSize * patchSize }

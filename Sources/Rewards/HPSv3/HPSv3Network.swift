@@ -32,16 +32,11 @@ struct HPSv3Network {
     else {
       throw folder.problem("\(path): the tokenizer has no token \(HPSv3Prompt.imageToken)")
     }
-    var configuration = try folder.reading { () throws(ModelError) in
-      try Qwen2VLConfiguration(contentsOf: "\(path)/config.json")
-    }
+    var configuration: Qwen2VLConfiguration = try folder.configuration()
     // The table of embeddings was cut to the tokenizer's ids when the reward's token was added.
     configuration.vocabSize = tokenizer.vocabularyCount
-    let checkpoint = try folder.reading { () throws(SafetensorsError) in
-      try Checkpoint.open(
-        folder: path,
-        baseName: Checkpoint.exists(folder: path, baseName: "HPSv3") ? "HPSv3" : "model")
-    }
+    let checkpoint = try folder.checkpoint(
+      Checkpoint.exists(folder: path, baseName: "HPSv3") ? "HPSv3" : "model")
     let networks = try folder.reading { () throws(ParameterError) in
       let (store, headStore) = checkpoint.stores(headPrefix: "rm_head.", settings)
       let head = try HPSv3Head(configuration.hiddenSize, headStore.root["rm_head"])

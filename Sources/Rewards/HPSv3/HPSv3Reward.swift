@@ -42,8 +42,12 @@ package actor HPSv3Reward: Reward {
         network.scores(
           images: batch.map { samples[$0.index].image }, ids: batch.map(\.ids), size: size)
       }
-      for (entry, score) in zip(batch, found) where score.isFinite {
-        scores.total[entry.index] = score
+      for (entry, score) in zip(batch, found) {
+        if score.isFinite {
+          scores.total[entry.index] = score
+        } else {
+          scores.reasons[entry.index] = NetworkScores.noNumber
+        }
       }
     }
     return scores

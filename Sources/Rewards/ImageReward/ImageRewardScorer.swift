@@ -26,15 +26,9 @@ package actor ImageRewardScorer: Reward {
     network = try ImageRewardNetwork(settings)
   }
 
-  /// Scores every image.
+  /// Scores every sample; one whose score is no number gets nil.
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
-    var total: [Double?] = []
-    for start in stride(from: 0, to: samples.count, by: batchSize) {
-      let batch = Array(samples[start..<min(start + batchSize, samples.count)])
-      let scores = withoutGradient { network.scores(batch) }
-      total += scores.map { $0.isFinite ? $0 : nil }
-    }
-    return RewardScores(total: total)
+    withoutGradient { NetworkScores.inBatches(samples, of: batchSize, network.scores) }
   }
 }
 
@@ -63,9 +57,7 @@ private struct ImageRewardNetwork {
         + "writes them from ImageReward.pt of the Hugging Face repository THUDM/ImageReward and "
         + "vocab.txt of google-bert/bert-base-uncased")
     let path = folder.path
-    let configuration = try folder.reading { () throws(ModelError) in
-      try BLIPConfiguration(contentsOf: "\(path)/config.json")
-    }
+    let configuration: BLIPConfiguration = try folder.configuration()
     guard configuration.headWidths.count + 1 == Self.headPlaces.count else {
       throw folder.problem("\(path)/config.json: 'head_widths' are not 4")
     }
@@ -77,10 +69,7 @@ private struct ImageRewardNetwork {
         "\(path)/vocab.txt has \(tokenizer.vocabularyCount) tokens with two that are added, "
           + "config.json says \(configuration.vocabSize)")
     }
-    let checkpoint = try folder.reading { () throws(SafetensorsError) in
-      try Checkpoint.open(folder: path, baseName: "model")
-    }
-    let (store, headStore) = checkpoint.stores(headPrefix: "mlp.", settings)
+    let (store, headStore) = try folder.checkpoint().stores(headPrefix: "mlp.", settings)
     (vision, text, head) = try folder.reading { () throws(ParameterError) in
       let blip = store.root["blip"]
       let vision = try BLIPVisionEncoder(configuration, blip["visual_encoder"])
@@ -98,7 +87,7 @@ private struct ImageRewardNetwork {
     device = settings.device
   }
 
-  func scores(_ samples: [RewardSample]) -> [Double] {
+  func scores(_ samples: ArraySlice<RewardSample>) -> [Double] {
     let side = vision.configuration.imageSize
     let images = Tensor.cat(
       samples.map { cropped([resized($0.image, side)].normalised(on: device), side) }, dim: 0)

@@ -2,6 +2,9 @@ import Torch
 
 /// Asking a network about samples, a batch at a time.
 enum NetworkScores {
+  /// Why a sample has no score whose score is no finite number.
+  static let noNumber = "the network's score is no number"
+
   /// The scores of all samples; one that is no finite number becomes nil.
   ///
   /// - Parameter body: one score per sample of a batch.
@@ -14,7 +17,7 @@ enum NetworkScores {
     }
     var result = RewardScores(total: scores.map { $0.isFinite ? $0 : nil })
     for (index, score) in scores.enumerated() where !score.isFinite {
-      result.reasons[index] = "the network's score is no number"
+      result.reasons[index] = noNumber
     }
     return result
   }
