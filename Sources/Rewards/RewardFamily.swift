@@ -35,7 +35,7 @@ package struct RewardFamily: Sendable {
     .init(name: "aesthetic", keys: network, required: [.model]),
     .init(name: "clipscore", keys: network, required: [.model]),
     .init(
-      name: "geneval", modes: ["partial", "strict", "official"], engines: ["shapes", remote],
+      name: "geneval", modes: GenEvalReward.Mode.allCases.map(\.rawValue), engines: ["shapes", remote],
       keys: [.mode, .engine, .batchSize] + service),
     .init(name: "hpsv2", keys: network, required: [.model]),
     .init(name: "hpsv3", keys: network, required: [.model]),

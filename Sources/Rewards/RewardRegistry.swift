@@ -2,9 +2,7 @@
 package enum RewardRegistry {
   /// Rewards that a recipe may name and this version cannot compute yet: a plan can be made, a run
   /// cannot begin.
-  package static let notBuilt: Set<String> = [
-    "geneval", "ocr",
-  ]
+  package static let notBuilt: Set<String> = []
 
   /// Every name that can be scored, sorted.
   package static let names = RewardFamily.all.map(\.name).filter { !notBuilt.contains($0) }
@@ -41,6 +39,7 @@ package enum RewardRegistry {
         reason: "\"\(engine)\" is not one of \(family.engines.joined(separator: ", "))")
     }
     try settings.checkValues(family)
+    if settings.name == "ocr", !settings.isRemote { _ = try TesseractReader.program(settings) }
   }
 
   /// The scorer that the settings describe.
@@ -53,11 +52,13 @@ package enum RewardRegistry {
     case "aesthetic": return try AestheticReward(settings)
     case "clipscore": return try CLIPReward(.clipScore, settings)
     case "hpsv2": return try CLIPReward(.hpsv2, settings)
+    case "geneval": return try GenEvalReward(settings)
     case "jpeg_compressibility": return JPEGReward(.compressibility, name: settings.label)
     case "jpeg_incompressibility": return JPEGReward(.incompressibility, name: settings.label)
     case "hpsv3": return try HPSv3Reward(settings)
     case "imagereward": return try ImageRewardScorer(settings)
     case "http": return try HTTPReward(settings)
+    case "ocr": return try OCRReward(settings)
     case "process": return try ProcessReward(settings)
     case "pickscore": return try CLIPReward(.pickScore, settings)
     case "shapes": return ShapesReward(settings)

@@ -33,13 +33,7 @@ package struct ShapesReward: Reward {
   ///
   /// Throws ``RewardError/failed(reward:reason:)`` for images of another size than the task's.
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
-    let size = SceneRenderer.size
-    for image in samples.lazy.map(\.image) where image.width != size || image.height != size {
-      throw .failed(
-        reward: name,
-        reason: "it judges images of \(size) x \(size) pixels, got \(image.width) x "
-          + "\(image.height); use a model of the shapes task")
-    }
+    try SceneRenderer.checkSizes(samples, reward: name)
     let scores = samples.map { sample in
       sample.scene.map { SceneVerifier.score(sample.image, $0) }
     }
@@ -48,5 +42,19 @@ package struct ShapesReward: Reward {
     return RewardScores(
       total: total,
       parts: [.init(name: name, values: total), .init(name: "strict", values: strict)])
+  }
+}
+
+extension SceneRenderer {
+  /// Makes sure that all images have the size that the verifier is made for.
+  ///
+  /// Throws ``RewardError/failed(reward:reason:)`` otherwise.
+  static func checkSizes(_ samples: [RewardSample], reward: String) throws(RewardError) {
+    for image in samples.lazy.map(\.image) where image.width != size || image.height != size {
+      throw .failed(
+        reward: reward,
+        reason: "it judges images of \(size) x \(size) pixels, got \(image.width) x "
+          + "\(image.height); use a model of the shapes task")
+    }
   }
 }

@@ -16,7 +16,7 @@ struct TempFlowCommand: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       TrainCommand.self, PlanCommand.self, ExportCommand.self,
-      PretrainCommand.self, SampleCommand.self, EvaluateCommand.self,
+      PretrainCommand.self, SampleCommand.self, EvaluateCommand.self, ScoreCommand.self,
       ReportCommand.self, CompareCommand.self, DoctorCommand.self,
     ])
 }

@@ -4,6 +4,8 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
   case arithmetic(String)
   /// A prompt file cannot be read.
   case prompts(String)
+  /// A folder of images cannot be read.
+  case images(String)
   /// The model folder cannot be read, or does not fit the recipe.
   case model(String)
   /// Encoded prompts cannot be kept or read.
@@ -23,8 +25,8 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
 
   package var description: String {
     switch self {
-    case .arithmetic(let text), .prompts(let text), .model(let text), .reward(let text),
-      .run(let text):
+    case .arithmetic(let text), .prompts(let text), .images(let text), .model(let text),
+      .reward(let text), .run(let text):
       text
     case .otherRecipe(let path, let differences):
       "\(path) was trained with another recipe (\(differences.joined(separator: "; "))); resume "

@@ -71,6 +71,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send(self.scores(request, [float(s["metadata"]["x"]) for s in samples],
                               parts={"png": [float(f) for f in first]}))
 
+    def sees(self, request, earlier):  # what each sample's metadata says it is to see
+        metadata = [s["metadata"] for s in request["samples"]]
+        self.send({"protocol": 1, "id": request["id"],
+                   "texts": [m.get("text") for m in metadata],
+                   "detections": [m.get("objects") for m in metadata]})
+
     def slow(self, request, earlier):
         time.sleep(0.05)
         self.good(request, earlier)

@@ -1,0 +1,134 @@
+package import JSON
+package import ShapeScenes
+
+/// What an image must show, as a line of a GenEval prompt file says it (arXiv 2310.11513).
+///
+///     {"tag": "position", "prompt": "a photo of a cow right of a laptop",
+///      "include": [{"class": "laptop", "count": 1},
+///                  {"class": "cow", "count": 1, "position": ["right of", 0]}]}
+package struct GenEvalPrompt: Sendable, Equatable {
+  /// Objects of one class that must be there.
+  package struct Requirement: Sendable, Equatable {
+    package var label: String
+    /// How many, 1...
+    package var count: Int
+    /// Any color when nil.
+    package var color: String?
+    /// Where each of them stands relative to each object of an earlier requirement.
+    package var position: Position?
+
+    package init(
+      _ label: String, count: Int = 1, color: String? = nil, position: Position? = nil
+    ) {
+      self.label = label
+      self.count = count
+      self.color = color
+      self.position = position
+    }
+  }
+
+  /// A relation to the objects of the requirement with index `reference`.
+  package struct Position: Sendable, Equatable {
+    package var relation: SceneRelation
+    package var reference: Int
+
+    package init(_ relation: SceneRelation, _ reference: Int) {
+      self.relation = relation
+      self.reference = reference
+    }
+  }
+
+  /// Fewer than `count` objects of the class may be there.
+  package struct Limit: Sendable, Equatable {
+    package var label: String
+    package var count: Int
+
+    package init(_ label: String, count: Int) {
+      self.label = label
+      self.count = count
+    }
+  }
+
+  /// What the prompt tests, such as `counting`.
+  package var tag: String
+  package var include: [Requirement]
+  package var exclude: [Limit]
+
+  package init(tag: String, include: [Requirement], exclude: [Limit] = []) {
+    self.tag = tag
+    self.include = include
+    self.exclude = exclude
+  }
+
+  /// Whether a color is asked for.
+  package var needsColors: Bool { include.contains { $0.color != nil } }
+}
+
+extension GenEvalPrompt {
+  /// What is wrong with a line.
+  package struct Fault: Error, Equatable {
+    package let reason: String
+  }
+
+  /// Reads what a prompt file's line says besides the prompt.
+  ///
+  /// Throws ``Fault`` that names the key.
+  package init(_ metadata: [String: JSONValue]) throws(Fault) {
+    guard let tag = metadata["tag"]?.string else { throw Fault(reason: "tag is missing") }
+    guard let items = metadata["include"]?.array, !items.isEmpty else {
+      throw Fault(reason: "include is missing or empty")
+    }
+    self.init(tag: tag, include: [])
+    for (index, item) in items.enumerated() {
+      let place = "include[\(index)]"
+      var requirement = Requirement(try Self.label(item, place), count: try Self.count(item, place))
+      if let color = item["color"] {
+        guard let name = color.string else { throw Fault(reason: "\(place).color is no text") }
+        requirement.color = name
+      }
+      if let position = item["position"] {
+        requirement.position = try Position(position, place, before: index)
+      }
+      guard !include.contains(where: { $0.label == requirement.label }) else {
+        // Both entries would be judged on the same objects, and could not be right together.
+        throw Fault(reason: "\(place).class is \(requirement.label) again")
+      }
+      include.append(requirement)
+    }
+    for (index, item) in (metadata["exclude"]?.array ?? []).enumerated() {
+      let place = "exclude[\(index)]"
+      exclude.append(Limit(try Self.label(item, place), count: try Self.count(item, place)))
+    }
+  }
+
+  private static func label(_ item: JSONValue, _ place: String) throws(Fault) -> String {
+    guard let label = item["class"]?.string, !label.isEmpty else {
+      throw Fault(reason: "\(place).class is missing")
+    }
+    return label
+  }
+
+  private static func count(_ item: JSONValue, _ place: String) throws(Fault) -> Int {
+    guard let count = item["count"]?.int, count >= 1 else {
+      throw Fault(reason: "\(place).count is no number above 0")
+    }
+    return count
+  }
+}
+
+extension GenEvalPrompt.Position {
+  /// Reads `["right of", 0]`.
+  fileprivate init(
+    _ value: JSONValue, _ place: String, before index: Int
+  ) throws(GenEvalPrompt.Fault) {
+    let items = value.array ?? []
+    let relations = SceneRelation.allCases.map(\.rawValue).joined(separator: ", ")
+    guard items.count == 2, let relation = items[0].string.flatMap(SceneRelation.init) else {
+      throw .init(reason: "\(place).position is not one of \(relations) with an index")
+    }
+    guard let reference = items[1].int, (0..<index).contains(reference) else {
+      throw .init(reason: "\(place).position names no earlier entry of include")
+    }
+    self.init(relation, reference)
+  }
+}

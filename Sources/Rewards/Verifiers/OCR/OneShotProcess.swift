@@ -1,0 +1,66 @@
+import Foundation
+
+/// A program that is run once, without input, for what it prints.
+struct OneShotProcess: Sendable {
+  /// Why there is nothing to read; completes a sentence that begins with the program's name.
+  struct Failure: Error {
+    let reason: String
+  }
+
+  private let program: String
+  private let arguments: [String]
+  private let environment: [String: String]
+
+  /// - Parameter environment: what is set besides this process's own environment.
+  init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) {
+    self.program = program
+    self.arguments = arguments
+    self.environment = environment
+  }
+
+  /// Runs it to its end, or kills it after `timeout` seconds.
+  ///
+  /// Its output goes to a file, so that neither side ever waits for the other to read or write.
+  ///
+  /// - Parameter folder: where the output is kept; it must be there.
+  func run(in folder: URL, timeout: Double) async -> Result<String, Failure> {
+    let file = folder.appending(path: "output")
+    do {
+      try Data().write(to: file)
+      let output = try FileHandle(forWritingTo: file)
+      let ended = try await run(to: output, timeout: timeout)
+      try output.close()
+      if let failure = ended { return .failure(failure) }
+      return .success(String(decoding: try Data(contentsOf: file), as: UTF8.self))
+    } catch {
+      return .failure(Failure(reason: "could not be started (\(error.localizedDescription))"))
+    }
+  }
+
+  /// What was wrong with its end; nil for a sound one.
+  private func run(to output: FileHandle, timeout: Double) async throws -> Failure? {
+    let process = Process()
+    process.executableURL = URL(filePath: program)
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
+    let ends = AsyncStream<Void>.makeStream()
+    process.terminationHandler = { _ in ends.continuation.finish() }
+    try process.run()
+    let identifier = process.processIdentifier
+    let watch = Task {
+      try await Task.sleep(for: .seconds(timeout))
+      kill(identifier, SIGKILL)
+    }
+    // A task of its own, which the caller's cancellation does not end before the process has.
+    await Task { for await _ in ends.stream {} }.value
+    watch.cancel()
+    guard process.terminationReason == .exit else {
+      return Failure(reason: process.terminationStatus == SIGKILL ? "took too long" : "crashed")
+    }
+    return process.terminationStatus == 0
+      ? nil : Failure(reason: "failed with status \(process.terminationStatus)")
+  }
+}

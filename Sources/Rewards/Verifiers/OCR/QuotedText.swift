@@ -1,0 +1,44 @@
+import Foundation
+
+/// The text that a prompt asks for, and how near what was read comes to it.
+package struct QuotedText: Sendable, Equatable {
+  /// Lower case, without white space.
+  package let letters: [Character]
+
+  /// What stands in the first pair of double quotes; nil when there is no such pair, or nothing in
+  /// it but white space.
+  package init?(in prompt: String) {
+    let pieces = prompt.split(separator: "\"", maxSplits: 2, omittingEmptySubsequences: false)
+    guard pieces.count == 3 else { return nil }
+    letters = Self.letters(pieces[1])
+    if letters.isEmpty { return nil }
+  }
+
+  /// 1 when the text stands somewhere in what was read, else 1 - d/n: d is the Levenshtein distance
+  /// to all that was read, at most n, the text's own length.
+  package func score(_ read: String) -> Double {
+    let read = Self.letters(read)
+    if read.firstRange(of: letters) != nil { return 1 }
+    let distance = min(Self.distance(read, letters), letters.count)
+    return 1 - Double(distance) / Double(letters.count)
+  }
+
+  private static func letters(_ text: some StringProtocol) -> [Character] {
+    text.lowercased().filter { !$0.isWhitespace }
+  }
+
+  /// The number of insertions, deletions and substitutions that turn one text into the other.
+  private static func distance(_ first: [Character], _ second: [Character]) -> Int {
+    var row = Array(0...second.count)
+    for (index, letter) in first.enumerated() {
+      var diagonal = row[0]
+      row[0] = index + 1
+      for column in second.indices {
+        let substitution = diagonal + (letter == second[column] ? 0 : 1)
+        diagonal = row[column + 1]
+        row[column + 1] = min(substitution, diagonal + 1, row[column] + 1)
+      }
+    }
+    return row[second.count]
+  }
+}

@@ -1,0 +1,91 @@
+import Foundation
+import ImageFiles
+
+/// Reads text with the program `tesseract` (Debian: tesseract-ocr, tested with 5.3), on this machine.
+///
+/// One process reads a batch of images from files and ends; a batch that fails or takes too long
+/// leaves its images unread and no process behind.
+package struct TesseractReader: TextReader {
+  private let program: String
+  private let batchSize: Int
+  private let concurrency: Int
+  /// Seconds for one batch.
+  private let timeout: Double
+
+  /// Throws ``RewardError/failed(reward:reason:)`` when the program is not installed.
+  package init(_ settings: RewardSettings) throws(RewardError) {
+    program = try Self.program(settings)
+    batchSize = settings.batchSize
+    concurrency = settings.concurrency
+    timeout = settings.timeout
+  }
+
+  /// The program's path.
+  ///
+  /// Throws ``RewardError/failed(reward:reason:)`` when it is not installed.
+  static func program(_ settings: RewardSettings) throws(RewardError) -> String {
+    let folders = ProcessInfo.processInfo.environment["PATH", default: ""].split(separator: ":")
+    let candidates = folders.map { "\($0)/tesseract" }
+    guard let path = candidates.first(where: FileManager.default.isExecutableFile) else {
+      throw .failed(
+        reward: settings.label,
+        reason: "the program tesseract is not installed; apt-get install tesseract-ocr, or set "
+          + "engine: remote")
+    }
+    return path
+  }
+
+  package func read(_ samples: [RewardSample]) async throws(RewardError) -> [Sighting<String>] {
+    let batches = stride(from: 0, to: samples.count, by: batchSize).map { start in
+      samples[start..<min(start + batchSize, samples.count)].map(\.image)
+    }
+    var answers = Array(repeating: [Sighting<String>](), count: batches.count)
+    await withTaskGroup(of: (Int, [Sighting<String>]).self) { group in
+      for (index, batch) in batches.enumerated() {
+        if index >= concurrency, let (done, answer) = await group.next() { answers[done] = answer }
+        group.addTask { (index, await read(batch)) }
+      }
+      for await (done, answer) in group { answers[done] = answer }
+    }
+    return answers.flatMap(\.self)
+  }
+
+  private func read(_ images: [PixelBuffer]) async -> [Sighting<String>] {
+    func unseen(_ reason: String) -> [Sighting<String>] {
+      Array(repeating: .unseen(reason: reason), count: images.count)
+    }
+    do {
+      let texts = try await texts(images)
+      return texts.count == images.count
+        ? texts.map(Sighting.seen) : unseen("tesseract did not answer for every image")
+    } catch let error as OneShotProcess.Failure {
+      return unseen("tesseract \(error.reason)")
+    } catch {
+      return unseen("the images could not be handed to tesseract")
+    }
+  }
+
+  private func texts(_ images: [PixelBuffer]) async throws -> [String] {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "tempflow-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    var list = ""
+    for (index, image) in images.enumerated() {
+      let file = folder.appending(path: "\(index).png")
+      try Data(try PNG.encode(image)).write(to: file)
+      list += file.path + "\n"
+    }
+    let file = folder.appending(path: "list.txt")
+    try Data(list.utf8).write(to: file)
+    // Page segmentation 11 looks for text anywhere in a picture, in no particular layout.
+    let process = OneShotProcess(
+      program, [file.path, "stdout", "--psm", "11"], environment: ["OMP_THREAD_LIMIT": "1"])
+    let outcome = await process.run(in: folder, timeout: timeout)
+    try FileManager.default.removeItem(at: folder)
+    // Pages are separated by form feeds; some releases end the last one with another.
+    var pages = try outcome.get().split(separator: "\u{C}", omittingEmptySubsequences: false)
+    if pages.count == images.count + 1, pages.last?.allSatisfy(\.isWhitespace) == true {
+      pages.removeLast()
+    }
+    return pages.map(String.init)
+  }
+}

@@ -1,0 +1,115 @@
+import ArgumentParser
+import Foundation
+import Rewards
+import Runs
+import Torch
+import Training
+
+/// `tempflow score`: tries a reward on images that are there.
+struct ScoreCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "score",
+    abstract: "Scores images with one reward: a line per image, and the mean.",
+    discussion: """
+      The images are the .png files of a folder in the order of their names, and each has a line \
+      in the file of prompts. Settings of the reward are those of a recipe's entry of `rewards` \
+      (docs/recipes.md). An image that could not be scored shows - and the reason.
+
+      Example: tempflow score --reward ocr --images out --prompts prompts.txt --set timeout=30
+      """)
+
+  @OptionGroup var reward: RewardOptions
+
+  @Option(name: .long, help: "Folder of .png files, scored in the order of their names.")
+  var images: String
+
+  @Option(name: .long, help: "Prompts: JSON lines with the key \"prompt\" (.jsonl), or one prompt a line.")
+  var prompts: String
+
+  @OptionGroup var output: OutputOptions
+
+  func run() async throws {
+    let settings = try reward.read()
+    try TorchRuntime.check(settings.device)
+    let prompts = try PromptList.read(prompts, for: [settings.name])
+    let files = try ImageFolder.read(images)
+    guard files.count == prompts.count else {
+      throw ValidationError(
+        "\(images) holds \(files.count) images and \(self.prompts) \(prompts.count) prompts; "
+          + "each image needs its own")
+    }
+    let evaluation = try await Evaluation(
+      files.map(\.image), of: prompts, by: try RewardRegistry.reward(settings))
+    let report = Report(evaluation, names: files.map(\.name))
+    try output.print(report) { report.text(evaluation) }
+  }
+
+  /// What `--json` prints.
+  private struct Report: Encodable {
+    var reward: String
+    var images: [Image]
+    /// Over the images that could be scored; absent when there is none.
+    var scores: TaggedScores?
+    /// Images that could not be scored.
+    var missing: Int
+
+    struct Image: Encodable {
+      var name: String
+      var prompt: String
+      var tag: String?
+      /// nil, and written as null, when the image could not be scored.
+      var score: Double?
+      var parts: [String: Double?]
+      var reason: String?
+
+      func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(name, forKey: .name)
+        try container.encode(prompt, forKey: .prompt)
+        try container.encodeIfPresent(tag, forKey: .tag)
+        try container.encode(score, forKey: .score)
+        try container.encode(parts, forKey: .parts)
+        try container.encodeIfPresent(reason, forKey: .reason)
+      }
+
+      private enum CodingKeys: CodingKey { case name, prompt, tag, score, parts, reason }
+    }
+
+    init(_ evaluation: Evaluation, names: [String]) {
+      let rewards = evaluation.rewards
+      reward = evaluation.reward
+      images = names.indices.map { index in
+        let prompt = evaluation.prompts[index]
+        return Image(
+          name: names[index], prompt: prompt.text, tag: prompt.tag, score: rewards.total[index],
+          parts: Dictionary(
+            rewards.parts.filter { $0.name != evaluation.reward }
+              .map { ($0.name, $0.values[index]) }) { $1 },
+          reason: rewards.reasons[index])
+      }
+      missing = rewards.total.count { $0 == nil }
+      scores = missing == rewards.total.count ? nil : evaluation.scores
+    }
+
+    /// A column for the score and each part, then image and prompt.
+    func text(_ evaluation: Evaluation) -> String {
+      let parts = evaluation.rewards.parts.map(\.name).filter { $0 != reward }
+      let names = [reward] + parts
+      let widths = names.map { max($0.count, 9) }
+      func line(_ cells: [String], _ rest: String) -> String {
+        zip(cells, widths).map { cell, width in
+          String(repeating: " ", count: max(0, width - cell.count)) + cell
+        }.joined(separator: "  ") + "  " + rest
+      }
+      func figure(_ value: Double?) -> String { value.map { String(format: "%.5f", $0) } ?? "-" }
+      let rows = images.map { image in
+        line(
+          [figure(image.score)] + parts.map { figure(image.parts[$0] ?? nil) },
+          "\(image.name)  \(image.prompt)" + (image.reason.map { "  (\($0))" } ?? ""))
+      }
+      let missing = missing > 0 ? "\n\(missing) of \(images.count) could not be scored" : ""
+      return line(names, "image  prompt") + "\n" + rows.joined(separator: "\n")
+        + (scores.map { "\n\nmean ± standard error\n\($0.table())" } ?? "\n") + missing
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import Foundation
+import ImageFiles
+import Rewards
+import TestSupport
+import Testing
+
+/// A reader that answers what it was told to.
+private struct StagedReader: TextReader {
+  var answers: [Sighting<String>]
+
+  func read(_ samples: [RewardSample]) async throws(RewardError) -> [Sighting<String>] { answers }
+}
+
+@Suite struct OCRRewardTests {
+  @Test(arguments: [
+    ("OPEN LATE", 1), ("we are\nopen\nlate!", 1), ("Open L4te", 7 / 8), ("", 0),
+    ("a long page about something else altogether", 0), ("pen Late", 7 / 8), ("Late", 0.5),
+  ] as [(String, Double)])
+  func `the score is what is right of the quoted text, spaces and case aside`(
+    _ read: String, _ score: Double
+  ) throws {
+    let target = try #require(QuotedText(in: "a sign that says \"Open Late\" and \"more\""))
+    #expect(abs(target.score(read) - score) < 1e-12)
+  }
+
+  @Test func `text is quoted by the first pair of double quotes`() {
+    #expect(QuotedText(in: "a sign")?.letters == nil)
+    #expect(QuotedText(in: "an inch is \"")?.letters == nil)
+    #expect(QuotedText(in: "a sign that says \" \"")?.letters == nil)
+    #expect(QuotedText(in: "says \"Grüße 2\" and \"x\"")?.letters == Array("grüße2"))
+  }
+
+  @Test func `a prompt without quoted text or an image that was not read has no score`()
+    async throws
+  {
+    let reward = OCRReward(StagedReader(answers: [.seen("yes"), .unseen(reason: "took too long")]))
+    let samples = ["no quotes", "say \"yes\"", "say \"yes\""].map {
+      RewardSample(image: PixelBuffer(width: 1, height: 1), prompt: $0)
+    }
+    let scores = try await reward.score(samples)
+    #expect(scores.total == [nil, 1, nil])
+    #expect(scores.reasons == [0: "the prompt quotes no text", 2: "took too long"])
+  }
+}
+
+/// `Tests/Fixtures/ocr`: one row a text, one column a font (`Tools/fixtures/ocr.py`).
+private struct DrawnTexts: Decodable {
+  let width: Int
+  let height: Int
+  let fonts: Int
+  let texts: [String]
+
+  static func load() throws -> (DrawnTexts, PixelBuffer) {
+    let data = try Data(contentsOf: URL(filePath: fixture("ocr/texts.json")))
+    return (
+      try JSONDecoder().decode(DrawnTexts.self, from: data), try PNG.read(fixture("ocr/texts.png"))
+    )
+  }
+
+  func tile(_ sheet: PixelBuffer, row: Int, column: Int) -> PixelBuffer {
+    var tile = PixelBuffer(width: width, height: height)
+    for y in 0..<height {
+      for x in 0..<width { tile[x, y] = sheet[column * width + x, row * height + y] }
+    }
+    return tile
+  }
+}
+
+@Suite struct TesseractTests {
+  private func settings(_ change: (inout RewardSettings) -> Void = { _ in }) -> RewardSettings {
+    var settings = RewardSettings("ocr")
+    settings.concurrency = 2
+    settings.batchSize = 50
+    change(&settings)
+    return settings
+  }
+
+  @Test func `a hundred texts in five fonts are told from texts that are wrong`() async throws {
+    let (drawn, sheet) = try DrawnTexts.load()
+    var samples: [RewardSample] = []
+    for (row, text) in drawn.texts.enumerated() {
+      for column in 0..<drawn.fonts {
+        let tile = drawn.tile(sheet, row: row, column: column)
+        samples.append(RewardSample(image: tile, prompt: "a sign that says \"\(text)\""))
+      }
+    }
+    #expect(samples.count == 100)
+    let read = try await TesseractReader(settings()).read(samples)
+    for (index, sighting) in read.enumerated() {
+      guard case .seen(let found) = sighting else {
+        Issue.record("\(samples[index].prompt): \(sighting)")
+        continue
+      }
+      let right = try #require(QuotedText(in: samples[index].prompt)).score(found)
+      #expect(right >= 0.9, "\(samples[index].prompt) was read as \(found)")
+      for other in drawn.texts where other != drawn.texts[index / drawn.fonts] {
+        let wrong = try #require(QuotedText(in: "\"\(other)\"")).score(found)
+        #expect(wrong <= 0.5, "\(other) scores \(wrong) for \(samples[index].prompt)")
+      }
+    }
+  }
+
+  @Test func `an image without text is read as empty and the order is kept`() async throws {
+    let (drawn, sheet) = try DrawnTexts.load()
+    let blank = PixelBuffer(width: 64, height: 64, red: 255, green: 255, blue: 255)
+    let text = drawn.tile(sheet, row: 0, column: 0)
+    let images = [blank, text, blank, blank, text].map { RewardSample(image: $0, prompt: "") }
+    let reward = try RewardRegistry.reward(settings { $0.batchSize = 2 })
+    let scores = try await reward.score(
+      images.map { RewardSample(image: $0.image, prompt: "says \"\(drawn.texts[0])\"") })
+    #expect(scores.total == [0, 1, 0, 0, 1])
+  }
+
+  @Test func `a reader that takes too long leaves its images unread`() async throws {
+    let image = PixelBuffer(width: 2000, height: 2000, red: 255, green: 255, blue: 255)
+    let reader = try TesseractReader(settings { $0.timeout = 0.001 })
+    let read = try await reader.read([RewardSample(image: image, prompt: "x")])
+    #expect(read == [.unseen(reason: "tesseract took too long")])
+  }
+}
