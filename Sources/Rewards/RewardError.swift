@@ -4,8 +4,6 @@ package enum RewardError: Error, Equatable, CustomStringConvertible {
   case unknown(name: String, known: [String])
   /// The scorer has no such mode.
   case unknownMode(reward: String, mode: String, known: [String])
-  /// The reward is known, and this version cannot compute it.
-  case notBuilt(name: String, built: [String])
   /// A label that cannot be part of a metric's name.
   case label(String)
   /// A setting is missing, or has a value that the scorer cannot work with.
@@ -23,9 +21,6 @@ package enum RewardError: Error, Equatable, CustomStringConvertible {
       known.isEmpty
         ? "the reward \(reward) has no modes; leave mode out"
         : "the reward \(reward) has no mode \"\(mode)\"; there is \(known.joined(separator: ", "))"
-    case .notBuilt(let name, let built):
-      "the reward \(name) is not built in this version, so a run cannot begin; there is "
-        + built.joined(separator: ", ")
     case .label(let label):
       "a reward cannot be called \"\(label)\"; use letters, digits, - and _"
     case .setting(let reward, let key, let reason):

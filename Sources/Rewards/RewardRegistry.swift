@@ -1,11 +1,7 @@
 /// The scorers by the names that recipes and commands use.
 package enum RewardRegistry {
-  /// Rewards that a recipe may name and this version cannot compute yet: a plan can be made, a run
-  /// cannot begin.
-  package static let notBuilt: Set<String> = []
-
   /// Every name that can be scored, sorted.
-  package static let names = RewardFamily.all.map(\.name).filter { !notBuilt.contains($0) }
+  package static let names = RewardFamily.all.map(\.name)
 
   /// Whether a reward judges images against what a prompt of the shapes task must show.
   package static func judgesScenes(_ name: String) -> Bool { name == "shapes" }
@@ -23,13 +19,10 @@ package enum RewardRegistry {
   /// Makes sure that the settings describe a scorer, without loading weights, starting a process
   /// or calling a service.
   ///
-  /// Throws ``RewardError`` for an unknown name, mode or engine, a reward that is not built, or a
-  /// setting that is missing or makes no sense.
+  /// Throws ``RewardError`` for an unknown name, mode or engine, a program that is not installed, or
+  /// a setting that is missing or makes no sense.
   package static func check(_ settings: RewardSettings) throws(RewardError) {
     let family = try family(settings.name)
-    guard !notBuilt.contains(settings.name) else {
-      throw .notBuilt(name: settings.name, built: names)
-    }
     if let mode = settings.mode, !family.modes.contains(mode) {
       throw .unknownMode(reward: settings.name, mode: mode, known: family.modes)
     }
@@ -63,7 +56,7 @@ package enum RewardRegistry {
     case "pickscore": return try CLIPReward(.pickScore, settings)
     case "shapes": return ShapesReward(settings)
     case "unifiedreward", "vlm": return try ChatReward(settings)
-    default: throw .notBuilt(name: settings.name, built: names)
+    default: throw .unknown(name: settings.name, known: names)
     }
   }
 }

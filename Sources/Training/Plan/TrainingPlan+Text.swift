@@ -29,7 +29,6 @@ extension TrainingPlan {
         ("learns", "\(number(learnedParameters)) numbers"),
         ("", ""),
       ] + memoryRows
-      + rewardsNotBuilt.map { ("cannot train yet", "the reward \($0) is not built in this version") }
     return rows.map { name, value in
       name.isEmpty && value.isEmpty
         ? "" : name.padding(toLength: 22, withPad: " ", startingAt: 0) + value

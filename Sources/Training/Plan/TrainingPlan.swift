@@ -1,4 +1,3 @@
-internal import Rewards
 internal import TempFlow
 
 /// What a training run will do, worked out before anything is loaded.
@@ -59,8 +58,6 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   package var memoryAdvice: [MemoryAdvice]
   /// Seconds after which no further epoch begins.
   package var timeLimit: Double?
-  /// Rewards that the recipe names and this version cannot compute: training would refuse to begin.
-  package var rewardsNotBuilt: [String]
 }
 
 extension TrainingPlan {
@@ -97,7 +94,6 @@ extension TrainingPlan {
       memory.excess == nil
       ? [] : MemoryAdvice.all(recipe, model, memory, evaluationPrompts: counts.evaluation)
     timeLimit = recipe.timeLimit
-    rewardsNotBuilt = recipe.allRewards.map(\.name).filter(RewardRegistry.notBuilt.contains)
   }
 
   private static func groups(_ recipe: TrainingRecipe) -> (String, Int, Int) {

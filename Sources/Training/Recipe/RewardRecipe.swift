@@ -84,7 +84,7 @@ extension RewardSettings {
     } catch .label(let label) {
       section.report("label", RewardError.label(label).description)
     } catch {
-      // What is not built yet may be planned; a mode or engine was reported when it was read.
+      // A program that is missing may be planned with; a mode or engine was reported when it was read.
     }
   }
 
