@@ -116,7 +116,7 @@ import Testing
     #expect(device.errors.contains("the device cuda:99 cannot be used"), "\(device.errors)")
     let reward = try tempflow(start + ["rewards=[{name: pickscore}]"])
     #expect(reward.status == 1)
-    #expect(reward.errors.contains("model is required and missing"), "\(reward.errors)")
+    #expect(reward.errors.contains("is required and missing"), "\(reward.errors)")
     #expect(!FileManager.default.fileExists(atPath: folder))
   }
 
