@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import shlex
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -90,12 +91,18 @@ def run(case, program, options):
         command = [options.tempflow, "bench", recipe, "--json", *epochs]
     else:
         command = [sys.executable, FOLDER / "peer", recipe, *program.arguments, *epochs]
-    outcome = subprocess.run(
-        [*shlex.split(options.prefix), *map(str, command)], capture_output=True, text=True)
-    if outcome.returncode:
-        lines = outcome.stderr.strip().splitlines() or [f"ended with {outcome.returncode}"]
-        raise Failure(lines[-1])
-    return json.loads(outcome.stdout)
+    process = subprocess.Popen(
+        [*shlex.split(options.prefix), *map(str, command)], text=True, process_group=0,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        output, errors = process.communicate(timeout=options.limit)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.communicate()
+        raise Failure(f"not done after {options.limit:.0f} s") from None
+    if process.returncode:
+        raise Failure((errors.strip().splitlines() or [f"ended with {process.returncode}"])[-1])
+    return json.loads(output)
 
 
 def check(case, program, result, reference):
@@ -166,6 +173,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="measured in one process (the case's own)")
     parser.add_argument("--no-compile", dest="compile", action="store_false")
+    parser.add_argument("--limit", type=float, default=900, help="seconds of one process (900)")
     parser.add_argument("--tempflow", type=Path, default=ROOT / ".build/release/tempflow")
     parser.add_argument("--prefix", default="", help="a command that runs each program, as taskset")
     parser.add_argument("--json", type=Path, help="write all numbers to this file")

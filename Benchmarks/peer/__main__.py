@@ -79,7 +79,7 @@ def main():
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--form", choices=sorted(FORMS), default="tuned")
     parser.add_argument("--epochs", type=int, default=1, help="measured, after one to warm up (1)")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the transformer")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the blocks")
     parser.add_argument(
         "--count-zero-rows", action="store_true",
         help="compute one of the rows of zeros that stand for T5, instead of each")
