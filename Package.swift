@@ -61,6 +61,9 @@ let package = Package(
     .systemLibrary(
       name: "CTurboJPEG", pkgConfig: "libturbojpeg",
       providers: [.apt(["libturbojpeg0-dev"]), .brew(["jpeg-turbo"])]),
+    .systemLibrary(
+      name: "CCurl", pkgConfig: "libcurl",
+      providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
     library("Torch", ["CTorch"]),
     library("TextTokenizers", []),
     library("ImageFiles", ["CPNG", "CTurboJPEG"]),
@@ -77,7 +80,7 @@ let package = Package(
     library(
       "Rewards",
       [
-        "JSON", "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "ImageFiles",
+        "CCurl", "JSON", "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "ImageFiles",
         "ShapeScenes",
       ]),
     library(

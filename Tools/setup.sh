@@ -47,6 +47,7 @@ missing_packages() {
   { command -v pkg-config >/dev/null && pkg-config --exists libpng; } || echo libpng-dev
   { command -v pkg-config >/dev/null && pkg-config --exists libturbojpeg; } || echo libturbojpeg0-dev
   command -v tesseract >/dev/null || echo tesseract-ocr # what the reward `ocr` reads images with
+  { command -v pkg-config >/dev/null && pkg-config --exists libcurl; } || echo libcurl4-openssl-dev
   echo '#include <string>' | clang++ -fsyntax-only -x c++ - 2>/dev/null || echo g++
   [ -n "${LIBTORCH:-}" ] || [ -d .libtorch/torch ] || python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
 }

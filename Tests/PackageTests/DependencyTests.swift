@@ -3,7 +3,7 @@ import Testing
 
 /// What each target may import, of this package. `docs/architecture.md` shows the same as a table.
 private let allowed: [String: Set<String>] = [
-  "CTorch": [], "CPNG": [], "CTurboJPEG": [],
+  "CTorch": [], "CPNG": [], "CTurboJPEG": [], "CCurl": [],
   "Torch": ["CTorch"],
   "TextTokenizers": [],
   "ImageFiles": ["CPNG", "CTurboJPEG"],
@@ -18,7 +18,8 @@ private let allowed: [String: Set<String>] = [
     "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "FlowMatching", "ImageFiles",
   ],
   "Rewards": [
-    "JSON", "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "ImageFiles", "ShapeScenes",
+    "CCurl", "JSON", "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "ImageFiles",
+    "ShapeScenes",
   ],
   "Training": [
     "Torch", "TorchNN", "FlowMatching", "TempFlow", "DiffusionModels", "DiffusionPipelines",

@@ -1,29 +1,19 @@
+import CCurl
 import Foundation
 import Synchronization
 
-#if canImport(FoundationNetworking)
-  import FoundationNetworking
-#endif
-
 /// What a server answered.
-struct HTTPAnswer: Equatable {
-  var status: Int
-  /// Seconds to leave the server alone, when it said so in seconds.
-  var retryAfter: Double?
+struct HTTPAnswer: Equatable, Sendable {
+  var status = 0
+  /// Seconds to leave the server alone, when it said so; else 0.
+  var retryAfter = 0.0
   /// Where a redirect points.
-  var location: String?
+  var redirect: URL?
   var body: [UInt8] = []
-
-  init(_ response: HTTPURLResponse) {
-    status = response.statusCode
-    retryAfter = response.value(forHTTPHeaderField: "Retry-After").flatMap(Double.init)
-      .flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
-    location = response.value(forHTTPHeaderField: "Location")
-  }
 }
 
 /// How a request ended.
-enum HTTPOutcome: Equatable {
+enum HTTPOutcome: Equatable, Sendable {
   case answer(HTTPAnswer)
   /// The deadline passed before the last byte had come.
   case timedOut
@@ -33,130 +23,143 @@ enum HTTPOutcome: Equatable {
   case failed(String)
 }
 
-/// Posts over `URLSession` with limits that it does not have of its own: a deadline for the whole
-/// exchange, a largest answer, and no redirects.
-///
-/// The limits do not rely on the session: a request ends for its caller as soon as one is reached,
-/// whatever the session still does with the connection.
+/// Posts over libcurl: with a deadline for the whole exchange, a largest answer, and no redirects.
 final class HTTPClient: Sendable {
-  private let exchanges = HTTPExchanges()
-  private let session: URLSession
-
-  /// - Parameter connections: to one server, at most.
-  init(connections: Int) {
-    let configuration = URLSessionConfiguration.ephemeral
-    configuration.httpMaximumConnectionsPerHost = connections
-    configuration.httpShouldSetCookies = false
-    configuration.urlCache = nil
-    // The session's own timeout starts anew with every byte; ours does not.
-    configuration.timeoutIntervalForRequest = 86_400
-    session = URLSession(configuration: configuration, delegate: exchanges, delegateQueue: nil)
+  /// A connection, used by one thread at a time.
+  private struct Handle: @unchecked Sendable {
+    let pointer: UnsafeMutableRawPointer
   }
 
-  deinit { session.invalidateAndCancel() }
+  /// libcurl wants to be set up once, before any other use.
+  private static let isSetUp = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+
+  /// Handles that no request uses: each keeps its connections open.
+  private let idle = Mutex<[Handle]>([])
+
+  init() {
+    precondition(Self.isSetUp, "libcurl cannot be set up")
+  }
+
+  deinit {
+    for handle in idle.withLock({ $0 }) { curl_easy_cleanup(handle.pointer) }
+  }
 
   /// Sends `body` and collects the answer, whatever its status.
+  ///
+  /// A request whose task is cancelled ends within a second or so.
   ///
   /// - Parameters:
   ///   - timeout: seconds from now to the last byte.
   ///   - maximumBytes: of the answer's body.
   func post(
-    _ body: [UInt8], to url: URL, headers: [String: String], timeout: Double, maximumBytes: Int
+    _ body: [UInt8], to url: URL, headers: [String], timeout: Double, maximumBytes: Int
   ) async -> HTTPOutcome {
-    var request = URLRequest(url: url)
-    request.httpMethod = "POST"
-    request.httpBody = Data(body)
-    for (name, value) in headers { request.setValue(value, forHTTPHeaderField: name) }
-    let task = session.dataTask(with: request)
-    let identifier = task.taskIdentifier
+    let collector = Collector(maximumBytes: maximumBytes)
     return await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        exchanges.begin(task, maximumBytes: maximumBytes, continuation)
-        DispatchQueue.global().asyncAfter(deadline: .now() + timeout) { [exchanges] in
-          exchanges.finish(identifier, .timedOut)
+        // A thread of its own, since the exchange blocks: there are as many as requests under way.
+        Thread.detachNewThread {
+          // TLS libraries write without asking for EPIPE; the thread ends with the request.
+          var signals = sigset_t()
+          sigemptyset(&signals)
+          sigaddset(&signals, SIGPIPE)
+          pthread_sigmask(SIG_BLOCK, &signals, nil)
+          let handle = self.idle.withLock { $0.popLast() } ?? Handle(pointer: curl_easy_init())
+          let outcome = Self.exchange(
+            handle.pointer, body, to: url, headers: headers, timeout: timeout, collector)
+          self.idle.withLock { $0.append(handle) }
+          continuation.resume(returning: outcome)
         }
-        task.resume()
       }
     } onCancel: {
-      exchanges.finish(identifier, .failed("cancelled"))
+      collector.isCancelled.store(true, ordering: .relaxed)
     }
+  }
+
+  private static func exchange(
+    _ handle: UnsafeMutableRawPointer, _ body: [UInt8], to url: URL, headers: [String],
+    timeout: Double, _ collector: Collector
+  ) -> HTTPOutcome {
+    curl_easy_reset(handle)
+    // An empty Expect: a server need not invite a large body first.
+    var list: UnsafeMutablePointer<curl_slist>?
+    for header in headers + ["Expect:"] { list = curl_slist_append(list, header) }
+    defer { curl_slist_free_all(list) }
+    var message = [CChar](repeating: 0, count: Int(CURL_ERROR_SIZE))
+    let context = Unmanaged.passUnretained(collector).toOpaque()
+
+    ccurl_set_long(handle, CURLOPT_NOSIGNAL, 1)
+    ccurl_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
+    ccurl_set_long(handle, CURLOPT_TIMEOUT_MS, max(1, Int(min(timeout, 1e6) * 1000)))
+    ccurl_set_size(handle, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(collector.maximumBytes))
+    ccurl_set_pointer(handle, CURLOPT_HTTPHEADER, list)
+    ccurl_set_write(handle) { bytes, _, count, context in
+      guard let bytes, let context else { return 0 }
+      let collector = Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue()
+      return collector.take(UnsafeRawBufferPointer(start: bytes, count: count)) ? count : 0
+    }
+    ccurl_set_pointer(handle, CURLOPT_WRITEDATA, context)
+    ccurl_set_long(handle, CURLOPT_NOPROGRESS, 0)
+    ccurl_set_progress(handle) { context, _, _, _, _ in
+      guard let context else { return 0 }
+      let collector = Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue()
+      return collector.isCancelled.load(ordering: .relaxed) ? 1 : 0
+    }
+    ccurl_set_pointer(handle, CURLOPT_XFERINFODATA, context)
+    ccurl_set_size(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+    let code = url.absoluteString.withCString { address in
+      body.withUnsafeBytes { body in
+        message.withUnsafeMutableBufferPointer { message in
+          ccurl_set_pointer(handle, CURLOPT_URL, address)
+          ccurl_set_pointer(handle, CURLOPT_POSTFIELDS, body.baseAddress)
+          ccurl_set_pointer(handle, CURLOPT_ERRORBUFFER, message.baseAddress)
+          return curl_easy_perform(handle)
+        }
+      }
+    }
+    defer { curl_easy_reset(handle) }
+    if collector.isTooLarge || code == CURLE_FILESIZE_EXCEEDED { return .tooLarge }
+    switch code {
+    case CURLE_OK: return .answer(answer(handle, collector))
+    case CURLE_OPERATION_TIMEDOUT: return .timedOut
+    default:
+      let text = message.first == 0 ? String(cString: curl_easy_strerror(code)) : text(message)
+      return .failed(text)
+    }
+  }
+
+  private static func text(_ message: [CChar]) -> String {
+    String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  private static func answer(
+    _ handle: UnsafeMutableRawPointer, _ collector: Collector
+  ) -> HTTPAnswer {
+    var status = 0
+    var seconds: curl_off_t = 0
+    var address: UnsafePointer<CChar>?
+    ccurl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
+    ccurl_get_size(handle, CURLINFO_RETRY_AFTER, &seconds)
+    ccurl_get_string(handle, CURLINFO_REDIRECT_URL, &address)
+    return HTTPAnswer(
+      status: status, retryAfter: Double(seconds),
+      redirect: address.flatMap { URL(string: String(cString: $0)) }, body: collector.body)
   }
 }
 
-/// The requests under way of one session.
-private final class HTTPExchanges: NSObject, URLSessionDataDelegate, Sendable {
-  private struct Exchange {
-    let task: URLSessionDataTask
-    let maximumBytes: Int
-    let continuation: CheckedContinuation<HTTPOutcome, Never>
-    var answer: HTTPAnswer?
-  }
+/// Keeps the answer of one request, up to a limit. Its body belongs to the request's thread.
+private final class Collector: @unchecked Sendable {
+  let maximumBytes: Int
+  let isCancelled = Atomic(false)
+  private(set) var body: [UInt8] = []
+  private(set) var isTooLarge = false
 
-  /// By task identifier.
-  private let underWay = Mutex<[Int: Exchange]>([:])
+  init(maximumBytes: Int) { self.maximumBytes = maximumBytes }
 
-  func begin(
-    _ task: URLSessionDataTask, maximumBytes: Int,
-    _ continuation: CheckedContinuation<HTTPOutcome, Never>
-  ) {
-    underWay.withLock {
-      $0[task.taskIdentifier] = Exchange(
-        task: task, maximumBytes: maximumBytes, continuation: continuation)
-    }
-  }
-
-  /// Ends a request for its caller, and the transfer if it still runs; the first end counts.
-  func finish(_ identifier: Int, _ outcome: HTTPOutcome) {
-    guard let exchange = underWay.withLock({ $0.removeValue(forKey: identifier) }) else { return }
-    exchange.task.cancel()
-    exchange.continuation.resume(returning: outcome)
-  }
-
-  func urlSession(
-    _ session: URLSession, dataTask: URLSessionDataTask, didReceive response: URLResponse,
-    completionHandler: @escaping (URLSession.ResponseDisposition) -> Void
-  ) {
-    guard let response = response as? HTTPURLResponse else { return completionHandler(.cancel) }
-    let isTooLarge = underWay.withLock { exchanges in
-      exchanges[dataTask.taskIdentifier]?.answer = HTTPAnswer(response)
-      let limit = exchanges[dataTask.taskIdentifier]?.maximumBytes ?? .max
-      return response.expectedContentLength > limit
-    }
-    completionHandler(isTooLarge ? .cancel : .allow)
-    if isTooLarge { finish(dataTask.taskIdentifier, .tooLarge) }
-  }
-
-  func urlSession(_ session: URLSession, dataTask: URLSessionDataTask, didReceive data: Data) {
-    let identifier = dataTask.taskIdentifier
-    let isTooLarge = underWay.withLock { exchanges in
-      // The body is changed in place: a copy of the exchange would copy the body with every piece.
-      let size = (exchanges[identifier]?.answer?.body.count ?? 0) + data.count
-      if size > exchanges[identifier]?.maximumBytes ?? .max { return true }
-      exchanges[identifier]?.answer?.body.append(contentsOf: data)
-      return false
-    }
-    if isTooLarge { finish(identifier, .tooLarge) }
-  }
-
-  func urlSession(
-    _ session: URLSession, task: URLSessionTask, didCompleteWithError error: (any Error)?
-  ) {
-    let answer = underWay.withLock { $0[task.taskIdentifier]?.answer }
-    if let error {
-      finish(task.taskIdentifier, .failed(error.localizedDescription))
-    } else if let answer {
-      finish(task.taskIdentifier, .answer(answer))
-    } else {
-      finish(task.taskIdentifier, .failed("the connection ended without an answer"))
-    }
-  }
-
-  func urlSession(
-    _ session: URLSession, task: URLSessionTask,
-    willPerformHTTPRedirection response: HTTPURLResponse, newRequest request: URLRequest,
-    completionHandler: @escaping (URLRequest?) -> Void
-  ) {
-    completionHandler(nil)
-    finish(task.taskIdentifier, .answer(HTTPAnswer(response)))
+  /// Whether there was room.
+  func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    isTooLarge = body.count + bytes.count > maximumBytes
+    if !isTooLarge { body += bytes }
+    return !isTooLarge
   }
 }

@@ -7,7 +7,7 @@ import Foundation
 struct HTTPWorker: RemoteWorker {
   let label: String
   private let url: URL
-  private let headers: [String: String]
+  private let headers: [String]
   private let key: String?
   private let maximumBytes: Int
   private let client: HTTPClient
@@ -22,9 +22,9 @@ struct HTTPWorker: RemoteWorker {
     self.maximumBytes = maximumBytes
     self.client = client
     label = url.absoluteString
-    var headers = ["Content-Type": "application/json", "Accept": "application/json"]
-    if let key { headers["Authorization"] = "Bearer \(key)" }
-    self.headers = headers
+    headers =
+      ["Content-Type: application/json", "Accept: application/json", "User-Agent: tempflow"]
+      + (key.map { ["Authorization: Bearer \($0)"] } ?? [])
   }
 
   /// The servers of `settings`.
@@ -35,7 +35,7 @@ struct HTTPWorker: RemoteWorker {
     _ settings: RewardSettings, path: String, maximumBytes: Int = 16_000_000
   ) throws(RewardError) -> RemoteWorkers {
     let key = try settings.apiKey()
-    let client = HTTPClient(connections: settings.concurrency)
+    let client = HTTPClient()
     var workers: [HTTPWorker] = []
     for base in try settings.checkedURLs() {
       workers.append(
@@ -70,10 +70,9 @@ struct HTTPWorker: RemoteWorker {
     let said = "\(label) answers \(answer.status)\(excerpt(answer.body))"
     switch answer.status {
     case 300..<400:
-      let target = answer.location.flatMap { URL(string: $0, relativeTo: url)?.host() }
       return .lasting(
         detail: "\(label) redirects (\(answer.status))"
-          + (target.map { " to \($0)" } ?? "") + ", which is not followed; "
+          + (answer.redirect?.host().map { " to \($0)" } ?? "") + ", which is not followed; "
           + "put the final address into urls")
     case 401, 403:
       return .lasting(

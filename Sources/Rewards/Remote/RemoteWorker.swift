@@ -19,7 +19,9 @@ actor RemoteWorkers {
     var underWay = 0
     /// Faults since its last good answer.
     var faults = 0
-    var restsUntil: ContinuousClock.Instant?
+    /// Counts its rests, so that the end of an earlier one does not end a later one.
+    var rests = 0
+    var isResting = false
   }
 
   /// What became of a request.
@@ -96,16 +98,15 @@ actor RemoteWorkers {
   /// The worker for the next attempt, when there is one; nil when all have been away for too long.
   private func acquire() async -> Int? {
     while true {
-      let now = ContinuousClock.now
       if states.reduce(0, { $0 + $1.underWay }) < limit {
-        let ready = states.indices.filter { isReady(states[$0], now) }
+        let ready = states.indices.filter { isReady(states[$0]) }
         if let index = ready.min(by: { states[$0].underWay < states[$1].underWay }) {
           states[index].underWay += 1
           return index
         }
       }
-      if let outage, outage.start.duration(to: now) > .seconds(policy.patience),
-        states.allSatisfy({ isResting($0, now) })
+      if let outage, outage.start.duration(to: .now) > .seconds(policy.patience),
+        states.allSatisfy(\.isResting)
       {
         return nil
       }
@@ -113,13 +114,9 @@ actor RemoteWorkers {
     }
   }
 
-  private func isResting(_ state: State, _ now: ContinuousClock.Instant) -> Bool {
-    state.restsUntil.map { now < $0 } ?? false
-  }
-
   /// One that failed gets a single request, whose answer decides.
-  private func isReady(_ state: State, _ now: ContinuousClock.Instant) -> Bool {
-    !isResting(state, now) && state.underWay < (state.faults > 0 ? 1 : limitPerWorker)
+  private func isReady(_ state: State) -> Bool {
+    !state.isResting && state.underWay < (state.faults > 0 ? 1 : limitPerWorker)
   }
 
   private func release(_ index: Int, _ outcome: Outcome) {
@@ -147,7 +144,9 @@ actor RemoteWorkers {
   /// Leaves a worker alone for a while.
   private func rest(_ index: Int, detail: String, retryAfter: Double?) {
     let now = ContinuousClock.now
-    if let outage, outage.last.duration(to: now) < .seconds(policy.patience) {
+    // A later fault belongs to the same row unless nothing was asked for longer than faults take.
+    let idle = policy.patience + policy.longestRest + policy.timeout
+    if let outage, outage.last.duration(to: now) < .seconds(idle) {
       self.outage = (outage.start, now)
     } else {
       outage = (now, now)
@@ -156,11 +155,19 @@ actor RemoteWorkers {
     let doubled = policy.firstRest * Double(1 << min(states[index].faults, 20))
     let seconds = max(min(doubled, policy.longestRest), min(retryAfter ?? 0, policy.patience))
     states[index].faults += 1
-    states[index].restsUntil = now + .seconds(seconds)
-    Task {
+    states[index].isResting = true
+    states[index].rests += 1
+    let number = states[index].rests
+    Task { [weak self] in
       do { try await Task.sleep(for: .seconds(seconds)) } catch {}
-      wake()
+      await self?.endRest(index, number)
     }
+  }
+
+  private func endRest(_ index: Int, _ number: Int) {
+    guard states[index].rests == number else { return }
+    states[index].isResting = false
+    wake()
   }
 
   private func wake() {

@@ -71,7 +71,7 @@ func samples(_ count: Int) -> [RewardSample] {
 func settings(_ name: String, urls: [String] = []) -> RewardSettings {
   var settings = RewardSettings(name)
   settings.urls = urls
-  settings.timeout = 5
+  settings.timeout = 30
   settings.retries = 0
   settings.patience = 0.1
   return settings

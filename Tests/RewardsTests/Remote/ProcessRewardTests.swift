@@ -56,7 +56,7 @@ import Testing
   @Test func `a child that hangs is killed and started again`() async throws {
     let scores = try await reward("hangs") {
       $0.retries = 1
-      $0.timeout = 1
+      $0.timeout = 3
     }.score(samples(6))
     #expect(scores.total == [1, 2, 3, 4, 5, 6])
     let children = try children()

@@ -35,7 +35,7 @@ import Testing
   {
     setenv("TEMPFLOW_TEST_SERVER", "a-key", 1)
     let (process, url) = try serve("functions:length", key: "TEMPFLOW_TEST_SERVER")
-    defer { process.terminate() }
+    defer { kill(process.processIdentifier, SIGKILL) }
     var remote = settings("http", urls: [url])
     remote.batchSize = 3
     remote.apiKeyVariable = "TEMPFLOW_TEST_SERVER"
@@ -58,7 +58,7 @@ import Testing
 
   @Test func `a request that comes again is answered from memory`() async throws {
     let (process, url) = try serve("functions:count")
-    defer { process.terminate() }
+    defer { kill(process.processIdentifier, SIGKILL) }
     func answer(_ identifier: String) async throws -> String {
       var request = URLRequest(url: try #require(URL(string: url + "/score")))
       request.httpMethod = "POST"
