@@ -155,7 +155,7 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
   @Test func `an unknown reward is refused with the names that exist`() {
     let found = messages(recipeText([("name: shapes", "name: shape")]))
     #expect(found.count == 1)
-    #expect(found[0].contains("no reward is named \"shape\"; there is jpeg_compressibility"))
+    #expect(found[0].contains("no reward is named \"shape\"; there is aesthetic, clipscore"))
   }
 
   @Test func `adapters default to the attention projections and twice the rank`() throws {
