@@ -14,6 +14,8 @@ void ctorch_keep_freed_memory(int32_t largest) {
   mallopt(M_MMAP_THRESHOLD, largest);
   mallopt(M_TRIM_THRESHOLD, INT_MAX);
   mallopt(M_TOP_PAD, 64 << 20);
+  // Threads beside the first would have heaps that end at 64 MiB, and a mapping for every larger block.
+  mallopt(M_ARENA_MAX, 1);
 #endif
 }
 

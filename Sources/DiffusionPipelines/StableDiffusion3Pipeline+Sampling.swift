@@ -37,18 +37,27 @@ extension StableDiffusion3Pipeline {
     let dtype = self.dtype
     let condition = condition.to(dtype, device)
     let negative = negative?.to(dtype, device)
+    func velocity(_ latents: Tensor, _ timestep: Tensor, _ condition: TextCondition) -> Tensor {
+      guard !isRecordingGradients else {
+        return network(latents, timestep: timestep, condition: condition, recomputing: tape)
+          .to(.float32)
+      }
+      return Tensor.concurrentRows(condition.count, on: device) { rows in
+        network(
+          latents.narrowed(dim: 0, rows), timestep: timestep.narrowed(dim: 0, rows),
+          condition: condition.narrowed(rows)
+        ).to(.float32)
+      }
+    }
     return { latents, sigma, trunks in
       let wanted = condition.selectingRows(trunks)
       let input = latents.to(dtype)
       let timestep = sigma * timestepScale
-      guard guidance > 1, let negative else {
-        return network(input, timestep: timestep, condition: wanted, recomputing: tape)
-          .to(.float32)
-      }
-      let velocities = network(
-        Tensor.cat([input, input], dim: 0), timestep: Tensor.cat([timestep, timestep], dim: 0),
-        condition: negative.repeated(trunks.count).joined(with: wanted), recomputing: tape
-      ).to(.float32).chunked(2, dim: 0)
+      guard guidance > 1, let negative else { return velocity(input, timestep, wanted) }
+      let velocities = velocity(
+        Tensor.cat([input, input], dim: 0), Tensor.cat([timestep, timestep], dim: 0),
+        negative.repeated(trunks.count).joined(with: wanted)
+      ).chunked(2, dim: 0)
       return guidedVelocity(
         conditional: velocities[1], unconditional: velocities[0], scale: guidance)
     }
@@ -94,10 +103,13 @@ extension StableDiffusion3Pipeline {
     withoutGradient {
       let network = autoencoder.network
       let dtype = autoencoder.store.weights[0].tensor.dtype
-      let images = network.decode(network.denormalised(latents).to(dtype), tile: tile)
-        .to(.float32)
-      return ((images * 0.5 + 0.5).clamped(0, 1) * 255).rounded().to(.uint8)
-        .permuted([0, 2, 3, 1])
+      return Tensor.concurrentRows(latents.shape[0], on: device) { rows in
+        let latents = latents.narrowed(dim: 0, rows)
+        let images = network.decode(network.denormalised(latents).to(dtype), tile: tile)
+          .to(.float32)
+        return ((images * 0.5 + 0.5).clamped(0, 1) * 255).rounded().to(.uint8)
+          .permuted([0, 2, 3, 1])
+      }
     }
   }
 
@@ -135,6 +147,13 @@ extension TextCondition {
   /// As `selecting`, without a copy when the samples are already in place.
   fileprivate func selectingRows(_ samples: [Int]) -> TextCondition {
     samples.elementsEqual(0..<count) ? self : selecting(samples)
+  }
+
+  /// The samples of `range`, without a copy.
+  fileprivate func narrowed(_ range: Range<Int>) -> TextCondition {
+    TextCondition(
+      rows: rows.narrowed(dim: 0, range), pooled: pooled.narrowed(dim: 0, range),
+      zeroRowCount: zeroRowCount)
   }
 
   /// The only sample, `count` times, without a copy.

@@ -24,6 +24,9 @@ extension Tensor {
   public func narrowed(dim: Int, start: Int, length: Int) -> Tensor {
     Operator.narrow(.tensor(self), .int(dim), .int(start), .int(length))
   }
+  public func narrowed(dim: Int, _ range: Range<Int>) -> Tensor {
+    narrowed(dim: dim, start: range.lowerBound, length: range.count)
+  }
   /// One slice, without the dimension.
   public func selected(dim: Int, index: Int) -> Tensor {
     Operator.select(.tensor(self), .int(dim), .int(index))

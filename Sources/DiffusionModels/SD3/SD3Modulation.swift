@@ -22,13 +22,14 @@ struct SD3Modulation {
 let normEpsilon = 1e-6
 
 /// Mean 0 and variance 1 over the last dimension, without learnt weights.
-func normalised(_ x: Tensor) -> Tensor {
+private func normalised(_ x: Tensor) -> Tensor {
   x.layerNorm(shape: [x.shape[x.rank - 1]], weight: nil, bias: nil, eps: normEpsilon)
 }
 
-/// `[B, S, D], [B, 1, D], [B, 1, D] -> [B, S, D]`
-func modulated(_ x: Tensor, shift: Tensor, scale: Tensor) -> Tensor {
-  shift.addingProduct(x, scale + 1)
+/// Shift plus 1 + scale times the normalised values. `[B, S, D], [B, 1, D], [B, 1, D] -> [B, S, D]`
+func modulatedNorm(_ x: Tensor, shift: Tensor, scale: Tensor) -> Tensor {
+  if x.allowsKernels { return x.modulatedNorm(shift: shift, scale: scale, eps: normEpsilon) }
+  return shift.addingProduct(normalised(x), scale + 1)
 }
 
 /// `[B, S, D], [B, 1, D], [B, S, D] -> [B, S, D]`

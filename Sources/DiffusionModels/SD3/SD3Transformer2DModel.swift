@@ -83,7 +83,7 @@ public struct SD3Transformer2DModel {
       text = nextText ?? text
     }
     let parts = outputModulation.parts(conditioning)
-    let patchValues = output(modulated(normalised(image), shift: parts[1], scale: parts[0]))
+    let patchValues = output(modulatedNorm(image, shift: parts[1], scale: parts[0]))
     return unpatchified(patchValues, height: latents.shape[2], width: latents.shape[3])
   }
 

@@ -34,27 +34,26 @@ struct SD3TransformerBlock {
   ) -> (image: Tensor, text: Tensor?) {
     let parts = modulation.parts(conditioning)
     let textParts = textModulation.parts(conditioning)
-    let normed = normalised(image)
-    let normedText =
-      textFeedForward == nil
-      ? modulated(normalised(text), shift: textParts[1], scale: textParts[0])
-      : modulated(normalised(text), shift: textParts[0], scale: textParts[1])
+    // The last block's modulation of the text is the final layer's, scale before shift.
+    let (textShift, textScale) = textFeedForward == nil ? (1, 0) : (0, 1)
     let (attended, textAttended) = attention(
-      modulated(normed, shift: parts[0], scale: parts[1]), normedText, keyBias: keyBias)
+      modulatedNorm(image, shift: parts[0], scale: parts[1]),
+      modulatedNorm(text, shift: textParts[textShift], scale: textParts[textScale]),
+      keyBias: keyBias)
 
-    var image = gated(image, parts[2], attended)
+    var result = gated(image, parts[2], attended)
     if let selfAttention {
-      let second = selfAttention(modulated(normed, shift: parts[6], scale: parts[7]))
-      image = gated(image, parts[8], second)
+      let second = selfAttention(modulatedNorm(image, shift: parts[6], scale: parts[7]))
+      result = gated(result, parts[8], second)
     }
-    let update = feedForward(modulated(normalised(image), shift: parts[3], scale: parts[4]))
-    image = gated(image, parts[5], update)
+    let update = feedForward(modulatedNorm(result, shift: parts[3], scale: parts[4]))
+    result = gated(result, parts[5], update)
 
-    guard let textFeedForward, let textAttended else { return (image, nil) }
+    guard let textFeedForward, let textAttended else { return (result, nil) }
     let context = gated(text, textParts[2], textAttended)
     let textUpdate = textFeedForward(
-      modulated(normalised(context), shift: textParts[3], scale: textParts[4]))
-    return (image, gated(context, textParts[5], textUpdate))
+      modulatedNorm(context, shift: textParts[3], scale: textParts[4]))
+    return (result, gated(context, textParts[5], textUpdate))
   }
 
   /// The same, to be computed again in the backward pass.
@@ -81,5 +80,12 @@ struct SD3FeedForward {
   }
 
   /// `[B, S, D] -> [B, S, D]`
-  func callAsFunction(_ x: Tensor) -> Tensor { down(up(x).gelu(approximate: .tanh)) }
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    let hidden = up(x)
+    if hidden.allowsKernels {
+      hidden.geluTanh_()
+      return down(hidden)
+    }
+    return down(hidden.gelu(approximate: .tanh))
+  }
 }

@@ -120,7 +120,8 @@ package final class Trainer {
   }
 
   /// One round of rollout and learning.
-  private func trainEpoch() async throws {
+  @discardableResult
+  func trainEpoch() async throws -> (EpochReport, PhaseSeconds) {
     let start = ContinuousClock.now
     var phases = PhaseSeconds()
     let prompts = order.prompts(epoch: state.epoch).map { trainingPrompts[$0] }
@@ -141,17 +142,21 @@ package final class Trainer {
     report.rewardPerStep = meanRewardPerStep(rows)
     report.sampleEvaluations = policy.evaluationCount - evaluationsBefore
 
+    var updating = PhaseSeconds()
     try measure("learning", &phases) {
       if recipe.loss.logProbability == .recomputed { rollout.recomputeOldVelocities(field: field) }
       let reference = policy.reference(
         conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
       let units = rollout.units(advantages)
       for update in split.updates(epoch: state.epoch) {
-        try learn(from: update.map { units[$0] }, of: rollout, field, reference, &report)
+        try learn(
+          from: update.map { units[$0] }, of: rollout, field, reference, &report, &updating)
       }
     }
+    phases.add("optimizer", updating["optimizer"])
     phases.add("all", start.duration(to: .now) / .seconds(1))
     try complete(report, phases)
+    return (report, phases)
   }
 
   /// Makes the epoch's images; scores them on other threads meanwhile.
@@ -192,7 +197,7 @@ package final class Trainer {
   /// One optimizer update from its share of the (trunk, step) pairs.
   private func learn(
     from units: [PolicyUnit], of rollout: Rollout, _ field: @escaping VelocityField,
-    _ reference: VelocityField?, _ report: inout EpochReport
+    _ reference: VelocityField?, _ report: inout EpochReport, _ phases: inout PhaseSeconds
   ) throws {
     let update = report.updates.count
     optimizer.zeroGradients()
@@ -210,8 +215,10 @@ package final class Trainer {
     try check(update) { () throws(InvariantError) in
       guard norm.isFinite else { throw .notFinite(what: "the gradient", step: nil) }
     }
-    optimizer.step()
-    average.update()
+    phases.measure("optimizer") {
+      optimizer.step()
+      average.update()
+    }
     state.updates += 1
     report.updates.append(statistics)
     report.gradientNorms.append(norm)

@@ -1,0 +1,290 @@
+#include "ctorch.h"
+
+#include <ATen/ATen.h>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+// Kernels for evaluations without gradients on the processor, where libtorch's own spend more time on
+// generality than on arithmetic. Each runs on the calling thread alone. Half precision is computed in float32 and
+// rounded where libtorch's separate operators round.
+
+#if defined(__x86_64__) && defined(__linux__)
+#define MULTIVERSIONED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define MULTIVERSIONED
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+namespace {
+
+constexpr int64_t lanes = 16;
+typedef float Vector __attribute__((vector_size(lanes * sizeof(float))));
+typedef int32_t Integers __attribute__((vector_size(lanes * sizeof(int32_t))));
+typedef uint32_t Words __attribute__((vector_size(lanes * sizeof(uint32_t))));
+typedef uint16_t Halves __attribute__((vector_size(lanes * sizeof(uint16_t))));
+
+template <typename T> INLINE T read(const void *from) {
+  T value;
+  __builtin_memcpy(&value, from, sizeof value);
+  return value;
+}
+template <typename T> INLINE void write(void *to, T value) { __builtin_memcpy(to, &value, sizeof value); }
+
+INLINE Vector broadcast(float value) { return Vector{} + value; }
+
+// Element types: how 16 of them, or one, become float32 and back.
+struct Single {
+  using Element = float;
+  static constexpr bool isRounded = false;
+  INLINE Vector load(const float *from) { return read<Vector>(from); }
+  INLINE void store(float *to, Vector value) { write(to, value); }
+  INLINE Vector rounded(Vector value) { return value; }
+};
+struct Brain {
+  using Element = uint16_t;
+  INLINE Vector load(const uint16_t *from) {
+    return std::bit_cast<Vector>(__builtin_convertvector(read<Halves>(from), Words) << 16);
+  }
+  // Round to nearest, ties to even; NaN stays NaN as its high bits survive.
+  INLINE Words high(Vector value) {
+    const Words bits = std::bit_cast<Words>(value);
+    return (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  }
+  INLINE void store(uint16_t *to, Vector value) { write(to, __builtin_convertvector(high(value), Halves)); }
+  INLINE Vector rounded(Vector value) { return std::bit_cast<Vector>(high(value) << 16); }
+};
+
+INLINE Vector select(Integers mask, Vector yes, Vector no) {
+  return std::bit_cast<Vector>((std::bit_cast<Integers>(yes) & mask) | (std::bit_cast<Integers>(no) & ~mask));
+}
+
+// e^x within 2 units in the last place: 2^n times a polynomial on -ln 2 / 2 ... ln 2 / 2. NaN stays NaN.
+INLINE Vector exponential(Vector x) {
+  x = select(x > 88.0f, broadcast(88.0f), x);
+  x = select(x < -87.0f, broadcast(-87.0f), x);
+  const Vector magic = broadcast(12582912.0f);
+  const Vector shifted = x * 1.44269504f + magic;
+  const Vector n = shifted - magic;
+  Vector r = x - n * 0.693359375f;
+  r = r + n * 2.12194440e-4f;
+  Vector p = broadcast(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  const Integers exponent = __builtin_convertvector(n, Integers) << 23;
+  return std::bit_cast<Vector>(std::bit_cast<Integers>(p) + exponent);
+}
+
+INLINE float sum(Vector value) {
+  float total = 0;
+  for (int64_t i = 0; i < lanes; ++i) total += value[i];
+  return total;
+}
+INLINE float largest(Vector value) {
+  float found = value[0];
+  for (int64_t i = 1; i < lanes; ++i) found = value[i] > found ? value[i] : found;
+  return found;
+}
+
+// gelu(x) = x / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x^3), which is 0.5 x (1 + tanh u).
+template <typename T> INLINE void gelu(typename T::Element *x, int64_t count) {
+  for (int64_t i = 0; i < count; i += lanes) {
+    const Vector value = T::load(x + i);
+    const Vector inner = value * (value * value * 0.044715f + 1.0f) * -1.5957691216f;
+    T::store(x + i, value / (exponential(inner) + 1.0f));
+  }
+}
+
+template <typename T>
+INLINE void modulatedNorm(const typename T::Element *x, const typename T::Element *shift,
+                          const typename T::Element *scale, typename T::Element *out, int64_t batch, int64_t tokens,
+                          int64_t width, int64_t stride, float epsilon) {
+  for (int64_t row = 0; row < batch * tokens; ++row) {
+    const auto *input = x + row * width;
+    const auto *moved = shift + row / tokens * stride, *scaled = scale + row / tokens * stride;
+    Vector total = Vector{};
+    for (int64_t i = 0; i < width; i += lanes) total += T::load(input + i);
+    const float mean = sum(total) / width;
+    Vector squares = Vector{};
+    for (int64_t i = 0; i < width; i += lanes) {
+      const Vector difference = T::load(input + i) - mean;
+      squares += difference * difference;
+    }
+    const float factor = 1 / std::sqrt(sum(squares) / width + epsilon);
+    for (int64_t i = 0; i < width; i += lanes) {
+      const Vector normed = T::rounded((T::load(input + i) - mean) * factor);
+      T::store(out + row * width + i, T::load(moved + i) + normed * T::rounded(T::load(scaled + i) + 1.0f));
+    }
+  }
+}
+
+// One head's queries, keys or values of one stream.
+struct Rows {
+  const float *first;
+  int64_t count;
+  int64_t stride;      // from one token to the next
+  const float *weight; // of the root-mean-square norm; null without
+};
+
+// Divides by the root mean square and writes token `row` of `rows`, of `width` numbers.
+INLINE void normalise(const Rows &rows, int64_t row, int64_t width, float epsilon, float *out) {
+  const float *input = rows.first + row * rows.stride;
+  if (!rows.weight) {
+    std::memcpy(out, input, width * sizeof(float));
+    return;
+  }
+  Vector squares = Vector{};
+  for (int64_t i = 0; i < width; i += lanes) squares += read<Vector>(input + i) * read<Vector>(input + i);
+  const float factor = 1 / std::sqrt(sum(squares) / width + epsilon);
+  for (int64_t i = 0; i < width; i += lanes)
+    write(out + i, read<Vector>(input + i) * factor * read<Vector>(rows.weight + i));
+}
+
+constexpr int64_t together = 4; // queries at once
+
+// `columns` accumulators of every query: out[q][:] = sum_k left[q][k] right[k][:]
+INLINE void product(const float *left, int64_t leftStride, const float *right, int64_t rightStride, int64_t inner,
+                    int64_t width, float *out, int64_t outStride) {
+  for (int64_t column = 0; column < width; column += 2 * lanes) {
+    const bool isWide = column + lanes < width;
+    Vector first[together] = {}, second[together] = {};
+    for (int64_t k = 0; k < inner; ++k) {
+      const Vector low = read<Vector>(right + k * rightStride + column);
+      const Vector high = isWide ? read<Vector>(right + k * rightStride + column + lanes) : Vector{};
+      for (int64_t q = 0; q < together; ++q) {
+        first[q] += low * left[q * leftStride + k];
+        second[q] += high * left[q * leftStride + k];
+      }
+    }
+    for (int64_t q = 0; q < together; ++q) {
+      write(out + q * outStride + column, first[q]);
+      if (isWide) write(out + q * outStride + column + lanes, second[q]);
+    }
+  }
+}
+
+// Memory of one head, kept for the next.
+struct Head {
+  int64_t width, keys, padded;
+  std::vector<float> keysTransposed, values, queries, logits, attended;
+
+  Head(int64_t width, int64_t keys)
+      : width(width), keys(keys), padded((keys + lanes - 1) / lanes * lanes), keysTransposed(width * padded),
+        values(keys * width), queries(together * width), logits(together * padded), attended(together * width) {}
+};
+
+INLINE void attend(Head &head, const Rows *queries, const Rows *keys, const Rows *values, const float *bias,
+                   float epsilon, float *const *out, const int64_t *outStride) {
+  const int64_t width = head.width;
+  const float scale = 1 / std::sqrt(static_cast<float>(width));
+  float *scratch = head.attended.data();
+  for (int64_t stream = 0, key = 0; stream < 2; ++stream) {
+    for (int64_t row = 0; row < keys[stream].count; ++row, ++key) {
+      normalise(keys[stream], row, width, epsilon, scratch);
+      for (int64_t i = 0; i < width; ++i) head.keysTransposed[i * head.padded + key] = scratch[i];
+      std::memcpy(&head.values[key * width], values[stream].first + row * values[stream].stride, width * sizeof(float));
+    }
+  }
+  for (int64_t stream = 0; stream < 2; ++stream) {
+    for (int64_t start = 0; start < queries[stream].count; start += together) {
+      const int64_t count = std::min(together, queries[stream].count - start);
+      for (int64_t q = 0; q < count; ++q)
+        normalise(queries[stream], start + q, width, epsilon, &head.queries[q * width]);
+      product(head.queries.data(), width, head.keysTransposed.data(), head.padded, width, head.padded,
+              head.logits.data(), head.padded);
+      float sums[together];
+      for (int64_t q = 0; q < count; ++q) {
+        float *row = &head.logits[q * head.padded];
+        for (int64_t i = 0; i < head.padded; ++i) row[i] = i < head.keys ? row[i] * scale + bias[i] : -INFINITY;
+        Vector most = read<Vector>(row);
+        for (int64_t i = lanes; i < head.padded; i += lanes) {
+          const Vector next = read<Vector>(row + i);
+          most = select(next > most, next, most);
+        }
+        const float peak = largest(most);
+        Vector total = Vector{};
+        for (int64_t i = 0; i < head.padded; i += lanes) {
+          const Vector power = exponential(read<Vector>(row + i) - peak);
+          write(row + i, power);
+          total += power;
+        }
+        sums[q] = sum(total);
+      }
+      product(head.logits.data(), head.padded, head.values.data(), width, head.keys, width, scratch, width);
+      for (int64_t q = 0; q < count; ++q)
+        for (int64_t i = 0; i < width; i += lanes)
+          write(out[stream] + (start + q) * outStride[stream] + i, read<Vector>(scratch + q * width + i) / sums[q]);
+    }
+  }
+}
+
+MULTIVERSIONED void geluSingle(float *x, int64_t count) { gelu<Single>(x, count); }
+MULTIVERSIONED void geluBrain(uint16_t *x, int64_t count) { gelu<Brain>(x, count); }
+MULTIVERSIONED void normSingle(const float *x, const float *shift, const float *scale, float *out, int64_t batch,
+                               int64_t tokens, int64_t width, int64_t stride, float epsilon) {
+  modulatedNorm<Single>(x, shift, scale, out, batch, tokens, width, stride, epsilon);
+}
+MULTIVERSIONED void normBrain(const uint16_t *x, const uint16_t *shift, const uint16_t *scale, uint16_t *out,
+                              int64_t batch, int64_t tokens, int64_t width, int64_t stride, float epsilon) {
+  modulatedNorm<Brain>(x, shift, scale, out, batch, tokens, width, stride, epsilon);
+}
+MULTIVERSIONED void attendSingle(Head &head, const Rows *queries, const Rows *keys, const Rows *values,
+                                 const float *bias, float epsilon, float *const *out, const int64_t *outStride) {
+  attend(head, queries, keys, values, bias, epsilon, out, outStride);
+}
+
+at::TensorImpl *implementation(const CTorchTensor *tensor) {
+  return reinterpret_cast<at::TensorImpl *>(const_cast<CTorchTensor *>(tensor));
+}
+template <typename T> T *data(const CTorchTensor *tensor) { return static_cast<T *>(implementation(tensor)->mutable_data()); }
+bool isBrain(const CTorchTensor *tensor) { return c10::typeMetaToScalarType(implementation(tensor)->dtype()) == at::kBFloat16; }
+
+} // namespace
+
+void ctorch_gelu_tanh_inplace(CTorchTensor *x) {
+  const int64_t count = implementation(x)->numel();
+  if (isBrain(x)) geluBrain(data<uint16_t>(x), count);
+  else geluSingle(data<float>(x), count);
+}
+
+void ctorch_modulated_norm(const CTorchTensor *x, const CTorchTensor *shift, const CTorchTensor *scale, double epsilon,
+                           CTorchTensor *out) {
+  const auto sizes = implementation(x)->sizes();
+  const int64_t stride = implementation(shift)->strides()[0];
+  if (isBrain(x))
+    normBrain(data<uint16_t>(x), data<uint16_t>(shift), data<uint16_t>(scale), data<uint16_t>(out), sizes[0], sizes[1],
+              sizes[2], stride, static_cast<float>(epsilon));
+  else
+    normSingle(data<float>(x), data<float>(shift), data<float>(scale), data<float>(out), sizes[0], sizes[1], sizes[2],
+               stride, static_cast<float>(epsilon));
+}
+
+void ctorch_joint_attention(const CTorchAttentionStream *streams, int64_t batch, int64_t heads, int64_t width,
+                            const float *bias, double epsilon) {
+  Head head(width, streams[0].tokens + streams[1].tokens);
+  const int64_t model = heads * width;
+  for (int64_t row = 0; row < batch; ++row) {
+    for (int64_t index = 0; index < heads; ++index) {
+      Rows queries[2], keys[2], values[2];
+      float *out[2];
+      const int64_t strides[2] = {model, model};
+      for (int stream = 0; stream < 2; ++stream) {
+        const CTorchAttentionStream &from = streams[stream];
+        const int64_t offset = row * from.tokens * model + index * width;
+        const int64_t asked = from.query ? from.tokens : 0;
+        queries[stream] = {from.query ? data<float>(from.query) + offset : nullptr, asked, model,
+                           from.query_norm ? data<float>(from.query_norm) : nullptr};
+        keys[stream] = {data<float>(from.key) + offset, from.tokens, model,
+                        from.key_norm ? data<float>(from.key_norm) : nullptr};
+        values[stream] = {data<float>(from.value) + offset, from.tokens, model, nullptr};
+        out[stream] = from.query ? data<float>(from.out) + offset : nullptr;
+      }
+      attendSingle(head, queries, keys, values, bias, static_cast<float>(epsilon), out, strides);
+    }
+  }
+}

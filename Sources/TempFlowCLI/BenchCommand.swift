@@ -1,0 +1,92 @@
+import ArgumentParser
+import Foundation
+import Runs
+import Torch
+import Training
+
+/// `tempflow bench`: what an epoch of a recipe costs on this machine.
+struct BenchCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Measures what an epoch of a recipe takes on this machine.",
+    discussion: """
+      Runs a few epochs without evaluations or checkpoints and prints the seconds of every phase, \
+      sample evaluations per second, the arithmetic of the transformer against that of a matrix \
+      product, and the peak of memory. Nothing is kept.
+
+      Example: tempflow bench Recipes/shapes.yaml --epochs 3
+      """)
+
+  @OptionGroup var recipe: RecipeArguments
+
+  @Option(name: .long, help: "Epochs to measure, behind one that is not counted.")
+  var epochs = 3
+
+  @OptionGroup var output: OutputOptions
+
+  func validate() throws {
+    guard epochs >= 1 else { throw ValidationError("--epochs must be at least 1.") }
+  }
+
+  func run() async throws {
+    let benchmark = try await measure()
+    try output.print(benchmark) { benchmark.text }
+  }
+
+  @MainActor
+  private func measure() async throws -> Benchmark {
+    let loaded = try recipe.read()
+    try TorchRuntime.check(loaded.settings.device)
+    let folder = FileManager.default.temporaryDirectory
+      .appending(path: "tempflow-bench-\(ProcessInfo.processInfo.processIdentifier)")
+    defer { removeFolder(folder) }
+    let run = try RunOutput(
+      folder.path, resume: false, recipe: loaded, recipeName: recipe.name,
+      progress: .standardError())
+    return try await Trainer(loaded.settings, output: run).benchmark(epochs: epochs)
+  }
+
+  private func removeFolder(_ folder: URL) {
+    do {
+      try FileManager.default.removeItem(at: folder)
+    } catch {
+      FileHandle.standardError.write(Data("warning: \(folder.path) could not be removed\n".utf8))
+    }
+  }
+}
+
+extension Benchmark {
+  /// The figures for people: medians over the epochs.
+  fileprivate var text: String {
+    func median(_ phase: String) -> Double {
+      let sorted = epochs.compactMap { $0[phase] }.sorted()
+      return sorted[sorted.count / 2]
+    }
+    func line(_ name: String, _ value: String) -> String {
+      name.padding(toLength: 28, withPad: " ", startingAt: 0) + value
+    }
+    var lines = ["rollout", "decode", "reward", "training", "optimizer", "all"].map { phase in
+      line(phase == "all" ? "epoch" : phase, String(format: "%.3f s", median(phase)))
+    }
+    let work = transformerFlops.rollout / median("rollout")
+    lines += [
+      line("evaluations per second", String(format: "%.1f", Double(evaluationsPerEpoch) / median("rollout"))),
+      line("transformer, rollout", String(format: "%.1f GFLOP/s", work / 1e9)),
+      line(
+        "transformer, training",
+        String(format: "%.1f GFLOP/s", transformerFlops.training / median("training") / 1e9)),
+      line(
+        "matrix product of 2048^3",
+        String(format: "%.1f GFLOP/s in %@", gemmFlopsPerSecond / 1e9, gemmDtype)),
+      line(
+        "share of it in the rollout",
+        String(format: "%.0f %%", 100 * work / gemmFlopsPerSecond)),
+      line("threads", "\(threads)"),
+    ]
+    if let peakMemoryBytes {
+      lines.append(
+        line("peak of memory", String(format: "%.2f GiB", Double(peakMemoryBytes) / 1_073_741_824)))
+    }
+    return lines.joined(separator: "\n")
+  }
+}

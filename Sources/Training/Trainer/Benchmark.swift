@@ -1,0 +1,103 @@
+internal import DiffusionModels
+internal import DiffusionPipelines
+internal import TempFlow
+internal import Torch
+
+/// What epochs of a recipe cost on this machine, measured.
+package struct Benchmark: Encodable, Sendable, Equatable {
+  /// Seconds of one epoch, by phase; "all" is the whole of it.
+  package var epochs: [[String: Double]]
+  /// Seconds of the epoch before those, in which memory is first taken and kernels are chosen.
+  package var warmUpSeconds: Double
+  /// Rows given to the network for one rollout, guidance included.
+  package var evaluationsPerEpoch: Int
+  package var imagesPerEpoch: Int
+  /// Floating-point operations of one epoch in the transformer; see `SD3TransformerWork`.
+  package var transformerFlops: Work
+  /// Of the product of two square matrices of 2048 rows, in the precision of the transformer.
+  package var gemmFlopsPerSecond: Double
+  package var gemmDtype: String
+  /// Most bytes in use during the epochs; nil where the system does not say.
+  package var peakMemoryBytes: Int?
+  package var threads: Int
+
+  package struct Work: Encodable, Sendable, Equatable {
+    package var rollout: Double
+    package var training: Double
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case epochs
+    case warmUpSeconds = "warm_up_seconds"
+    case evaluationsPerEpoch = "evaluations_per_epoch"
+    case imagesPerEpoch = "images_per_epoch"
+    case transformerFlops = "transformer_flops"
+    case gemmFlopsPerSecond = "gemm_flops_per_second"
+    case gemmDtype = "gemm_dtype"
+    case peakMemoryBytes = "peak_memory_bytes"
+    case threads
+  }
+}
+
+extension Trainer {
+  /// Runs and measures `epochs` epochs behind one that is not counted. The run directory gets the
+  /// epochs' metrics, and no evaluation or checkpoint.
+  ///
+  /// - Throws: what `train` throws.
+  package func benchmark(epochs: Int) async throws -> Benchmark {
+    let (_, warmUp) = try await trainEpoch()
+    var rates = [gemmRate()]
+    var measured: [[String: Double]] = []
+    var report: EpochReport?
+    for _ in 0..<epochs {
+      let (epochReport, phases) = try await trainEpoch()
+      report = epochReport
+      measured.append([
+        "rollout": phases["rollout"], "decode": phases["decode"], "reward": phases["reward"],
+        "training": phases["learning"] - phases["optimizer"], "optimizer": phases["optimizer"],
+        "all": phases["all"],
+      ])
+      rates.append(gemmRate())
+    }
+    let work = try ModelOutline(recipe).work(recipe.learning)
+    let units = report?.updates.reduce(0) { $0 + $1.unitCount - $1.skippedUnitCount } ?? 0
+    return Benchmark(
+      epochs: measured, warmUpSeconds: warmUp["all"],
+      evaluationsPerEpoch: report?.sampleEvaluations ?? 0,
+      imagesPerEpoch: report?.images.rewards.count ?? 0,
+      transformerFlops: .init(
+        rollout: work.forward * Double(report?.sampleEvaluations ?? 0),
+        training: work.training * Double(units * (recipe.sampling.guidance > 1 ? 2 : 1))),
+      gemmFlopsPerSecond: rates.sorted()[rates.count / 2], gemmDtype: "\(recipe.dtype)",
+      peakMemoryBytes: memory.peaks.filter { $0.key != "load" }.values.max(),
+      threads: TorchRuntime.threadCount)
+  }
+
+  /// Operations per second of the product of two square matrices, the best of several.
+  private func gemmRate() -> Double {
+    withoutGradient {
+      let side = 2048
+      let matrix = Tensor.zeros([side, side], dtype: recipe.dtype, device: recipe.device)
+      var best = 0.0
+      for _ in 0..<6 {
+        TorchRuntime.synchronize(recipe.device)
+        let start = ContinuousClock.now
+        _ = matrix.matmul(matrix)
+        TorchRuntime.synchronize(recipe.device)
+        let seconds = start.duration(to: .now) / .seconds(1)
+        best = max(best, 2 * Double(side * side * side) / seconds)
+      }
+      return best
+    }
+  }
+}
+
+extension ModelOutline {
+  /// The arithmetic of one row of the transformer.
+  func work(_ learning: LearningRecipe) -> SD3TransformerWork {
+    SD3TransformerWork(
+      transformer, imageTokens: geometry.imageTokens,
+      textTokens: promptRows + (zeroRows > 0 ? 1 : 0),
+      learning.adapters.map { .adapters($0) } ?? .full)
+  }
+}
