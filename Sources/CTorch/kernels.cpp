@@ -1,6 +1,7 @@
 #include "ctorch.h"
 
 #include <ATen/ATen.h>
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -171,15 +172,18 @@ INLINE void product(const float *left, int64_t leftStride, const float *right, i
 // Memory of one head, kept for the next.
 struct Head {
   int64_t width, keys, padded;
-  std::vector<float> keysTransposed, values, queries, logits, attended;
+  std::vector<float> bias, keysTransposed, values, queries, logits, attended;
 
-  Head(int64_t width, int64_t keys)
-      : width(width), keys(keys), padded((keys + lanes - 1) / lanes * lanes), keysTransposed(width * padded),
-        values(keys * width), queries(together * width), logits(together * padded), attended(together * width) {}
+  Head(int64_t width, int64_t keys, const float *bias)
+      : width(width), keys(keys), padded((keys + lanes - 1) / lanes * lanes), bias(padded, -INFINITY),
+        keysTransposed(width * padded), values(keys * width), queries(together * width), logits(together * padded),
+        attended(together * width) {
+    std::copy(bias, bias + keys, this->bias.begin());
+  }
 };
 
-INLINE void attend(Head &head, const Rows *queries, const Rows *keys, const Rows *values, const float *bias,
-                   float epsilon, float *const *out, const int64_t *outStride) {
+INLINE void attend(Head &head, const Rows *queries, const Rows *keys, const Rows *values, float epsilon,
+                   float *const *out, const int64_t *outStride) {
   const int64_t width = head.width;
   const float scale = 1 / std::sqrt(static_cast<float>(width));
   float *scratch = head.attended.data();
@@ -200,10 +204,10 @@ INLINE void attend(Head &head, const Rows *queries, const Rows *keys, const Rows
       float sums[together];
       for (int64_t q = 0; q < count; ++q) {
         float *row = &head.logits[q * head.padded];
-        for (int64_t i = 0; i < head.padded; ++i) row[i] = i < head.keys ? row[i] * scale + bias[i] : -INFINITY;
-        Vector most = read<Vector>(row);
-        for (int64_t i = lanes; i < head.padded; i += lanes) {
-          const Vector next = read<Vector>(row + i);
+        Vector most = broadcast(-INFINITY);
+        for (int64_t i = 0; i < head.padded; i += lanes) {
+          const Vector next = read<Vector>(row + i) * scale + read<Vector>(&head.bias[i]);
+          write(row + i, next);
           most = select(next > most, next, most);
         }
         const float peak = largest(most);
@@ -234,8 +238,8 @@ MULTIVERSIONED void normBrain(const uint16_t *x, const uint16_t *shift, const ui
   modulatedNorm<Brain>(x, shift, scale, out, batch, tokens, width, stride, epsilon);
 }
 MULTIVERSIONED void attendSingle(Head &head, const Rows *queries, const Rows *keys, const Rows *values,
-                                 const float *bias, float epsilon, float *const *out, const int64_t *outStride) {
-  attend(head, queries, keys, values, bias, epsilon, out, outStride);
+                                 float epsilon, float *const *out, const int64_t *outStride) {
+  attend(head, queries, keys, values, epsilon, out, outStride);
 }
 
 at::TensorImpl *implementation(const CTorchTensor *tensor) {
@@ -266,7 +270,7 @@ void ctorch_modulated_norm(const CTorchTensor *x, const CTorchTensor *shift, con
 
 void ctorch_joint_attention(const CTorchAttentionStream *streams, int64_t batch, int64_t heads, int64_t width,
                             const float *bias, double epsilon) {
-  Head head(width, streams[0].tokens + streams[1].tokens);
+  Head head(width, streams[0].tokens + streams[1].tokens, bias);
   const int64_t model = heads * width;
   for (int64_t row = 0; row < batch; ++row) {
     for (int64_t index = 0; index < heads; ++index) {
@@ -284,7 +288,7 @@ void ctorch_joint_attention(const CTorchAttentionStream *streams, int64_t batch,
         values[stream] = {data<float>(from.value) + offset, from.tokens, model, nullptr};
         out[stream] = from.query ? data<float>(from.out) + offset : nullptr;
       }
-      attendSingle(head, queries, keys, values, bias, static_cast<float>(epsilon), out, strides);
+      attendSingle(head, queries, keys, values, static_cast<float>(epsilon), out, strides);
     }
   }
 }

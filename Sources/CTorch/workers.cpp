@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -55,15 +56,21 @@ private:
   }
 };
 
+thread_local int32_t row_threads = 0;
+
 std::mutex busy;
 // Never destroyed: the threads wait for work until the process ends.
 std::vector<Worker *> &workers = *new std::vector<Worker *>;
 
 } // namespace
 
+int32_t ctorch_row_thread_count(void) { return row_threads; }
+void ctorch_set_row_thread_count(int32_t count) { row_threads = count; }
+
 void ctorch_concurrently(int32_t count, void (*body)(void *context, int32_t index), void *context) {
   std::unique_lock lock(busy);
   const int threads = at::get_num_threads();
+  const int32_t rows = std::exchange(row_threads, 1);
   while (static_cast<int32_t>(workers.size()) < count - 1) workers.push_back(new Worker);
   // A thread's own setting; the default for new threads is the last one made.
   at::set_num_threads(1);
@@ -71,4 +78,5 @@ void ctorch_concurrently(int32_t count, void (*body)(void *context, int32_t inde
   body(context, 0);
   for (int32_t index = 1; index < count; ++index) workers[index - 1]->wait();
   at::set_num_threads(threads);
+  row_threads = rows;
 }

@@ -19,9 +19,9 @@ extension Tensor {
   package static func concurrentRows(
     _ count: Int, on device: Device, _ body: (Range<Int>) -> Tensor
   ) -> Tensor {
-    let threads = TorchRuntime.threadCount
+    let threads = TorchRuntime.rowThreadCount
     guard device == .cpu, threads > 1, count % threads == 0 || count >= 4 * threads else {
-      return withoutGradient { body(0..<count) }
+      return TorchRuntime.withThreads(threads) { withoutGradient { body(0..<count) } }
     }
     var results = [Tensor?](repeating: nil, count: threads)
     results.withUnsafeMutableBufferPointer { results in
@@ -45,4 +45,35 @@ extension Tensor {
 private struct ConcurrentWork {
   let results: UnsafeMutablePointer<Tensor?>
   let body: (Int) -> Tensor
+}
+
+extension TorchRuntime {
+  /// Runs operators of this thread on this thread alone, and only `concurrentRows` on several: for
+  /// work that is a chain of calls of `concurrentRows`. Threads of operators spin for some
+  /// milliseconds after each, on processors that the rows need.
+  package static func withSerialOperators<Result, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let outer = ctorch_row_thread_count()
+    ctorch_set_row_thread_count(outer > 0 ? outer : Int32(threadCount))
+    defer { ctorch_set_row_thread_count(outer) }
+    return try withThreads(1, body)
+  }
+
+  /// Threads that `concurrentRows` may use on this thread.
+  fileprivate static var rowThreadCount: Int {
+    let count = ctorch_row_thread_count()
+    return count > 0 ? Int(count) : threadCount
+  }
+
+  /// Runs `body` with another number of threads for its operators.
+  fileprivate static func withThreads<Result, Failure: Error>(
+    _ count: Int, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let previous = threadCount
+    guard count != previous else { return try body() }
+    threadCount = count
+    defer { threadCount = previous }
+    return try body()
+  }
 }

@@ -34,7 +34,8 @@ struct SD3PatchEmbedding {
     let tokens = projection(latents).flattened(from: 2, to: 3).transposed(1, 2)
     let height = latents.shape[2] / patchSize
     let width = latents.shape[3] / patchSize
-    return tokens + croppedPositions(height: height, width: width)
+    // Every later operator would inherit the transposed layout.
+    return (tokens + croppedPositions(height: height, width: width)).contiguous()
   }
 
   /// The centre of the table. `-> [1, height * width, D]`

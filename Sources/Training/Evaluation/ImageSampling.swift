@@ -62,9 +62,11 @@ extension ImageSampling {
       let count = min(batch, prompts.count - start)
       let condition = try conditions(Array(prompts[start..<(start + count)]))
       parts.append(
-        pipeline.sample(
-          from: noise.narrowed(dim: 0, start: start, length: count), condition: condition,
-          negative: negative, guidance: guidance, stepCount: steps))
+        TorchRuntime.withSerialOperators {
+          pipeline.sample(
+            from: noise.narrowed(dim: 0, start: start, length: count), condition: condition,
+            negative: negative, guidance: guidance, stepCount: steps)
+        })
     }
     return Tensor.cat(parts, dim: 0)
   }

@@ -172,16 +172,18 @@ package final class Trainer {
     var samples: [SampleID] = []
     var decoding = PhaseSeconds()
     let rollout = try measure("rollout", &phases) {
-      try TempFlow.rollOut(plan, trunks: trunks, noise: noise, field: field) {
-        finished throws(RewardError) in
-        let images = measure("decode", &decoding) { policy.decode(finished.latents) }
-        let batch = zip(images, finished.ids).map { image, id in
-          RewardSample(image: image, prompt: prompts[trunks[id.trunk].prompt])
+      try TorchRuntime.withSerialOperators { () throws(RewardError) in
+        try TempFlow.rollOut(plan, trunks: trunks, noise: noise, field: field) {
+          finished throws(RewardError) in
+          let images = measure("decode", &decoding) { policy.decode(finished.latents) }
+          let batch = zip(images, finished.ids).map { image, id in
+            RewardSample(image: image, prompt: prompts[trunks[id.trunk].prompt])
+          }
+          let start = ContinuousClock.now
+          try queue.add(batch)
+          decoding.add("reward", start.duration(to: .now) / .seconds(1))
+          samples += finished.ids
         }
-        let start = ContinuousClock.now
-        try queue.add(batch)
-        decoding.add("reward", start.duration(to: .now) / .seconds(1))
-        samples += finished.ids
       }
     }
     for phase in ["decode", "reward"] {
