@@ -30,12 +30,14 @@ extension Tensor {
           let part = (count * index / threads)..<(count * (index + 1) / threads)
           return withoutGradient { body(part) }
         }
-        ctorch_concurrently(
-          Int32(threads),
-          { context, index in
-            let work = context!.assumingMemoryBound(to: ConcurrentWork.self).pointee
-            work.results[Int(index)] = work.body(Int(index))
-          }, &work)
+        withUnsafeMutablePointer(to: &work) { work in
+          ctorch_concurrently(
+            Int32(threads),
+            { context, index in
+              let work = context!.assumingMemoryBound(to: ConcurrentWork.self).pointee
+              work.results[Int(index)] = work.body(Int(index))
+            }, work)
+        }
       }
     }
     return Tensor.cat(results.map { $0! }, dim: 0)

@@ -74,7 +74,6 @@ public struct SD3TransformerMemory {
     if isDual {
       total += 4 * part(imageTokens)
       total += projections(learning, "\(path).attn2", .image, tokens: imageTokens)
-      total += output(learning, "\(path).attn2.to_out.0", tokens: imageTokens, isSlice: false)
       if learning == .full { total += part(imageTokens) }
     }
     return total
@@ -89,7 +88,8 @@ public struct SD3TransformerMemory {
     // The inputs of both layer norms and of the GELU.
     var total = 6 * part(tokens)
     total += projections(learning, attention, keys, tokens: tokens)
-    total += output(learning, "\(attention).\(name)", tokens: tokens, isSlice: true)
+    // The attention's output layer keeps a copy: its input is a slice of both streams.
+    total += inputs(learning, ["\(attention).\(name)"], tokens: tokens)
     total += inputs(learning, ["\(feedForward).net.0.proj"], tokens: tokens)
     total += 4 * inputs(learning, ["\(feedForward).net.2"], tokens: tokens)
     // What modulations and gates multiply, where those learn.
@@ -108,21 +108,11 @@ public struct SD3TransformerMemory {
     return inputs(learning, layers, tokens: tokens) + norms
   }
 
-  /// The input of the attention's output layer; a slice of both streams is copied to be kept.
-  private func output(
-    _ learning: Learning, _ layer: String, tokens: Int, isSlice: Bool
-  ) -> Int {
-    isSlice || bytes < 4 ? inputs(learning, [layer], tokens: tokens) : 0
-  }
-
-  /// What linear layers that share an input of width D keep of it: nothing when frozen; the input
-  /// itself in float32; in half precision a float32 copy for every adapter.
+  /// What linear layers that share an input of width D keep of it: nothing when frozen.
   private func inputs(_ learning: Learning, _ layers: [String], tokens: Int) -> Int {
     switch learning {
-    case .full: return part(tokens)
-    case .adapters(let plan):
-      let adapted = layers.count { plan.adapts($0) }
-      return (bytes == 4 ? min(adapted, 1) : adapted) * tokens * configuration.width * 4
+    case .full: part(tokens)
+    case .adapters(let plan): layers.contains { plan.adapts($0) } ? part(tokens) : 0
     }
   }
 }

@@ -5,25 +5,22 @@ final class AdapterSwitch {
   var isOn = true
 }
 
-/// The update `scale · B A x` of one linear layer, in float32.
+/// The update `scale · B A x` of one linear layer.
+///
+/// A and B are stored, and learn, in float32; they are computed in the layer's precision, as under
+/// PyTorch's autocast.
 struct LowRankAdapter {
   let down: Tensor  // A: [rank, in]
   let up: Tensor  // B: [out, rank]
   let scale: Double
   let power: AdapterSwitch
 
-  /// Adds the update to the layer's output. `[*, in]`, `[*, out]` -> `[*, out]` of `output`'s type
-  ///
-  /// A base in half precision is added in float32 and rounded once, as PEFT does; a float32
-  /// `output` is overwritten, which no derivative of a linear layer minds.
+  /// Adds the update to the layer's output, in place, which no derivative of a linear layer minds.
+  /// `[*, in]`, `[*, out]` -> `[*, out]`
   func callAsFunction(_ input: Tensor, addedTo output: Tensor) -> Tensor {
     guard power.isOn else { return output }
-    let hidden = input.to(.float32).linear(weight: down, bias: nil)
-    let update = hidden.linear(weight: up, bias: nil)
-    guard output.dtype == .float32 else {
-      return output.adding(update, scale: scale).to(output.dtype)
-    }
-    output.add_(update, scale: scale)
+    let hidden = input.linear(weight: down.to(output.dtype), bias: nil)
+    output.add_(hidden.linear(weight: up.to(output.dtype), bias: nil), scale: scale)
     return output
   }
 }

@@ -1,0 +1,59 @@
+import DiffusionModels
+import Testing
+import Torch
+import TorchNN
+
+@Suite struct TransformerWorkTests {
+  private func configuration(dual: [Int]) -> SD3TransformerConfiguration {
+    var configuration = SD3TransformerConfiguration()
+    configuration.numLayers = 3
+    configuration.numAttentionHeads = 2
+    configuration.attentionHeadDim = 16
+    configuration.captionProjectionDim = 32
+    configuration.jointAttentionDim = 40
+    configuration.pooledProjectionDim = 24
+    configuration.posEmbedMaxSize = 4
+    configuration.sampleSize = 8
+    configuration.dualAttentionLayers = dual
+    return configuration
+  }
+
+  /// Counted from the other end: every matrix in the network's own list of parameters, times the
+  /// tokens that pass it.
+  private func linears(
+    _ configuration: SD3TransformerConfiguration, image: Int, text: Int, plan: AdapterPlan?
+  ) throws -> (base: Double, adapters: Double) {
+    let store = ParameterStore(
+      .meta, device: .meta, adapters: plan.map { ($0, .meta) }, trainable: .adapters)
+    _ = try SD3Transformer2DModel(configuration, store.root)
+    var base = 0.0
+    var adapters = 0.0
+    for (name, tensor) in store.weights + store.adapters where tensor.rank >= 2 {
+      guard name != "pos_embed.pos_embed" else { continue }
+      let isText = ["add_", "ff_context", "context_embedder"].contains { name.contains($0) }
+      let isVector = name.contains("time_text") || name.contains("norm")
+      let tokens = isVector ? 1 : isText ? text : image
+      let work = 2 * Double(tensor.count * tokens)
+      if name.contains("lora_") { adapters += work } else { base += work }
+    }
+    return (base, adapters)
+  }
+
+  @Test(arguments: [[], [0, 1]])
+  func `the work of a row is its matrices times its tokens, and attention`(dual: [Int]) throws {
+    let configuration = configuration(dual: dual)
+    let (s, t) = (12, 7)
+    let attention =
+      4.0 * 32 * Double(2 * (s + t) * (s + t) + s * (s + t) + dual.count * s * s)
+    let plan = AdapterPlan(rank: 4, alpha: 8, targets: ["attn.to_q", "attn.add_k_proj", "to_out.0"])
+    let (base, adapters) = try linears(configuration, image: s, text: t, plan: plan)
+    let full = SD3TransformerWork(configuration, imageTokens: s, textTokens: t, .full)
+    #expect(full.forward == base + attention)
+    #expect(full.training == 3 * (base + attention))
+    let adapted = SD3TransformerWork(
+      configuration, imageTokens: s, textTokens: t, .adapters(plan))
+    #expect(adapters > 0)
+    #expect(adapted.forward == base + adapters + attention)
+    #expect(adapted.training == 2 * base + 3 * adapters + 3 * attention)
+  }
+}

@@ -1,0 +1,63 @@
+import TestSupport
+import Testing
+import Torch
+
+@Suite(.serialized) struct ConcurrentRowsTests {
+  private func withThreads(_ count: Int, _ body: () -> Void) {
+    let before = TorchRuntime.threadCount
+    TorchRuntime.threadCount = count
+    defer { TorchRuntime.threadCount = before }
+    body()
+  }
+
+  @Test(arguments: [1, 2, 3], [1, 2, 6, 13])
+  func `parts are joined in order, whatever the threads`(threads: Int, rows: Int) {
+    withThreads(threads) {
+      let x = Tensor.randn([rows, 5], generator: Generator(seed: 1))
+      let found = Tensor.concurrentRows(rows, on: .cpu) { x.narrowed(dim: 0, $0) * 2 }
+      #expect(found.floats() == (x * 2).floats())
+      #expect(TorchRuntime.threadCount == threads)
+    }
+  }
+
+  @Test func `inside, operators use one thread and record no gradients`() {
+    withThreads(2) {
+      var threads = 0
+      let x = Tensor.ones([4, 1])
+      x.requiresGradient = true
+      let found = Tensor.concurrentRows(4, on: .cpu) { rows in
+        if rows.lowerBound == 0 { threads = TorchRuntime.threadCount }
+        return x.narrowed(dim: 0, rows) + 1
+      }
+      #expect(threads == 1)
+      #expect(!found.requiresGradient)
+    }
+  }
+
+  @Test func `serial operators leave the rows their threads, also nested`() {
+    withThreads(3) {
+      TorchRuntime.withSerialOperators {
+        TorchRuntime.withSerialOperators {
+          #expect(TorchRuntime.threadCount == 1)
+          var parts = 0
+          _ = Tensor.concurrentRows(1, on: .cpu) { rows in
+            parts = TorchRuntime.threadCount
+            return Tensor.zeros([rows.count])
+          }
+          #expect(parts == 3, "rows that cannot be shared out get the threads' operators")
+        }
+        #expect(TorchRuntime.threadCount == 1)
+      }
+      #expect(TorchRuntime.threadCount == 3)
+    }
+  }
+
+  @Test func `a part may itself ask for parts`() {
+    withThreads(2) {
+      let found = Tensor.concurrentRows(2, on: .cpu) { rows in
+        Tensor.concurrentRows(rows.count, on: .cpu) { Tensor.ones([$0.count]) }
+      }
+      #expect(found.floats() == [1, 1])
+    }
+  }
+}
