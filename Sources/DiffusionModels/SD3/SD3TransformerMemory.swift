@@ -38,7 +38,7 @@ public struct SD3TransformerMemory {
   ///
   /// The widest moment is the image's feed-forward: its hidden values before and after the GELU
   /// (4 parts each), its input and output, and what the block has made up to there, which lives
-  /// as long as the block runs.
+  /// as long as the block runs. Kernels that run on one thread need up to a third less.
   public var evaluation: Int { part(imageTokens) * 16 + part(textTokens) * 4 }
 
   /// What a forward pass keeps for the backward pass when nothing is computed again.
