@@ -8,8 +8,7 @@
 #include <vector>
 
 // Kernels for evaluations without gradients on the processor, where libtorch's own spend more time on
-// generality than on arithmetic. Each runs on the calling thread alone. Half precision is computed in float32 and
-// rounded where libtorch's separate operators round.
+// generality than on arithmetic. Each runs on the calling thread alone.
 
 #if defined(__x86_64__) && defined(__linux__)
 #define MULTIVERSIONED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
@@ -23,8 +22,6 @@ namespace {
 constexpr int64_t lanes = 16;
 typedef float Vector __attribute__((vector_size(lanes * sizeof(float))));
 typedef int32_t Integers __attribute__((vector_size(lanes * sizeof(int32_t))));
-typedef uint32_t Words __attribute__((vector_size(lanes * sizeof(uint32_t))));
-typedef uint16_t Halves __attribute__((vector_size(lanes * sizeof(uint16_t))));
 
 template <typename T> INLINE T read(const void *from) {
   T value;
@@ -34,28 +31,6 @@ template <typename T> INLINE T read(const void *from) {
 template <typename T> INLINE void write(void *to, T value) { __builtin_memcpy(to, &value, sizeof value); }
 
 INLINE Vector broadcast(float value) { return Vector{} + value; }
-
-// Element types: how 16 of them, or one, become float32 and back.
-struct Single {
-  using Element = float;
-  static constexpr bool isRounded = false;
-  INLINE Vector load(const float *from) { return read<Vector>(from); }
-  INLINE void store(float *to, Vector value) { write(to, value); }
-  INLINE Vector rounded(Vector value) { return value; }
-};
-struct Brain {
-  using Element = uint16_t;
-  INLINE Vector load(const uint16_t *from) {
-    return std::bit_cast<Vector>(__builtin_convertvector(read<Halves>(from), Words) << 16);
-  }
-  // Round to nearest, ties to even; NaN stays NaN as its high bits survive.
-  INLINE Words high(Vector value) {
-    const Words bits = std::bit_cast<Words>(value);
-    return (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-  }
-  INLINE void store(uint16_t *to, Vector value) { write(to, __builtin_convertvector(high(value), Halves)); }
-  INLINE Vector rounded(Vector value) { return std::bit_cast<Vector>(high(value) << 16); }
-};
 
 INLINE Vector select(Integers mask, Vector yes, Vector no) {
   return std::bit_cast<Vector>((std::bit_cast<Integers>(yes) & mask) | (std::bit_cast<Integers>(no) & ~mask));
@@ -93,33 +68,31 @@ INLINE float largest(Vector value) {
 }
 
 // gelu(x) = x / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x^3), which is 0.5 x (1 + tanh u).
-template <typename T> INLINE void gelu(typename T::Element *x, int64_t count) {
+MULTIVERSIONED void gelu(float *x, int64_t count) {
   for (int64_t i = 0; i < count; i += lanes) {
-    const Vector value = T::load(x + i);
+    const Vector value = read<Vector>(x + i);
     const Vector inner = value * (value * value * 0.044715f + 1.0f) * -1.5957691216f;
-    T::store(x + i, value / (exponential(inner) + 1.0f));
+    write(x + i, value / (exponential(inner) + 1.0f));
   }
 }
 
-template <typename T>
-INLINE void modulatedNorm(const typename T::Element *x, const typename T::Element *shift,
-                          const typename T::Element *scale, typename T::Element *out, int64_t batch, int64_t tokens,
-                          int64_t width, int64_t stride, float epsilon) {
+MULTIVERSIONED void modulatedNorm(const float *x, const float *shift, const float *scale, float *out, int64_t batch,
+                                  int64_t tokens, int64_t width, int64_t stride, float epsilon) {
   for (int64_t row = 0; row < batch * tokens; ++row) {
-    const auto *input = x + row * width;
-    const auto *moved = shift + row / tokens * stride, *scaled = scale + row / tokens * stride;
+    const float *input = x + row * width;
+    const float *moved = shift + row / tokens * stride, *scaled = scale + row / tokens * stride;
     Vector total = Vector{};
-    for (int64_t i = 0; i < width; i += lanes) total += T::load(input + i);
+    for (int64_t i = 0; i < width; i += lanes) total += read<Vector>(input + i);
     const float mean = sum(total) / width;
     Vector squares = Vector{};
     for (int64_t i = 0; i < width; i += lanes) {
-      const Vector difference = T::load(input + i) - mean;
+      const Vector difference = read<Vector>(input + i) - mean;
       squares += difference * difference;
     }
     const float factor = 1 / std::sqrt(sum(squares) / width + epsilon);
     for (int64_t i = 0; i < width; i += lanes) {
-      const Vector normed = T::rounded((T::load(input + i) - mean) * factor);
-      T::store(out + row * width + i, T::load(moved + i) + normed * T::rounded(T::load(scaled + i) + 1.0f));
+      const Vector normed = (read<Vector>(input + i) - mean) * factor;
+      write(out + row * width + i, read<Vector>(moved + i) + normed * (read<Vector>(scaled + i) + 1.0f));
     }
   }
 }
@@ -182,7 +155,7 @@ struct Head {
   }
 };
 
-INLINE void attend(Head &head, const Rows *queries, const Rows *keys, const Rows *values, float epsilon,
+MULTIVERSIONED void attend(Head &head, const Rows *queries, const Rows *keys, const Rows *values, float epsilon,
                    float *const *out, const int64_t *outStride) {
   const int64_t width = head.width;
   const float scale = 1 / std::sqrt(static_cast<float>(width));
@@ -227,45 +200,20 @@ INLINE void attend(Head &head, const Rows *queries, const Rows *keys, const Rows
   }
 }
 
-MULTIVERSIONED void geluSingle(float *x, int64_t count) { gelu<Single>(x, count); }
-MULTIVERSIONED void geluBrain(uint16_t *x, int64_t count) { gelu<Brain>(x, count); }
-MULTIVERSIONED void normSingle(const float *x, const float *shift, const float *scale, float *out, int64_t batch,
-                               int64_t tokens, int64_t width, int64_t stride, float epsilon) {
-  modulatedNorm<Single>(x, shift, scale, out, batch, tokens, width, stride, epsilon);
-}
-MULTIVERSIONED void normBrain(const uint16_t *x, const uint16_t *shift, const uint16_t *scale, uint16_t *out,
-                              int64_t batch, int64_t tokens, int64_t width, int64_t stride, float epsilon) {
-  modulatedNorm<Brain>(x, shift, scale, out, batch, tokens, width, stride, epsilon);
-}
-MULTIVERSIONED void attendSingle(Head &head, const Rows *queries, const Rows *keys, const Rows *values,
-                                 float epsilon, float *const *out, const int64_t *outStride) {
-  attend(head, queries, keys, values, epsilon, out, outStride);
-}
-
 at::TensorImpl *implementation(const CTorchTensor *tensor) {
   return reinterpret_cast<at::TensorImpl *>(const_cast<CTorchTensor *>(tensor));
 }
-template <typename T> T *data(const CTorchTensor *tensor) { return static_cast<T *>(implementation(tensor)->mutable_data()); }
-bool isBrain(const CTorchTensor *tensor) { return c10::typeMetaToScalarType(implementation(tensor)->dtype()) == at::kBFloat16; }
+float *data(const CTorchTensor *tensor) { return static_cast<float *>(implementation(tensor)->mutable_data()); }
 
 } // namespace
 
-void ctorch_gelu_tanh_inplace(CTorchTensor *x) {
-  const int64_t count = implementation(x)->numel();
-  if (isBrain(x)) geluBrain(data<uint16_t>(x), count);
-  else geluSingle(data<float>(x), count);
-}
+void ctorch_gelu_tanh_inplace(CTorchTensor *x) { gelu(data(x), implementation(x)->numel()); }
 
 void ctorch_modulated_norm(const CTorchTensor *x, const CTorchTensor *shift, const CTorchTensor *scale, double epsilon,
                            CTorchTensor *out) {
   const auto sizes = implementation(x)->sizes();
-  const int64_t stride = implementation(shift)->strides()[0];
-  if (isBrain(x))
-    normBrain(data<uint16_t>(x), data<uint16_t>(shift), data<uint16_t>(scale), data<uint16_t>(out), sizes[0], sizes[1],
-              sizes[2], stride, static_cast<float>(epsilon));
-  else
-    normSingle(data<float>(x), data<float>(shift), data<float>(scale), data<float>(out), sizes[0], sizes[1], sizes[2],
-               stride, static_cast<float>(epsilon));
+  modulatedNorm(data(x), data(shift), data(scale), data(out), sizes[0], sizes[1], sizes[2],
+                implementation(shift)->strides()[0], static_cast<float>(epsilon));
 }
 
 void ctorch_joint_attention(const CTorchAttentionStream *streams, int64_t batch, int64_t heads, int64_t width,
@@ -281,14 +229,14 @@ void ctorch_joint_attention(const CTorchAttentionStream *streams, int64_t batch,
         const CTorchAttentionStream &from = streams[stream];
         const int64_t offset = row * from.tokens * model + index * width;
         const int64_t asked = from.query ? from.tokens : 0;
-        queries[stream] = {from.query ? data<float>(from.query) + offset : nullptr, asked, model,
-                           from.query_norm ? data<float>(from.query_norm) : nullptr};
-        keys[stream] = {data<float>(from.key) + offset, from.tokens, model,
-                        from.key_norm ? data<float>(from.key_norm) : nullptr};
-        values[stream] = {data<float>(from.value) + offset, from.tokens, model, nullptr};
-        out[stream] = from.query ? data<float>(from.out) + offset : nullptr;
+        queries[stream] = {from.query ? data(from.query) + offset : nullptr, asked, model,
+                           from.query_norm ? data(from.query_norm) : nullptr};
+        keys[stream] = {data(from.key) + offset, from.tokens, model,
+                        from.key_norm ? data(from.key_norm) : nullptr};
+        values[stream] = {data(from.value) + offset, from.tokens, model, nullptr};
+        out[stream] = from.query ? data(from.out) + offset : nullptr;
       }
-      attendSingle(head, queries, keys, values, static_cast<float>(epsilon), out, strides);
+      attend(head, queries, keys, values, static_cast<float>(epsilon), out, strides);
     }
   }
 }

@@ -1,13 +1,14 @@
 internal import CTorch
 
 // Kernels of this package for evaluations on the processor. Rounding differs from that of libtorch's
-// operators in the last place.
+// operators in the last place: nothing in float32, but in half precision one rounding to the other
+// side spreads through a network until rollout and training no longer compute the same policy.
 
 extension Tensor {
   /// Whether the kernels of this file may take the place of operators: they record no gradients and
   /// run on one thread, so not where an operator could use several.
   package var allowsKernels: Bool {
-    device == .cpu && (dtype == .float32 || dtype == .bfloat16) && !isRecordingGradients
+    device == .cpu && dtype == .float32 && !isRecordingGradients
       && TorchRuntime.threadCount == 1 && shape[rank - 1] % 16 == 0
   }
 
@@ -28,7 +29,7 @@ extension Tensor {
   }
 
   /// Attention of two streams over the tokens of both, each head's queries and keys divided by
-  /// their root mean square. Float32.
+  /// their root mean square.
   ///
   /// - Parameter keyBias: added to the logits, `[1, 1, 1, S + T]`.
   /// - Returns: `[B, S, D]`, and `[B, T, D]` unless the second stream asks nothing.

@@ -100,8 +100,7 @@ extension SD3JointAttention {
     _ x: Tensor, _ context: Tensor, keyBias: Tensor?
   ) -> (Tensor, Tensor?)? {
     let count = x.shape[1] + context.shape[1]
-    guard x.allowsKernels, x.dtype == .float32, count <= 256, x.shape[2] / image.heads % 16 == 0
-    else { return nil }
+    guard x.allowsKernels, count <= 256, x.shape[2] / image.heads % 16 == 0 else { return nil }
     func stream(_ x: Tensor, _ layer: QueryKeyValue, asks: Bool) -> AttentionStream {
       AttentionStream(
         query: asks ? layer.query(x) : nil, key: layer.key(x), value: layer.value(x),
