@@ -68,7 +68,7 @@ INLINE float largest(Vector value) {
 }
 
 // gelu(x) = x / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x^3), which is 0.5 x (1 + tanh u).
-MULTIVERSIONED void gelu(float *x, int64_t count) {
+INLINE void gelu(float *x, int64_t count) {
   for (int64_t i = 0; i < count; i += lanes) {
     const Vector value = read<Vector>(x + i);
     const Vector inner = value * (value * value * 0.044715f + 1.0f) * -1.5957691216f;
@@ -76,8 +76,8 @@ MULTIVERSIONED void gelu(float *x, int64_t count) {
   }
 }
 
-MULTIVERSIONED void modulatedNorm(const float *x, const float *shift, const float *scale, float *out, int64_t batch,
-                                  int64_t tokens, int64_t width, int64_t stride, float epsilon) {
+INLINE void modulatedNorm(const float *x, const float *shift, const float *scale, float *out, int64_t batch,
+                          int64_t tokens, int64_t width, int64_t stride, float epsilon) {
   for (int64_t row = 0; row < batch * tokens; ++row) {
     const float *input = x + row * width;
     const float *moved = shift + row / tokens * stride, *scaled = scale + row / tokens * stride;
@@ -155,7 +155,7 @@ struct Head {
   }
 };
 
-MULTIVERSIONED void attend(Head &head, const Rows *queries, const Rows *keys, const Rows *values, float epsilon,
+INLINE void attend(Head &head, const Rows *queries, const Rows *keys, const Rows *values, float epsilon,
                    float *const *out, const int64_t *outStride) {
   const int64_t width = head.width;
   const float scale = 1 / std::sqrt(static_cast<float>(width));
@@ -200,6 +200,17 @@ MULTIVERSIONED void attend(Head &head, const Rows *queries, const Rows *keys, co
   }
 }
 
+// One copy for every kind of processor; the functions above become part of each.
+MULTIVERSIONED void multiversionedGelu(float *x, int64_t count) { gelu(x, count); }
+MULTIVERSIONED void multiversionedNorm(const float *x, const float *shift, const float *scale, float *out,
+                                       int64_t batch, int64_t tokens, int64_t width, int64_t stride, float epsilon) {
+  modulatedNorm(x, shift, scale, out, batch, tokens, width, stride, epsilon);
+}
+MULTIVERSIONED void multiversionedAttend(Head &head, const Rows *queries, const Rows *keys, const Rows *values,
+                                         float epsilon, float *const *out, const int64_t *outStride) {
+  attend(head, queries, keys, values, epsilon, out, outStride);
+}
+
 at::TensorImpl *implementation(const CTorchTensor *tensor) {
   return reinterpret_cast<at::TensorImpl *>(const_cast<CTorchTensor *>(tensor));
 }
@@ -207,13 +218,13 @@ float *data(const CTorchTensor *tensor) { return static_cast<float *>(implementa
 
 } // namespace
 
-void ctorch_gelu_tanh_inplace(CTorchTensor *x) { gelu(data(x), implementation(x)->numel()); }
+void ctorch_gelu_tanh_inplace(CTorchTensor *x) { multiversionedGelu(data(x), implementation(x)->numel()); }
 
 void ctorch_modulated_norm(const CTorchTensor *x, const CTorchTensor *shift, const CTorchTensor *scale, double epsilon,
                            CTorchTensor *out) {
   const auto sizes = implementation(x)->sizes();
-  modulatedNorm(data(x), data(shift), data(scale), data(out), sizes[0], sizes[1], sizes[2],
-                implementation(shift)->strides()[0], static_cast<float>(epsilon));
+  multiversionedNorm(data(x), data(shift), data(scale), data(out), sizes[0], sizes[1], sizes[2],
+                     implementation(shift)->strides()[0], static_cast<float>(epsilon));
 }
 
 void ctorch_joint_attention(const CTorchAttentionStream *streams, int64_t batch, int64_t heads, int64_t width,
@@ -236,7 +247,7 @@ void ctorch_joint_attention(const CTorchAttentionStream *streams, int64_t batch,
         values[stream] = {data(from.value) + offset, from.tokens, model, nullptr};
         out[stream] = from.query ? data(from.out) + offset : nullptr;
       }
-      attend(head, queries, keys, values, static_cast<float>(epsilon), out, strides);
+      multiversionedAttend(head, queries, keys, values, static_cast<float>(epsilon), out, strides);
     }
   }
 }

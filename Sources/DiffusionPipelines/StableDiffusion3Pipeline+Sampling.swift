@@ -103,13 +103,10 @@ extension StableDiffusion3Pipeline {
     withoutGradient {
       let network = autoencoder.network
       let dtype = autoencoder.store.weights[0].tensor.dtype
-      return Tensor.concurrentRows(latents.shape[0], on: device) { rows in
-        let latents = latents.narrowed(dim: 0, rows)
-        let images = network.decode(network.denormalised(latents).to(dtype), tile: tile)
-          .to(.float32)
-        return ((images * 0.5 + 0.5).clamped(0, 1) * 255).rounded().to(.uint8)
-          .permuted([0, 2, 3, 1])
-      }
+      let images = network.decode(network.denormalised(latents).to(dtype), tile: tile)
+        .to(.float32)
+      return ((images * 0.5 + 0.5).clamped(0, 1) * 255).rounded().to(.uint8)
+        .permuted([0, 2, 3, 1])
     }
   }
 

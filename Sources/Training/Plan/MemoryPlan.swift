@@ -38,8 +38,12 @@ package struct MemoryPlan: Sendable, Equatable {
   }
 
   /// Blocks of memory up to this size are kept for the next step when they are freed. A run that
-  /// takes much memory does not afford the gaps that large blocks would leave.
-  package var keptBlockBytes: Int { peak.bytes < 2_000_000_000 ? .max : 1 << 20 }
+  /// takes much memory does not afford the gaps that large blocks would leave. Text encoders are
+  /// freed, gaps and all, before a run begins.
+  package var keptBlockBytes: Int {
+    let largest = phases.filter { $0.name != "text" }.map(\.bytes).max() ?? 0
+    return largest < 2_000_000_000 ? .max : 1 << 20
+  }
 
   /// - Parameter evaluationPrompts: how many images an evaluation makes.
   init(_ recipe: TrainingRecipe, _ model: ModelOutline, evaluationPrompts: Int) {
