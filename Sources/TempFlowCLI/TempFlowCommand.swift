@@ -16,8 +16,8 @@ struct TempFlowCommand: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       TrainCommand.self, PlanCommand.self, ExportCommand.self,
-      ReportCommand.self, CompareCommand.self, ScoreCommand.self, BenchCommand.self,
-      DoctorCommand.self,
+      PretrainCommand.self, SampleCommand.self, EvaluateCommand.self, ScoreCommand.self,
+      ReportCommand.self, CompareCommand.self, BenchCommand.self, DoctorCommand.self,
     ])
 }
 
