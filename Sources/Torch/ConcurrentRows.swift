@@ -21,7 +21,7 @@ extension Tensor {
   ) -> Tensor {
     let threads = TorchRuntime.rowThreadCount
     guard device == .cpu, threads > 1, count % threads == 0 || count >= 4 * threads else {
-      return TorchRuntime.withThreads(threads) { withoutGradient { body(0..<count) } }
+      return TorchRuntime.withParallelOperators { withoutGradient { body(0..<count) } }
     }
     var results = [Tensor?](repeating: nil, count: threads)
     results.withUnsafeMutableBufferPointer { results in
@@ -60,6 +60,13 @@ extension TorchRuntime {
     ctorch_set_row_thread_count(outer > 0 ? outer : Int32(threadCount))
     defer { ctorch_set_row_thread_count(outer) }
     return try withThreads(1, body)
+  }
+
+  /// Runs operators with all threads again inside `withSerialOperators`: for few, large operators.
+  package static func withParallelOperators<Result, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try withThreads(rowThreadCount, body)
   }
 
   /// Threads that `concurrentRows` may use on this thread.
