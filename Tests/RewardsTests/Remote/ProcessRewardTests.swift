@@ -12,6 +12,8 @@ import Testing
     var settings = settings("process")
     settings.command = ["python3", fixture("rewards/child.py"), mode, memory]
     settings.batchSize = 2
+    // Starting Python takes as long as the machine likes.
+    settings.patience = 30
     change(&settings)
     return try ProcessReward(settings)
   }
