@@ -92,13 +92,7 @@ func concurrently<Item: Sendable, Value: Sendable>(
     of: (Int, Result<Value, RemoteFault>).self, returning: String?.self
   ) { group in
     for (index, item) in items.enumerated() {
-      group.addTask {
-        do throws(RemoteFault) {
-          return (index, .success(try await work(item)))
-        } catch {
-          return (index, .failure(error))
-        }
-      }
+      group.addTask { (index, await outcome(of: item, work)) }
     }
     for await (index, result) in group {
       results[index] = result
@@ -111,6 +105,18 @@ func concurrently<Item: Sendable, Value: Sendable>(
   }
   if let lasting { throw .failed(reward: reward, reason: lasting) }
   return results.compactMap(\.self)
+}
+
+/// A function of its own: Swift 6.3 pairs outcomes with other tasks' items when a task of a group
+/// catches a typed error itself.
+private func outcome<Item: Sendable, Value: Sendable>(
+  of item: Item, _ work: @Sendable (Item) async throws(RemoteFault) -> Value
+) async -> Result<Value, RemoteFault> {
+  do throws(RemoteFault) {
+    return .success(try await work(item))
+  } catch {
+    return .failure(error)
+  }
 }
 
 /// PNG files in a folder of their own.
