@@ -111,10 +111,24 @@ private struct DrawnTexts: Decodable {
     #expect(scores.total == [0, 1, 0, 0, 1])
   }
 
-  @Test func `a reader that takes too long leaves its images unread`() async throws {
-    let image = PixelBuffer(width: 2000, height: 2000, red: 255, green: 255, blue: 255)
-    let reader = try TesseractReader(settings { $0.timeout = 0.001 })
-    let read = try await reader.read([RewardSample(image: image, prompt: "x")])
-    #expect(read == [.unseen(reason: "tesseract took too long")])
+  @Test func `a program that takes too long is killed, one that fails is told from it`()
+    async throws
+  {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "tempflow-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    for (program, arguments, expected) in [
+      ("/bin/sleep", ["600"], "took too long"), ("/bin/false", [], "failed with status 1"),
+      ("/no/such/program", [], "could not be started"),
+    ] {
+      let outcome = await OneShotProcess(program, arguments).run(in: folder, timeout: 0.2)
+      guard case .failure(let failure) = outcome else {
+        Issue.record("\(program) succeeded")
+        continue
+      }
+      #expect(failure.reason.hasPrefix(expected))
+    }
+    #expect(
+      try await OneShotProcess("/bin/echo", ["read"]).run(in: folder, timeout: 60).get() == "read\n")
+    try FileManager.default.removeItem(at: folder)
   }
 }

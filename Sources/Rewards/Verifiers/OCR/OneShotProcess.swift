@@ -1,10 +1,10 @@
-import Foundation
+package import Foundation
 
 /// A program that is run once, without input, for what it prints.
-struct OneShotProcess: Sendable {
+package struct OneShotProcess: Sendable {
   /// Why there is nothing to read; completes a sentence that begins with the program's name.
-  struct Failure: Error {
-    let reason: String
+  package struct Failure: Error {
+    package let reason: String
   }
 
   private let program: String
@@ -12,7 +12,7 @@ struct OneShotProcess: Sendable {
   private let environment: [String: String]
 
   /// - Parameter environment: what is set besides this process's own environment.
-  init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) {
+  package init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) {
     self.program = program
     self.arguments = arguments
     self.environment = environment
@@ -23,7 +23,7 @@ struct OneShotProcess: Sendable {
   /// Its output goes to a file, so that neither side ever waits for the other to read or write.
   ///
   /// - Parameter folder: where the output is kept; it must be there.
-  func run(in folder: URL, timeout: Double) async -> Result<String, Failure> {
+  package func run(in folder: URL, timeout: Double) async -> Result<String, Failure> {
     let file = folder.appending(path: "output")
     do {
       try Data().write(to: file)
