@@ -26,6 +26,10 @@ package final class RunLock {
     try file.write("\(getpid())\n\(Self.hostName)\n".utf8)
   }
 
+  // Closing alone would leave it to a child that another thread is just starting: between fork and
+  // exec it has this file open, too.
+  deinit { _ = flock(file.descriptor, LOCK_UN) }
+
   /// The process id and host in a lock file; nil where nothing readable is written.
   private static func holder(_ path: String) throws(RunError) -> (pid: Int?, host: String?) {
     let text = String(decoding: try AtomicFile.read(path), as: UTF8.self)
