@@ -20,7 +20,7 @@ demo: build
 
 test: setup
 	swift build -c release --build-tests
-	swift test -c release --skip-build
+	Tools/test.sh
 
 compare: build
 	Tools/compare.sh
