@@ -4,9 +4,12 @@ import TextTokenizers
 import Torch
 import TorchNN
 
+/// HPSv3 (arXiv 2508.03789): what people would score an image for its quality and its prompt, about
+/// 0...15 and higher for better ones.
+///
 /// Qwen2-VL with HPSv3's head (`Qwen2VLRewardModelBT` of the PyPI package `hpsv3`): an image and a
 /// prompt to the mean of a normal distribution of what people would score.
-struct HPSv3Network {
+struct HPSv3Network: ScoringNetwork {
   private let tokenizer: QwenTokenizer
   private let vision: Qwen2VLVisionTower
   private let language: Qwen2LanguageModel
@@ -18,6 +21,10 @@ struct HPSv3Network {
   /// The least and the most pixels of an image as the network sees it.
   private static let pixels = 256 * 28 * 28
 
+  /// Reads the network from the folder `settings.model`.
+  ///
+  /// Throws ``RewardError/setting(reward:key:reason:)``, which names what is missing and where it
+  /// is published.
   init(_ settings: RewardSettings) throws(RewardError) {
     let folder = try WeightsFolder(
       settings,
@@ -54,35 +61,41 @@ struct HPSv3Network {
     device = settings.device
   }
 
-  /// What the network makes of a sample before it computes: nil with the reason when it cannot.
-  func prepare(_ sample: RewardSample) -> Prepared {
+  /// A sample on its way to the network.
+  struct Input {
+    let image: PixelBuffer
+    /// What the image is brought to.
+    let size: Qwen2VLImageSize
+    let ids: [Int]
+  }
+
+  /// Throws ``Unscored`` for a prompt that holds a token of the network's own, and for an image more
+  /// than 200 times as long as wide.
+  func input(_ sample: RewardSample) throws(Unscored) -> Input {
     let images = Qwen2VLImage(configuration: vision.configuration)
     let (width, height) = (sample.image.width, sample.image.height)
     guard let size = images.size(width: width, height: height, pixels: Self.pixels) else {
-      return .unscored("image too narrow")
+      throw Unscored(reason: "image too narrow")
     }
     let ids = tokenizer.encode(HPSv3Prompt.text(sample.prompt, imageTokens: size.tokens))
     guard ids.count(where: { $0 == imageToken }) == size.tokens,
       ids.count(where: { $0 == rewardToken }) == 1
-    else { return .unscored("prompt holds a special token") }
-    return .ready(size: size, ids: ids)
+    else { throw Unscored(reason: "prompt holds a special token") }
+    return Input(image: sample.image, size: size, ids: ids)
   }
 
-  /// A sample on its way to the network.
-  enum Prepared {
-    case ready(size: Qwen2VLImageSize, ids: [Int])
-    case unscored(String)
-  }
+  /// Images of one size go through the network together.
+  func canShareBatch(_ first: Input, _ second: Input) -> Bool { first.size == second.size }
 
-  /// The scores of images that are brought to one size.
-  func scores(images: [PixelBuffer], ids: [[Int]], size: Qwen2VLImageSize) -> [Double] {
+  func scores(_ batch: [Input]) -> [Double] {
+    let size = batch[0].size
     let merge = vision.configuration.spatialMergeSize
     let patches = Qwen2VLImage(configuration: vision.configuration)
-      .patches(images, size: size, on: device)
+      .patches(batch.map(\.image), size: size, on: device)
     let features = vision(patches, rows: size.rows * merge, columns: size.columns * merge)
     // A token sees none after it, so what fills a row up changes nothing before it.
-    let length = ids.map(\.count).max() ?? 0
-    let rows = ids.map { $0 + [Int](repeating: 0, count: length - $0.count) }
+    let length = batch.map(\.ids.count).max() ?? 0
+    let rows = batch.map(\.ids).map { $0 + [Int](repeating: 0, count: length - $0.count) }
     let tokens = language.embed(rows)
     guard let start = rows[0].firstIndex(of: imageToken) else { return [] }
     let end = start + size.tokens

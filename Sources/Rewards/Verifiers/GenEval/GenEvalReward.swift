@@ -50,10 +50,6 @@ package struct GenEvalReward: Reward {
       parts: parts.map { .init(name: $0.0.rawValue, values: $0.1) }, reasons: reasons)
   }
 
-  private struct Unscored: Error {
-    let reason: String
-  }
-
   private func judge(
     _ sample: RewardSample, _ sighting: Sighting<[DetectedObject]>
   ) throws(Unscored) -> GenEvalScore {

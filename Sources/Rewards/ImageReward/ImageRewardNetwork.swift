@@ -6,35 +6,10 @@ import TorchNN
 
 /// ImageReward v1.0 (arXiv 2304.05977): how well people would like an image for its prompt, about
 /// -2...2 and on average 0.
-package actor ImageRewardScorer: Reward {
-  package nonisolated let name: String
-  private let network: ImageRewardNetwork
-  private let batchSize: Int
-  private let executor = NetworkExecutor.shared
-
-  package nonisolated var unownedExecutor: UnownedSerialExecutor {
-    executor.asUnownedSerialExecutor()
-  }
-
-  /// Reads the network from the folder `settings.model`.
-  ///
-  /// Throws ``RewardError/setting(reward:key:reason:)``, which names what is missing and where it
-  /// is published.
-  package init(_ settings: RewardSettings) throws(RewardError) {
-    name = settings.label
-    batchSize = settings.batchSize
-    network = try ImageRewardNetwork(settings)
-  }
-
-  /// Scores every sample; one whose score is no number gets nil.
-  package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
-    withoutGradient { NetworkScores.inBatches(samples, of: batchSize, network.scores) }
-  }
-}
-
+///
 /// BLIP's encoders and the linears that turn the first token's state into a score (`ImageReward` of
 /// the PyPI package `image-reward`).
-private struct ImageRewardNetwork {
+struct ImageRewardNetwork: ScoringNetwork {
   private let tokenizer: BERTTokenizer
   private let vision: BLIPVisionEncoder
   private let text: BLIPTextEncoder
@@ -50,6 +25,10 @@ private struct ImageRewardNetwork {
   /// Where the head's linears stand among its dropouts.
   private static let headPlaces = [0, 2, 4, 6, 7]
 
+  /// Reads the network from the folder `settings.model`.
+  ///
+  /// Throws ``RewardError/setting(reward:key:reason:)``, which names what is missing and where it
+  /// is published.
   init(_ settings: RewardSettings) throws(RewardError) {
     let folder = try WeightsFolder(
       settings,
@@ -87,7 +66,7 @@ private struct ImageRewardNetwork {
     device = settings.device
   }
 
-  func scores(_ samples: ArraySlice<RewardSample>) -> [Double] {
+  func scores(_ samples: [RewardSample]) -> [Double] {
     let side = vision.configuration.imageSize
     let images = Tensor.cat(
       samples.map { cropped([resized($0.image, side)].normalised(on: device), side) }, dim: 0)

@@ -5,23 +5,16 @@ import TorchNN
 
 /// How pleasing an image looks, whatever its prompt: a small network on the embedding of OpenAI's
 /// CLIP ViT-L/14, trained on people's ratings from 1 to 10 (Schuhmann's improved aesthetic predictor).
-package actor AestheticReward: Reward {
-  package nonisolated let name: String
-  private nonisolated let executor = NetworkExecutor.shared
-  private let batchSize: Int
+struct AestheticNetwork: ScoringNetwork {
   private let vision: CLIPVisionModelWithProjection
   private let head: AestheticHead
   private let processor: CLIPImageProcessor
   private let device: Device
 
-  package nonisolated var unownedExecutor: UnownedSerialExecutor {
-    executor.asUnownedSerialExecutor()
-  }
-
   /// Loads the image tower and, from `aesthetic.safetensors` beside it, the head.
   ///
   /// Throws ``RewardError`` for a folder that lacks something or does not fit together.
-  package init(_ settings: RewardSettings) throws(RewardError) {
+  init(_ settings: RewardSettings) throws(RewardError) {
     let folder = try WeightsFolder(
       settings,
       contents: "the files of the Hugging Face repository openai/clip-vit-large-patch14 and "
@@ -37,18 +30,11 @@ package actor AestheticReward: Reward {
     head = try folder.network(weights, settings, dtype: .float32) { parameters throws(ParameterError) in
       try AestheticHead(inputs: configuration.projectionDim, weights, parameters)
     }
-    name = settings.label
-    batchSize = settings.batchSize
     device = settings.device
   }
 
-  /// Scores every sample; one whose score is no number gets nil.
-  package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
-    withoutGradient {
-      NetworkScores.inBatches(samples, of: batchSize) { batch in
-        head(vision(processor(batch.map(\.image), on: device)).unitRows()).doubles()
-      }
-    }
+  func scores(_ batch: [RewardSample]) -> [Double] {
+    head(vision(processor(batch.map(\.image), on: device)).unitRows()).doubles()
   }
 }
 

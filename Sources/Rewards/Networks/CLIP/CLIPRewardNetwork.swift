@@ -6,13 +6,13 @@ import TorchNN
 
 /// How well an image fits its prompt: the cosine of their CLIP embeddings, scaled as each of three
 /// published scorers scales it.
-package actor CLIPReward: Reward {
+struct CLIPRewardNetwork: ScoringNetwork {
   /// The scorers; they differ in weights and scale.
-  package enum Kind: String, CaseIterable, Sendable {
+  enum Kind {
     /// PickScore (Kirstain and others, arXiv 2305.01569): the logit over 26, near 0.8.
-    case pickScore = "pickscore"
+    case pickScore
     /// CLIPScore: the logit of OpenAI's ViT-L/14 over 30, near 0.9.
-    case clipScore = "clipscore"
+    case clipScore
     /// HPSv2 (Wu and others, arXiv 2306.09341): the cosine, near 0.27.
     case hpsv2
 
@@ -28,10 +28,6 @@ package actor CLIPReward: Reward {
     }
   }
 
-  package nonisolated let name: String
-  package nonisolated let kind: Kind
-  private nonisolated let executor = NetworkExecutor.shared
-  private let batchSize: Int
   private let model: CLIPModel
   private let tokenizer: CLIPTokenizer
   private let processor: CLIPImageProcessor
@@ -39,14 +35,10 @@ package actor CLIPReward: Reward {
   /// What a cosine is multiplied with.
   private let scale: Double
 
-  package nonisolated var unownedExecutor: UnownedSerialExecutor {
-    executor.asUnownedSerialExecutor()
-  }
-
   /// Loads the weights of checked settings.
   ///
   /// Throws ``RewardError`` for a folder that lacks something or does not fit together.
-  package init(_ kind: Kind, _ settings: RewardSettings) throws(RewardError) {
+  init(_ kind: Kind, _ settings: RewardSettings) throws(RewardError) {
     let folder = try WeightsFolder(settings, contents: kind.contents)
     let configuration: CLIPConfiguration = try folder.configuration()
     tokenizer = try folder.reading { () throws(TokenizerError) in
@@ -67,23 +59,13 @@ package actor CLIPReward: Reward {
     case .clipScore: scale = factor / 30
     case .hpsv2: scale = 1
     }
-    self.kind = kind
-    name = settings.label
-    batchSize = settings.batchSize
     device = settings.device
   }
 
-  /// Scores every sample; one whose score is no number gets nil.
-  package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
-    withoutGradient {
-      NetworkScores.inBatches(samples, of: batchSize) { batch in
-        (cosines(batch) * scale).doubles()
-      }
-    }
-  }
+  func scores(_ batch: [RewardSample]) -> [Double] { (cosines(batch) * scale).doubles() }
 
   /// One cosine per sample, float32. `[B]`
-  private func cosines(_ samples: ArraySlice<RewardSample>) -> Tensor {
+  private func cosines(_ samples: [RewardSample]) -> Tensor {
     let images = model.vision(processor(samples.map(\.image), on: device))
     // Images of a group share their prompt, which is encoded once.
     var rows: [String: Int] = [:]

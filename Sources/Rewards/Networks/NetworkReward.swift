@@ -1,0 +1,71 @@
+import Torch
+
+/// A network that scores images.
+protocol ScoringNetwork {
+  /// What the network takes in of a sample.
+  associatedtype Input = RewardSample
+
+  /// Throws ``Unscored`` for a sample that the network cannot be asked about.
+  func input(_ sample: RewardSample) throws(Unscored) -> Input
+  /// Whether the two can go through the network together.
+  func canShareBatch(_ first: Input, _ second: Input) -> Bool
+  /// One score per input of a batch, in order; a score need not be a finite number.
+  func scores(_ batch: [Input]) -> [Double]
+}
+
+extension ScoringNetwork where Input == RewardSample {
+  func input(_ sample: RewardSample) -> RewardSample { sample }
+}
+
+extension ScoringNetwork {
+  func canShareBatch(_ first: Input, _ second: Input) -> Bool { true }
+
+  /// The scores of all samples.
+  fileprivate func scores(_ samples: [RewardSample], batchSize: Int) -> RewardScores {
+    var scores = RewardScores(total: [Double?](repeating: nil, count: samples.count))
+    var waiting: [(index: Int, input: Input)] = []
+    for (index, sample) in samples.enumerated() {
+      do throws(Unscored) {
+        waiting.append((index, try input(sample)))
+      } catch {
+        scores.reasons[index] = error.reason
+      }
+    }
+    while let first = waiting.first {
+      let batch = waiting.filter { canShareBatch(first.input, $0.input) }.prefix(batchSize)
+      let indices = Set(batch.map(\.index))
+      waiting.removeAll { indices.contains($0.index) }
+      for (index, score) in zip(batch.map(\.index), self.scores(batch.map(\.input))) {
+        if score.isFinite {
+          scores.total[index] = score
+        } else {
+          scores.reasons[index] = "the network's score is no number"
+        }
+      }
+    }
+    return scores
+  }
+}
+
+/// Asks a network about samples, a batch at a time.
+actor NetworkReward<Network: ScoringNetwork>: Reward {
+  nonisolated let name: String
+  private let network: Network
+  private let batchSize: Int
+  private let executor = NetworkExecutor.shared
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+  /// - Parameter settings: the name and the size of a batch; the network has read the rest.
+  init(_ network: sending Network, _ settings: RewardSettings) {
+    self.network = network
+    name = settings.label
+    batchSize = settings.batchSize
+  }
+
+  /// Scores every sample; one that the network cannot be asked about, or whose score is no finite
+  /// number, gets nil.
+  func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
+    withoutGradient { network.scores(samples, batchSize: batchSize) }
+  }
+}
