@@ -16,8 +16,8 @@ import TextTokenizers
   @Test func `a prompt is cut before its end, or filled up after it`() throws {
     let tokenizer = try BERTTokenizer(folder: folder)
     let ids = tokenizer.encode("a photo of a red circle")
-    #expect(tokenizer.encodePadded("a photo of a red circle", to: 5) == ids.prefix(4) + [4])
-    #expect(tokenizer.encodePadded("", to: 4) == [3, 4, 0, 0])
+    #expect(tokenizer.padded(ids, to: 5) == ids.prefix(4) + [4])
+    #expect(tokenizer.padded(tokenizer.encode(""), to: 4) == [3, 4, 0, 0])
     #expect(tokenizer.padID == 0)
   }
 

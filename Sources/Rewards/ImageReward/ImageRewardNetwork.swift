@@ -70,9 +70,10 @@ struct ImageRewardNetwork: ScoringNetwork {
     let side = vision.configuration.imageSize
     let images = Tensor.cat(
       samples.map { cropped([resized($0.image, side)].normalised(on: device), side) }, dim: 0)
-    let prompts = samples.map { tokenizer.encodePadded($0.prompt, to: Self.promptLength) }
-    let lengths = samples.map { min(tokenizer.encode($0.prompt).count, Self.promptLength) }
-    let states = text(prompts, lengths: lengths, image: vision(images))
+    let ids = samples.map { tokenizer.encode($0.prompt) }
+    let states = text(
+      ids.map { tokenizer.padded($0, to: Self.promptLength) },
+      lengths: ids.map { min($0.count, Self.promptLength) }, image: vision(images))
     let score = head.reduce(states.selected(dim: 1, index: 0).to(.float32)) { $1($0) }
     return score.doubles().map { ($0 - Self.mean) / Self.deviation }
   }

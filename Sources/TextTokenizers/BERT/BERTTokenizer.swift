@@ -65,10 +65,10 @@ public struct BERTTokenizer: Sendable {
   /// Linear in the length of `text`.
   public func encode(_ text: String) -> [Int] { [startID] + content(text) + [endID] }
 
-  /// The ids of a prompt, cut or filled up to `length`.
-  public func encodePadded(_ text: String, to length: Int) -> [Int] {
+  /// The ids that ``encode(_:)`` gave, cut or filled up to `length`.
+  public func padded(_ ids: [Int], to length: Int) -> [Int] {
     precondition(length >= 2, "a prompt has at least a start and an end")
-    let ids = [startID] + content(text).prefix(length - 2) + [endID]
+    guard ids.count < length else { return ids.prefix(length - 1) + [endID] }
     return ids + [Int](repeating: padID, count: length - ids.count)
   }
 

@@ -77,9 +77,13 @@ public struct CLIPTokenizer: Sendable {
 
   /// The ids of a prompt, cut or filled up to `length` (`modelMaxLength` if not given).
   public func encodePadded(_ text: String, to length: Int? = nil) -> [Int] {
-    let length = length ?? modelMaxLength
+    padded(encode(text), to: length ?? modelMaxLength)
+  }
+
+  /// The ids that ``encode(_:)`` gave, cut or filled up to `length`.
+  public func padded(_ ids: [Int], to length: Int) -> [Int] {
     precondition(length >= 2, "a prompt has at least a start and an end")
-    let ids = [startID] + content(text).prefix(length - 2) + [endID]
+    guard ids.count < length else { return ids.prefix(length - 1) + [endID] }
     return ids + [Int](repeating: padID, count: length - ids.count)
   }
 

@@ -84,7 +84,8 @@ struct CLIPRewardNetwork: ScoringNetwork {
   /// Token ids, filled up to the longest prompt; what follows the end of a text changes nothing.
   private func ids(_ prompts: [String]) -> [[Int]] {
     let limit = min(tokenizer.modelMaxLength, model.text.configuration.maxPositionEmbeddings)
-    let length = prompts.map { tokenizer.encode($0).count }.max() ?? 2
-    return prompts.map { tokenizer.encodePadded($0, to: min(length, limit)) }
+    let ids = prompts.map(tokenizer.encode)
+    let length = min(ids.map(\.count).max() ?? limit, limit)
+    return ids.map { tokenizer.padded($0, to: length) }
   }
 }
