@@ -106,13 +106,8 @@ private struct BLIPTextAttention {
 
   func callAsFunction(_ x: Tensor, _ source: Tensor, mask: Tensor?) -> Tensor {
     let attended = Tensor.scaledDotProductAttention(
-      split(query(x)), split(key(source)), split(value(source)), mask: mask)
-    return norm(x + output(attended.transposed(1, 2).flattened(from: 2, to: 3)))
-  }
-
-  /// `[B, T, D] -> [B, heads, T, D / heads]`
-  private func split(_ x: Tensor) -> Tensor {
-    let shape = x.shape
-    return x.reshaped([shape[0], shape[1], heads, shape[2] / heads]).transposed(1, 2)
+      query(x).inHeads(heads), key(source).inHeads(heads), value(source).inHeads(heads),
+      mask: mask)
+    return norm(x + output(attended.joinedHeads()))
   }
 }

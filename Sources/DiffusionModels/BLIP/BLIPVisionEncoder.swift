@@ -77,7 +77,7 @@ struct BLIPVisionBlock {
       .reshaped([shape[0], shape[1], 3, heads, shape[2] / heads]).permuted([2, 0, 3, 1, 4])
       .unbound()
     let attended = Tensor.scaledDotProductAttention(parts[0], parts[1], parts[2])
-    let hidden = x + output(attended.transposed(1, 2).flattened(from: 2, to: 3))
+    let hidden = x + output(attended.joinedHeads())
     return hidden + down(up(linearNorm(hidden)).gelu())
   }
 }

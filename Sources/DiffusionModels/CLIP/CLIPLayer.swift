@@ -72,13 +72,8 @@ private struct CLIPAttention {
 
   func callAsFunction(_ x: Tensor) -> Tensor {
     let attended = Tensor.scaledDotProductAttention(
-      split(query(x)), split(key(x)), split(value(x)), isCausal: isCausal)
-    return output(attended.transposed(1, 2).flattened(from: 2, to: 3))
-  }
-
-  /// `[B, T, D] -> [B, heads, T, D / heads]`
-  private func split(_ x: Tensor) -> Tensor {
-    let shape = x.shape
-    return x.reshaped([shape[0], shape[1], heads, shape[2] / heads]).transposed(1, 2)
+      query(x).inHeads(heads), key(x).inHeads(heads), value(x).inHeads(heads),
+      isCausal: isCausal)
+    return output(attended.joinedHeads())
   }
 }

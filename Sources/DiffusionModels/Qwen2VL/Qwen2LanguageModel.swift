@@ -125,15 +125,9 @@ private struct Qwen2Attention {
   func callAsFunction(_ x: Tensor, _ rotation: RotaryTable) -> Tensor {
     let copies = heads / sharedHeads
     let attended = Tensor.scaledDotProductAttention(
-      rotation(split(query(x), heads)),
-      rotation(split(key(x), sharedHeads)).repeatInterleaved(copies, dim: 1),
-      split(value(x), sharedHeads).repeatInterleaved(copies, dim: 1), isCausal: true)
-    return output(attended.transposed(1, 2).flattened(from: 2, to: 3))
-  }
-
-  /// `[B, T, D] -> [B, heads, T, D / heads]`
-  private func split(_ x: Tensor, _ heads: Int) -> Tensor {
-    let shape = x.shape
-    return x.reshaped([shape[0], shape[1], heads, shape[2] / heads]).transposed(1, 2)
+      rotation(query(x).inHeads(heads)),
+      rotation(key(x).inHeads(sharedHeads)).repeatInterleaved(copies, dim: 1),
+      value(x).inHeads(sharedHeads).repeatInterleaved(copies, dim: 1), isCausal: true)
+    return output(attended.joinedHeads())
   }
 }

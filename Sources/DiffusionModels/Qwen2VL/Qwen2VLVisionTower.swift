@@ -109,7 +109,7 @@ struct Qwen2VLVisionBlock {
     let attended = Tensor.scaledDotProductAttention(
       rotation(parts[0].to(.float32)).to(x.dtype), rotation(parts[1].to(.float32)).to(x.dtype),
       parts[2])
-    let hidden = x + output(attended.transposed(1, 2).flattened(from: 2, to: 3))
+    let hidden = x + output(attended.joinedHeads())
     let wide = up(linearNorm(hidden))
     return hidden + down(wide * (wide * 1.702).sigmoid())
   }

@@ -71,14 +71,9 @@ private struct T5Attention {
 
   func callAsFunction(_ x: Tensor, bias: Tensor) -> Tensor {
     let attended = Tensor.scaledDotProductAttention(
-      split(query(x)), split(key(x)), split(value(x)), mask: bias, scale: 1)
-    return output(attended.transposed(1, 2).flattened(from: 2, to: 3))
-  }
-
-  /// `[B, T, heads * d_kv] -> [B, heads, T, d_kv]`
-  private func split(_ x: Tensor) -> Tensor {
-    let shape = x.shape
-    return x.reshaped([shape[0], shape[1], heads, shape[2] / heads]).transposed(1, 2)
+      query(x).inHeads(heads), key(x).inHeads(heads), value(x).inHeads(heads),
+      mask: bias, scale: 1)
+    return output(attended.joinedHeads())
   }
 }
 
