@@ -2,8 +2,8 @@ import CTurboJPEG
 
 /// JPEG out, 8-bit RGB, through TurboJPEG.
 package enum JPEG {
-  /// The bytes of a baseline JPEG file: chroma halved both ways (4:2:0), exact integer DCT, standard
-  /// Huffman tables, as Pillow's `save(format="JPEG", quality:)` writes it.
+  /// The bytes of a baseline JPEG file: chroma halved both ways (4:2:0), exact integer DCT,
+  /// standard Huffman tables, as Pillow's `save(format="JPEG", quality:)` writes it.
   ///
   /// - Parameter quality: 1...100
   /// - Throws: ``ImageFileError/unencodable(format:reason:)``.

@@ -86,9 +86,9 @@ package struct PixelBuffer: Hashable, Sendable {
 }
 
 extension PixelBuffer {
-  /// The image at most `side` pixels wide and high: every pixel is the mean of a square block of the
-  /// original's. An image that fits is returned as it is; columns and rows that fill no block are
-  /// left out.
+  /// The image at most `side` pixels wide and high: every pixel is the mean of a square block of
+  /// the original's. An image that fits is returned as it is; columns and rows that fill no block
+  /// are left out.
   package func reduced(toFit side: Int) -> PixelBuffer {
     let factor = (max(width, height) + side - 1) / side
     guard factor > 1 else { return self }

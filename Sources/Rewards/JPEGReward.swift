@@ -3,8 +3,8 @@ import ImageFiles
 /// How small, or how large, an image is as a JPEG of quality 95: smooth images compress well, busy
 /// ones do not (Black and others, arXiv 2305.13301).
 ///
-/// The score is the file's size in units of 500 kB (500,000 bytes); compressibility is its negative.
-/// It needs no network and no prompt: the first reward to try on a new model.
+/// The score is the file's size in units of 500 kB (500,000 bytes); compressibility is its
+/// negative. It needs no network and no prompt: the first reward to try on a new model.
 package struct JPEGReward: Reward {
   /// Which end of the scale is good.
   package enum Goal: String, CaseIterable, Sendable {

@@ -35,8 +35,8 @@ package struct RewardFamily: Sendable {
     .init(name: "aesthetic", keys: network, required: [.model]),
     .init(name: "clipscore", keys: network, required: [.model]),
     .init(
-      name: "geneval", modes: GenEvalReward.Mode.allCases.map(\.rawValue), engines: ["shapes", remote],
-      keys: [.mode, .engine, .batchSize] + service),
+      name: "geneval", modes: GenEvalReward.Mode.allCases.map(\.rawValue),
+      engines: ["shapes", remote], keys: [.mode, .engine, .batchSize] + service),
     .init(name: "hpsv2", keys: network, required: [.model]),
     .init(name: "hpsv3", keys: network, required: [.model]),
     .init(name: "http", keys: service + [.batchSize], required: [.urls]),

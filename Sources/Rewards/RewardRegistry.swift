@@ -19,8 +19,8 @@ package enum RewardRegistry {
   /// Makes sure that the settings describe a scorer, without loading weights, starting a process
   /// or calling a service.
   ///
-  /// Throws ``RewardError`` for an unknown name, mode or engine, a program that is not installed, or
-  /// a setting that is missing or makes no sense.
+  /// Throws ``RewardError`` for an unknown name, mode or engine, a program that is not installed,
+  /// or a setting that is missing or makes no sense.
   package static func check(_ settings: RewardSettings) throws(RewardError) {
     let family = try family(settings.name)
     if let mode = settings.mode, !family.modes.contains(mode) {

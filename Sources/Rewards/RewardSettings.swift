@@ -38,7 +38,8 @@ package struct RewardSettings: Sendable, Equatable {
   package var concurrency = 4
   /// The environment variable that holds a service's key. The key itself is never a setting.
   package var apiKeyVariable: String?
-  /// What a chat service is asked; `{prompt}` stands for the image's prompt. Nil is the reward's own.
+  /// What a chat service is asked; `{prompt}` stands for the image's prompt. Nil is the reward's
+  /// own.
   package var prompt: String?
   /// A regular expression whose first group is the score in a chat service's answer; nil is the
   /// reward's own.

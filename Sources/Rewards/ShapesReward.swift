@@ -4,9 +4,9 @@ import ShapeScenes
 /// The embedded verifier of the `shapes` task: counts, colors, positions and attributes of drawn
 /// shapes.
 ///
-/// The total is the mode's figure. It is a part under the reward's name, too, and the part `strict` is there
-/// whatever the mode, so that accuracy can be read from any run. A sample that does not say what
-/// its image must show cannot be scored.
+/// The total is the mode's figure. It is a part under the reward's name, too, and the part `strict`
+/// is there whatever the mode, so that accuracy can be read from any run. A sample that does not
+/// say what its image must show cannot be scored.
 package struct ShapesReward: Reward {
   /// What the total is.
   package enum Mode: String, CaseIterable, Sendable {

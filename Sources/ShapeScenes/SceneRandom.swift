@@ -14,7 +14,8 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
   }
 }
 
-/// Draws that are fixed by the generator's bits; the standard library's may change with its version.
+/// Draws that are fixed by the generator's bits; the standard library's may change with its
+/// version.
 extension RandomNumberGenerator {
   /// A uniform number in `range`, from 24 random bits.
   mutating func uniform(_ range: ClosedRange<Float>) -> Float {

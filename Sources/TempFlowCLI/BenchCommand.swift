@@ -70,7 +70,9 @@ extension Benchmark {
     }
     let work = transformerFlops.rollout / median("rollout")
     lines += [
-      line("evaluations per second", String(format: "%.1f", Double(evaluationsPerEpoch) / median("rollout"))),
+      line(
+        "evaluations per second",
+        String(format: "%.1f", Double(evaluationsPerEpoch) / median("rollout"))),
       line("transformer, rollout", String(format: "%.1f GFLOP/s", work / 1e9)),
       line(
         "transformer, training",

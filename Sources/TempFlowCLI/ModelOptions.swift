@@ -94,7 +94,8 @@ struct SamplingOptions: ParsableArguments {
   @Option(name: .long, help: "What guidance leads away from.")
   var negativePrompt = ""
 
-  @Option(name: .long, help: "Tokens of a prompt for T5, or rows of zeros in their place: 1 to 512.")
+  @Option(
+    name: .long, help: "Tokens of a prompt for T5, or rows of zeros in their place: 1 to 512.")
   var maxSequenceLength = PromptEncoder.defaultMaxSequenceLength
 
   @Option(name: .long, help: "Height of the images in pixels (default: the model's).")

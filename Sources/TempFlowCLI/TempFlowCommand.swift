@@ -24,7 +24,8 @@ struct TempFlowCommand: AsyncParsableCommand {
 /// Where the process begins.
 @main
 enum TempFlowMain {
-  /// Refuses a libtorch of another release before anything is computed; `doctor` reports it instead.
+  /// Refuses a libtorch of another release before anything is computed; `doctor` reports it
+  /// instead.
   static func main() async {
     do throws(TorchVersionMismatch) {
       if CommandLine.arguments.dropFirst().first != "doctor" { try TorchRuntime.checkVersion() }

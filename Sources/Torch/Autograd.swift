@@ -5,8 +5,8 @@ public var isRecordingGradients: Bool { ctorch_grad_enabled() }
 
 /// Runs `body` without recording a backward graph.
 ///
-/// Gradient mode is a property of the *thread*. `body` is synchronous so that no suspension point can separate
-/// setting the mode from restoring it; there is deliberately no `async` overload.
+/// Gradient mode is a property of the *thread*. `body` is synchronous so that no suspension point
+/// can separate setting the mode from restoring it; there is deliberately no `async` overload.
 public func withoutGradient<Result, Failure: Error>(
   _ body: () throws(Failure) -> Result
 ) throws(Failure) -> Result {
@@ -74,10 +74,11 @@ extension Tensor {
     guard succeeded else { fatalError("backward: \(lastErrorMessage())") }
   }
 
-  /// The vector-Jacobian products of `outputs` with respect to `inputs`, without touching any `gradient`.
+  /// The vector-Jacobian products of `outputs` with respect to `inputs`, without touching any
+  /// `gradient`.
   ///
-  /// An entry is nil where the input does not reach an output. `outputGradients` may hold nil for outputs
-  /// with a single element.
+  /// An entry is nil where the input does not reach an output. `outputGradients` may hold nil for
+  /// outputs with a single element.
   public static func gradients(
     of outputs: [Tensor], withRespectTo inputs: [Tensor], outputGradients: [Tensor?]? = nil,
     retainGraph: Bool = false

@@ -2,8 +2,8 @@ internal import CTorch
 
 /// Every libtorch operator that this package calls, by its schema name.
 ///
-/// The table is resolved as a whole at the first call; an entry that libtorch does not have stops the process
-/// with its name. The typed wrappers are in `Tensor+*.swift`, by family.
+/// The table is resolved as a whole at the first call; an entry that libtorch does not have stops
+/// the process with its name. The typed wrappers are in `Tensor+*.swift`, by family.
 package enum Operator: String, CaseIterable {
   // Creation
   case empty = "aten::empty.memory_format"

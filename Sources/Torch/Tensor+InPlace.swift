@@ -1,5 +1,5 @@
-/// Operators that write into their receiver. Autograd records them as libtorch does: use them on tensors
-/// outside a graph, or inside `withoutGradient`.
+/// Operators that write into their receiver. Autograd records them as libtorch does: use them on
+/// tensors outside a graph, or inside `withoutGradient`.
 extension Tensor {
   /// `self += scale · other`
   public func add_(_ other: Tensor, scale: Double = 1) {

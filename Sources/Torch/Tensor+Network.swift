@@ -49,7 +49,8 @@ extension Tensor {
 
   /// `softmax(scale · q kᵀ + mask) v`, by the fastest kernel of the device.
   ///
-  /// `[B, H, S, D]`, `[B, H, T, D]`, `[B, H, T, D]` -> `[B, H, S, D]`; `scale` is 1/√D unless given.
+  /// `[B, H, S, D]`, `[B, H, T, D]`, `[B, H, T, D]` -> `[B, H, S, D]`; `scale` is 1/√D unless
+  /// given.
   public static func scaledDotProductAttention(
     _ query: Tensor, _ key: Tensor, _ value: Tensor,
     mask: Tensor? = nil, isCausal: Bool = false, scale: Double? = nil

@@ -47,7 +47,8 @@ public enum TensorList {
 
   /// One AdamW update of every tensor by libtorch's fused kernel.
   ///
-  /// `steps` are float32 tensors with one element each, which hold the number of this step (1 at the first).
+  /// `steps` are float32 tensors with one element each, which hold the number of this step (1 at
+  /// the first).
   public static func adamW_(
     _ tensors: [Tensor], gradients: [Tensor], averages: [Tensor], squareAverages: [Tensor],
     steps: [Tensor], _ settings: AdamWStep

@@ -8,7 +8,8 @@ public enum TorchRuntime {
   /// The version of the libtorch that is loaded, such as `2.11.0`.
   public static var version: String { String(cString: ctorch_version()) }
 
-  /// Compares the loaded libtorch with the release that this code is written for; the command calls it at start.
+  /// Compares the loaded libtorch with the release that this code is written for; the command calls
+  /// it at start.
   ///
   /// - Throws: ``TorchVersionMismatch`` when they differ.
   public static func checkVersion() throws(TorchVersionMismatch) {
@@ -19,8 +20,8 @@ public enum TorchRuntime {
 
   /// Why CUDA cannot be used; nil when it can.
   ///
-  /// The CUDA half of libtorch is loaded at the first use of this property, so that one binary serves
-  /// machines with a GPU and without.
+  /// The CUDA half of libtorch is loaded at the first use of this property, so that one binary
+  /// serves machines with a GPU and without.
   public static let cudaFailure: String? = {
     guard ctorch_load_cuda() else { return lastErrorMessage() }
     return ctorch_cuda_device_count() > 0 ? nil : "libtorch sees no CUDA device"
@@ -38,7 +39,8 @@ public enum TorchRuntime {
     if let cudaFailure { throw DeviceUnavailable(device: device, reason: cudaFailure) }
     guard index < cudaDeviceCount else {
       throw DeviceUnavailable(
-        device: device, reason: "libtorch sees \(cudaDeviceCount) CUDA device(s), the first is cuda:0")
+        device: device,
+        reason: "libtorch sees \(cudaDeviceCount) CUDA device(s), the first is cuda:0")
     }
   }
 
@@ -51,7 +53,8 @@ public enum TorchRuntime {
     }
   }
 
-  /// Waits until everything queued on `device` has run; returns at once for other devices than CUDA's.
+  /// Waits until everything queued on `device` has run; returns at once for other devices than
+  /// CUDA's.
   public static func synchronize(_ device: Device) {
     if case .cuda(let index) = device { ctorch_cuda_synchronize(Int32(index)) }
   }
@@ -63,8 +66,8 @@ public struct DeviceUnavailable: Error, Equatable, CustomStringConvertible {
   public let reason: String
 
   public var description: String {
-    "the device \(device) cannot be used: \(reason); 'tempflow doctor' says what this machine has, and "
-      + "device: cpu (--set device=cpu) needs no GPU"
+    "the device \(device) cannot be used: \(reason); 'tempflow doctor' says what this machine has, "
+      + "and device: cpu (--set device=cpu) needs no GPU"
   }
 }
 
@@ -74,8 +77,8 @@ public struct TorchVersionMismatch: Error, Equatable, CustomStringConvertible {
   public let supported: String
 
   public var description: String {
-    "libtorch \(found) is loaded, and this build needs \(supported): build again with 'make build', or set "
-      + "LIBTORCH to the 'torch' folder of PyTorch \(supported) and build again"
+    "libtorch \(found) is loaded, and this build needs \(supported): build again with 'make build'"
+      + ", or set LIBTORCH to the 'torch' folder of PyTorch \(supported) and build again"
   }
 }
 

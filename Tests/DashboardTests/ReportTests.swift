@@ -82,7 +82,9 @@ struct ReportTests {
     }
   }
 
-  @Test func `watched rewards stand beside the trained one, and missing scores are counted`() throws {
+  @Test func `watched rewards stand beside the trained one, and missing scores are counted`()
+    throws
+  {
     try withTemporaryFolder { folder in
       var run = SyntheticRun(folder)
       try run.write()
@@ -96,7 +98,8 @@ struct ReportTests {
       _ = try Report.write(run: folder)
       let page = try page(folder)
       #expect(page.contains("Watched: ocr") && page.contains("Trained reward"))
-      #expect(page.contains("Alarm: ocr fell while the trained reward rose, first noted at epoch 20."))
+      #expect(
+        page.contains("Alarm: ocr fell while the trained reward rose, first noted at epoch 20."))
       #expect(page.contains("shapes: timed out") && page.contains(">120<"))
       #expect(page.contains("Images without a reward"))
     }

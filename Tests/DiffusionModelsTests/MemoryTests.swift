@@ -65,7 +65,8 @@ private func added(_ body: () -> Void) throws -> Int {
   return try #require(TorchRuntime.peakMemory(.cpu)) - before
 }
 
-/// A forward pass of sixteen samples without gradients, by operators: kernels of one thread need less.
+/// A forward pass of sixteen samples without gradients, by operators: kernels of one thread need
+/// less.
 private func evaluation(_ dtype: DType) throws -> (measured: Int, predicted: Int) {
   TorchRuntime.keepFreedMemory(upTo: 1 << 15)
   TorchRuntime.threadCount = 2

@@ -77,7 +77,8 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
         from: try expected("initial"), condition: condition, negative: negative,
         guidance: given.guidance, stepCount: given.steps)
       #expect(relativeError(final, try expected("latents")) < 1e-4, "\(given.name)")
-      #expect(relativeError(images(pipeline, final), try expected("images")) < 1e-4, "\(given.name)")
+      #expect(
+        relativeError(images(pipeline, final), try expected("images")) < 1e-4, "\(given.name)")
     }
   }
 

@@ -24,8 +24,8 @@ import Testing
     #expect(reward.mode == .partial)
   }
 
-  @Test func `rewards are listed once, in alphabetical order, with what they require among their keys`()
-  {
+  @Test
+  func `rewards are listed once, in alphabetical order, with what they require among their keys`() {
     let names = RewardFamily.all.map(\.name)
     #expect(names == Set(names).sorted())
     for family in RewardFamily.all {
@@ -46,7 +46,8 @@ import Testing
     #expect(problem(RewardSettings("shape")) == "no reward is named \"shape\"; there is \(known)")
     var settings = RewardSettings("shapes")
     settings.mode = "exact"
-    #expect(problem(settings) == "the reward shapes has no mode \"exact\"; there is partial, strict")
+    #expect(
+      problem(settings) == "the reward shapes has no mode \"exact\"; there is partial, strict")
   }
 
   @Test func `a value that cannot work is refused with its key`() {
@@ -56,12 +57,16 @@ import Testing
       return self.problem(settings)
     }
     let start = "the reward shapes cannot be set up: "
-    #expect(problem { $0.timeout = 0 } == start + "timeout must be a number of seconds above 0, found 0.0")
+    #expect(
+      problem { $0.timeout = 0 }
+        == start + "timeout must be a number of seconds above 0, found 0.0")
     #expect(problem { $0.timeout = .infinity }?.hasPrefix(start + "timeout must be") == true)
     #expect(problem { $0.retries = -1 } == start + "retries must be at least 0, found -1")
     #expect(problem { $0.concurrency = 0 } == start + "concurrency must be at least 1, found 0")
     #expect(problem { $0.batchSize = 0 } == start + "batch_size must be at least 1, found 0")
-    #expect(problem { $0.label = "a.b" } == "a reward cannot be called \"a.b\"; use letters, digits, - and _")
+    #expect(
+      problem { $0.label = "a.b" }
+        == "a reward cannot be called \"a.b\"; use letters, digits, - and _")
   }
 
   @Test func `a key in place of a variable's name is refused and not repeated`() {

@@ -6,7 +6,8 @@ import Testing
 @Suite struct CommandTests {
   /// Part of the interface: a command may be added, none may go.
   static let commands = [
-    "train", "plan", "export", "pretrain", "sample", "evaluate", "score", "report", "compare", "doctor",
+    "train", "plan", "export", "pretrain", "sample", "evaluate", "score", "report", "compare",
+    "doctor",
   ]
 
   @Test func `the command lists its subcommands and its version`() throws {
@@ -38,7 +39,10 @@ import Testing
         "--guidance", "--seed", "--initial-latents", "--save-latents", "--output", "--json",
       ]
     ),
-    ("evaluate", ["--model", "--lora", "--prompts", "--reward", "--reward-model", "--set", "--json"]),
+    (
+      "evaluate",
+      ["--model", "--lora", "--prompts", "--reward", "--reward-model", "--set", "--json"]
+    ),
     ("score", ["--reward", "--reward-model", "--set", "--images", "--prompts", "--json"]),
     ("pretrain", ["--json"]),
     ("report", ["--json"]),

@@ -22,7 +22,9 @@ import Testing
     }
   }
 
-  @Test func `each image has its line, in the order of names, and its place in the object`() throws {
+  @Test func `each image has its line, in the order of names, and its place in the object`()
+    throws
+  {
     try withImages { _, arguments in
       let start = ["score", "--reward", "jpeg_incompressibility"] + arguments
       let lines = try tempflow(start)
@@ -57,7 +59,8 @@ import Testing
   }
 
   @Test func `a line's metadata reaches the reward, and parts and tags are reported`() throws {
-    let line = #"{"tag": "counting", "include": [{"class": "ring", "count": 1}], "prompt": "a ring"}"#
+    let line =
+      #"{"tag": "counting", "include": [{"class": "ring", "count": 1}], "prompt": "a ring"}"#
     try withTemporaryFolder { folder in
       try PNG.write(PixelBuffer(width: 32, height: 32), to: "\(folder)/0.png")
       try Data(line.utf8).write(to: URL(filePath: "\(folder)/prompts.jsonl"))
@@ -67,7 +70,8 @@ import Testing
       ).json
       let image = try #require((object["images"] as? [[String: Any]])?.first)
       #expect(image["tag"] as? String == "counting")
-      #expect((image["parts"] as? [String: Double])?.keys.sorted() == ["official", "partial", "strict"])
+      #expect(
+        (image["parts"] as? [String: Double])?.keys.sorted() == ["official", "partial", "strict"])
       let tags = (object["scores"] as? [String: Any])?["tags"] as? [String: Any]
       #expect(tags?.keys.sorted() == ["counting"])
     }

@@ -82,7 +82,8 @@ private func composed(
   @Test func `kernels apply on one thread without gradients, and nowhere else`() {
     let x = normal([2, 16], 1)
     let others = [
-      normal([2, 15], 1), x.to(.float64), x.to(.bfloat16), Tensor.zeros([2, 16], dtype: .float32, device: .meta),
+      normal([2, 15], 1), x.to(.float64), x.to(.bfloat16),
+      Tensor.zeros([2, 16], dtype: .float32, device: .meta),
     ]
     let (plain, recording, rest) = TorchRuntime.withSerialOperators {
       (

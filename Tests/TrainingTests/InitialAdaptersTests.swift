@@ -65,8 +65,8 @@ import Training
     let second = try await train(folder, "second", ["init_lora=lora.safetensors"])
     let (end, start) = (first[2], second[0])
     #expect(start[.trainingRewardMean]?.number == end[.trainingRewardMean]?.number)
-    // New adapters change nothing, so the first update finds no distance but the square of roundings
-    // in which kernels and operators differ, 1e-7 each.
+    // New adapters change nothing, so the first update finds no distance but the square of
+    // roundings in which kernels and operators differ, 1e-7 each.
     #expect(try #require(first[1][.kl]?.number) < 1e-13)
     #expect((second[1][.kl]?.number ?? 0) > 0)
   }

@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 import Training
 
-/// The shapes task with its reward rewritten in Python, outside this process: the run must be the one
-/// with the built-in reward, number for number.
+/// The shapes task with its reward rewritten in Python, outside this process: the run must be the
+/// one with the built-in reward, number for number.
 @MainActor
 @Suite(.serialized) struct RewardTwinTests {
   private func settings(_ reward: String) -> [(String, String)] {

@@ -133,7 +133,8 @@ private func evaluations(
     let lines = try MetricsLog.read(folder.path + "/stop/metrics.jsonl")
       .filter { $0[.kind] == "evaluation" }
     #expect(lines.map { $0[.epoch]?.int } == [0, 1, 2, 3, 4, 5, 6])
-    #expect(lines[0][.watch]?["shapes"]?[.mean]?.number == whole.evaluations[0].watch?["shapes"]?.mean)
+    #expect(
+      lines[0][.watch]?["shapes"]?[.mean]?.number == whole.evaluations[0].watch?["shapes"]?.mean)
     #expect(lines[0][.watchAlarms]?.array?.isEmpty == true)
     #expect(lines[stopped.epochs][.watchAlarms]?.array == ["shapes"])
     #expect(lines[0]["reward_mean.jpeg_compressibility"] == lines[0][.trainingRewardMean])

@@ -23,7 +23,9 @@ struct HealthSection {
   /// What could not be scored over the whole run, and why.
   private func missingScores() -> Markup {
     var counts: [String: Double] = [:]
-    for (reason, count) in run.epochs.flatMap(\.missingReasons) { counts[reason, default: 0] += count }
+    for (reason, count) in run.epochs.flatMap(\.missingReasons) {
+      counts[reason, default: 0] += count
+    }
     let reasons = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
     guard !reasons.isEmpty else { return .fragment([]) }
     return element("div", ["class": "scroll", "tabindex": "0"]) {

@@ -9,7 +9,8 @@ extension LoRA {
   /// Every other component is copied as it is. The transformer becomes one file, whatever it was.
   ///
   /// - Parameters:
-  ///   - variant: the transformer's weights to merge into, such as `fp16`; nil takes the plain ones.
+  ///   - variant: the transformer's weights to merge into, such as `fp16`; nil takes the plain
+  ///     ones.
   ///   - replacing: whether what is at `folder` already may be replaced.
   /// - Throws: `PipelineError.exists`; `.otherModel`; what is wrong with the model folder; or
   ///   `.unwritable` or `.weights` when the copy cannot be written.

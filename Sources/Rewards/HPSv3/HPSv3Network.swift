@@ -69,8 +69,8 @@ struct HPSv3Network: ScoringNetwork {
     let ids: [Int]
   }
 
-  /// Throws ``Unscored`` for a prompt that holds a token of the network's own, and for an image more
-  /// than 200 times as long as wide.
+  /// Throws ``Unscored`` for a prompt that holds a token of the network's own, and for an image
+  /// more than 200 times as long as wide.
   func input(_ sample: RewardSample) throws(Unscored) -> Input {
     let images = Qwen2VLImage(configuration: vision.configuration)
     let (width, height) = (sample.image.width, sample.image.height)

@@ -13,8 +13,8 @@ struct WeightsFolder {
   /// What the folder must hold, and where that is published.
   private let contents: String
 
-  /// Throws ``RewardError/setting(reward:key:reason:)`` when the settings name no folder, or a device
-  /// that is not there.
+  /// Throws ``RewardError/setting(reward:key:reason:)`` when the settings name no folder, or a
+  /// device that is not there.
   ///
   /// - Parameter contents: what the folder must hold, and where that is published: part of every
   ///   error.

@@ -92,7 +92,9 @@ final class ChildProcess {
       reaped = waitpid(identifier, &status, WNOHANG)
     }
     kill(-identifier, SIGKILL)
-    while reaped == 0 || (reaped == -1 && errno == EINTR) { reaped = waitpid(identifier, &status, 0) }
+    while reaped == 0 || (reaped == -1 && errno == EINTR) {
+      reaped = waitpid(identifier, &status, 0)
+    }
     for end in [input, output.descriptor, errors.descriptor] { close(end) }
     let signal = status & 0x7F
     return signal == 0 ? "exit status \(status >> 8 & 0xFF)" : "signal \(signal)"
@@ -121,7 +123,9 @@ final class ChildProcess {
       send()
       output.read()
       errors.read()
-      while let line = errors.takeLine(cuttingLong: true) { show(String(decoding: line, as: UTF8.self)) }
+      while let line = errors.takeLine(cuttingLong: true) {
+        show(String(decoding: line, as: UTF8.self))
+      }
     }
   }
 
@@ -161,7 +165,9 @@ final class ChildProcess {
       var waits = [pollfd(fd: errors.descriptor, events: Int16(POLLIN), revents: 0)]
       _ = poll(&waits, 1, 20)
       errors.read()
-      while let line = errors.takeLine(cuttingLong: true) { show(String(decoding: line, as: UTF8.self)) }
+      while let line = errors.takeLine(cuttingLong: true) {
+        show(String(decoding: line, as: UTF8.self))
+      }
     }
   }
 }

@@ -22,7 +22,8 @@ package struct RemoteService: Sendable {
 
   /// A service at the addresses of `settings`.
   ///
-  /// - Parameter path: what is asked of it, under every address: `score`, or another of the protocol.
+  /// - Parameter path: what is asked of it, under every address: `score`, or another of the
+  ///   protocol.
   /// - Throws: `RewardError.setting` for an address or a key that cannot be used.
   package static func http(
     _ settings: RewardSettings, path: String
@@ -46,7 +47,8 @@ package struct RemoteService: Sendable {
     let batches = stride(from: 0, to: samples.count, by: batchSize).map {
       Array(samples[$0..<min($0 + batchSize, samples.count)])
     }
-    let answers = try await concurrently(batches, reward: reward) { batch async throws(RemoteFault) in
+    let answers = try await concurrently(batches, reward: reward) {
+      batch async throws(RemoteFault) in
       try await ask(batch: batch, read: read)
     }
     return zip(batches, answers).map { ($0.count, $1) }

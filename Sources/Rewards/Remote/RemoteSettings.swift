@@ -18,8 +18,8 @@ extension RewardSettings {
         throw .setting(
           reward: label, key: .urls,
           reason: "must be addresses such as http://127.0.0.1:8000, without a password or anything "
-            + "after a ?, and number \(index + 1) is not; keys belong into the environment variable "
-            + "that api_key_variable names")
+            + "after a ?, and number \(index + 1) is not; keys belong into the environment "
+            + "variable that api_key_variable names")
       }
       checked.append(url)
     }

@@ -10,10 +10,10 @@ protocol RemoteWorker: Sendable {
 
 /// Workers that share the requests of one reward.
 ///
-/// The worker with the fewest requests under way gets the next one. One that fails is left alone for
-/// a while, longer each time, and then tried again with a single request. When no worker has given a
-/// good answer for `patience` seconds, waiting requests fail at once instead of one after the other,
-/// and go on failing until a trial succeeds.
+/// The worker with the fewest requests under way gets the next one. One that fails is left alone
+/// for a while, longer each time, and then tried again with a single request. When no worker has
+/// given a good answer for `patience` seconds, waiting requests fail at once instead of one after
+/// the other, and go on failing until a trial succeeds.
 actor RemoteWorkers {
   private struct State {
     var underWay = 0
@@ -59,7 +59,8 @@ actor RemoteWorkers {
   ///
   /// In a task that is cancelled it ends early, with a fault that says nothing.
   ///
-  /// - Parameter read: takes the answer of `sender` apart; what it throws counts as a fault of the attempt.
+  /// - Parameter read: takes the answer of `sender` apart; what it throws counts as a fault of the
+  ///   attempt.
   /// - Throws: the fault that ended it.
   func ask<Answer: Sendable>(
     _ request: [UInt8], read: @Sendable ([UInt8], _ sender: String) throws(RemoteFault) -> Answer

@@ -97,13 +97,15 @@ enum ScoringProtocol {
     }
     guard items.count == count else {
       throw .passing(
-        .badAnswer, detail: "\(sender) gives \(items.count) values in \"\(key)\" for \(count) images")
+        .badAnswer,
+        detail: "\(sender) gives \(items.count) values in \"\(key)\" for \(count) images")
     }
     var numbers: [Double?] = []
     for item in items {
       guard item == .null || item.number?.isFinite == true else {
         throw .passing(
-          .badAnswer, detail: "\(sender) gives \(item.text.oneLine(limit: 40)) in \"\(key)\", which "
+          .badAnswer,
+          detail: "\(sender) gives \(item.text.oneLine(limit: 40)) in \"\(key)\", which "
             + "is neither a number nor null")
       }
       numbers.append(item.number)
@@ -118,7 +120,8 @@ enum ScoringProtocol {
     } catch {
       throw .passing(
         .badAnswer,
-        detail: "\(sender) answers with text that is not JSON: \(error.reason), byte \(error.offset)")
+        detail: "\(sender) answers with text that is not JSON: \(error.reason), "
+          + "byte \(error.offset)")
     }
   }
 

@@ -8,9 +8,9 @@ package struct Checkpoint: Sendable, Hashable {
 
 /// The checkpoints of a run: numbered folders that are whole or not there.
 ///
-/// A checkpoint is written in a folder `.tmp-000012`, each file is flushed, `manifest.json` is added,
-/// and the folder is renamed to `000012`. A process killed at any moment leaves either no new checkpoint
-/// or a whole one. The caller holds the run's lock.
+/// A checkpoint is written in a folder `.tmp-000012`, each file is flushed, `manifest.json` is
+/// added, and the folder is renamed to `000012`. A process killed at any moment leaves either no
+/// new checkpoint or a whole one. The caller holds the run's lock.
 package final class CheckpointStore {
   private let folder: String
   private let keep: Int
@@ -44,8 +44,8 @@ package final class CheckpointStore {
   /// - Parameters:
   ///   - number: ascending through a run; 0 or more.
   ///   - write: writes the files into the folder it is given; it may make subfolders.
-  /// - Throws: `vanished`, `diskFull`, `checkpointNotWritten` with the closure's error, or a file error;
-  ///   earlier checkpoints are then as they were.
+  /// - Throws: `vanished`, `diskFull`, `checkpointNotWritten` with the closure's error, or a file
+  ///   error; earlier checkpoints are then as they were.
   @discardableResult
   package func save(
     _ number: Int, write: (_ folder: String) throws -> Void
@@ -175,8 +175,8 @@ package final class CheckpointStore {
     try manifest.verify(path)
   }
 
-  /// Removes unfinished folders. A checkpoint that was set aside comes back when its successor is not
-  /// in place.
+  /// Removes unfinished folders. A checkpoint that was set aside comes back when its successor is
+  /// not in place.
   private func clearLeftovers() throws(RunError) {
     for name in try FileTree.names(in: folder) {
       let leftover = "\(folder)/\(name)"

@@ -6,8 +6,8 @@
 
 /// The claim of one process on a run directory, held until the value goes.
 ///
-/// It is an advisory `flock` on the file `lock`, which the kernel drops when the process ends, however
-/// it ends. The file stays and names the last holder's process and host.
+/// It is an advisory `flock` on the file `lock`, which the kernel drops when the process ends,
+/// however it ends. The file stays and names the last holder's process and host.
 package final class RunLock {
   private let file: OpenFile
 

@@ -3,8 +3,8 @@ package import JSON
 /// A log of JSON objects, one per line, that a resumed run continues bit for bit.
 ///
 /// Two logs of a run use it: `metrics.jsonl`, where the same recipe and seed give the same bytes on
-/// every run, and `timings.jsonl`, for what differs from run to run: names that end in `_seconds`, and
-/// the counters that say which line of the metrics they belong to.
+/// every run, and `timings.jsonl`, for what differs from run to run: names that end in `_seconds`,
+/// and the counters that say which line of the metrics they belong to.
 package final class MetricsLog {
   /// Which of the two logs.
   package enum Content: Sendable {
@@ -62,7 +62,8 @@ package final class MetricsLog {
     try file.synchronize()
   }
 
-  /// The lines of a log. A last line without its line end, which a killed run can leave, is skipped.
+  /// The lines of a log. A last line without its line end, which a killed run can leave, is
+  /// skipped.
   ///
   /// - Throws: `unreadable` with the line, or a file error.
   package static func read(_ path: String) throws(RunError) -> [JSONValue] {

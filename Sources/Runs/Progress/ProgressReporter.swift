@@ -11,8 +11,8 @@ private func writeToStandardError(_ text: String) {
 
 /// Tells a person how a run goes.
 ///
-/// On a terminal one line is rewritten in place. Elsewhere plain lines come at most every few seconds,
-/// and at the end of every stage.
+/// On a terminal one line is rewritten in place. Elsewhere plain lines come at most every few
+/// seconds, and at the end of every stage.
 package final class ProgressReporter {
   /// Seconds between two updates.
   private let interval: Double

@@ -8,8 +8,8 @@ import Synchronization
 
 /// The wish to stop, from SIGINT (Ctrl-C) or SIGTERM: the step under way is finished and saved.
 ///
-/// The first signal sets a flag that the trainer reads between steps. The second ends the process at
-/// once, as if there were no handler.
+/// The first signal sets a flag that the trainer reads between steps. The second ends the process
+/// at once, as if there were no handler.
 package enum StopSignal {
   private static let received = Atomic<Int32>(0)
 

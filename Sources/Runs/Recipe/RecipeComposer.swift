@@ -2,8 +2,8 @@ import Yams
 
 /// Turns YAML text into a tree of nodes that know where they were written.
 ///
-/// What a recipe may not use is reported, not interpreted: anchors and aliases, merge keys, explicit
-/// tags, keys that are not text, several documents in one file.
+/// What a recipe may not use is reported, not interpreted: anchors and aliases, merge keys,
+/// explicit tags, keys that are not text, several documents in one file.
 struct RecipeComposer {
   /// Deeper nesting than any recipe has.
   private static let deepest = 24

@@ -4,7 +4,8 @@ import Foundation
 ///
 ///     let document = try RecipeDocument(path: "Recipes/shapes.yaml", overrides: ["epochs=3"])
 ///     let recipe = try document.read { root in
-///       Settings(epochs: root.int("epochs", in: 1...), seed: root.int("seed", in: 0..., default: 0))
+///       Settings(
+///         epochs: root.int("epochs", in: 1...), seed: root.int("seed", in: 0..., default: 0))
 ///     }
 package struct RecipeDocument {
   /// The name that errors give the file.

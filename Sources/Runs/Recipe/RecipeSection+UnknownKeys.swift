@@ -10,8 +10,8 @@ extension RecipeSection {
     for child in children { child.finish(root: root) }
   }
 
-  /// What to say of an unknown key: the nearest key not given yet, the nearest key at all, the same key
-  /// of another section, or all valid keys.
+  /// What to say of an unknown key: the nearest key not given yet, the nearest key at all, the same
+  /// key of another section, or all valid keys.
   private func unknown(_ key: String, _ root: RecipeSection) -> String {
     let place = path.isEmpty ? "" : " in \"\(path)\""
     let missing = asked.filter { !isGiven($0) }

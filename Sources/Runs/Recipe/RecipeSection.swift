@@ -1,8 +1,8 @@
 /// One section of a recipe, read key by key.
 ///
-/// A getter never stops the reading: what is wrong is recorded, and the default (or some valid value)
-/// is returned, so that one reading finds every error. `RecipeDocument.read` throws them all and
-/// lets nothing read from a faulty recipe out. Keys that no getter has asked for are errors.
+/// A getter never stops the reading: what is wrong is recorded, and the default (or some valid
+/// value) is returned, so that one reading finds every error. `RecipeDocument.read` throws them all
+/// and lets nothing read from a faulty recipe out. Keys that no getter has asked for are errors.
 package final class RecipeSection {
   /// The dotted path from the root, empty for the root itself.
   package let path: String

@@ -1,6 +1,7 @@
 public import Torch
 
-/// Draws the noise of one epoch, each tensor from its own seed (see ``noiseSeed(run:epoch:prompt:trunk:step:branch:)``).
+/// Draws the noise of one epoch, each tensor from its own seed: see
+/// ``noiseSeed(run:epoch:prompt:trunk:step:branch:)``.
 public struct NoiseSource: Hashable, Sendable {
   /// The run's seed.
   public var run: UInt64

@@ -37,7 +37,8 @@ struct BytePairScheme: Sendable {
         [
           #"""
           {"type": "Sequence", "normalizers": [{"type": "NFC"},
-           {"type": "Replace", "pattern": {"Regex": "\\s+"}, "content": " "}, {"type": "Lowercase"}]}
+           {"type": "Replace", "pattern": {"Regex": "\\s+"}, "content": " "},
+           {"type": "Lowercase"}]}
           """#
         ]
       ),

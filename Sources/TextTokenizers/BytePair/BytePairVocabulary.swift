@@ -1,6 +1,7 @@
 /// The tokens of a byte-level vocabulary and the merges that build them.
 ///
-/// A token is a run of characters of `ByteAlphabet`; one that ends a word carries the scheme's mark.
+/// A token is a run of characters of `ByteAlphabet`; one that ends a word carries the scheme's
+/// mark.
 public struct BytePairVocabulary: Sendable {
   /// The tokens as UTF-8, by id.
   let tokens: [[UInt8]]

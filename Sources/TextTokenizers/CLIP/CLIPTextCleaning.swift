@@ -1,7 +1,7 @@
 /// How CLIP's tokenizer prepares text and cuts it into words (transformers' `CLIPTokenizer`).
 ///
-/// What is a letter depends on the Unicode version: Swift 6.3 knows 17, the `tokenizers` library 16,
-/// so words with letters that are new in 17 have other ids.
+/// What is a letter depends on the Unicode version: Swift 6.3 knows 17, the `tokenizers` library
+/// 16, so words with letters that are new in 17 have other ids.
 enum CLIPTextCleaning {
   /// Composed (NFC), each run of white space one space, lower case scalar by scalar.
   static func normalised(_ text: some StringProtocol) -> String.UnicodeScalarView {

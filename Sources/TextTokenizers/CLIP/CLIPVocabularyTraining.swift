@@ -1,6 +1,6 @@
 extension BytePairVocabulary {
-  /// Learns a vocabulary of CLIP's scheme from text by byte-pair encoding (arXiv 1508.07909): 256 bytes, the same
-  /// ending a word, the merges, and the two special tokens last.
+  /// Learns a vocabulary of CLIP's scheme from text by byte-pair encoding (arXiv 1508.07909): 256
+  /// bytes, the same ending a word, the merges, and the two special tokens last.
   ///
   /// The most frequent pair is merged first; of equally frequent pairs the one whose bytes sort
   /// first, so the result depends on nothing but the words and their counts.

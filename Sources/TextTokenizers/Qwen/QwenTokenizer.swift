@@ -13,8 +13,8 @@ public struct QwenTokenizer: Sendable {
   /// from `tokenizer.json`, and the added tokens from `tokenizer_config.json` or, where it lists
   /// none, from `tokenizer.json`.
   ///
-  /// - Parameter extra: special tokens that get the ids after all others, in order, as transformers'
-  ///   `add_special_tokens` gives them; one that is there already keeps its id.
+  /// - Parameter extra: special tokens that get the ids after all others, in order, as
+  ///   transformers' `add_special_tokens` gives them; one that is there already keeps its id.
   public init(folder: String, adding extra: [String] = []) throws(TokenizerError) {
     let files = FileManager.default
     let single = "\(folder)/tokenizer.json"

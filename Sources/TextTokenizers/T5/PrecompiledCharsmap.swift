@@ -1,11 +1,11 @@
 import Foundation
 
-/// SentencePiece's table of replacements (`precompiled_charsmap`), applied as the `tokenizers` crate
-/// applies it.
+/// SentencePiece's table of replacements (`precompiled_charsmap`), applied as the `tokenizers`
+/// crate applies it.
 ///
-/// The bytes are the trie's size in bytes, the trie as a double array of 32-bit units (Darts-clone),
-/// and the replacements, each ended by a zero byte; the trie leads from a text to the position of its
-/// replacement. All numbers are little-endian.
+/// The bytes are the trie's size in bytes, the trie as a double array of 32-bit units
+/// (Darts-clone), and the replacements, each ended by a zero byte; the trie leads from a text to
+/// the position of its replacement. All numbers are little-endian.
 struct PrecompiledCharsmap: Sendable {
   private let units: [UInt32]
   private let replacements: [UInt8]

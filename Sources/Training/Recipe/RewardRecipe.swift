@@ -84,7 +84,8 @@ extension RewardSettings {
     } catch .label(let label) {
       section.report("label", RewardError.label(label).description)
     } catch {
-      // A program that is missing may be planned with; a mode or engine was reported when it was read.
+      // A program that is missing may be planned with; a mode or engine was reported when it was
+      // read.
     }
   }
 

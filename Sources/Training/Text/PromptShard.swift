@@ -2,8 +2,8 @@ internal import DiffusionPipelines
 internal import Runs
 internal import Torch
 
-/// One file of encoded prompts: safetensors with `<key>.clip`, `<key>.t5` and `<key>.pooled` of each
-/// prompt, and in its metadata a checksum for each key.
+/// One file of encoded prompts: safetensors with `<key>.clip`, `<key>.t5` and `<key>.pooled` of
+/// each prompt, and in its metadata a checksum for each key.
 struct PromptShard {
   private let file: SafetensorsFile
 

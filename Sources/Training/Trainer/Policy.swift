@@ -20,8 +20,8 @@ final class Policy {
   private let tape: RecomputationTape?
   private let decodeMicroBatch: Int
 
-  /// Encodes `prompts` and frees the text encoders, then loads the rest of the recipe's model and the
-  /// adapters it begins from; new ones are drawn from the recipe's seed.
+  /// Encodes `prompts` and frees the text encoders, then loads the rest of the recipe's model and
+  /// the adapters it begins from; new ones are drawn from the recipe's seed.
   ///
   /// - Parameter decodeMicroBatch: latents decoded at once.
   /// - Throws: `PipelineError`, or `TrainingError` for what is wrong with the prompts' cache or

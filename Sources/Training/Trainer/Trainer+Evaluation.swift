@@ -24,7 +24,8 @@ extension Trainer {
         try policy.images(of: evaluationPrompts.map(\.text), evaluationSampling)
       }
     }
-    let everything = Scorer(scorer.rewards + watched, weights: scorer.weights + watched.map { _ in 0 })
+    let everything = Scorer(
+      scorer.rewards + watched, weights: scorer.weights + watched.map { _ in 0 })
     let columns = try await everything.columns(
       zip(images, evaluationPrompts).map { RewardSample(image: $0, prompt: $1) })
     let training = scorer.combine(Array(columns.prefix(scorer.rewards.count)))

@@ -26,8 +26,8 @@ extension Trainer {
     return try summarise(finished: false, stoppedBy: reason)
   }
 
-  /// Saves the epochs completed when scores could not be had; nothing is learnt from the epoch under
-  /// way, which a resumed run does again.
+  /// Saves the epochs completed when scores could not be had; nothing is learnt from the epoch
+  /// under way, which a resumed run does again.
   ///
   /// - Returns: what is to be thrown.
   func interrupted(by reason: String) throws -> TrainingError {

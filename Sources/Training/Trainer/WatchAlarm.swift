@@ -3,8 +3,8 @@ package import Runs
 /// The sign of a trained reward that is gamed: it rises while a reward that is only watched falls.
 ///
 /// At each evaluation both are compared with the one at which the watched reward stood highest so
-/// far. The sign is there when the watched mean has fallen by more than the threshold since, and the
-/// trained mean has risen; the alarm is raised when it is there at several evaluations on end.
+/// far. The sign is there when the watched mean has fallen by more than the threshold since, and
+/// the trained mean has risen; the alarm is raised when it is there at several evaluations on end.
 package struct WatchAlarm: Sendable, Equatable {
   /// One evaluation.
   package struct Point: Sendable, Equatable {

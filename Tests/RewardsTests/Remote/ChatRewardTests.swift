@@ -12,7 +12,9 @@ import Testing
     RewardSample(image: PixelBuffer(width: 8, height: 8), prompt: prompt)
   }
 
-  @Test func `unifiedreward divides by 5, and an answer without a score is nil, not 0`() async throws {
+  @Test func `unifiedreward divides by 5, and an answer without a score is nil, not 0`()
+    async throws
+  {
     let reward = try ChatReward(settings("unifiedreward", urls: [server.url("chat")]))
     let scores = try await reward.score(["wordy", "vague", "none", "six"].map(sample))
     #expect(scores.total == [0.9, nil, nil, nil])
@@ -51,6 +53,7 @@ import Testing
     settings.prompt = "{prompt}"
     settings.pattern = pattern
     let error = #expect(throws: RewardError.self) { try RewardRegistry.check(settings) }
-    #expect(error?.description.contains("pattern must be a regular expression with a group") == true)
+    #expect(
+      error?.description.contains("pattern must be a regular expression with a group") == true)
   }
 }

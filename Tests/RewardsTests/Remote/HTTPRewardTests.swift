@@ -79,7 +79,9 @@ import Testing
     ("redirect", "redirects (307) to elsewhere.invalid, which is not followed"),
     ("key", "answers 401"),
   ])
-  func `what a person has to see to ends the run at once`(fault: String, says: String) async throws {
+  func `what a person has to see to ends the run at once`(fault: String, says: String)
+    async throws
+  {
     let error = await #expect(throws: RewardError.self) {
       try await reward(fault) { $0.retries = 100 }.score(samples(2))
     }

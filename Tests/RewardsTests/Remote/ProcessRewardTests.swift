@@ -20,7 +20,8 @@ import Testing
 
   /// The children there were, by their process identifiers.
   private func children() throws -> [pid_t] {
-    try String(contentsOfFile: memory, encoding: .utf8).split(separator: "\n").compactMap { pid_t($0) }
+    try String(contentsOfFile: memory, encoding: .utf8).split(separator: "\n")
+      .compactMap { pid_t($0) }
   }
 
   @Test(arguments: RewardSettings.ImageTransfer.allCases)

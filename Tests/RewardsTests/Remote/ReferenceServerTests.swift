@@ -13,7 +13,9 @@ import Testing
   private let functions = testsFolder() + "/Fixtures/rewards"
 
   /// The server on a free port, and its address.
-  private func serve(_ function: String, key: String? = nil) throws -> (process: Process, url: String) {
+  private func serve(
+    _ function: String, key: String? = nil
+  ) throws -> (process: Process, url: String) {
     let process = Process()
     let output = Pipe()
     process.executableURL = URL(filePath: "/usr/bin/env")

@@ -12,14 +12,20 @@ import Testing
 
   @Test func `a line says tag, objects, colors, positions and limits`() throws {
     let position = try read(
-      #"{"tag": "position", "include": [{"class": "dog", "count": 1}, {"class": "wine glass", "count": 1, "position": ["left of", 0]}], "prompt": "x"}"#)
+      #"""
+      {"tag": "position", "include": [{"class": "dog", "count": 1},
+        {"class": "wine glass", "count": 1, "position": ["left of", 0]}], "prompt": "x"}
+      """#)
     #expect(
       position
         == GenEvalPrompt(
           tag: "position",
           include: [.init("dog"), .init("wine glass", position: .init(.leftOf, 0))]))
     let counting = try read(
-      #"{"tag": "counting", "include": [{"class": "dog", "count": 3, "color": "red"}], "exclude": [{"class": "dog", "count": 4}]}"#)
+      #"""
+      {"tag": "counting", "include": [{"class": "dog", "count": 3, "color": "red"}],
+        "exclude": [{"class": "dog", "count": 4}]}
+      """#)
     #expect(
       counting
         == GenEvalPrompt(
@@ -32,14 +38,23 @@ import Testing
     (#"{"tag": "colors"}"#, "include is missing or empty"),
     (#"{"tag": "colors", "include": []}"#, "include is missing or empty"),
     (#"{"tag": "colors", "include": [{"count": 1}]}"#, "include[0].class is missing"),
-    (#"{"tag": "c", "include": [{"class": "a", "count": 0}]}"#, "include[0].count is no number above 0"),
-    (#"{"tag": "c", "include": [{"class": "a", "count": 1, "color": 3}]}"#, "include[0].color is no text"),
+    (
+      #"{"tag": "c", "include": [{"class": "a", "count": 0}]}"#,
+      "include[0].count is no number above 0"
+    ),
+    (
+      #"{"tag": "c", "include": [{"class": "a", "count": 1, "color": 3}]}"#,
+      "include[0].color is no text"
+    ),
     (
       #"{"tag": "c", "include": [{"class": "a", "count": 1, "position": ["left of", 0]}]}"#,
       "include[0].position names no earlier entry of include"
     ),
     (
-      #"{"tag": "c", "include": [{"class": "a", "count": 1}, {"class": "b", "count": 1, "position": ["near", 0]}]}"#,
+      #"""
+      {"tag": "c", "include": [{"class": "a", "count": 1},
+        {"class": "b", "count": 1, "position": ["near", 0]}]}
+      """#,
       "include[1].position is not one of left of, right of, above, below with an index"
     ),
     (

@@ -128,7 +128,8 @@ private struct DrawnTexts: Decodable {
       #expect(failure.reason.hasPrefix(expected))
     }
     #expect(
-      try await OneShotProcess("/bin/echo", ["read"]).run(in: folder, timeout: 60).get() == "read\n")
+      try await OneShotProcess("/bin/echo", ["read"]).run(in: folder, timeout: 60).get()
+        == "read\n")
     try FileManager.default.removeItem(at: folder)
   }
 }

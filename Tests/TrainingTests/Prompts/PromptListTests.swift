@@ -61,7 +61,8 @@ import Training
   @Test func `what is no prompt is an error with file and line`() {
     #expect(problem("{\"prompt\": \"a\"}\n[1]")?.contains("prompts.jsonl:2: not a prompt") == true)
     #expect(problem("{\"prompt\": 3}")?.contains("prompts.jsonl:1: not a prompt") == true)
-    #expect(problem("{\"prompt\": \" \"}")?.contains("prompts.jsonl:1: the prompt is empty") == true)
+    #expect(
+      problem("{\"prompt\": \" \"}")?.contains("prompts.jsonl:1: the prompt is empty") == true)
     #expect(problem(" \n\n", name: "p.txt")?.contains("p.txt: holds no prompt") == true)
     let missing = #expect(throws: TrainingError.self) { try PromptList.read("nowhere/p.txt") }
     #expect(missing?.description.hasPrefix("nowhere/p.txt: cannot be read") == true)

@@ -4,7 +4,8 @@ import Torch
 import TorchNN
 
 /// How pleasing an image looks, whatever its prompt: a small network on the embedding of OpenAI's
-/// CLIP ViT-L/14, trained on people's ratings from 1 to 10 (Schuhmann's improved aesthetic predictor).
+/// CLIP ViT-L/14, trained on people's ratings from 1 to 10 (Schuhmann's improved aesthetic
+/// predictor).
 struct AestheticNetwork: ScoringNetwork {
   private let vision: CLIPVisionModelWithProjection
   private let head: AestheticHead
@@ -27,7 +28,8 @@ struct AestheticNetwork: ScoringNetwork {
       try CLIPVisionModelWithProjection(configuration.vision, parameters)
     }
     let weights = try folder.checkpoint("aesthetic")
-    head = try folder.network(weights, settings, dtype: .float32) { parameters throws(ParameterError) in
+    head = try folder.network(weights, settings, dtype: .float32) {
+      parameters throws(ParameterError) in
       try AestheticHead(inputs: configuration.projectionDim, weights, parameters)
     }
     device = settings.device

@@ -3,8 +3,8 @@ import Foundation
 import ImageFiles
 import Torch
 
-/// `preprocessor_config.json` of transformers' `CLIPImageProcessor`: the shorter edge is scaled, the
-/// middle cropped, the bytes normalised.
+/// `preprocessor_config.json` of transformers' `CLIPImageProcessor`: the shorter edge is scaled,
+/// the middle cropped, the bytes normalised.
 struct CLIPImageProcessor: Decodable {
   /// Pixels of the shorter edge.
   let size: Int

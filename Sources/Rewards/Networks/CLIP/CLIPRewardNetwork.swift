@@ -22,8 +22,8 @@ struct CLIPRewardNetwork: ScoringNetwork {
       case .pickScore: "the files of the Hugging Face repository yuvalkirstain/PickScore_v1"
       case .clipScore: "the files of the Hugging Face repository openai/clip-vit-large-patch14"
       case .hpsv2:
-        "config.json, model.safetensors, tokenizer and preprocessor files as Tools/convert_hpsv2.py "
-          + "writes them from HPS_v2.1_compressed.pt of the Hugging Face repository xswu/HPSv2"
+        "config.json, model.safetensors, tokenizer and preprocessor files as Tools/convert_hpsv2.py"
+          + " writes them from HPS_v2.1_compressed.pt of the Hugging Face repository xswu/HPSv2"
       }
     }
   }
@@ -50,7 +50,8 @@ struct CLIPRewardNetwork: ScoringNetwork {
           + "\(configuration.text.vocabSize)")
     }
     processor = try .read(folder, for: configuration.vision)
-    model = try folder.network(try folder.checkpoint(), settings) { parameters throws(ParameterError) in
+    model = try folder.network(try folder.checkpoint(), settings) {
+      parameters throws(ParameterError) in
       try CLIPModel(configuration, parameters)
     }
     let factor = model.logitScale.to(.float32).to(.cpu).exp().item()

@@ -1,7 +1,8 @@
 import Foundation
 import ImageFiles
 
-/// Reads text with the program `tesseract` (Debian: tesseract-ocr, tested with 5.3), on this machine.
+/// Reads text with the program `tesseract` (Debian: tesseract-ocr, tested with 5.3), on this
+/// machine.
 ///
 /// One process reads a batch of images from files and ends; a batch that fails or takes too long
 /// leaves its images unread and no process behind.
