@@ -13,6 +13,14 @@ public struct SD3TransformerMemory {
     case adapters(AdapterPlan)
     /// Every weight.
     case full
+
+    /// Whether what the layer at this path computes changes from update to update.
+    func changes(_ path: String) -> Bool {
+      switch self {
+      case .adapters(let plan): plan.adapts(path)
+      case .full: true
+      }
+    }
   }
 
   private let configuration: SD3TransformerConfiguration
@@ -38,7 +46,7 @@ public struct SD3TransformerMemory {
   ///
   /// The widest moment is the image's feed-forward: its hidden values before and after the GELU
   /// (4 parts each), its input and output, and what the block has made up to there, which lives
-  /// as long as the block runs. Kernels that run on one thread need up to a third less.
+  /// as long as the block runs.
   public var evaluation: Int { part(imageTokens) * 16 + part(textTokens) * 4 }
 
   /// What a forward pass keeps for the backward pass when nothing is computed again.
@@ -97,22 +105,17 @@ public struct SD3TransformerMemory {
     return total
   }
 
-  /// Queries, keys and values: their common input, and what the norms of queries and keys keep in
-  /// float32: the values and, when the scale learns, the normalised values.
+  /// Queries, keys and values: their common input, and what the norms of queries and keys keep.
   private func projections(
     _ learning: Learning, _ attention: String, _ keys: QueryKeyValue.Keys, tokens: Int
   ) -> Int {
     let layers = [keys.query, keys.key, keys.value].map { "\(attention).\($0)" }
-    let single = tokens * configuration.width * 4
-    let norms = configuration.qkNorm == nil ? 0 : (learning == .full ? 4 : 2) * single
+    let norms = configuration.qkNorm == nil ? 0 : 2 * part(tokens)
     return inputs(learning, layers, tokens: tokens) + norms
   }
 
   /// What linear layers that share an input of width D keep of it: nothing when frozen.
   private func inputs(_ learning: Learning, _ layers: [String], tokens: Int) -> Int {
-    switch learning {
-    case .full: part(tokens)
-    case .adapters(let plan): layers.contains { plan.adapts($0) } ? part(tokens) : 0
-    }
+    layers.contains(where: learning.changes) ? part(tokens) : 0
   }
 }
