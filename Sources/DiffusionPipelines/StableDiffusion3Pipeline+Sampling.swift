@@ -35,8 +35,8 @@ extension StableDiffusion3Pipeline {
     precondition(
       guidance <= 1 || negative?.count == 1, "guidance needs one sample as the negative")
     let dtype = self.dtype
-    let condition = condition.to(dtype, device)
-    let negative = negative?.to(dtype, device)
+    let condition = network.embedded(condition.to(dtype, device))
+    let negative = negative.map { network.embedded($0.to(dtype, device)) }
     func velocity(_ latents: Tensor, _ timestep: Tensor, _ condition: TextCondition) -> Tensor {
       guard !isRecordingGradients else {
         return network(latents, timestep: timestep, condition: condition, recomputing: tape)
@@ -134,11 +134,9 @@ extension StableDiffusion3Pipeline {
 }
 
 extension TextCondition {
-  /// The condition in another precision or on another device.
+  /// The condition in another precision and on another device.
   fileprivate func to(_ dtype: DType, _ device: Device) -> TextCondition {
-    TextCondition(
-      rows: rows.to(dtype).to(device), pooled: pooled.to(dtype).to(device),
-      zeroRowCount: zeroRowCount)
+    mapped { $0.to(dtype).to(device) }
   }
 
   /// As `selecting`, without a copy when the samples are already in place.
@@ -148,15 +146,11 @@ extension TextCondition {
 
   /// The samples of `range`, without a copy.
   fileprivate func narrowed(_ range: Range<Int>) -> TextCondition {
-    TextCondition(
-      rows: rows.narrowed(dim: 0, range), pooled: pooled.narrowed(dim: 0, range),
-      zeroRowCount: zeroRowCount)
+    mapped { $0.narrowed(dim: 0, range) }
   }
 
   /// The only sample, `count` times, without a copy.
   fileprivate func repeated(_ count: Int) -> TextCondition {
-    TextCondition(
-      rows: rows.expanded([count] + rows.shape.dropFirst()),
-      pooled: pooled.expanded([count] + pooled.shape.dropFirst()), zeroRowCount: zeroRowCount)
+    mapped { $0.expanded([count] + $0.shape.dropFirst()) }
   }
 }

@@ -59,7 +59,7 @@ public struct SD3Transformer2DModel {
     let tape = isRecordingGradients ? tape : nil
     var image = patches(latents)
     var conditioning = timeText(timestep: timestep, pooled: condition.pooled).silu()
-    var text = contextEmbedder(condition.rows)
+    var text = condition.isEmbedded ? condition.rows : contextEmbedder(condition.rows)
     var keyBias: Tensor? = nil
     if condition.zeroRowCount > 0 {
       // ln(count) keeps two digits in half precision: there the rows are written out.
@@ -85,6 +85,13 @@ public struct SD3Transformer2DModel {
     let parts = outputModulation.parts(conditioning)
     let patchValues = output(modulatedNorm(image, shift: parts[1], scale: parts[0]))
     return unpatchified(patchValues, height: latents.shape[2], width: latents.shape[3])
+  }
+
+  /// The condition with its rows behind the context embedder, for any number of evaluations; the
+  /// same condition while the embedder learns.
+  public func embedded(_ condition: TextCondition) -> TextCondition {
+    guard !condition.isEmbedded, !contextEmbedder.learns else { return condition }
+    return withoutGradient { condition.embedded(by: contextEmbedder) }
   }
 
   /// Rows of zeros behind the context embedder. `-> [B, count, D]`

@@ -32,7 +32,10 @@ public struct SD3TransformerWork: Sendable, Equatable {
     let (d, s, t) = (configuration.width, imageTokens, textTokens)
     let patch = configuration.patchSize * configuration.patchSize
     linear("pos_embed.proj", configuration.inChannels * patch, d, tokens: s)
-    linear("context_embedder", configuration.jointAttentionDim, d, tokens: t)
+    // Once per prompt where it stays as it is, which no row is charged for.
+    if learning.changes("context_embedder") {
+      linear("context_embedder", configuration.jointAttentionDim, d, tokens: t)
+    }
     for (name, inputs) in [("timestep", 256), ("text", configuration.pooledProjectionDim)] {
       linear("time_text_embed.\(name)_embedder.linear_1", inputs, d, tokens: 1)
       linear("time_text_embed.\(name)_embedder.linear_2", d, d, tokens: 1)

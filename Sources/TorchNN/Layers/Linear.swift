@@ -19,6 +19,11 @@ public struct Linear {
     adapter = try parameters.adapter(inputs, outputs)
   }
 
+  /// Whether what it computes may change: its own parameters learn, or an adapter sits beside it.
+  public var learns: Bool {
+    weight.requiresGradient || bias?.requiresGradient ?? false || adapter != nil
+  }
+
   /// `[*, in]` -> `[*, out]`
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let y = x.linear(weight: weight, bias: bias)
