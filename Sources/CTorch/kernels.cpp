@@ -1,4 +1,4 @@
-#include "ctorch.h"
+#include "tensors.h"
 
 #include <ATen/ATen.h>
 #include <algorithm>
@@ -151,7 +151,10 @@ struct Head {
       : width(width), keys(keys), padded((keys + lanes - 1) / lanes * lanes), bias(padded, -INFINITY),
         keysTransposed(width * padded), values(keys * width), queries(together * width), logits(together * padded),
         attended(together * width) {
-    std::copy(bias, bias + keys, this->bias.begin());
+    if (bias)
+      std::copy(bias, bias + keys, this->bias.begin());
+    else
+      std::fill(this->bias.begin(), this->bias.begin() + keys, 0.0f);
   }
 };
 
@@ -211,9 +214,6 @@ MULTIVERSIONED void multiversionedAttend(Head &head, const Rows *queries, const 
   attend(head, queries, keys, values, epsilon, out, outStride);
 }
 
-at::TensorImpl *implementation(const CTorchTensor *tensor) {
-  return reinterpret_cast<at::TensorImpl *>(const_cast<CTorchTensor *>(tensor));
-}
 float *data(const CTorchTensor *tensor) { return static_cast<float *>(implementation(tensor)->mutable_data()); }
 
 } // namespace
@@ -228,8 +228,8 @@ void ctorch_modulated_norm(const CTorchTensor *x, const CTorchTensor *shift, con
 }
 
 void ctorch_joint_attention(const CTorchAttentionStream *streams, int64_t batch, int64_t heads, int64_t width,
-                            const float *bias, double epsilon) {
-  Head head(width, streams[0].tokens + streams[1].tokens, bias);
+                            const CTorchTensor *bias, double epsilon) {
+  Head head(width, streams[0].tokens + streams[1].tokens, bias ? data(bias) : nullptr);
   const int64_t model = heads * width;
   for (int64_t row = 0; row < batch; ++row) {
     for (int64_t index = 0; index < heads; ++index) {

@@ -10,6 +10,9 @@
 
 namespace {
 
+// Threads that rows may be spread over on this thread; 0 outside the scope that spreads them.
+thread_local int32_t row_threads = 0;
+
 // One thread that runs a piece of work at a time, with operators that use this thread alone.
 class Worker {
 public:
@@ -42,6 +45,7 @@ private:
 
   void serve() {
     at::set_num_threads(1);
+    row_threads = 1;
     std::unique_lock lock(mutex);
     ready = true;
     changed.notify_all();
@@ -55,8 +59,6 @@ private:
     }
   }
 };
-
-thread_local int32_t row_threads = 0;
 
 std::mutex busy;
 // Never destroyed: the threads wait for work until the process ends.

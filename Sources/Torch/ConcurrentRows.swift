@@ -1,12 +1,14 @@
 internal import CTorch
 
 extension Tensor {
-  /// Computes a batch in as many parts as the processor has threads, all at once, and joins them.
+  /// Computes a batch in parts, all at once, and joins them: within
+  /// `TorchRuntime.withSerialOperators` in as many as there are threads, elsewhere in one.
   ///
   /// Operators that share their work among threads make all of them wait for the slowest, each time;
   /// a network of small operators spends a quarter of its time so. Threads that each take some rows
   /// through the whole network wait once. On a GPU, with one thread, with fewer rows than threads,
-  /// or where rows would be shared out very unequally, `body` runs once, for all rows.
+  /// or where rows would be shared out very unequally, `body` runs once, for all rows, with the
+  /// threads in its operators.
   ///
   /// Gradients are not recorded inside.
   ///
@@ -19,7 +21,7 @@ extension Tensor {
   package static func concurrentRows(
     _ count: Int, on device: Device, _ body: (Range<Int>) -> Tensor
   ) -> Tensor {
-    let threads = TorchRuntime.rowThreadCount
+    let threads = Int(ctorch_row_thread_count())
     guard device == .cpu, threads > 1, count % threads == 0 || count >= 4 * threads else {
       return TorchRuntime.withParallelOperators { withoutGradient { body(0..<count) } }
     }
@@ -66,14 +68,13 @@ extension TorchRuntime {
   package static func withParallelOperators<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    try withThreads(rowThreadCount, body)
+    let count = Int(ctorch_row_thread_count())
+    return try count > 0 ? withThreads(count, body) : body()
   }
 
-  /// Threads that `concurrentRows` may use on this thread.
-  fileprivate static var rowThreadCount: Int {
-    let count = ctorch_row_thread_count()
-    return count > 0 ? Int(count) : threadCount
-  }
+  /// Whether operators run on this thread alone by `withSerialOperators`, here or around the part of
+  /// a batch that this thread computes.
+  static var runsSerialOperators: Bool { ctorch_row_thread_count() > 0 && threadCount == 1 }
 
   /// Runs `body` with another number of threads for its operators.
   fileprivate static func withThreads<Result, Failure: Error>(

@@ -1,15 +1,18 @@
 internal import CTorch
 
-// Kernels of this package for evaluations on the processor. Rounding differs from that of libtorch's
-// operators in the last place: nothing in float32, but in half precision one rounding to the other
-// side spreads through a network until rollout and training no longer compute the same policy.
+// Kernels in float32 for evaluations on the processor. Rounding differs from that of operators in the
+// last place, which is nothing in float32. In half precision one rounding to the other side spreads
+// through a network until rollout and training no longer compute the same policy: what replaces
+// operators there (`CTorch/bfloat16.h`) replaces them for both.
 
 extension Tensor {
-  /// Whether the kernels of this file may take the place of operators: they record no gradients and
-  /// run on one thread, so not where an operator could use several.
+  /// Whether the kernels of this file may take the place of operators: within
+  /// `TorchRuntime.withSerialOperators`, where a rollout's rows are spread over threads and no
+  /// operator could use several. What is compared with training's own numbers runs outside it, with
+  /// training's operators.
   package var allowsKernels: Bool {
     device == .cpu && dtype == .float32 && !isRecordingGradients
-      && TorchRuntime.threadCount == 1 && shape[rank - 1] % 16 == 0
+      && TorchRuntime.runsSerialOperators && shape[rank - 1] % 16 == 0
   }
 
   /// GELU by its tanh approximation, in place; for a contiguous tensor that nobody else holds.
@@ -31,13 +34,12 @@ extension Tensor {
   /// Attention of two streams over the tokens of both, each head's queries and keys divided by
   /// their root mean square.
   ///
-  /// - Parameter keyBias: added to the logits, `[1, 1, 1, S + T]`.
+  /// - Parameter keyBias: added to the logits, `[1, 1, 1, S + T]`, contiguous.
   /// - Returns: `[B, S, D]`, and `[B, T, D]` unless the second stream asks nothing.
   package static func jointAttention(
     _ first: AttentionStream, _ second: AttentionStream, heads: Int, keyBias: Tensor?, eps: Double
   ) -> (first: Tensor, second: Tensor?) {
     let shape = first.key.shape
-    let bias = keyBias?.floats() ?? [Float](repeating: 0, count: shape[1] + second.key.shape[1])
     let streams = [first, second]
     let outputs = streams.map { stream in
       stream.query.map { Tensor.empty($0.shape, dtype: .float32, device: .cpu) }
@@ -49,8 +51,9 @@ extension Tensor {
         key_norm: stream.keyNorm?.handle, out: out?.handle)
     }
     ctorch_joint_attention(
-      arguments, Int64(shape[0]), Int64(heads), Int64(shape[2] / heads), bias, eps)
-    withExtendedLifetime((first, second, outputs)) {}
+      arguments, Int64(shape[0]), Int64(heads), Int64(shape[2] / heads),
+      keyBias?.handle, eps)
+    withExtendedLifetime((first, second, outputs, keyBias)) {}
     return (outputs[0]!, outputs[1])
   }
 }

@@ -65,11 +65,10 @@ private func added(_ body: () -> Void) throws -> Int {
   return try #require(TorchRuntime.peakMemory(.cpu)) - before
 }
 
-/// A forward pass of sixteen samples without gradients, by operators: kernels of one thread need
-/// less.
+/// A forward pass of sixteen samples without gradients.
 private func evaluation(_ dtype: DType) throws -> (measured: Int, predicted: Int) {
   TorchRuntime.keepFreedMemory(upTo: 1 << 15)
-  TorchRuntime.threadCount = 2
+  TorchRuntime.threadCount = 1
   let configuration = deep(2)
   let store = ParameterStore(.random(Generator(seed: 1)), dtype: dtype)
   let model = try SD3Transformer2DModel(configuration, store.root)

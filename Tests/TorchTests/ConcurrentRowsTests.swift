@@ -10,18 +10,23 @@ import Torch
     body()
   }
 
+  /// Runs `body` where rows are spread over so many threads.
+  private func withRowThreads(_ count: Int, _ body: () -> Void) {
+    withThreads(count) { TorchRuntime.withSerialOperators(body) }
+  }
+
   @Test(arguments: [1, 2, 3], [1, 2, 6, 13])
   func `parts are joined in order, whatever the threads`(threads: Int, rows: Int) {
-    withThreads(threads) {
+    withRowThreads(threads) {
       let x = Tensor.randn([rows, 5], generator: Generator(seed: 1))
       let found = Tensor.concurrentRows(rows, on: .cpu) { x.narrowed(dim: 0, $0) * 2 }
       #expect(found.floats() == (x * 2).floats())
-      #expect(TorchRuntime.threadCount == threads)
+      #expect(TorchRuntime.threadCount == 1)
     }
   }
 
   @Test func `inside, operators use one thread and record no gradients`() {
-    withThreads(2) {
+    withRowThreads(2) {
       var threads = 0
       let x = Tensor.ones([4, 1])
       x.requiresGradient = true
@@ -31,6 +36,20 @@ import Torch
       }
       #expect(threads == 1)
       #expect(!found.requiresGradient)
+    }
+  }
+
+  @Test func `elsewhere one part takes all rows, with every thread in its operators`() {
+    withThreads(2) {
+      var parts: [Range<Int>] = []
+      var threads = 0
+      _ = Tensor.concurrentRows(4, on: .cpu) { rows in
+        parts.append(rows)
+        threads = TorchRuntime.threadCount
+        return Tensor.zeros([rows.count])
+      }
+      #expect(parts == [0..<4])
+      #expect(threads == 2)
     }
   }
 
@@ -53,7 +72,7 @@ import Torch
   }
 
   @Test func `a part may itself ask for parts`() {
-    withThreads(2) {
+    withRowThreads(2) {
       let found = Tensor.concurrentRows(2, on: .cpu) { rows in
         Tensor.concurrentRows(rows.count, on: .cpu) { Tensor.ones([$0.count]) }
       }

@@ -79,7 +79,7 @@ private func composed(
     }
   }
 
-  @Test func `kernels apply on one thread without gradients, and nowhere else`() {
+  @Test func `kernels apply where a rollout's rows are spread over threads, and nowhere else`() {
     let x = normal([2, 16], 1)
     let others = [
       normal([2, 15], 1), x.to(.float64), x.to(.bfloat16),
@@ -92,6 +92,7 @@ private func composed(
       )
     }
     #expect(plain)
+    #expect(withoutGradient { !x.allowsKernels })
     #expect(!recording)
     #expect(rest == [false, false, false, false])
   }
