@@ -132,7 +132,7 @@ void packPaired(const Matrix &matrix, int64_t start, int64_t count, int64_t widt
 void store(const float *from, int64_t rows, int64_t width, BFloat16 *out, int64_t stride) {
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t i = 0; i < width; i += lanes)
-      writeRounded(out + row * stride + i, _mm512_loadu_ps(from + row * width + i));
+      write(out + row * stride + i, _mm512_loadu_ps(from + row * width + i));
 }
 
 // What all heads share.
@@ -182,7 +182,7 @@ INLINE void weigh(const float *bias, float scale, int64_t columns, const float *
     const Vector logit = _mm512_fmadd_ps(_mm512_loadu_ps(logits + i), factor, _mm512_loadu_ps(bias + i));
     const Vector power = powerOfTwo(_mm512_sub_ps(logit, _mm512_set1_ps(peak)));
     total = _mm512_add_ps(total, power);
-    writeRounded(powers + i, power);
+    write(powers + i, power);
   }
   const float added = _mm512_reduce_add_ps(total);
   if (isFirst) {
@@ -272,7 +272,7 @@ void differentiateHead(const Problem &problem, int64_t index, BackwardSpace &spa
   for (int64_t row = 0; row < problem.queries; ++row) {
     Vector sum = _mm512_setzero_ps();
     for (int64_t i = 0; i < width; i += lanes) {
-      sum = _mm512_fmadd_ps(readRounded(outputs.row(row) + i), readRounded(gradients.row(row) + i), sum);
+      sum = _mm512_fmadd_ps(read(outputs.row(row) + i), read(gradients.row(row) + i), sum);
     }
     space.deltas[row] = _mm512_reduce_add_ps(sum);
   }

@@ -41,10 +41,12 @@ typedef __m512 Vector;
 constexpr int64_t lanes = 16;
 constexpr float log2e = 1.4426950408889634f;
 
-INLINE Vector readRounded(const c10::BFloat16 *from) {
+INLINE Vector read(const float *from) { return _mm512_loadu_ps(from); }
+INLINE void write(float *to, Vector value) { _mm512_storeu_ps(to, value); }
+INLINE Vector read(const c10::BFloat16 *from) {
   return (Vector)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from)), 16);
 }
-INLINE void writeRounded(c10::BFloat16 *to, Vector value) {
+INLINE void write(c10::BFloat16 *to, Vector value) {
   _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh(value));
 }
 

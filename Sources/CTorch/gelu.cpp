@@ -1,5 +1,5 @@
-// GELU by its tanh approximation in bfloat16, in place of libtorch's, which takes eight times as long on
-// its tanh. Other cases go back to libtorch's kernel.
+// GELU by its tanh approximation in bfloat16 and float32, in place of libtorch's, which takes eight times
+// as long on its tanh. Other cases go back to libtorch's kernels.
 
 #include "bfloat16.h"
 
@@ -14,21 +14,43 @@ BFLOAT16_BEGIN
 
 namespace {
 
-// x / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x^3), which is 0.5 x (1 + tanh u).
-INLINE Vector gelu(Vector x) {
+// s = 1 / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x^3): x s is 0.5 x (1 + tanh u).
+INLINE Vector share(Vector x) {
   const Vector cubic = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(0.044715f), _mm512_set1_ps(1.0f));
   const Vector power = powerOfTwo(_mm512_mul_ps(_mm512_mul_ps(x, cubic), _mm512_set1_ps(-1.5957691216f * log2e)));
-  return _mm512_div_ps(x, _mm512_add_ps(power, _mm512_set1_ps(1.0f)));
+  return _mm512_div_ps(_mm512_set1_ps(1.0f), _mm512_add_ps(power, _mm512_set1_ps(1.0f)));
 }
 
-void gelu(const c10::BFloat16 *from, int64_t count, c10::BFloat16 *to) {
-  for (int64_t i = 0; i + lanes <= count; i += lanes) writeRounded(to + i, gelu(readRounded(from + i)));
-  const int64_t rest = count % lanes, start = count - rest;
-  if (rest == 0) return;
-  c10::BFloat16 last[lanes] = {};
-  std::copy(from + start, from + count, last);
-  writeRounded(last, gelu(readRounded(last)));
-  std::copy(last, last + rest, to + start);
+// s + x s (1 - s) 2 u'
+INLINE Vector slope(Vector x) {
+  const Vector s = share(x);
+  const Vector inner = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(1.5957691216f * 3 * 0.044715f),
+                                       _mm512_set1_ps(1.5957691216f));
+  const Vector rest = _mm512_mul_ps(s, _mm512_sub_ps(_mm512_set1_ps(1.0f), s));
+  return _mm512_fmadd_ps(_mm512_mul_ps(x, rest), inner, s);
+}
+
+// Applies `body` to 16 numbers of each input at a time; those behind the last are zeros.
+template <typename T, typename Body>
+INLINE void forEach(const T *x, const T *gradient, int64_t count, T *to, Body body) {
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) write(to + i, body(read(x + i), read(gradient + i)));
+  if (i == count) return;
+  T last[2][lanes] = {};
+  std::copy(x + i, x + count, last[0]);
+  std::copy(gradient + i, gradient + count, last[1]);
+  write(last[0], body(read(last[0]), read(last[1])));
+  std::copy(last[0], last[0] + count - i, to + i);
+}
+
+template <typename T> void gelu(const T *x, int64_t count, T *to) {
+  forEach(x, x, count, to, [](Vector x, Vector) __attribute__((always_inline)) { return _mm512_mul_ps(x, share(x)); });
+}
+
+template <typename T> void geluGradient(const T *x, const T *gradient, int64_t count, T *to) {
+  forEach(x, gradient, count, to, [](Vector x, Vector gradient) __attribute__((always_inline)) {
+    return _mm512_mul_ps(gradient, slope(x));
+  });
 }
 
 } // namespace
@@ -37,18 +59,49 @@ BFLOAT16_END
 
 namespace {
 
+constexpr int64_t grain = 1 << 15;
+
+bool applies(const at::Tensor &x, std::string_view approximation) {
+  return hasBFloat16() && (x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kFloat) &&
+         approximation == "tanh" && x.is_contiguous();
+}
+
+// Calls `body` with the addresses of the tensors' numbers, spread over threads.
+template <typename Body> void overNumbers(const at::Tensor &x, const at::Tensor &other, const at::Tensor &out, Body body) {
+  const auto run = [&](auto zero) {
+    typedef decltype(zero) T;
+    const T *first = static_cast<const T *>(x.const_data_ptr()), *second = static_cast<const T *>(other.const_data_ptr());
+    T *to = static_cast<T *>(out.mutable_data_ptr());
+    at::parallel_for(0, x.numel(), grain, [&](int64_t begin, int64_t end) {
+      body(first + begin, second + begin, end - begin, to + begin);
+    });
+  };
+  if (x.scalar_type() == at::kFloat)
+    run(float());
+  else
+    run(c10::BFloat16());
+}
+
 at::Tensor forward(const at::Tensor &x, std::string_view approximation) {
-  if (!hasBFloat16() || x.scalar_type() != at::kBFloat16 || approximation != "tanh" || !x.is_contiguous())
-    return at::cpu::gelu(x, approximation);
+  if (!applies(x, approximation)) return at::cpu::gelu(x, approximation);
   const at::Tensor out = at::empty_like(x);
-  const auto *from = static_cast<const c10::BFloat16 *>(x.const_data_ptr());
-  auto *to = static_cast<c10::BFloat16 *>(out.mutable_data_ptr());
-  at::parallel_for(0, x.numel(), 1 << 15, [&](int64_t begin, int64_t end) { gelu(from + begin, end - begin, to + begin); });
+  overNumbers(x, x, out, [](auto *x, auto *, int64_t count, auto *to) { gelu(x, count, to); });
   return out;
 }
 
-const bool installed =
-    replacing([](torch::Library &library) { library.impl("gelu", TORCH_FN(forward)); });
+at::Tensor backward(const at::Tensor &gradient, const at::Tensor &x, std::string_view approximation) {
+  if (!applies(x, approximation) || gradient.scalar_type() != x.scalar_type() || !gradient.is_contiguous())
+    return at::cpu::gelu_backward(gradient, x, approximation);
+  const at::Tensor out = at::empty_like(x);
+  overNumbers(x, gradient, out,
+              [](auto *x, auto *gradient, int64_t count, auto *to) { geluGradient(x, gradient, count, to); });
+  return out;
+}
+
+const bool installed = replacing([](torch::Library &library) {
+  library.impl("gelu", TORCH_FN(forward));
+  library.impl("gelu_backward", TORCH_FN(backward));
+});
 
 } // namespace
 #endif

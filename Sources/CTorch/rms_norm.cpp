@@ -16,11 +16,6 @@ BFLOAT16_BEGIN
 
 namespace {
 
-INLINE Vector read(const float *from) { return _mm512_loadu_ps(from); }
-INLINE Vector read(const c10::BFloat16 *from) { return readRounded(from); }
-INLINE void write(float *to, Vector value) { _mm512_storeu_ps(to, value); }
-INLINE void write(c10::BFloat16 *to, Vector value) { writeRounded(to, value); }
-
 // `weight` is null without a learnt scale.
 template <typename T>
 void normalise(const T *x, const T *weight, int64_t rows, int64_t width, float epsilon, T *out, float *factors) {

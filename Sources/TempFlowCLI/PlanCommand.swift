@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Rewards
 import Runs
 import Training
 
@@ -20,10 +21,23 @@ struct PlanCommand: ParsableCommand {
 
   func run() throws {
     let recipe = try recipe.read()
-    for warning in recipe.warnings {
+    for warning in recipe.warnings.map(\.description) + Self.missing(recipe.settings.allRewards) {
       FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
     }
     let plan = try TrainingPlan(recipe.settings)
     try output.print(plan) { plan.text }
+  }
+
+  /// What rewards need that this machine lacks: training here would be refused, while a plan may be
+  /// for another machine.
+  private static func missing(_ rewards: [RewardSettings]) -> [String] {
+    rewards.compactMap { reward in
+      do throws(RewardError) {
+        try RewardRegistry.check(reward)
+        return nil
+      } catch {
+        return "\(error)"
+      }
+    }
   }
 }

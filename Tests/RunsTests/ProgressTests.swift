@@ -99,6 +99,29 @@ struct ProgressTests {
       ])
   }
 
+  @Test func `a long step says what it does: at once on a terminal, every minute elsewhere`() {
+    let stages = (Stage(), Stage())
+    let reporters = (stages.0.reporter(columns: 80), stages.1.reporter(columns: nil))
+    for (stage, reporter) in [(stages.0, reporters.0), (stages.1, reporters.1)] {
+      reporter.update(.init("rollout", 1, of: 2))
+      reporter.begin("training", total: 4)
+      for second in 1...100 {
+        stage.time = Double(second)
+        reporter.update(.init("rollout", second, of: 200))
+      }
+      reporter.update(1)
+      reporter.update(.init("learning", 0, of: 3))
+      reporter.end()
+    }
+    #expect(stages.0.written.contains("\rtraining 0/4 (0 %)  rollout 2 %\u{1B}[K"))
+    #expect(stages.0.written.count == 103)
+    let end = "training 1/4 (25 %)  100.0 s/step  0:05:00 left\n"
+    #expect(
+      stages.1.written == [
+        "training 0/4 (0 %)\n", "training 0/4 (0 %)  rollout 30 %\n", end, end,
+      ])
+  }
+
   @Test func `a new stage ends the one before`() {
     let stage = Stage()
     let reporter = stage.reporter(columns: nil)

@@ -21,7 +21,11 @@ struct CommandOutcome {
 func tempflow(_ arguments: String...) throws -> CommandOutcome { try tempflow(arguments) }
 
 /// Runs the built command in the repository's folder.
-func tempflow(_ arguments: [String]) throws -> CommandOutcome {
+///
+/// - Parameter environment: what differs from the tests' own.
+func tempflow(
+  _ arguments: [String], environment: [String: String] = [:]
+) throws -> CommandOutcome {
   let bundle = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
   let candidates = [bundle, URL(filePath: repositoryFolder() + "/.build/release")]
   let executable = candidates.map { $0.appending(path: "tempflow") }
@@ -38,7 +42,7 @@ func tempflow(_ arguments: [String]) throws -> CommandOutcome {
   process.currentDirectoryURL = URL(filePath: repositoryFolder())
   // What the command keeps for its user belongs to the test.
   process.environment = ProcessInfo.processInfo.environment
-    .merging(["XDG_CACHE_HOME": folder.path]) { $1 }
+    .merging(["XDG_CACHE_HOME": folder.path]) { $1 }.merging(environment) { $1 }
   process.standardOutput = try FileHandle(forWritingTo: files[0])
   process.standardError = try FileHandle(forWritingTo: files[1])
   try process.run()

@@ -53,6 +53,14 @@ import Testing
     for option in options { #expect(help.contains(option), "\(command) \(option)") }
   }
 
+  @Test func `a plan warns of a reward that cannot run on this machine`() throws {
+    let arguments = ["plan", "Recipes/shapes.yaml", "--set", "rewards=[{name: ocr}]"]
+    let found = try tempflow(arguments, environment: ["PATH": "/nonexistent"])
+    #expect(found.status == 0)
+    #expect(found.errors.hasPrefix("warning: ") && found.errors.contains("tesseract-ocr"))
+    #expect(try tempflow(arguments).errors.isEmpty)
+  }
+
   @Test func `a model with T5 makes images of the size, precision and prompts asked for`() throws {
     try withTemporaryFolder { folder in
       func sample(_ more: String...) throws -> CommandOutcome {

@@ -12,10 +12,12 @@ private func writeToStandardError(_ text: String) {
 /// Tells a person how a run goes.
 ///
 /// On a terminal one line is rewritten in place. Elsewhere plain lines come at most every few
-/// seconds, and at the end of every stage.
+/// seconds, amid a long step every minute, and at the end of every stage.
 package final class ProgressReporter {
   /// Seconds between two updates.
   private let interval: Double
+  /// Seconds between two updates amid a step.
+  private let partInterval: Double
   private let columns: Int?
   private let write: (String) -> Void
   /// Seconds on a clock that never goes back.
@@ -37,6 +39,7 @@ package final class ProgressReporter {
   ) {
     self.columns = columns
     interval = columns == nil ? 5 : 0.1
+    partInterval = columns == nil ? 60 : 0.1
     self.write = write
     self.now = now
   }
@@ -70,15 +73,24 @@ package final class ProgressReporter {
   ) {
     guard progress != nil else { return }
     progress?.step = step
+    progress?.part = nil
     progress?.missing = missing
     if let meanReward { progress?.meanReward = meanReward }
     if let best { progress?.best = best }
     if now() - lastUpdate >= interval { show() }
   }
 
+  /// Reports what the step under way does, and how much of that is done.
+  package func update(_ part: StageProgress.Part) {
+    guard progress != nil else { return }
+    progress?.part = part
+    if now() - lastUpdate >= partInterval { show() }
+  }
+
   /// Ends the stage with a last line.
   package func end() {
     guard progress != nil else { return }
+    progress?.part = nil
     show()
     if isLineOpen { write("\n") }
     isLineOpen = false

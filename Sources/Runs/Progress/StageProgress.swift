@@ -18,6 +18,21 @@ package struct StageProgress: Sendable, Equatable {
   package var best: Double?
   /// Images of the last step that have no reward.
   package var missing = 0
+  /// How far the step under way is; nil between steps.
+  package var part: Part?
+
+  /// What a step does at the moment, and how much of it is done.
+  package struct Part: Sendable, Equatable {
+    package var name: String
+    package var done: Int
+    package var total: Int
+
+    package init(_ name: String, _ done: Int, of total: Int) {
+      self.name = name
+      self.done = done
+      self.total = total
+    }
+  }
 
   /// Makes a state; `firstStep` and `seconds` start at zero.
   package init(
@@ -35,10 +50,12 @@ package struct StageProgress: Sendable, Equatable {
 }
 
 extension StageProgress {
-  /// One line: `training 12/30 (40 %)  8.1 s/step  0:02:26 left  reward 0.512  best 0.530`.
+  /// One line: `training 12/30 (40 %)  8.1 s/step  0:02:26 left  reward 0.512  best 0.530`; amid a
+  /// step `training 12/30 (40 %)  rollout 75 %  8.1 s/step ...`.
   package var line: String {
     let share = total > 0 ? " (\(100 * step / total) %)" : ""
     var parts = ["\(stage) \(step)/\(total)\(share)"]
+    if let part, part.total > 0 { parts.append("\(part.name) \(100 * part.done / part.total) %") }
     let done = step - firstStep
     if done > 0, seconds > 0 {
       let rate = Double(done) / seconds

@@ -132,7 +132,11 @@ package final class Trainer {
     let field = policy.field(conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
 
     let evaluationsBefore = policy.evaluationCount
-    var (rollout, scores) = try await rollOut(prompts, trunks, field, &phases)
+    let steps = plan.steps.steps(
+      stepCount: plan.schedule.stepCount, run: recipe.seed, epoch: state.epoch)
+    var (rollout, scores) = try await rollOut(
+      prompts, trunks,
+      telling("rollout", of: trunks.count * plan.evaluationsPerTrunk(steps: steps), field), &phases)
     try checkMissing(scores.images.missing, of: scores.samples.count)
     let rows = rollout.rewardRows(scores.byBranch)
     try checkGroupSizes(
@@ -143,14 +147,17 @@ package final class Trainer {
     report.sampleEvaluations = policy.evaluationCount - evaluationsBefore
 
     var updating = PhaseSeconds()
+    let isRecomputed = recipe.loss.logProbability == .recomputed
+    let learned = telling(
+      "learning", of: trunks.count * steps.count * (isRecomputed ? 2 : 1), field)
     try measure("learning", &phases) {
-      if recipe.loss.logProbability == .recomputed { rollout.recomputeOldVelocities(field: field) }
+      if isRecomputed { rollout.recomputeOldVelocities(field: learned) }
       let reference = policy.reference(
         conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
       let units = rollout.units(advantages)
       for update in split.updates(epoch: state.epoch) {
         try learn(
-          from: update.map { units[$0] }, of: rollout, field, reference, &report, &updating)
+          from: update.map { units[$0] }, of: rollout, learned, reference, &report, &updating)
       }
     }
     phases.add("optimizer", updating["optimizer"])
@@ -253,6 +260,19 @@ extension Trainer {
   func trunks(promptCount: Int) -> [TrunkID] {
     (0..<promptCount).flatMap { prompt in
       (0..<recipe.sampling.trunksPerPrompt).map { TrunkID(prompt: prompt, trunk: $0) }
+    }
+  }
+
+  /// The same velocity; every call tells how much of a part of the epoch is done.
+  private func telling(
+    _ part: String, of total: Int, _ field: @escaping VelocityField
+  ) -> VelocityField {
+    var done = 0
+    return { [progress = output.progress] latents, sigma, trunks in
+      let velocity = field(latents, sigma, trunks)
+      done += trunks.count
+      progress.update(.init(part, done, of: total))
+      return velocity
     }
   }
 
