@@ -147,14 +147,15 @@ package final class Trainer {
     report.sampleEvaluations = policy.evaluationCount - evaluationsBefore
 
     var updating = PhaseSeconds()
-    let isRecomputed = recipe.loss.logProbability == .recomputed
-    let learned = telling(
-      "learning", of: trunks.count * steps.count * (isRecomputed ? 2 : 1), field)
     try measure("learning", &phases) {
-      if isRecomputed { rollout.recomputeOldVelocities(field: learned) }
+      if recipe.loss.logProbability == .recomputed {
+        let pairs = trunks.count * steps.count
+        rollout.recomputeOldVelocities(field: telling("old velocities", of: pairs, field))
+      }
       let reference = policy.reference(
         conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
       let units = rollout.units(advantages)
+      let learned = telling("learning", of: units.count { !$0.isSkippable }, field)
       for update in split.updates(epoch: state.epoch) {
         try learn(
           from: update.map { units[$0] }, of: rollout, learned, reference, &report, &updating)
