@@ -14,7 +14,19 @@ struct SD3Modulation {
 
   /// `conditioning` has its SiLU behind it. `[B, D] -> count times [B, 1, D]`
   func parts(_ conditioning: Tensor) -> [Tensor] {
-    linear(conditioning).unsqueezed(1).chunked(count, dim: 2)
+    linear.ofVectors(conditioning).unsqueezed(1).chunked(count, dim: 2)
+  }
+}
+
+extension Linear {
+  /// The layer for one vector per sample, with the same bits for a sample alone as among others.
+  ///
+  /// One vector goes through another kernel than several, which adds up in another order; in half
+  /// precision rollout and training, with unequal batches, would then round differently. It gets
+  /// itself for company. `[B, in] -> [B, out]`
+  func ofVectors(_ x: Tensor) -> Tensor {
+    guard x.shape[0] == 1 else { return self(x) }
+    return self(x.expanded([2, x.shape[1]])).narrowed(dim: 0, start: 0, length: 1)
   }
 }
 

@@ -14,7 +14,9 @@ struct SD3TimeTextEmbedding {
       second = try Linear(outputs, outputs, parameters["linear_2"])
     }
 
-    func callAsFunction(_ x: Tensor) -> Tensor { second(first(x).silu()) }
+    func callAsFunction(_ x: Tensor) -> Tensor {
+      second.ofVectors(first.ofVectors(x).silu())
+    }
   }
 
   private let time: Projection
