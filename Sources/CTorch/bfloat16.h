@@ -3,6 +3,7 @@
 // the same kernel, hence give the same bits.
 #pragma once
 
+#include <ATen/core/Tensor.h>
 #include <c10/util/BFloat16.h>
 #include <c10/util/Exception.h>
 #include <torch/library.h>
@@ -17,6 +18,14 @@ template <typename Body> bool replacing(Body body) {
   auto *library = new torch::Library(torch::Library::IMPL, "aten", c10::DispatchKey::CPU, __FILE__, __LINE__);
   body(*library);
   return true;
+}
+
+// Calls `body` with a number of the type of `x`, which is float32 or bfloat16.
+template <typename Body> void withType(const at::Tensor &x, Body body) {
+  if (x.scalar_type() == at::kFloat)
+    body(float());
+  else
+    body(c10::BFloat16());
 }
 
 #if defined(__x86_64__)

@@ -65,6 +65,13 @@ BFLOAT16_END
 
 namespace {
 
+// The normalised dimensions, which are the last.
+std::vector<int64_t> normalisedDims(const at::Tensor &x, at::IntArrayRef shape) {
+  std::vector<int64_t> dims;
+  for (int64_t i = x.dim() - static_cast<int64_t>(shape.size()); i < x.dim(); ++i) dims.push_back(i);
+  return dims;
+}
+
 // Numbers of the normalised dimensions.
 int64_t widthOf(at::IntArrayRef shape) {
   int64_t width = 1;
@@ -94,37 +101,26 @@ template <typename T> const T *constPointer(const at::Tensor &tensor) {
   return tensor.defined() ? static_cast<const T *>(tensor.const_data_ptr()) : nullptr;
 }
 
-// Calls `body` with a number of the type of `x`.
-template <typename Body> void withType(const at::Tensor &x, Body body) {
-  if (x.scalar_type() == at::kFloat)
-    body(float());
-  else
-    body(c10::BFloat16());
-}
-
 // `-> the same, and one factor per row, [*, 1 ...]`
 std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor &input, at::IntArrayRef shape,
                                            const std::optional<at::Tensor> &scale, std::optional<double> eps) {
   const int64_t width = widthOf(shape);
-  std::vector<int64_t> outer = input.sizes().vec();
-  std::vector<int64_t> inner;
-  for (size_t i = outer.size() - shape.size(); i < outer.size(); ++i) {
-    outer[i] = 1;
-    inner.push_back(static_cast<int64_t>(i));
-  }
+  const std::vector<int64_t> dims = normalisedDims(input, shape);
   const at::Tensor weight = orUndefined(scale);
   const bool isDouble = input.scalar_type() == at::kDouble;
   const double epsilon = eps.value_or(isDouble ? 2.220446049250313e-16 : 1.1920928955078125e-07);
   if (!isVectorised(input, weight, width)) {
     const at::Tensor x = widened(input);
-    const at::Tensor factors = (x.square().mean(inner, true) + epsilon).rsqrt();
+    const at::Tensor factors = (x.square().mean(dims, true) + epsilon).rsqrt();
     const at::Tensor normed = x * factors;
     return {(weight.defined() ? normed * weight : normed).to(input.scalar_type()), factors};
   }
 #if defined(__x86_64__)
   const at::Tensor x = input.contiguous(), learnt = weight.defined() ? weight.contiguous() : weight;
   const at::Tensor out = at::empty_like(x);
-  const at::Tensor factors = at::empty(outer, x.options().dtype(at::kFloat));
+  std::vector<int64_t> rows = x.sizes().vec();
+  for (const int64_t dim : dims) rows[dim] = 1;
+  const at::Tensor factors = at::empty(rows, x.options().dtype(at::kFloat));
   withType(x, [&](auto zero) {
     typedef decltype(zero) T;
     at::parallel_for(0, x.numel() / width, std::max<int64_t>(1, (1 << 15) / width), [&](int64_t begin, int64_t end) {
@@ -147,9 +143,8 @@ std::tuple<at::Tensor, at::Tensor> backward(const at::Tensor &gradient, const at
     const at::Tensor scaled = weight.defined() ? g * weight : g;
     at::Tensor inputGradient, weightGradient;
     if (wants[0]) {
-      std::vector<int64_t> inner;
-      for (int64_t i = input.dim() - static_cast<int64_t>(shape.size()); i < input.dim(); ++i) inner.push_back(i);
-      inputGradient = ((scaled - normed * (scaled * normed).mean(inner, true)) * factors).to(input.scalar_type());
+      const at::Tensor mean = (scaled * normed).mean(normalisedDims(input, shape), true);
+      inputGradient = ((scaled - normed * mean) * factors).to(input.scalar_type());
     }
     if (wantsWeight) weightGradient = (g * normed).reshape({-1, width}).sum(0).view(shape).to(weight.scalar_type());
     return {inputGradient, weightGradient};
