@@ -115,6 +115,7 @@ package enum Operator: String, CaseIterable {
   case upsampleNearest = "aten::upsample_nearest2d.vec"
   // In place
   case addInPlace = "aten::add_.Tensor"
+  case addmmInPlace = "aten::addmm_"
   case multiplyInPlace = "aten::mul_.Tensor"
   case multiplyScalarInPlace = "aten::mul_.Scalar"
   case copyInPlace = "aten::copy_"

@@ -74,8 +74,15 @@ extension Tensor {
   }
 
   /// The tensor on `device`; itself when it is there already.
+  ///
+  /// On the way to a GPU nobody waits for the work that is queued there: the elements have left
+  /// this tensor's memory when the call returns.
   public func to(_ device: Device) -> Tensor {
-    Operator.toDevice(.tensor(self), .device(device), .dtype(dtype), false, false, nil)
+    // CUDA copies pageable memory into a buffer of its own before it returns. The other way, the
+    // elements would be read before they are there.
+    let leavesHost = self.device == .cpu
+    return Operator.toDevice(
+      .tensor(self), .device(device), .dtype(dtype), .bool(leavesHost), false, nil)
   }
 
   /// Row-major storage; the tensor itself when it is row-major already.

@@ -15,6 +15,10 @@ extension Tensor {
   }
   public func zero_() { Operator.zeroInPlace.run(.tensor(self)) }
   public func fill_(_ value: Double) { Operator.fillInPlace.run(.tensor(self), .double(value)) }
+  /// `self += a b`, a matrix product. `[N, M]`: `[N, R]`, `[R, M]`
+  public func addmm_(_ a: Tensor, _ b: Tensor) {
+    Operator.addmmInPlace.run(.tensor(self), .tensor(a), .tensor(b), .double(1), .double(1))
+  }
   /// `self += scale · a · b`
   public func addcmul_(_ a: Tensor, _ b: Tensor, scale: Double = 1) {
     Operator.addcmulInPlace.run(.tensor(self), .tensor(a), .tensor(b), .double(scale))

@@ -21,7 +21,8 @@ public enum TorchRuntime {
   /// Why CUDA cannot be used; nil when it can.
   ///
   /// The CUDA half of libtorch is loaded at the first use of this property, so that one binary
-  /// serves machines with a GPU and without.
+  /// serves machines with a GPU and without. From then on operators take kernels that give the same
+  /// bits in every run, where there are such.
   public static let cudaFailure: String? = {
     guard ctorch_load_cuda() else { return lastErrorMessage() }
     return ctorch_cuda_device_count() > 0 ? nil : "libtorch sees no CUDA device"

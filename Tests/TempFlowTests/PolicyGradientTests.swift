@@ -19,10 +19,10 @@ struct Scene {
   ///   condition of its own.
   init(
     method: RolloutMethod = .branching(branches: 4), steps: BranchSteps = .all,
-    dynamics: Dynamics = .sde(noiseLevel: 0.7), guidance: Double? = nil
+    dynamics: Dynamics = .sde(noiseLevel: 0.7), guidance: Double? = nil, device: Device = .cpu
   ) throws {
     let trunks = toyTrunks(prompts: 2, seeds: 2)
-    let toy = ToyField(width: 8, trunks: 5, seed: 3)
+    let toy = ToyField(width: 8, trunks: 5, seed: 3, device: device)
     self.toy = toy
     field =
       if let guidance {
@@ -34,13 +34,32 @@ struct Scene {
       }
     let plan = try RolloutPlan(
       schedule: toySchedule, dynamics: dynamics, method: method, steps: steps)
-    let noise = NoiseSource(run: 21, epoch: 1, shape: [8])
+    let noise = NoiseSource(run: 21, epoch: 1, shape: [8], device: device)
     let (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: field)
     self.rollout = rollout
     let rewards = samples.mapValues { [Double($0[0] - $0[1] * $0[2])] as [Double?] }
     var settings = AdvantageSettings()
     if plan.branchCount == 1 { settings.group = .prompt }
     units = rollout.units(Advantages(rollout.rewardRows(rewards), settings))
+  }
+
+  /// The units where every second one has equal rewards, hence no gradient.
+  func halfSkippable() -> [PolicyUnit] {
+    let values = units.enumerated().flatMap { index, unit in
+      index % 2 == 0 ? unit.advantages : unit.advantages.map { _ in 0 }
+    }
+    let rows = rollout.rewardRows(
+      Dictionary(
+        uniqueKeysWithValues: units.flatMap { unit in
+          unit.advantages.indices.map { branch in
+            let step = rollout.steps[unit.record]
+            let index = units.firstIndex(of: unit).map { $0 * 4 + branch } ?? 0
+            return (
+              SampleID(trunk: unit.trunk, step: step, branch: branch), [values[index]] as [Double?]
+            )
+          }
+        }))
+    return rollout.units(Advantages(rows))
   }
 }
 
@@ -113,6 +132,12 @@ private func compare(
       objective: wide, rollout: scene.rollout, units: scene.units, fold: .each
     ).backward(field: scene.field)
     #expect(relativeError(found, scene.toy.takeGradients()) < 2e-5)
+  }
+
+  @Test(
+    .enabled(if: TorchRuntime.hasCUDA, "needs an NVIDIA GPU"), arguments: Distance.allCases)
+  func `the gradient on the GPU is autograd's`(distance: Distance) throws {
+    compare(try Scene(guidance: 2.5, device: .cuda(0)), objective(), distance, fold: .each)
   }
 
   @Test(arguments: Distance.allCases)
@@ -222,22 +247,7 @@ private func compare(
   @Test func `units without advantages are skipped and keep their weight`() throws {
     let scene = try Scene()
     scene.toy.perturb(by: 0.03, seed: 17)
-    // Every second unit gets equal rewards.
-    let values = scene.units.enumerated().flatMap { index, unit in
-      index % 2 == 0 ? unit.advantages : unit.advantages.map { _ in 0 }
-    }
-    let rows = scene.rollout.rewardRows(
-      Dictionary(
-        uniqueKeysWithValues: scene.units.flatMap { unit in
-          unit.advantages.indices.map { branch in
-            let step = scene.rollout.steps[unit.record]
-            let index = scene.units.firstIndex(of: unit).map { $0 * 4 + branch } ?? 0
-            return (
-              SampleID(trunk: unit.trunk, step: step, branch: branch), [values[index]] as [Double?]
-            )
-          }
-        }))
-    let units = scene.rollout.units(Advantages(rows))
+    let units = scene.halfSkippable()
     #expect(units.filter(\.isSkippable).count == units.count / 2)
     var evaluated = 0
     let statistics = policyGradient(

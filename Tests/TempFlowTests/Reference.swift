@@ -16,6 +16,17 @@ struct ReferenceLoss {
   var rollout: Rollout
   var units: [PolicyUnit]
   var fold: Fold
+  /// The old policy's, one per unit, as `velocities` gives them; nil for the rollout's.
+  var oldVelocities: [Tensor]?
+
+  /// The velocity of each unit under `field`, in float64.
+  func velocities(_ field: VelocityField) -> [Tensor] {
+    withoutGradient {
+      units.map {
+        evaluate(field, row(rollout.latents, $0), rollout.coefficients[$0.record], $0)
+      }
+    }
+  }
 
   /// Backpropagates the loss and returns its policy part, its pull (without weight) and the share
   /// of clipped rows.
@@ -26,12 +37,12 @@ struct ReferenceLoss {
     var policy = 0.0
     var pull = 0.0
     var clipped = 0.0
-    for unit in units {
+    for (index, unit) in units.enumerated() {
       let step = rollout.coefficients[unit.record]
       let state = row(rollout.latents, unit)
       let sampled = step.mean64(state, row(rollout.velocities, unit))
-      let old = rollout.oldVelocities.map { step.mean64(state, row($0, unit)) } ?? sampled
       let shared = evaluate(field, state, step, unit)
+      let old = oldVelocities.map { step.mean64(state, $0[index]) } ?? sampled
       var terms: [Tensor] = []
       for branch in 0..<count {
         let velocity = fold == .shared ? shared : evaluate(field, state, step, unit)
@@ -85,7 +96,8 @@ struct ReferenceLoss {
   private func evaluate(
     _ field: VelocityField, _ state: Tensor, _ step: StepCoefficients, _ unit: PolicyUnit
   ) -> Tensor {
-    field(state, Tensor.full([1], step.sigma, dtype: .float64), [unit.trunk])
+    let sigma = Tensor.full([1], step.sigma, dtype: .float64, device: state.device)
+    return field(state, sigma, [unit.trunk])
   }
 }
 

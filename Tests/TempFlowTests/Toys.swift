@@ -7,10 +7,10 @@ final class ToyField {
   /// W `[D, D]`, u `[D]`, c `[T, D]`.
   let parameters: [Tensor]
 
-  init(width: Int, trunks: Int, seed: UInt64) {
+  init(width: Int, trunks: Int, seed: UInt64, device: Device = .cpu) {
     let generator = Generator(seed: seed)
     parameters = [[width, width], [width], [trunks, width]].map {
-      let tensor = Tensor.randn($0, generator: generator) * 0.5
+      let tensor = (Tensor.randn($0, generator: generator) * 0.5).to(device)
       tensor.requiresGradient = true
       return tensor
     }
@@ -18,7 +18,8 @@ final class ToyField {
 
   func velocity(_ latents: Tensor, _ sigma: Tensor, _ trunks: [Int]) -> Tensor {
     let typed = parameters.map { $0.to(latents.dtype) }
-    let conditions = typed[2].indexSelect(dim: 0, Tensor(trunks, shape: [trunks.count]))
+    let conditions = typed[2].indexSelect(
+      dim: 0, Tensor(trunks, shape: [trunks.count]).to(latents.device))
     return latents.matmul(typed[0]).tanh()
       + sigma.to(latents.dtype).unsqueezed(1) * typed[1] + conditions
   }
@@ -28,7 +29,8 @@ final class ToyField {
     let generator = Generator(seed: seed)
     withoutGradient {
       for parameter in parameters {
-        parameter.add_(Tensor.randn(parameter.shape, generator: generator), scale: scale)
+        let step = Tensor.randn(parameter.shape, generator: generator).to(parameter.device)
+        parameter.add_(step, scale: scale)
       }
     }
   }

@@ -32,7 +32,7 @@ public func policyGradient(
   var statistics: [Tensor] = []
   for range in microBatches(of: active.count, limit: microBatch) {
     let chunk = Array(active[range])
-    let rows = chunk.map { $0.record * rollout.trunks.count + $0.trunk }
+    let rows = chunk.map(rollout.row)
     let (latents, sigma, owners) = rollout.inputs(of: rows)
     let velocity = withGradient { field(latents, sigma, owners).to(.float32) }
     let (gradient, summary) = withoutGradient {

@@ -8,7 +8,7 @@ public struct PolicyStatistics: Hashable, Sendable {
   public var clipFraction = 0.0
   /// max |ratio - 1| per trained step.
   public var ratioDeviation: [Int: Double] = [:]
-  /// max |logp_new - logp_old| per trained step, before any scaling.
+  /// max |logp_new - logp_rollout| per trained step, before any scaling.
   public var logProbabilityDeviation: [Int: Double] = [:]
   /// Units of the update.
   public var unitCount = 0

@@ -12,12 +12,12 @@ import Torch
 /// so that `logp_new - logp_old` needs no difference of large numbers:
 ///
 ///     shift  = b (v_old - v)                      mean_new moved by -shift
-///     offset = b (v_rollout - v_old)              0 unless the old policy was recomputed
+///     offset = b (v_rollout - v_old)              0 unless training defines the old policy
 ///     logp_new - logp_old = -P [mean_D shift (shift + 2 offset) + 2 w mean_D shift eps]
 ///     d logp_new / dv     = 2 P b / D (shift + offset + w eps)
 struct PolicyTerms {
   /// Columns of the statistics: policy loss, clipped share, KL, max |ratio - 1|,
-  /// max |logp_new - logp_old|.
+  /// max |logp_new - logp_rollout|.
   static let columns = 5
 
   private let objective: PolicyObjective
@@ -36,7 +36,7 @@ struct PolicyTerms {
     _ objective: PolicyObjective, rollout: Rollout, units: [PolicyUnit], velocity: Tensor,
     reference: Tensor?
   ) {
-    let rows = units.map { $0.record * rollout.trunks.count + $0.trunk }
+    let rows = units.map(rollout.row)
     let elements = rollout.noise.elementCount
     func flat(_ tensor: Tensor) -> Tensor { tensor.reshaped([units.count, elements]) }
     func column(_ value: (StepCoefficients) -> Double) -> Tensor {
@@ -56,7 +56,7 @@ struct PolicyTerms {
       return objective.ratio == .guarded ? weight / -step.timeStep : weight
     }
     let sampled = flat(rollout.gather(rollout.velocities, rows))
-    let old = rollout.oldVelocities.map { flat(rollout.gather($0, rows)) } ?? sampled
+    let old = rollout.oldPolicy.map { flat($0.velocities(of: rows, new: velocity)) } ?? sampled
     shift = (old - self.velocity) * velocityFactor
     offset = (sampled - old) * velocityFactor
     let count = rollout.plan.branchCount
@@ -75,9 +75,15 @@ struct PolicyTerms {
   func evaluate(unitCount: Int) -> (gradient: Tensor, statistics: Tensor) {
     let elements = Double(velocity.shape[1])
     let guarded = objective.ratio == .guarded
-    let alongNoise = noise.matmul(shift.unsqueezed(2)).squeezed(2) / elements
-    let quadratic = (shift * (shift + offset * 2)).mean(dims: [1], keepDim: true)
-    let difference = -(residualFactor * (quadratic + noiseScale * alongNoise * 2))
+    // Both log-probabilities fall with the residual: against the old policy, and the rollout's.
+    let moved = shift + offset
+    let alongNoise = noise.matmul(Tensor.stack([shift, moved], dim: 2)) / elements
+    func fall(_ quadratic: Tensor, _ column: Int) -> Tensor {
+      let linear = noiseScale * alongNoise.selected(dim: 2, index: column) * 2
+      return -(residualFactor * (quadratic.mean(dims: [1], keepDim: true) + linear))
+    }
+    let difference = fall(shift * (moved + offset), 0)
+    let deviation = fall(moved.squared(), 1)
     let bias = residualFactor * shift.squared().mean(dims: [1], keepDim: true)
     let ratio = (guarded ? (difference + bias) * noiseScale : difference).exp()
 
@@ -88,7 +94,7 @@ struct PolicyTerms {
 
     // dL/d(logp_new) of each branch, then through the residuals to the velocity.
     let outer = unclipped * (1.0 - isClipped) / Double(noise.shape[1] * unitCount)
-    let residual = guarded ? offset : shift + offset
+    let residual = guarded ? offset : moved
     let pulled =
       residual * outer.sum(dims: [1], keepDim: true)
       + outer.unsqueezed(1).matmul(noise).squeezed(1) * noiseScale
@@ -108,7 +114,7 @@ struct PolicyTerms {
         unclipped.maximum(clipped).mean(dims: [1], keepDim: true),
         isClipped.mean(dims: [1], keepDim: true), divergence,
         (ratio - 1.0).abs().amax(dims: [1], keepDim: true),
-        difference.abs().amax(dims: [1], keepDim: true),
+        deviation.abs().amax(dims: [1], keepDim: true),
       ], dim: 1)
     return (gradient, statistics)
   }

@@ -22,30 +22,49 @@ public struct Rollout {
   public let velocities: Tensor
   /// log p(x_{i+1} | x_i) of every branch at rollout time: `[R, T, K]` float32.
   public let logProbabilities: Tensor
-  /// The velocities that define the old policy in the ratio, if not ``velocities``:
-  /// `[R, T, …]` float32. See ``recomputeOldVelocities(field:)``.
-  public internal(set) var oldVelocities: Tensor?
+  /// What defines the old policy in the ratio, if not ``velocities``.
+  var oldPolicy: OldPolicy?
 
   /// Coefficients of the trained steps, in the order of ``steps``.
   public var coefficients: [StepCoefficients] {
     steps.map { plan.schedule.step($0, plan.dynamics) }
   }
 
-  /// Evaluates the old policy again with the network as training runs it, in training's batches.
+  /// Lets training's own forward passes define the old policy, instead of the rollout's.
   ///
   /// The remedy when rollout and training disagree (precision, kernels that depend on the batch,
-  /// dropout): ratios of the first update are then 1 by construction. Costs one evaluation per
-  /// (trunk, step); call it before the epoch's first update.
-  public mutating func recomputeOldVelocities(field: VelocityField) {
-    let rows = (0..<steps.count * trunks.count).map { $0 }
-    let parts = microBatches(of: rows.count, limit: plan.microBatch).map { range in
-      withoutGradient {
-        let (latents, sigma, owners) = inputs(of: Array(rows[range]))
-        return field(latents, sigma, owners).to(.float32)
+  /// dropout). The old log-probabilities of the first update are those of the forward pass that it
+  /// learns from, so its ratios are 1 by construction and cost nothing. The units of later updates
+  /// are evaluated here, in the batches in which they will be learned from.
+  ///
+  /// - Parameters:
+  ///   - updates: the units of the epoch's updates, before the first of them.
+  ///   - microBatch: most units that training evaluates at once.
+  ///   - field: the policy, evaluated without gradients.
+  public mutating func recomputeOldVelocities(
+    of updates: [[PolicyUnit]], microBatch: Int, field: VelocityField
+  ) {
+    var known: [Int] = []
+    var parts: [Tensor] = []
+    for update in updates.dropFirst() {
+      let active = update.filter { !$0.isSkippable }
+      for range in microBatches(of: active.count, limit: microBatch) {
+        let rows = active[range].map(row)
+        parts.append(
+          withoutGradient {
+            let (latents, sigma, owners) = inputs(of: rows)
+            return field(latents, sigma, owners).to(.float32)
+          })
+        known += rows
       }
     }
-    oldVelocities = Tensor.cat(parts, dim: 0).reshaped(velocities.shape)
+    oldPolicy = OldPolicy(
+      velocities: parts.isEmpty ? nil : Tensor.cat(parts, dim: 0),
+      places: Dictionary(uniqueKeysWithValues: zip(known, 0...)))
   }
+
+  /// A unit's flat index into the storage, `record * T + trunk`.
+  func row(_ unit: PolicyUnit) -> Int { unit.record * trunks.count + unit.trunk }
 
   /// x_{i+1} of one branch, from the stored state and the branch's seed: `[1, …]` float32.
   public func branchLatents(trunk: Int, step: Int, branch: Int) -> Tensor {
@@ -74,6 +93,26 @@ public struct Rollout {
   func gather(_ stored: Tensor, _ rows: [Int]) -> Tensor {
     stored.flattened(from: 0, to: 1)
       .indexSelect(dim: 0, Tensor(rows, shape: [rows.count]).to(noise.device))
+  }
+}
+
+/// The old policy by training's own forward passes.
+struct OldPolicy {
+  /// Of the units that were evaluated beforehand: `[units, …]` float32; nil if there are none.
+  let velocities: Tensor?
+  /// Where a row of the storage stands in `velocities`. The old velocity of any other is the one
+  /// that it is learned from.
+  let places: [Int: Int]
+
+  /// The old velocities of `rows`, of which `new` are the present ones: `[B, …] -> [B, …]`.
+  ///
+  /// The rows of one call belong to one update.
+  func velocities(of rows: [Int], new: Tensor) -> Tensor {
+    let found = rows.compactMap { places[$0] }
+    guard let velocities, !found.isEmpty else { return new }
+    precondition(found.count == rows.count, "units of the first update among later ones")
+    return velocities.indexSelect(
+      dim: 0, Tensor(found, shape: [found.count]).to(velocities.device))
   }
 }
 

@@ -16,11 +16,13 @@ struct LowRankAdapter {
   let power: AdapterSwitch
 
   /// Adds the update to the layer's output, in place, which no derivative of a linear layer minds.
-  /// `[*, in]`, `[*, out]` -> `[*, out]`
+  /// `[N, in]`, `[N, out]` -> `[N, out]`
   func callAsFunction(_ input: Tensor, addedTo output: Tensor) -> Tensor {
     guard power.isOn else { return output }
     let hidden = input.linear(weight: down.to(output.dtype), bias: nil)
-    output.add_(hidden.linear(weight: up.to(output.dtype), bias: nil), scale: scale)
+    // Added where the product is computed: one of its own would be written and read again. The scale
+    // goes to the float32 weight, so that neither it nor its gradient is rounded once more.
+    output.addmm_(hidden, (up * scale).to(output.dtype).transposed(0, 1))
     return output
   }
 }

@@ -26,8 +26,10 @@ public struct Linear {
 
   /// `[*, in]` -> `[*, out]`
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let y = x.linear(weight: weight, bias: bias)
-    guard let adapter else { return y }
-    return adapter(x, addedTo: y)
+    guard let adapter else { return x.linear(weight: weight, bias: bias) }
+    let shape = x.shape
+    let rows = x.reshaped([-1, shape[x.rank - 1]])
+    return adapter(rows, addedTo: rows.linear(weight: weight, bias: bias))
+      .reshaped(shape.dropLast() + [weight.shape[0]])
   }
 }

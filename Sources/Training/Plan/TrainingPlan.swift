@@ -141,10 +141,11 @@ extension TrainingPlan.Work {
     updates = split.updates
     learningCalls = split.updates * split.microBatchesPerUpdate * guided
     learningEvaluations = split.pairs * guided
-    let extra =
-      (recipe.loss.logProbability == .recomputed ? 1 : 0)
-      + (recipe.loss.objective.klWeight > 0 ? 1 : 0)
-    referenceEvaluations = extra * split.pairs * guided
+    // The first update's old log-probabilities are those of its own forward pass.
+    let recomputed =
+      recipe.loss.logProbability == .recomputed ? split.pairs - split.pairsPerUpdate : 0
+    let pulled = recipe.loss.objective.klWeight > 0 ? split.pairs : 0
+    referenceEvaluations = (recomputed + pulled) * guided
   }
 
   /// Rows at each denoising step: the trunks until they have branched for the last time, and all

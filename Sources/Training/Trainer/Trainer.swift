@@ -123,7 +123,7 @@ package final class Trainer {
   @discardableResult
   func trainEpoch() async throws -> (EpochReport, PhaseSeconds) {
     let start = ContinuousClock.now
-    var phases = PhaseSeconds()
+    var phases = PhaseSeconds(recipe.device)
     let prompts = order.prompts(epoch: state.epoch).map { trainingPrompts[$0] }
     let trunks = trunks(promptCount: prompts.count)
     let conditions = try measure("text", &phases) {
@@ -146,19 +146,21 @@ package final class Trainer {
     report.rewardPerStep = meanRewardPerStep(rows)
     report.sampleEvaluations = policy.evaluationCount - evaluationsBefore
 
-    var updating = PhaseSeconds()
+    var updating = PhaseSeconds(recipe.device)
     try measure("learning", &phases) {
-      if recipe.loss.logProbability == .recomputed {
-        let pairs = trunks.count * steps.count
-        rollout.recomputeOldVelocities(field: telling("old velocities", of: pairs, field))
-      }
       let reference = policy.reference(
         conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
       let units = rollout.units(advantages)
+      let updates = split.updates(epoch: state.epoch).map { $0.map { units[$0] } }
+      if recipe.loss.logProbability == .recomputed {
+        let pairs = updates.dropFirst().joined().count { !$0.isSkippable }
+        rollout.recomputeOldVelocities(
+          of: updates, microBatch: recipe.optimizer.microBatch,
+          field: telling("old velocities", of: pairs, field))
+      }
       let learned = telling("learning", of: units.count { !$0.isSkippable }, field)
-      for update in split.updates(epoch: state.epoch) {
-        try learn(
-          from: update.map { units[$0] }, of: rollout, learned, reference, &report, &updating)
+      for update in updates {
+        try learn(from: update, of: rollout, learned, reference, &report, &updating)
       }
     }
     phases.add("optimizer", updating["optimizer"])
@@ -178,7 +180,7 @@ package final class Trainer {
     // Nobody waits for scores any more once this returns or throws.
     defer { queue.cancel() }
     var samples: [SampleID] = []
-    var decoding = PhaseSeconds()
+    var decoding = PhaseSeconds(recipe.device)
     let rollout = try measure("rollout", &phases) {
       try TorchRuntime.withSerialOperators { () throws(RewardError) in
         try TempFlow.rollOut(plan, trunks: trunks, noise: noise, field: field) {
@@ -217,7 +219,7 @@ package final class Trainer {
       backward: policy.backward)
     try check(update) { () throws(InvariantError) in
       try statistics.checkFinite()
-      if update == 0 {
+      if update == 0, recipe.loss.logProbability == .rollout {
         try statistics.checkFirstUpdate(clipRange: recipe.loss.objective.clipRange)
       }
     }

@@ -1,5 +1,6 @@
 internal import Foundation
 package import Runs
+internal import Torch
 
 /// Everything beside tensors that decides a run's future or its summary: `state.json`.
 struct TrainingState: Codable {
@@ -54,22 +55,32 @@ struct TrainingState: Codable {
   }
 }
 
-/// Seconds per named phase of an epoch.
+/// Seconds per named phase of an epoch, as its device spends them.
 struct PhaseSeconds {
-  private(set) var seconds: [String: Double] = [:]
+  private let device: Device
+  private var known: [String: Double] = [:]
+  /// Phases that the device may still be busy with.
+  private var spans: [(phase: String, start: DeviceMoment, end: DeviceMoment)] = []
+
+  init(_ device: Device = .cpu) { self.device = device }
 
   /// Runs `body` and adds its time to `phase`.
   mutating func measure<Result>(
     _ phase: String, _ body: () throws -> Result
   ) rethrows -> Result {
-    let start = ContinuousClock.now
-    defer { add(phase, start.duration(to: .now) / .seconds(1)) }
+    let start = DeviceMoment(device)
+    defer { spans.append((phase, start, DeviceMoment(device))) }
     return try body()
   }
 
   /// Adds seconds to `phase`.
   mutating func add(_ phase: String, _ amount: Double) {
-    seconds[phase, default: 0] += amount
+    known[phase, default: 0] += amount
+  }
+
+  /// Everything so far; waits for the device.
+  var seconds: [String: Double] {
+    spans.reduce(into: known) { $0[$1.phase, default: 0] += $1.end.seconds(since: $1.start) }
   }
 
   subscript(_ phase: String) -> Double { seconds[phase, default: 0] }

@@ -69,8 +69,12 @@ import Testing
 
   @Test func `without a retry left the samples have no score`() async throws {
     let scores = try await reward("dies").score(samples(4))
-    #expect(scores.total == [1, 2, nil, nil])
-    #expect(scores.reasons == [2: "process ended", 3: "process ended"])
+    // Either batch may be the one that gets the answer: both are asked at once.
+    let answersFirst = scores.total[0] != nil
+    #expect(scores.total == (answersFirst ? [1, 2, nil, nil] : [nil, nil, 3, 4]))
+    let lost = answersFirst ? [2, 3] : [0, 1]
+    #expect(
+      scores.reasons == Dictionary(uniqueKeysWithValues: lost.map { ($0, "process ended") }))
   }
 
   @Test func `other text on standard output is no answer and does no harm`() async throws {

@@ -1,0 +1,76 @@
+import Foundation
+import JSON
+import Runs
+import Testing
+import Torch
+import Training
+
+/// Whole runs of a tiny model on a GPU.
+@MainActor
+@Suite(.serialized, .enabled(if: TorchRuntime.hasCUDA, "needs an NVIDIA GPU"))
+struct DeviceTrainingTests {
+  /// The epochs' lines of a run's metrics.
+  private func epochs(_ run: String) throws -> [JSONValue] {
+    try MetricsLog.read(run + "/metrics.jsonl").filter { $0[.kind] == "epoch" }
+  }
+
+  @Test(arguments: [
+    "dtype: float32", "dtype: bfloat16", "recompute: blocks", "dtype: bfloat16\nvae_dtype: bfloat16",
+  ])
+  func `adapters and whole models train on the GPU`(setting: String) async throws {
+    for trainable in ["full", "lora"] {
+      // Weights that learn are float32.
+      if trainable == "full", setting.contains("bfloat16") { continue }
+      let folder = try tinyTask()
+      let summary = try await train(
+        folder,
+        [
+          ("trainable: full", "trainable: \(trainable)\ndevice: cuda\n\(setting)"),
+          ("epochs: 4", "epochs: 2\nevaluation: {prompts: 2}"),
+          ("steps: 3", "steps: 3, guidance: 2"),
+        ])
+      #expect(summary.isFinished)
+      for line in try epochs(folder.path + "/run") {
+        #expect((line[.gradientNorm]?.number ?? 0) > 0)
+        #expect((line[.rewardStd]?.number ?? 0) > 0)
+        for member in line[.logProbabilityDeviationPerStep]?.members ?? [] {
+          print("\(trainable), \(setting): step \(member.key): \(member.value)")
+        }
+      }
+      let peaks = try #require(summary.peakMemory)
+      #expect(peaks["rollout", default: 0] > 0 && peaks["learning", default: 0] > 0)
+    }
+  }
+
+  @Test func `two runs on the GPU are equal to the bit`() async throws {
+    let folder = try tinyTask()
+    let settings = [
+      ("trainable: full", "trainable: lora\ndevice: cuda\ndtype: bfloat16"),
+      ("epochs: 4", "epochs: 3\nevaluation: {prompts: 2}"),
+      ("clip_range: 3e-2", "clip_range: 3e-2, kl_beta: 0.01, log_probability: recomputed"),
+    ]
+    _ = try await train(folder, settings, run: "first")
+    _ = try await train(folder, settings, run: "second")
+    for file in ["metrics.jsonl", "adapters/adapter_model.safetensors", "samples/after.png"] {
+      let files = try ["first", "second"].map {
+        try Data(contentsOf: URL(filePath: "\(folder.path)/\($0)/\(file)"))
+      }
+      #expect(files[0] == files[1], "\(file)")
+    }
+  }
+
+  @Test func `the time between two moments is the device's`() {
+    let device = Device.cuda(0)
+    let matrix = Tensor.ones([4096, 4096], device: device)
+    TorchRuntime.synchronize(device)
+    let clock = ContinuousClock.now
+    let start = DeviceMoment(device)
+    withoutGradient { for _ in 0..<50 { _ = matrix.matmul(matrix) } }
+    let end = DeviceMoment(device)
+    let queued = clock.duration(to: .now) / .seconds(1)
+    let seconds = end.seconds(since: start)
+    let whole = clock.duration(to: .now) / .seconds(1)
+    // 50 products are 6.9 TFLOP: more than a GPU does while they are queued.
+    #expect(seconds > queued && seconds <= whole)
+  }
+}
