@@ -2,11 +2,13 @@
 
     python Benchmarks/bench.py
     python Benchmarks/bench.py --recipes embedded --rounds 1 --epochs 1
+    python Benchmarks/bench.py --recipes sd3.5-medium-cuda --programs tuned published
     python Benchmarks/bench.py --from speed.json
 
 Every program is a process of its own, which runs one epoch to warm up and then those that count.
 The programs take turns, in another order in each round. Prints the tables, and writes them into
-docs/results/speed.md and the chart beside it. --from takes the numbers of an earlier run's --json.
+docs/results/speed.md, or speed-cuda.md for the cases of a CUDA device, and a chart beside it.
+--from takes the numbers of an earlier run's --json.
 """
 
 import argparse
@@ -47,8 +49,16 @@ class Case:
     # Measured in one process.
     epochs: int
     programs: tuple[Program, ...]
-    # Makes the model's folder, if that is not part of the repository.
+    # Arguments of Tools/random_checkpoint.py, the last of them the model's folder; none if that is
+    # part of the repository.
     checkpoint: tuple[str, ...] = ()
+    on_cuda: bool = False
+
+    def prepare(self):
+        """Makes the model's folder, once."""
+        if self.checkpoint and not (ROOT / self.checkpoint[-1]).exists():
+            command = [sys.executable, "Tools/random_checkpoint.py", *self.checkpoint]
+            subprocess.run(command, cwd=ROOT, check=True)
 
 
 def _programs(tuned, counts_zero_rows):
@@ -66,7 +76,6 @@ def _programs(tuned, counts_zero_rows):
     return tuple(programs)
 
 
-WIDE = "Models/random-sd3.5-medium-width"
 CASES = (
     Case(
         "embedded", "Embedded model, float32, all weights", 3,
@@ -74,8 +83,13 @@ CASES = (
     Case(
         "sd3.5-medium-width", "Stable Diffusion 3.5 Medium's width, two blocks, bfloat16, LoRA", 1,
         _programs((), counts_zero_rows=False),
-        ("Tools/random_checkpoint.py", "sd3.5-medium", "--layers", "2", "--dual-layers", "1",
-         "--t5-layers", "1", "--tiny-autoencoder", "--output", WIDE)),
+        ("sd3.5-medium", "--layers", "2", "--dual-layers", "1", "--t5-layers", "1",
+         "--tiny-autoencoder", "--output", "Models/random-sd3.5-medium-width")),
+    Case(
+        "sd3.5-medium-cuda", "Stable Diffusion 3.5 Medium on a GPU, bfloat16, LoRA", 1,
+        _programs((), counts_zero_rows=False),
+        ("sd3.5-medium", "--t5-layers", "1", "--output", "Models/random-sd3.5-medium"),
+        on_cuda=True),
 )
 
 
@@ -107,7 +121,7 @@ def run(case, program, options):
 
 def check(case, program, result, reference):
     """Programs that are compared must do the same work."""
-    for key in ("evaluations_per_epoch", "images_per_epoch", "threads", "gemm_dtype"):
+    for key in ("evaluations_per_epoch", "images_per_epoch", "threads", "gemm_dtype", "device"):
         if result[key] != reference[key]:
             sys.exit(
                 f"{case.recipe}: {program.name} has {key} {result[key]}, tempflow "
@@ -117,7 +131,9 @@ def check(case, program, result, reference):
 def measure(case, options):
     """All rounds of a case: {program: {"rounds": [...], or "error": ...}}, and the work."""
     programs = [
-        p for p in case.programs if options.compile or "--compile" not in (p.arguments or ())]
+        p for p in case.programs
+        if (options.compile or "--compile" not in (p.arguments or ()))
+        and (not options.programs or p.name in ("tempflow", *options.programs))]
     results = {program.name: {"rounds": []} for program in programs}
     for turn in range(options.rounds):
         present = [p for p in programs if p.every_round or turn == 0]
@@ -131,12 +147,9 @@ def measure(case, options):
                 results[program.name]["error"] = str(failure)
                 continue
             results[program.name]["rounds"].append(result)
+            check(case, program, result, results["tempflow"]["rounds"][0])
             seconds = ", ".join(f"{epoch['all']:.2f}" for epoch in result["epochs"])
             print(f"{case.recipe}, round {turn + 1}, {program.name}: {seconds} s", file=sys.stderr)
-    reference = results["tempflow"]["rounds"][0]
-    for program in programs:
-        for result in results[program.name]["rounds"]:
-            check(case, program, result, reference)
     return {"title": case.title, "recipe": case.recipe, "programs": results, "work": work(case)}
 
 
@@ -147,6 +160,21 @@ def work(case):
     import recipe
 
     return flops.iteration(recipe.read(FOLDER / f"{case.recipe}.yaml"))
+
+
+def has_cuda():
+    """Whether PyTorch finds a CUDA device."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def gpu():
+    """The CUDA device and its driver."""
+    fields = "--query-gpu=name,driver_version"
+    command = ["nvidia-smi", "--id=0", fields, "--format=csv,noheader"]
+    found = subprocess.run(command, text=True, check=True, stdout=subprocess.PIPE).stdout
+    return ", driver ".join(found.strip().split(", "))
 
 
 def machine():
@@ -165,11 +193,27 @@ def machine():
     return f"{model}, {os.cpu_count()} cores, {memory:.0f} GB, {system}"
 
 
+def choose(names):
+    """The cases of these recipes; without names, all that can run here."""
+    chosen = [case for case in CASES if not names or case.recipe in names]
+    on_cuda = [case for case in chosen if case.on_cuda]
+    if not on_cuda or has_cuda():
+        return chosen
+    if names:
+        sys.exit(f"{on_cuda[0].recipe} runs on a CUDA device, and PyTorch finds none")
+    return [case for case in chosen if not case.on_cuda]
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [case.recipe for case in CASES]
-    parser.add_argument("--recipes", nargs="+", choices=names, default=names, metavar="NAME")
+    parser.add_argument(
+        "--recipes", nargs="+", choices=names, metavar="NAME", help="(all that run here)")
+    programs = {program.name for case in CASES for program in case.programs}
+    parser.add_argument(
+        "--programs", nargs="+", choices=sorted(programs), metavar="NAME",
+        help="these alone, and tempflow (all)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="measured in one process (the case's own)")
     parser.add_argument("--no-compile", dest="compile", action="store_false")
@@ -183,19 +227,21 @@ def main():
     if options.source:
         found = json.loads(options.source.read_text())
     else:
+        chosen = choose(options.recipes)
+        for case in chosen:
+            case.prepare()
         found = {
             "command": shlex.join(["python", "Benchmarks/bench.py", *sys.argv[1:]]),
             "machine": machine(), "date": datetime.date.today().isoformat(),
         }
-        chosen = [case for case in CASES if case.recipe in options.recipes]
-        for case in chosen:
-            if case.checkpoint and not (ROOT / WIDE).exists():
-                subprocess.run([sys.executable, *case.checkpoint], cwd=ROOT, check=True)
+        if any(case.on_cuda for case in chosen):
+            found["gpu"] = gpu()
         found["cases"] = [measure(case, options) for case in chosen]
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
-    print(report.tables(found))
-    report.write(found, options.output)
+    for page, part in report.pages(found).items():
+        print(report.tables(part))
+        report.write(part, options.output, page)
 
 
 if __name__ == "__main__":

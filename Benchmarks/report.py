@@ -1,4 +1,4 @@
-"""The tables of docs/results/speed.md and its chart, from measured numbers."""
+"""The tables of docs/results/speed.md and speed-cuda.md and their charts, from measured numbers."""
 
 from statistics import median
 
@@ -84,6 +84,20 @@ def _span(values):
     return text if len(values) == 1 else f"{text} ({min(values):.2f} to {max(values):.2f})"
 
 
+def _first(case):
+    """Of tempflow's results."""
+    return case["programs"]["tempflow"]["rounds"][0]
+
+
+def _on_cuda(case):
+    return _first(case)["device"] != "cpu"
+
+
+def _unit(case):
+    """Of operations, in a size that the device's numbers are read well in."""
+    return ("TFLOP", 1e12) if _on_cuda(case) else ("GFLOP", 1e9)
+
+
 def _table(case):
     found = [column for column in columns(case) if column.rounds]
     ours = found[0]
@@ -98,10 +112,12 @@ def _table(case):
         row(f"{title}, times tempflow's",
             lambda c: "1" if c is ours else _span(c.ratios(ours, name)))
     row("sample evaluations per second", lambda c: digits(c.evaluations_per_second))
-    row("needed GFLOP/s in the transformer", lambda c: digits(c.rate / 1e9))
-    row("matrix product of 2048^3, GFLOP/s", lambda c: f"{c.gemm / 1e9:.0f}")
+    unit, size = _unit(case)
+    side = ours.rounds[0]["gemm_side"]
+    row(f"needed {unit}/s in the transformer", lambda c: digits(c.rate / size))
+    row(f"matrix product of {side}^3, {unit}/s", lambda c: f"{c.gemm / size:.0f}")
     row("share of it in the transformer", lambda c: f"{100 * c.share:.0f} %")
-    row("most memory, GB", lambda c: c.memory)
+    row("most device memory, GB" if _on_cuda(case) else "most memory, GB", lambda c: c.memory)
     row("rounds x epochs", lambda c: f"{len(c.rounds)} x {len(c.rounds[0]['epochs'])}")
     lines = ["| " + " | ".join(cells) + " |" for cells in rows]
     lines += [f"\n{c.name} failed: {c.error}" for c in columns(case) if c.error]
@@ -110,28 +126,42 @@ def _table(case):
 
 def tables(found):
     """Markdown."""
-    result = found["cases"][0]["programs"]["tempflow"]["rounds"][0]
+    threads = _first(found["cases"][0])["threads"]
+    gpu = f"{found['gpu']}; " if _on_cuda(found["cases"][0]) else ""
     parts = [
         f"    {found['command']}\n",
-        f"Machine: {found['machine']}; {result['threads']} threads; {found['date']}. "
+        f"Machine: {gpu}{found['machine']}; {threads} threads; {found['date']}. "
         "Medians over rounds; ratios round by round, with their extremes.",
     ]
     for case in found["cases"]:
-        rollout, training = (digits(case["work"][name] / 1e9) for name in ("rollout", "training"))
-        evaluations = case["programs"]["tempflow"]["rounds"][0]["evaluations_per_epoch"]
-        parts.append(
-            f"\n## {case['title']}\n\n`Benchmarks/{case['recipe']}.yaml`: {evaluations} evaluations "
-            f"of a rollout, which need {rollout} GFLOP, and {training} GFLOP of training.\n\n{_table(case)}")
+        unit, size = _unit(case)
+        rollout, training = (digits(case["work"][name] / size) for name in ("rollout", "training"))
+        evaluations = _first(case)["evaluations_per_epoch"]
+        parts += [
+            f"\n## {case['title']}\n",
+            f"`Benchmarks/{case['recipe']}.yaml`: {evaluations} evaluations of a rollout, which "
+            f"need {rollout} {unit}, and {training} {unit} of training.\n",
+            _table(case),
+        ]
     return "\n".join(parts)
 
 
-def write(found, folder):
-    """Puts the tables between the marks of speed.md, whose other text stays; draws speed.svg."""
+def pages(found):
+    """{name: what stands on that page}: the cases of a CUDA device have one of their own."""
+    cases = {
+        "speed": [case for case in found["cases"] if not _on_cuda(case)],
+        "speed-cuda": [case for case in found["cases"] if _on_cuda(case)],
+    }
+    return {name: {**found, "cases": some} for name, some in cases.items() if some}
+
+
+def write(found, folder, name):
+    """Puts the tables between the marks of a page, whose other text stays; draws its chart."""
     folder.mkdir(parents=True, exist_ok=True)
-    page = folder / "speed.md"
+    page = folder / f"{name}.md"
     text = page.read_text() if page.exists() else SKELETON
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    picture = "![Seconds of one iteration by phase](speed.svg)"
+    picture = f"![Seconds of one iteration by phase]({name}.svg)"
     page.write_text(f"{before}{BEGIN}\n{tables(found)}\n\n{picture}\n{END}{after}")
-    (folder / "speed.svg").write_text(chart.draw(found))
+    (folder / f"{name}.svg").write_text(chart.draw(found))

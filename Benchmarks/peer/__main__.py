@@ -35,7 +35,8 @@ import torch  # noqa: E402
 import check  # noqa: E402
 import flops  # noqa: E402
 from iteration import FORMS, Trainer  # noqa: E402
-from machine import forget_peak_memory, gemm_flops_per_second, peak_memory_bytes  # noqa: E402
+from machine import (  # noqa: E402
+    GEMM_SIDES, forget_peak_memory, gemm_flops_per_second, peak_memory_bytes)
 from model import ModelOptions  # noqa: E402
 from recipe import RecipeError, read  # noqa: E402
 
@@ -44,17 +45,17 @@ diffusers.logging.set_verbosity_error()
 
 def bench(recipe, options):
     """One epoch to warm up, then those that count."""
-    dtype = getattr(torch, recipe.dtype)
+    dtype, device = getattr(torch, recipe.dtype), torch.device(recipe.device)
     trainer = Trainer(recipe, options.form, options.epochs + 1, model_options(options))
     start = time.perf_counter()
     trainer.epoch(0)
     warm_up = time.perf_counter() - start
-    forget_peak_memory()
-    epochs, found, rates = [], [], [gemm_flops_per_second(dtype)]
+    forget_peak_memory(device)
+    epochs, found, rates = [], [], [gemm_flops_per_second(dtype, device)]
     for epoch in range(1, options.epochs + 1):
         for values, value in zip((epochs, found), trainer.epoch(epoch)):
             values.append(value)
-        rates.append(gemm_flops_per_second(dtype))
+        rates.append(gemm_flops_per_second(dtype, device))
     return {
         "epochs": epochs,
         "evaluations_per_epoch": recipe.evaluations,
@@ -62,7 +63,9 @@ def bench(recipe, options):
         "transformer_flops": flops.iteration(recipe),
         "gemm_flops_per_second": statistics.median(rates),
         "gemm_dtype": recipe.dtype,
-        "peak_memory_bytes": peak_memory_bytes(),
+        "gemm_side": GEMM_SIDES[device.type],
+        "device": recipe.device,
+        "peak_memory_bytes": peak_memory_bytes(device),
         "threads": torch.get_num_threads(),
         "warm_up_seconds": warm_up,
         "found": found,
@@ -99,7 +102,10 @@ def main():
         "training_micro_batch": options.training_micro_batch,
     }
     recipe = dataclasses.replace(recipe, **{k: v for k, v in overrides.items() if v})
-    torch.set_num_threads(recipe.threads)
+    if recipe.device != "cpu" and not torch.cuda.is_available():
+        sys.exit(f"{options.recipe} asks for {recipe.device}, and there is no CUDA device")
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
     if options.check:
         sys.exit(not check.check(recipe, model_options(options), options.tempflow))
     print(json.dumps(bench(recipe, options)))

@@ -35,21 +35,25 @@ class _Run:
 def _once(recipe, form, options):
     """One rollout and one gradient."""
     trainer = Trainer(recipe, form, 1, options)
+    device = trainer.model.device
     if recipe.lora:  # adapters begin as nothing, and half of their gradient with them
         generator = torch.Generator().manual_seed(1)
         with torch.no_grad():
             for parameter in trainer.learner.parameters:
-                parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.01)
-    rollout, condition = trainer.roll_out(0, Phases())
+                change = torch.randn(parameter.shape, generator=generator)
+                parameter.add_(change.to(device), alpha=0.01)
+    rollout, condition = trainer.roll_out(0, Phases(device))
     count = min(4, recipe.trunks)
     with torch.no_grad():
         velocity = trainer.model.velocity(
-            rollout.latents[1, :count], torch.full((count,), trainer.model.sigmas[1]),
+            rollout.latents[1, :count],
+            torch.full((count,), trainer.model.sigmas[1], device=device),
             condition.select(trainer.owners[:count]))
     # Not the rewards': a rounded pixel changes a file's size by a byte.
     advantage = torch.randn(rollout.rewards.shape, generator=torch.Generator().manual_seed(2))
     change = trainer.learner.gradient(
-        rollout, advantage, list(range(recipe.pairs)), condition, trainer.owners)
+        rollout, advantage.to(device), torch.arange(recipe.pairs, device=device), condition,
+        trainer.owners, rollout.log_probabilities.flatten(0, 1)).item()
     gradient = torch.cat([p.grad.flatten() for p in trainer.learner.parameters])
     return _Run(velocity, rollout.next_latents, gradient, change)
 
@@ -59,7 +63,7 @@ def _tempflow_velocity(command, model, prompts, x):
     recipe = model.recipe
     with tempfile.TemporaryDirectory() as folder:
         noise, result = f"{folder}/noise.safetensors", f"{folder}/result.safetensors"
-        save_file({"latents": x}, noise)
+        save_file({"latents": x.cpu()}, noise)
         reduction = 2 ** (len(model.vae.config.block_out_channels) - 1)
         side = recipe.resolution or x.shape[-1] * reduction
         subprocess.run(
@@ -72,7 +76,7 @@ def _tempflow_velocity(command, model, prompts, x):
             ],
             check=True, stdout=subprocess.DEVNULL,
         )
-        return x - load_file(result)["latents"]
+        return x - load_file(result)["latents"].to(x.device)
 
 
 def check(recipe, options, tempflow):
@@ -88,9 +92,10 @@ def check(recipe, options, tempflow):
         prompts = trainer.prompts[0][:4]
         generator = torch.Generator().manual_seed(3)
         x = torch.randn(len(prompts), *trainer.model.shape, generator=generator)
+        x = x.to(trainer.model.device)
         with torch.no_grad():
             expected = trainer.model.velocity(
-                x, torch.ones(len(prompts)), trainer.model.condition(prompts))
+                x, torch.ones(len(prompts), device=x.device), trainer.model.condition(prompts))
         found = _tempflow_velocity(tempflow, trainer.model, prompts, x)
         errors["velocity, tempflow and the peer"] = _relative(found, expected)
     for name, error in errors.items():

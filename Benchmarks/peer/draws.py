@@ -28,10 +28,10 @@ def noise_seed(run, epoch, prompt, trunk, step, branch):
     return seed
 
 
-def normal(seeds, shape):
-    """Standard normal tensors, one per seed: [len(seeds), *shape]."""
-    generator = torch.Generator()
-    noise = torch.empty(len(seeds), *shape)
+def normal(seeds, shape, device):
+    """Standard normal tensors, one per seed, drawn on the device: [len(seeds), *shape]."""
+    generator = torch.Generator(device)
+    noise = torch.empty(len(seeds), *shape, device=device)
     for row, seed in zip(noise, seeds):
         torch.randn(shape, generator=generator.manual_seed(seed), out=row)
     return noise
@@ -89,8 +89,8 @@ def read_prompts(path):
 class Noise:
     """The noise of one epoch for samples of one shape."""
 
-    def __init__(self, recipe, epoch, shape):
-        self.recipe, self.epoch, self.shape = recipe, epoch, shape
+    def __init__(self, recipe, epoch, shape, device):
+        self.recipe, self.epoch, self.shape, self.device = recipe, epoch, shape, device
 
     def _seed(self, trunk, step, branch):
         prompt, seed = divmod(trunk, self.recipe.seeds_per_prompt)
@@ -98,10 +98,10 @@ class Noise:
 
     def initial(self, trunks):
         """[T, C, h, w]"""
-        return normal([self._seed(trunk, -1, 0) for trunk in trunks], self.shape)
+        return normal([self._seed(trunk, -1, 0) for trunk in trunks], self.shape, self.device)
 
     def branches(self, trunks, step):
         """[T, K, C, h, w]"""
         count = self.recipe.branches
         seeds = [self._seed(trunk, step, branch) for trunk in trunks for branch in range(count)]
-        return normal(seeds, self.shape).unflatten(0, (len(trunks), count))
+        return normal(seeds, self.shape, self.device).unflatten(0, (len(trunks), count))

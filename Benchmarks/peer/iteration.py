@@ -24,19 +24,20 @@ class Trainer:
         self.model = Model(recipe, texts, options)
         self.steps = flow.steps(self.model.sigmas, recipe.noise_level)
         self.learner = Learner(self.model, self.steps, shared=form == "tuned")
-        self.owners = torch.arange(recipe.trunks) // recipe.seeds_per_prompt
+        trunks = torch.arange(recipe.trunks, device=self.model.device)
+        self.owners = trunks // recipe.seeds_per_prompt
         self.scorer = Scorer()
 
     def roll_out(self, epoch, phases):
         condition = self.model.condition(self.prompts[epoch])
-        noise = draws.Noise(self.recipe, epoch, self.model.shape)
+        noise = draws.Noise(self.recipe, epoch, self.model.shape, self.model.device)
         rollout = FORMS[self.form](
             self.model, self.steps, noise, condition, self.owners, self.scorer, phases)
         return rollout, condition
 
     def epoch(self, epoch):
         """Runs one; returns its seconds by phase, and what it found."""
-        phases = Phases()
+        phases = Phases(self.model.device)
         with phases.measure("all"):
             rollout, condition = self.roll_out(epoch, phases)
             norms, change = learn(
@@ -46,4 +47,4 @@ class Trainer:
             "reward_mean": rollout.rewards.mean().item(), "gradient_norms": norms,
             "log_probability_deviation": change,
         }
-        return phases.seconds, found
+        return phases.seconds(), found

@@ -4,15 +4,35 @@ B pairs, K branches of a pair. `published` evaluates a pair K times, once for ea
 once, since the branches share x. The gradient is the same.
 """
 
+from dataclasses import dataclass
+
 import torch
 
 from flow import log_probability, micro_batches
+from model import Condition
 
 
 def advantages(rewards, clip):
     """(R - mean) / (std + 1e-4) over the K branches of a pair: [R, T, K] -> the same."""
     deviation = rewards.std(-1, correction=0, keepdim=True)
     return ((rewards - rewards.mean(-1, keepdim=True)) / (deviation + 1e-4)).clamp(-clip, clip)
+
+
+@dataclass
+class _Part:
+    """A micro-batch of B samples, each a pair with K of its branches, or with one."""
+
+    # Of the update's samples.
+    share: float
+    # Where its moves stand in a tensor [R T, K, ...]: pairs [B, 1], branches [B, K].
+    moves: tuple[torch.Tensor, torch.Tensor]
+    # [B]
+    step: torch.Tensor
+    # [B, C, h, w]
+    x: torch.Tensor
+    # [B, K, C, h, w]
+    following: torch.Tensor
+    condition: Condition
 
 
 class Learner:
@@ -23,7 +43,8 @@ class Learner:
         recipe = model.recipe
         self.model, self.recipe, self.shared = model, recipe, shared
         self.sigma, self.a, self.b, self.w = (
-            torch.tensor([getattr(steps[i], name) for i in recipe.trained_steps])
+            torch.tensor(
+                [getattr(steps[i], name) for i in recipe.trained_steps], device=model.device)
             for name in ("sigma", "a", "b", "w")
         )
         # c w, which averages to 1 over the trained steps.
@@ -36,55 +57,78 @@ class Learner:
         self.averages = [parameter.detach().clone() for parameter in self.parameters]
         self.updates = 0
 
-    def gradient(self, rollout, advantage, pairs, condition, owners):
-        """Adds one update's gradient; returns the largest change of a log-probability.
+    def gradient(self, rollout, advantage, pairs, condition, owners, old=None):
+        """Adds one update's gradient; returns the largest change of a log-probability since the
+        rollout.
 
-        `pairs` are numbers step * T + trunk.
+        `pairs` are numbers step * T + trunk; `old` are the log-probabilities that the ratios
+        compare with, [R T, K], or None for the ones of this very pass.
         """
-        trunks, count = rollout.latents.shape[1], self.recipe.branches
-        samples = torch.tensor(pairs)
-        rows = [tensor.flatten(0, 1) for tensor in (
-            rollout.latents, rollout.next_latents, rollout.log_probabilities, advantage)]
-        if not self.shared:
-            # Every branch is a sample of its own: [pairs K, ..., 1].
-            branch = torch.arange(count).repeat(len(pairs))
-            samples = samples.repeat_interleave(count)
-        worst = 0.0
-        for part in micro_batches(len(samples), self.recipe.training_micro_batch):
-            chosen = samples[part]
-            x = rows[0][chosen]
-            if self.shared:
-                following, old, a = (tensor[chosen] for tensor in rows[1:])
-            else:
-                following, old, a = (
-                    tensor[chosen, branch[part]].unsqueeze(1) for tensor in rows[1:])
-            step, trunk = chosen // trunks, chosen % trunks
-            loss, change = self._loss(
-                x, following, old, a, step, condition.select(owners[trunk]))
-            (loss * (len(chosen) / len(samples))).backward()
-            worst = max(worst, change)
+        rolled_out, advantage = rollout.log_probabilities.flatten(0, 1), advantage.flatten(0, 1)
+        worst = torch.zeros((), device=rolled_out.device)
+        for part in self._parts(rollout, pairs, condition, owners):
+            mean, new = self._evaluate(part)
+            before = new.detach() if old is None else old[part.moves]
+            loss = self._loss(part, mean, new - before, advantage[part.moves])
+            (loss * part.share).backward()
+            change = (new.detach() - rolled_out[part.moves]).abs().max()
+            worst = torch.maximum(worst, change)
         return worst
 
-    def _loss(self, x, following, old, advantage, step, condition):
-        """x [B, ...], following [B, K, ...], old and advantage [B, K], step [B]."""
+    @torch.no_grad()
+    def recompute(self, rollout, updates, condition, owners):
+        """The log-probabilities by the forward passes of these updates: [R T, K], of other pairs
+        the rollout's."""
+        found = rollout.log_probabilities.flatten(0, 1).clone()
+        for pairs in updates:
+            for part in self._parts(rollout, pairs, condition, owners):
+                found[part.moves] = self._evaluate(part)[1]
+        return found
+
+    def _parts(self, rollout, pairs, condition, owners):
+        """The micro-batches of an update."""
+        trunks, count = rollout.latents.shape[1], self.recipe.branches
+        latents, following = rollout.latents.flatten(0, 1), rollout.next_latents.flatten(0, 1)
+        # The branches of each sample: all of its pair, or one.
+        samples = pairs.unsqueeze(1)
+        branches = torch.arange(count, device=pairs.device).expand(len(pairs), -1)
+        if not self.shared:
+            samples, branches = samples.repeat_interleave(count, 0), branches.reshape(-1, 1)
+        for part in micro_batches(len(samples), self.recipe.training_micro_batch):
+            moves = (samples[part], branches[part])
+            chosen = samples[part].squeeze(1)
+            yield _Part(
+                share=len(chosen) / len(samples), moves=moves, step=chosen // trunks,
+                x=latents[chosen], following=following[moves],
+                condition=condition.select(owners[chosen % trunks]),
+            )
+
+    def _mean(self, part):
+        """Where the present velocity leads: [B, C, h, w]."""
         def column(values):
-            return values[step].view(-1, 1, 1, 1)
+            return values[part.step].view(-1, 1, 1, 1)
 
-        def mean(velocity):
-            return column(self.a) * x + column(self.b) * velocity
+        velocity = self.model.velocity(part.x, self.sigma[part.step], part.condition)
+        return column(self.a) * part.x + column(self.b) * velocity
 
-        new_mean = mean(self.model.velocity(x, self.sigma[step], condition))
-        w = self.w[step].unsqueeze(1)
-        change = log_probability(following, new_mean.unsqueeze(1), w) - old
+    def _evaluate(self, part):
+        """The mean, and the log-probabilities of the moves from it, [B, K]."""
+        mean = self._mean(part)
+        w = self.w[part.step].unsqueeze(1)
+        return mean, log_probability(part.following, mean.unsqueeze(1), w)
+
+    def _loss(self, part, mean, change, advantage):
+        """`change` of the log-probabilities, and advantage: [B, K]."""
         ratio, limit = change.exp(), self.recipe.clip_range
-        scaled = -self.weight[step].unsqueeze(1) * advantage
+        scaled = -self.weight[part.step].unsqueeze(1) * advantage
         loss = torch.maximum(scaled * ratio, scaled * ratio.clamp(1 - limit, 1 + limit)).mean()
         if self.recipe.kl_beta > 0:
             with self.model.without_adapters():
-                reference = mean(self.model.velocity(x, self.sigma[step], condition))
-            distance = (new_mean - reference).square().flatten(1).mean(1, keepdim=True)
+                reference = self._mean(part)
+            distance = (mean - reference).square().flatten(1).mean(1, keepdim=True)
+            w = self.w[part.step].unsqueeze(1)
             loss = loss + self.recipe.kl_beta * (distance / (2 * w**2)).mean()
-        return loss, change.detach().abs().max().item()
+        return loss
 
     def step(self):
         """Clips the gradient, moves the weights and their average; returns the gradient's norm."""
@@ -96,18 +140,26 @@ class Learner:
         if self.updates % self.recipe.ema_interval == 0:
             with torch.no_grad():
                 torch._foreach_lerp_(self.averages, self.parameters, 1 - decay)
-        return norm.item()
+        return norm
 
 
 def learn(learner, rollout, epoch_updates, condition, owners, phases):
     """All updates of an epoch; returns their gradient norms and the first one's worst change of a
     log-probability, 0 up to rounding."""
-    advantage = advantages(rollout.rewards, learner.recipe.advantage_clip).float()
-    norms, first = [], None
-    for pairs in epoch_updates:
+    device, recomputed = learner.model.device, learner.recipe.log_probability == "recomputed"
+    advantage = advantages(rollout.rewards, learner.recipe.advantage_clip).float().to(device)
+    updates = torch.tensor(epoch_updates, device=device)
+    old = rollout.log_probabilities.flatten(0, 1)
+    if recomputed:
         with phases.measure("training"):
-            change = learner.gradient(rollout, advantage, pairs, condition, owners)
+            old = learner.recompute(rollout, updates[1:], condition, owners)
+    norms, changes = [], []
+    for index, pairs in enumerate(updates):
+        with phases.measure("training"):
+            before = None if recomputed and index == 0 else old
+            changes.append(
+                learner.gradient(rollout, advantage, pairs, condition, owners, before))
         with phases.measure("optimizer"):
             norms.append(learner.step())
-        first = change if first is None else first
-    return norms, first
+    # Read once everything is queued, so that a CUDA device is never waited for in between.
+    return torch.stack(norms).tolist(), changes[0].item()

@@ -5,8 +5,10 @@ import json
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from diffusers import StableDiffusion3Pipeline
 from peft import LoraConfig
+from peft.tuners.lora import LoraLayer
 
 from draws import noise_seed
 from zero_rows import CountedRowsProcessor, shorten
@@ -39,6 +41,14 @@ class Condition:
         return Condition(self.rows[index], self.pooled[index])
 
 
+class _AdapterLinear(torch.nn.Linear):
+    """float32 weights that are computed in the input's precision: as under autocast, which the
+    published code uses, but without its float32 norms."""
+
+    def forward(self, x):
+        return F.linear(x, self.weight.to(x.dtype))
+
+
 class Model:
     """What the iteration sees of Stable Diffusion 3."""
 
@@ -54,7 +64,8 @@ class Model:
         pipeline = StableDiffusion3Pipeline.from_pretrained(
             recipe.model, torch_dtype=dtype, local_files_only=True, **absent
         )
-        self.recipe, self.dtype = recipe, dtype
+        self.recipe, self.dtype, self.device = recipe, dtype, torch.device(recipe.device)
+        pipeline.to(self.device)
         self.embeddings = self._encode(pipeline, recipe, ["", *prompts])
         self.transformer, self.vae = pipeline.transformer, pipeline.vae
         self.vae.to(getattr(torch, recipe.vae_dtype))
@@ -75,6 +86,8 @@ class Model:
             self._count_zero_rows(recipe.max_sequence_length)
         if options.compile:
             # Block by block: equal blocks share what is compiled, and the whole takes minutes.
+            # Kinds of blocks, batches, gradients and adapters make more than the usual 8 variants.
+            torch._dynamo.config.recompile_limit = 64
             for block in self.transformer.transformer_blocks:
                 block.compile()
 
@@ -95,6 +108,12 @@ class Model:
         )
         for parameter in self.trainable:
             parameter.data = parameter.data.float()
+        if self.device.type == "cuda":
+            for layer in self.transformer.modules():
+                if isinstance(layer, LoraLayer):
+                    layer.cast_input_dtype_enabled = False
+                    for part in (*layer.lora_A.values(), *layer.lora_B.values()):
+                        part.__class__ = _AdapterLinear
 
     @staticmethod
     @torch.no_grad()
@@ -149,9 +168,9 @@ class Model:
 
     @torch.no_grad()
     def decode(self, latents):
-        """[B, C, h, w] -> uint8 [B, H, W, 3] in RGB, as a NumPy array."""
+        """[B, C, h, w] -> uint8 [B, H, W, 3] in RGB."""
         config = self.vae.config
         latents = (latents / config.scaling_factor + config.shift_factor).to(self.vae.dtype)
         images = self.vae.decode(latents, return_dict=False)[0].float()
         images = (images / 2 + 0.5).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
-        return images.permute(0, 2, 3, 1).contiguous().numpy()
+        return images.permute(0, 2, 3, 1).contiguous()

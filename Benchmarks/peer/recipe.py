@@ -23,7 +23,9 @@ class Recipe:
     max_sequence_length: int
     dtype: str
     vae_dtype: str
-    threads: int
+    device: str
+    # None is torch's choice.
+    threads: int | None
     seed: int
     # Rank and alpha of the adapters; None trains every weight.
     lora: tuple[int, float] | None
@@ -39,6 +41,7 @@ class Recipe:
     advantage_clip: float
     clip_range: float
     kl_beta: float
+    log_probability: str
     learning_rate: float
     betas: tuple[float, float]
     weight_decay: float
@@ -123,8 +126,10 @@ def read(path):
     root = _Section(path, "", yaml.safe_load(path.read_text()))
     for key in _IGNORED:
         root.take(key, None)
-    root.only("device", "cpu", "cpu")
     root.only("recompute", "none", "none")
+    device = root.take("device", "cpu")
+    if device not in ("cpu", "cuda", "cuda:0"):
+        raise RecipeError(f"{path}: the peer runs on device cpu or cuda, found {device}")
     trainable = root.take("trainable")
     lora = None
     if trainable == "lora":
@@ -148,6 +153,11 @@ def read(path):
     sampling.only("trained_steps", "all", "all")
     advantage.only("group", "seed", "seed")
     loss.only("weighting", "noise", "noise")
+    log_probability = loss.take("log_probability", "rollout")
+    if log_probability not in ("rollout", "recomputed"):
+        raise RecipeError(
+            f"{path}: loss.log_probability must be rollout or recomputed, found {log_probability}"
+        )
     micro_batch = sampling.take("micro_batch", 256)
     recipe = Recipe(
         model=path.parent / root.take("model"),
@@ -155,7 +165,8 @@ def read(path):
         max_sequence_length=root.take("max_sequence_length", 256),
         dtype=root.take("dtype", "float32"),
         vae_dtype=root.take("vae_dtype", "float32"),
-        threads=root.take("threads"),
+        device="cpu" if device == "cpu" else "cuda:0",
+        threads=root.take("threads", _REQUIRED if device == "cpu" else None),
         seed=root.take("seed", 0),
         lora=lora,
         prompts=path.parent / prompts.take("train"),
@@ -170,6 +181,7 @@ def read(path):
         advantage_clip=advantage.number("clip", 5),
         clip_range=loss.number("clip_range"),
         kl_beta=loss.number("kl_beta", 0),
+        log_probability=log_probability,
         learning_rate=optimizer.number("learning_rate"),
         betas=tuple(optimizer.take("betas", [0.9, 0.999])),
         weight_decay=optimizer.number("weight_decay", 1e-4),

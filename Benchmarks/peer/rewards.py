@@ -5,6 +5,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import torch
 from PIL import Image
 
 
@@ -26,7 +27,19 @@ class Scorer:
         self._batches = []
 
     def add(self, images):
-        self._batches.append(self._pool.submit(jpeg_incompressibility, images))
+        """Takes uint8 [B, H, W, 3]; a CUDA device is not waited for."""
+        on_host = images.to("cpu", non_blocking=True)
+        copied = None
+        if images.is_cuda:
+            copied = torch.cuda.Event()
+            copied.record()
+        self._batches.append(self._pool.submit(self._score, on_host, copied))
+
+    @staticmethod
+    def _score(images, copied):
+        if copied:
+            copied.synchronize()
+        return jpeg_incompressibility(images.numpy())
 
     def finish(self):
         """The rewards of all images, in the order they were added."""

@@ -20,7 +20,7 @@ class Rollout:
     next_latents: torch.Tensor
     # Of these moves, at the time: [R, T, K]
     log_probabilities: torch.Tensor
-    # [R, T, K]
+    # On the host: [R, T, K]
     rewards: torch.Tensor
 
 
@@ -32,16 +32,16 @@ class _Roller:
         self.model, self.recipe, self.steps, self.noise = model, model.recipe, steps, noise
         self.condition, self.owners, self.scorer, self.phases = condition, owners, scorer, phases
         recipe = self.recipe
-        sizes = (len(recipe.trained_steps), recipe.trunks)
-        self.latents = torch.empty(*sizes, *model.shape)
-        self.next_latents = torch.empty(*sizes, recipe.branches, *model.shape)
-        self.log_probabilities = torch.empty(*sizes, recipe.branches)
+        sizes, device = (len(recipe.trained_steps), recipe.trunks), model.device
+        self.latents = torch.empty(*sizes, *model.shape, device=device)
+        self.next_latents = torch.empty(*sizes, recipe.branches, *model.shape, device=device)
+        self.log_probabilities = torch.empty(*sizes, recipe.branches, device=device)
         # Positions r * T * K + t * K + k of the images in the order they are handed to the scorer.
         self.order = []
 
     def velocity(self, x, index, condition):
         """At step `index`: [B, C, h, w] -> the same."""
-        sigma = torch.full((len(x),), self.steps[index].sigma)
+        sigma = torch.full((len(x),), self.steps[index].sigma, device=x.device)
         return self.model.velocity(x, sigma, condition)
 
     def branch(self, index, trunks, x, velocity):

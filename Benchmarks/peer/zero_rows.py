@@ -38,7 +38,7 @@ class CountedRowsProcessor:
                 encoder_hidden_states, (attn.add_q_proj, attn.add_k_proj, attn.add_v_proj),
                 (attn.norm_added_q, attn.norm_added_k))
             q, k, v = (torch.cat(pair, dim=2) for pair in zip((q, k, v), text))
-            mask = torch.zeros(1, 1, 1, k.shape[2], dtype=q.dtype)
+            mask = q.new_zeros(1, 1, 1, k.shape[2])
             mask[..., -1] = self.bias
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         attended = attended.transpose(1, 2).flatten(2)

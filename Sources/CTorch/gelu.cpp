@@ -1,7 +1,7 @@
 // GELU by its tanh approximation in bfloat16 and float32, in place of libtorch's, which spends most of its
 // time in a tanh. Other cases go back to libtorch's kernels.
 
-#include "bfloat16.h"
+#include "vectors.h"
 
 #if defined(__x86_64__)
 #include <ATen/ATen.h>
@@ -10,7 +10,7 @@
 
 #include <algorithm>
 
-BFLOAT16_BEGIN
+VECTORS_BEGIN
 
 namespace {
 
@@ -55,14 +55,14 @@ template <typename T> void geluGradient(const T *x, const T *gradient, int64_t c
 
 } // namespace
 
-BFLOAT16_END
+VECTORS_END
 
 namespace {
 
 constexpr int64_t grain = 1 << 15;
 
 bool applies(const at::Tensor &x, std::string_view approximation) {
-  return hasBFloat16() && (x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kFloat) &&
+  return hasVectors() && (x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kFloat) &&
          approximation == "tanh" && x.is_contiguous();
 }
 

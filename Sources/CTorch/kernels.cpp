@@ -56,15 +56,32 @@ INLINE Vector exponential(Vector x) {
   return std::bit_cast<Vector>(std::bit_cast<Integers>(p) + exponent);
 }
 
-INLINE float sum(Vector value) {
-  float total = 0;
-  for (int64_t i = 0; i < lanes; ++i) total += value[i];
-  return total;
+INLINE Vector larger(Vector a, Vector b) { return select(b > a, b, a); }
+
+INLINE Vector reciprocalRoot(Vector x) {
+  for (int64_t i = 0; i < lanes; ++i) x[i] = 1 / std::sqrt(x[i]);
+  return x;
 }
-INLINE float largest(Vector value) {
-  float found = value[0];
-  for (int64_t i = 1; i < lanes; ++i) found = value[i] > found ? value[i] : found;
-  return found;
+
+// Lanes of `a` where the index lacks the bit `d`, of `b` where it has it; with `x`, those at a distance of `d`.
+#define LANE(i, d, x) ((((i) & d) ? lanes : 0) + ((i) ^ (x)))
+#define PAIRED(a, b, d, x)                                                                                             \
+  __builtin_shufflevector(a, b, LANE(0, d, x), LANE(1, d, x), LANE(2, d, x), LANE(3, d, x), LANE(4, d, x),             \
+                          LANE(5, d, x), LANE(6, d, x), LANE(7, d, x), LANE(8, d, x), LANE(9, d, x), LANE(10, d, x),   \
+                          LANE(11, d, x), LANE(12, d, x), LANE(13, d, x), LANE(14, d, x), LANE(15, d, x))
+
+// Number i of the result joins all numbers of `rows[i]`: 16 rows in the steps of one.
+template <typename Join> INLINE Vector reduced(Vector *rows, Join join) {
+  for (int i = 0; i < 8; ++i) rows[i] = join(PAIRED(rows[i], rows[i + 8], 8, 0), PAIRED(rows[i], rows[i + 8], 8, 8));
+  for (int i = 0; i < 4; ++i) rows[i] = join(PAIRED(rows[i], rows[i + 4], 4, 0), PAIRED(rows[i], rows[i + 4], 4, 4));
+  for (int i = 0; i < 2; ++i) rows[i] = join(PAIRED(rows[i], rows[i + 2], 2, 0), PAIRED(rows[i], rows[i + 2], 2, 2));
+  return join(PAIRED(rows[0], rows[1], 1, 0), PAIRED(rows[0], rows[1], 1, 1));
+}
+INLINE Vector sums(Vector *rows) {
+  return reduced(rows, [](Vector a, Vector b) __attribute__((always_inline)) { return a + b; });
+}
+INLINE Vector largest(Vector *rows) {
+  return reduced(rows, [](Vector a, Vector b) __attribute__((always_inline)) { return larger(a, b); });
 }
 
 // gelu(x) = x / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x^3), which is 0.5 x (1 + tanh u).
@@ -78,22 +95,37 @@ INLINE void gelu(float *x, int64_t count) {
 
 INLINE void modulatedNorm(const float *x, const float *shift, const float *scale, float *out, int64_t batch,
                           int64_t tokens, int64_t width, int64_t stride, float epsilon) {
+  for (int64_t start = 0; start < batch * tokens; start += lanes) {
+    const int64_t count = std::min(lanes, batch * tokens - start);
+    Vector totals[lanes] = {}, squares[lanes] = {};
+    for (int64_t row = 0; row < count; ++row)
+      for (int64_t i = 0; i < width; i += lanes) totals[row] += read<Vector>(x + (start + row) * width + i);
+    const Vector means = sums(totals) / static_cast<float>(width);
+    for (int64_t row = 0; row < count; ++row)
+      for (int64_t i = 0; i < width; i += lanes) {
+        const Vector difference = read<Vector>(x + (start + row) * width + i) - means[row];
+        squares[row] += difference * difference;
+      }
+    const Vector factors = reciprocalRoot(sums(squares) / static_cast<float>(width) + epsilon);
+    for (int64_t row = 0; row < count; ++row) {
+      const int64_t sample = (start + row) / tokens;
+      const float *moved = shift + sample * stride, *scaled = scale + sample * stride;
+      for (int64_t i = 0; i < width; i += lanes) {
+        const int64_t at = (start + row) * width + i;
+        const Vector normed = (read<Vector>(x + at) - means[row]) * factors[row];
+        write(out + at, read<Vector>(moved + i) + normed * (read<Vector>(scaled + i) + 1.0f));
+      }
+    }
+  }
+}
+
+// update = x + gate update
+INLINE void gate(const float *x, const float *gates, float *update, int64_t batch, int64_t tokens, int64_t width,
+                 int64_t stride) {
   for (int64_t row = 0; row < batch * tokens; ++row) {
-    const float *input = x + row * width;
-    const float *moved = shift + row / tokens * stride, *scaled = scale + row / tokens * stride;
-    Vector total = Vector{};
-    for (int64_t i = 0; i < width; i += lanes) total += read<Vector>(input + i);
-    const float mean = sum(total) / width;
-    Vector squares = Vector{};
-    for (int64_t i = 0; i < width; i += lanes) {
-      const Vector difference = read<Vector>(input + i) - mean;
-      squares += difference * difference;
-    }
-    const float factor = 1 / std::sqrt(sum(squares) / width + epsilon);
-    for (int64_t i = 0; i < width; i += lanes) {
-      const Vector normed = (read<Vector>(input + i) - mean) * factor;
-      write(out + row * width + i, read<Vector>(moved + i) + normed * (read<Vector>(scaled + i) + 1.0f));
-    }
+    const float *gate = gates + row / tokens * stride;
+    for (int64_t i = row * width, column = 0; column < width; i += lanes, column += lanes)
+      write(update + i, read<Vector>(x + i) + read<Vector>(gate + column) * read<Vector>(update + i));
   }
 }
 
@@ -105,25 +137,31 @@ struct Rows {
   const float *weight; // of the root-mean-square norm; null without
 };
 
-// Divides by the root mean square and writes token `row` of `rows`, of `width` numbers.
-INLINE void normalise(const Rows &rows, int64_t row, int64_t width, float epsilon, float *out) {
-  const float *input = rows.first + row * rows.stride;
+// Divides up to 16 tokens by their root mean square and writes them one after the other, `width` numbers each.
+INLINE void normalise(const Rows &rows, int64_t first, int64_t count, int64_t width, float epsilon, float *out) {
+  const float *input = rows.first + first * rows.stride;
   if (!rows.weight) {
-    std::memcpy(out, input, width * sizeof(float));
+    for (int64_t row = 0; row < count; ++row)
+      std::memcpy(out + row * width, input + row * rows.stride, width * sizeof(float));
     return;
   }
-  Vector squares = Vector{};
-  for (int64_t i = 0; i < width; i += lanes) squares += read<Vector>(input + i) * read<Vector>(input + i);
-  const float factor = 1 / std::sqrt(sum(squares) / width + epsilon);
-  for (int64_t i = 0; i < width; i += lanes)
-    write(out + i, read<Vector>(input + i) * factor * read<Vector>(rows.weight + i));
+  Vector squares[lanes] = {};
+  for (int64_t row = 0; row < count; ++row)
+    for (int64_t i = 0; i < width; i += lanes) {
+      const Vector value = read<Vector>(input + row * rows.stride + i);
+      squares[row] += value * value;
+    }
+  const Vector factors = reciprocalRoot(sums(squares) / static_cast<float>(width) + epsilon);
+  for (int64_t row = 0; row < count; ++row)
+    for (int64_t i = 0; i < width; i += lanes)
+      write(out + row * width + i,
+            read<Vector>(input + row * rows.stride + i) * factors[row] * read<Vector>(rows.weight + i));
 }
 
-constexpr int64_t together = 4; // queries at once
-
-// `columns` accumulators of every query: out[q][:] = sum_k left[q][k] right[k][:]
+// out[q][:] = sum_k left[q][k] right[k][:] for 8 queries
 INLINE void product(const float *left, int64_t leftStride, const float *right, int64_t rightStride, int64_t inner,
                     int64_t width, float *out, int64_t outStride) {
+  constexpr int64_t together = 8;
   for (int64_t column = 0; column < width; column += 2 * lanes) {
     const bool isWide = column + lanes < width;
     Vector first[together] = {}, second[together] = {};
@@ -149,8 +187,8 @@ struct Head {
 
   Head(int64_t width, int64_t keys, const float *bias)
       : width(width), keys(keys), padded((keys + lanes - 1) / lanes * lanes), bias(padded, -INFINITY),
-        keysTransposed(width * padded), values(keys * width), queries(together * width), logits(together * padded),
-        attended(together * width) {
+        keysTransposed(width * padded), values(keys * width), queries(lanes * width), logits(lanes * padded),
+        attended(lanes * width) {
     if (bias)
       std::copy(bias, bias + keys, this->bias.begin());
     else
@@ -158,49 +196,60 @@ struct Head {
   }
 };
 
+// Turns the logits of 16 queries into weights that add up to what is returned.
+INLINE Vector softmax(Head &head, float scale) {
+  Vector most[lanes], total[lanes] = {};
+  for (int64_t q = 0; q < lanes; ++q) {
+    float *row = &head.logits[q * head.padded];
+    most[q] = broadcast(-INFINITY);
+    for (int64_t i = 0; i < head.padded; i += lanes) {
+      const Vector next = read<Vector>(row + i) * scale + read<Vector>(&head.bias[i]);
+      write(row + i, next);
+      most[q] = larger(most[q], next);
+    }
+  }
+  const Vector peaks = largest(most);
+  for (int64_t q = 0; q < lanes; ++q) {
+    float *row = &head.logits[q * head.padded];
+    for (int64_t i = 0; i < head.padded; i += lanes) {
+      const Vector power = exponential(read<Vector>(row + i) - peaks[q]);
+      write(row + i, power);
+      total[q] += power;
+    }
+  }
+  return sums(total);
+}
+
 INLINE void attend(Head &head, const Rows *queries, const Rows *keys, const Rows *values, float epsilon,
                    float *const *out, const int64_t *outStride) {
   const int64_t width = head.width;
   const float scale = 1 / std::sqrt(static_cast<float>(width));
   float *scratch = head.attended.data();
-  for (int64_t stream = 0, key = 0; stream < 2; ++stream) {
-    for (int64_t row = 0; row < keys[stream].count; ++row, ++key) {
-      normalise(keys[stream], row, width, epsilon, scratch);
-      for (int64_t i = 0; i < width; ++i) head.keysTransposed[i * head.padded + key] = scratch[i];
-      std::memcpy(&head.values[key * width], values[stream].first + row * values[stream].stride, width * sizeof(float));
-    }
-  }
-  for (int64_t stream = 0; stream < 2; ++stream) {
-    for (int64_t start = 0; start < queries[stream].count; start += together) {
-      const int64_t count = std::min(together, queries[stream].count - start);
-      for (int64_t q = 0; q < count; ++q)
-        normalise(queries[stream], start + q, width, epsilon, &head.queries[q * width]);
-      product(head.queries.data(), width, head.keysTransposed.data(), head.padded, width, head.padded,
-              head.logits.data(), head.padded);
-      float sums[together];
-      for (int64_t q = 0; q < count; ++q) {
-        float *row = &head.logits[q * head.padded];
-        Vector most = broadcast(-INFINITY);
-        for (int64_t i = 0; i < head.padded; i += lanes) {
-          const Vector next = read<Vector>(row + i) * scale + read<Vector>(&head.bias[i]);
-          write(row + i, next);
-          most = select(next > most, next, most);
-        }
-        const float peak = largest(most);
-        Vector total = Vector{};
-        for (int64_t i = 0; i < head.padded; i += lanes) {
-          const Vector power = exponential(read<Vector>(row + i) - peak);
-          write(row + i, power);
-          total += power;
-        }
-        sums[q] = sum(total);
+  for (int64_t stream = 0, key = 0; stream < 2; ++stream)
+    for (int64_t start = 0; start < keys[stream].count; start += lanes) {
+      const int64_t count = std::min(lanes, keys[stream].count - start);
+      normalise(keys[stream], start, count, width, epsilon, scratch);
+      for (int64_t row = 0; row < count; ++row, ++key) {
+        for (int64_t i = 0; i < width; ++i) head.keysTransposed[i * head.padded + key] = scratch[row * width + i];
+        std::memcpy(&head.values[key * width], values[stream].first + (start + row) * values[stream].stride,
+                    width * sizeof(float));
       }
-      product(head.logits.data(), head.padded, head.values.data(), width, head.keys, width, scratch, width);
+    }
+  for (int64_t stream = 0; stream < 2; ++stream)
+    for (int64_t start = 0; start < queries[stream].count; start += lanes) {
+      const int64_t count = std::min(lanes, queries[stream].count - start);
+      normalise(queries[stream], start, count, width, epsilon, head.queries.data());
+      for (int64_t half = 0; half < lanes; half += lanes / 2)
+        product(&head.queries[half * width], width, head.keysTransposed.data(), head.padded, width, head.padded,
+                &head.logits[half * head.padded], head.padded);
+      const Vector shares = 1.0f / softmax(head, scale);
+      for (int64_t half = 0; half < lanes; half += lanes / 2)
+        product(&head.logits[half * head.padded], head.padded, head.values.data(), width, head.keys, width,
+                scratch + half * width, width);
       for (int64_t q = 0; q < count; ++q)
         for (int64_t i = 0; i < width; i += lanes)
-          write(out[stream] + (start + q) * outStride[stream] + i, read<Vector>(scratch + q * width + i) / sums[q]);
+          write(out[stream] + (start + q) * outStride[stream] + i, read<Vector>(scratch + q * width + i) * shares[q]);
     }
-  }
 }
 
 // One copy for every kind of processor; the functions above become part of each.
@@ -208,6 +257,10 @@ MULTIVERSIONED void multiversionedGelu(float *x, int64_t count) { gelu(x, count)
 MULTIVERSIONED void multiversionedNorm(const float *x, const float *shift, const float *scale, float *out,
                                        int64_t batch, int64_t tokens, int64_t width, int64_t stride, float epsilon) {
   modulatedNorm(x, shift, scale, out, batch, tokens, width, stride, epsilon);
+}
+MULTIVERSIONED void multiversionedGate(const float *x, const float *gates, float *update, int64_t batch,
+                                       int64_t tokens, int64_t width, int64_t stride) {
+  gate(x, gates, update, batch, tokens, width, stride);
 }
 MULTIVERSIONED void multiversionedAttend(Head &head, const Rows *queries, const Rows *keys, const Rows *values,
                                          float epsilon, float *const *out, const int64_t *outStride) {
@@ -225,6 +278,12 @@ void ctorch_modulated_norm(const CTorchTensor *x, const CTorchTensor *shift, con
   const auto sizes = implementation(x)->sizes();
   multiversionedNorm(data(x), data(shift), data(scale), data(out), sizes[0], sizes[1], sizes[2],
                      implementation(shift)->strides()[0], static_cast<float>(epsilon));
+}
+
+void ctorch_gate_inplace(const CTorchTensor *x, const CTorchTensor *gate, CTorchTensor *update) {
+  const auto sizes = implementation(x)->sizes();
+  multiversionedGate(data(x), data(gate), data(update), sizes[0], sizes[1], sizes[2],
+                     implementation(gate)->strides()[0]);
 }
 
 void ctorch_joint_attention(const CTorchAttentionStream *streams, int64_t batch, int64_t heads, int64_t width,

@@ -1,7 +1,7 @@
 // The norm by the root mean square for processors, where libtorch composes it of seven operators that
 // keep copies in float32 for the derivative. As on a GPU, the input and a number per row are kept.
 
-#include "bfloat16.h"
+#include "vectors.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -12,7 +12,7 @@
 #include <vector>
 
 #if defined(__x86_64__)
-BFLOAT16_BEGIN
+VECTORS_BEGIN
 
 namespace {
 
@@ -60,7 +60,7 @@ void differentiate(const T *gradient, const T *x, const T *weight, const float *
 
 } // namespace
 
-BFLOAT16_END
+VECTORS_END
 #endif
 
 namespace {
@@ -82,7 +82,7 @@ int64_t widthOf(at::IntArrayRef shape) {
 bool isVectorised(const at::Tensor &x, const at::Tensor &weight, int64_t width) {
 #if defined(__x86_64__)
   const bool hasType = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
-  return hasBFloat16() && hasType && (!weight.defined() || weight.scalar_type() == x.scalar_type()) &&
+  return hasVectors() && hasType && (!weight.defined() || weight.scalar_type() == x.scalar_type()) &&
          width % lanes == 0 && x.numel() > 0;
 #else
   return false;

@@ -1,9 +1,12 @@
 #include "ctorch.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/core/grad_mode.h>
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -13,6 +16,16 @@ namespace {
 // Threads that rows may be spread over on this thread; 0 outside the scope that spreads them.
 thread_local int32_t row_threads = 0;
 
+// Without a record, operators do not look whether they should make one.
+void run(void (*body)(void *, int32_t), void *context, int32_t index, bool records) {
+  std::optional<at::AutoDispatchBelowADInplaceOrView> guard;
+  if (!records) guard.emplace();
+  const bool before = at::GradMode::is_enabled();
+  at::GradMode::set_enabled(records);
+  body(context, index);
+  at::GradMode::set_enabled(before);
+}
+
 // One thread that runs a piece of work at a time, with operators that use this thread alone.
 class Worker {
 public:
@@ -21,11 +34,13 @@ public:
     changed.wait(lock, [this] { return ready; });
   }
 
-  void start(void (*body)(void *, int32_t), void *context, int32_t index) {
+  void start(void (*body)(void *, int32_t), void *context, int32_t index, bool records, int32_t rows) {
     std::unique_lock lock(mutex);
     this->body = body;
     this->context = context;
     this->index = index;
+    this->records = records;
+    this->rows = rows;
     changed.notify_all();
   }
 
@@ -40,19 +55,21 @@ private:
   void (*body)(void *, int32_t) = nullptr;
   void *context = nullptr;
   int32_t index = 0;
+  bool records = false;
+  int32_t rows = 0;
   bool ready = false;
   std::thread thread;
 
   void serve() {
     at::set_num_threads(1);
-    row_threads = 1;
     std::unique_lock lock(mutex);
     ready = true;
     changed.notify_all();
     for (;;) {
       changed.wait(lock, [this] { return body != nullptr; });
       lock.unlock();
-      body(context, index);
+      row_threads = rows;
+      run(body, context, index, records);
       lock.lock();
       body = nullptr;
       changed.notify_all();
@@ -69,16 +86,19 @@ std::vector<Worker *> &workers = *new std::vector<Worker *>;
 int32_t ctorch_row_thread_count(void) { return row_threads; }
 void ctorch_set_row_thread_count(int32_t count) { row_threads = count; }
 
-void ctorch_concurrently(int32_t count, void (*body)(void *context, int32_t index), void *context) {
+void ctorch_concurrently(int32_t count, bool records, void (*body)(void *context, int32_t index), void *context) {
   std::unique_lock lock(busy);
   const int threads = at::get_num_threads();
-  const int32_t rows = std::exchange(row_threads, 1);
+  const int32_t before = row_threads;
+  // Inside the scope that spreads rows, its threads are in the scope, too.
+  const int32_t rows = before > 0 ? 1 : 0;
   while (static_cast<int32_t>(workers.size()) < count - 1) workers.push_back(new Worker);
   // A thread's own setting; the default for new threads is the last one made.
   at::set_num_threads(1);
-  for (int32_t index = 1; index < count; ++index) workers[index - 1]->start(body, context, index);
-  body(context, 0);
+  row_threads = rows;
+  for (int32_t index = 1; index < count; ++index) workers[index - 1]->start(body, context, index, records, rows);
+  run(body, context, 0, records);
   for (int32_t index = 1; index < count; ++index) workers[index - 1]->wait();
   at::set_num_threads(threads);
-  row_threads = rows;
+  row_threads = before;
 }

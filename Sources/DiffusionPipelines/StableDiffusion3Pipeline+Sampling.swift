@@ -30,6 +30,16 @@ extension StableDiffusion3Pipeline {
     _ condition: TextCondition, negative: TextCondition? = nil, guidance: Double = 1,
     recomputing tape: RecomputationTape? = nil
   ) -> VelocityField {
+    velocityField(condition, negative: negative, guidance: guidance, tape, nil)
+  }
+
+  /// The same.
+  ///
+  /// - Parameter record: computes the rows of a batch on threads of their own while it is open.
+  package func velocityField(
+    _ condition: TextCondition, negative: TextCondition?, guidance: Double,
+    _ tape: RecomputationTape?, _ record: RowRecord?
+  ) -> VelocityField {
     let network = transformer.network
     let timestepScale = Double(scheduler.trainingTimesteps)
     precondition(
@@ -38,16 +48,18 @@ extension StableDiffusion3Pipeline {
     let condition = network.embedded(condition.to(dtype, device))
     let negative = negative.map { network.embedded($0.to(dtype, device)) }
     func velocity(_ latents: Tensor, _ timestep: Tensor, _ condition: TextCondition) -> Tensor {
-      guard !isRecordingGradients else {
-        return network(latents, timestep: timestep, condition: condition, recomputing: tape)
-          .to(.float32)
-      }
-      return Tensor.concurrentRows(condition.count, on: device) { rows in
+      func part(_ rows: Range<Int>) -> Tensor {
         network(
           latents.narrowed(dim: 0, rows), timestep: timestep.narrowed(dim: 0, rows),
           condition: condition.narrowed(rows)
         ).to(.float32)
       }
+      if let record, record.isOpen { return record.run(condition.count, part) }
+      guard !isRecordingGradients else {
+        return network(latents, timestep: timestep, condition: condition, recomputing: tape)
+          .to(.float32)
+      }
+      return Tensor.concurrentRows(condition.count, on: device, part)
     }
     return { latents, sigma, trunks in
       let wanted = condition.selectingRows(trunks)

@@ -78,7 +78,7 @@ extension Benchmark {
         "transformer, training",
         String(format: "%.1f GFLOP/s", transformerFlops.training / median("training") / 1e9)),
       line(
-        "matrix product of 2048^3",
+        "matrix product of \(gemmSide)^3",
         String(format: "%.1f GFLOP/s in %@", gemmFlopsPerSecond / 1e9, gemmDtype)),
       line(
         "share of it in the rollout",

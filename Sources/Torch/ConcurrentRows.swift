@@ -25,30 +25,37 @@ extension Tensor {
     guard device == .cpu, threads > 1, count % threads == 0 || count >= 4 * threads else {
       return TorchRuntime.withParallelOperators { withoutGradient { body(0..<count) } }
     }
-    var results = [Tensor?](repeating: nil, count: threads)
-    results.withUnsafeMutableBufferPointer { results in
-      withoutActuallyEscaping(body) { body in
-        var work = ConcurrentWork(results: results.baseAddress!) { index in
-          let part = (count * index / threads)..<(count * (index + 1) / threads)
-          return withoutGradient { body(part) }
-        }
-        withUnsafeMutablePointer(to: &work) { work in
-          ctorch_concurrently(
-            Int32(threads),
-            { context, index in
-              let work = context!.assumingMemoryBound(to: ConcurrentWork.self).pointee
-              work.results[Int(index)] = work.body(Int(index))
-            }, work)
-        }
-      }
-    }
-    return Tensor.cat(results.map { $0! }, dim: 0)
+    return Tensor.cat(
+      concurrently(threads, records: false) { body(part($0, of: threads, rows: count)) }, dim: 0)
   }
 }
 
-private struct ConcurrentWork {
-  let results: UnsafeMutablePointer<Tensor?>
-  let body: (Int) -> Tensor
+/// The rows of part `index`.
+func part(_ index: Int, of parts: Int, rows: Int) -> Range<Int> {
+  (rows * index / parts)..<(rows * (index + 1) / parts)
+}
+
+/// Runs `body` for 0..<`count`, each on a thread of its own whose operators use no other.
+///
+/// - Parameter records: whether gradients are recorded inside.
+func concurrently<Value>(
+  _ count: Int, records: Bool, _ body: (Int) -> Value
+) -> [Value] {
+  var results = [Value?](repeating: nil, count: count)
+  results.withUnsafeMutableBufferPointer { results in
+    withoutActuallyEscaping(body) { body in
+      let results = results
+      var work: (Int) -> Void = { results[$0] = body($0) }
+      withUnsafeMutablePointer(to: &work) { work in
+        ctorch_concurrently(
+          Int32(count), records,
+          { context, index in
+            context!.assumingMemoryBound(to: ((Int) -> Void).self).pointee(Int(index))
+          }, work)
+      }
+    }
+  }
+  return results.map { $0! }
 }
 
 extension TorchRuntime {
@@ -77,7 +84,7 @@ extension TorchRuntime {
   static var runsSerialOperators: Bool { ctorch_row_thread_count() > 0 && threadCount == 1 }
 
   /// Runs `body` with another number of threads for its operators.
-  fileprivate static func withThreads<Result, Failure: Error>(
+  static func withThreads<Result, Failure: Error>(
     _ count: Int, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let previous = threadCount

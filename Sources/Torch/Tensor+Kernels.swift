@@ -31,6 +31,15 @@ extension Tensor {
     return out
   }
 
+  /// `self = x + gate self`, for a contiguous tensor that nobody else holds.
+  /// `[B, S, D]`: `[B, S, D]`, `[B, 1, D]`
+  package func gate_(_ gate: Tensor, addedTo x: Tensor) {
+    precondition(isContiguous, "the kernel writes through a contiguous tensor")
+    let input = x.contiguous()
+    ctorch_gate_inplace(input.handle, gate.handle, handle)
+    withExtendedLifetime((input, gate)) {}
+  }
+
   /// Attention of two streams over the tokens of both, each head's queries and keys divided by
   /// their root mean square.
   ///

@@ -53,6 +53,69 @@ private func derived(
     }
   }
 
+  /// Rows, depth and columns: odd numbers of rows, depths of several parts, strips of every width, and
+  /// sizes that no kernel of ours takes.
+  @Test(
+    arguments: [
+      (1, 96, 96), (7, 96, 16), (16, 16, 32), (31, 32, 64), (61, 400, 96), (200, 96, 384),
+      (129, 97, 48), (5, 96, 50), (600, 640, 48), (2000, 96, 96),
+    ], [1, 3])
+  func `a linear layer and its derivatives in float32`(
+    size: (rows: Int, inputs: Int, outputs: Int), threads: Int
+  ) {
+    let before = TorchRuntime.threadCount
+    TorchRuntime.threadCount = threads
+    defer { TorchRuntime.threadCount = before }
+    let inputs = [
+      normal([size.rows, size.inputs], 1), normal([size.outputs, size.inputs], 2),
+      normal([size.outputs], 3),
+    ]
+    let gradient = normal([size.rows, size.outputs], 4)
+    let expected = derived(inputs.map { $0.to(.float64) }, from: gradient) {
+      $0[0].matmul($0[1].transposed(0, 1)) + $0[2]
+    }
+    let found = derived(inputs, from: gradient) { $0[0].linear(weight: $0[1], bias: $0[2]) }
+    let plain = derived(Array(inputs.prefix(2)), from: gradient) {
+      $0[0].linear(weight: $0[1], bias: nil) + inputs[2]
+    }
+    for (found, expected) in zip(found, expected) { #expect(relativeError(found, expected) < 1e-6) }
+    for (found, expected) in zip(plain, expected) { #expect(relativeError(found, expected) < 1e-6) }
+  }
+
+  @Test func `a product with views of every layout`() {
+    let (a, b) = (normal([3, 40, 64], 1), normal([64, 80], 2))
+    let views = [
+      (a.selected(dim: 0, index: 1), b), (a.selected(dim: 1, index: 7), b),
+      (a.selected(dim: 0, index: 2).narrowed(dim: 1, start: 16, length: 32),
+        b.narrowed(dim: 0, start: 3, length: 32).narrowed(dim: 1, start: 16, length: 48)),
+      (b.transposed(0, 1), normal([48, 64], 3).transposed(0, 1)),
+      (normal([1, 64], 4).expanded([9, 64]), b), (normal([64, 40], 5).transposed(0, 1), b),
+      (normal([0, 64], 6), b),
+    ]
+    for (a, b) in views {
+      let expected = a.to(.float64).matmul(b.to(.float64))
+      let found = a.matmul(b)
+      #expect(found.shape == expected.shape)
+      if found.count > 0 { #expect(relativeError(found, expected) < 1e-6) }
+    }
+  }
+
+  @Test(.enabled(if: processorHasVectors, "the kernel needs AVX-512"))
+  func `a row has the same bits in any batch and with any threads`() {
+    let before = TorchRuntime.threadCount
+    defer { TorchRuntime.threadCount = before }
+    let (x, weight, bias) = (normal([700, 192], 1), normal([96, 192], 2), normal([96], 3))
+    TorchRuntime.threadCount = 1
+    let together = x.linear(weight: weight, bias: bias)
+    for threads in [1, 2, 5] {
+      TorchRuntime.threadCount = threads
+      for rows in [0..<1, 3..<5, 100..<700, 0..<700] {
+        let part = x.narrowed(dim: 0, rows).linear(weight: weight, bias: bias)
+        #expect(part.floats() == together.narrowed(dim: 0, rows).floats())
+      }
+    }
+  }
+
   @Test func `attention gives a sample the same bits in any batch and with any threads`() {
     let before = TorchRuntime.threadCount
     defer { TorchRuntime.threadCount = before }

@@ -119,9 +119,14 @@ struct MemoryParts {
       case .none: network.kept(learning)
       case .blocks: network.keptRecomputing(learning)
       }
-    return [
+    let learned = model.learnedParameters
+    let parts = [
       Item(name: "activations", bytes: rows * (kept + 2 * conditionBytes)),
       Item(name: "backward pass", bytes: rows * network.backward),
+    ]
+    guard recipe.recordsRows(learnedParameters: learned) else { return parts }
+    return parts + [
+      Item(name: "gradients of each thread", bytes: 4 * learned * recipe.rowThreads)
     ]
   }
 }

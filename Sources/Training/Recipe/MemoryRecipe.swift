@@ -30,3 +30,16 @@ package struct MemoryRecipe: Sendable, Equatable {
     budget = root.optional("memory_budget", .bytes)
   }
 }
+
+extension TrainingRecipe {
+  /// Whether learning takes rows through the network on threads of their own: on the CPU, unless
+  /// blocks are computed again, which one thread does for all rows, or what learns is so large that
+  /// a copy of its gradients per thread would be felt.
+  func recordsRows(learnedParameters: Int) -> Bool {
+    device == .cpu && memory.recompute == .none && rowThreads > 1
+      && 4 * learnedParameters <= 128 << 20
+  }
+
+  /// Threads that a batch is spread over.
+  var rowThreads: Int { threads ?? TorchRuntime.threadCount }
+}

@@ -14,12 +14,14 @@ package struct Benchmark: Encodable, Sendable, Equatable {
   package var imagesPerEpoch: Int
   /// Floating-point operations of one epoch in the transformer; see `SD3TransformerWork`.
   package var transformerFlops: Work
-  /// Of the product of two square matrices of 2048 rows, in the precision of the transformer.
+  /// Of the product of two square matrices of `gemmSide` rows, in the precision of the transformer.
   package var gemmFlopsPerSecond: Double
+  package var gemmSide: Int
   package var gemmDtype: String
   /// Most bytes in use during the epochs; nil where the system does not say.
   package var peakMemoryBytes: Int?
   package var threads: Int
+  package var device: String
 
   package struct Work: Encodable, Sendable, Equatable {
     package var rollout: Double
@@ -33,9 +35,10 @@ package struct Benchmark: Encodable, Sendable, Equatable {
     case imagesPerEpoch = "images_per_epoch"
     case transformerFlops = "transformer_flops"
     case gemmFlopsPerSecond = "gemm_flops_per_second"
+    case gemmSide = "gemm_side"
     case gemmDtype = "gemm_dtype"
     case peakMemoryBytes = "peak_memory_bytes"
-    case threads
+    case threads, device
   }
 }
 
@@ -68,15 +71,19 @@ extension Trainer {
       transformerFlops: .init(
         rollout: work.forward * Double(report?.sampleEvaluations ?? 0),
         training: work.training * Double(units * (recipe.sampling.guidance > 1 ? 2 : 1))),
-      gemmFlopsPerSecond: rates.sorted()[rates.count / 2], gemmDtype: "\(recipe.dtype)",
+      gemmFlopsPerSecond: rates.sorted()[rates.count / 2], gemmSide: gemmSide,
+      gemmDtype: "\(recipe.dtype)",
       peakMemoryBytes: memory.peaks.filter { $0.key != "load" }.values.max(),
-      threads: TorchRuntime.threadCount)
+      threads: TorchRuntime.threadCount, device: "\(recipe.device)")
   }
+
+  /// A GPU needs more work than a processor to be busy.
+  private var gemmSide: Int { recipe.device == .cpu ? 2048 : 8192 }
 
   /// Operations per second of the product of two square matrices, a dozen in a row.
   private func gemmRate() -> Double {
     withoutGradient {
-      let (side, count) = (2048, 12)
+      let (side, count) = (gemmSide, 12)
       let matrix = Tensor.randn([side, side], generator: Generator(seed: 1)).to(recipe.dtype)
         .to(recipe.device)
       _ = matrix.matmul(matrix)

@@ -6,16 +6,26 @@ final class MemoryMeter {
   private(set) var peaks: [String: Int] = [:]
   private let device: Device
   private var running: [String] = []
+  /// How often a phase ran that was inside no other.
+  private var counts: [String: Int] = [:]
+  private var isWatching = false
+  /// On the CPU a phase is watched the first time and every so often: giving memory back before it
+  /// costs the phase a fault for every page that it takes again.
+  private static let interval = 16
 
   init(_ device: Device) { self.device = device }
 
   /// Runs a phase. A phase inside another is not counted for the other.
   func measure<Result>(_ phase: String, _ body: () throws -> Result) rethrows -> Result {
+    if running.isEmpty {
+      let count = counts[phase, default: 0]
+      counts[phase] = count + 1
+      isWatching = device != .cpu || count % Self.interval == 0
+      // What the phase before has freed would count for this one.
+      if isWatching, device == .cpu { TorchRuntime.releaseFreedMemory() }
+    }
     note()
-    // What the phase before has freed would count for this one.
-    if running.isEmpty, device == .cpu { TorchRuntime.releaseFreedMemory() }
     running.append(phase)
-    TorchRuntime.resetPeakMemory(device)
     defer {
       note()
       running.removeLast()
@@ -25,8 +35,10 @@ final class MemoryMeter {
 
   /// Counts the memory since the last note for the phase that is running, and begins anew.
   private func note() {
-    guard let phase = running.last else { return }
-    if let peak = TorchRuntime.peakMemory(device) { peaks[phase] = max(peaks[phase] ?? 0, peak) }
+    guard isWatching else { return }
+    if let phase = running.last, let peak = TorchRuntime.peakMemory(device) {
+      peaks[phase] = max(peaks[phase] ?? 0, peak)
+    }
     TorchRuntime.resetPeakMemory(device)
   }
 }

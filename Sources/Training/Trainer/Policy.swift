@@ -18,6 +18,9 @@ final class Policy {
   private let original: StableDiffusion3Pipeline?
   /// Computes blocks again in the backward pass; nil keeps every intermediate value.
   private let tape: RecomputationTape?
+  /// Takes rows through the network and back on threads of their own; nil where operators do better
+  /// by sharing their work.
+  private let record: RowRecord?
   private let decodeMicroBatch: Int
 
   /// Encodes `prompts` and frees the text encoders, then loads the rest of the recipe's model and
@@ -53,6 +56,10 @@ final class Policy {
     }
     pipeline = try load(setup)
     original = isFull && recipe.loss.objective.klWeight > 0 ? try load(.frozen) : nil
+    record =
+      recipe.recordsRows(
+        learnedParameters: pipeline.transformer.store.trainable.reduce(0) { $0 + $1.tensor.count })
+      ? RowRecord(leaves: pipeline.transformer.store.trainable.map(\.tensor)) : nil
   }
 
   /// What learns, in the optimizer's order.
@@ -119,14 +126,23 @@ final class Policy {
   ) -> VelocityField {
     // Prompts are held once each; their rows are copied for the samples of one call alone.
     let field = pipeline.velocityField(
-      conditions, negative: guidance > 1 ? negative : nil, guidance: guidance, recomputing: tape)
+      conditions, negative: guidance > 1 ? negative : nil, guidance: guidance, tape, record)
     return { latents, sigma, trunks in field(latents, sigma, trunks.map { rows[$0] }) }
   }
 
   /// Sends a gradient back through a velocity of `field`, into what learns.
   func backward(_ velocity: Tensor, _ gradient: Tensor) {
     velocity.backward(gradient: gradient)
+    record?.backward()
     tape?.backward()
+  }
+
+  /// Runs what evaluates fields for learning, as `backward` wants them.
+  func learning<Result, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    guard let record else { return try body() }
+    return try record.within(body)
   }
 
   /// Rows given to the network through `field` so far, guidance included.

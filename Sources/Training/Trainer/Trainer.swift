@@ -154,9 +154,11 @@ package final class Trainer {
       let updates = split.updates(epoch: state.epoch).map { $0.map { units[$0] } }
       if recipe.loss.logProbability == .recomputed {
         let pairs = updates.dropFirst().joined().count { !$0.isSkippable }
-        rollout.recomputeOldVelocities(
-          of: updates, microBatch: recipe.optimizer.microBatch,
-          field: telling("old velocities", of: pairs, field))
+        policy.learning {
+          rollout.recomputeOldVelocities(
+            of: updates, microBatch: recipe.optimizer.microBatch,
+            field: telling("old velocities", of: pairs, field))
+        }
       }
       let learned = telling("learning", of: units.count { !$0.isSkippable }, field)
       for update in updates {
@@ -213,10 +215,12 @@ package final class Trainer {
   ) throws {
     let update = report.updates.count
     optimizer.zeroGradients()
-    let statistics = policyGradient(
-      recipe.loss.objective, rollout: rollout, units: units,
-      microBatch: recipe.optimizer.microBatch, field: field, reference: reference,
-      backward: policy.backward)
+    let statistics = policy.learning {
+      policyGradient(
+        recipe.loss.objective, rollout: rollout, units: units,
+        microBatch: recipe.optimizer.microBatch, field: field, reference: reference,
+        backward: policy.backward)
+    }
     try check(update) { () throws(InvariantError) in
       try statistics.checkFinite()
       if update == 0, recipe.loss.logProbability == .rollout {
