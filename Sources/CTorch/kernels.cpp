@@ -1,3 +1,4 @@
+#include "kernels.h"
 #include "tensors.h"
 
 #include <ATen/ATen.h>
@@ -5,10 +6,9 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <vector>
 
-// Kernels for evaluations without gradients on the processor, where libtorch's own spend more time on
-// generality than on arithmetic. Each runs on the calling thread alone.
+// Steps of a transformer's block for evaluations without gradients on the processor, where libtorch's operators
+// spend more time on generality than on arithmetic.
 
 #if defined(__x86_64__) && defined(__linux__)
 #define MULTIVERSIONED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
@@ -119,23 +119,14 @@ INLINE void modulatedNorm(const float *x, const float *shift, const float *scale
   }
 }
 
-// update = x + gate update
-INLINE void gate(const float *x, const float *gates, float *update, int64_t batch, int64_t tokens, int64_t width,
-                 int64_t stride) {
+INLINE void gate(const float *x, const float *gates, const float *update, float *out, int64_t batch, int64_t tokens,
+                 int64_t width, int64_t stride) {
   for (int64_t row = 0; row < batch * tokens; ++row) {
     const float *gate = gates + row / tokens * stride;
     for (int64_t i = row * width, column = 0; column < width; i += lanes, column += lanes)
-      write(update + i, read<Vector>(x + i) + read<Vector>(gate + column) * read<Vector>(update + i));
+      write(out + i, read<Vector>(x + i) + read<Vector>(gate + column) * read<Vector>(update + i));
   }
 }
-
-// One head's queries, keys or values of one stream.
-struct Rows {
-  const float *first;
-  int64_t count;
-  int64_t stride;      // from one token to the next
-  const float *weight; // of the root-mean-square norm; null without
-};
 
 // Divides up to 16 tokens by their root mean square and writes them one after the other, `width` numbers each.
 INLINE void normalise(const Rows &rows, int64_t first, int64_t count, int64_t width, float epsilon, float *out) {
@@ -180,22 +171,6 @@ INLINE void product(const float *left, int64_t leftStride, const float *right, i
   }
 }
 
-// Memory of one head, kept for the next.
-struct Head {
-  int64_t width, keys, padded;
-  std::vector<float> bias, keysTransposed, values, queries, logits, attended;
-
-  Head(int64_t width, int64_t keys, const float *bias)
-      : width(width), keys(keys), padded((keys + lanes - 1) / lanes * lanes), bias(padded, -INFINITY),
-        keysTransposed(width * padded), values(keys * width), queries(lanes * width), logits(lanes * padded),
-        attended(lanes * width) {
-    if (bias)
-      std::copy(bias, bias + keys, this->bias.begin());
-    else
-      std::fill(this->bias.begin(), this->bias.begin() + keys, 0.0f);
-  }
-};
-
 // Turns the logits of 16 queries into weights that add up to what is returned.
 INLINE Vector softmax(Head &head, float scale) {
   Vector most[lanes], total[lanes] = {};
@@ -221,7 +196,7 @@ INLINE Vector softmax(Head &head, float scale) {
 }
 
 INLINE void attend(Head &head, const Rows *queries, const Rows *keys, const Rows *values, float epsilon,
-                   float *const *out, const int64_t *outStride) {
+                   float *const *out) {
   const int64_t width = head.width;
   const float scale = 1 / std::sqrt(static_cast<float>(width));
   float *scratch = head.attended.data();
@@ -248,65 +223,43 @@ INLINE void attend(Head &head, const Rows *queries, const Rows *keys, const Rows
                 scratch + half * width, width);
       for (int64_t q = 0; q < count; ++q)
         for (int64_t i = 0; i < width; i += lanes)
-          write(out[stream] + (start + q) * outStride[stream] + i, read<Vector>(scratch + q * width + i) * shares[q]);
+          write(out[stream] + (start + q) * queries[stream].stride + i,
+                read<Vector>(scratch + q * width + i) * shares[q]);
     }
-}
-
-// One copy for every kind of processor; the functions above become part of each.
-MULTIVERSIONED void multiversionedGelu(float *x, int64_t count) { gelu(x, count); }
-MULTIVERSIONED void multiversionedNorm(const float *x, const float *shift, const float *scale, float *out,
-                                       int64_t batch, int64_t tokens, int64_t width, int64_t stride, float epsilon) {
-  modulatedNorm(x, shift, scale, out, batch, tokens, width, stride, epsilon);
-}
-MULTIVERSIONED void multiversionedGate(const float *x, const float *gates, float *update, int64_t batch,
-                                       int64_t tokens, int64_t width, int64_t stride) {
-  gate(x, gates, update, batch, tokens, width, stride);
-}
-MULTIVERSIONED void multiversionedAttend(Head &head, const Rows *queries, const Rows *keys, const Rows *values,
-                                         float epsilon, float *const *out, const int64_t *outStride) {
-  attend(head, queries, keys, values, epsilon, out, outStride);
 }
 
 float *data(const CTorchTensor *tensor) { return static_cast<float *>(implementation(tensor)->mutable_data()); }
 
 } // namespace
 
-void ctorch_gelu_tanh_inplace(CTorchTensor *x) { multiversionedGelu(data(x), implementation(x)->numel()); }
+Head::Head(int64_t width, int64_t keys, const float *bias)
+    : width(width), keys(keys), padded((keys + lanes - 1) / lanes * lanes), bias(padded, -INFINITY),
+      keysTransposed(width * padded), values(keys * width), queries(lanes * width), logits(lanes * padded),
+      attended(lanes * width) {
+  if (bias)
+    std::copy(bias, bias + keys, this->bias.begin());
+  else
+    std::fill(this->bias.begin(), this->bias.begin() + keys, 0.0f);
+}
+
+// One copy for every kind of processor; the functions above become part of each.
+MULTIVERSIONED void applyGELU(float *x, int64_t count) { gelu(x, count); }
+MULTIVERSIONED void applyNorm(const float *x, const float *shift, const float *scale, float *out, int64_t batch,
+                              int64_t tokens, int64_t width, int64_t stride, float epsilon) {
+  modulatedNorm(x, shift, scale, out, batch, tokens, width, stride, epsilon);
+}
+MULTIVERSIONED void applyGate(const float *x, const float *gates, const float *update, float *out, int64_t batch,
+                              int64_t tokens, int64_t width, int64_t stride) {
+  gate(x, gates, update, out, batch, tokens, width, stride);
+}
+MULTIVERSIONED void applyAttention(Head &head, const Rows *queries, const Rows *keys, const Rows *values,
+                                   float epsilon, float *const *out) {
+  attend(head, queries, keys, values, epsilon, out);
+}
 
 void ctorch_modulated_norm(const CTorchTensor *x, const CTorchTensor *shift, const CTorchTensor *scale, double epsilon,
                            CTorchTensor *out) {
   const auto sizes = implementation(x)->sizes();
-  multiversionedNorm(data(x), data(shift), data(scale), data(out), sizes[0], sizes[1], sizes[2],
-                     implementation(shift)->strides()[0], static_cast<float>(epsilon));
-}
-
-void ctorch_gate_inplace(const CTorchTensor *x, const CTorchTensor *gate, CTorchTensor *update) {
-  const auto sizes = implementation(x)->sizes();
-  multiversionedGate(data(x), data(gate), data(update), sizes[0], sizes[1], sizes[2],
-                     implementation(gate)->strides()[0]);
-}
-
-void ctorch_joint_attention(const CTorchAttentionStream *streams, int64_t batch, int64_t heads, int64_t width,
-                            const CTorchTensor *bias, double epsilon) {
-  Head head(width, streams[0].tokens + streams[1].tokens, bias ? data(bias) : nullptr);
-  const int64_t model = heads * width;
-  for (int64_t row = 0; row < batch; ++row) {
-    for (int64_t index = 0; index < heads; ++index) {
-      Rows queries[2], keys[2], values[2];
-      float *out[2];
-      const int64_t strides[2] = {model, model};
-      for (int stream = 0; stream < 2; ++stream) {
-        const CTorchAttentionStream &from = streams[stream];
-        const int64_t offset = row * from.tokens * model + index * width;
-        const int64_t asked = from.query ? from.tokens : 0;
-        queries[stream] = {from.query ? data(from.query) + offset : nullptr, asked, model,
-                           from.query_norm ? data(from.query_norm) : nullptr};
-        keys[stream] = {data(from.key) + offset, from.tokens, model,
-                        from.key_norm ? data(from.key_norm) : nullptr};
-        values[stream] = {data(from.value) + offset, from.tokens, model, nullptr};
-        out[stream] = from.query ? data(from.out) + offset : nullptr;
-      }
-      multiversionedAttend(head, queries, keys, values, static_cast<float>(epsilon), out, strides);
-    }
-  }
+  applyNorm(data(x), data(shift), data(scale), data(out), sizes[0], sizes[1], sizes[2],
+            implementation(shift)->strides()[0], static_cast<float>(epsilon));
 }

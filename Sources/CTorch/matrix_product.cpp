@@ -3,6 +3,7 @@
 // its two derivatives come here. A row's sums are formed in the same order in any batch and with any number of
 // threads. Larger matrices, other types and other processors go back to libtorch's.
 
+#include "matrix_product.h"
 #include "vectors.h"
 
 #if defined(__x86_64__)
@@ -118,7 +119,26 @@ void panel(int64_t rows, Matrix a, Matrix b, int64_t width, int64_t depth, const
   }
 }
 
+constexpr int64_t widest = vectorsAtOnce * lanes;
+
 } // namespace
+
+void packWeight(const float *weight, int64_t outputs, int64_t inputs, float *to) {
+  for (int64_t column = 0; column < outputs; column += widest) {
+    const int64_t width = std::min(widest, outputs - column);
+    for (int64_t j = 0; j < width; j += lanes)
+      for (int64_t i = 0; i < inputs; i += lanes)
+        transpose(weight + (column + j) * inputs + i, inputs, to + column * inputs + i * width + j, width);
+  }
+}
+
+void packedLinear(const PackedLayer &layer, const float *x, int64_t rows, float *out) {
+  for (int64_t column = 0; column < layer.outputs; column += widest) {
+    const int64_t width = std::min(widest, layer.outputs - column);
+    panel(rows, {x, layer.inputs, 1}, {layer.weight + column * layer.inputs, width, 1}, width, layer.inputs,
+          layer.bias ? layer.bias + column : nullptr, 0, out + column, layer.outputs);
+  }
+}
 
 VECTORS_END
 
@@ -147,7 +167,6 @@ at::Tensor product(const at::Tensor &start, const at::Tensor &a, const at::Tenso
   const float *begin = start.defined() ? static_cast<const float *>(start.const_data_ptr()) : nullptr;
   const int64_t beginRow = start.defined() && start.dim() == 2 ? start.stride(0) : 0;
   float *out = static_cast<float *>(c.mutable_data_ptr());
-  constexpr int64_t widest = vectorsAtOnce * lanes;
   const int64_t strips = (columns + widest - 1) / widest;
   // Strips of columns first, then as many parts of the rows as threads are left for; a thread is worth 2 MFLOP.
   const int64_t threads = std::clamp<int64_t>(2 * rows * depth * columns >> 21, 1, at::get_num_threads());

@@ -1,9 +1,11 @@
+#include "workers.h"
 #include "ctorch.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/grad_mode.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -15,6 +17,8 @@ namespace {
 
 // Threads that rows may be spread over on this thread; 0 outside the scope that spreads them.
 thread_local int32_t row_threads = 0;
+// How many such scopes there have been.
+std::atomic<int64_t> scopes = 0;
 
 // Without a record, operators do not look whether they should make one.
 void run(void (*body)(void *, int32_t), void *context, int32_t index, bool records) {
@@ -84,7 +88,11 @@ std::vector<Worker *> &workers = *new std::vector<Worker *>;
 } // namespace
 
 int32_t ctorch_row_thread_count(void) { return row_threads; }
-void ctorch_set_row_thread_count(int32_t count) { row_threads = count; }
+void ctorch_set_row_thread_count(int32_t count) {
+  if (row_threads == 0 && count > 0) ++scopes;
+  row_threads = count;
+}
+int64_t rowScope() { return scopes; }
 
 void ctorch_concurrently(int32_t count, bool records, void (*body)(void *context, int32_t index), void *context) {
   std::unique_lock lock(busy);

@@ -61,7 +61,8 @@ func concurrently<Value>(
 extension TorchRuntime {
   /// Runs operators of this thread on this thread alone, and only `concurrentRows` on several: for
   /// work that is a chain of calls of `concurrentRows`. Threads of operators spin for some
-  /// milliseconds after each, on processors that the rows need.
+  /// milliseconds after each, on processors that the rows need. Weights must not change inside:
+  /// kernels keep them in an order of their own.
   package static func withSerialOperators<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {

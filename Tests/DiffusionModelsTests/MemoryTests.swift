@@ -140,7 +140,8 @@ private func decoding(_ dtype: DType) throws -> (measured: Int, predicted: Int) 
           for (name, step) in [("evaluation", evaluation), ("decoding", decoding)] {
             let (measured, predicted) = try step(dtype)
             let error = Double(predicted) / Double(measured) - 1
-            #expect(abs(error) < 0.15, "\(name), \(dtype): \(measured) bytes")
+            #expect(
+              abs(error) < 0.15, "\(name), \(dtype): \(measured) bytes, foreseen \(predicted)")
           }
         }
       }

@@ -77,7 +77,6 @@ struct SD3JointAttention {
   /// `keyBias` `[1, 1, 1, S + T]` is added to the logits.
   /// `[B, S, D], [B, T, D] -> the same; the second is nil in the last block`
   func callAsFunction(_ x: Tensor, _ context: Tensor, keyBias: Tensor?) -> (Tensor, Tensor?) {
-    if let outputs = kernel(x, context, keyBias: keyBias) { return outputs }
     let count = x.shape[1]
     let keys = Tensor.cat([image.keys(x), text.keys(context)], dim: 1)
     let values = Tensor.cat([image.values(x), text.values(context)], dim: 1)
@@ -91,25 +90,6 @@ struct SD3JointAttention {
       imageOutput(attended.narrowed(dim: 1, start: 0, length: count)),
       textOutput(attended.narrowed(dim: 1, start: count, length: context.shape[1]))
     )
-  }
-}
-
-extension SD3JointAttention {
-  /// The same by one kernel, for few tokens and without gradients; nil where it does not apply.
-  private func kernel(
-    _ x: Tensor, _ context: Tensor, keyBias: Tensor?
-  ) -> (Tensor, Tensor?)? {
-    let count = x.shape[1] + context.shape[1]
-    guard x.allowsKernels, count <= 256, x.shape[2] / image.heads % 16 == 0 else { return nil }
-    func stream(_ x: Tensor, _ layer: QueryKeyValue, asks: Bool) -> AttentionStream {
-      AttentionStream(
-        query: asks ? layer.query(x) : nil, key: layer.key(x), value: layer.value(x),
-        queryNorm: layer.queryNorm?.weight, keyNorm: layer.keyNorm?.weight)
-    }
-    let attended = Tensor.jointAttention(
-      stream(x, image, asks: true), stream(context, text, asks: textOutput != nil),
-      heads: image.heads, keyBias: keyBias, eps: normEpsilon)
-    return (imageOutput(attended.first), attended.second.flatMap { textOutput?($0) })
   }
 }
 

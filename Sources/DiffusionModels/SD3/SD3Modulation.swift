@@ -44,10 +44,7 @@ func modulatedNorm(_ x: Tensor, shift: Tensor, scale: Tensor) -> Tensor {
   return shift.addingProduct(normalised(x), scale + 1)
 }
 
-/// `x + gate update`; the update, which nobody else holds, may be overwritten.
 /// `[B, S, D], [B, 1, D], [B, S, D] -> [B, S, D]`
 func gated(_ x: Tensor, _ gate: Tensor, _ update: Tensor) -> Tensor {
-  guard update.allowsKernels else { return x.addingProduct(gate, update) }
-  update.gate_(gate, addedTo: x)
-  return update
+  x.addingProduct(gate, update)
 }

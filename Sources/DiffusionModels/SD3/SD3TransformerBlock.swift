@@ -12,6 +12,8 @@ struct SD3TransformerBlock {
   let selfAttention: SD3SelfAttention?
   let feedForward: SD3FeedForward
   let textFeedForward: SD3FeedForward?
+  /// Evaluates small blocks as a whole.
+  private let kernel: JointBlockKernel?
 
   init(
     _ configuration: SD3TransformerConfiguration, layer: Int, _ parameters: ParameterScope
@@ -25,6 +27,12 @@ struct SD3TransformerBlock {
     selfAttention = isDual ? try SD3SelfAttention(configuration, parameters["attn2"]) : nil
     feedForward = try SD3FeedForward(width, parameters["ff"])
     textFeedForward = isLast ? nil : try SD3FeedForward(width, parameters["ff_context"])
+    kernel =
+      isDual
+      ? nil
+      : JointBlockKernel(
+        image: (modulation, attention.image, attention.imageOutput, feedForward),
+        text: (textModulation, attention.text, attention.textOutput, textFeedForward))
   }
 
   /// `keyBias` is added to the logits of the keys, image before text.
@@ -32,6 +40,12 @@ struct SD3TransformerBlock {
   func callAsFunction(
     _ image: Tensor, _ text: Tensor, conditioning: Tensor, keyBias: Tensor?
   ) -> (image: Tensor, text: Tensor?) {
+    // Its attention keeps the logits of 16 queries at once.
+    if let kernel, image.allowsKernels, image.shape[1] + text.shape[1] <= 256 {
+      let (image, text) = kernel(
+        image, text, conditioning: conditioning, keyBias: keyBias, epsilon: normEpsilon)
+      return (image, text)
+    }
     let parts = modulation.parts(conditioning)
     let textParts = textModulation.parts(conditioning)
     // The last block's modulation of the text is the final layer's, scale before shift.
@@ -69,6 +83,42 @@ struct SD3TransformerBlock {
   }
 }
 
+extension JointBlockKernel {
+  fileprivate typealias Parts = (
+    modulation: SD3Modulation, attention: QueryKeyValue, output: Linear?,
+    feedForward: SD3FeedForward?
+  )
+
+  /// nil where a layer has an adapter, or the kernel does not apply.
+  fileprivate convenience init?(image: Parts, text: Parts) {
+    guard let first = Stream(image), let second = Stream(text) else { return nil }
+    self.init(first, second, heads: image.attention.heads)
+  }
+}
+
+extension JointBlockKernel.Stream {
+  fileprivate init?(_ parts: JointBlockKernel.Parts) {
+    let attention = parts.attention
+    guard let modulation = parts.modulation.linear.kernelLayer,
+      let query = attention.query.kernelLayer, let key = attention.key.kernelLayer,
+      let value = attention.value.kernelLayer
+    else { return nil }
+    var feedForward: (up: JointBlockKernel.Layer, down: JointBlockKernel.Layer)?
+    if let layers = parts.feedForward {
+      guard let up = layers.up.kernelLayer, let down = layers.down.kernelLayer else { return nil }
+      feedForward = (up, down)
+    }
+    let output = parts.output.map(\.kernelLayer)
+    if case .some(nil) = output { return nil }
+    let norms = attention.queryNorm?.weight.flatMap { query in
+      attention.keyNorm?.weight.map { (query: query, key: $0) }
+    }
+    self.init(
+      modulation: modulation, query: parts.output == nil ? nil : query, key: key, value: value,
+      output: output ?? nil, feedForward: feedForward, norms: norms)
+  }
+}
+
 /// Two linears with a tanh-approximated GELU between (diffusers' `FeedForward`).
 struct SD3FeedForward {
   let up: Linear
@@ -81,11 +131,6 @@ struct SD3FeedForward {
 
   /// `[B, S, D] -> [B, S, D]`
   func callAsFunction(_ x: Tensor) -> Tensor {
-    let hidden = up(x)
-    if hidden.allowsKernels {
-      hidden.geluTanh_()
-      return down(hidden)
-    }
-    return down(hidden.gelu(approximate: .tanh))
+    down(up(x).gelu(approximate: .tanh))
   }
 }

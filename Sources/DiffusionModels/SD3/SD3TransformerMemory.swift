@@ -45,9 +45,9 @@ public struct SD3TransformerMemory {
   /// Most that a forward pass without gradients holds at one time.
   ///
   /// The widest moment is the image's feed-forward: its hidden values before and after the GELU
-  /// (4 parts each), its input and output, and what the block has made up to there, which lives
-  /// as long as the block runs.
-  public var evaluation: Int { part(imageTokens) * 16 + part(textTokens) * 4 }
+  /// (4 parts each), its input, and what the block has made up to there, which lives as long as the
+  /// block runs.
+  public var evaluation: Int { part(imageTokens) * 15 + part(textTokens) * 4 }
 
   /// What a forward pass keeps for the backward pass when nothing is computed again.
   public func kept(_ learning: Learning) -> Int {

@@ -24,6 +24,11 @@ public struct Linear {
     weight.requiresGradient || bias?.requiresGradient ?? false || adapter != nil
   }
 
+  /// The layer for a kernel of a whole block; nil with an adapter beside it.
+  package var kernelLayer: JointBlockKernel.Layer? {
+    adapter == nil ? JointBlockKernel.Layer(weight: weight, bias: bias) : nil
+  }
+
   /// `[*, in]` -> `[*, out]`
   public func callAsFunction(_ x: Tensor) -> Tensor {
     guard let adapter else { return x.linear(weight: weight, bias: bias) }
