@@ -1,12 +1,13 @@
 // Attention in bfloat16 on processors that multiply bfloat16, in place of libtorch's, whose products
-// go through a library that has no fast path for some of them. Cases beyond this file go back to
-// libtorch's kernels.
+// go through a library that has no fast path for some of them. Processors that only have vectors compute it in
+// float32; other cases go back to libtorch's kernels.
 
 #include "bfloat16.h"
+#include "bfloat16_product.h"
+#include "parallel.h"
 
 #if defined(__x86_64__)
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward_native.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_native.h>
 
@@ -373,16 +374,33 @@ template <typename T> T *headOf(const at::Tensor &tensor, int64_t index) {
   return static_cast<T *>(tensor.mutable_data_ptr()) + index / heads * tensor.stride(0) + index % heads * tensor.stride(1);
 }
 
+// Where the processor does not multiply bfloat16, libtorch's kernel in float32 is several times as fast as its own for
+// bfloat16.
+bool appliesWidened(const at::Tensor &query) { return widensBFloat16() && query.scalar_type() == at::kBFloat16; }
+
+at::Tensor widened(const at::Tensor &tensor) { return tensor.to(at::kFloat); }
+
+std::optional<at::Tensor> widened(const std::optional<at::Tensor> &mask) {
+  return mask && mask->defined() && mask->is_floating_point() ? std::optional(mask->to(at::kFloat)) : mask;
+}
+
+at::Tensor narrowed(const at::Tensor &tensor) { return tensor.to(at::kBFloat16); }
+
 std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor &query, const at::Tensor &key, const at::Tensor &value,
                                            double dropout, bool isCausal, const std::optional<at::Tensor> &mask,
                                            std::optional<double> scale) {
+  if (appliesWidened(query)) {
+    const auto [out, logSums] = at::native::_scaled_dot_product_flash_attention_cpu(
+        widened(query), widened(key), widened(value), dropout, isCausal, widened(mask), scale);
+    return {narrowed(out), logSums};
+  }
   if (!applies(query, key, value, dropout, isCausal, mask))
     return at::native::_scaled_dot_product_flash_attention_cpu(query, key, value, dropout, isCausal, mask, scale);
   const Problem problem = problemOf(query, key, value, mask, scale);
   const at::Tensor out = likeHeads(query);
   const at::Tensor logSums =
       at::empty({query.size(0), query.size(2), query.size(1)}, query.options().dtype(at::kFloat)).transpose(1, 2);
-  at::parallel_for(0, problem.headCount(), 1, [&](int64_t begin, int64_t end) {
+  inParallel(problem.headCount(), 1, [&](int64_t begin, int64_t end) {
     ForwardSpace space(problem);
     for (int64_t index = begin; index < end; ++index)
       attend(problem, index, space, headOf<BFloat16>(out, index), out.stride(2), headOf<float>(logSums, index),
@@ -395,13 +413,19 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor>
 backward(const at::Tensor &gradient, const at::Tensor &query, const at::Tensor &key, const at::Tensor &value,
          const at::Tensor &out, const at::Tensor &logSums, double dropout, bool isCausal,
          const std::optional<at::Tensor> &mask, std::optional<double> scale) {
+  if (appliesWidened(query)) {
+    const auto [queries, keys, values] = at::native::_scaled_dot_product_flash_attention_cpu_backward(
+        widened(gradient), widened(query), widened(key), widened(value), widened(out), logSums, dropout, isCausal,
+        widened(mask), scale);
+    return {narrowed(queries), narrowed(keys), narrowed(values)};
+  }
   if (!applies(query, key, value, dropout, isCausal, mask) || !isMatrix(out))
     return at::native::_scaled_dot_product_flash_attention_cpu_backward(gradient, query, key, value, out, logSums,
                                                                         dropout, isCausal, mask, scale);
   const at::Tensor gradients = isMatrix(gradient) ? gradient : gradient.contiguous();
   const Problem problem = problemOf(query, key, value, mask, scale);
   const at::Tensor results[] = {likeHeads(query), likeHeads(key), likeHeads(value)};
-  at::parallel_for(0, problem.headCount(), 1, [&](int64_t begin, int64_t end) {
+  inParallel(problem.headCount(), 1, [&](int64_t begin, int64_t end) {
     BackwardSpace space(problem);
     for (int64_t index = begin; index < end; ++index) {
       BFloat16 *to[3];

@@ -1,12 +1,12 @@
 // GELU by its tanh approximation in bfloat16 and float32, in place of libtorch's, which spends most of its
 // time in a tanh. Other cases go back to libtorch's kernels.
 
+#include "parallel.h"
 #include "vectors.h"
 
 #if defined(__x86_64__)
 #include <ATen/ATen.h>
 #include <ATen/CPUFunctions.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 
@@ -72,7 +72,7 @@ template <typename Body> void overNumbers(const at::Tensor &x, const at::Tensor 
     typedef decltype(zero) T;
     const T *first = static_cast<const T *>(x.const_data_ptr()), *second = static_cast<const T *>(other.const_data_ptr());
     T *to = static_cast<T *>(out.mutable_data_ptr());
-    at::parallel_for(0, x.numel(), grain, [&](int64_t begin, int64_t end) {
+    inParallel(x.numel(), grain, [&](int64_t begin, int64_t end) {
       body(first + begin, second + begin, end - begin, to + begin);
     });
   });

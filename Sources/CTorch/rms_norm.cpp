@@ -1,6 +1,7 @@
 // The norm by the root mean square for processors, where libtorch composes it of seven operators that
 // keep copies in float32 for the derivative. As on a GPU, the input and a number per row are kept.
 
+#include "parallel.h"
 #include "vectors.h"
 
 #include <ATen/ATen.h>
@@ -123,7 +124,7 @@ std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor &input, at::IntArray
   const at::Tensor factors = at::empty(rows, x.options().dtype(at::kFloat));
   withType(x, [&](auto zero) {
     typedef decltype(zero) T;
-    at::parallel_for(0, x.numel() / width, std::max<int64_t>(1, (1 << 15) / width), [&](int64_t begin, int64_t end) {
+    inParallel(x.numel() / width, std::max<int64_t>(1, (1 << 15) / width), [&](int64_t begin, int64_t end) {
       normalise(constPointer<T>(x) + begin * width, constPointer<T>(learnt), end - begin, width,
                 static_cast<float>(epsilon), pointer<T>(out) + begin * width, pointer<float>(factors) + begin);
     });
@@ -159,7 +160,7 @@ std::tuple<at::Tensor, at::Tensor> backward(const at::Tensor &gradient, const at
   const at::Tensor sums = wantsWeight ? at::zeros({parts, width}, x.options().dtype(at::kFloat)) : at::Tensor();
   withType(x, [&](auto zero) {
     typedef decltype(zero) T;
-    at::parallel_for(0, parts, 1, [&](int64_t first, int64_t last) {
+    inParallel(parts, 1, [&](int64_t first, int64_t last) {
       for (int64_t part = first; part < last; ++part) {
         const int64_t begin = rows * part / parts, count = rows * (part + 1) / parts - begin;
         differentiate(constPointer<T>(g) + begin * width, constPointer<T>(x) + begin * width, constPointer<T>(learnt),

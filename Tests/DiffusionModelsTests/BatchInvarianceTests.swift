@@ -7,10 +7,9 @@ import TorchNN
 /// Rollout and training put samples into unequal batches and must compute the same velocity: in half
 /// precision guidance multiplies one rounding to more than a clip range.
 @Suite struct BatchInvarianceTests {
-  /// Where a processor has no products in bfloat16, libtorch chooses by the size of the batch; a run
-  /// then reports how far rollout and training are apart.
-  @Test(
-    arguments: processorMultipliesBFloat16 ? [DType.bfloat16, .float16] : [.float16])
+  /// On a processor without wide vectors libtorch chooses products in bfloat16 by the size of the batch;
+  /// a run then reports how far rollout and training are apart.
+  @Test(arguments: processorHasVectors ? [DType.bfloat16, .float16] : [.float16])
   func `a sample has the same velocity, to the bit, alone and among others`(dtype: DType) throws {
     // The full width: kernels are chosen by the size of a matrix.
     var configuration = SD3TransformerConfiguration()

@@ -15,7 +15,6 @@ private let processorFlags: Set<Substring> = {
 package let processorHasVectors = ["avx512f", "avx512bw", "avx512dq", "avx512vl"]
   .allSatisfy { processorFlags.contains($0) }
 
-/// Whether the processor multiplies bfloat16, which this package's attention and libtorch's products
-/// in that type need to give a sample the same bits in every batch.
+/// Whether the processor multiplies bfloat16, which this package's attention in that type is written for.
 package let processorMultipliesBFloat16 =
   processorHasVectors && processorFlags.contains("avx512_bf16")

@@ -82,7 +82,55 @@ private func derived(
     for (found, expected) in zip(plain, expected) { #expect(relativeError(found, expected) < 1e-6) }
   }
 
-  @Test func `a product with views of every layout`() {
+  /// Blocks of rows and columns that are whole and that are not, and odd numbers of everything.
+  @Test(
+    arguments: [
+      (1, 96, 96), (7, 33, 5), (31, 200, 65), (400, 97, 300), (770, 16, 48), (3, 5, 600),
+    ], [1, 3])
+  func `a linear layer, its derivatives and a sum in place in bfloat16`(
+    size: (rows: Int, inputs: Int, outputs: Int), threads: Int
+  ) {
+    let before = TorchRuntime.threadCount
+    TorchRuntime.threadCount = threads
+    defer { TorchRuntime.threadCount = before }
+    let inputs = [
+      normal([size.rows, size.inputs], 1, .bfloat16),
+      normal([size.outputs, size.inputs], 2, .bfloat16), normal([size.outputs], 3, .bfloat16),
+    ]
+    let gradient = normal([size.rows, size.outputs], 4, .bfloat16)
+    let expected = derived(inputs.map { $0.to(.float64) }, from: gradient) {
+      $0[0].matmul($0[1].transposed(0, 1)) + $0[2]
+    }
+    let found = derived(inputs, from: gradient) { $0[0].linear(weight: $0[1], bias: $0[2]) }
+    for (found, expected) in zip(found, expected) {
+      #expect(found.dtype == .bfloat16)
+      #expect(relativeError(found, expected) < 3e-3)
+    }
+    let sum = gradient.clone()
+    sum.addmm_(inputs[0], inputs[1].transposed(0, 1))
+    let expectedSum =
+      gradient.to(.float64) + inputs[0].to(.float64).matmul(inputs[1].to(.float64).transposed(0, 1))
+    #expect(relativeError(sum, expectedSum) < 3e-3)
+  }
+
+  @Test(arguments: [1, 3]) func `a convolution in bfloat16`(size: Int) {
+    let (x, weight, bias) = (
+      normal([2, 24, 17, 18], 1, .bfloat16), normal([32, 24, size, size], 2, .bfloat16),
+      normal([32], 3, .bfloat16)
+    )
+    func convolved(_ dtype: DType) -> Tensor {
+      x.to(dtype).conv2d(
+        weight: weight.to(dtype), bias: bias.to(dtype), stride: 1, padding: size / 2)
+    }
+    #expect(convolved(.bfloat16).dtype == .bfloat16)
+    #expect(relativeError(convolved(.bfloat16), convolved(.float64)) < 3e-3)
+  }
+
+  @Test(arguments: [DType.float32, .bfloat16])
+  func `a product with views of every layout`(dtype: DType) {
+    func normal(_ shape: [Int], _ seed: UInt64) -> Tensor {
+      Tensor.randn(shape, generator: Generator(seed: seed)).to(dtype)
+    }
     let (a, b) = (normal([3, 40, 64], 1), normal([64, 80], 2))
     let views = [
       (a.selected(dim: 0, index: 1), b), (a.selected(dim: 1, index: 7), b),
@@ -96,15 +144,20 @@ private func derived(
       let expected = a.to(.float64).matmul(b.to(.float64))
       let found = a.matmul(b)
       #expect(found.shape == expected.shape)
-      if found.count > 0 { #expect(relativeError(found, expected) < 1e-6) }
+      let bound = dtype == .float32 ? 1e-6 : 3e-3
+      if found.count > 0 { #expect(relativeError(found, expected) < bound) }
     }
   }
 
-  @Test(.enabled(if: processorHasVectors, "the kernel needs AVX-512"))
-  func `a row has the same bits in any batch and with any threads`() {
+  @Test(
+    .enabled(if: processorHasVectors, "the kernel needs AVX-512"),
+    arguments: processorMultipliesBFloat16 ? [DType.float32] : [.float32, .bfloat16])
+  func `a row has the same bits in any batch and with any threads`(dtype: DType) {
     let before = TorchRuntime.threadCount
     defer { TorchRuntime.threadCount = before }
-    let (x, weight, bias) = (normal([700, 192], 1), normal([96, 192], 2), normal([96], 3))
+    let (x, weight, bias) = (
+      normal([700, 192], 1, dtype), normal([96, 192], 2, dtype), normal([96], 3, dtype)
+    )
     TorchRuntime.threadCount = 1
     let together = x.linear(weight: weight, bias: bias)
     for threads in [1, 2, 5] {
