@@ -1,8 +1,8 @@
 // GELU by its tanh approximation in bfloat16 and float32, in place of libtorch's, which spends most of its
 // time in a tanh. Other cases go back to libtorch's kernels.
 
+#include "gelu.h"
 #include "parallel.h"
-#include "vectors.h"
 
 #if defined(__x86_64__)
 #include <ATen/ATen.h>
@@ -13,22 +13,6 @@
 VECTORS_BEGIN
 
 namespace {
-
-// s = 1 / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x^3): x s is 0.5 x (1 + tanh u).
-INLINE Vector share(Vector x) {
-  const Vector cubic = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(0.044715f), _mm512_set1_ps(1.0f));
-  const Vector power = powerOfTwo(_mm512_mul_ps(_mm512_mul_ps(x, cubic), _mm512_set1_ps(-1.5957691216f * log2e)));
-  return _mm512_div_ps(_mm512_set1_ps(1.0f), _mm512_add_ps(power, _mm512_set1_ps(1.0f)));
-}
-
-// s + x s (1 - s) 2 u'
-INLINE Vector slope(Vector x) {
-  const Vector s = share(x);
-  const Vector inner = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(1.5957691216f * 3 * 0.044715f),
-                                       _mm512_set1_ps(1.5957691216f));
-  const Vector rest = _mm512_mul_ps(s, _mm512_sub_ps(_mm512_set1_ps(1.0f), s));
-  return _mm512_fmadd_ps(_mm512_mul_ps(x, rest), inner, s);
-}
 
 // Applies `body` to 16 numbers of each input at a time; those behind the last are zeros.
 template <typename T, typename Body>
@@ -44,12 +28,12 @@ INLINE void forEach(const T *x, const T *gradient, int64_t count, T *to, Body bo
 }
 
 template <typename T> void gelu(const T *x, int64_t count, T *to) {
-  forEach(x, x, count, to, [](Vector x, Vector) __attribute__((always_inline)) { return _mm512_mul_ps(x, share(x)); });
+  forEach(x, x, count, to, [](Vector x, Vector) __attribute__((always_inline)) { return _mm512_mul_ps(x, geluShare(x)); });
 }
 
 template <typename T> void geluGradient(const T *x, const T *gradient, int64_t count, T *to) {
   forEach(x, gradient, count, to, [](Vector x, Vector gradient) __attribute__((always_inline)) {
-    return _mm512_mul_ps(gradient, slope(x));
+    return _mm512_mul_ps(gradient, geluSlope(x));
   });
 }
 

@@ -228,8 +228,6 @@ INLINE void attend(Head &head, const Rows *queries, const Rows *keys, const Rows
     }
 }
 
-float *data(const CTorchTensor *tensor) { return static_cast<float *>(implementation(tensor)->mutable_data()); }
-
 } // namespace
 
 Head::Head(int64_t width, int64_t keys, const float *bias)
@@ -260,6 +258,6 @@ MULTIVERSIONED void applyAttention(Head &head, const Rows *queries, const Rows *
 void ctorch_modulated_norm(const CTorchTensor *x, const CTorchTensor *shift, const CTorchTensor *scale, double epsilon,
                            CTorchTensor *out) {
   const auto sizes = implementation(x)->sizes();
-  applyNorm(data(x), data(shift), data(scale), data(out), sizes[0], sizes[1], sizes[2],
+  applyNorm(numbers(x), numbers(shift), numbers(scale), numbers(out), sizes[0], sizes[1], sizes[2],
             implementation(shift)->strides()[0], static_cast<float>(epsilon));
 }

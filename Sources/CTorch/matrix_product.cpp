@@ -62,6 +62,13 @@ void packedLinear(const PackedLayer &layer, const float *x, int64_t rows, float 
   }
 }
 
+void multiply(int64_t rows, int64_t depth, int64_t columns, const float *a, int64_t aRow, int64_t aColumn,
+              const float *b, int64_t bRow, bool adds, float *c, int64_t cRow) {
+  for (int64_t column = 0; column < columns; column += widestStrip)
+    panel(rows, {a, aRow, aColumn}, {b + column, bRow, 1}, std::min(widestStrip, columns - column), depth,
+          adds ? c + column : nullptr, cRow, c + column, cRow);
+}
+
 VECTORS_END
 
 namespace {

@@ -17,7 +17,9 @@ namespace {
 
 // Threads that rows may be spread over on this thread; 0 outside the scope that spreads them.
 thread_local int32_t row_threads = 0;
-// How many such scopes there have been.
+// Whether this thread records rows of a batch that is spread over threads.
+thread_local bool records_rows = false;
+// How many such scopes there have been, and how many records.
 std::atomic<int64_t> scopes = 0;
 
 // Without a record, operators do not look whether they should make one.
@@ -26,7 +28,9 @@ void run(void (*body)(void *, int32_t), void *context, int32_t index, bool recor
   if (!records) guard.emplace();
   const bool before = at::GradMode::is_enabled();
   at::GradMode::set_enabled(records);
+  records_rows = records;
   body(context, index);
+  records_rows = false;
   at::GradMode::set_enabled(before);
 }
 
@@ -92,10 +96,13 @@ void ctorch_set_row_thread_count(int32_t count) {
   if (row_threads == 0 && count > 0) ++scopes;
   row_threads = count;
 }
+bool ctorch_records_rows(void) { return records_rows; }
 int64_t rowScope() { return scopes; }
 
 void ctorch_concurrently(int32_t count, bool records, void (*body)(void *context, int32_t index), void *context) {
   std::unique_lock lock(busy);
+  // Weights may have learnt since the last one.
+  if (records) ++scopes;
   const int threads = at::get_num_threads();
   const int32_t before = row_threads;
   // Inside the scope that spreads rows, its threads are in the scope, too.

@@ -4,7 +4,8 @@ internal import CTorch
 /// a hundred operators; for small models on the processor, where `Tensor.allowsKernels`.
 ///
 /// B samples, S and T tokens, width D. Weights are read once in each scope of
-/// `TorchRuntime.withSerialOperators`, inside of which they do not change.
+/// `TorchRuntime.withSerialOperators`, inside of which they do not change, and once for each batch of
+/// a `RowRecord`, where the kernel records its derivative.
 package final class JointBlockKernel {
   /// A linear layer: `[out, in]`, `[out]`.
   package struct Layer {
@@ -83,6 +84,7 @@ package final class JointBlockKernel {
   ) -> (first: Tensor, second: Tensor?) {
     let inputs = [first, second, conditioning].map { $0.contiguous() }
     let bias = keyBias?.contiguous()
+    if ctorch_records_rows() { return recorded(inputs, bias, epsilon) }
     let out = Tensor.empty(first.shape, dtype: .float32, device: .cpu)
     let secondOut = isLast ? nil : Tensor.empty(second.shape, dtype: .float32, device: .cpu)
     ctorch_joint_block_run(
@@ -90,6 +92,30 @@ package final class JointBlockKernel {
       out.handle, secondOut?.handle)
     withExtendedLifetime((inputs, bias)) {}
     return (out, secondOut)
+  }
+}
+
+extension JointBlockKernel {
+  /// Whether the kernel may take a block's place for these tokens: where kernels may, and in a
+  /// `RowRecord`, whose threads each have operators of their own.
+  package static func applies(to x: Tensor) -> Bool {
+    x.allowsKernels
+      || x.device == .cpu && x.dtype == .float32 && ctorch_records_rows()
+  }
+
+  private func recorded(
+    _ inputs: [Tensor], _ bias: Tensor?, _ epsilon: Double
+  ) -> (first: Tensor, second: Tensor?) {
+    var first: OpaquePointer?
+    var second: OpaquePointer?
+    let succeeded = ctorch_joint_block_record(
+      handle, inputs[0].handle, inputs[1].handle, inputs[2].handle, bias?.handle, epsilon, &first,
+      &second)
+    withExtendedLifetime((inputs, bias)) {}
+    guard succeeded, let first else {
+      fatalError("joint block: \(lastErrorMessage())")
+    }
+    return (Tensor(owning: first), second.map { Tensor(owning: $0) })
   }
 }
 

@@ -48,6 +48,11 @@ private struct Weights {
       norms: queryNorm.map { ($0, keyNorm!) })
   }
 
+  var leaves: [Tensor] {
+    let ordered = layers.sorted { $0.key < $1.key }.flatMap { [$0.value.weight, $0.value.bias] }
+    return ordered + [queryNorm, keyNorm].compactMap { $0 }
+  }
+
   func callAsFunction(_ name: String, _ x: Tensor) -> Tensor {
     let (weight, bias) = layers[name]!
     return x.matmul(weight.to(.float64).transposed(0, 1)) + bias.to(.float64)
@@ -136,6 +141,70 @@ struct JointBlockKernelTests {
         #expect(relativeError(second, try #require(expected[1])) < 1e-5)
       }
       #expect(inputs.map { $0.floats() } == kept, "inputs stay as they are")
+    }
+  }
+
+  @Test(
+    arguments: [
+      (1, 1, 1, 1, 16), (3, 16, 15, 3, 32), (20, 16, 15, 3, 32), (2, 170, 77, 2, 48),
+      (7, 33, 5, 1, 64),
+    ], [false, true])
+  func `its gradients are its operators'`(
+    size: (samples: Int, first: Int, second: Int, heads: Int, width: Int), isLast: Bool
+  ) throws {
+    let width = size.heads * size.width
+    let generator = Generator(seed: 1)
+    func normal(_ shape: [Int]) -> Tensor { Tensor.randn(shape, generator: generator) }
+    let shapes = [size.first, size.second].map { [size.samples, $0, width] }
+    let inputs = shapes.map(normal) + [normal([size.samples, width])]
+    let arriving = shapes.map(normal)
+    let bias = normal([1, 1, 1, size.first + size.second])
+    for (norms, bias) in [(true, bias), (false, nil)] {
+      let weights = [
+        Weights(width: width, heads: size.heads, isLast: false, norms: norms, seed: 2),
+        Weights(width: width, heads: size.heads, isLast: isLast, norms: norms, seed: 3),
+      ]
+      let leaves = inputs + weights.flatMap(\.leaves)
+      for leaf in leaves {
+        leaf.gradient = nil
+        leaf.requiresGradient = true
+      }
+      /// Every sample's share of a number whose gradient at the outputs is `arriving`.
+      func weighted(_ outputs: [Tensor?], _ arriving: [Tensor]) -> Tensor {
+        zip(outputs, arriving).compactMap { output, arriving in
+          output.map { ($0 * arriving.to($0.dtype)).sum(dims: [1, 2]) }
+        }.reduce(Tensor.zeros([arriving[0].shape[0]], dtype: .float64)) { $0 + $1.to(.float64) }
+      }
+      let expected = Tensor.gradients(
+        of: [
+          weighted(
+            composed(
+              weights, Array(inputs.prefix(2)), conditioning: inputs[2], keyBias: bias,
+              heads: size.heads), arriving
+          ).sum()
+        ], withRespectTo: leaves)
+      let kernel = try #require(
+        JointBlockKernel(weights[0].stream, weights[1].stream, heads: size.heads))
+      let record = RowRecord(leaves: leaves)
+      record.within {
+        let shares = record.run(size.samples) { rows in
+          #expect(JointBlockKernel.applies(to: inputs[0]))
+          let part = inputs.map { $0.narrowed(dim: 0, rows) }
+          let found = kernel(
+            part[0], part[1], conditioning: part[2], keyBias: bias, epsilon: 1e-6)
+          #expect((found.second == nil) == isLast)
+          return weighted(
+            [found.first, found.second], arriving.map { $0.narrowed(dim: 0, rows) })
+        }
+        shares.sum().backward()
+        record.backward()
+      }
+      for (index, (leaf, expected)) in zip(leaves, expected).enumerated() {
+        // The last block's text asks nothing, so the norm of its queries learns nothing.
+        #expect((leaf.gradient == nil) == (expected == nil), "leaf \(index)")
+        guard let found = leaf.gradient, let expected else { continue }
+        #expect(relativeError(found, expected) < 1e-5, "leaf \(index)")
+      }
     }
   }
 

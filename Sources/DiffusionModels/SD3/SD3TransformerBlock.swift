@@ -41,7 +41,7 @@ struct SD3TransformerBlock {
     _ image: Tensor, _ text: Tensor, conditioning: Tensor, keyBias: Tensor?
   ) -> (image: Tensor, text: Tensor?) {
     // Its attention keeps the logits of 16 queries at once.
-    if let kernel, image.allowsKernels, image.shape[1] + text.shape[1] <= 256 {
+    if let kernel, JointBlockKernel.applies(to: image), image.shape[1] + text.shape[1] <= 256 {
       let (image, text) = kernel(
         image, text, conditioning: conditioning, keyBias: keyBias, epsilon: normEpsilon)
       return (image, text)
