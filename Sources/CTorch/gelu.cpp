@@ -39,6 +39,11 @@ template <typename T> void geluGradient(const T *x, const T *gradient, int64_t c
 
 } // namespace
 
+void applyGELU(const float *x, int64_t count, float *to) { gelu(x, count, to); }
+void applyGELUGradient(const float *x, const float *gradient, int64_t count, float *to) {
+  geluGradient(x, gradient, count, to);
+}
+
 VECTORS_END
 
 namespace {

@@ -5,7 +5,7 @@
 #include "joint_block.h"
 
 #if defined(__x86_64__)
-#include "vectors.h"
+#include "gelu.h"
 #include "workers.h"
 
 #include <ATen/ATen.h>
@@ -61,7 +61,7 @@ void CTorchJointBlock::evaluate(int64_t count, const int64_t *tokens, const floa
       const int64_t some = std::min(hiddenRows, height - row);
       packedLinear(*stream.up, m.normedAgain + row * width, some, inner);
       if (keeps) std::memcpy(m.hidden + row * hidden, inner, some * hidden * sizeof(float));
-      applyGELU(inner, some * hidden);
+      applyGELU(inner, some * hidden, inner);
       packedLinear(*stream.down, inner, some, m.update + row * width);
     }
     applyGate(m.middle, part + 5 * width, m.update, out[s], count, tokens[s], width, parts);

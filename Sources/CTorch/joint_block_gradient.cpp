@@ -6,6 +6,7 @@
 
 #if defined(__x86_64__)
 #include "gelu.h"
+#include "matrix_tiles.h"
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -159,11 +160,6 @@ void scatter(const float *gradient, const float *from, int64_t count, int64_t st
   }
 }
 
-void transposeRows(const float *from, int64_t rows, int64_t width, float *to, int64_t toRow) {
-  for (int64_t row = 0; row < rows; ++row)
-    for (int64_t i = 0; i < width; ++i) to[i * toRow + row] = from[row * width + i];
-}
-
 // Fills in the gradients of a head's queries, keys and values from that of the first `queries` rows it attends with.
 void differentiateAttention(HeadSpace &head, int64_t queries) {
   const int64_t keys = head.keys, padded = head.padded, width = head.width;
@@ -200,17 +196,6 @@ void differentiateAttention(HeadSpace &head, int64_t queries) {
   multiply(keys, queries, width, head.shares, 1, padded, head.attended, width, false, head.valueGradient, width);
   multiply(queries, keys, width, head.changes, padded, 1, head.keyRows, width, false, head.queryGradient, width);
   multiply(keys, queries, width, head.changes, 1, padded, head.queries, width, false, head.keyGradient, width);
-}
-
-// `to = gelu(x)`
-void gelu(const float *x, int64_t count, float *to) {
-  for (int64_t i = 0; i < count; i += lanes) write(to + i, _mm512_mul_ps(read(x + i), geluShare(read(x + i))));
-}
-
-// `gradient *= gelu'(x)`
-void differentiateGELU(const float *x, int64_t count, float *gradient) {
-  for (int64_t i = 0; i < count; i += lanes)
-    write(gradient + i, _mm512_mul_ps(read(gradient + i), geluSlope(read(x + i))));
 }
 
 // Gradients of a layer, which are added up.
@@ -298,9 +283,9 @@ void differentiate(const Problem &problem, std::array<StreamGradient, 2> &to) {
                         parts);
       for (int64_t row = 0; row < rows; row += rowsBack) {
         const int64_t some = std::min(rowsBack, rows - row);
-        gelu(m.hidden + row * wide, some * wide, active);
+        applyGELU(m.hidden + row * wide, some * wide, active);
         differentiateLinear(stream.down, to[s].down, active, change + row * width, some, inactive, false);
-        differentiateGELU(m.hidden + row * wide, some * wide, inactive);
+        applyGELUGradient(m.hidden + row * wide, inactive, some * wide, inactive);
         differentiateLinear(stream.up, to[s].up, m.normedAgain + row * width, inactive, some, inner + row * width, false);
       }
       differentiateNorm(m.middle, part + 4 * width, inner, arrived, middle + begin[s], partGradient + 3 * width,

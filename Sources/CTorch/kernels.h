@@ -5,9 +5,6 @@
 #include <cstdint>
 #include <vector>
 
-// `x = gelu(x)` with the tanh approximation.
-void applyGELU(float *x, int64_t count);
-
 // `out = shift + layer_norm(x) (1 + scale)`: x and out `[batch, tokens, D]`, shift and scale `[batch, D]` with a
 // distance of `stride` between rows.
 void applyNorm(const float *x, const float *shift, const float *scale, float *out, int64_t batch, int64_t tokens,

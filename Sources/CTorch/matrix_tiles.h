@@ -56,10 +56,10 @@ static void strip(int64_t rows, Matrix a, const float *b, int64_t bRow, int64_t 
   }
 }
 
-// `to[j][i] = from[i][j]` for 16 rows and columns.
-INLINE void transpose(const float *from, int64_t fromRow, float *to, int64_t toRow) {
+// `to[j][i] = from[i][j]` for up to 16 rows and 16 columns.
+INLINE void transpose(const float *from, int64_t fromRow, float *to, int64_t toRow, int64_t rows = 16) {
   Vector a[16], b[16];
-  for (int i = 0; i < 16; ++i) a[i] = read(from + i * fromRow);
+  for (int i = 0; i < 16; ++i) a[i] = i < rows ? read(from + i * fromRow) : _mm512_setzero_ps();
   for (int i = 0; i < 16; i += 2) {
     b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
     b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
@@ -74,13 +74,21 @@ INLINE void transpose(const float *from, int64_t fromRow, float *to, int64_t toR
       b[i + j] = _mm512_shuffle_f32x4(a[i + j], a[i + j + 4], 0x88);
       b[i + j + 4] = _mm512_shuffle_f32x4(a[i + j], a[i + j + 4], 0xdd);
     }
+  const __mmask16 mask = static_cast<__mmask16>((1u << rows) - 1);
   for (int i = 0; i < 8; ++i) {
-    write(to + i * toRow, _mm512_shuffle_f32x4(b[i], b[i + 8], 0x88));
-    write(to + (i + 8) * toRow, _mm512_shuffle_f32x4(b[i], b[i + 8], 0xdd));
+    _mm512_mask_storeu_ps(to + i * toRow, mask, _mm512_shuffle_f32x4(b[i], b[i + 8], 0x88));
+    _mm512_mask_storeu_ps(to + (i + 8) * toRow, mask, _mm512_shuffle_f32x4(b[i], b[i + 8], 0xdd));
   }
 }
 
-// The same for a strip of one to three vectors of columns.
+// The same for any number of rows, one after the other, and a multiple of 16 columns.
+static inline void transposeRows(const float *from, int64_t rows, int64_t width, float *to, int64_t toRow) {
+  for (int64_t row = 0; row < rows; row += lanes)
+    for (int64_t i = 0; i < width; i += lanes)
+      transpose(from + row * width + i, width, to + i * toRow + row, toRow, rows - row < lanes ? rows - row : lanes);
+}
+
+// A strip of one to three vectors of columns.
 static void strip(int64_t width, int64_t rows, Matrix a, const float *b, int64_t bRow, int64_t depth,
                   const float *start, int64_t startRow, float *c, int64_t cRow) {
   switch (width / lanes) {
