@@ -61,17 +61,17 @@ class Case:
             subprocess.run(command, cwd=ROOT, check=True)
 
 
-def _programs(tuned, counts_zero_rows):
-    """`tuned`: the micro-batches that are best for that form."""
+def _programs(tuned, others, counts_zero_rows):
+    """`tuned`, `others`: the micro-batches that are best for them; the recipe's are tempflow's."""
     tuned = ("--form", "tuned", *tuned)
-    programs = [Program("tempflow"), Program("tuned", tuned),
-                Program("published", ("--form", "published"))]
+    published = ("--form", "published", *others)
+    programs = [Program("tempflow"), Program("tuned", tuned), Program("published", published)]
     if counts_zero_rows:
         programs.append(
-            Program("tuned, zero rows counted", ("--form", "tuned", "--count-zero-rows")))
+            Program("tuned, zero rows counted", ("--form", "tuned", *others, "--count-zero-rows")))
     programs += [
         Program("tuned, compiled", (*tuned, "--compile"), every_round=False),
-        Program("published, compiled", ("--form", "published", "--compile"), every_round=False),
+        Program("published, compiled", (*published, "--compile"), every_round=False),
     ]
     return tuple(programs)
 
@@ -79,15 +79,15 @@ def _programs(tuned, counts_zero_rows):
 CASES = (
     Case(
         "embedded", "Embedded model, float32, all weights", 3,
-        _programs(("--micro-batch", "32"), counts_zero_rows=True)),
+        _programs(("--micro-batch", "32"), ("--micro-batch", "64"), counts_zero_rows=True)),
     Case(
         "sd3.5-medium-width", "Stable Diffusion 3.5 Medium's width, two blocks, bfloat16, LoRA", 1,
-        _programs((), counts_zero_rows=False),
+        _programs((), (), counts_zero_rows=False),
         ("sd3.5-medium", "--layers", "2", "--dual-layers", "1", "--t5-layers", "1",
          "--tiny-autoencoder", "--output", "Models/random-sd3.5-medium-width")),
     Case(
         "sd3.5-medium-cuda", "Stable Diffusion 3.5 Medium on a GPU, bfloat16, LoRA", 1,
-        _programs((), counts_zero_rows=False),
+        _programs((), (), counts_zero_rows=False),
         ("sd3.5-medium", "--t5-layers", "1", "--output", "Models/random-sd3.5-medium"),
         on_cuda=True),
 )

@@ -11,7 +11,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cstring>
 
 void CTorchJointBlock::refresh() {
   std::unique_lock lock(mutex);
@@ -59,9 +58,9 @@ void CTorchJointBlock::evaluate(int64_t count, const int64_t *tokens, const floa
     applyNorm(m.middle, part + 3 * width, part + 4 * width, m.normedAgain, count, tokens[s], width, parts, epsilon);
     for (int64_t row = 0; row < height; row += hiddenRows) {
       const int64_t some = std::min(hiddenRows, height - row);
-      packedLinear(*stream.up, m.normedAgain + row * width, some, inner);
-      if (keeps) std::memcpy(m.hidden + row * hidden, inner, some * hidden * sizeof(float));
-      applyGELU(inner, some * hidden, inner);
+      float *raw = keeps ? m.hidden + row * hidden : inner;
+      packedLinear(*stream.up, m.normedAgain + row * width, some, raw);
+      applyGELU(raw, some * hidden, inner);
       packedLinear(*stream.down, inner, some, m.update + row * width);
     }
     applyGate(m.middle, part + 5 * width, m.update, out[s], count, tokens[s], width, parts);

@@ -24,7 +24,7 @@ namespace {
 // Some rows, and one strip of columns, of `c = start + a b`. What is read of `b` at once stays in the nearest cache.
 void panel(int64_t rows, Matrix a, Matrix b, int64_t width, int64_t depth, const float *start, int64_t startRow,
            float *c, int64_t cRow) {
-  float packed[deepest * widestStrip];
+  alignas(64) float packed[deepest * widestStrip];
   for (int64_t k = 0; k < depth; k += deepest) {
     const int64_t part = std::min(deepest, depth - k);
     const float *right = b.first + k * b.row;
