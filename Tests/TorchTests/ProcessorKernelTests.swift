@@ -113,19 +113,6 @@ private func derived(
     #expect(relativeError(sum, expectedSum) < 3e-3)
   }
 
-  @Test(arguments: [1, 3]) func `a convolution in bfloat16`(size: Int) {
-    let (x, weight, bias) = (
-      normal([2, 24, 17, 18], 1, .bfloat16), normal([32, 24, size, size], 2, .bfloat16),
-      normal([32], 3, .bfloat16)
-    )
-    func convolved(_ dtype: DType) -> Tensor {
-      x.to(dtype).conv2d(
-        weight: weight.to(dtype), bias: bias.to(dtype), stride: 1, padding: size / 2)
-    }
-    #expect(convolved(.bfloat16).dtype == .bfloat16)
-    #expect(relativeError(convolved(.bfloat16), convolved(.float64)) < 3e-3)
-  }
-
   @Test(arguments: [DType.float32, .bfloat16])
   func `a product with views of every layout`(dtype: DType) {
     func normal(_ shape: [Int], _ seed: UInt64) -> Tensor {
