@@ -375,31 +375,42 @@ template <typename T> T *headOf(const at::Tensor &tensor, int64_t index) {
 }
 
 // Where the processor does not multiply bfloat16, libtorch's kernel in float32 is several times as fast as its own for
-// bfloat16.
+// bfloat16. One sample after the other, so that little is held in both.
 bool appliesWidened(const at::Tensor &query) { return widensBFloat16() && query.scalar_type() == at::kBFloat16; }
 
-at::Tensor widened(const at::Tensor &tensor) { return tensor.to(at::kFloat); }
-
-std::optional<at::Tensor> widened(const std::optional<at::Tensor> &mask) {
-  return mask && mask->defined() && mask->is_floating_point() ? std::optional(mask->to(at::kFloat)) : mask;
+at::Tensor widenedSample(const at::Tensor &tensor, int64_t sample) {
+  return tensor.narrow(0, sample, 1).to(at::kFloat);
 }
 
-at::Tensor narrowed(const at::Tensor &tensor) { return tensor.to(at::kBFloat16); }
+std::optional<at::Tensor> widenedSample(const std::optional<at::Tensor> &mask, int64_t sample) {
+  if (!mask || !mask->defined()) return mask;
+  const at::Tensor part = mask->dim() == 4 && mask->size(0) > 1 ? mask->narrow(0, sample, 1) : *mask;
+  return part.is_floating_point() ? part.to(at::kFloat) : part;
+}
+
+at::Tensor emptyLogSums(const at::Tensor &query) {
+  return at::empty({query.size(0), query.size(2), query.size(1)}, query.options().dtype(at::kFloat)).transpose(1, 2);
+}
 
 std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor &query, const at::Tensor &key, const at::Tensor &value,
                                            double dropout, bool isCausal, const std::optional<at::Tensor> &mask,
                                            std::optional<double> scale) {
   if (appliesWidened(query)) {
-    const auto [out, logSums] = at::native::_scaled_dot_product_flash_attention_cpu(
-        widened(query), widened(key), widened(value), dropout, isCausal, widened(mask), scale);
-    return {narrowed(out), logSums};
+    const at::Tensor out = likeHeads(query), logSums = emptyLogSums(query);
+    for (int64_t sample = 0; sample < query.size(0); ++sample) {
+      const auto [outOf, logSumsOf] = at::native::_scaled_dot_product_flash_attention_cpu(
+          widenedSample(query, sample), widenedSample(key, sample), widenedSample(value, sample), dropout, isCausal,
+          widenedSample(mask, sample), scale);
+      out.narrow(0, sample, 1).copy_(outOf);
+      logSums.narrow(0, sample, 1).copy_(logSumsOf);
+    }
+    return {out, logSums};
   }
   if (!applies(query, key, value, dropout, isCausal, mask))
     return at::native::_scaled_dot_product_flash_attention_cpu(query, key, value, dropout, isCausal, mask, scale);
   const Problem problem = problemOf(query, key, value, mask, scale);
   const at::Tensor out = likeHeads(query);
-  const at::Tensor logSums =
-      at::empty({query.size(0), query.size(2), query.size(1)}, query.options().dtype(at::kFloat)).transpose(1, 2);
+  const at::Tensor logSums = emptyLogSums(query);
   inParallel(problem.headCount(), 1, [&](int64_t begin, int64_t end) {
     ForwardSpace space(problem);
     for (int64_t index = begin; index < end; ++index)
@@ -414,10 +425,17 @@ backward(const at::Tensor &gradient, const at::Tensor &query, const at::Tensor &
          const at::Tensor &out, const at::Tensor &logSums, double dropout, bool isCausal,
          const std::optional<at::Tensor> &mask, std::optional<double> scale) {
   if (appliesWidened(query)) {
-    const auto [queries, keys, values] = at::native::_scaled_dot_product_flash_attention_cpu_backward(
-        widened(gradient), widened(query), widened(key), widened(value), widened(out), logSums, dropout, isCausal,
-        widened(mask), scale);
-    return {narrowed(queries), narrowed(keys), narrowed(values)};
+    const at::Tensor results[] = {likeHeads(query), likeHeads(key), likeHeads(value)};
+    for (int64_t sample = 0; sample < query.size(0); ++sample) {
+      const auto [queries, keys, values] = at::native::_scaled_dot_product_flash_attention_cpu_backward(
+          widenedSample(gradient, sample), widenedSample(query, sample), widenedSample(key, sample),
+          widenedSample(value, sample), widenedSample(out, sample), logSums.narrow(0, sample, 1), dropout, isCausal,
+          widenedSample(mask, sample), scale);
+      results[0].narrow(0, sample, 1).copy_(queries);
+      results[1].narrow(0, sample, 1).copy_(keys);
+      results[2].narrow(0, sample, 1).copy_(values);
+    }
+    return {results[0], results[1], results[2]};
   }
   if (!applies(query, key, value, dropout, isCausal, mask) || !isMatrix(out))
     return at::native::_scaled_dot_product_flash_attention_cpu_backward(gradient, query, key, value, out, logSums,
