@@ -1,4 +1,5 @@
 #include "kernels.h"
+#include "row_reductions.h"
 #include "tensors.h"
 
 #include <ATen/ATen.h>
@@ -13,7 +14,6 @@
 #else
 #define MULTIVERSIONED
 #endif
-#define INLINE static inline __attribute__((always_inline))
 
 namespace {
 
@@ -30,24 +30,6 @@ template <typename T> INLINE void write(void *to, T value) { __builtin_memcpy(to
 INLINE Vector reciprocalRoot(Vector x) {
   for (int64_t i = 0; i < lanes; ++i) x[i] = 1 / std::sqrt(x[i]);
   return x;
-}
-
-// Lanes of `a` where the index lacks the bit `d`, of `b` where it has it; with `x`, those at a distance of `d`.
-#define LANE(i, d, x) ((((i) & d) ? lanes : 0) + ((i) ^ (x)))
-#define PAIRED(a, b, d, x)                                                                                             \
-  __builtin_shufflevector(a, b, LANE(0, d, x), LANE(1, d, x), LANE(2, d, x), LANE(3, d, x), LANE(4, d, x),             \
-                          LANE(5, d, x), LANE(6, d, x), LANE(7, d, x), LANE(8, d, x), LANE(9, d, x), LANE(10, d, x),   \
-                          LANE(11, d, x), LANE(12, d, x), LANE(13, d, x), LANE(14, d, x), LANE(15, d, x))
-
-// Number i of the result joins all numbers of `rows[i]`: 16 rows in the steps of one.
-template <typename Join> INLINE Vector reduced(Vector *rows, Join join) {
-  for (int i = 0; i < 8; ++i) rows[i] = join(PAIRED(rows[i], rows[i + 8], 8, 0), PAIRED(rows[i], rows[i + 8], 8, 8));
-  for (int i = 0; i < 4; ++i) rows[i] = join(PAIRED(rows[i], rows[i + 4], 4, 0), PAIRED(rows[i], rows[i + 4], 4, 4));
-  for (int i = 0; i < 2; ++i) rows[i] = join(PAIRED(rows[i], rows[i + 2], 2, 0), PAIRED(rows[i], rows[i + 2], 2, 2));
-  return join(PAIRED(rows[0], rows[1], 1, 0), PAIRED(rows[0], rows[1], 1, 1));
-}
-INLINE Vector sums(Vector *rows) {
-  return reduced(rows, [](Vector a, Vector b) __attribute__((always_inline)) { return a + b; });
 }
 
 INLINE void modulatedNorm(const float *x, const float *shift, const float *scale, float *out, int64_t batch,
@@ -96,6 +78,7 @@ MULTIVERSIONED void applyGate(const float *x, const float *gates, const float *u
                               int64_t tokens, int64_t width, int64_t stride) {
   gate(x, gates, update, out, batch, tokens, width, stride);
 }
+
 void ctorch_modulated_norm(const CTorchTensor *x, const CTorchTensor *shift, const CTorchTensor *scale, double epsilon,
                            CTorchTensor *out) {
   const auto sizes = implementation(x)->sizes();
