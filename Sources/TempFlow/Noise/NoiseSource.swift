@@ -42,12 +42,7 @@ public struct NoiseSource: Hashable, Sendable {
 
   private func normal(_ seeds: [UInt64]) -> Tensor {
     Tensor.concurrentRows(seeds.count, on: device) { rows in
-      let generator = Generator(seed: 0, device: device)
-      return Tensor.stack(
-        seeds[rows].map { seed in
-          generator.reseed(seed)
-          return Tensor.randn(shape, generator: generator)
-        }, dim: 0)
+      Tensor.randn(shape, seeds: seeds[rows], device: device)
     }
   }
 }
