@@ -35,11 +35,11 @@ package struct ImageSampling: Sendable, Equatable {
   ///
   /// - Parameter latentShape: `[C, h, w]`
   package func noise(count: Int, latentShape: [Int]) -> Tensor {
-    Tensor.stack(
-      (0..<count).map { index in
-        let seed = noiseSeed(run: seed, epoch: 0, prompt: index, trunk: 0, step: -1, branch: 0)
-        return Tensor.randn(latentShape, generator: Generator(seed: seed))
-      }, dim: 0)
+    Tensor.randn(
+      latentShape,
+      seeds: (0..<count).map {
+        noiseSeed(run: seed, epoch: 0, prompt: $0, trunk: 0, step: -1, branch: 0)
+      }, device: .cpu)
   }
 }
 
