@@ -1,3 +1,6 @@
+// Vectors are passed between functions that all become part of one.
+#pragma clang diagnostic ignored "-Wpsabi"
+
 #include "kernels.h"
 #include "row_reductions.h"
 #include "tensors.h"

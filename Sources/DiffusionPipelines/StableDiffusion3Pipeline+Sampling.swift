@@ -124,24 +124,35 @@ extension StableDiffusion3Pipeline {
 
   /// The images of latents, as values, at most `microBatch` decoded at once.
   /// `[B, C, h, w] -> B images`
+  ///
+  /// On the CPU, threads take some small images each; all of them share the operators of a large one.
   package func images(_ latents: Tensor, microBatch: Int) -> [PixelBuffer] {
     let count = latents.shape[0]
+    let isSmall = geometry.image.width * geometry.image.height < 128 * 128
+    func decoded(_ latents: Tensor) -> Tensor {
+      guard isSmall else { return TorchRuntime.withParallelOperators { decode(latents) } }
+      return TorchRuntime.withSerialOperators {
+        Tensor.concurrentRows(latents.shape[0], on: device) {
+          decode(latents.narrowed(dim: 0, $0))
+        }
+      }
+    }
     return stride(from: 0, to: count, by: microBatch).flatMap { start in
-      images(latents.narrowed(dim: 0, start: start, length: min(microBatch, count - start)))
+      let length = min(microBatch, count - start)
+      return pixels(decoded(latents.narrowed(dim: 0, start: start, length: length)))
     }
   }
+}
 
-  /// The images of latents, as values. `[B, C, h, w] -> B images`
-  package func images(_ latents: Tensor) -> [PixelBuffer] {
-    let decoded = decode(latents)
-    let shape = decoded.shape
-    let bytes = decoded.bytes()
-    let size = shape[1] * shape[2] * shape[3]
-    return (0..<shape[0]).map { index in
-      PixelBuffer(
-        width: shape[2], height: shape[1],
-        pixels: Array(bytes[(index * size)..<((index + 1) * size)]))
-    }
+/// `uint8 [B, H, W, 3] -> B images`
+private func pixels(_ decoded: Tensor) -> [PixelBuffer] {
+  let shape = decoded.shape
+  let bytes = decoded.bytes()
+  let size = shape[1] * shape[2] * shape[3]
+  return (0..<shape[0]).map { index in
+    PixelBuffer(
+      width: shape[2], height: shape[1],
+      pixels: Array(bytes[(index * size)..<((index + 1) * size)]))
   }
 }
 

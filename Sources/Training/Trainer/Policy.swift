@@ -149,16 +149,8 @@ final class Policy {
   private(set) var evaluationCount = 0
 
   /// `[B, C, h, w] -> B images`
-  ///
-  /// Small images are decoded by one thread, while others score those before them.
   func decode(_ latents: Tensor) -> [PixelBuffer] {
-    let image = pipeline.geometry.image
-    guard image.width * image.height >= 128 * 128 else {
-      return pipeline.images(latents, microBatch: decodeMicroBatch)
-    }
-    return TorchRuntime.withParallelOperators {
-      pipeline.images(latents, microBatch: decodeMicroBatch)
-    }
+    pipeline.images(latents, microBatch: decodeMicroBatch)
   }
 
   /// Writes what was learned: adapters in PEFT's layout into `adapters`, or the whole pipeline in
