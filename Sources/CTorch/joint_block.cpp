@@ -77,29 +77,33 @@ void CTorchJointBlock::run(const float *const *x, const float *conditioning, int
     modulations += batch * stream.parts();
     if (!stream.isLast()) hidden = std::max(hidden, hiddenRows * stream.up.outputs());
   }
-  thread_local Scratch scratch;
-  float *normed = scratch.reserve(5 * rows + hidden + modulations), *queries = normed + rows, *keys = queries + rows;
-  float *values = keys + rows, *attended = values + rows, *inner = attended + rows;
-  float *modulation[2] = {inner + hidden, inner + hidden + batch * streams[0].parts()};
+  thread_local Scratch ownModulation;
+  float *modulation[2] = {ownModulation.reserve(modulations), nullptr};
+  modulation[1] = modulation[0] + batch * streams[0].parts();
   for (int s = 0; s < 2; ++s) packedLinear(*streams[s].modulation, conditioning, batch, modulation[s]);
-  Head head(width / heads, total, bias);
 
-  for (int64_t first = 0; first < batch; first += tile) {
-    const int64_t count = std::min(tile, batch - first);
-    const float *input[2], *part[2];
-    float *result[2];
-    StreamMemory memory[2];
-    for (int s = 0; s < 2; ++s) {
-      // Where the stream's rows begin in the memory of both.
-      const int64_t begin = s * count * tokens[0] * width, at = first * tokens[s] * width;
-      input[s] = x[s] + at;
-      part[s] = modulation[s] + first * streams[s].parts();
-      result[s] = streams[s].isLast() ? nullptr : out[s] + at;
-      memory[s] = {normed + begin,   queries + begin, keys + begin,   values + begin, attended + begin,
-                   queries + begin, result[s],       normed + begin, nullptr,        queries + begin};
+  share((batch + tile - 1) / tile, [&](Steps &steps) {
+    thread_local Scratch scratch;
+    float *normed = scratch.reserve(5 * rows + hidden), *queries = normed + rows, *keys = queries + rows;
+    float *values = keys + rows, *attended = values + rows, *inner = attended + rows;
+    Head head(width / heads, total, bias);
+    for (int64_t step; (step = steps.next()) >= 0;) {
+      const int64_t first = step * tile, count = std::min(tile, batch - first);
+      const float *input[2], *part[2];
+      float *result[2];
+      StreamMemory memory[2];
+      for (int s = 0; s < 2; ++s) {
+        // Where the stream's rows begin in the memory of both.
+        const int64_t begin = s * count * tokens[0] * width, at = first * tokens[s] * width;
+        input[s] = x[s] + at;
+        part[s] = modulation[s] + first * streams[s].parts();
+        result[s] = streams[s].isLast() ? nullptr : out[s] + at;
+        memory[s] = {normed + begin,  queries + begin, keys + begin,   values + begin, attended + begin,
+                     queries + begin, result[s],       normed + begin, nullptr,        queries + begin};
+      }
+      evaluate(count, tokens, input, part, head, epsilon, memory, false, inner, result);
     }
-    evaluate(count, tokens, input, part, head, epsilon, memory, false, inner, result);
-  }
+  });
 }
 
 CTorchJointBlock *ctorch_joint_block(const CTorchBlockStream *streams, int64_t heads, int64_t width) {

@@ -7,6 +7,7 @@
 #if defined(__x86_64__)
 #include "gelu.h"
 #include "matrix_tiles.h"
+#include "workers.h"
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -418,25 +419,31 @@ struct JointBlock : torch::autograd::Function<JointBlock> {
     block->refresh();
     for (int s = 0; s < 2; ++s)
       packedLinear(*block->streams[s].modulation, problem.conditioning, batch, const_cast<float *>(problem.modulation[s]));
-    thread_local Scratch scratch;
-    float *inner = scratch.reserve(hidden);
-    Head head(block->width / block->heads, total, problem.bias);
     Tensors outputs = {at::empty_like(first)};
     if (!block->streams[1].isLast()) outputs.push_back(at::empty_like(second));
+    float *results[2] = {};
+    for (size_t s = 0; s < outputs.size(); ++s) results[s] = outputs[s].mutable_data_ptr<float>();
     const int64_t tile = std::clamp<int64_t>(tileTokens / total, 1, batch);
-    for (int64_t begin = 0; begin < batch; begin += tile) {
-      const float *input[2], *part[2];
-      float *out[2] = {};
-      StreamMemory memory[2];
-      for (int s = 0; s < 2; ++s) {
-        const int64_t at = begin * tokens[s] * block->width;
-        input[s] = problem.x[s] + at;
-        part[s] = problem.modulation[s] + begin * block->streams[s].parts();
-        if (s < static_cast<int>(outputs.size())) out[s] = outputs[s].mutable_data_ptr<float>() + at;
-        memory[s] = block->kept(s, problem.kept[s], batch * tokens[s], begin * tokens[s]);
+    share((batch + tile - 1) / tile, [&](Steps &steps) {
+      thread_local Scratch scratch;
+      float *inner = scratch.reserve(hidden);
+      Head head(block->width / block->heads, total, problem.bias);
+      for (int64_t step; (step = steps.next()) >= 0;) {
+        const int64_t begin = step * tile;
+        const float *input[2], *part[2];
+        float *out[2];
+        StreamMemory memory[2];
+        for (int s = 0; s < 2; ++s) {
+          const int64_t at = begin * tokens[s] * block->width;
+          input[s] = problem.x[s] + at;
+          part[s] = problem.modulation[s] + begin * block->streams[s].parts();
+          out[s] = results[s] ? results[s] + at : nullptr;
+          memory[s] = block->kept(s, problem.kept[s], batch * tokens[s], begin * tokens[s]);
+        }
+        block->evaluate(std::min(tile, batch - begin), tokens, input, part, head, problem.epsilon, memory, true, inner,
+                        out);
       }
-      block->evaluate(std::min(tile, batch - begin), tokens, input, part, head, problem.epsilon, memory, true, inner, out);
-    }
+    });
     context->save_for_backward({first, second, conditioning, modulation, memory});
     if (bias) context->saved_data["bias"] = *bias;
     context->saved_data["block"] = c10::IValue::make_capsule(

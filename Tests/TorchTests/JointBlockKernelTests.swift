@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 import Torch
@@ -226,6 +227,36 @@ struct JointBlockKernelTests {
       // As optimizers and averages change them: in place, many at once.
       let tensors = weights.flatMap { $0.layers.values.map(\.weight) }
       TensorList.add_(tensors, tensors.map { Tensor.randn($0.shape, generator: generator) })
+    }
+  }
+
+  @Test func `threads that are done take over samples of the others, with the same bits`() throws {
+    let weights = [2, 3].map {
+      Weights(width: 32, heads: 2, isLast: false, norms: true, seed: UInt64($0))
+    }
+    let kernel = try #require(JointBlockKernel(weights[0].stream, weights[1].stream, heads: 2))
+    let generator = Generator(seed: 1)
+    let inputs = [20, 12].map { Tensor.randn([2000, $0, 32], generator: generator) }
+    let conditioning = Tensor.randn([2000, 32], generator: generator)
+    func block(_ rows: Range<Int>) -> Tensor {
+      let parts = (inputs + [conditioning]).map { $0.narrowed(dim: 0, rows) }
+      let (first, second) = kernel(
+        parts[0], parts[1], conditioning: parts[2], keyBias: nil, epsilon: 1e-6)
+      return Tensor.cat([first, second!], dim: 1)
+    }
+    let expected = TorchRuntime.withSerialOperators { block(0..<2000).floats() }
+    let threads = TorchRuntime.threadCount
+    TorchRuntime.threadCount = 2
+    defer { TorchRuntime.threadCount = threads }
+    for late in [0, 1000, 2000] {
+      let found = TorchRuntime.withSerialOperators {
+        Tensor.concurrentRows(2000, on: .cpu) { rows in
+          // The other thread has long done its own by then.
+          if rows.lowerBound == late { usleep(50_000) }
+          return block(rows)
+        }
+      }
+      #expect(found.floats() == expected)
     }
   }
 
