@@ -3,7 +3,7 @@
 #include <climits>
 #include <cstdio>
 
-#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/DeviceType.h>
 
 #if defined(__GLIBC__)
 #include <malloc.h>
@@ -41,13 +41,7 @@ static int64_t peak_resident_bytes() {
 int64_t ctorch_peak_memory(int32_t device_type, int32_t index) {
   const auto type = static_cast<c10::DeviceType>(device_type);
   if (type == c10::DeviceType::CPU) return peak_resident_bytes();
-  if (type != c10::DeviceType::CUDA) return -1;
-  try {
-    const auto stats = c10::getDeviceAllocator(type)->getDeviceStats(static_cast<c10::DeviceIndex>(index));
-    return stats.allocated_bytes[0].peak;
-  } catch (...) {
-    return -1;
-  }
+  return type == c10::DeviceType::CUDA ? ctorch_cuda_peak_memory(index) : -1;
 }
 
 bool ctorch_reset_peak_memory(int32_t device_type, int32_t index) {
@@ -58,20 +52,5 @@ bool ctorch_reset_peak_memory(int32_t device_type, int32_t index) {
     const bool written = std::fputs("5", file) >= 0;
     return std::fclose(file) == 0 && written;
   }
-  if (type != c10::DeviceType::CUDA) return false;
-  try {
-    c10::getDeviceAllocator(type)->resetPeakStats(static_cast<c10::DeviceIndex>(index));
-    return true;
-  } catch (...) {
-    return false;
-  }
-}
-
-int64_t ctorch_cuda_memory(int32_t index) {
-  try {
-    return static_cast<int64_t>(
-        c10::getDeviceAllocator(c10::DeviceType::CUDA)->getMemoryInfo(static_cast<c10::DeviceIndex>(index)).second);
-  } catch (...) {
-    return -1;
-  }
+  return type == c10::DeviceType::CUDA && ctorch_cuda_reset_peak_memory(index);
 }

@@ -8,7 +8,7 @@ import Torch
 import TorchNN
 import Training
 
-/// Which model, in which precision, on how many threads: shared by `sample` and `evaluate`.
+/// Which model, in which precision, on which device: shared by `sample` and `evaluate`.
 struct ModelOptions: ParsableArguments {
   @Option(name: .long, help: "Model folder in diffusers layout.")
   var model: String
@@ -25,6 +25,11 @@ struct ModelOptions: ParsableArguments {
   var dtype: PrecisionName?
 
   @Option(
+    name: .long, help: "Where to compute: cpu, cuda (the first GPU) or cuda:N. (default: cpu)",
+    transform: device(named:))
+  var device = Device.cpu
+
+  @Option(
     name: .long, help: "Folder of encoded prompts (default: tempflow/text in the user's cache).")
   var textCache: String?
 
@@ -38,12 +43,25 @@ struct ModelOptions: ParsableArguments {
 
 extension PrecisionName: ExpressibleByArgument {}
 
+/// Reads the value of `--device`.
+private func device(named name: String) throws -> Device {
+  guard let device = Device(name: name) else {
+    throw ValidationError("it must be cpu, cuda or cuda:N")
+  }
+  return device
+}
+
 extension ModelOptions {
   /// Where the networks' weights come from and go.
-  private var placement: Placement { Placement(dtype: dtype?.dtype, variant: variant) }
+  private var placement: Placement {
+    Placement(device: device, dtype: dtype?.dtype, variant: variant)
+  }
 
   /// Sets up the process for sampling.
-  private func prepare() {
+  ///
+  /// - Throws: `DeviceUnavailable`.
+  private func prepare() throws(DeviceUnavailable) {
+    try TorchRuntime.check(device)
     TorchRuntime.keepFreedMemory()
     if let threads { TorchRuntime.threadCount = threads }
   }
@@ -62,7 +80,23 @@ extension ModelOptions {
   func sample(
     _ prompts: [String], _ options: SamplingOptions, from initialLatents: String? = nil
   ) throws -> (pipeline: StableDiffusion3Pipeline, latents: Tensor, images: [PixelBuffer]) {
-    prepare()
+    try prepare()
+    return try OutOfMemory.advised({ advice(options) }) {
+      try makeImages(prompts, options, from: initialLatents)
+    }
+  }
+
+  /// What to do when memory runs out.
+  private func advice(_ options: SamplingOptions) -> OutOfMemory.Advice {
+    let tile = options.tile == nil ? ", decode in tiles (--tile)" : ""
+    return OutOfMemory.Advice(
+      place: "on \(device) (--batch \(options.batch))",
+      remedy: "Lower --batch, compute in --dtype bfloat16\(tile), or make smaller images.")
+  }
+
+  private func makeImages(
+    _ prompts: [String], _ options: SamplingOptions, from initialLatents: String?
+  ) throws -> (pipeline: StableDiffusion3Pipeline, latents: Tensor, images: [PixelBuffer]) {
     let texts = try PromptCache(
       .init(
         model: model, folder: textCache, placement: placement,

@@ -34,7 +34,7 @@ extension Tensor {
   public var requiresGradient: Bool {
     get { ctorch_requires_grad(handle) }
     set {
-      guard ctorch_set_requires_grad(handle, newValue) else { fatalError(lastErrorMessage()) }
+      guard ctorch_set_requires_grad(handle, newValue) else { failed("setting a gradient") }
     }
   }
 
@@ -42,7 +42,7 @@ extension Tensor {
   public var gradient: Tensor? {
     get { ctorch_grad(handle).map(Tensor.init(owning:)) }
     set {
-      guard ctorch_set_grad(handle, newValue?.handle) else { fatalError(lastErrorMessage()) }
+      guard ctorch_set_grad(handle, newValue?.handle) else { failed("setting a gradient") }
     }
   }
 
@@ -55,7 +55,7 @@ extension Tensor {
     let succeeded = withExtendedLifetime(gradient) {
       ctorch_backward(&output, &seed, 1, retainGraph)
     }
-    guard succeeded else { fatalError("backward: \(lastErrorMessage())") }
+    guard succeeded else { failed("backward") }
   }
 
   /// Accumulates `gradientsᵀ · d outputs / d leaf` into every leaf of the outputs' graphs, in one
@@ -71,7 +71,7 @@ extension Tensor {
       let seedHandles: [OpaquePointer?] = gradients.map(\.handle)
       return ctorch_backward(outputHandles, seedHandles, Int32(outputs.count), false)
     }
-    guard succeeded else { fatalError("backward: \(lastErrorMessage())") }
+    guard succeeded else { failed("backward") }
   }
 
   /// The vector-Jacobian products of `outputs` with respect to `inputs`, without touching any
@@ -95,7 +95,7 @@ extension Tensor {
         outputHandles, seedHandles, Int32(outputs.count), inputHandles, &results,
         Int32(inputs.count), retainGraph)
     }
-    guard succeeded else { fatalError("gradients: \(lastErrorMessage())") }
+    guard succeeded else { failed("gradients") }
     return results.map { $0.map(Tensor.init(owning:)) }
   }
 }

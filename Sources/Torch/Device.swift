@@ -31,6 +31,19 @@ public enum Device: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// The device of a name: `cpu`, `cuda` (the first) or `cuda:N`; nil for any other text.
+  public init?(name: String) {
+    let parts = name.split(separator: ":", omittingEmptySubsequences: false)
+    switch (parts.first, parts.count) {
+    case ("cpu", 1): self = .cpu
+    case ("cuda", 1): self = .cuda(0)
+    case ("cuda", 2):
+      guard let index = Int(parts[1]), (0...127).contains(index) else { return nil }
+      self = .cuda(index)
+    default: return nil
+    }
+  }
+
   public var description: String {
     switch self {
     case .cpu: "cpu"

@@ -15,7 +15,7 @@ public final class DeviceMoment {
       return
     }
     guard let event = ctorch_event(Int32(index)) else {
-      fatalError("\(device) keeps no time: \(lastErrorMessage())")
+      failed("creating an event on \(device)")
     }
     self.event = event
   }
@@ -28,7 +28,7 @@ public final class DeviceMoment {
       return earlier.instant.duration(to: instant) / .seconds(1)
     }
     let seconds = ctorch_event_seconds(start, event)
-    guard seconds >= 0 else { fatalError("the device keeps no time: \(lastErrorMessage())") }
+    guard seconds >= 0 else { failed("the time between two events") }
     return seconds
   }
 }

@@ -9,7 +9,7 @@ public final class Generator {
   public init(seed: UInt64, device: Device = .cpu) {
     if case .cuda = device { precondition(TorchRuntime.hasCUDA, "\(device) cannot be used") }
     guard let handle = ctorch_generator(device.type, device.index, seed) else {
-      fatalError("generator on \(device): \(lastErrorMessage())")
+      failed("generator on \(device)")
     }
     self.handle = handle
     self.device = device
@@ -23,13 +23,13 @@ public final class Generator {
   /// The whole state, for checkpoints.
   public var state: [UInt8] {
     get {
-      guard let state = ctorch_generator_state(handle) else { fatalError(lastErrorMessage()) }
+      guard let state = ctorch_generator_state(handle) else { failed("generator state") }
       return Tensor(owning: state).bytes()
     }
     set {
       let state = Tensor(newValue, shape: [newValue.count])
       guard ctorch_generator_set_state(handle, state.handle) else {
-        fatalError("generator state: \(lastErrorMessage())")
+        failed("generator state")
       }
     }
   }

@@ -113,7 +113,7 @@ extension JointBlockKernel {
       &second)
     withExtendedLifetime((inputs, bias)) {}
     guard succeeded, let first else {
-      fatalError("joint block: \(lastErrorMessage())")
+      failed("joint block")
     }
     return (Tensor(owning: first), second.map { Tensor(owning: $0) })
   }

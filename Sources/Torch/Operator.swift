@@ -274,7 +274,7 @@ extension Operator {
         }
       }
     }
-    guard let succeeded else { fatalError("\(rawValue): \(lastErrorMessage())") }
+    guard let succeeded else { failed(rawValue) }
     return succeeded
   }
 

@@ -19,7 +19,7 @@ public final class Tensor {
         UnsafeMutableRawPointer(mutating: memory), sizes, rank, dtype.rawValue,
         { Unmanaged<AnyObject>.fromOpaque($0!).release() }, context)
     }
-    guard let handle else { fatalError(lastErrorMessage()) }
+    guard let handle else { failed("making a tensor") }
     self.handle = handle
   }
 
@@ -29,7 +29,7 @@ public final class Tensor {
     let handle = values.withUnsafeBytes { bytes in
       shape.withSizes { sizes, rank in ctorch_copy(bytes.baseAddress, sizes, rank, dtype.rawValue) }
     }
-    guard let handle else { fatalError(lastErrorMessage()) }
+    guard let handle else { failed("making a tensor") }
     self.handle = handle
   }
 
@@ -90,7 +90,7 @@ extension Tensor {
     let count = count
     return [Element](unsafeUninitializedCapacity: count) { buffer, initialized in
       guard ctorch_read(handle, dtype.rawValue, buffer.baseAddress, Int64(count)) else {
-        fatalError("reading a tensor: \(lastErrorMessage())")
+        failed("reading a tensor")
       }
       initialized = count
     }

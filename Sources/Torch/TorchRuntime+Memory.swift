@@ -17,8 +17,11 @@ extension TorchRuntime {
   }
 
   /// Gives freed memory back to the system, once: for the border of two phases that need
-  /// different amounts. Elsewhere than on glibc nothing is done.
-  public static func releaseFreedMemory() { ctorch_release_freed_memory() }
+  /// different amounts. The host's where the C library is glibc, and the GPUs' if CUDA is in use.
+  public static func releaseFreedMemory() {
+    ctorch_release_freed_memory()
+    ctorch_cuda_empty_cache()
+  }
 
   /// The most memory in use since `resetPeakMemory`, in bytes: the resident memory of the process
   /// for the CPU (Linux), what the allocator handed out for CUDA. nil where it is not known.

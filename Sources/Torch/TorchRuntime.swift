@@ -32,7 +32,21 @@ public enum TorchRuntime {
 
   public static var cudaDeviceCount: Int { hasCUDA ? Int(ctorch_cuda_device_count()) : 0 }
 
-  /// Makes sure that tensors can be on `device`.
+  /// The name of the hardware behind `device`, such as `NVIDIA H200`; nil where it is not known.
+  public static func name(of device: Device) -> String? {
+    guard case .cuda(let index) = device, index < cudaDeviceCount else { return nil }
+    return ctorch_cuda_device_name(Int32(index)).map { String(cString: $0) }
+  }
+
+  /// Whether products or convolutions of float32 on `device` may round their inputs to TF32, of 10
+  /// bits; nil elsewhere than on CUDA.
+  public static func usesTF32(_ device: Device) -> Bool? {
+    guard case .cuda = device, hasCUDA else { return nil }
+    return ctorch_cuda_uses_tf32()
+  }
+
+  /// Makes sure that tensors can be on `device`. Loads libtorch's CUDA half for a CUDA device: a
+  /// command calls this before anything is computed.
   ///
   /// - Throws: ``DeviceUnavailable`` for a CUDA device that is not there.
   public static func check(_ device: Device) throws(DeviceUnavailable) {

@@ -66,6 +66,12 @@ actor NetworkReward<Network: ScoringNetwork>: Reward {
   /// Scores every sample; one that the network cannot be asked about, or whose score is no finite
   /// number, gets nil.
   func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
-    withoutGradient { network.scores(samples, batchSize: batchSize) }
+    OutOfMemory.advised({ [name, batchSize] in
+      OutOfMemory.Advice(
+        place: "in the reward \(name) (batch_size: \(batchSize))",
+        remedy: "Lower its batch_size, set its precision to bfloat16, or give it another device.")
+    }) {
+      withoutGradient { network.scores(samples, batchSize: batchSize) }
+    }
   }
 }

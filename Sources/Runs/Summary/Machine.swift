@@ -14,9 +14,11 @@ package struct Machine: Sendable, Hashable, Codable {
   package var device: String
   /// The version of libtorch.
   package var torch: String
+  /// Whether products of float32 on the accelerator may round their inputs to TF32; nil on the CPU.
+  package var tf32: Bool?
 
   private enum CodingKeys: String, CodingKey {
-    case processor, cores, system, device, torch
+    case processor, cores, system, device, torch, tf32
     case memoryBytes = "memory_bytes"
   }
 
@@ -25,7 +27,8 @@ package struct Machine: Sendable, Hashable, Codable {
   /// - Parameters:
   ///   - device: what the tensors are on.
   ///   - torch: the version of libtorch.
-  package init(device: String, torch: String) {
+  ///   - tf32: whether products of float32 on the accelerator may round to TF32.
+  package init(device: String, torch: String, tf32: Bool? = nil) {
     let process = ProcessInfo.processInfo
     processor = Self.processorName ?? "unknown"
     cores = process.activeProcessorCount
@@ -33,6 +36,7 @@ package struct Machine: Sendable, Hashable, Codable {
     system = process.operatingSystemVersionString
     self.device = device
     self.torch = torch
+    self.tf32 = tf32
   }
 
   /// The first "model name" of `/proc/cpuinfo`; nil where there is none.

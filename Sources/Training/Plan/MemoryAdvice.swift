@@ -32,6 +32,25 @@ extension MemoryAdvice {
     return helpful + [MemoryAdvice(setting: "all of these", peak: peak(together))]
   }
 
+  /// The settings that would lower the need of one phase, those that save most first.
+  static func settings(
+    lowering phase: String, _ recipe: TrainingRecipe, _ model: ModelOutline, evaluationPrompts: Int
+  ) -> [String] {
+    func bytes(_ recipe: TrainingRecipe) -> Int {
+      MemoryPlan(recipe, model, evaluationPrompts: evaluationPrompts).phases
+        .first { $0.name == phase }?.bytes ?? 0
+    }
+    let planned = bytes(recipe)
+    return changes(recipe).map { change in
+      var changed = recipe
+      change.apply(&changed)
+      return (setting: change.setting, bytes: bytes(changed))
+    }
+    .filter { $0.bytes < planned }
+    .sorted { $0.bytes < $1.bytes }
+    .map(\.setting)
+  }
+
   private struct Change {
     let setting: String
     let apply: (inout TrainingRecipe) -> Void

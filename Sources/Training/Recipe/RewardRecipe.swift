@@ -131,14 +131,7 @@ enum DeviceName {
   /// Reads the key `device`.
   static func read(_ section: RecipeSection, default defaultDevice: Device) -> Device {
     let text = section.string("device", default: defaultDevice.description)
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-    switch (parts.first, parts.count) {
-    case ("cpu", 1): return .cpu
-    case ("cuda", 1): return .cuda(0)
-    case ("cuda", 2):
-      if let index = Int(parts[1]), index >= 0 { return .cuda(index) }
-    default: break
-    }
+    if let device = Device(name: text) { return device }
     section.report("device", "must be cpu, cuda or cuda:N, found \"\(text)\"")
     return defaultDevice
   }

@@ -12,6 +12,8 @@ final class MemoryMeter {
   /// On the CPU a phase is watched the first time and every so often: giving memory back before it
   /// costs the phase a fault for every page that it takes again.
   private static let interval = 16
+  /// What to say when memory runs out in a phase.
+  var advice: ((_ phase: String) -> OutOfMemory.Advice)?
 
   init(_ device: Device) { self.device = device }
 
@@ -30,7 +32,8 @@ final class MemoryMeter {
       note()
       running.removeLast()
     }
-    return try body()
+    guard let advice else { return try body() }
+    return try OutOfMemory.advised({ advice(phase) }, body)
   }
 
   /// Counts the memory since the last note for the phase that is running, and begins anew.

@@ -61,7 +61,9 @@ extension Trainer {
       evaluations: state.evaluations, phaseSeconds: state.phaseSeconds,
       trainingSeconds: state.trainingSeconds, peakMemory: state.peakMemory,
       stoppedBy: stoppedBy,
-      machine: Machine(device: "\(recipe.device)", torch: TorchRuntime.version))
+      machine: Machine(
+        device: TorchRuntime.name(of: recipe.device) ?? "\(recipe.device)",
+        torch: TorchRuntime.version, tf32: TorchRuntime.usesTF32(recipe.device)))
     try summary.write(to: output.directory.summary)
     return summary
   }

@@ -60,11 +60,17 @@ package final class Trainer {
     trainingPrompts = try PromptList.read(recipe.prompts.train, for: rewards)
     let heldOut = try PromptList.read(recipe.prompts.evaluation, for: rewards)
     evaluationPrompts = Array(heldOut.prefix(recipe.evaluation.prompts ?? heldOut.count))
-    let memoryPlan = MemoryPlan(
-      recipe, try ModelOutline(recipe), evaluationPrompts: evaluationPrompts.count)
+    let outline = try ModelOutline(recipe)
+    let evaluationCount = evaluationPrompts.count
+    let memoryPlan = MemoryPlan(recipe, outline, evaluationPrompts: evaluationCount)
     TorchRuntime.keepFreedMemory(upTo: memoryPlan.keptBlockBytes)
     decodeMicroBatch = memoryPlan.decodeMicroBatch
     let memory = MemoryMeter(recipe.device)
+    memory.advice = { [checkpoints = output.checkpoints] phase in
+      OutOfMemory.Advice(
+        phase: phase, recipe, outline, evaluationPrompts: evaluationCount,
+        decodeMicroBatch: memoryPlan.decodeMicroBatch, checkpoints)
+    }
     self.memory = memory
     order = PromptOrder(
       count: trainingPrompts.count, promptsPerEpoch: recipe.prompts.perEpoch, seed: recipe.seed)

@@ -1,0 +1,141 @@
+// libtorch's CUDA half: loaded at run time, so that one binary serves machines with a GPU and without.
+#include "ctorch.h"
+#include "failure.h"
+
+#include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+
+struct CTorchEvent {
+  c10::Event event;
+};
+
+namespace {
+
+// Whether the CUDA half is loaded. Until it is, nothing may be asked of it.
+std::atomic<bool> isLoaded = false;
+
+c10::DeviceAllocator *allocator() { return c10::getDeviceAllocator(c10::DeviceType::CUDA); }
+
+c10::DeviceIndex deviceIndex(int32_t index) { return static_cast<c10::DeviceIndex>(index); }
+
+// Environment variables that the libraries read when they are loaded or first used.
+void prepareEnvironment() {
+  // Some products add up in an order of the moment unless cuBLAS is given one of these two buffers; with another value
+  // libtorch refuses every product.
+  const char *workspace = std::getenv("CUBLAS_WORKSPACE_CONFIG");
+  if (!workspace || (std::strcmp(workspace, ":4096:8") != 0 && std::strcmp(workspace, ":16:8") != 0))
+    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 1);
+  // Segments that grow leave fewer gaps between the sizes of rollout, decoding and update. The user's own choice stays.
+  if (!std::getenv("PYTORCH_CUDA_ALLOC_CONF") && !std::getenv("PYTORCH_ALLOC_CONF"))
+    setenv("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True", 1);
+}
+
+// The same bits in every run, and the same kernels in rollout and update: docs/decisions/0015.
+void chooseKernels() {
+  at::Context &context = at::globalContext();
+  // An operator without such a kernel is an error, not a warning: flash attention's backward pass takes its
+  // deterministic form only so.
+  context.setDeterministicAlgorithms(true, /* warn_only: */ false);
+  context.setDeterministicFillUninitializedMemory(false);
+  context.setBenchmarkCuDNN(false);
+  // Attention by one library for each type of number, whether gradients are recorded or not.
+  context.setSDPUseCuDNN(false);
+  // Sums of half-precision products stay in float32, in one part whatever the size of the batch.
+  context.setAllowBF16ReductionCuBLAS(false, /* allow_splitk: */ false);
+  context.setAllowFP16ReductionCuBLAS(false, /* allow_splitk: */ false);
+  context.setAllowFP16AccumulationCuBLAS(false);
+  // float32 keeps its 24 bits, whatever the environment says (TORCH_ALLOW_TF32_CUBLAS_OVERRIDE).
+  context.setFloat32MatmulPrecision("highest");
+  context.setAllowTF32CuDNN(false);
+}
+
+} // namespace
+
+bool ctorch_load_cuda(void) {
+  prepareEnvironment();
+  if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
+    const char *message = dlerror();
+    failure = {message ? message : "libtorch_cuda.so could not be loaded", false};
+    return false;
+  }
+  return guarded([] {
+    // libtorch chooses once per process whom it asks about CUDA.
+    TORCH_CHECK(at::hasCUDA(), "libtorch was asked about CUDA before its CUDA half was loaded");
+    chooseKernels();
+    isLoaded = true;
+  });
+}
+
+int32_t ctorch_cuda_device_count(void) {
+  int32_t count = 0;
+  if (isLoaded) guarded([&] { count = at::detail::getCUDAHooks().deviceCount(); });
+  return count;
+}
+
+const char *ctorch_cuda_device_name(int32_t index) {
+  // The structure of the CUDA runtime that it returns begins with the name.
+  typedef const char *(*Properties)(c10::DeviceIndex);
+  static const auto properties =
+      reinterpret_cast<Properties>(dlsym(RTLD_DEFAULT, "_ZN2at4cuda19getDevicePropertiesEa"));
+  const char *name = nullptr;
+  if (properties) guarded([&] { name = properties(deviceIndex(index)); });
+  return name;
+}
+
+void ctorch_cuda_synchronize(int32_t index) {
+  guarded([&] { c10::impl::VirtualGuardImpl(c10::kCUDA).synchronizeDevice(deviceIndex(index)); });
+}
+
+void ctorch_cuda_empty_cache(void) {
+  if (isLoaded) guarded([] { allocator()->emptyCache(); });
+}
+
+bool ctorch_cuda_uses_tf32(void) {
+  return isLoaded && (at::globalContext().allowTF32CuBLAS() || at::globalContext().allowTF32CuDNN());
+}
+
+int64_t ctorch_cuda_memory(int32_t index) {
+  int64_t bytes = -1;
+  guarded([&] { bytes = static_cast<int64_t>(allocator()->getMemoryInfo(deviceIndex(index)).second); });
+  return bytes;
+}
+
+int64_t ctorch_cuda_peak_memory(int32_t index) {
+  int64_t bytes = -1;
+  guarded([&] { bytes = allocator()->getDeviceStats(deviceIndex(index)).allocated_bytes[0].peak; });
+  return bytes;
+}
+
+bool ctorch_cuda_reset_peak_memory(int32_t index) {
+  return guarded([&] { allocator()->resetPeakStats(deviceIndex(index)); });
+}
+
+CTorchEvent *ctorch_event(int32_t index) {
+  CTorchEvent *result = nullptr;
+  guarded([&] {
+    const c10::impl::VirtualGuardImpl guard(c10::kCUDA);
+    // The flag asks for an event that keeps its time.
+    c10::Event event(c10::kCUDA, c10::EventFlag::BACKEND_DEFAULT);
+    event.record(guard.getStream(c10::Device(c10::kCUDA, deviceIndex(index))));
+    result = new CTorchEvent{std::move(event)};
+  });
+  return result;
+}
+void ctorch_event_release(CTorchEvent *event) { delete event; }
+double ctorch_event_seconds(const CTorchEvent *first, const CTorchEvent *second) {
+  double seconds = -1;
+  guarded([&] {
+    first->event.synchronize();
+    second->event.synchronize();
+    seconds = first->event.elapsedTime(second->event) / 1000;
+  });
+  return seconds;
+}

@@ -1,0 +1,40 @@
+internal import Runs
+internal import Torch
+
+extension OutOfMemory.Advice {
+  /// What a run says when memory runs out in `phase`: the micro-batch of the phase, the settings
+  /// that lower its need, and where to go on from.
+  ///
+  /// - Parameter evaluationPrompts: how many images an evaluation makes.
+  init(
+    phase: String, _ recipe: TrainingRecipe, _ model: ModelOutline, evaluationPrompts: Int,
+    decodeMicroBatch: Int, _ checkpoints: CheckpointStore
+  ) {
+    let batch: String? =
+      switch phase {
+      case "rollout", "evaluation": "sampling.micro_batch: \(recipe.sampling.microBatch)"
+      case "decode": "sampling.decode_micro_batch: \(decodeMicroBatch)"
+      case "learning": "optimizer.micro_batch: \(recipe.optimizer.microBatch)"
+      default: nil
+      }
+    let settings = MemoryAdvice.settings(
+      lowering: phase, recipe, model, evaluationPrompts: evaluationPrompts)
+    let lower =
+      settings.isEmpty
+      ? "No setting lowers this phase: it takes a device with more memory."
+      : "Lower the need by \(settings.joined(separator: ", ")); `tempflow plan` tells what each saves."
+    self.init(
+      place: "on \(recipe.device) in the phase \(phase)" + (batch.map { " (\($0))" } ?? ""),
+      remedy: "\(lower) \(Self.resumption(checkpoints))")
+  }
+
+  private static func resumption(_ checkpoints: CheckpointStore) -> String {
+    do {
+      return try checkpoints.newest().checkpoint.map {
+        "The last checkpoint is \($0.path); --resume goes on from it."
+      } ?? "There is no checkpoint yet."
+    } catch {
+      return "The checkpoints cannot be read: \(error)."
+    }
+  }
+}
