@@ -14,6 +14,25 @@ public import Torch
 /// Whether gradients are recorded is the caller's choice (`withGradient`, `withoutGradient`).
 public typealias VelocityField = (_ latents: Tensor, _ sigma: Tensor, _ trunks: [Int]) -> Tensor
 
+/// The same field, which evaluates `size` rows at every call: the first row stands in for those that
+/// lack, and what it gives there is dropped.
+///
+/// Which kernels a GPU takes depends on the number of rows, and so do the last bits of a row's
+/// velocity. With one size a row has the same bits whatever shares its batch.
+public func padded(_ field: @escaping VelocityField, to size: Int) -> VelocityField {
+  { latents, sigma, trunks in
+    let count = trunks.count
+    guard count < size else { return field(latents, sigma, trunks) }
+    func filled(_ rows: Tensor) -> Tensor {
+      let first = rows.narrowed(dim: 0, start: 0, length: 1)
+      return Tensor.cat([rows, first.expanded([size - count] + rows.shape.dropFirst())], dim: 0)
+    }
+    let missing = [Int](repeating: trunks[0], count: size - count)
+    return field(filled(latents), filled(sigma), trunks + missing)
+      .narrowed(dim: 0, start: 0, length: count)
+  }
+}
+
 /// Classifier-free guidance, `v = u + g (c - u)`: `[B, …], [B, …] -> [B, …]`.
 ///
 /// - Parameters:

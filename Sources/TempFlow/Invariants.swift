@@ -1,7 +1,11 @@
 /// What a run checks of itself.
 public enum InvariantError: Error, Hashable, Sendable {
-  /// The first update of an epoch sees other log-probabilities than the rollout did.
+  /// The first update of an epoch sees other log-probabilities than the rollout did, which define
+  /// the old policy.
   case rolloutAndTrainingDisagree(step: Int, deviation: Double, clipRange: Double)
+  /// The same where the update's own forward pass defines the old policy, and by far more than
+  /// rounding explains.
+  case rolloutAndRecomputationDisagree(step: Int, deviation: Double, limit: Double)
   /// A number that steers training is not finite.
   case notFinite(what: String, step: Int?)
   /// A group has not the size that the recipe promises.
@@ -18,6 +22,11 @@ extension InvariantError: CustomStringConvertible {
         + "the clip range \(clipRange), before anything was learned; likely causes are half "
         + "precision, kernels that depend on the batch, or dropout; set "
         + "log_probability: recomputed, or compute in float32"
+    case .rolloutAndRecomputationDisagree(let step, let deviation, let limit):
+      "step \(step): log-probabilities of rollout and training differ by \(deviation), more than "
+        + "\(limit), before anything was learned; that is more than half precision explains: likely "
+        + "causes are kernels that depend on the batch, or dropout; compute in float32, or train "
+        + "earlier steps, where rounding counts less"
     case .notFinite(let what, let step):
       "\(what) is not finite" + (step.map { " at step \($0)" } ?? "")
         + "; resume from the last checkpoint with a smaller learning rate or clip range"
@@ -40,12 +49,26 @@ extension PolicyStatistics {
     }
   }
 
-  /// Checks the first update of an epoch: nothing was learned yet, so every ratio is 1 up to
-  /// rounding, and a deviation beyond the clip range would silence gradients.
-  public func checkFirstUpdate(clipRange: Double) throws(InvariantError) {
+  /// Checks the first update of an epoch: nothing was learned yet, so training sees the rollout's
+  /// log-probabilities up to rounding.
+  ///
+  /// Where the rollout defines the old policy, a deviation beyond the clip range would silence
+  /// gradients. Where the update's own forward pass does (``Rollout/recomputeOldVelocities(of:microBatch:field:)``),
+  /// ratios are 1 whatever the deviation, and up to 30 clip ranges, at most 3e-3, are rounding of
+  /// half precision; a deviation within the clip range is never too large.
+  ///
+  /// - Parameters:
+  ///   - clipRange: eps.
+  ///   - recomputed: whether the update's own forward pass defines the old policy.
+  public func checkFirstUpdate(
+    clipRange: Double, recomputed: Bool = false
+  ) throws(InvariantError) {
+    let limit = recomputed ? max(clipRange, min(30 * clipRange, 3e-3)) : clipRange
     for (step, value) in logProbabilityDeviation.sorted(by: { $0.key < $1.key })
-    where !(value <= clipRange) {
-      throw .rolloutAndTrainingDisagree(step: step, deviation: value, clipRange: clipRange)
+    where !(value <= limit) {
+      throw recomputed
+        ? .rolloutAndRecomputationDisagree(step: step, deviation: value, limit: limit)
+        : .rolloutAndTrainingDisagree(step: step, deviation: value, clipRange: clipRange)
     }
   }
 }

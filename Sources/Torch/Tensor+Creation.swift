@@ -56,18 +56,27 @@ extension Tensor {
   package static func randn(
     _ shape: [Int], seeds: some Collection<UInt64>, device: Device
   ) -> Tensor {
-    guard device == .cpu else {
-      let generator = Generator(seed: 0, device: device)
-      return Tensor.stack(
-        seeds.map { seed in
-          generator.reseed(seed)
-          return Tensor.randn(shape, generator: generator)
-        }, dim: 0)
+    let result = Tensor.empty([seeds.count] + shape, device: device)
+    guard device != .cpu else {
+      ctorch_normal(Array(seeds), Int64(seeds.count), result.handle)
+      return result
     }
-    let result = Tensor.empty([seeds.count] + shape)
-    ctorch_normal(Array(seeds), Int64(seeds.count), result.handle)
+    let generator = Generator(seed: 0, device: device)
+    let rows = result.flattened(from: 1, to: -1)
+    for (row, seed) in seeds.enumerated() {
+      let row = rows.selected(dim: 0, index: row)
+      for (chunk, start) in stride(from: 0, to: row.count, by: chunkOfNoise).enumerated() {
+        generator.reseed(seed &+ UInt64(chunk) &* 0x9E37_79B9_7F4A_7C15)
+        row.narrowed(dim: 0, start: start, length: min(chunkOfNoise, row.count - start))
+          .normal_(generator: generator)
+      }
+    }
     return result
   }
+
+  /// Numbers that CUDA draws from one seed. For more than about 200,000 the launch grid, and with it
+  /// which thread draws which number, depends on how many multiprocessors the GPU has.
+  private static let chunkOfNoise = 65_536
 
   /// Draws uniformly from 0 ..< 1 on the generator's device.
   public static func rand(

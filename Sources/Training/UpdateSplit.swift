@@ -27,6 +27,11 @@ package struct UpdateSplit: Sendable {
   /// Forward passes of one update when no pair is skipped.
   package var microBatchesPerUpdate: Int { (pairsPerUpdate + microBatch - 1) / microBatch }
 
+  /// Pairs of each forward pass on a GPU, where all have one size, the last filled up.
+  package var pairsPerForward: Int {
+    (pairsPerUpdate + microBatchesPerUpdate - 1) / microBatchesPerUpdate
+  }
+
   /// The pairs of each update in `epoch`, as numbers in 0 ..< `pairs`.
   package func updates(epoch: Int) -> [[Int]] {
     var shuffle = Shuffle(seed, 0x7570_6461_7465, UInt64(epoch))

@@ -2,6 +2,12 @@ import TempFlow
 import Testing
 
 @Suite struct NoiseSeedTests {
+  @Test func `noise may be drawn elsewhere than it is needed`() {
+    let source = NoiseSource(run: 1, epoch: 0, shape: [4], device: .meta, generatorDevice: .cpu)
+    #expect(source.initial([TrunkID(prompt: 0, trunk: 0)]).device == .meta)
+    #expect(NoiseSource(run: 1, epoch: 0, shape: [4], device: .meta).generatorDevice == .meta)
+  }
+
   @Test func `the mixing is SplitMix64`() {
     var stream = SplitMix64(seed: 0)
     // The published first outputs of the generator for seed 0.

@@ -140,6 +140,45 @@ private func compare(
     compare(try Scene(guidance: 2.5, device: .cuda(0)), objective(), distance, fold: .each)
   }
 
+  @Test func `in float16 a scaled gradient arrives where the plain one underflows`() throws {
+    // One factor per trunk over a sample as large as an image of 512 pixels.
+    let factors = Tensor.ones([4]) * 0.5
+    factors.requiresGradient = true
+    func field(_ dtype: DType) -> VelocityField {
+      { latents, _, trunks in
+        let factor = factors.to(dtype).indexSelect(dim: 0, Tensor(trunks, shape: [trunks.count]))
+        return latents.to(dtype) * factor.unsqueezed(1)
+      }
+    }
+    let plan = try RolloutPlan(
+      schedule: toySchedule, dynamics: .sde(noiseLevel: 0.7), method: .branching(branches: 2))
+    let trunks = toyTrunks(prompts: 2, seeds: 2)
+    let noise = NoiseSource(run: 21, epoch: 1, shape: [65_536])
+    let rollout = rollOut(plan, trunks: trunks, noise: noise, field: field(.float32)) { _ in }
+    func units(_ reward: (Int) -> Double) -> [PolicyUnit] {
+      let rewards = rollout.steps.flatMap { step in
+        trunks.indices.flatMap { trunk in
+          (0..<2).map { (SampleID(trunk: trunk, step: step, branch: $0), [reward($0)] as [Double?]) }
+        }
+      }
+      return rollout.units(
+        Advantages(rollout.rewardRows(Dictionary(uniqueKeysWithValues: rewards))))
+    }
+    // An update of 416 decisions, most of which have nothing to teach.
+    let units = units { Double($0) } + (0..<25).flatMap { _ in units { _ in 0 } }
+    func gradient(_ dtype: DType, scale: Double) -> [Double] {
+      policyGradient(
+        objective { $0.clipRange = 1 }, rollout: rollout, units: units, microBatch: 16,
+        gradientScale: scale, field: field(dtype))
+      defer { factors.gradient = nil }
+      return factors.gradient!.doubles().map { $0 / scale }
+    }
+    let exact = gradient(.float32, scale: 1)
+    #expect(relativeError(gradient(.float32, scale: 0x1p16), exact) < 1e-6)
+    #expect(relativeError(gradient(.float16, scale: 0x1p16), exact) < 2e-2)
+    #expect(relativeError(gradient(.float16, scale: 1), exact) > 0.5)
+  }
+
   @Test(arguments: Distance.allCases)
   func `a chain is the case of one branch`(distance: Distance) throws {
     // A chain of this size has few samples, so the clip is narrow enough to catch some.

@@ -40,6 +40,32 @@ import Testing
     #expect(error.description.contains("log_probability: recomputed"))
   }
 
+  @Test(arguments: [
+    // Half precision at the paper's clip range: thirty of it.
+    (1e-4, 2.9e-3, true), (1e-4, 3.1e-3, false), (1e-5, 2.9e-4, true), (1e-5, 3.1e-4, false),
+    // Never above 3e-3, unless the clip range itself allows more.
+    (5e-4, 2.9e-3, true), (5e-4, 3.1e-3, false), (3e-2, 2.9e-2, true), (3e-2, 3.1e-2, false),
+    (1e-4, .nan, false),
+  ])
+  func `a recomputed old policy allows for half precision's rounding and no more`(
+    clipRange: Double, deviation: Double, isAllowed: Bool
+  ) throws {
+    let scene = try Scene()
+    var statistics = policyGradient(
+      objective, rollout: scene.rollout, units: scene.units, microBatch: 64, field: scene.field)
+    statistics.logProbabilityDeviation = [0: 0, 3: deviation]
+    do throws(InvariantError) {
+      try statistics.checkFirstUpdate(clipRange: clipRange, recomputed: true)
+      #expect(isAllowed)
+    } catch {
+      #expect(!isAllowed)
+      guard case .rolloutAndRecomputationDisagree(3, _, _) = error else {
+        Issue.record("\(error)")
+        return
+      }
+    }
+  }
+
   @Test func `training's own forward pass brings the first ratios back to one`() throws {
     let scene = try Scene()
     let field = drifting(scene.field)

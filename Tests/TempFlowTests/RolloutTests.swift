@@ -16,6 +16,31 @@ private func branching(
 }
 
 @Suite struct RolloutTests {
+  @Test(arguments: [RolloutMethod.branching(branches: 3), .chain, .window], [2, 5, 64])
+  func `the largest call of a rollout is foreseen`(
+    method: RolloutMethod, trunksPerWavefront: Int
+  ) throws {
+    for finishes in [false, true] where finishes == false || method == .branching(branches: 3) {
+      for microBatch in [1, 7, 1000] {
+        var plan = try RolloutPlan(
+          schedule: toySchedule, dynamics: .sde(noiseLevel: 0.7), method: method, steps: .early(2))
+        plan.trunksPerWavefront = trunksPerWavefront
+        plan.microBatch = microBatch
+        plan.finishesTrunks = finishes
+        let trunks = toyTrunks(prompts: 3, seeds: 2)
+        var largest = 0
+        _ = rollOut(plan, trunks: trunks, noise: NoiseSource(run: 1, epoch: 0, shape: [2])) {
+          latents, _, trunks in
+          largest = max(largest, trunks.count)
+          return latents
+        } finished: { _ in }
+        let foreseen = plan.rowsPerCall(trunks: trunks.count, steps: [0, 1])
+        // Rows are cut into nearly equal calls, which may be smaller than a micro-batch.
+        #expect(microBatch == 7 ? (largest...7).contains(foreseen) : foreseen == largest)
+      }
+    }
+  }
+
   let trunks = toyTrunks(prompts: 2, seeds: 2)
   let noise = NoiseSource(run: 5, epoch: 3, shape: [6])
   let toy = ToyField(width: 6, trunks: 4, seed: 1)

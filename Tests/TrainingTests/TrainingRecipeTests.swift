@@ -47,6 +47,20 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     }
   }
 
+  @Test func `in half precision training's own forward pass defines the old policy`() throws {
+    for (dtype, expected) in [
+      ("float32", LossRecipe.LogProbability.rollout), ("bfloat16", .recomputed),
+      ("float16", .recomputed),
+    ] {
+      let text = recipeText([("trainable: full", "trainable: lora\ndtype: \(dtype)")])
+      let recipe = try readRecipe(text)
+      #expect(recipe.settings.loss.logProbability == expected)
+      #expect(recipe.resolved.text.contains("log_probability: \(expected.rawValue)"))
+      let chosen = try readRecipe(text, ["loss.log_probability=rollout"])
+      #expect(chosen.settings.loss.logProbability == .rollout)
+    }
+  }
+
   @Test func `a short recipe has the paper's settings for the rest`() throws {
     let recipe = try readRecipe(recipeText()).settings
     #expect(recipe.model == "/recipes/model")

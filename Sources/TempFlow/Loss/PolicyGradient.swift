@@ -12,6 +12,8 @@ public import Torch
 ///   - units: the (trunk, step) pairs of this update, with advantages.
 ///   - microBatch: most units evaluated at once; gradients accumulate, and the size does not
 ///     change their sum.
+///   - gradientScale: a power of two that dL/dv is multiplied by, for a network whose numbers would
+///     underflow; the gradients of the parameters are then so much larger.
 ///   - field: the policy, evaluated with gradients recorded.
 ///   - reference: the policy without adapters, evaluated without; needed if `klWeight` > 0.
 ///   - backward: sends dL/dv back through a velocity of `field`; a field that computes its
@@ -24,7 +26,7 @@ public import Torch
 @discardableResult
 public func policyGradient(
   _ objective: PolicyObjective, rollout: Rollout, units: [PolicyUnit], microBatch: Int,
-  field: VelocityField, reference: VelocityField? = nil,
+  gradientScale: Double = 1, field: VelocityField, reference: VelocityField? = nil,
   backward: (_ velocity: Tensor, _ gradient: Tensor) -> Void = { $0.backward(gradient: $1) }
 ) -> PolicyStatistics {
   precondition(objective.klWeight == 0 || reference != nil, "a pull needs a reference")
@@ -41,7 +43,9 @@ public func policyGradient(
         reference: objective.klWeight > 0 ? reference?(latents, sigma, owners) : nil
       ).evaluate(unitCount: units.count)
     }
-    backward(velocity, gradient.reshaped(velocity.shape))
+    backward(
+      velocity,
+      (gradientScale == 1 ? gradient : gradient * gradientScale).reshaped(velocity.shape))
     statistics.append(summary)
   }
   return PolicyStatistics(

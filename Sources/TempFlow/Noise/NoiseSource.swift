@@ -9,15 +9,22 @@ public struct NoiseSource: Hashable, Sendable {
   public var epoch: Int
   /// The shape of one sample, without the batch dimension.
   public var shape: [Int]
-  /// Where the noise is drawn. A seed gives other numbers on another kind of device.
+  /// Where the noise is needed.
   public var device: Device
+  /// Where the noise is drawn. A seed gives other numbers on another kind of device.
+  public var generatorDevice: Device
 
   /// The noise of epoch `epoch` of run `run` for samples of shape `shape`.
-  public init(run: UInt64, epoch: Int, shape: [Int], device: Device = .cpu) {
+  ///
+  /// - Parameter generatorDevice: where it is drawn; nil draws where it is needed.
+  public init(
+    run: UInt64, epoch: Int, shape: [Int], device: Device = .cpu, generatorDevice: Device? = nil
+  ) {
     self.run = run
     self.epoch = epoch
     self.shape = shape
     self.device = device
+    self.generatorDevice = generatorDevice ?? device
   }
 
   /// D, the number of elements of one sample.
@@ -41,8 +48,8 @@ public struct NoiseSource: Hashable, Sendable {
   }
 
   private func normal(_ seeds: [UInt64]) -> Tensor {
-    Tensor.concurrentRows(seeds.count, on: device) { rows in
-      Tensor.randn(shape, seeds: seeds[rows], device: device)
-    }
+    Tensor.concurrentRows(seeds.count, on: generatorDevice) { rows in
+      Tensor.randn(shape, seeds: seeds[rows], device: generatorDevice)
+    }.to(device)
   }
 }

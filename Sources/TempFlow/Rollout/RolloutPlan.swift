@@ -70,6 +70,13 @@ public struct RolloutPlan: Hashable, Sendable {
     return trunk + branches * steps.reduce(0) { $0 + schedule.stepCount - 1 - $1 }
   }
 
+  /// Rows that no call of the velocity field exceeds in a rollout of `trunks` trunks that trains
+  /// `steps`.
+  public func rowsPerCall(trunks: Int, steps: [Int]) -> Int {
+    let largestWavefront = microBatches(of: trunks, limit: trunksPerWavefront).map(\.count).max() ?? 0
+    return min(microBatch, largestWavefront * max(1, samplesPerTrunk(steps: steps)))
+  }
+
   /// Finished samples per trunk in an epoch that trains `steps`.
   public func samplesPerTrunk(steps: [Int]) -> Int {
     guard case .branching(let branches) = method else { return 1 }

@@ -15,14 +15,13 @@ struct LowRankAdapter {
   let scale: Double
   let power: AdapterSwitch
 
-  /// Adds the update to the layer's output, in place, which no derivative of a linear layer minds.
-  /// `[N, in]`, `[N, out]` -> `[N, out]`
-  func callAsFunction(_ input: Tensor, addedTo output: Tensor) -> Tensor {
-    guard power.isOn else { return output }
-    let hidden = input.linear(weight: down.to(output.dtype), bias: nil)
-    // Added where the product is computed: one of its own would be written and read again. The scale
-    // goes to the float32 weight, so that neither it nor its gradient is rounded once more.
-    output.addmm_(hidden, (up * scale).to(output.dtype).transposed(0, 1))
-    return output
+  /// Whether the update is to be added.
+  var isOn: Bool { power.isOn }
+
+  /// The update, plus the layer's bias: `[N, in]` -> `[N, out]`
+  func callAsFunction(_ input: Tensor, bias: Tensor?) -> Tensor {
+    let hidden = input.linear(weight: down.to(input.dtype), bias: nil)
+    // The scale goes to the float32 weight, so that neither it nor its gradient is rounded once more.
+    return hidden.linear(weight: (up * scale).to(input.dtype), bias: bias)
   }
 }

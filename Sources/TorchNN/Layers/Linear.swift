@@ -31,10 +31,12 @@ public struct Linear {
 
   /// `[*, in]` -> `[*, out]`
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    guard let adapter else { return x.linear(weight: weight, bias: bias) }
+    guard let adapter, adapter.isOn else { return x.linear(weight: weight, bias: bias) }
     let shape = x.shape
     let rows = x.reshaped([-1, shape[x.rank - 1]])
-    return adapter(rows, addedTo: rows.linear(weight: weight, bias: bias))
-      .reshaped(shape.dropLast() + [weight.shape[0]])
+    // The large product is added to the small one where it is computed: its sum is rounded once.
+    let result = adapter(rows, bias: bias)
+    result.addmm_(rows, weight.transposed(0, 1))
+    return result.reshaped(shape.dropLast() + [weight.shape[0]])
   }
 }

@@ -1,5 +1,6 @@
 internal import Runs
 package import TempFlow
+internal import Torch
 
 /// How rewards become advantages: the `advantage` section.
 package struct AdvantageRecipe: Sendable, Equatable {
@@ -63,13 +64,16 @@ package struct LossRecipe: Sendable, Equatable {
 }
 
 extension LossRecipe {
-  init(_ section: RecipeSection) {
+  /// - Parameter dtype: precision of the network. In half precision rounding of rollout and training
+  ///   differs by more than a clip range at late steps, so there training defines the old policy.
+  init(_ section: RecipeSection, dtype: DType) {
     objective = PolicyObjective()
     let weighting: Weighting = section.choice("weighting", default: .noise)
     objective.weighting = weighting == .noise ? .noiseAware : .none
     objective.clipRange = section.double("clip_range", in: .above(0, through: 1))
     objective.klWeight = section.double("kl_beta", in: 0...1000, default: 0)
     objective.ratio = section.bool("guard", default: false) ? .guarded : .plain
-    logProbability = section.choice("log_probability", default: .rollout)
+    logProbability = section.choice(
+      "log_probability", default: dtype == .float32 ? .rollout : .recomputed)
   }
 }

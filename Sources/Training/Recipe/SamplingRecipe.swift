@@ -21,6 +21,14 @@ package struct SamplingRecipe: Sendable, Equatable {
     case constantRate = "constant_rate"
   }
 
+  /// Which device draws the noise.
+  package enum NoiseGenerator: String, CaseIterable, Sendable {
+    /// The one that computes.
+    case device
+    /// The processor, whose numbers are the same on every machine.
+    case cpu
+  }
+
   package var method: Method
   /// N, denoising steps of one image; at least 2.
   package var steps: Int
@@ -31,6 +39,8 @@ package struct SamplingRecipe: Sendable, Equatable {
   package var dynamics: DynamicsName
   /// a of the stochastic step (eta for `constant_rate`).
   package var noiseLevel: Double
+  /// Which device draws the noise of the rollout; that of evaluations is always the processor's.
+  package var noiseGenerator: NoiseGenerator
   /// The steps that are trained, and where TempFlow's trunks branch.
   package var trainedSteps: BranchSteps
   /// S, initial noises per prompt.
@@ -92,6 +102,7 @@ extension SamplingRecipe {
     if dynamics == .coefficientPreserving, noiseLevel >= 2 {
       section.report("noise_level", "must be below 2 with coefficient_preserving dynamics")
     }
+    noiseGenerator = section.choice("noise_generator", default: .device)
     trainedSteps = BranchSteps(section, "trained_steps", trainable: steps - 1)
     seedsPerPrompt = section.int("seeds_per_prompt", in: 1...4096, default: 1)
     // One image alone has nothing to be compared with.

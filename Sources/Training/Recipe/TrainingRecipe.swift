@@ -126,7 +126,8 @@ extension TrainingRecipe {
     sampling = SamplingRecipe(samplingSection)
     advantage = AdvantageRecipe(
       root.section("advantage"), sampling: sampling, rewardCount: rewards.count)
-    loss = LossRecipe(root.section("loss"))
+    dtype = root.choice("dtype", default: PrecisionName.float32).dtype
+    loss = LossRecipe(root.section("loss"), dtype: dtype)
     optimizer = OptimizerRecipe(root.section("optimizer"))
     average = AverageRecipe(root.section("ema"))
     epochs = root.int("epochs", in: 1...1_000_000)
@@ -138,7 +139,6 @@ extension TrainingRecipe {
     checkpoints = CheckpointRecipe(root.section("checkpoints"))
     seed = UInt64(root.int("seed", in: 0...Int.max, default: 0))
     threads = root.optional("threads", .int(in: 1...1024))
-    dtype = root.choice("dtype", default: PrecisionName.float32).dtype
     memory = MemoryRecipe(root)
     if learning == .full, dtype != .float32 {
       root.report("dtype", "must be float32 when every weight learns; small updates are lost below")

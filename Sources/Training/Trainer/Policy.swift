@@ -96,24 +96,32 @@ final class Policy {
     return sampling.images(latents, pipeline)
   }
 
-  /// The velocity of trunks whose prompts are `rows` of `conditions`.
+  /// The velocity of trunks whose prompts are `rows` of `conditions`, as a function of the rows that
+  /// every call of the network has on a GPU: at least those of any call of the field; see `padded`.
   func field(
     _ conditions: TextCondition, rows: [Int], _ guidance: Double
-  ) -> VelocityField {
+  ) -> (_ size: Int) -> VelocityField {
     let field = field(of: pipeline, conditions, rows, guidance)
     let cost = guidance > 1 ? 2 : 1
-    return { latents, sigma, trunks in
-      self.evaluationCount += trunks.count * cost
-      return field(latents, sigma, trunks)
+    return { size in
+      let field = self.sized(field, size)
+      return { latents, sigma, trunks in
+        self.evaluationCount += trunks.count * cost
+        return field(latents, sigma, trunks)
+      }
     }
+  }
+
+  private func sized(_ field: @escaping VelocityField, _ size: Int) -> VelocityField {
+    recipe.device == .cpu ? field : padded(field, to: size)
   }
 
   /// The same of the model before training; nil when the loss has no pull towards it.
   func reference(
-    _ conditions: TextCondition, rows: [Int], _ guidance: Double
+    _ conditions: TextCondition, rows: [Int], _ guidance: Double, size: Int
   ) -> VelocityField? {
     guard recipe.loss.objective.klWeight > 0 else { return nil }
-    let field = field(of: original ?? pipeline, conditions, rows, guidance)
+    let field = sized(field(of: original ?? pipeline, conditions, rows, guidance), size)
     let store = pipeline.transformer.store
     return { latents, sigma, trunks in
       withoutGradient { store.withoutAdapters { field(latents, sigma, trunks) } }

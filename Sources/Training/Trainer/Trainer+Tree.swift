@@ -21,13 +21,13 @@ extension Trainer {
     let prompts = (0..<count).map { evaluationPrompts[$0 * evaluationPrompts.count / count] }
     let trunks = prompts.indices.map { TrunkID(prompt: $0, trunk: 0) }
     let conditions = try policy.conditions(prompts.map(\.text))
-    let field = policy.field(conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
     var finishing = plan
     finishing.finishesTrunks = true
-    let noise = NoiseSource(
-      run: recipe.seed, epoch: state.epoch, shape: policy.latentShape, device: recipe.device)
+    let field = policy.field(
+      conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance
+    )(finishing.rowsPerCall(trunks: trunks.count, steps: trainedSteps))
     var images: [SampleID: PixelBuffer] = [:]
-    let rollout = TempFlow.rollOut(finishing, trunks: trunks, noise: noise, field: field) {
+    let rollout = TempFlow.rollOut(finishing, trunks: trunks, noise: epochNoise, field: field) {
       for (id, image) in zip($0.ids, policy.decode($0.latents)) { images[id] = image }
     }
     var trees: [RecordedTree] = []

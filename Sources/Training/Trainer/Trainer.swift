@@ -135,34 +135,37 @@ package final class Trainer {
     let conditions = try measure("text", &phases) {
       try policy.conditions(prompts.map(\.text))
     }
-    let field = policy.field(conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
+    let (rows, guidance) = (trunks.map(\.prompt), recipe.sampling.guidance)
+    let steps = trainedSteps
 
     let evaluationsBefore = policy.evaluationCount
-    let steps = plan.steps.steps(
-      stepCount: plan.schedule.stepCount, run: recipe.seed, epoch: state.epoch)
+    let field = policy.field(conditions, rows: rows, guidance)
     var (rollout, scores) = try await rollOut(
       prompts, trunks,
-      telling("rollout", of: trunks.count * plan.evaluationsPerTrunk(steps: steps), field), &phases)
+      telling(
+        "rollout", of: trunks.count * plan.evaluationsPerTrunk(steps: steps),
+        field(plan.rowsPerCall(trunks: trunks.count, steps: steps))), &phases)
     try checkMissing(scores.images.missing, of: scores.samples.count)
-    let rows = rollout.rewardRows(scores.byBranch)
+    let rewards = rollout.rewardRows(scores.byBranch)
     try checkGroupSizes(
-      rows, expected: recipe.sampling.seedsPerPrompt * recipe.sampling.branches)
-    let advantages = Advantages(rows, recipe.advantage.settings(weights: scorer.weights))
+      rewards, expected: recipe.sampling.seedsPerPrompt * recipe.sampling.branches)
+    let advantages = Advantages(rewards, recipe.advantage.settings(weights: scorer.weights))
     var report = EpochReport(images: scores.images, advantages: advantages)
-    report.rewardPerStep = meanRewardPerStep(rows)
+    report.rewardPerStep = meanRewardPerStep(rewards)
     report.sampleEvaluations = policy.evaluationCount - evaluationsBefore
 
     var updating = PhaseSeconds(recipe.device)
     try measure("learning", &phases) {
+      let field = field(learningMicroBatch)
       let reference = policy.reference(
-        conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance)
+        conditions, rows: rows, guidance, size: learningMicroBatch)
       let units = rollout.units(advantages)
       let updates = split.updates(epoch: state.epoch).map { $0.map { units[$0] } }
       if recipe.loss.logProbability == .recomputed {
         let pairs = updates.dropFirst().joined().count { !$0.isSkippable }
         policy.learning {
           rollout.recomputeOldVelocities(
-            of: updates, microBatch: recipe.optimizer.microBatch,
+            of: updates, microBatch: learningMicroBatch,
             field: telling("old velocities", of: pairs, field))
         }
       }
@@ -182,8 +185,6 @@ package final class Trainer {
     _ prompts: [Prompt], _ trunks: [TrunkID], _ field: @escaping VelocityField,
     _ phases: inout PhaseSeconds
   ) async throws -> (Rollout, BranchScores) {
-    let noise = NoiseSource(
-      run: recipe.seed, epoch: state.epoch, shape: policy.latentShape, device: recipe.device)
     let queue = ScoringQueue(scorer)
     // Nobody waits for scores any more once this returns or throws.
     defer { queue.cancel() }
@@ -191,7 +192,7 @@ package final class Trainer {
     var decoding = PhaseSeconds(recipe.device)
     let rollout = try measure("rollout", &phases) {
       try TorchRuntime.withSerialOperators { () throws(RewardError) in
-        try TempFlow.rollOut(plan, trunks: trunks, noise: noise, field: field) {
+        try TempFlow.rollOut(plan, trunks: trunks, noise: epochNoise, field: field) {
           finished throws(RewardError) in
           let images = measure("decode", &decoding) { policy.decode(finished.latents) }
           let batch = zip(images, finished.ids).map { image, id in
@@ -220,23 +221,36 @@ package final class Trainer {
     _ reference: VelocityField?, _ report: inout EpochReport, _ phases: inout PhaseSeconds
   ) throws {
     let update = report.updates.count
-    optimizer.zeroGradients()
-    let statistics = policy.learning {
-      policyGradient(
-        recipe.loss.objective, rollout: rollout, units: units,
-        microBatch: recipe.optimizer.microBatch, field: field, reference: reference,
-        backward: policy.backward)
+    func attempt() -> (PolicyStatistics, norm: Double) {
+      optimizer.zeroGradients()
+      let scale = state.lossScale?.value ?? 1
+      let statistics = policy.learning {
+        policyGradient(
+          recipe.loss.objective, rollout: rollout, units: units, microBatch: learningMicroBatch,
+          gradientScale: scale, field: field, reference: reference, backward: policy.backward)
+      }
+      if scale != 1 { scaleGradients(policy.trainable, by: 1 / scale) }
+      return (statistics, clipGradientNorm(policy.trainable, limit: recipe.optimizer.gradientNorm))
     }
+    if recipe.dtype == .float16, state.lossScale == nil {
+      state.lossScale = LossScale(
+        elements: policy.latentShape.reduce(1, *), samples: units.count)
+    }
+    var (statistics, norm) = attempt()
     try check(update) { () throws(InvariantError) in
       try statistics.checkFinite()
-      if update == 0, recipe.loss.logProbability == .rollout {
-        try statistics.checkFirstUpdate(clipRange: recipe.loss.objective.clipRange)
+      if update == 0 {
+        try statistics.checkFirstUpdate(
+          clipRange: recipe.loss.objective.clipRange,
+          recomputed: recipe.loss.logProbability == .recomputed)
       }
     }
-    let norm = clipGradientNorm(policy.trainable, limit: recipe.optimizer.gradientNorm)
+    // Nothing was learned from gradients beyond float16's range: the same update once more.
+    while !norm.isFinite, state.lossScale?.lower() == true { (statistics, norm) = attempt() }
     try check(update) { () throws(InvariantError) in
       guard norm.isFinite else { throw .notFinite(what: "the gradient", step: nil) }
     }
+    state.lossScale?.succeed()
     phases.measure("optimizer") {
       optimizer.step()
       average.update()
@@ -274,6 +288,23 @@ extension Trainer {
     (0..<promptCount).flatMap { prompt in
       (0..<recipe.sampling.trunksPerPrompt).map { TrunkID(prompt: prompt, trunk: $0) }
     }
+  }
+
+  /// The steps that the epoch under way trains.
+  var trainedSteps: [Int] {
+    plan.steps.steps(stepCount: plan.schedule.stepCount, run: recipe.seed, epoch: state.epoch)
+  }
+
+  /// Pairs of one forward pass with gradients at most. On a GPU all passes have this size.
+  private var learningMicroBatch: Int {
+    recipe.device == .cpu ? recipe.optimizer.microBatch : split.pairsPerForward
+  }
+
+  /// The noise of the epoch under way.
+  var epochNoise: NoiseSource {
+    NoiseSource(
+      run: recipe.seed, epoch: state.epoch, shape: policy.latentShape, device: recipe.device,
+      generatorDevice: recipe.sampling.noiseGenerator == .cpu ? .cpu : nil)
   }
 
   /// The same velocity; every call tells how much of a part of the epoch is done.

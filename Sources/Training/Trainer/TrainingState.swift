@@ -20,6 +20,8 @@ struct TrainingState: Codable {
   var scoreName = ""
   /// The largest mean training reward of an epoch.
   var bestReward: Double?
+  /// What gradients are multiplied by; nil where the network is not float16.
+  var lossScale: LossScale?
   /// Bytes of `metrics.jsonl` when this was saved.
   var metricsBytes = 0
   /// Bytes of `timings.jsonl` when this was saved.

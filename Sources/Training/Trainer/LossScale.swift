@@ -1,0 +1,36 @@
+internal import Foundation
+
+/// What gradients are multiplied by on their way through a network in float16, whose smallest number
+/// is 6e-8 while dL/dv of a mean over 65,536 elements is 1e-8: a power of two, so that multiplying
+/// and dividing round nothing (arXiv 1710.03740, section 3.2).
+///
+/// An update whose gradients exceed float16's range is computed again with half the factor, so none
+/// is lost; after `interval` updates on end within it the factor is doubled.
+struct LossScale: Codable, Equatable, Sendable {
+  private(set) var value: Double
+  private var successes = 0
+
+  private static let interval = 500
+  private static let largest = 0x1p40
+
+  /// The factor to begin with, at which dL/dv is near 1: it falls as 1 / (elements x samples).
+  init(elements: Int, samples: Int) {
+    value = min(exp2(log2(Double(elements * samples)).rounded(.down)), Self.largest)
+  }
+
+  /// Halves the factor; false when it is 1 already, so that something else is wrong.
+  mutating func lower() -> Bool {
+    guard value > 1 else { return false }
+    value /= 2
+    successes = 0
+    return true
+  }
+
+  /// Counts an update within the range.
+  mutating func succeed() {
+    successes += 1
+    guard successes >= Self.interval, value < Self.largest else { return }
+    value *= 2
+    successes = 0
+  }
+}
