@@ -48,7 +48,10 @@ missing_packages() {
   { command -v pkg-config >/dev/null && pkg-config --exists libturbojpeg; } || echo libturbojpeg0-dev
   command -v tesseract >/dev/null || echo tesseract-ocr # what the reward `ocr` reads images with
   { command -v pkg-config >/dev/null && pkg-config --exists libcurl; } || echo libcurl4-openssl-dev
-  echo '#include <string>' | clang++ -fsyntax-only -x c++ - 2>/dev/null || echo g++
+  # g++ also builds Tests/ThreadStress: Swift's clang comes without ThreadSanitizer.
+  { command -v g++ >/dev/null && echo '#include <string>' | clang++ -fsyntax-only -x c++ - 2>/dev/null; } || echo g++
+  { command -v g++ >/dev/null && [ "$(g++ -print-file-name=libtsan.so)" = libtsan.so ] && echo libtsan2; } || true
+  command -v setarch >/dev/null || echo util-linux # starts ThreadSanitizer without address randomization
   [ -n "${LIBTORCH:-}" ] || [ -d .libtorch/torch ] || python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
 }
 

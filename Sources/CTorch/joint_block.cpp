@@ -12,26 +12,50 @@
 
 #include <algorithm>
 
-void CTorchJointBlock::refresh() {
-  std::unique_lock lock(mutex);
-  if (scope == rowScope()) return;
-  for (Stream &stream : streams)
-    for (Layer *layer : stream.layers()) layer->pack();
-  scope = rowScope();
+PackedBlock::PackedBlock(const std::array<Stream, 2> &from) {
+  int64_t count = 0;
+  for (const Stream &stream : from)
+    for (const Layer *layer : stream.layers()) count += layer->exists() ? layer->weight.numel() : 0;
+  weights = allocate(count);
+  float *next = weights.get();
+  for (int s = 0; s < 2; ++s)
+    for (int i = 0; i < 7; ++i) {
+      const Layer &layer = *from[s].layers()[i];
+      PackedLayer &to = *streams[s].layers()[i];
+      to = {};
+      if (!layer.exists()) continue;
+      to = {next, numbers(layer.bias), layer.inputs(), layer.outputs()};
+      packWeight(numbers(layer.weight), layer.outputs(), layer.inputs(), next);
+      next += layer.weight.numel();
+    }
 }
 
-void CTorchJointBlock::evaluate(int64_t count, const int64_t *tokens, const float *const *x,
+std::shared_ptr<const PackedBlock> CTorchJointBlock::packed() {
+  std::unique_lock lock(mutex);
+  // Read once: a scope that begins meanwhile is not the one of these weights.
+  const int64_t current = rowScope();
+  if (scope != current) {
+    // Freed first, unless another thread still reads it.
+    latest.reset();
+    latest = std::make_shared<const PackedBlock>(streams);
+    scope = current;
+  }
+  return latest;
+}
+
+void CTorchJointBlock::evaluate(const PackedBlock &packed, int64_t count, const int64_t *tokens, const float *const *x,
                                 const float *const *modulation, Head &head, float epsilon, const StreamMemory *memory,
                                 bool keeps, float *inner, float *const *out) const {
   for (int s = 0; s < 2; ++s) {
     const Stream &stream = streams[s];
+    const auto &layers = packed.streams[s];
     const StreamMemory &m = memory[s];
     const int64_t height = count * tokens[s];
     applyNorm(x[s], modulation[s] + stream.shift(width), modulation[s] + stream.scale(width), m.normed, count, tokens[s],
               width, stream.parts(), epsilon);
-    if (!stream.isLast()) packedLinear(*stream.query, m.normed, height, m.queries);
-    packedLinear(*stream.key, m.normed, height, m.keys);
-    packedLinear(*stream.value, m.normed, height, m.values);
+    if (!stream.isLast()) packedLinear(layers.query, m.normed, height, m.queries);
+    packedLinear(layers.key, m.normed, height, m.keys);
+    packedLinear(layers.value, m.normed, height, m.values);
   }
   for (int64_t sample = 0; sample < count; ++sample)
     for (int64_t index = 0; index < heads; ++index) {
@@ -50,18 +74,19 @@ void CTorchJointBlock::evaluate(int64_t count, const int64_t *tokens, const floa
   for (int s = 0; s < 2; ++s) {
     const Stream &stream = streams[s];
     if (stream.isLast()) continue;
+    const auto &layers = packed.streams[s];
     const StreamMemory &m = memory[s];
     const float *part = modulation[s];
     const int64_t height = count * tokens[s], parts = stream.parts(), hidden = stream.up.outputs();
-    packedLinear(*stream.output, m.attended, height, m.projected);
+    packedLinear(layers.output, m.attended, height, m.projected);
     applyGate(x[s], part + 2 * width, m.projected, m.middle, count, tokens[s], width, parts);
     applyNorm(m.middle, part + 3 * width, part + 4 * width, m.normedAgain, count, tokens[s], width, parts, epsilon);
     for (int64_t row = 0; row < height; row += hiddenRows) {
       const int64_t some = std::min(hiddenRows, height - row);
       float *raw = keeps ? m.hidden + row * hidden : inner;
-      packedLinear(*stream.up, m.normedAgain + row * width, some, raw);
+      packedLinear(layers.up, m.normedAgain + row * width, some, raw);
       applyGELU(raw, some * hidden, inner);
-      packedLinear(*stream.down, inner, some, m.update + row * width);
+      packedLinear(layers.down, inner, some, m.update + row * width);
     }
     applyGate(m.middle, part + 5 * width, m.update, out[s], count, tokens[s], width, parts);
   }
@@ -69,7 +94,7 @@ void CTorchJointBlock::evaluate(int64_t count, const int64_t *tokens, const floa
 
 void CTorchJointBlock::run(const float *const *x, const float *conditioning, int64_t batch, const int64_t *tokens,
                            const float *bias, float epsilon, float *const *out) {
-  refresh();
+  const std::shared_ptr<const PackedBlock> weights = packed();
   const int64_t total = tokens[0] + tokens[1], tile = std::clamp<int64_t>(tileTokens / total, 1, batch);
   const int64_t rows = tile * total * width;
   int64_t modulations = 0, hidden = 0;
@@ -80,7 +105,7 @@ void CTorchJointBlock::run(const float *const *x, const float *conditioning, int
   thread_local Scratch ownModulation;
   float *modulation[2] = {ownModulation.reserve(modulations), nullptr};
   modulation[1] = modulation[0] + batch * streams[0].parts();
-  for (int s = 0; s < 2; ++s) packedLinear(*streams[s].modulation, conditioning, batch, modulation[s]);
+  for (int s = 0; s < 2; ++s) packedLinear(weights->streams[s].modulation, conditioning, batch, modulation[s]);
 
   share((batch + tile - 1) / tile, [&](Steps &steps) {
     thread_local Scratch scratch;
@@ -101,7 +126,7 @@ void CTorchJointBlock::run(const float *const *x, const float *conditioning, int
         memory[s] = {normed + begin,  queries + begin, keys + begin,   values + begin, attended + begin,
                      queries + begin, result[s],       normed + begin, nullptr,        queries + begin};
       }
-      evaluate(count, tokens, input, part, head, epsilon, memory, false, inner, result);
+      evaluate(*weights, count, tokens, input, part, head, epsilon, memory, false, inner, result);
     }
   });
 }

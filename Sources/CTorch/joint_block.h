@@ -45,35 +45,38 @@ inline const float *numbers(const at::Tensor &tensor) {
   return tensor.defined() ? static_cast<const float *>(tensor.const_data_ptr()) : nullptr;
 }
 
-// A layer, and its weight in the order in which it is read.
 struct Layer {
   at::Tensor weight, bias;
-  Memory packed;
 
   bool exists() const { return weight.defined(); }
   int64_t outputs() const { return weight.size(0); }
   int64_t inputs() const { return weight.size(1); }
-
-  void pack() {
-    if (!exists()) return;
-    if (!packed) packed = allocate(weight.numel());
-    packWeight(numbers(weight), outputs(), inputs(), packed.get());
-  }
-
-  PackedLayer operator*() const { return {packed.get(), numbers(bias), inputs(), outputs()}; }
 };
 
-struct Stream {
+template <typename Layer> struct StreamLayers {
   Layer modulation, query, key, value, output, up, down;
-  at::Tensor queryNorm, keyNorm;
 
   std::array<Layer *, 7> layers() { return {&modulation, &query, &key, &value, &output, &up, &down}; }
+  std::array<const Layer *, 7> layers() const { return {&modulation, &query, &key, &value, &output, &up, &down}; }
+};
+
+struct Stream : StreamLayers<Layer> {
+  at::Tensor queryNorm, keyNorm;
+
   // The last block's text is asked nothing and goes no further.
   bool isLast() const { return !output.exists(); }
   int64_t parts() const { return modulation.outputs(); }
   // Where the modulation of attention's input begins; that of a last block is a final layer's, scale before shift.
   int64_t shift(int64_t width) const { return isLast() ? width : 0; }
   int64_t scale(int64_t width) const { return isLast() ? 0 : width; }
+};
+
+// Weights of both streams in the order in which they are read; does not change once it is made.
+struct PackedBlock {
+  std::array<StreamLayers<PackedLayer>, 2> streams;
+  Memory weights;
+
+  explicit PackedBlock(const std::array<Stream, 2> &from);
 };
 
 // What a stream's tokens become on their way, `[tokens, D]` each, but for hidden values.
@@ -90,11 +93,9 @@ constexpr int64_t hiddenRows = 64;
 struct CTorchJointBlock : torch::CustomClassHolder {
   std::array<Stream, 2> streams;
   int64_t heads = 0, width = 0;
-  std::mutex mutex;
-  // The scope whose weights are packed.
-  int64_t scope = -1;
 
-  void refresh();
+  // The weights of the present scope. Threads in another scope may get others meanwhile: the caller keeps these.
+  std::shared_ptr<const PackedBlock> packed();
 
   // How many numbers of every token are kept for the derivative, by stream.
   int64_t keptNumbers(int s) const;
@@ -103,12 +104,20 @@ struct CTorchJointBlock : torch::CustomClassHolder {
 
   // Some samples, whose first rows all addresses are those of. `[count, tokens, D]` and modulations `[count, parts]`.
   // `inner` has `hiddenRows` rows of hidden values; `keeps` those of all in the memory.
-  void evaluate(int64_t count, const int64_t *tokens, const float *const *x, const float *const *modulation, Head &head,
-                float epsilon, const StreamMemory *memory, bool keeps, float *inner, float *const *out) const;
+  void evaluate(const PackedBlock &packed, int64_t count, const int64_t *tokens, const float *const *x,
+                const float *const *modulation, Head &head, float epsilon, const StreamMemory *memory, bool keeps,
+                float *inner, float *const *out) const;
 
   // `[batch, tokens, D]` each; the second `out` is null where the second stream is the last.
   void run(const float *const *x, const float *conditioning, int64_t batch, const int64_t *tokens, const float *bias,
            float epsilon, float *const *out);
+
+private:
+  // Guards what follows.
+  std::mutex mutex;
+  std::shared_ptr<const PackedBlock> latest;
+  // The scope that `latest` was packed in.
+  int64_t scope = -1;
 };
 
 // The block's outputs, with a record for the derivative.

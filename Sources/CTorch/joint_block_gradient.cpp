@@ -416,9 +416,10 @@ struct JointBlock : torch::autograd::Function<JointBlock> {
     }
     const at::Tensor memory = at::empty({numbersKept}, first.options()), modulation = at::empty({parts}, first.options());
     const Problem problem = problemOf(*block, x, conditioning, bias.value_or(at::Tensor()), epsilon, modulation, memory);
-    block->refresh();
+    const std::shared_ptr<const PackedBlock> weights = block->packed();
     for (int s = 0; s < 2; ++s)
-      packedLinear(*block->streams[s].modulation, problem.conditioning, batch, const_cast<float *>(problem.modulation[s]));
+      packedLinear(weights->streams[s].modulation, problem.conditioning, batch,
+                   const_cast<float *>(problem.modulation[s]));
     Tensors outputs = {at::empty_like(first)};
     if (!block->streams[1].isLast()) outputs.push_back(at::empty_like(second));
     float *results[2] = {};
@@ -440,8 +441,8 @@ struct JointBlock : torch::autograd::Function<JointBlock> {
           out[s] = results[s] ? results[s] + at : nullptr;
           memory[s] = block->kept(s, problem.kept[s], batch * tokens[s], begin * tokens[s]);
         }
-        block->evaluate(std::min(tile, batch - begin), tokens, input, part, head, problem.epsilon, memory, true, inner,
-                        out);
+        block->evaluate(*weights, std::min(tile, batch - begin), tokens, input, part, head, problem.epsilon, memory,
+                        true, inner, out);
       }
     });
     context->save_for_backward({first, second, conditioning, modulation, memory});

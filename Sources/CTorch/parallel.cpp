@@ -1,6 +1,5 @@
 #include "parallel.h"
-
-#include <ATen/Parallel.h>
+#include "operator_threads.h"
 
 #include <algorithm>
 #include <atomic>
@@ -19,7 +18,7 @@ struct Work {
 
 void takeParts(void *pointer) {
   Work &work = *static_cast<Work *>(pointer);
-  const c10::ParallelGuard guard(true);
+  const ParallelRegion region;
   for (int64_t begin; (begin = work.next.fetch_add(work.part)) < work.count;)
     work.body(work.context, begin, std::min(begin + work.part, work.count));
 }
@@ -29,7 +28,7 @@ void takeParts(void *pointer) {
 void runInParallel(int64_t count, int64_t grain, void (*body)(const void *context, int64_t begin, int64_t end),
                    const void *context) {
   if (count <= 0) return;
-  const int64_t threads = at::in_parallel_region() || !GOMP_parallel ? 1 : at::get_num_threads();
+  const int64_t threads = isInParallelRegion() || !GOMP_parallel ? 1 : operatorThreadCount();
   const int64_t parts = std::clamp<int64_t>((count + grain - 1) / grain, 1, threads);
   if (parts == 1) return body(context, 0, count);
   Work work{body, context, count, (count + parts - 1) / parts};

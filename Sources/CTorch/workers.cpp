@@ -1,9 +1,9 @@
+// State that threads share is guarded by the mutex beside it: it is copied while the mutex is held, and the copy is
+// used after that. Tests/ThreadStress runs this file under ThreadSanitizer.
+
 #include "workers.h"
 #include "ctorch.h"
-
-#include <ATen/Parallel.h>
-#include <ATen/core/LegacyTypeDispatch.h>
-#include <ATen/core/grad_mode.h>
+#include "operator_threads.h"
 
 #include <atomic>
 #include <chrono>
@@ -11,7 +11,6 @@
 #include <mutex>
 #include <optional>
 #include <thread>
-#include <utility>
 #include <vector>
 
 namespace {
@@ -23,26 +22,47 @@ thread_local bool records_rows = false;
 // How many such scopes there have been, and how many records.
 std::atomic<int64_t> scopes = 0;
 
-// Steps that a thread shares, and how many others take some.
-struct Shared {
-  std::mutex mutex;
-  std::condition_variable changed;
+// What `shareSteps` takes; without steps, nothing.
+struct SharedWork {
   Steps *steps = nullptr;
   void (*body)(const void *, Steps &) = nullptr;
   const void *context = nullptr;
-  int32_t helpers = 0;
+};
 
-  // Whether there was anything to do.
+// Steps that one thread shares, and how many others take some.
+class Shared {
+public:
+  void begin(const SharedWork &some) {
+    std::unique_lock lock(mutex);
+    work = some;
+  }
+
+  // Returns when no other thread uses the work.
+  void end() {
+    std::unique_lock lock(mutex);
+    work = {};
+    changed.wait(lock, [this] { return helpers == 0; });
+  }
+
+  // Takes steps until there are no more; false when there were none.
   bool help() {
     std::unique_lock lock(mutex);
-    if (!steps || steps->areTaken()) return false;
+    if (!work.steps || work.steps->areTaken()) return false;
+    // `end` resets `work` while helpers are still in `body`.
+    const SharedWork current = work;
     ++helpers;
     lock.unlock();
-    body(context, *steps);
+    current.body(current.context, *current.steps);
     lock.lock();
     if (--helpers == 0) changed.notify_all();
     return true;
   }
+
+private:
+  std::mutex mutex;
+  std::condition_variable changed;
+  SharedWork work;
+  int32_t helpers = 0;
 };
 
 // Of each thread that rows are spread over, the caller's first.
@@ -55,23 +75,33 @@ struct Team {
 };
 thread_local Shared *mine = nullptr;
 
-void run(void (*body)(void *, int32_t), void *context, int32_t index, bool records, Team &team) {
-  // Without a record, operators do not look whether they should make one.
-  std::optional<at::AutoDispatchBelowADInplaceOrView> guard;
-  if (!records) guard.emplace();
-  const bool before = at::GradMode::is_enabled();
-  at::GradMode::set_enabled(records);
-  records_rows = records;
-  mine = &team.shared[index];
-  body(context, index);
+// One part of a call of `ctorch_concurrently`.
+struct Part {
+  void (*body)(void *, int32_t);
+  void *context;
+  int32_t index;
+  bool records;
+  // `row_threads` inside.
+  int32_t rows;
+  Team *team;
+};
+
+void run(const Part &part) {
+  std::optional<WithoutAutograd> guard;
+  if (!part.records) guard.emplace();
+  const bool before = recordsGradients();
+  setRecordsGradients(part.records);
+  records_rows = part.records;
+  mine = &part.team->shared[part.index];
+  part.body(part.context, part.index);
   mine = nullptr;
   records_rows = false;
-  at::GradMode::set_enabled(before);
-  team.busy.fetch_sub(1);
-  for (int idle = 0; team.busy.load() > 0; ++idle) {
-    for (Shared &shared : team.shared)
+  setRecordsGradients(before);
+  part.team->busy.fetch_sub(1);
+  for (int idle = 0; part.team->busy.load() > 0; ++idle) {
+    for (Shared &shared : part.team->shared)
       if (shared.help()) idle = 0;
-    // Others who want the core, such as rewards, get it.
+    // Other work on this core, such as rewards, goes first.
     if (idle < 20)
       std::this_thread::yield();
     else
@@ -79,7 +109,7 @@ void run(void (*body)(void *, int32_t), void *context, int32_t index, bool recor
   }
 }
 
-// One thread that runs a piece of work at a time, with operators that use this thread alone.
+// One thread that runs a part at a time, with operators that use this thread alone.
 class Worker {
 public:
   Worker() : thread([this] { serve(); }) {
@@ -87,51 +117,44 @@ public:
     changed.wait(lock, [this] { return ready; });
   }
 
-  void start(void (*body)(void *, int32_t), void *context, int32_t index, bool records, int32_t rows, Team &team) {
+  void start(const Part &next) {
     std::unique_lock lock(mutex);
-    this->team = &team;
-    this->body = body;
-    this->context = context;
-    this->index = index;
-    this->records = records;
-    this->rows = rows;
+    part = next;
     changed.notify_all();
   }
 
   void wait() {
     std::unique_lock lock(mutex);
-    changed.wait(lock, [this] { return body == nullptr; });
+    changed.wait(lock, [this] { return !part; });
   }
 
 private:
   std::mutex mutex;
   std::condition_variable changed;
-  void (*body)(void *, int32_t) = nullptr;
-  void *context = nullptr;
-  int32_t index = 0;
-  bool records = false;
-  int32_t rows = 0;
-  Team *team = nullptr;
+  // Until it is done.
+  std::optional<Part> part;
   bool ready = false;
   std::thread thread;
 
   void serve() {
-    at::set_num_threads(1);
+    setOperatorThreadCount(1);
     std::unique_lock lock(mutex);
     ready = true;
     changed.notify_all();
     for (;;) {
-      changed.wait(lock, [this] { return body != nullptr; });
+      changed.wait(lock, [this] { return part.has_value(); });
+      const Part current = *part;
       lock.unlock();
-      row_threads = rows;
-      run(body, context, index, records, *team);
+      row_threads = current.rows;
+      run(current);
       lock.lock();
-      body = nullptr;
+      part.reset();
       changed.notify_all();
     }
   }
 };
 
+// Held through a whole call of `ctorch_concurrently`; guards `workers`.
 std::mutex busy;
 // Never destroyed: the threads wait for work until the process ends.
 std::vector<Worker *> &workers = *new std::vector<Worker *>;
@@ -149,34 +172,32 @@ int64_t rowScope() { return scopes; }
 void shareSteps(Steps &steps, void (*body)(const void *context, Steps &steps), const void *context) {
   Shared *const shared = mine;
   if (!shared) return body(context, steps);
-  {
-    std::unique_lock lock(shared->mutex);
-    shared->steps = &steps;
-    shared->body = body;
-    shared->context = context;
-  }
+  // Also when `body` throws: others may still use the steps, which end with this call.
+  struct Sharing {
+    Shared &shared;
+    ~Sharing() { shared.end(); }
+  } const sharing{*shared};
+  shared->begin({&steps, body, context});
   body(context, steps);
-  std::unique_lock lock(shared->mutex);
-  shared->steps = nullptr;
-  shared->changed.wait(lock, [&] { return shared->helpers == 0; });
 }
 
 void ctorch_concurrently(int32_t count, bool records, void (*body)(void *context, int32_t index), void *context) {
   std::unique_lock lock(busy);
-  // Weights may have learnt since the last one.
+  // Weights may have changed since the last record.
   if (records) ++scopes;
-  const int threads = at::get_num_threads();
+  const int threads = operatorThreadCount();
   const int32_t before = row_threads;
   // Inside the scope that spreads rows, its threads are in the scope, too.
   const int32_t rows = before > 0 ? 1 : 0;
   while (static_cast<int32_t>(workers.size()) < count - 1) workers.push_back(new Worker);
   // A thread's own setting; the default for new threads is the last one made.
-  at::set_num_threads(1);
+  setOperatorThreadCount(1);
   row_threads = rows;
   Team team(count);
-  for (int32_t index = 1; index < count; ++index) workers[index - 1]->start(body, context, index, records, rows, team);
-  run(body, context, 0, records, team);
+  for (int32_t index = 1; index < count; ++index)
+    workers[index - 1]->start({body, context, index, records, rows, &team});
+  run({body, context, 0, records, rows, &team});
   for (int32_t index = 1; index < count; ++index) workers[index - 1]->wait();
-  at::set_num_threads(threads);
+  setOperatorThreadCount(threads);
   row_threads = before;
 }

@@ -27,7 +27,8 @@ void shareSteps(Steps &steps, void (*body)(const void *context, Steps &steps), c
 
 // Calls `body(steps)` on this thread, which takes `count` steps until there are no more, and, where rows are spread
 // over threads, on others that have done their own rows meanwhile: a core that is slow, or has to do something else,
-// does not make them wait. Returns when all steps are done.
+// does not make them wait. Returns when all steps are done. What `body` throws on this thread ends the call, once no
+// other thread is inside; what it throws on another one ends the process.
 template <typename Body> void share(int64_t count, const Body &body) {
   Steps steps(count);
   shareSteps(

@@ -85,7 +85,7 @@ extension TorchRuntime {
   static var runsSerialOperators: Bool { ctorch_row_thread_count() > 0 && threadCount == 1 }
 
   /// Runs `body` with another number of threads for its operators.
-  static func withThreads<Result, Failure: Error>(
+  package static func withThreads<Result, Failure: Error>(
     _ count: Int, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let previous = threadCount

@@ -42,6 +42,7 @@ package final class RowRecord {
   ///   what it shares.
   package func run(_ count: Int, _ body: (Range<Int>) -> Tensor) -> Tensor {
     precondition(isOpen, "rows are recorded within a scope")
+    precondition(count > 0, "a batch has at least one row")
     let parts = min(threads, count)
     let records = isRecordingGradients
     let outputs = concurrently(parts, records: records) { index in

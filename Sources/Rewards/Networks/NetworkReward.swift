@@ -52,6 +52,9 @@ actor NetworkReward<Network: ScoringNetwork>: Reward {
   nonisolated let name: String
   private let network: Network
   private let batchSize: Int
+  /// Threads of one operator. A new thread begins with the number that was set last on any other,
+  /// which is 1 while a rollout takes rows through its network.
+  private let threads = TorchRuntime.threadCount
   private let executor = NetworkExecutor.shared
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -71,7 +74,9 @@ actor NetworkReward<Network: ScoringNetwork>: Reward {
         place: "in the reward \(name) (batch_size: \(batchSize))",
         remedy: "Lower its batch_size, set its precision to bfloat16, or give it another device.")
     }) {
-      withoutGradient { network.scores(samples, batchSize: batchSize) }
+      TorchRuntime.withThreads(threads) {
+        withoutGradient { network.scores(samples, batchSize: batchSize) }
+      }
     }
   }
 }

@@ -3,6 +3,7 @@
 #else
   import Darwin
 #endif
+import Synchronization
 
 /// A running program with pipes on its standard input, output and error, in a process group of its
 /// own: what it starts is killed with it, and a terminal's interrupt does not reach it.
@@ -34,6 +35,30 @@ final class ChildProcess {
   ///   - directory: where it runs; nil is this process's own working directory.
   ///   - longestLine: bytes of one line of its standard output, at most.
   init(_ command: [String], directory: String?, longestLine: Int) throws(StartFailure) {
+    let (pipes, identifier, status) = try Self.starting.withLock { _ throws(StartFailure) in
+      try Self.start(command, directory: directory)
+    }
+    for end in [pipes.input.read, pipes.output.write, pipes.errors.write] { close(end) }
+    let ours = [pipes.input.write, pipes.output.read, pipes.errors.read]
+    guard status == 0 else {
+      for end in ours { close(end) }
+      throw StartFailure(reason: String(cString: strerror(status)))
+    }
+    for end in ours { _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) | O_NONBLOCK) }
+    self.identifier = identifier
+    input = pipes.input.write
+    output = LineReader(pipes.output.read, longestLine: longestLine)
+    errors = LineReader(pipes.errors.read, longestLine: 4096)
+  }
+
+  /// Held from the making of pipes to the start of their program: a program that another thread
+  /// starts before they are marked would hold them open, and their end would not be seen.
+  private static let starting = Mutex(())
+
+  /// - Returns: the pipes with all their ends, the process, and 0 or what went wrong.
+  private static func start(
+    _ command: [String], directory: String?
+  ) throws(StartFailure) -> (Pipes, pid_t, CInt) {
     let pipes = try Pipes()
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -61,17 +86,7 @@ final class ChildProcess {
     var identifier: pid_t = 0
     let status = posix_spawnp(
       &identifier, command[0], &actions, &attributes, arguments, environ)
-    for end in [pipes.input.read, pipes.output.write, pipes.errors.write] { close(end) }
-    let ours = [pipes.input.write, pipes.output.read, pipes.errors.read]
-    guard status == 0 else {
-      for end in ours { close(end) }
-      throw StartFailure(reason: String(cString: strerror(status)))
-    }
-    for end in ours { _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) | O_NONBLOCK) }
-    self.identifier = identifier
-    input = pipes.input.write
-    output = LineReader(pipes.output.read, longestLine: longestLine)
-    errors = LineReader(pipes.errors.read, longestLine: 4096)
+    return (pipes, identifier, status)
   }
 
   private var isReaped = false
@@ -84,20 +99,22 @@ final class ChildProcess {
   func end(grace: Double = 0) -> String {
     guard !isReaped else { return "killed" }
     isReaped = true
-    var status: CInt = 0
-    var reaped = waitpid(identifier, &status, WNOHANG)
     let deadline = ContinuousClock.now + .seconds(grace)
-    while reaped == 0, ContinuousClock.now < deadline {
-      usleep(2000)
-      reaped = waitpid(identifier, &status, WNOHANG)
-    }
+    while !hasEnded, ContinuousClock.now < deadline { usleep(2000) }
+    // Before it is reaped: afterwards the number may be another group's.
     kill(-identifier, SIGKILL)
-    while reaped == 0 || (reaped == -1 && errno == EINTR) {
-      reaped = waitpid(identifier, &status, 0)
-    }
+    var status: CInt = 0
+    while waitpid(identifier, &status, 0) == -1, errno == EINTR {}
     for end in [input, output.descriptor, errors.descriptor] { close(end) }
     let signal = status & 0x7F
     return signal == 0 ? "exit status \(status >> 8 & 0xFF)" : "signal \(signal)"
+  }
+
+  /// Whether it has ended and is still to be reaped.
+  private var hasEnded: Bool {
+    var information = siginfo_t()
+    return waitid(P_PID, id_t(identifier), &information, WEXITED | WNOHANG | WNOWAIT) == 0
+      && information.si_signo == SIGCHLD
   }
 
   /// Sends one line and waits for the line that answers it, which begins with a brace.

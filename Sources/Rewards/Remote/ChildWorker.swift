@@ -43,7 +43,15 @@ final class ChildWorker: RemoteWorker {
     return try result.get()
   }
 
-  func restart() async { state.withLock { $0.child = nil } }
+  func restart() async {
+    // Ending a child waits for it.
+    await withCheckedContinuation { continuation in
+      queue.async {
+        self.state.withLock { $0.child = nil }
+        continuation.resume()
+      }
+    }
+  }
 
   private func exchange(
     _ request: [UInt8], timeout: Double, _ state: inout State

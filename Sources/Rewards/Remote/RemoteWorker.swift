@@ -71,6 +71,11 @@ actor RemoteWorkers {
       guard !Task.isCancelled, let index = await acquire() else {
         throw .passing(.unreachable, detail: "no answer for \(policy.patience) s")
       }
+      // Cancelled while it waited for a worker.
+      if Task.isCancelled {
+        release(index, .abandoned)
+        throw .passing(.unreachable, detail: "no longer wanted")
+      }
       do throws(RemoteFault) {
         let answer = try await workers[index].ask(request, timeout: policy.timeout)
         let value = try read(answer, workers[index].label)

@@ -17,6 +17,8 @@ package final class ScoringQueue: Sendable {
       /// Pixels of images that have no score yet.
       var bytes = 0
       var failure: RewardError?
+      /// Batches that are not begun will not be, and their bytes stay.
+      var isCancelled = false
     }
 
     let state = Mutex(State())
@@ -86,7 +88,7 @@ package final class ScoringQueue: Sendable {
   package func add(_ samples: [RewardSample]) throws(RewardError) {
     while true {
       let (fits, failure) = ledger.state.withLock { state in
-        let fits = state.bytes == 0 || state.bytes + samples.byteCount <= byteLimit
+        let fits = state.isCancelled || state.bytes == 0 || state.bytes + samples.byteCount <= byteLimit
         if fits { state.bytes += samples.byteCount }
         return (fits, state.failure)
       }
@@ -111,10 +113,12 @@ package final class ScoringQueue: Sendable {
     return scores
   }
 
-  /// Ends all work; scorers are told, and their scores are dropped.
+  /// Ends all work; scorers are told, and their scores are dropped. `add` waits no more.
   package func cancel() {
     batches.finish()
     work.cancel()
+    ledger.state.withLock { $0.isCancelled = true }
+    ledger.changed.signal()
   }
 }
 

@@ -1,4 +1,10 @@
 package import Foundation
+internal import Synchronization
+
+/// Whether a program is known to have ended.
+private final class Ended: Sendable {
+  let state = Mutex(false)
+}
 
 /// A program that is run once, without input, for what it prints.
 package struct OneShotProcess: Sendable {
@@ -47,12 +53,17 @@ package struct OneShotProcess: Sendable {
     process.standardOutput = output
     process.standardError = FileHandle.nullDevice
     let ends = AsyncStream<Void>.makeStream()
-    process.terminationHandler = { _ in ends.continuation.finish() }
+    let hasEnded = Ended()
+    process.terminationHandler = { _ in
+      hasEnded.state.withLock { $0 = true }
+      ends.continuation.finish()
+    }
     try process.run()
     let identifier = process.processIdentifier
     let watch = Task {
       try await Task.sleep(for: .seconds(timeout))
-      kill(identifier, SIGKILL)
+      // Once it is reaped, the number may be another process's.
+      hasEnded.state.withLock { if !$0 { kill(identifier, SIGKILL) } }
     }
     // A task of its own, which the caller's cancellation does not end before the process has.
     await Task { for await _ in ends.stream {} }.value
