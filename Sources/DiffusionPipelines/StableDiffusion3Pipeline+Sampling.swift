@@ -82,16 +82,18 @@ extension StableDiffusion3Pipeline {
   ///   - condition: one sample per image.
   ///   - negative: one sample for all; needed when `guidance` is above 1.
   ///   - stepCount: evaluations of the velocity.
+  ///   - size: images that a GPU is given at every call, those that lack filled up (see `padded`), so
+  ///     that an image has the same bits in a full batch and in the last one; nil gives the images.
   public func sample(
     from initialLatents: Tensor, condition: TextCondition, negative: TextCondition? = nil,
-    guidance: Double = 1, stepCount: Int
+    guidance: Double = 1, stepCount: Int, size: Int? = nil
   ) -> Tensor {
     precondition(
       initialLatents.shape == latentShape(count: condition.count),
       "latents \(initialLatents.shape) for \(latentShape(count: condition.count))")
     let field = velocityField(condition, negative: negative, guidance: guidance)
     return integrate(
-      field, from: initialLatents.to(device), over: schedule(stepCount: stepCount),
+      device == .cpu ? field : padded(field, to: size ?? condition.count), from: initialLatents.to(device), over: schedule(stepCount: stepCount),
       trunks: Array(0..<condition.count))
   }
 

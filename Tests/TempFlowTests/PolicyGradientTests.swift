@@ -135,7 +135,7 @@ private func compare(
   }
 
   @Test(
-    .enabled(if: TorchRuntime.hasCUDA, "needs an NVIDIA GPU"), arguments: Distance.allCases)
+    .enabled(if: TorchRuntime.hasCUDA, "needs a CUDA device, real or simulated"), arguments: Distance.allCases)
   func `the gradient on the GPU is autograd's`(distance: Distance) throws {
     compare(try Scene(guidance: 2.5, device: .cuda(0)), objective(), distance, fold: .each)
   }

@@ -17,8 +17,13 @@ struct TempFlowProcess {
 
   /// Starts the command in `folder`.
   ///
-  /// - Parameter fileLimit: kilobytes that a file it writes may have, in place of a full disk.
-  init(_ arguments: [String], in folder: String, fileLimit: Int? = nil) throws {
+  /// - Parameters:
+  ///   - fileLimit: kilobytes that a file it writes may have, in place of a full disk.
+  ///   - environment: what differs from the tests' own.
+  init(
+    _ arguments: [String], in folder: String, fileLimit: Int? = nil,
+    environment: [String: String] = [:]
+  ) throws {
     self.folder = folder
     let executable = try Self.executable
     if let fileLimit {
@@ -30,6 +35,7 @@ struct TempFlowProcess {
       process.arguments = arguments
     }
     process.currentDirectoryURL = URL(filePath: folder)
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     let files = ["output", "errors"].map { "\(folder)/.\(number)-\($0)" }
     let handles = try files.map { path in
       FileManager.default.createFile(atPath: path, contents: nil)
@@ -79,8 +85,10 @@ struct TempFlowProcess {
 
   /// Runs the command to its end.
   static func run(
-    _ arguments: [String], in folder: String, fileLimit: Int? = nil
+    _ arguments: [String], in folder: String, fileLimit: Int? = nil,
+    environment: [String: String] = [:]
   ) throws -> Outcome {
-    try TempFlowProcess(arguments, in: folder, fileLimit: fileLimit).wait()
+    try TempFlowProcess(arguments, in: folder, fileLimit: fileLimit, environment: environment)
+      .wait()
   }
 }

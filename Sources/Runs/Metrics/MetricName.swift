@@ -26,6 +26,7 @@ package enum MetricName: String, CaseIterable, Sendable {
   case clipFractionPerUpdate = "clip_fraction_per_update"
   case gradientNorm = "gradient_norm"
   case gradientNormPerUpdate = "gradient_norm_per_update"
+  case lossScale = "loss_scale"
   case ratioDeviation = "ratio_deviation"
   case ratioDeviationPerStep = "ratio_deviation_per_step"
   case logProbabilityDeviationPerStep = "log_probability_deviation_per_step"

@@ -65,7 +65,8 @@ extension ImageSampling {
         TorchRuntime.withSerialOperators {
           pipeline.sample(
             from: noise.narrowed(dim: 0, start: start, length: count), condition: condition,
-            negative: negative, guidance: guidance, stepCount: steps)
+            negative: negative, guidance: guidance, stepCount: steps,
+            size: min(batch, prompts.count))
         })
     }
     return Tensor.cat(parts, dim: 0)

@@ -49,7 +49,8 @@ extension Trainer {
   /// - Throws: what `train` throws.
   package func benchmark(epochs: Int) async throws -> Benchmark {
     let (_, warmUp) = try await trainEpoch()
-    var rates = [gemmRate()]
+    let gemmSide = gemmSide()
+    var rates = [gemmRate(side: gemmSide)]
     var measured: [[String: Double]] = []
     var report: EpochReport?
     for _ in 0..<epochs {
@@ -60,7 +61,7 @@ extension Trainer {
         "training": phases["learning"] - phases["optimizer"], "optimizer": phases["optimizer"],
         "all": phases["all"],
       ])
-      rates.append(gemmRate())
+      rates.append(gemmRate(side: gemmSide))
     }
     let work = try ModelOutline(recipe).work(recipe.learning)
     let units = report?.updates.reduce(0) { $0 + $1.unitCount - $1.skippedUnitCount } ?? 0
@@ -77,13 +78,13 @@ extension Trainer {
       threads: TorchRuntime.threadCount, device: "\(recipe.device)")
   }
 
-  /// A GPU needs more work than a processor to be busy.
-  private var gemmSide: Int { recipe.device == .cpu ? 2048 : 8192 }
+  /// Rows of the matrices whose product is measured: 2048, or 8192 where that takes too little time to
+  /// keep the device busy.
+  private func gemmSide() -> Int { gemmRate(side: 2048, count: 1) > 1e13 ? 8192 : 2048 }
 
-  /// Operations per second of the product of two square matrices, a dozen in a row.
-  private func gemmRate() -> Double {
+  /// Operations per second of the product of two square matrices, `count` in a row.
+  private func gemmRate(side: Int, count: Int = 12) -> Double {
     withoutGradient {
-      let (side, count) = (gemmSide, 12)
       let matrix = Tensor.randn([side, side], generator: Generator(seed: 1)).to(recipe.dtype)
         .to(recipe.device)
       _ = matrix.matmul(matrix)

@@ -16,6 +16,9 @@ struct EpochReport {
   /// Joint norm before clipping, one per update.
   var gradientNorms: [Double] = []
 
+  /// What gradients are multiplied by after the last update; nil where the network is not float16.
+  var lossScale: Double?
+
   /// Mean of the weighted reward; nil when no image could be scored.
   var rewardMean: Double? { Moments(images.weighted)?.mean }
 
@@ -37,6 +40,7 @@ struct EpochReport {
       .init(.clipFractionPerUpdate, list(updates.map(\.clipFraction))),
       .init(.gradientNorm, .double(mean(gradientNorms))),
       .init(.gradientNormPerUpdate, list(gradientNorms)),
+      .init(.lossScale, number(lossScale)),
       .init(.ratioDeviation, .double(updates.map(\.maximumRatioDeviation).max() ?? 0)),
       .init(.ratioDeviationPerStep, perStep(updates.map(\.ratioDeviation))),
       .init(

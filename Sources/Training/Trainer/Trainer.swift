@@ -258,6 +258,7 @@ package final class Trainer {
     state.updates += 1
     report.updates.append(statistics)
     report.gradientNorms.append(norm)
+    report.lossScale = state.lossScale?.value
   }
 
   /// Counts the epoch and writes what it measured.

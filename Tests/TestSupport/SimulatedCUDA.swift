@@ -1,0 +1,51 @@
+import Foundation
+import Torch
+
+/// The simulated CUDA devices of `Tests/SimulatedCUDA`, where they stand in for libtorch's CUDA half.
+package struct SimulatedCUDA {
+  /// nil where there is no CUDA device, or a real one.
+  package static var current: SimulatedCUDA? {
+    guard TorchRuntime.hasCUDA else { return nil }
+    return SimulatedCUDA()
+  }
+
+  private let handle: UnsafeMutableRawPointer
+
+  private init?() {
+    guard let handle = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_NOLOAD),
+      dlsym(handle, "simulated_cuda_waits") != nil
+    else { return nil }
+    self.handle = handle
+  }
+
+  /// Begins all counts anew.
+  package func reset() {
+    typealias Function = @convention(c) () -> Void
+    function("simulated_cuda_reset", as: Function.self)()
+  }
+
+  /// How often a GPU's host would have waited for it.
+  package var waits: Int {
+    typealias Function = @convention(c) () -> Int
+    return function("simulated_cuda_waits", as: Function.self)()
+  }
+
+  /// A line `COUNT NAME` for each kind of wait.
+  package var waitsByName: String {
+    typealias Function = @convention(c) () -> UnsafePointer<CChar>
+    return String(cString: function("simulated_cuda_waits_by_name", as: Function.self)())
+  }
+
+  /// How many operators ran on a device.
+  package var kernels: Int {
+    typealias Function = @convention(c) () -> Int
+    return function("simulated_cuda_kernels", as: Function.self)()
+  }
+
+  private func function<Function>(_ name: String, as type: Function.Type) -> Function {
+    guard let symbol = dlsym(handle, name) else {
+      fatalError("the simulated libtorch_cuda.so has no \(name)")
+    }
+    return unsafeBitCast(symbol, to: type)
+  }
+}

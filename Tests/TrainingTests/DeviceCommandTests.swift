@@ -1,0 +1,223 @@
+import Foundation
+import JSON
+import Runs
+import TestSupport
+import Testing
+import Torch
+
+/// Every command that takes a device, as a process of its own, beside the same on the CPU. Noise is
+/// the processor's in both, so that the same must come out.
+@Suite(.serialized, .enabled(if: TorchRuntime.hasCUDA, "needs a CUDA device, real or simulated"))
+struct DeviceCommandTests {
+  /// Rounding of float32 in two places that add up in another order.
+  private let tolerance = 1e-4
+  private let samplingFlags = ["--model", "model", "--steps", "4", "--guidance", "2", "--batch", "4"]
+
+  private func task(_ changes: [(String, String)] = []) throws -> TemporaryFolder {
+    let folder = try tinyTask()
+    let text = recipeText(
+      [
+        ("trainable: full", "trainable: lora\nlora: {rank: 2, targets: [attn.to_q, attn.to_v]}"),
+        ("steps: 3", "steps: 3, guidance: 2, micro_batch: 16, noise_generator: cpu"),
+        ("name: shapes", "name: jpeg_incompressibility"),
+        ("clip_range: 3e-2", "clip_range: 3e-2, kl_beta: 0.01"),
+        ("epochs: 4", "epochs: 2\nthreads: 1\nevaluation: {every: 2}\ncheckpoints: {every: 1}"),
+      ] + changes)
+    try folder.write(text, to: "tiny.yaml")
+    return folder
+  }
+
+  private func run(
+    _ arguments: [String], in folder: TemporaryFolder, _ environment: [String: String] = [:]
+  ) throws -> String {
+    let outcome = try TempFlowProcess.run(
+      arguments, in: folder.path, environment: environment)
+    #expect(outcome.status == 0, "\(arguments): \(outcome.errors)")
+    return outcome.output
+  }
+
+  private func json(_ arguments: [String], in folder: TemporaryFolder) throws -> [String: Any] {
+    let output = try run(arguments + ["--json"], in: folder)
+    return try #require(
+      try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any])
+  }
+
+  /// The numbers of a run's metrics by their place, `epoch.1.grad_norm`.
+  private func numbers(_ run: String) throws -> [String: Double] {
+    var found: [String: Double] = [:]
+    func add(_ value: JSONValue, _ path: String) {
+      if let number = value.number { found[path] = number }
+      for member in value.members ?? [] { add(member.value, "\(path).\(member.key)") }
+      for (index, element) in (value.array ?? []).enumerated() { add(element, "\(path).\(index)") }
+    }
+    for (index, line) in try MetricsLog.read(run + "/metrics.jsonl").enumerated() {
+      add(line, "\(index)")
+    }
+    return found
+  }
+
+  @Test(arguments: TorchRuntime.cudaDeviceCount > 1 ? ["cuda", "cuda:1"] : ["cuda"])
+  func `training gives the CPU's metrics`(device: String) throws {
+    let folder = try task()
+    for name in ["cpu", device] {
+      _ = try run(
+        ["train", "tiny.yaml", "--run-dir", name, "--set", "device=\(name)"], in: folder)
+    }
+    let expected = try numbers(folder.path + "/cpu")
+    let found = try numbers("\(folder.path)/\(device)")
+    #expect(Set(expected.keys) == Set(found.keys))
+    for (place, value) in expected {
+      // A pixel that rounds to its other neighbor changes a file, the reward here, by some bytes of
+      // 500,000.
+      let difference = abs(found[place, default: .nan] - value)
+      #expect(difference <= max(tolerance * abs(value), 2e-6), "\(place): \(value)")
+    }
+    let summary = try #require(
+      try JSONSerialization.jsonObject(
+        with: Data(contentsOf: URL(filePath: "\(folder.path)/\(device)/summary.json")))
+        as? [String: Any])
+    #expect((summary["machine"] as? [String: Any])?["tf32"] as? Bool == false)
+  }
+
+  @Test(arguments: ["float32", "bfloat16", "float16"])
+  func `a resumed run equals the one that was not interrupted`(dtype: String) throws {
+    let folder = try task([("clip_range: 3e-2", "clip_range: 3e-2, weighting: noise")])
+    let arguments = [
+      "train", "tiny.yaml", "--set", "device=cuda", "--set", "dtype=\(dtype)",
+      "--set", "sampling.noise_generator=device",
+    ]
+    _ = try run(arguments + ["--run-dir", "whole"], in: folder)
+    _ = try run(arguments + ["--run-dir", "parts", "--set", "epochs=1"], in: folder)
+    _ = try run(arguments + ["--run-dir", "parts", "--resume"], in: folder)
+    let file = "checkpoints/000002/learned.safetensors"
+    let weights = try ["whole", "parts"].map {
+      try Data(contentsOf: URL(filePath: "\(folder.path)/\($0)/\(file)"))
+    }
+    #expect(weights[0] == weights[1])
+    // One epoch more was evaluated in parts.
+    let epochs = try ["whole", "parts"].map {
+      try MetricsLog.read("\(folder.path)/\($0)/metrics.jsonl").filter { $0[.kind] == "epoch" }
+    }
+    #expect(epochs[0] == epochs[1])
+    for line in epochs[0] {
+      #expect((line[.gradientNorm]?.number ?? 0) > 0)
+      #expect((line[.lossScale]?.number != nil) == (dtype == "float16"))
+    }
+  }
+
+  @Test func `images are the CPU's, and so are their scores`() throws {
+    let folder = try task()
+    var latents: [String: Tensor] = [:]
+    var scores: [String: Double] = [:]
+    let devices = ["cpu", "cuda"] + (TorchRuntime.cudaDeviceCount > 1 ? ["cuda:1"] : [])
+    for device in devices {
+      _ = try run(
+        ["sample", "--prompts", "held-out.jsonl", "--output", device, "--device", device]
+          + ["--save-latents", "\(device).safetensors"] + samplingFlags, in: folder)
+      latents[device] = try SafetensorsFile(path: "\(folder.path)/\(device).safetensors")
+        .tensors["latents"]
+      let report = try json(
+        ["evaluate", "--prompts", "held-out.jsonl", "--reward", "jpeg_incompressibility"]
+          + ["--device", device] + samplingFlags, in: folder)
+      let overall = (report["scores"] as? [String: Any])?["overall"] as? [String: Any]
+      scores[device] = overall?["mean"] as? Double
+    }
+    let expected = try #require(latents["cpu"])
+    for device in devices.dropFirst() {
+      #expect(relativeError(try #require(latents[device]), expected) < 1e-5)
+      #expect(abs(try #require(scores[device]) - scores["cpu"]!) < tolerance)
+    }
+  }
+
+  @Test func `a reward's network scores on the device as on the CPU`() throws {
+    let folder = try task()
+    let clip = fixture("rewards/clip")
+    try FileManager.default.createDirectory(
+      atPath: folder.path + "/pictures", withIntermediateDirectories: true)
+    for name in ["small", "square", "tall", "wide"] {
+      try FileManager.default.copyItem(
+        atPath: "\(clip)/\(name).png", toPath: "\(folder.path)/pictures/\(name).png")
+    }
+    try folder.write("a cat\na dog\na fox\nan owl\n", to: "prompts.txt")
+    let scores = try ["cpu", "cuda"].map { device in
+      let report = try json(
+        ["score", "--reward", "pickscore", "--reward-model", "\(clip)/quick-gelu"]
+          + ["--images", "pictures", "--prompts", "prompts.txt", "--set", "device=\(device)"],
+        in: folder)
+      return (report["images"] as? [[String: Any]] ?? []).compactMap { $0["score"] as? Double }
+    }
+    #expect(scores[0].count == 4)
+    #expect(relativeError(scores[1], scores[0]) < 1e-5)
+  }
+
+  @Test func `bench and doctor say which device they saw`() throws {
+    let folder = try task()
+    let report = try json(
+      ["bench", "tiny.yaml", "--epochs", "1", "--set", "device=cuda"], in: folder)
+    #expect(report["device"] as? String == "cuda:0")
+    #expect((report["evaluations_per_epoch"] as? Int ?? 0) > 0)
+    #expect((report["peak_memory_bytes"] as? Int ?? 0) > 0)
+    let findings = try json(["doctor", "--model", "model"], in: folder)["findings"]
+    let cuda = (findings as? [[String: Any]])?.first { $0["subject"] as? String == "CUDA" }
+    #expect(cuda?["level"] as? String == "good")
+    #expect((cuda?["detail"] as? String ?? "").contains("\(TorchRuntime.cudaDeviceCount) device"))
+  }
+
+  @Test func `a device that is not there is refused before anything is written`() throws {
+    let folder = try task()
+    let commands = [
+      ["train", "tiny.yaml", "--run-dir", "run", "--set", "device=cuda:99"],
+      ["sample", "--prompt", "a", "--output", "out", "--device", "cuda:99"] + samplingFlags,
+      ["evaluate", "--prompts", "held-out.jsonl", "--reward", "shapes", "--device", "cuda:99"]
+        + samplingFlags,
+    ]
+    for command in commands {
+      let outcome = try TempFlowProcess.run(command, in: folder.path)
+      #expect(outcome.status != 0)
+      #expect(outcome.errors.contains("cuda:99 cannot be used"), "\(outcome.errors)")
+    }
+    for output in ["run", "out"] {
+      #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/\(output)"))
+    }
+  }
+
+  @Test(.enabled(if: SimulatedCUDA.current != nil, "limits a simulated device's memory"))
+  func `a lack of memory names phase, micro-batch and remedy, and the checkpoint is sound`() throws {
+    let folder = try task()
+    let arguments = ["train", "tiny.yaml", "--run-dir", "run", "--set", "device=cuda"]
+    _ = try run(arguments + ["--set", "epochs=1"], in: folder)
+    let weights = URL(filePath: "\(folder.path)/run/checkpoints/000001/learned.safetensors")
+    let before = try Data(contentsOf: weights)
+    // Enough for the model and the rollout's beginning, not for all of an epoch.
+    var statuses: [Int32] = []
+    for kilobytes in [300, 600, 1200, 2400] {
+      let outcome = try TempFlowProcess.run(
+        arguments + ["--resume"], in: folder.path,
+        environment: ["SIMULATED_CUDA_MEMORY": "\(kilobytes << 10)"])
+      statuses.append(outcome.status)
+      if outcome.status == 0 { break }
+      #expect(outcome.status == 71, "\(kilobytes) kB: \(outcome.errors)")
+      let lines = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("error:") }
+      #expect(lines.count == 1, "\(outcome.errors)")
+      #expect(outcome.errors.contains("out of memory on cuda:0 in the phase"))
+      #expect(outcome.errors.contains("Tried to allocate"))
+      #expect(outcome.errors.contains("run/checkpoints/000001; --resume goes on from it."))
+      #expect(try Data(contentsOf: weights) == before)
+    }
+    #expect(statuses.contains(71))
+    _ = try run(arguments + ["--resume"], in: folder)
+    let summary = try Data(contentsOf: URL(filePath: folder.path + "/run/summary.json"))
+    #expect(String(decoding: summary, as: UTF8.self).contains("\"finished\""))
+  }
+
+  @Test(.enabled(if: SimulatedCUDA.current != nil, "limits a simulated device's memory"))
+  func `sampling without enough memory says what to lower`() throws {
+    let folder = try task()
+    let outcome = try TempFlowProcess.run(
+      ["sample", "--prompt", "a", "--output", "out", "--device", "cuda"] + samplingFlags,
+      in: folder.path, environment: ["SIMULATED_CUDA_MEMORY": "\(64 << 10)"])
+    #expect(outcome.status == 71, "\(outcome.errors)")
+    #expect(outcome.errors.contains("out of memory on cuda:0 (--batch 4)"))
+    #expect(outcome.errors.contains("Lower --batch"))
+  }
+}

@@ -1,0 +1,102 @@
+import DiffusionPipelines
+import FlowMatching
+import TempFlow
+import TestSupport
+import Testing
+import Torch
+import TorchNN
+
+/// A GPU's host that waits inside a step leaves the GPU idle. Only a simulated device counts waits.
+@Suite(
+  .serialized,
+  .enabled(if: SimulatedCUDA.current != nil, "counts what a simulated CUDA device sees"))
+struct DeviceWaitTests {
+  /// A way to run the rollout and the update.
+  struct Setting: CustomTestStringConvertible {
+    var method = RolloutMethod.branching(branches: 3)
+    var dtype = DType.float32
+    var guidance = 1.0
+    var recomputes = false
+    var klWeight = 0.0
+    var noise: Device?
+    var index = 0
+
+    var testDescription: String {
+      "\(method), \(dtype), guidance \(guidance), recomputes \(recomputes), KL \(klWeight), "
+        + "noise by \(noise?.description ?? "the device"), on cuda:\(index)"
+    }
+  }
+
+  @Test(arguments: [
+    Setting(), Setting(method: .chain), Setting(method: .window, dtype: .bfloat16),
+    Setting(dtype: .bfloat16, guidance: 2, recomputes: true, klWeight: 0.01),
+    Setting(dtype: .float16, guidance: 2, klWeight: 0.01, noise: .cpu),
+    Setting(guidance: 2, recomputes: true, index: 1),
+  ])
+  func `neither a step of a rollout nor a micro-batch of an update waits for the device`(
+    setting: Setting
+  ) throws {
+    let simulation = try #require(SimulatedCUDA.current)
+    let device = Device.cuda(setting.index)
+    let folder = try tinyTask()
+    let adapters = AdapterPlan(rank: 2, alpha: 4, targets: ["attn.to_q", "attn.to_v"])
+    let pipeline = try StableDiffusion3Pipeline(
+      folder: folder.path + "/model", Placement(device: device, dtype: setting.dtype),
+      transformer: LearningSetup(
+        trainable: .adapters, adapters: (adapters, .random(Generator(seed: 1)))))
+    let tape = setting.recomputes ? RecomputationTape() : nil
+    let base = pipeline.velocityField(
+      pipeline.encode(["a red circle", "two blue squares"]), negative: pipeline.encode([""]),
+      guidance: setting.guidance, recomputing: tape)
+    let ofTrunks: VelocityField = { base($0, $1, $2.map { $0 / 2 }) }
+    let field = padded(ofTrunks, to: 5)
+
+    var plan = try RolloutPlan(
+      schedule: pipeline.schedule(stepCount: 4), dynamics: .sde(noiseLevel: 0.7),
+      method: setting.method, steps: .early(2))
+    plan.microBatch = 5
+    let trunks = (0..<4).map { TrunkID(prompt: $0 / 2, trunk: $0 % 2) }
+    let noise = NoiseSource(
+      run: 1, epoch: 0, shape: Array(pipeline.latentShape(count: 1).dropFirst()), device: device,
+      generatorDevice: setting.noise)
+    // What a first call sets up is not part of a step.
+    _ = withoutGradient {
+      field(noise.initial(trunks), Tensor.ones([4], device: device), [0, 1, 2, 3])
+    }
+    TorchRuntime.synchronize(device)
+    simulation.reset()
+    var samples: [SampleID] = []
+    let rollout = rollOut(plan, trunks: trunks, noise: noise, field: field) { samples += $0.ids }
+    #expect(simulation.waits == 0, "\(simulation.waitsByName)")
+    #expect(simulation.kernels > 100)
+
+    let rewards = Dictionary(
+      uniqueKeysWithValues: samples.enumerated().map { ($1, [Double($0)] as [Double?]) })
+    var settings = AdvantageSettings()
+    settings.group = .prompt
+    let units = rollout.units(Advantages(rollout.rewardRows(rewards), settings))
+    #expect(units.allSatisfy { !$0.isSkippable })
+    var objective = PolicyObjective()
+    objective.klWeight = setting.klWeight
+    simulation.reset()
+    var waits: [Int] = []
+    let statistics = policyGradient(
+      objective, rollout: rollout, units: units, microBatch: 3, gradientScale: 1024, field: field,
+      reference: setting.klWeight == 0
+        ? nil : { [store = pipeline.transformer.store] in
+          let (latents, sigma, trunks) = ($0, $1, $2)
+          return store.withoutAdapters { field(latents, sigma, trunks) }
+        }
+    ) { velocity, gradient in
+      velocity.backward(gradient: gradient)
+      tape?.backward()
+      waits.append(simulation.waits)
+    }
+    #expect(waits == [0, 0, 0], "\(simulation.waitsByName)")
+    // The statistics are read once, at the end.
+    #expect(simulation.waits == 1, "\(simulation.waitsByName)")
+    #expect(statistics.isFinite)
+    let gradients = pipeline.transformer.store.trainable.compactMap(\.tensor.gradient)
+    #expect(!gradients.isEmpty && gradients.allSatisfy { $0.device == device })
+  }
+}
