@@ -41,6 +41,7 @@ struct EvaluateCommand: AsyncParsableCommand {
 
   func run() async throws {
     let settings = try reward.read()
+    try TorchRuntime.check(settings.device)
     let all = try PromptList.read(prompts, for: [settings.name])
     let reward = try RewardRegistry.reward(settings)
     let prompts = Array(all.prefix(limit ?? all.count))

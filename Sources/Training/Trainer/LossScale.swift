@@ -6,20 +6,20 @@ internal import Foundation
 ///
 /// An update whose gradients exceed float16's range is computed again with half the factor, so none
 /// is lost; after `interval` updates on end within it the factor is doubled.
-struct LossScale: Codable, Equatable, Sendable {
-  private(set) var value: Double
+package struct LossScale: Codable, Equatable, Sendable {
+  package private(set) var value: Double
   private var successes = 0
 
   private static let interval = 500
   private static let largest = 0x1p40
 
   /// The factor to begin with, at which dL/dv is near 1: it falls as 1 / (elements x samples).
-  init(elements: Int, samples: Int) {
+  package init(elements: Int, samples: Int) {
     value = min(exp2(log2(Double(elements * samples)).rounded(.down)), Self.largest)
   }
 
   /// Halves the factor; false when it is 1 already, so that something else is wrong.
-  mutating func lower() -> Bool {
+  package mutating func lower() -> Bool {
     guard value > 1 else { return false }
     value /= 2
     successes = 0
@@ -27,7 +27,7 @@ struct LossScale: Codable, Equatable, Sendable {
   }
 
   /// Counts an update within the range.
-  mutating func succeed() {
+  package mutating func succeed() {
     successes += 1
     guard successes >= Self.interval, value < Self.largest else { return }
     value *= 2

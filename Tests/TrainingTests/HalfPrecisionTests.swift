@@ -1,0 +1,117 @@
+import Foundation
+import JSON
+import Rewards
+import Runs
+import TestSupport
+import Testing
+import Training
+
+/// Training of adapters beside a network in half precision.
+@MainActor
+@Suite(.serialized) struct HalfPrecisionTests {
+  /// Scores by the place in the batch alone: images differ between precisions.
+  private var scorer: Scorer {
+    let reward = StubReward { samples throws(RewardError) in
+      RewardScores(total: samples.indices.map { Double($0 * 7 % 5) })
+    }
+    return Scorer([reward], weights: [1])
+  }
+
+  private func changes(_ dtype: String) -> [(String, String)] {
+    let learning = "trainable: lora\nlora: {rank: 2, targets: [attn.to_q, attn.to_v]}"
+    return [
+      ("trainable: full", "\(learning)\ndtype: \(dtype)"),
+      ("epochs: 4", "epochs: 2\nthreads: 1\nevaluation: {prompts: 2}\ncheckpoints: {every: 1}"),
+    ]
+  }
+
+  private func lines(
+    _ folder: TemporaryFolder, _ changes: [(String, String)], resume: Bool = false
+  ) async throws -> [JSONLine] {
+    _ = try await train(folder, changes, resume: resume, scorer: scorer)
+    return try MetricsLog.read(folder.path + "/run/metrics.jsonl")
+      .filter { $0[.kind] == "epoch" }.map { JSONLine($0) }
+  }
+
+  /// What the tests read of an epoch's line.
+  private struct JSONLine {
+    let gradientNorms: [Double]
+    let lossScale: Double?
+    let ratioDeviation: Double
+    let deviations: [Double]
+
+    init(_ line: JSONValue) {
+      gradientNorms = (line[.gradientNormPerUpdate]?.array ?? []).compactMap(\.number)
+      lossScale = line[.lossScale]?.number
+      ratioDeviation = line[.ratioDeviation]?.number ?? .nan
+      deviations = (line[.logProbabilityDeviationPerStep]?.members ?? [])
+        .compactMap(\.value.number)
+    }
+  }
+
+  @Test(arguments: ["bfloat16", "float16"])
+  func `gradients are float32's within the precision's rounding`(dtype: String) async throws {
+    let exact = try await lines(tinyTask(), changes("float32"))
+    let found = try await lines(tinyTask(), changes(dtype))
+    let (expected, norms) = (exact[0].gradientNorms, found[0].gradientNorms)
+    #expect(expected.count == 2 && norms.count == 2)
+    // bfloat16 keeps 8 bits.
+    #expect(relativeError(norms, expected) < 0.02, "\(norms), float32 \(expected)")
+    #expect(exact.allSatisfy { $0.lossScale == nil })
+    #expect(found.allSatisfy { ($0.lossScale != nil) == (dtype == "float16") })
+  }
+
+  @Test func `the distance from the rollout is told though the ratio is one`() async throws {
+    let line = try await lines(
+      tinyTask(), changes("bfloat16") + [("updates_per_epoch: 2", "updates_per_epoch: 1")])[0]
+    #expect(line.ratioDeviation == 0)
+    #expect(line.deviations.count == 2)
+    #expect(line.deviations.allSatisfy { $0 < 3e-2 })
+  }
+
+  @Test func `an update whose gradients overflow is computed again with half the factor`()
+    async throws
+  {
+    let folder = try tinyTask()
+    let undisturbed = try await lines(folder, changes("float16"))
+    // The first epoch once more, with a factor that no gradient survives.
+    let other = try tinyTask()
+    let short = changes("float16").map { ($0.0, $0.1.replacing("epochs: 2", with: "epochs: 1")) }
+    _ = try await lines(other, short)
+    let checkpoints = "\(other.path)/run/checkpoints"
+    let saved = URL(filePath: "\(other.path)/saved")
+    try FileManager.default.copyItem(at: URL(filePath: "\(checkpoints)/000001"), to: saved)
+    _ = try CheckpointStore(checkpoints, keep: 2).save(1) { folder in
+      for name in try FileManager.default.contentsOfDirectory(atPath: saved.path)
+      where name != "manifest.json" {
+        var data = try Data(contentsOf: saved.appending(path: name))
+        if name == "state.json" {
+          let text = String(decoding: data, as: UTF8.self)
+          let raised = text.replacing(/"value":\d+/, with: "\"value\":\(1 << 40)")
+          #expect(raised != text)
+          data = Data(raised.utf8)
+        }
+        try data.write(to: URL(filePath: "\(folder)/\(name)"))
+      }
+    }
+    let line = try #require(try await lines(other, changes("float16"), resume: true).last)
+    let scale = try #require(line.lossScale)
+    #expect(scale < 0x1p40 && log2(scale) == log2(scale).rounded(), "\(scale)")
+    #expect(relativeError(line.gradientNorms, undisturbed[1].gradientNorms) < 0.02)
+  }
+
+  @Test func `the factor is a power of two that halves, doubles after a while and ends at one`() {
+    var scale = LossScale(elements: 65_536, samples: 432)
+    #expect(scale.value == 0x1p24)
+    for _ in 0..<499 { scale.succeed() }
+    #expect(scale.value == 0x1p24)
+    scale.succeed()
+    #expect(scale.value == 0x1p25)
+    for _ in 0..<499 { scale.succeed() }
+    #expect(scale.lower() && scale.value == 0x1p24)
+    scale.succeed()
+    #expect(scale.value == 0x1p24)
+    while scale.lower() {}
+    #expect(scale.value == 1)
+  }
+}
