@@ -91,8 +91,17 @@ struct Diagnosis: Encodable {
       let reason = failure.split(separator: "\n").first ?? "no reason given"
       return Finding(subject: "CUDA", level: .warning, detail: "not used: \(reason)")
     }
+    let devices = (0..<TorchRuntime.cudaDeviceCount).map { index in
+      let device = Device.cuda(index)
+      let memory = TorchRuntime.memory(of: device).map {
+        (Double($0) / 1e9).formatted(.number.precision(.fractionLength(0))) + " GB"
+      }
+      return ([device.description, TorchRuntime.name(of: device)] + [memory]).compactMap { $0 }
+        .joined(separator: " ")
+    }
     return Finding(
-      subject: "CUDA", level: .good, detail: "\(TorchRuntime.cudaDeviceCount) device(s)")
+      subject: "CUDA", level: .good,
+      detail: "\(devices.count) device(s): \(devices.joined(separator: ", "))")
   }
 
   private static func modelFolder(_ path: String) -> Finding {

@@ -1,4 +1,3 @@
-import Foundation
 import TestSupport
 import Testing
 
@@ -7,17 +6,9 @@ import Testing
     throws
   {
     try withTemporaryFolder { folder in
-      let log = folder + "/log"
-      try Data().write(to: URL(filePath: log))
-      let process = Process()
-      process.executableURL = URL(filePath: "/usr/bin/env")
-      process.arguments = ["bash", testsFolder() + "/ThreadStress/run.sh", folder]
-      process.standardOutput = try FileHandle(forWritingTo: URL(filePath: log))
-      process.standardError = process.standardOutput
-      try process.run()
-      process.waitUntilExit()
-      let text = try String(contentsOfFile: log, encoding: .utf8)
-      #expect(process.terminationStatus == 0, "\(text)")
+      let run = try ProgramRun(
+        "/usr/bin/env", ["bash", testsFolder() + "/ThreadStress/run.sh", folder])
+      #expect(run.status == 0, "\(run.output)")
     }
   }
 }

@@ -1,0 +1,29 @@
+// Counts of what runs on the devices and of what would make a GPU's host wait.
+#pragma once
+
+#include <map>
+#include <string>
+
+namespace simulation {
+
+// One operator that ran on a device.
+void countKernel(const std::string &name);
+// One copy from the host's memory to a device.
+void countUpload();
+void countCacheRelease();
+// The host of a GPU waits here. Throws while waits are forbidden.
+void wait(const std::string &name);
+
+void forbidWaits(bool forbidden);
+
+struct Counts {
+  long kernels = 0, waits = 0, uploads = 0, cacheReleases = 0;
+  std::map<std::string, long> kernelsByName, waitsByName;
+};
+
+Counts counts();
+void resetCounts();
+// Since the process started, whatever was reset meanwhile.
+Counts lifetimeCounts();
+
+} // namespace simulation
