@@ -1,6 +1,7 @@
 // The norm by the root mean square for processors, where libtorch composes it of seven operators that
 // keep copies in float32 for the derivative. As on a GPU, the input and a number per row are kept.
 
+#include "kernel_switch.h"
 #include "parallel.h"
 #include "vectors.h"
 
@@ -62,7 +63,6 @@ void differentiate(const T *gradient, const T *x, const T *weight, const float *
 } // namespace
 
 VECTORS_END
-#endif
 
 namespace {
 
@@ -81,13 +81,9 @@ int64_t widthOf(at::IntArrayRef shape) {
 }
 
 bool isVectorised(const at::Tensor &x, const at::Tensor &weight, int64_t width) {
-#if defined(__x86_64__)
   const bool hasType = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
-  return hasVectors() && hasType && (!weight.defined() || weight.scalar_type() == x.scalar_type()) &&
-         width % lanes == 0 && x.numel() > 0;
-#else
-  return false;
-#endif
+  return hasType && (!weight.defined() || weight.scalar_type() == x.scalar_type()) && width % lanes == 0 &&
+         x.numel() > 0;
 }
 
 // What the sums are computed in.
@@ -116,7 +112,6 @@ std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor &input, at::IntArray
     const at::Tensor normed = x * factors;
     return {(weight.defined() ? normed * weight : normed).to(input.scalar_type()), factors};
   }
-#if defined(__x86_64__)
   const at::Tensor x = input.contiguous(), learnt = weight.defined() ? weight.contiguous() : weight;
   const at::Tensor out = at::empty_like(x);
   std::vector<int64_t> rows = x.sizes().vec();
@@ -130,7 +125,6 @@ std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor &input, at::IntArray
     });
   });
   return {out, factors};
-#endif
 }
 
 std::tuple<at::Tensor, at::Tensor> backward(const at::Tensor &gradient, const at::Tensor &input, at::IntArrayRef shape,
@@ -150,7 +144,6 @@ std::tuple<at::Tensor, at::Tensor> backward(const at::Tensor &gradient, const at
     if (wantsWeight) weightGradient = (g * normed).reshape({-1, width}).sum(0).view(shape).to(weight.scalar_type());
     return {inputGradient, weightGradient};
   }
-#if defined(__x86_64__)
   const at::Tensor x = input.contiguous(), g = gradient.contiguous();
   const at::Tensor learnt = weight.defined() ? weight.contiguous() : weight;
   const at::Tensor inputGradient = wants[0] ? at::empty_like(x) : at::Tensor();
@@ -171,12 +164,12 @@ std::tuple<at::Tensor, at::Tensor> backward(const at::Tensor &gradient, const at
     });
   });
   return {inputGradient, wantsWeight ? sums.sum(0).view(shape).to(weight.scalar_type()) : at::Tensor()};
-#endif
 }
 
-const bool installed = replacing([](torch::Library &library) {
+const bool installed = replacing(ctorch_kernel_is_on(CTORCH_KERNEL_RMS_NORM), [](torch::Library &library) {
   library.impl("_fused_rms_norm", TORCH_FN(forward));
   library.impl("_fused_rms_norm_backward", TORCH_FN(backward));
 });
 
 } // namespace
+#endif
