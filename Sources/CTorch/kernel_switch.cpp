@@ -24,7 +24,7 @@ struct Entry {
 constexpr std::array<Entry, CTORCH_KERNEL_COUNT> entries{{
     {"attention", Needs::vectors},
     {"gelu", Needs::vectors},
-    {"rms_norm", Needs::vectors},
+    {"rms_norm", Needs::nothing},
     {"matrix_product", Needs::vectors},
     {"bfloat16_product", Needs::vectorsWithoutBFloat16},
     {"joint_block", Needs::vectors},

@@ -63,6 +63,7 @@ void differentiate(const T *gradient, const T *x, const T *weight, const float *
 } // namespace
 
 VECTORS_END
+#endif
 
 namespace {
 
@@ -81,9 +82,13 @@ int64_t widthOf(at::IntArrayRef shape) {
 }
 
 bool isVectorised(const at::Tensor &x, const at::Tensor &weight, int64_t width) {
+#if defined(__x86_64__)
   const bool hasType = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
-  return hasType && (!weight.defined() || weight.scalar_type() == x.scalar_type()) && width % lanes == 0 &&
-         x.numel() > 0;
+  return hasVectors() && hasType && (!weight.defined() || weight.scalar_type() == x.scalar_type()) &&
+         width % lanes == 0 && x.numel() > 0;
+#else
+  return false;
+#endif
 }
 
 // What the sums are computed in.
@@ -112,6 +117,7 @@ std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor &input, at::IntArray
     const at::Tensor normed = x * factors;
     return {(weight.defined() ? normed * weight : normed).to(input.scalar_type()), factors};
   }
+#if defined(__x86_64__)
   const at::Tensor x = input.contiguous(), learnt = weight.defined() ? weight.contiguous() : weight;
   const at::Tensor out = at::empty_like(x);
   std::vector<int64_t> rows = x.sizes().vec();
@@ -125,6 +131,7 @@ std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor &input, at::IntArray
     });
   });
   return {out, factors};
+#endif
 }
 
 std::tuple<at::Tensor, at::Tensor> backward(const at::Tensor &gradient, const at::Tensor &input, at::IntArrayRef shape,
@@ -144,6 +151,7 @@ std::tuple<at::Tensor, at::Tensor> backward(const at::Tensor &gradient, const at
     if (wantsWeight) weightGradient = (g * normed).reshape({-1, width}).sum(0).view(shape).to(weight.scalar_type());
     return {inputGradient, weightGradient};
   }
+#if defined(__x86_64__)
   const at::Tensor x = input.contiguous(), g = gradient.contiguous();
   const at::Tensor learnt = weight.defined() ? weight.contiguous() : weight;
   const at::Tensor inputGradient = wants[0] ? at::empty_like(x) : at::Tensor();
@@ -164,6 +172,7 @@ std::tuple<at::Tensor, at::Tensor> backward(const at::Tensor &gradient, const at
     });
   });
   return {inputGradient, wantsWeight ? sums.sum(0).view(shape).to(weight.scalar_type()) : at::Tensor()};
+#endif
 }
 
 const bool installed = replacing(ctorch_kernel_is_on(CTORCH_KERNEL_RMS_NORM), [](torch::Library &library) {
@@ -172,4 +181,3 @@ const bool installed = replacing(ctorch_kernel_is_on(CTORCH_KERNEL_RMS_NORM), []
 });
 
 } // namespace
-#endif

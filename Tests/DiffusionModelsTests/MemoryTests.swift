@@ -107,6 +107,25 @@ private func decoding(_ dtype: DType) throws -> (measured: Int, predicted: Int) 
   return (try added { run(2) }, 2 * each)
 }
 
+/// With blocks computed again and without.
+private func expectTrainingForeseen(_ dtype: DType, adapters: Bool) throws {
+  for recomputing in [true, false] {
+    let (measured, predicted, _) = try peak(dtype, adapters: adapters, recomputing: recomputing)
+    let error = Double(predicted) / Double(measured) - 1
+    #expect(
+      abs(error) < (recomputing ? 0.35 : 0.15),
+      "adapters \(adapters), recomputing \(recomputing): \(measured), foreseen \(predicted)")
+  }
+}
+
+private func expectForeseen(
+  _ step: (DType) throws -> (measured: Int, predicted: Int), _ dtype: DType
+) throws {
+  let (measured, predicted) = try step(dtype)
+  let error = Double(predicted) / Double(measured) - 1
+  #expect(abs(error) < 0.15, "\(measured) bytes, foreseen \(predicted)")
+}
+
 #if os(Linux)
   @Suite(.serialized) struct MemoryTests {
     @Test func `recomputation takes a fraction of the memory`() async {
@@ -117,34 +136,35 @@ private func decoding(_ dtype: DType) throws -> (measured: Int, predicted: Int) 
       }
     }
 
-    @Test func `the memory of a training step is foreseen`() async {
+    @Test func `the memory of a training step in float32 is foreseen`() async {
       await #expect(processExitsWith: .success) {
-        for dtype in [DType.float32, .bfloat16] {
-          for adapters in dtype == .float32 ? [true, false] : [true] {
-            for recomputing in [true, false] {
-              let (measured, predicted, _) = try peak(
-                dtype, adapters: adapters, recomputing: recomputing)
-              let error = Double(predicted) / Double(measured) - 1
-              #expect(
-                abs(error) < (recomputing ? 0.35 : 0.15),
-                "\(dtype), adapters \(adapters), recomputing \(recomputing): \(measured) bytes")
-            }
-          }
-        }
+        for adapters in [true, false] { try expectTrainingForeseen(.float32, adapters: adapters) }
       }
     }
 
-    @Test func `the memory of evaluating and decoding is foreseen`() async {
+    /// libtorch's own norm of queries and keys keeps copies in float32 for the derivative.
+    @Test(.enabled(if: whyOff("rms_norm") == nil, "\(whyOff("rms_norm") ?? "")"))
+    func `the memory of a training step in bfloat16 is foreseen`() async {
       await #expect(processExitsWith: .success) {
-        for dtype in [DType.float32, .bfloat16] {
-          for (name, step) in [("evaluation", evaluation), ("decoding", decoding)] {
-            let (measured, predicted) = try step(dtype)
-            let error = Double(predicted) / Double(measured) - 1
-            #expect(
-              abs(error) < 0.15, "\(name), \(dtype): \(measured) bytes, foreseen \(predicted)")
-          }
-        }
+        try expectTrainingForeseen(.bfloat16, adapters: true)
       }
+    }
+
+    @Test func `the memory of evaluating is foreseen`() async {
+      await #expect(processExitsWith: .success) { try expectForeseen(evaluation, .float32) }
+      await #expect(processExitsWith: .success) { try expectForeseen(evaluation, .bfloat16) }
+    }
+
+    @Test func `the memory of decoding in float32 is foreseen`() async {
+      await #expect(processExitsWith: .success) { try expectForeseen(decoding, .float32) }
+    }
+
+    @Test(
+      .enabled(
+        if: convolvesInPlace(.bfloat16),
+        "libtorch unfolds images for convolutions in bfloat16 on this processor"))
+    func `the memory of decoding in bfloat16 is foreseen`() async {
+      await #expect(processExitsWith: .success) { try expectForeseen(decoding, .bfloat16) }
     }
   }
 #endif
