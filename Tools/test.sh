@@ -1,16 +1,48 @@
 #!/usr/bin/env bash
-# Runs every test of the built package, one after another, and repeats at the end what failed.
-# Arguments go to `swift test`: `Tools/test.sh --filter ResumeTests`.
+# Runs every test of the built package, one after another, then the tests of kernels, memory and parity again as
+# processors with fewer instructions would, and ends with what failed and what no pass could run.
+# Arguments go to `swift test`, in one plain pass: `Tools/test.sh --filter ResumeTests`.
 # Tests hold the processor for seconds at a time; side by side they would make each other's time limits meaningless.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-swift test -c release --skip-build --no-parallel "$@" 2>&1 | tee "$log"
-status=${PIPESTATUS[0]}
-if [ "$status" -ne 0 ]; then
-  printf '\ntest: these failed:\n'
-  grep -E -A 4 'recorded an issue|error: ' "$log" || printf 'the test program ended with %s\n' "$status"
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+passes=()
+result=0
+
+# pass NAME [VARIABLE=VALUE ...] -- [arguments of swift test]
+pass() {
+  local name=$1 environment=() status events=$folder/${#passes[@]}
+  shift
+  while [ "$1" != -- ]; do
+    environment+=("$1")
+    shift
+  done
+  shift
+  printf '\n== %s ==\n' "$name${environment[*]:+ (${environment[*]})}"
+  env ${environment[@]+"${environment[@]}"} swift test -c release --skip-build --no-parallel \
+    --event-stream-output-path "$events" --event-stream-version 0 "$@"
+  status=$?
+  [ "$status" -eq 0 ] || result=$status
+  passes+=("$name" "$status" "$events")
+}
+
+# Tests whose outcome depends on the kernels that run.
+kernels=(
+  --filter '^(TorchTests|TorchNNTests|DiffusionModelsTests)\.'
+  --filter 'Parity|PolicyInvariant|TrainerTests'
+)
+if [ $# -gt 0 ]; then
+  pass 'chosen tests' -- "$@"
+else
+  pass 'this processor' --
+  pass "libtorch's kernels" TEMPFLOW_CPU_KERNELS=off -- "${kernels[@]}"
+  pass 'AVX2' TEMPFLOW_CPU_KERNELS=off ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 \
+    MKL_ENABLE_INSTRUCTIONS=AVX2 -- "${kernels[@]}"
+  pass 'SSE4.1' TEMPFLOW_CPU_KERNELS=off ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 \
+    MKL_ENABLE_INSTRUCTIONS=SSE4_2 -- "${kernels[@]}"
 fi
-exit "$status"
+
+python3 Tools/test_summary.py "${passes[@]}" || result=1
+exit "$result"

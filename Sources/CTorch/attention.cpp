@@ -3,7 +3,7 @@
 // float32; other cases go back to libtorch's kernels.
 
 #include "bfloat16.h"
-#include "bfloat16_product.h"
+#include "kernel_switch.h"
 #include "parallel.h"
 
 #if defined(__x86_64__)
@@ -376,7 +376,7 @@ template <typename T> T *headOf(const at::Tensor &tensor, int64_t index) {
 
 // Where the processor does not multiply bfloat16, libtorch's kernel in float32 is several times as fast as its own for
 // bfloat16. One sample after the other, so that little is held in both.
-bool appliesWidened(const at::Tensor &query) { return widensBFloat16() && query.scalar_type() == at::kBFloat16; }
+bool appliesWidened(const at::Tensor &query) { return !hasBFloat16() && query.scalar_type() == at::kBFloat16; }
 
 at::Tensor widenedSample(const at::Tensor &tensor, int64_t sample) {
   return tensor.narrow(0, sample, 1).to(at::kFloat);
@@ -459,7 +459,7 @@ backward(const at::Tensor &gradient, const at::Tensor &query, const at::Tensor &
   return {results[0], results[1], results[2]};
 }
 
-const bool installed = replacing([](torch::Library &library) {
+const bool installed = replacing(ctorch_kernel_is_on(CTORCH_KERNEL_ATTENTION), [](torch::Library &library) {
   library.impl("_scaled_dot_product_flash_attention_for_cpu", TORCH_FN(forward));
   library.impl("_scaled_dot_product_flash_attention_for_cpu_backward", TORCH_FN(backward));
 });

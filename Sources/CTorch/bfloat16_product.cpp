@@ -5,7 +5,6 @@
 #include "bfloat16_product.h"
 
 #if defined(__x86_64__)
-#include "bfloat16.h"
 #include "matrix_tiles.h"
 #include "parallel.h"
 
@@ -103,10 +102,8 @@ Wide wide(const at::Tensor &x) { return {static_cast<const BFloat16 *>(x.const_d
 
 } // namespace
 
-bool widensBFloat16() { return hasVectors() && !hasBFloat16(); }
-
 bool multipliesWidened(const at::Tensor &start, const at::Tensor &a, const at::Tensor &b) {
-  if (!widensBFloat16() || !isReadable(a) || !isReadable(b) || a.size(1) != b.size(0) || a.size(1) == 0) return false;
+  if (!isReadable(a) || !isReadable(b) || a.size(1) != b.size(0) || a.size(1) == 0) return false;
   if (!start.defined()) return true;
   const bool isRow = start.dim() == 1, isMatrix = start.dim() == 2 && start.size(0) == a.size(0);
   return start.scalar_type() == at::kBFloat16 && (isRow || isMatrix) && start.size(-1) == b.size(1) &&

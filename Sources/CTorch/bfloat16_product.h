@@ -3,9 +3,6 @@
 
 #include <ATen/core/Tensor.h>
 
-// Whether this is such a processor.
-bool widensBFloat16();
-
 // Whether `multiplyWidened` takes `start + a b`; `start` is undefined, a row for all, or a matrix.
 bool multipliesWidened(const at::Tensor &start, const at::Tensor &a, const at::Tensor &b);
 

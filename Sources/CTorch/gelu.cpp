@@ -2,6 +2,7 @@
 // time in a tanh. Other cases go back to libtorch's kernels.
 
 #include "gelu.h"
+#include "kernel_switch.h"
 #include "parallel.h"
 
 #if defined(__x86_64__)
@@ -51,8 +52,8 @@ namespace {
 constexpr int64_t grain = 1 << 15;
 
 bool applies(const at::Tensor &x, std::string_view approximation) {
-  return hasVectors() && (x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kFloat) &&
-         approximation == "tanh" && x.is_contiguous();
+  return (x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kFloat) && approximation == "tanh" &&
+         x.is_contiguous();
 }
 
 // Calls `body` with the addresses of the tensors' numbers, spread over threads.
@@ -83,7 +84,7 @@ at::Tensor backward(const at::Tensor &gradient, const at::Tensor &x, std::string
   return out;
 }
 
-const bool installed = replacing([](torch::Library &library) {
+const bool installed = replacing(ctorch_kernel_is_on(CTORCH_KERNEL_GELU), [](torch::Library &library) {
   library.impl("gelu", TORCH_FN(forward));
   library.impl("gelu_backward", TORCH_FN(backward));
 });

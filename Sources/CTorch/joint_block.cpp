@@ -6,6 +6,7 @@
 
 #if defined(__x86_64__)
 #include "gelu.h"
+#include "kernel_switch.h"
 #include "workers.h"
 
 #include <ATen/ATen.h>
@@ -132,7 +133,7 @@ void CTorchJointBlock::run(const float *const *x, const float *conditioning, int
 }
 
 CTorchJointBlock *ctorch_joint_block(const CTorchBlockStream *streams, int64_t heads, int64_t width) {
-  if (!hasVectors()) return nullptr;
+  if (!ctorch_kernel_is_on(CTORCH_KERNEL_JOINT_BLOCK)) return nullptr;
   auto block = c10::make_intrusive<CTorchJointBlock>();
   block->heads = heads;
   block->width = width;

@@ -5,6 +5,7 @@
 // does not multiply it.
 
 #include "bfloat16_product.h"
+#include "kernel_switch.h"
 #include "matrix_product.h"
 #include "matrix_tiles.h"
 #include "parallel.h"
@@ -76,7 +77,7 @@ namespace {
 Matrix matrix(const at::Tensor &x) { return {static_cast<const float *>(x.const_data_ptr()), x.stride(0), x.stride(1)}; }
 
 bool isSmall(const at::Tensor &start, const at::Tensor &a, const at::Tensor &b) {
-  if (!hasVectors() || a.scalar_type() != at::kFloat || b.scalar_type() != at::kFloat || a.dim() != 2 ||
+  if (a.scalar_type() != at::kFloat || b.scalar_type() != at::kFloat || a.dim() != 2 ||
       b.dim() != 2 || a.size(1) != b.size(0) || a.is_conj() || a.is_neg() || b.is_conj() || b.is_neg())
     return false;
   int64_t sizes[] = {a.size(0), a.size(1), b.size(1)};
@@ -120,8 +121,9 @@ typedef void (*Kernel)(const at::Tensor &start, const at::Tensor &a, const at::T
 
 // Null for libtorch's.
 Kernel kernelFor(const at::Tensor &start, const at::Tensor &a, const at::Tensor &b) {
-  if (isSmall(start, a, b)) return multiplySmall;
-  return multipliesWidened(start, a, b) ? multiplyWidened : nullptr;
+  if (ctorch_kernel_is_on(CTORCH_KERNEL_MATRIX_PRODUCT) && isSmall(start, a, b)) return multiplySmall;
+  if (ctorch_kernel_is_on(CTORCH_KERNEL_BFLOAT16_PRODUCT) && multipliesWidened(start, a, b)) return multiplyWidened;
+  return nullptr;
 }
 
 at::Tensor mm(const at::Tensor &a, const at::Tensor &b) {
@@ -150,7 +152,9 @@ at::Tensor &addmmInPlace(at::Tensor &start, const at::Tensor &a, const at::Tenso
   return start;
 }
 
-const bool installed = replacing([](torch::Library &library) {
+const bool isOn =
+    ctorch_kernel_is_on(CTORCH_KERNEL_MATRIX_PRODUCT) || ctorch_kernel_is_on(CTORCH_KERNEL_BFLOAT16_PRODUCT);
+const bool installed = replacing(isOn, [](torch::Library &library) {
   library.impl("mm", TORCH_FN(mm));
   library.impl("addmm", TORCH_FN(addmm));
   library.impl("addmm_", TORCH_FN(addmmInPlace));

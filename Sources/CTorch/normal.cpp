@@ -2,6 +2,7 @@
 // (Matsumoto and Nishimura 1998), 24 bits for each uniform number, and Box-Muller's pairs at a distance of 8. libtorch
 // calls its generator once a number, and a tensor of its own for each seed costs more than drawing it.
 
+#include "kernel_switch.h"
 #include "tensors.h"
 #include "vectors.h"
 
@@ -130,7 +131,7 @@ void ctorch_normal(const uint64_t *seeds, int64_t count, CTorchTensor *out) {
   const at::Tensor rows = borrow(out);
   const int64_t size = rows.numel() / count;
 #if defined(__x86_64__)
-  if (hasVectors() && size % lanes == 0) {
+  if (ctorch_kernel_is_on(CTORCH_KERNEL_NORMAL) && size % lanes == 0) {
     for (int64_t row = 0; row < count; ++row) fill(seeds[row], numbers(out) + row * size, size);
     return;
   }

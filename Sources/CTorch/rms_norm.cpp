@@ -1,6 +1,7 @@
 // The norm by the root mean square for processors, where libtorch composes it of seven operators that
 // keep copies in float32 for the derivative. As on a GPU, the input and a number per row are kept.
 
+#include "kernel_switch.h"
 #include "parallel.h"
 #include "vectors.h"
 
@@ -174,7 +175,7 @@ std::tuple<at::Tensor, at::Tensor> backward(const at::Tensor &gradient, const at
 #endif
 }
 
-const bool installed = replacing([](torch::Library &library) {
+const bool installed = replacing(ctorch_kernel_is_on(CTORCH_KERNEL_RMS_NORM), [](torch::Library &library) {
   library.impl("_fused_rms_norm", TORCH_FN(forward));
   library.impl("_fused_rms_norm_backward", TORCH_FN(backward));
 });

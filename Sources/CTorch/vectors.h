@@ -8,8 +8,10 @@
 #include <c10/util/Exception.h>
 #include <torch/library.h>
 
-// Registers kernels for processors in place of libtorch's, which it would announce on standard error.
-template <typename Body> bool replacing(Body body) {
+// Registers kernels for processors in place of libtorch's, which it would announce on standard error; nothing where
+// they are off.
+template <typename Body> bool replacing(bool isOn, Body body) {
+  if (!isOn) return false;
   struct Silence : c10::WarningHandler {
     void process(const c10::Warning &) override {}
   } silence;

@@ -66,7 +66,8 @@ struct Diagnosis: Encodable {
 
   init(model: String, runs: String) {
     findings = [
-      Self.libtorch, Self.threads, Self.cuda, Self.modelFolder(model), Self.disk(runs),
+      Self.libtorch, Self.threads, Self.kernels, Self.cuda, Self.modelFolder(model),
+      Self.disk(runs),
     ]
   }
 
@@ -84,6 +85,22 @@ struct Diagnosis: Encodable {
     return Finding(
       subject: "threads", level: .good,
       detail: "\(TorchRuntime.threadCount) for one operator, \(processors) processors")
+  }
+
+  /// The kernels that take the place of libtorch's operators on processors.
+  private static var kernels: Finding {
+    do throws(UnknownCPUKernel) {
+      try CPUKernel.checkNames()
+    } catch {
+      return Finding(subject: "kernels", level: .failure, detail: error.description)
+    }
+    let on = CPUKernel.all.filter(\.isOn).map(\.name)
+    let off = Dictionary(grouping: CPUKernel.all.filter { !$0.isOn }) { $0.offReason ?? "" }
+      .sorted { $0.key < $1.key }
+    let parts =
+      (on.isEmpty ? [] : ["on: \(on.joined(separator: ", "))"])
+      + off.map { "off: \($1.map(\.name).joined(separator: ", ")) (\($0))" }
+    return Finding(subject: "kernels", level: .good, detail: parts.joined(separator: "; "))
   }
 
   private static var cuda: Finding {

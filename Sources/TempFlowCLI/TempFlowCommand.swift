@@ -24,13 +24,16 @@ struct TempFlowCommand: AsyncParsableCommand {
 /// Where the process begins.
 @main
 enum TempFlowMain {
-  /// Refuses a libtorch of another release before anything is computed; `doctor` reports it
-  /// instead.
+  /// Refuses a libtorch of another release, and kernels that do not exist, before anything is
+  /// computed; `doctor` reports them instead.
   static func main() async {
-    do throws(TorchVersionMismatch) {
-      if CommandLine.arguments.dropFirst().first != "doctor" { try TorchRuntime.checkVersion() }
-    } catch {
-      TempFlowCommand.exit(withError: error)
+    if CommandLine.arguments.dropFirst().first != "doctor" {
+      do {
+        try TorchRuntime.checkVersion()
+        try CPUKernel.checkNames()
+      } catch {
+        TempFlowCommand.exit(withError: error)
+      }
     }
     await TempFlowCommand.main()
   }

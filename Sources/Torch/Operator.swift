@@ -151,12 +151,15 @@ package enum Operator: String, CaseIterable {
     return ctorch_operator(String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
   }
 
-  private nonisolated(unsafe) static let handles: [OpaquePointer] = allCases.map { entry in
-    guard let handle = entry.resolved() else {
-      fatalError("libtorch has no operator \(entry.rawValue): \(lastErrorMessage())")
+  private nonisolated(unsafe) static let handles: [OpaquePointer] = {
+    do throws(UnknownCPUKernel) { try CPUKernel.checkNames() } catch { fatalError(error.description) }
+    return allCases.map { entry in
+      guard let handle = entry.resolved() else {
+        fatalError("libtorch has no operator \(entry.rawValue): \(lastErrorMessage())")
+      }
+      return handle
     }
-    return handle
-  }
+  }()
 
   // The discriminator of a payload-free enum is its position in allCases.
   private var position: Int {

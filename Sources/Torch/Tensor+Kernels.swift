@@ -15,6 +15,11 @@ extension Tensor {
       && TorchRuntime.runsSerialOperators && shape[rank - 1] % 16 == 0
   }
 
+  /// Whether ``modulatedNorm(shift:scale:eps:)`` may.
+  package var allowsModulatedNorm: Bool {
+    allowsKernels && ctorch_kernel_is_on(CTORCH_KERNEL_MODULATED_NORM)
+  }
+
   /// `shift + layerNorm(x) (1 + scale)` over the last dimension.
   /// `[B, S, D], [B, 1, D], [B, 1, D] -> [B, S, D]`
   package func modulatedNorm(shift: Tensor, scale: Tensor, eps: Double) -> Tensor {

@@ -20,22 +20,23 @@ private func deep(_ layers: Int) -> SD3TransformerConfiguration {
   return configuration
 }
 
-/// The bytes that forward and backward pass of some samples need beside the weights, and what is
-/// predicted. More samples where blocks are computed again: one block of two samples is not far
-/// above what the libraries take for themselves.
+/// The bytes that forward and backward pass of two samples need beside the weights, and what is
+/// predicted.
 private func peak(
   _ dtype: DType, adapters: Bool, recomputing: Bool
-) throws -> (measured: Int, predicted: Int, rows: Int) {
+) throws -> (measured: Int, predicted: Int) {
   TorchRuntime.keepFreedMemory(upTo: 1 << 15)
   TorchRuntime.threadCount = 1
-  let configuration = deep(8)
+  // Some processors take seconds for a block in bfloat16.
+  let configuration = deep(dtype == .bfloat16 ? 4 : 8)
   let plan = AdapterPlan(rank: 4, alpha: 8, targets: ["attn.to_q", "attn.to_v", "attn.to_out.0"])
   let store = ParameterStore(
     .random(Generator(seed: 1)), dtype: dtype,
     adapters: adapters ? (plan, .random(Generator(seed: 2))) : nil,
     trainable: adapters ? .adapters : .full)
   let model = try SD3Transformer2DModel(configuration, store.root)
-  func run(_ rows: Int) {
+  let rows = 2
+  func run() {
     let tape = recomputing ? RecomputationTape() : nil
     let velocity = model(
       Tensor.zeros([rows, 16, 32, 32], dtype: dtype), timestep: Tensor.zeros([rows]),
@@ -45,19 +46,18 @@ private func peak(
     velocity.backward(gradient: Tensor.ones(velocity.shape, dtype: dtype))
     tape?.backward()
   }
-  // Gradients, and the libraries' own buffers, are there beforehand.
-  run(1)
-  let rows = recomputing ? 8 : 2
-  let measured = try added { run(rows) }
+  let measured = try added(run)
   let memory = SD3TransformerMemory(
     configuration, imageTokens: 256, textTokens: 128, elementBytes: dtype.byteCount)
   let learning: SD3TransformerMemory.Learning = adapters ? .adapters(plan) : .full
   let kept = recomputing ? memory.keptRecomputing(learning) : memory.kept(learning)
-  return (measured, rows * (kept + memory.backward), rows)
+  return (measured, rows * (kept + memory.backward))
 }
 
-/// The bytes that `body` needs at most beside what is there.
+/// The bytes that `body` needs at most beside what is there, the second time: gradients, and what
+/// the libraries keep for these sizes, are there then.
 private func added(_ body: () -> Void) throws -> Int {
+  body()
   TorchRuntime.releaseFreedMemory()
   TorchRuntime.resetPeakMemory(.cpu)
   let before = try #require(TorchRuntime.peakMemory(.cpu))
@@ -66,7 +66,9 @@ private func added(_ body: () -> Void) throws -> Int {
 }
 
 /// A forward pass of sixteen samples without gradients.
-private func evaluation(_ dtype: DType) throws -> (measured: Int, predicted: Int) {
+private func evaluation(
+  _ dtype: DType, textTokens: Int
+) throws -> (measured: Int, predicted: Int) {
   TorchRuntime.keepFreedMemory(upTo: 1 << 15)
   TorchRuntime.threadCount = 1
   let configuration = deep(2)
@@ -77,13 +79,12 @@ private func evaluation(_ dtype: DType) throws -> (measured: Int, predicted: Int
       _ = model(
         Tensor.zeros([rows, 16, 32, 32], dtype: dtype), timestep: Tensor.zeros([rows]),
         condition: TextCondition(
-          rows: Tensor.zeros([rows, 128, 32], dtype: dtype),
+          rows: Tensor.zeros([rows, textTokens, 32], dtype: dtype),
           pooled: Tensor.zeros([rows, 32], dtype: dtype), zeroRowCount: 0))
     }
   }
-  run(1)
   let memory = SD3TransformerMemory(
-    configuration, imageTokens: 256, textTokens: 128, elementBytes: dtype.byteCount)
+    configuration, imageTokens: 256, textTokens: textTokens, elementBytes: dtype.byteCount)
   return (try added { run(16) }, 16 * memory.evaluation)
 }
 
@@ -102,9 +103,24 @@ private func decoding(_ dtype: DType) throws -> (measured: Int, predicted: Int) 
   func run(_ count: Int) {
     withoutGradient { _ = model.decode(Tensor.zeros([count, 16, 32, 32], dtype: dtype)) }
   }
-  run(1)
   let each = configuration.decodingBytes(height: 32, width: 32, elementBytes: dtype.byteCount)
   return (try added { run(2) }, 2 * each)
+}
+
+/// With blocks computed again and without.
+private func expectTrainingForeseen(_ dtype: DType, adapters: Bool) throws {
+  for recomputing in [true, false] {
+    let (measured, predicted) = try peak(dtype, adapters: adapters, recomputing: recomputing)
+    let error = Double(predicted) / Double(measured) - 1
+    #expect(
+      abs(error) < (recomputing ? 0.25 : 0.15),
+      "adapters \(adapters), recomputing \(recomputing): \(measured), foreseen \(predicted)")
+  }
+}
+
+private func expectForeseen(_ bytes: (measured: Int, predicted: Int)) {
+  let error = Double(bytes.predicted) / Double(bytes.measured) - 1
+  #expect(abs(error) < 0.15, "\(bytes.measured) bytes, foreseen \(bytes.predicted)")
 }
 
 #if os(Linux)
@@ -113,38 +129,43 @@ private func decoding(_ dtype: DType) throws -> (measured: Int, predicted: Int) 
       await #expect(processExitsWith: .success) {
         let recomputed = try peak(.float32, adapters: false, recomputing: true)
         let whole = try peak(.float32, adapters: false, recomputing: false)
-        #expect(recomputed.measured / recomputed.rows * 3 < whole.measured / whole.rows)
+        #expect(recomputed.measured * 3 < whole.measured)
       }
     }
 
-    @Test func `the memory of a training step is foreseen`() async {
+    @Test func `the memory of a training step in float32 is foreseen`() async {
+      await #expect(processExitsWith: .success) {
+        for adapters in [true, false] { try expectTrainingForeseen(.float32, adapters: adapters) }
+      }
+    }
+
+    @Test func `the memory of a training step in bfloat16 is foreseen`() async {
+      await #expect(processExitsWith: .success) {
+        try expectTrainingForeseen(.bfloat16, adapters: true)
+      }
+    }
+
+    @Test func `the memory of evaluating is foreseen`() async {
       await #expect(processExitsWith: .success) {
         for dtype in [DType.float32, .bfloat16] {
-          for adapters in dtype == .float32 ? [true, false] : [true] {
-            for recomputing in [true, false] {
-              let (measured, predicted, _) = try peak(
-                dtype, adapters: adapters, recomputing: recomputing)
-              let error = Double(predicted) / Double(measured) - 1
-              #expect(
-                abs(error) < (recomputing ? 0.35 : 0.15),
-                "\(dtype), adapters \(adapters), recomputing \(recomputing): \(measured) bytes")
-            }
+          // Image tokens are 256. Some processors take a second for a sample in bfloat16.
+          for textTokens in dtype == .float32 ? [16, 128, 512] : [128] {
+            expectForeseen(try evaluation(dtype, textTokens: textTokens))
           }
         }
       }
     }
 
-    @Test func `the memory of evaluating and decoding is foreseen`() async {
-      await #expect(processExitsWith: .success) {
-        for dtype in [DType.float32, .bfloat16] {
-          for (name, step) in [("evaluation", evaluation), ("decoding", decoding)] {
-            let (measured, predicted) = try step(dtype)
-            let error = Double(predicted) / Double(measured) - 1
-            #expect(
-              abs(error) < 0.15, "\(name), \(dtype): \(measured) bytes, foreseen \(predicted)")
-          }
-        }
-      }
+    @Test func `the memory of decoding in float32 is foreseen`() async {
+      await #expect(processExitsWith: .success) { expectForeseen(try decoding(.float32)) }
+    }
+
+    @Test(
+      .enabled(
+        if: convolvesInPlace(.bfloat16),
+        "libtorch unfolds images for convolutions in bfloat16 on this processor"))
+    func `the memory of decoding in bfloat16 is foreseen`() async {
+      await #expect(processExitsWith: .success) { expectForeseen(try decoding(.bfloat16)) }
     }
   }
 #endif

@@ -95,11 +95,28 @@ import Testing
 
   @Test func `doctor reports as lines and as one object`() throws {
     let lines = try tempflow("doctor").output
-    for subject in ["libtorch", "threads", "CUDA", "model", "disk"] {
+    for subject in ["libtorch", "threads", "kernels", "CUDA", "model", "disk"] {
       #expect(lines.contains(subject))
     }
     let object = try tempflow("doctor", "--json").json
-    #expect((object["findings"] as? [[String: Any]])?.count == 5)
+    #expect((object["findings"] as? [[String: Any]])?.count == 6)
+  }
+
+  @Test func `kernels are switched off by the environment, and unknown ones refused`() throws {
+    func run(_ command: String..., kernels: String) throws -> CommandOutcome {
+      try tempflow(command, environment: ["TEMPFLOW_CPU_KERNELS": kernels])
+    }
+    let off = try run("doctor", kernels: "off")
+    #expect(off.status == 0)
+    #expect(off.output.contains("off: attention, gelu, rms_norm, "))
+    #expect(off.output.contains("(switched off by TEMPFLOW_CPU_KERNELS)"))
+    let message = "there is no kernel 'gleu'; it may be all, off, or some of attention, gelu, "
+    let plan = try run("plan", "Recipes/shapes.yaml", kernels: "attention,gleu")
+    #expect(plan.status == 1)
+    #expect(plan.output.isEmpty && plan.errors.contains(message), "\(plan.errors)")
+    let doctor = try run("doctor", kernels: "attention,gleu")
+    #expect(doctor.status == 1)
+    #expect(doctor.output.contains("FAIL  kernels") && doctor.output.contains(message))
   }
 
   @Test func `a faulty recipe is refused with its place before anything is loaded`() throws {

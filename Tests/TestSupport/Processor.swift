@@ -1,20 +1,42 @@
-import Foundation
+package import Torch
 
-/// What the processor says that it can do; empty where the system does not tell.
-private let processorFlags: Set<Substring> = {
-  do {
-    let text = try String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)
-    let flags = text.split(separator: "\n").first { $0.hasPrefix("flags") }
-    return Set(flags?.split(separator: " ") ?? [])
-  } catch {
-    return []
+/// Why a kernel of this package does not run in this process, whose processor or environment
+/// (`TEMPFLOW_CPU_KERNELS`) may lack it; nil where it does.
+///
+/// - Parameter name: as in `TEMPFLOW_CPU_KERNELS`.
+package func whyOff(_ name: String) -> String? {
+  guard let kernel = CPUKernel.all.first(where: { $0.name == name }) else {
+    preconditionFailure("there is no kernel \(name)")
   }
-}()
+  return kernel.offReason.map { "the kernel \(name) is off: \($0)" }
+}
 
-/// Whether the processor has the vectors of 16 numbers that this package's kernels are written for.
-package let processorHasVectors = ["avx512f", "avx512bw", "avx512dq", "avx512vl"]
-  .allSatisfy { processorFlags.contains($0) }
+/// Whether libtorch rounds a row of a product in `dtype` the same way in any batch.
+///
+/// On some processors its kernels in half precision are chosen by the number of rows. The width is a
+/// full transformer's, since it takes part in the choice.
+package func rowsRoundAlike(_ dtype: DType) -> Bool {
+  func normal(_ shape: [Int], _ seed: UInt64) -> Tensor {
+    Tensor.randn(shape, generator: Generator(seed: seed)).to(dtype)
+  }
+  let (x, weight) = (normal([64, 1536], 1), normal([1536, 1536], 2))
+  let all = x.linear(weight: weight, bias: nil)
+  return [2, 5, 16].allSatisfy { count in
+    let part = x.narrowed(dim: 0, start: 0, length: count).linear(weight: weight, bias: nil)
+    return part.floats() == all.narrowed(dim: 0, start: 0, length: count).floats()
+  }
+}
 
-/// Whether the processor multiplies bfloat16, which this package's attention in that type is written for.
-package let processorMultipliesBFloat16 =
-  processorHasVectors && processorFlags.contains("avx512_bf16")
+/// Whether libtorch's convolution of 3 x 3 in `dtype` holds no more than its input in another layout
+/// and its output. Where no kernel of its libraries takes the type it unfolds the image: nine times
+/// the input, at a fortieth of the rate.
+package func convolvesInPlace(_ dtype: DType) -> Bool {
+  let image = Tensor.zeros([1, 16, 512, 512], dtype: dtype)
+  let weight = Tensor.zeros([1, 16, 3, 3], dtype: dtype)
+  TorchRuntime.releaseFreedMemory()
+  TorchRuntime.resetPeakMemory(.cpu)
+  guard let before = TorchRuntime.peakMemory(.cpu) else { return false }
+  withoutGradient { _ = image.conv2d(weight: weight, bias: nil, padding: 1) }
+  guard let after = TorchRuntime.peakMemory(.cpu) else { return false }
+  return after - before < 4 * image.count * dtype.byteCount
+}

@@ -71,9 +71,10 @@ private func composed(
   }
   func inHeads(_ x: Tensor, _ norm: Tensor?) -> Tensor {
     let split = x.reshaped([x.shape[0], x.shape[1], heads, x.shape[2] / heads])
-    return (norm.map {
-      split.rmsNorm(shape: [$0.count], weight: $0.to(.float64), eps: 1e-6)
-    } ?? split).transposed(1, 2)
+    return
+      (norm.map {
+        split.rmsNorm(shape: [$0.count], weight: $0.to(.float64), eps: 1e-6)
+      } ?? split).transposed(1, 2)
   }
   var (queries, keys, values): ([Tensor], [Tensor], [Tensor]) = ([], [], [])
   var modulations: [[Tensor]] = []
@@ -104,7 +105,7 @@ private func composed(
   }
 }
 
-@Suite(.enabled(if: processorHasVectors, "the kernel needs AVX-512"))
+@Suite(.enabled(if: whyOff("joint_block") == nil, "\(whyOff("joint_block") ?? "")"))
 struct JointBlockKernelTests {
   /// Samples, tokens of both streams, heads, width of a head: odd numbers of everything, more samples
   /// than go through at once, more tokens than one group of queries.

@@ -44,10 +44,14 @@ public struct SD3TransformerMemory {
 
   /// Most that a forward pass without gradients holds at one time.
   ///
-  /// The widest moment is the image's feed-forward: its hidden values before and after the GELU
-  /// (4 parts each), its input, and what the block has made up to there, which lives as long as the
-  /// block runs.
-  public var evaluation: Int { part(imageTokens) * 15 + part(textTokens) * 4 }
+  /// The widest moment is the feed-forward of the image or of the text: its hidden values before and
+  /// after the GELU (4 parts each), its input, and what the block has made up to there, which lives
+  /// as long as the block runs. That is what enters the block and what comes out of the attention, for
+  /// both streams, and the stream's sum of the two; for the text the image's sum and update as well.
+  public var evaluation: Int {
+    let (image, text) = (part(imageTokens), part(textTokens))
+    return max(12 * image + 2 * text, 4 * image + 12 * text)
+  }
 
   /// What a forward pass keeps for the backward pass when nothing is computed again.
   public func kept(_ learning: Learning) -> Int {
