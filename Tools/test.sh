@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test of the built package, one after another, then the tests of kernels, memory and parity again as
-# processors with fewer instructions would, and ends with what failed and what no pass could run.
+# Runs every test of the built package, one after another, then the tests of devices on simulated CUDA devices, and those
+# of kernels, memory and parity as processors with fewer instructions would; ends with what failed and what no pass ran.
 # Arguments go to `swift test`, in one plain pass: `Tools/test.sh --filter ResumeTests`.
 # Tests hold the processor for seconds at a time; side by side they would make each other's time limits meaningless.
 set -uo pipefail
@@ -28,6 +28,10 @@ pass() {
   passes+=("$name" "$status" "$events")
 }
 
+# What stands in for a GPU; tests find its programs by this name.
+export SIMULATED_CUDA=$PWD/.build/simulated-cuda
+make -C Tests/SimulatedCUDA --no-print-directory TORCH="${LIBTORCH:-$PWD/.libtorch/torch}" OUT="$SIMULATED_CUDA" || exit
+
 # Tests whose outcome depends on the kernels that run.
 kernels=(
   --filter '^(TorchTests|TorchNNTests|DiffusionModelsTests)\.'
@@ -37,6 +41,8 @@ if [ $# -gt 0 ]; then
   pass 'chosen tests' -- "$@"
 else
   pass 'this processor' --
+  pass 'simulated CUDA' LD_LIBRARY_PATH="$SIMULATED_CUDA${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" -- \
+    --filter 'Device|on the GPU'
   pass "libtorch's kernels" TEMPFLOW_CPU_KERNELS=off -- "${kernels[@]}"
   pass 'AVX2' TEMPFLOW_CPU_KERNELS=off ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 \
     MKL_ENABLE_INSTRUCTIONS=AVX2 -- "${kernels[@]}"

@@ -1,0 +1,115 @@
+"""Reads what the steps of gpu-check left, and prints the figure of each for its table.
+
+    figures.py doctor FILE      tests FILE      run FOLDER      deviation FOLDER
+    figures.py scores FILE FILE LIMIT           depth FOLDER    bench FOLDER
+
+Ends with status 1 where the figure shows a failure.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+
+def lines(run, kind):
+    """The lines of one kind in a run's metrics."""
+    text = (Path(run) / "metrics.jsonl").read_text()
+    return [line for line in map(json.loads, text.splitlines()) if line["kind"] == kind]
+
+
+def doctor(path):
+    findings = {f["subject"]: f for f in json.loads(Path(path).read_text())["findings"]}
+    print(findings["CUDA"]["detail"])
+    return findings["CUDA"]["level"] == "good"
+
+
+def tests(path):
+    """What the test program said at its end, and which tests failed."""
+    text = Path(path).read_text(errors="replace")
+    ended = re.findall(r"Test run with .*", text)
+    skipped = re.findall(r'➜.*skipped: "(.*)"', text)
+    failed = re.findall(r'✘ Test "?(.*?)"? (?:with .*)?failed after', text)
+    print(ended[-1] if ended else "the test program did not reach its end")
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    for reason in sorted(set(skipped)):
+        print(f"{skipped.count(reason)} skipped: {reason}")
+    # Without a device all of them are skipped, and pass.
+    return bool(ended) and not any("needs a CUDA device" in reason for reason in skipped)
+
+
+def run(folder):
+    rewards = [f"{line['reward_mean']:.3f}" for line in lines(folder, "epoch")]
+    norms = [f"{line['gradient_norm']:.2g}" for line in lines(folder, "epoch")]
+    summary = json.loads((Path(folder) / "summary.json").read_text())
+    print(
+        f"rewards {', '.join(rewards)}, gradient norms {', '.join(norms)}, "
+        f"peak {max(summary['peak_memory'].values()) / 1e9:.2f} GB")
+    return summary["finished"]
+
+
+def _mean(path):
+    scores = json.loads(Path(path).read_text())["scores"]
+    return scores["overall"]["mean"]
+
+
+def scores(on_gpu, on_cpu, limit):
+    gpu, cpu = _mean(on_gpu), _mean(on_cpu)
+    print(f"{gpu:.5f} on the GPU, {cpu:.5f} on the CPU")
+    return abs(gpu - cpu) <= float(limit) * max(1, abs(cpu))
+
+
+def depth(model):
+    config = json.loads((Path(model) / "transformer/config.json").read_text())
+    width = config["num_attention_heads"] * config["attention_head_dim"]
+    print(f"{config['num_layers']} blocks of width {width}")
+    return True
+
+
+def deviation(folder):
+    """By how much the log-probabilities of the first update differ from the rollout's."""
+    epoch = lines(folder, "epoch")[0]
+    steps = {int(step): value for step, value in epoch["log_probability_deviation_per_step"].items()}
+    values = " ".join(f"{steps[step]:.1e}" for step in sorted(steps))
+    recipe = (Path(folder) / "recipe.yaml").read_text()
+    model = re.search(r"^model: *['\"]?([^'\"\n]*)", recipe, re.MULTILINE)[1]
+    depth(model)
+    print(f"by step from {min(steps)}: {values}")
+    summary = json.loads((Path(folder) / "summary.json").read_text())
+    seconds = summary["phase_seconds"]
+    print(
+        f"largest {max(steps.values()):.1e}, gradient norm {epoch['gradient_norm']:.2g}, "
+        f"rollout {seconds['rollout']:.1f} s, learning {seconds['learning']:.1f} s, "
+        f"peak {max(summary['peak_memory'].values()) / 1e9:.1f} GB")
+    return True
+
+
+def bench(folder):
+    """The figure, and rows of the table after a tab; of the programs that reached their end."""
+    names = ("rollout", "decode", "reward", "training", "optimizer", "all")
+    measured = {}
+    for path in Path(folder).glob("sd3.5-medium-cuda-*-1.json"):
+        name = path.stem.removeprefix("sd3.5-medium-cuda-").removesuffix("-1")
+        measured[name] = json.loads(path.read_text())
+    for name, result in sorted(measured.items(), key=lambda item: item[0] != "tempflow"):
+        seconds = result["epochs"][-1]
+        phases = ", ".join(f"{phase} {seconds[phase]:.3g}" for phase in names)
+        rate = result["gemm_flops_per_second"] / 1e12
+        print(
+            f"{name}, seconds per phase\t{phases}; peak {result['peak_memory_bytes'] / 1e9:.2f} GB; "
+            f"matrix product of {result['gemm_side']}^3 {rate:.3g} TFLOP/s")
+    if len(measured) < 2:
+        return False
+    ours, theirs = (measured[name]["epochs"][-1] for name in ("tempflow", "tuned"))
+    ratios = [f"{phase} {theirs[phase] / ours[phase]:.2f}" for phase in ("all", "rollout", "training")]
+    change = measured["tuned"]["found"][-1]["log_probability_deviation"]
+    print(f"times tempflow's seconds: {', '.join(ratios)}")
+    print(f"the Python program's log-probabilities differ by {change:.1e} from rollout to update")
+    return True
+
+
+if __name__ == "__main__":
+    command, *arguments = sys.argv[1:]
+    functions = {f.__name__: f for f in (doctor, tests, run, scores, depth, deviation, bench)}
+    sys.exit(not functions[command](*arguments))

@@ -1,0 +1,166 @@
+# One step of Tools/gpu-check.sh, as a process of its own: its status says whether the step passed.
+# shellcheck shell=bash
+set -euo pipefail
+
+step=$1
+readonly tempflow=$programs/tempflow runs=$work/runs model=$tree/Models/random-sd3.5-medium
+readonly prompts=$work/prompts.jsonl
+
+title() { printf '%s' "$1" >"$results/$step.title"; }
+figure() { printf '%s\n' "$1" >>"$results/$step.figure"; }
+row() { printf '%s\t\t%s\n' "$1" "$2" >>"$results/$step.rows"; }
+figures() { "$python" Tools/gpu-check/figures.py "$@"; }
+read_figure() { # what figures.py reads, whose status decides
+  local text status=0
+  text=$(figures "$@") || status=$?
+  figure "$text"
+  return "$status"
+}
+
+# A short run of the embedded model: run's folder, then further arguments.
+train_shapes() {
+  local count=16
+  [ -z "${GPU_CHECK_SMALL:-}" ] || count=4
+  "$tempflow" train Recipes/shapes.yaml --run-dir "$runs/$1" --set device=cuda --set epochs=2 \
+    --set "prompts.per_epoch=$count" --set evaluation.prompts=8 --set evaluation.every=1 --set evaluation.samples=4 \
+    --set checkpoints.every=1 "${@:2}"
+}
+
+same_files() { # run, run, checkpoint
+  local file
+  for file in metrics.jsonl "checkpoints/$3/learned.safetensors"; do
+    cmp "$runs/$1/$file" "$runs/$2/$file"
+  done
+  figure "metrics.jsonl and weights of $1 and $2 are the same bytes"
+}
+
+random_checkpoint() { # folder, further arguments
+  rm -rf "$1.partial"
+  "$python" Tools/random_checkpoint.py sd3.5-medium --t5-layers 1 --output "$@"
+}
+
+# An epoch of one prompt and one noise at the width of Stable Diffusion 3.5 Medium: run's folder, precision, old
+# log-probabilities. The clip range keeps the run from stopping where the two are far apart.
+train_width() {
+  local folder=$model
+  if [ ! -e "$folder" ]; then
+    folder=$model-8-blocks
+    [ -e "$folder" ] || random_checkpoint "$folder" --device cuda --layers 8 --dual-layers 4
+  fi
+  rm -rf "${runs:?}/$1"
+  "$tempflow" train "$tree/Benchmarks/sd3.5-medium-cuda.yaml" --run-dir "$runs/$1" --set "model=$folder" \
+    --set "dtype=$2" --set "loss.log_probability=$3" --set loss.clip_range=1 --set epochs=1 --set prompts.per_epoch=1 \
+    --set sampling.seeds_per_prompt=1 --set optimizer.updates_per_epoch=1 --set evaluation.prompts=1 \
+    --set evaluation.samples=1
+}
+
+case $step in
+  doctor)
+    title "\`tempflow doctor\` finds the GPU"
+    "$tempflow" doctor --model Models/shapes --runs "$work"
+    "$tempflow" doctor --model Models/shapes --runs "$work" --json >"$work/doctor.json"
+    read_figure doctor "$work/doctor.json"
+    ;;
+  tests)
+    title "tests on the device"
+    status=0
+    "$programs/TempFlowPackageTests" --testing-library swift-testing --no-parallel --filter 'Device|on the GPU' \
+      >"$work/tests.log" 2>&1 || status=$?
+    cat "$work/tests.log"
+    read_figure tests "$work/tests.log"
+    [ "$status" = 0 ]
+    ;;
+  train)
+    title "the embedded model trains for 2 epochs"
+    rm -rf "${runs:?}/train"
+    train_shapes train
+    read_figure run "$runs/train"
+    ;;
+  sample)
+    title "\`tempflow sample\`"
+    rm -rf "${work:?}/images"
+    "$tempflow" sample --model "$runs/train/model" --prompts "$prompts" --device cuda --steps 8 --output "$work/images"
+    figure "$(find "$work/images" -name '*.png' | wc -l) images"
+    ;;
+  evaluate)
+    title "\`tempflow evaluate\`, beside the CPU"
+    for device in cuda cpu; do
+      "$tempflow" evaluate --model "$runs/train/model" --prompts Prompts/shapes/held-out.jsonl --limit 32 \
+        --reward shapes --steps 8 --device "$device" --json >"$work/evaluate-$device.json"
+    done
+    read_figure scores "$work"/evaluate-{cuda,cpu}.json 0.05
+    ;;
+  score)
+    title "\`tempflow score\` with a network, beside the CPU"
+    for device in cuda cpu; do
+      "$tempflow" score --reward pickscore --reward-model Tests/Fixtures/rewards/clip/quick-gelu \
+        --images "$work/images" --prompts "$prompts" --set "device=$device" --json >"$work/score-$device.json"
+    done
+    read_figure scores "$work"/score-{cuda,cpu}.json 1e-3
+    ;;
+  resume)
+    title "a resumed run is the one that was not interrupted"
+    rm -rf "${runs:?}/resume"
+    train_shapes resume --set epochs=1
+    train_shapes resume --resume
+    same_files train resume 000002
+    ;;
+  repeat)
+    title "two equal runs, all weights, float32"
+    rm -rf "${runs:?}/repeat"
+    train_shapes repeat
+    same_files train repeat 000002
+    ;;
+  repeat-lora)
+    title "two equal runs, LoRA with KL, bfloat16"
+    for run in first second; do
+      rm -rf "${runs:?}/$run"
+      train_shapes "$run" --set trainable=lora --set dtype=bfloat16 --set loss.kl_beta=0.01
+    done
+    same_files first second 000002
+    ;;
+  checkpoint)
+    title "a random Stable Diffusion 3.5 Medium"
+    if [ ! -e "$model" ]; then
+      if [ -n "${GPU_CHECK_SMALL:-}" ]; then
+        random_checkpoint "$model" --size tiny
+      else
+        random_checkpoint "$model" --device cuda
+      fi
+    fi
+    figure "$(figures depth "$model"), $(du -sm "$model" | cut -f 1) MB"
+    ;;
+  deviation-*)
+    IFS=- read -r _ dtype where <<<"$step"
+    title "log-probabilities of rollout and update, $dtype, $where"
+    train_width "$step" "$dtype" "$where"
+    read_figure deviation "$runs/$step"
+    ;;
+  repeat-width)
+    title "two equal runs at that width, bfloat16"
+    train_width "$step" bfloat16 recomputed
+    same_files deviation-bfloat16-recomputed "$step" 000001
+    ;;
+  iteration)
+    title "an iteration of sd3.5-medium-cuda beside the tuned Python program"
+    [ -e "$model" ] || {
+      echo "error: there is no $model"
+      exit 1
+    }
+    options=()
+    [ -z "${GPU_CHECK_SMALL:-}" ] || options=(--peer-device cpu)
+    status=0
+    "$python" "$tree/Benchmarks/bench.py" --recipes sd3.5-medium-cuda --programs tuned --rounds 1 --epochs 1 \
+      --no-compile --limit 200 --tempflow "$tempflow" --keep "$results/bench" --json "$results/bench/all.json" \
+      --output "$results/bench" "${options[@]}" || status=$?
+    figures bench "$results/bench" >"$work/bench.tsv" || status=1
+    while IFS=$'\t' read -r check text; do
+      if [ -n "$text" ]; then row "$check" "$text"; else figure "$check"; fi
+    done <"$work/bench.tsv"
+    [ "$status" = 0 ]
+    ;;
+  *)
+    echo "error: there is no step '$step'"
+    exit 1
+    ;;
+esac
