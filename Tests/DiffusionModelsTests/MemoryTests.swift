@@ -20,29 +20,27 @@ private func deep(_ layers: Int) -> SD3TransformerConfiguration {
   return configuration
 }
 
-/// The bytes that forward and backward pass of two samples need beside the weights, and what is
+/// The bytes that forward and backward pass of a sample need beside the weights, and what is
 /// predicted.
 private func peak(
   _ dtype: DType, adapters: Bool, recomputing: Bool
 ) throws -> (measured: Int, predicted: Int) {
   TorchRuntime.keepFreedMemory(upTo: 1 << 15)
   TorchRuntime.threadCount = 1
-  // Some processors take seconds for a block in bfloat16.
-  let configuration = deep(dtype == .bfloat16 ? 4 : 8)
+  let configuration = deep(8)
   let plan = AdapterPlan(rank: 4, alpha: 8, targets: ["attn.to_q", "attn.to_v", "attn.to_out.0"])
   let store = ParameterStore(
     .random(Generator(seed: 1)), dtype: dtype,
     adapters: adapters ? (plan, .random(Generator(seed: 2))) : nil,
     trainable: adapters ? .adapters : .full)
   let model = try SD3Transformer2DModel(configuration, store.root)
-  let rows = 2
   func run() {
     let tape = recomputing ? RecomputationTape() : nil
     let velocity = model(
-      Tensor.zeros([rows, 16, 32, 32], dtype: dtype), timestep: Tensor.zeros([rows]),
+      Tensor.zeros([1, 16, 32, 32], dtype: dtype), timestep: Tensor.zeros([1]),
       condition: TextCondition(
-        rows: Tensor.zeros([rows, 128, 32], dtype: dtype),
-        pooled: Tensor.zeros([rows, 32], dtype: dtype), zeroRowCount: 0), recomputing: tape)
+        rows: Tensor.zeros([1, 128, 32], dtype: dtype),
+        pooled: Tensor.zeros([1, 32], dtype: dtype), zeroRowCount: 0), recomputing: tape)
     velocity.backward(gradient: Tensor.ones(velocity.shape, dtype: dtype))
     tape?.backward()
   }
@@ -51,7 +49,7 @@ private func peak(
     configuration, imageTokens: 256, textTokens: 128, elementBytes: dtype.byteCount)
   let learning: SD3TransformerMemory.Learning = adapters ? .adapters(plan) : .full
   let kept = recomputing ? memory.keptRecomputing(learning) : memory.kept(learning)
-  return (measured, rows * (kept + memory.backward))
+  return (measured, kept + memory.backward)
 }
 
 /// The bytes that `body` needs at most beside what is there, the second time: gradients, and what
@@ -113,7 +111,7 @@ private func expectTrainingForeseen(_ dtype: DType, adapters: Bool) throws {
     let (measured, predicted) = try peak(dtype, adapters: adapters, recomputing: recomputing)
     let error = Double(predicted) / Double(measured) - 1
     #expect(
-      abs(error) < (recomputing ? 0.25 : 0.15),
+      abs(error) < (recomputing ? 0.3 : 0.15),
       "adapters \(adapters), recomputing \(recomputing): \(measured), foreseen \(predicted)")
   }
 }

@@ -145,7 +145,11 @@ package final class CheckpointStore {
     var kept = 0
     for number in try numbers().reversed() {
       if kept == keep {
-        try FileTree.remove(path(number))
+        // A removal that is cut short leaves what the next opening clears.
+        let leaving = path(number, prefix: ".tmp-")
+        try FileTree.remove(leaving)
+        try FileTree.rename(path(number), to: leaving)
+        try FileTree.remove(leaving)
         sound[number] = nil
       } else if try damage(of: number) == nil {
         kept += 1
