@@ -22,14 +22,29 @@ enum CLIPTextCleaning {
   /// The words of normalised text as UTF-8: contractions, runs of letters, single digits, and runs
   /// of anything else; white space separates and is dropped.
   static func words(_ text: String.UnicodeScalarView) -> [[UInt8]] {
-    let scalars = Array(text)
-    var words: [[UInt8]] = []
+    pieces(Array(text)) { rest in
+      literals.first { rest.starts(with: $0.whole) }?.whole.count
+    }.flatMap { piece in
+      let literal = literals.first { piece.elementsEqual($0.whole) }
+      return (literal?.parts ?? [Array(piece)]).map { Array(String($0).utf8) }
+    }
+  }
+
+  /// Cuts text into literals, runs of letters, single digits, and runs of anything else; white
+  /// space separates and is dropped.
+  ///
+  /// - Parameters:
+  ///   - scalars: the text.
+  ///   - literal: the length of the literal that begins a text, looked for before anything else.
+  static func pieces(
+    _ scalars: [Unicode.Scalar], literal: (ArraySlice<Unicode.Scalar>) -> Int?
+  ) -> [ArraySlice<Unicode.Scalar>] {
+    var pieces: [ArraySlice<Unicode.Scalar>] = []
     var position = 0
     while position < scalars.count {
-      let rest = scalars[position...]
-      if let literal = literals.first(where: { rest.starts(with: $0.whole) }) {
-        words += literal.parts.map(utf8)
-        position += literal.whole.count
+      if let length = literal(scalars[position...]) {
+        pieces.append(scalars[position..<position + length])
+        position += length
         continue
       }
       let kind = Kind(scalars[position])
@@ -37,14 +52,10 @@ enum CLIPTextCleaning {
       if kind != .number {
         while end < scalars.count, Kind(scalars[end]) == kind { end += 1 }
       }
-      if kind != .space { words.append(utf8(scalars[position..<end])) }
+      if kind != .space { pieces.append(scalars[position..<end]) }
       position = end
     }
-    return words
-  }
-
-  private static func utf8(_ scalars: some Sequence<Unicode.Scalar>) -> [UInt8] {
-    Array(String(scalars).utf8)
+    return pieces
   }
 
   /// Matched before anything else, in this order, and cut into the parts. The two special tokens

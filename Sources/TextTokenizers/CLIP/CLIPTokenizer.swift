@@ -1,7 +1,17 @@
 import Foundation
 
-/// CLIP's byte-level BPE tokenizer, with the ids of transformers' `CLIPTokenizer`.
+/// CLIP's byte-level BPE tokenizer, with the ids of transformers' `CLIPTokenizer` or of open_clip's
+/// `SimpleTokenizer`.
 public struct CLIPTokenizer: Sendable {
+  /// The Python classes whose ids a tokenizer can have; they differ before the vocabulary.
+  public enum Reference: Sendable {
+    /// `CLIPTokenizer` of transformers, which cleans little.
+    case transformers
+    /// `SimpleTokenizer` of open_clip, which repairs text by ftfy and reads HTML's character
+    /// references.
+    case openCLIP
+  }
+
   static let startOfText = "<|startoftext|>"
   static let endOfText = "<|endoftext|>"
 
@@ -15,13 +25,18 @@ public struct CLIPTokenizer: Sendable {
   /// The id that fills a prompt up.
   public let padID: Int
 
+  private let reference: Reference
   private let unknownID: Int
   private let rawSpecials: AddedTokens
   private let normalisedSpecials: AddedTokens
 
   /// Reads `tokenizer_config.json`, `special_tokens_map.json` if present, and the vocabulary from
   /// `vocab.json` and `merges.txt` or, where there is no `vocab.json`, from `tokenizer.json`.
-  public init(folder: String) throws(TokenizerError) {
+  ///
+  /// - Parameter reference: whose ids a text gets.
+  public init(
+    folder: String, like reference: Reference = .transformers
+  ) throws(TokenizerError) {
     let configuration = try CLIPTokenizerConfiguration(folder: folder)
     let single = "\(folder)/tokenizer.json"
     let files =
@@ -29,7 +44,8 @@ public struct CLIPTokenizer: Sendable {
       ? try BytePairVocabularyFiles(tokenizerPath: single, .clip)
       : try BytePairVocabularyFiles(
         vocabularyPath: "\(folder)/vocab.json", mergesPath: "\(folder)/merges.txt")
-    try self.init(try BytePairVocabulary(files, .clip), configuration, path: files.path)
+    try self.init(
+      try BytePairVocabulary(files, .clip), configuration, like: reference, path: files.path)
   }
 
   /// A tokenizer of a trained vocabulary that fills prompts up with the end of the text.
@@ -39,11 +55,12 @@ public struct CLIPTokenizer: Sendable {
     precondition(modelMaxLength >= 2, "a prompt has at least a start and an end")
     var configuration = CLIPTokenizerConfiguration()
     configuration.modelMaxLength = modelMaxLength
-    try self.init(vocabulary, configuration, path: "vocabulary")
+    try self.init(vocabulary, configuration, like: .transformers, path: "vocabulary")
   }
 
   private init(
-    _ vocabulary: BytePairVocabulary, _ configuration: CLIPTokenizerConfiguration, path: String
+    _ vocabulary: BytePairVocabulary, _ configuration: CLIPTokenizerConfiguration,
+    like reference: Reference, path: String
   ) throws(TokenizerError) {
     func id(_ token: CLIPTokenizerConfiguration.SpecialToken) throws(TokenizerError) -> Int {
       guard let id = vocabulary.id(token.content) else {
@@ -52,6 +69,7 @@ public struct CLIPTokenizer: Sendable {
       return id
     }
     self.vocabulary = vocabulary
+    self.reference = reference
     modelMaxLength = configuration.modelMaxLength
     startID = try id(configuration.start)
     endID = try id(configuration.end)
@@ -88,6 +106,20 @@ public struct CLIPTokenizer: Sendable {
   }
 
   private func content(_ text: String) -> [Int] {
+    switch reference {
+    case .transformers: transformersContent(text)
+    case .openCLIP:
+      OpenCLIPTextCleaning.words(OpenCLIPTextCleaning.cleaned(text)).flatMap { word in
+        switch word {
+        case .start: [startID]
+        case .end: [endID]
+        case .text(let bytes): vocabulary.encode(word: bytes, unknown: unknownID)
+        }
+      }
+    }
+  }
+
+  private func transformersContent(_ text: String) -> [Int] {
     ids(Array(text.unicodeScalars), rawSpecials) { piece in
       let normalised = CLIPTextCleaning.normalised(String(piece))
       return ids(Array(normalised), normalisedSpecials) { piece in

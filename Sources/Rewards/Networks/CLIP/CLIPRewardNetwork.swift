@@ -26,6 +26,14 @@ struct CLIPRewardNetwork: ScoringNetwork {
           + " writes them from HPS_v2.1_compressed.pt of the Hugging Face repository xswu/HPSv2"
       }
     }
+
+    /// Whose tokenizer the scorer's package uses.
+    var tokenizer: CLIPTokenizer.Reference {
+      switch self {
+      case .pickScore, .clipScore: .transformers
+      case .hpsv2: .openCLIP
+      }
+    }
   }
 
   private let model: CLIPModel
@@ -42,7 +50,7 @@ struct CLIPRewardNetwork: ScoringNetwork {
     let folder = try WeightsFolder(settings, contents: kind.contents)
     let configuration: CLIPConfiguration = try folder.configuration()
     tokenizer = try folder.reading { () throws(TokenizerError) in
-      try CLIPTokenizer(folder: folder.path)
+      try CLIPTokenizer(folder: folder.path, like: kind.tokenizer)
     }
     guard tokenizer.vocabulary.count <= configuration.text.vocabSize else {
       throw folder.problem(

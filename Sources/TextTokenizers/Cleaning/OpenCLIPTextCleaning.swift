@@ -1,0 +1,58 @@
+/// How the tokenizer of open_clip, which the package `hpsv2` copies, prepares text and cuts it into
+/// words (`SimpleTokenizer`).
+///
+/// What is a letter and which are its small ones depends on the Unicode version: Swift 6.3 knows 17,
+/// Python's `str.lower` and the package `regex` that of their release.
+enum OpenCLIPTextCleaning {
+  /// Repaired, without character references, each run of white space one space and none at the
+  /// ends, lower case.
+  static func cleaned(_ text: String) -> [Unicode.Scalar] {
+    let repaired = TextRepair.repaired(Array(text.unicodeScalars))
+    let plain = HTMLEntities.unescaped(HTMLEntities.unescaped(repaired))
+    let words = plain.split(whereSeparator: \.properties.isWhitespace)
+    return lowercased(Array(words.joined(separator: [" "])))
+  }
+
+  /// A word of cleaned text.
+  enum Word: Equatable {
+    /// `<start_of_text>` or `<end_of_text>`, as a user may write them.
+    case start, end
+    /// UTF-8 for the vocabulary.
+    case text([UInt8])
+  }
+
+  /// The words of cleaned text: as CLIP cuts it, but a "ſ" counts as an "s" in a contraction or a
+  /// special token, and a lone iota subscript, which the pattern's indifference to case makes
+  /// neither letter nor symbol, is dropped.
+  static func words(_ text: [Unicode.Scalar]) -> [Word] {
+    text.split(separator: "\u{345}").flatMap { part in
+      CLIPTextCleaning.pieces(Array(part)) { rest in
+        literals.first { literal in
+          rest.count >= literal.count
+            && zip(rest, literal).allSatisfy { $0 == $1 || $0 == "\u{17F}" && $1 == "s" }
+        }?.count
+      }
+    }.map { piece in
+      if piece.elementsEqual(literals[0]) { return .start }
+      if piece.elementsEqual(literals[1]) { return .end }
+      return .text(Array(String(piece).utf8))
+    }
+  }
+
+  private static let literals = [
+    "<start_of_text>", "<end_of_text>", "'s", "'t", "'re", "'ve", "'m", "'ll", "'d",
+  ].map { Array($0.unicodeScalars) }
+
+  /// Python's `str.lower`: a sigma at the end of a word is a final one.
+  private static func lowercased(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+    text.indices.flatMap { index -> [Unicode.Scalar] in
+      guard text[index] == "\u{3A3}" else {
+        return Array(text[index].properties.lowercaseMapping.unicodeScalars)
+      }
+      let before = text[..<index].last { !$0.properties.isCaseIgnorable }
+      let after = text[(index + 1)...].first { !$0.properties.isCaseIgnorable }
+      let isFinal = before?.properties.isCased == true && after?.properties.isCased != true
+      return [isFinal ? "\u{3C2}" : "\u{3C3}"]
+    }
+  }
+}
