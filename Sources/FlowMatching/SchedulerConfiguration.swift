@@ -24,7 +24,8 @@ public struct SchedulerConfiguration: Hashable, Sendable {
   public var baseImageTokens = 256
   /// Image tokens at which mu is ``maxShift``.
   public var maxImageTokens = 4096
-  /// The value the last non-zero sigma is stretched to, in 0..<1; nil leaves it alone.
+  /// The value the last non-zero sigma is stretched to, in 0..<1; nil and 0 leave it alone, as in
+  /// diffusers.
   public var terminalSigma: Double?
   /// Length of the clock the network was trained with; the smallest trained sigma is its inverse.
   public var trainingTimesteps = 1000
