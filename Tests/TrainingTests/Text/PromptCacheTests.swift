@@ -163,6 +163,35 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
     }
   }
 
+  @Test func `one token's embedding that was replaced is seen`() throws {
+    try withTemporaryFolder { folder in
+      let place = try Workplace(folder)
+      try place.open().prepare(prompts)
+      for (component, key) in [
+        ("text_encoder", "text_model.embeddings.token_embedding.weight"),
+        ("text_encoder_2", "text_model.embeddings.token_embedding.weight"),
+        ("text_encoder_3", "shared.weight"),
+      ] {
+        let path = "\(place.model)/\(component)/model.safetensors"
+        var tensors = try Checkpoint(path: path).tensors.mapValues { $0.clone() }
+        let table = try #require(tensors[key])
+        let count = table.shape[0]
+        // The last row, far from the middle: for CLIP the end of a prompt.
+        let rows = table.narrowed(dim: 0, start: 0, length: count - 1)
+        let row = Tensor.ones([1, table.shape[1]], dtype: table.dtype)
+        tensors[key] = Tensor.cat([rows, row], dim: 0)
+        try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: path)
+        let cache = try place.open()
+        let found = try cache.conditions(prompts)
+        let expected = try StableDiffusion3Pipeline(
+          folder: place.model, text: .loaded(maxSequenceLength: 7)
+        ).encode(prompts)
+        #expect(relativeError(found.rows, expected.rows) < 1e-6, "\(component)")
+        #expect(cache.encoderLoads == 1, "\(component)")
+      }
+    }
+  }
+
   @Test func `two that encode the same prompts at once do not disturb each other`() throws {
     try withTemporaryFolder { folder in
       let place = try Workplace(folder)
