@@ -192,6 +192,34 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
     }
   }
 
+  @Test func `one line says how many prompts are cut, and what T5 still takes`() throws {
+    try withTemporaryFolder { folder in
+      let place = try Workplace(folder)
+      let notes = Notes()
+      let long = String(repeating: "circle ", count: 15)
+      try place.open(notes) { $0.maxSequenceLength = 60 }
+        .prepare(["a red circle", long, String(repeating: long, count: 9)])
+      let line =
+        "2 of 3 prompts are longer than the 16 tokens of the CLIP text encoders, which take the "
+        + "beginning alone; T5, with max_sequence_length 60, takes 1 of these 2 whole.\n"
+      #expect(notes.text.contains(line), "\(notes.text)")
+      // Nothing is said of prompts that fit.
+      let others = Notes()
+      try place.open(others) { $0.maxSequenceLength = 60 }.prepare(["a blue square"])
+      #expect(!others.text.contains("longer"))
+    }
+  }
+
+  @Test func `without T5 the line says that nothing takes the rest`() throws {
+    let encoder = try PromptEncoder(folder: fixture("pipeline/model"))
+    let long = String(repeating: "circle ", count: 15)
+    #expect(
+      encoder.cutNotice([long])
+        == "1 of 1 prompt is longer than the 16 tokens of the CLIP text encoders, which take the "
+        + "beginning alone; without T5 nothing takes the rest")
+    #expect(encoder.cutNotice(["a red circle"]) == nil)
+  }
+
   @Test func `two that encode the same prompts at once do not disturb each other`() throws {
     try withTemporaryFolder { folder in
       let place = try Workplace(folder)
