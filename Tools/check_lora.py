@@ -45,7 +45,7 @@ def load(folder):
     absent = {
         name: None
         for name in ("text_encoder_3", "tokenizer_3")
-        if index.get(name, [None])[0] is None
+        if (index.get(name) or [None])[0] is None
     }
     pipeline = StableDiffusion3Pipeline.from_pretrained(folder, local_files_only=True, **absent)
     pipeline.set_progress_bar_config(disable=True)

@@ -60,7 +60,7 @@ public struct FlowSchedule: Hashable, Sendable {
           : shift(1 / Double(configuration.trainingTimesteps))
       }
     var sigmas = Self.linear(from: 1, to: smallest, count: stepCount).map(shift)
-    if let terminal = configuration.terminalSigma, stepCount > 1 {
+    if let terminal = configuration.terminalSigma, terminal != 0, stepCount > 1 {
       let scale = (1 - terminal) / (1 - sigmas[stepCount - 1])
       sigmas = sigmas.map { 1 - (1 - $0) * scale }
     }

@@ -24,7 +24,8 @@ public struct SchedulerConfiguration: Hashable, Sendable {
   public var baseImageTokens = 256
   /// Image tokens at which mu is ``maxShift``.
   public var maxImageTokens = 4096
-  /// The value the last non-zero sigma is stretched to, in 0..<1; nil leaves it alone.
+  /// The value the last non-zero sigma is stretched to, in 0..<1; nil and 0 leave it alone, as in
+  /// diffusers.
   public var terminalSigma: Double?
   /// Length of the clock the network was trained with; the smallest trained sigma is its inverse.
   public var trainingTimesteps = 1000
@@ -53,8 +54,9 @@ public struct SchedulerConfiguration: Hashable, Sendable {
 
   /// mu for an image of so many tokens: linear through the two configured points.
   public func mu(imageTokens: Int) -> Double {
-    let slope = (maxShift - baseShift) / Double(maxImageTokens - baseImageTokens)
-    return baseShift + slope * Double(imageTokens - baseImageTokens)
+    let start = Double(baseImageTokens)
+    let slope = (maxShift - baseShift) / (Double(maxImageTokens) - start)
+    return baseShift + slope * (Double(imageTokens) - start)
   }
 }
 
@@ -139,8 +141,9 @@ extension SchedulerConfiguration: Codable {
         throw .outOfRange(path: "", key: key.rawValue, value: "\(value)")
       }
     }
-    try require(shift > 0 && shift.isFinite, .shift, shift)
-    try require(trainingTimesteps > 0, .trainingTimesteps, trainingTimesteps)
+    // Beyond these, neighboring sigmas are one number, or there is one alone.
+    try require(shift >= 1e-6 && shift <= 1e6, .shift, shift)
+    try require(trainingTimesteps > 1, .trainingTimesteps, trainingTimesteps)
     try require(maxImageTokens > baseImageTokens, .maxImageTokens, maxImageTokens)
     if let terminalSigma {
       try require(terminalSigma >= 0 && terminalSigma < 1, .terminalSigma, terminalSigma)

@@ -16,6 +16,10 @@ func fileBytes(_ path: String) throws(ImageFileError) -> [UInt8] {
     if count > 0 {
       bytes += chunk[..<count]
     } else if count == 0 {
+      guard !bytes.starts(with: "version https://git-lfs.github.com/spec/".utf8) else {
+        throw .unreadable(
+          path: path, reason: "it is a Git LFS pointer; run 'git lfs pull' in its folder")
+      }
       return bytes
     } else if errno != EINTR {
       throw .unreadable(path: path, reason: systemReason())

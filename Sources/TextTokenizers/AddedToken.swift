@@ -10,12 +10,16 @@ struct AddedToken: Sendable, Equatable {
   var isSingleWord = false
   /// Whether it is looked for in normalised text.
   var isNormalised = false
+  /// Whether it has a task of its own, such as to end a prompt.
+  var isSpecial = true
 
   /// A special token with no more known than its text.
   init(_ content: String) { self.content = Array(content.unicodeScalars) }
 
   /// Reads text, or an object with flags.
-  init(_ field: JSONField) throws(TokenizerError) {
+  ///
+  /// - Parameter isSpecial: what counts where an object says neither.
+  init(_ field: JSONField, isSpecial: Bool = false) throws(TokenizerError) {
     if case .string = field.value {
       content = try field.text()
       return
@@ -27,7 +31,8 @@ struct AddedToken: Sendable, Equatable {
     stripsLeft = try field["lstrip"].flag(or: false)
     stripsRight = try field["rstrip"].flag(or: false)
     isSingleWord = try field["single_word"].flag(or: false)
-    isNormalised = try field["normalized"].flag(or: try !field["special"].flag(or: false))
+    self.isSpecial = try field["special"].flag(or: isSpecial)
+    isNormalised = try field["normalized"].flag(or: !self.isSpecial)
   }
 
   var name: String { String(content) }
@@ -38,7 +43,8 @@ struct AddedTokens: Sendable {
   private var entries: [(token: AddedToken, id: Int)] = []
   private var trie = ScalarTrie()
 
-  /// Adds a token to be looked for as `text`: its content, normalised if the searched text is.
+  /// Adds a token to be looked for as `text`: its content, normalised if the searched text is. Of
+  /// two with one text the later counts.
   mutating func insert(_ token: AddedToken, as text: [Unicode.Scalar], id: Int) {
     guard !text.isEmpty else { return }
     trie.insert(text, entries.count)

@@ -30,13 +30,22 @@ indirect enum ByteJSON: Equatable {
   }
 }
 
-/// The contents of the file at `path`.
+/// The contents of the file at `path`. Throws as well for what Git LFS keeps in place of a large
+/// file: `tokenizer.json` often is one.
 func fileBytes(_ path: String) throws(TokenizerError) -> [UInt8] {
+  let bytes: [UInt8]
   do {
-    return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
   } catch {
     throw .unreadable(path: path, reason: error.localizedDescription)
   }
+  guard !bytes.starts(with: "version https://git-lfs.github.com/spec/".utf8) else {
+    throw .unreadable(
+      path: path,
+      reason: "it is a Git LFS pointer, not the file it stands for; run 'git lfs pull' in its "
+        + "folder, or fetch the repository with 'hf download'")
+  }
+  return bytes
 }
 
 private struct ByteJSONReader {

@@ -70,6 +70,20 @@ struct JSONField {
     }
   }
 
+  /// Refuses a `tokenizer.json` whose `truncation` or `padding`, left over from use, works at the
+  /// left, unless `configuration` says otherwise. Lengths are given anew with each prompt.
+  func checkSides(besides configuration: JSONField) throws(TokenizerError) {
+    for (name, override) in [("truncation", "truncation_side"), ("padding", "padding_side")]
+    where configuration[override].isNull {
+      let direction = self[name]["direction"]
+      guard !direction.isNull else { continue }
+      let side = try direction.string()
+      guard side.lowercased() == "right" else {
+        throw direction.unsupported("'\(side)' is not known")
+      }
+    }
+  }
+
   /// The error for a value that is well-formed and cannot be followed.
   func unsupported(_ reason: String) -> TokenizerError {
     .unsupported(path: path, key: key, reason: reason)

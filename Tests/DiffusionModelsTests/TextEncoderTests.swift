@@ -52,6 +52,28 @@ import TorchNN
     try store.finish()
   }
 
+  /// `safetensors.torch.save_model` keeps the first name by the alphabet of a tensor with several.
+  @Test func `the table of embeddings may have its second name alone`() throws {
+    let given = try FixtureCase("text-encoder-t5", T5Configuration.self, weights: "model")
+    var tensors = try Checkpoint.open(
+      folder: fixture("models/text-encoder-t5"), baseName: "model"
+    ).tensors
+    tensors["encoder.embed_tokens.weight"] = try #require(tensors["shared.weight"])
+    tensors["shared.weight"] = nil
+    let store = ParameterStore(.checkpoint(tensors, origin: "here"))
+    let model = try T5EncoderModel(given.configuration, store.root)
+    try store.finish()
+    let hidden = try withoutGradient { model(try prompts(given)) }
+    #expect(relativeError(hidden, try given["hidden"]) < 1e-5)
+    // Without either name the first is missed.
+    tensors["encoder.embed_tokens.weight"] = nil
+    let error = #expect(throws: ParameterError.self) {
+      try T5EncoderModel(
+        given.configuration, ParameterStore(.checkpoint(tensors, origin: "here")).root)
+    }
+    #expect(error == .missing(key: "shared.weight", origin: "here"))
+  }
+
   // MARK: - Full size
 
   @Test func `T5-XXL has transformers' keys and shapes`() throws {

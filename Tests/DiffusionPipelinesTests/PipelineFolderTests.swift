@@ -107,10 +107,74 @@ import TorchNN
         // Nobody misses it where conditions come from elsewhere.
         _ = try StableDiffusion3Pipeline(folder: folder, text: .absent)
         // The remedy.
-        try changeIndex(folder, [
-          "text_encoder_3": [nil, nil] as [String?], "tokenizer_3": [nil, nil] as [String?],
-        ])
+        try changeIndex(
+          folder,
+          [
+            "text_encoder_3": [nil, nil] as [String?], "tokenizer_3": [nil, nil] as [String?],
+          ])
         #expect(try StableDiffusion3Pipeline(folder: folder).text?.t5 == nil)
+      }
+    }
+  }
+
+  @Test func `a model that was saved without T5 may keep its tokenizer, and nulls may be bare`()
+    throws
+  {
+    let plain = try StableDiffusion3Pipeline(folder: model)
+    let prompts = ["a red circle"]
+    for isBare in [false, true] {
+      for keepsTokenizer in [false, true] {
+        try withCopy { folder in
+          let null: Any = isBare ? NSNull() : [NSNull(), NSNull()]
+          let tokenizer = ["transformers", "T5TokenizerFast"]
+          try setIndex(
+            folder,
+            [
+              "text_encoder_3": null, "tokenizer_3": keepsTokenizer ? tokenizer : null,
+              "image_encoder": null, "feature_extractor": null,
+            ])
+          if keepsTokenizer {
+            try FileManager.default.copyItem(
+              atPath: fixture("pipeline/model-t5/tokenizer_3"), toPath: "\(folder)/tokenizer_3")
+          }
+          #expect(try !ModelIndex(folder: folder).hasT5)
+          let pipeline = try StableDiffusion3Pipeline(folder: folder)
+          #expect(pipeline.text?.t5 == nil)
+          let (found, expected) = (pipeline.encode(prompts), plain.encode(prompts))
+          #expect(found.zeroRowCount == expected.zeroRowCount)
+          #expect(largestDifference(found.rows, expected.rows) == 0)
+          // A copy holds all that its index names.
+          try PipelineWriter.write(pipeline, textFrom: folder, to: "\(folder)/copy")
+          let isThere = FileManager.default.fileExists(atPath: "\(folder)/copy/tokenizer_3")
+          #expect(isThere == keepsTokenizer)
+          #expect(try StableDiffusion3Pipeline(folder: "\(folder)/copy").text?.t5 == nil)
+        }
+      }
+    }
+  }
+
+  @Test func `mutated indices give a pipeline's index or a typed error, never a crash`() throws {
+    var random = SplitMix64(state: 13)
+    try withCopy { folder in
+      let url = URL(fileURLWithPath: "\(folder)/model_index.json")
+      let whole = try [UInt8](Data(contentsOf: url))
+      for _ in 0..<300 {
+        var bytes = whole
+        for _ in 0...Int.random(in: 0..<3, using: &random) {
+          let position = Int.random(in: 0..<bytes.count, using: &random)
+          let texts = ["null", "[", "{}", "\"", "1e999", ",", "\\ud800", "\"text_encoder_3\": 3,"]
+          if Bool.random(using: &random) {
+            bytes[position] = UInt8.random(in: 0...255, using: &random)
+          } else {
+            bytes.insert(contentsOf: texts.randomElement(using: &random)!.utf8, at: position)
+          }
+        }
+        try Data(bytes).write(to: url)
+        do throws(PipelineError) {
+          _ = try ModelIndex(folder: folder).textComponents
+        } catch {
+          #expect(error.description.contains("model_index.json"))
+        }
       }
     }
   }
@@ -216,9 +280,13 @@ import TorchNN
   }
 
   private func changeIndex(_ folder: String, _ changes: [String: [String?]]) throws {
+    try setIndex(folder, changes.mapValues { names in names.map { $0 as Any? ?? NSNull() } })
+  }
+
+  private func setIndex(_ folder: String, _ changes: [String: Any]) throws {
     let path = "\(folder)/model_index.json"
     var entries = try #require(try index(path) as? [String: Any])
-    for (key, names) in changes { entries[key] = names.map { $0 as Any? ?? NSNull() } }
+    entries.merge(changes) { $1 }
     try JSONSerialization.data(withJSONObject: entries).write(to: URL(fileURLWithPath: path))
   }
 

@@ -82,6 +82,57 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
     }
   }
 
+  /// When the fixture is made again: `python Tools/fixtures/textual_inversion.py`.
+  @Test func `tokens of textual inversion give diffusers' embeddings`() throws {
+    let expected = try Checkpoint(path: fixture("pipeline/added-tokens.safetensors"))
+    let prompts = try JSONDecoder().decode(
+      [String].self, from: Data(try #require(expected.metadata["prompts"]).utf8))
+    try withTemporaryFolder { folder in
+      let model = "\(folder)/model"
+      try FileManager.default.copyItem(atPath: fixture("pipeline/model"), toPath: model)
+      for suffix in ["", "_2"] { try addTokens(model, suffix) }
+      try change("\(model)/text_encoder/config.json") { $0["eos_token_id"] = 2 }
+      let encoder = try PromptEncoder(folder: model, maxSequenceLength: 5)
+      #expect(encoder.tokenizers.map(\.vocabularyCount) == [622, 622])
+      let found = encoder.encode(prompts).condition(width: 24, t5Length: 5)
+      let rows = try #require(expected.tensors["rows"])
+      #expect(relativeError(try writtenOut(found), rows) < 1e-5)
+      #expect(relativeError(found.pooled, try #require(expected.tensors["pooled"])) < 1e-5)
+      // Without its rows an encoder does not fit its tokenizer.
+      try change("\(model)/text_encoder/config.json") { $0["vocab_size"] = 621 }
+      #expect(throws: PipelineError.self) { try PromptEncoder(folder: model) }
+    }
+  }
+
+  /// Two tokens and their rows in a CLIP encoder of a pipeline folder.
+  private func addTokens(_ model: String, _ suffix: String) throws {
+    let path = "\(model)/text_encoder\(suffix)/model.safetensors"
+    let key = "text_model.embeddings.token_embedding.weight"
+    var tensors = try Checkpoint(path: path).tensors.mapValues { $0.clone() }
+    let table = try #require(tensors[key])
+    let rows = (1...2).map { Tensor.arange(table.shape[1]).to(.float32) * 0.03 - 0.1 * Double($0) }
+    tensors[key] = Tensor.cat([table] + rows.map { $0.unsqueezed(0) }, dim: 0)
+    try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: path)
+    try change("\(model)/text_encoder\(suffix)/config.json") {
+      $0["vocab_size"] = table.shape[0] + 2
+    }
+    try change("\(model)/tokenizer\(suffix)/tokenizer_config.json") {
+      var listed = $0["added_tokens_decoder"] as? [String: Any] ?? [:]
+      listed["620"] = ["content": "<cat-toy>", "normalized": true]
+      listed["621"] = ["content": "*s", "normalized": false, "lstrip": true]
+      $0["added_tokens_decoder"] = listed
+    }
+  }
+
+  /// Changes the members of a JSON file.
+  private func change(_ path: String, _ body: (inout [String: Any]) -> Void) throws {
+    let url = URL(filePath: path)
+    let contents = try JSONSerialization.jsonObject(with: Data(contentsOf: url))
+    var members = try #require(contents as? [String: Any])
+    body(&members)
+    try JSONSerialization.data(withJSONObject: members).write(to: url)
+  }
+
   /// The rows with those of zeros.
   private func writtenOut(_ condition: TextCondition) throws -> Tensor {
     let shape = condition.rows.shape

@@ -65,8 +65,10 @@ private func failure(
   }
 
   @Test(arguments: [
-    (#"{"shift": 0}"#, "shift"), (#"{"shift_terminal": 1.5}"#, "shift_terminal"),
+    (#"{"shift": 0}"#, "shift"), (#"{"shift": 1e300}"#, "shift"),
+    (#"{"shift_terminal": 1.5}"#, "shift_terminal"),
     (#"{"num_train_timesteps": 0}"#, "num_train_timesteps"),
+    (#"{"num_train_timesteps": 1}"#, "num_train_timesteps"),
     (#"{"base_image_seq_len": 4096}"#, "max_image_seq_len"),
   ])
   func `a number out of range is refused with its key`(text: String, key: String) throws {
@@ -75,6 +77,49 @@ private func failure(
       Issue.record("\(error)")
       return
     }
+  }
+
+  @Test func `mutated files give a configuration or a typed error, never a crash`() throws {
+    var random = SplitMix64(state: 16)
+    let whole = Array(
+      """
+      {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0, "shift_terminal": 0,
+       "base_image_seq_len": 256, "max_image_seq_len": 4096, "num_train_timesteps": 1000,
+       "time_shift_type": "exponential", "use_dynamic_shifting": false, "base_shift": null}
+      """.utf8)
+    var accepted = 0
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/scheduler_config.json"
+      for _ in 0..<500 {
+        var bytes = whole
+        for _ in 0...Int.random(in: 0..<2, using: &random) {
+          let position = Int.random(in: 0..<bytes.count, using: &random)
+          let texts = [
+            "9223372036854775807", "-9223372036854775807", "1e999", "null", "[", "\"", "-0.0", "7",
+          ]
+          let text = try #require(texts.randomElement(using: &random))
+          bytes.replaceSubrange(position..<min(position + 4, bytes.count), with: text.utf8)
+        }
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        do throws(SchedulerConfigurationError) {
+          let configuration = try SchedulerConfiguration(path: path)
+          _ = configuration.mu(imageTokens: 1024)
+          if !configuration.usesDynamicShifting {
+            _ = FlowSchedule(configuration, stepCount: 28)
+          }
+          accepted += 1
+        } catch {
+          #expect(error.description.contains(path))
+        }
+      }
+    }
+    #expect(accepted > 0)
+    // A difference of the two that no integer holds.
+    let extreme =
+      #"{"base_image_seq_len": -9223372036854775807, "max_image_seq_len": 9223372036854775807}"#
+    let configuration = try JSONDecoder().decode(
+      SchedulerConfiguration.self, from: Data(extreme.utf8))
+    #expect(abs(configuration.mu(imageTokens: 0) - 0.825) < 1e-9)
   }
 
   @Test func `broken JSON and missing files are told apart`() throws {

@@ -87,6 +87,17 @@ import Testing
     }
   }
 
+  @Test func `a pointer of Git LFS in place of an image says what to run`() throws {
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/0000.png"
+      try Data("version https://git-lfs.github.com/spec/v1\noid sha256:01\nsize 9\n".utf8)
+        .write(to: URL(filePath: path))
+      let error = #expect(throws: ImageFileError.self) { try PNG.read(path) }
+      #expect(error?.description.contains("git lfs pull") == true)
+      #expect(error?.description.contains(path) == true)
+    }
+  }
+
   @Test func `every truncation short of the end is an error and never a crash`() throws {
     let bytes = try PNG.encode(gradient(width: 20, height: 20))
     // The last twelve bytes are the empty end chunk.

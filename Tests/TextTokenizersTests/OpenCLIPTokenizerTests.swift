@@ -1,8 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
-
-@testable import TextTokenizers
+import TextTokenizers
 
 /// Cleaning and ids against the package hpsv2x with ftfy (`Tools/fixtures/open_clip_texts.py`).
 @Suite struct OpenCLIPTokenizerTests {

@@ -71,6 +71,8 @@ import TextTokenizers
     (#"{"model": {"type": "Unigram", "vocab": [["a", 0]], "unk_id": 0}}"#, "'<pad>' has another"),
     (#"{"added_tokens": [{"id": 7, "content": "</s>"}]}"#, "'</s>' has another token's id, 7"),
     (#"{"tokens": []}"#, "unknown key 'tokens'"),
+    (#"{"truncation": {"direction": "Left"}}"#, "'truncation.direction': 'Left' is not known"),
+    (#"{"padding": {"direction": "Left"}}"#, "'padding.direction': 'Left' is not known"),
   ])
   func `a tokenizer file that cannot be followed is refused`(json: String, message: String) throws {
     let members = try #require(

@@ -20,7 +20,7 @@ import TextTokenizers
     (#"{"vocabulary_of_mine": 3}"#, "unknown key 'vocabulary_of_mine'"),
     (#"{"do_lower_case": false}"#, "'do_lower_case'"),
     (#"{"add_prefix_space": true}"#, "'add_prefix_space'"),
-    (#"{"pad_token": {"content": "!", "lstrip": true}}"#, "'lstrip'"),
+    (#"{"pad_token": {"content": "!", "bold": true}}"#, "'pad_token.bold'"),
     (#"{"pad_token": "<|no such token|>"}"#, "no token '<|no such token|>'"),
     (#"{"model_max_length": "long"}"#, "model_max_length"),
   ])

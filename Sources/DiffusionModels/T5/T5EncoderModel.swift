@@ -20,10 +20,16 @@ public struct T5EncoderModel {
     _ configuration: T5Configuration, _ parameters: ParameterScope
   ) throws(ParameterError) {
     self.configuration = configuration
-    tokens = try Embedding(configuration.vocabSize, configuration.dModel, parameters["shared"])
     let encoder = parameters["encoder"]
-    // The same table under its other name.
-    encoder["embed_tokens"].ignore("weight")
+    // The table has two names. transformers writes the first, `safetensors.torch.save_model` the
+    // second, and some files hold both.
+    var table = parameters["shared"]
+    if !table.holds("weight"), encoder["embed_tokens"].holds("weight") {
+      table = encoder["embed_tokens"]
+    } else {
+      encoder["embed_tokens"].ignore("weight")
+    }
+    tokens = try Embedding(configuration.vocabSize, configuration.dModel, table)
     // The first block owns the table of distances; all blocks use it.
     let owner = encoder["block"][0]["layer"][0]["SelfAttention"]
     distances = try Embedding(

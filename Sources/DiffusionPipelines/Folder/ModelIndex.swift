@@ -3,13 +3,16 @@ import Foundation
 
 /// `model_index.json`: the class of the pipeline and of each of its components.
 package struct ModelIndex {
-  static let fileName = "model_index.json"
+  package static let fileName = "model_index.json"
   private static let pipelineClass = "StableDiffusion3Pipeline"
 
   /// The folder that the index lies in.
   package let folder: String
-  /// Whether the model has T5 beside the two CLIP text encoders.
+  /// Whether the model has T5 beside the two CLIP text encoders. A model that was saved without it
+  /// may keep T5's tokenizer, which is then not used.
   package let hasT5: Bool
+  /// Whether the index names T5's tokenizer.
+  private let namesT5Tokenizer: Bool
 
   /// A component of the pipeline, with library and the classes it may have; the first is written.
   private typealias Component = (name: String, library: String, classes: [String])
@@ -44,7 +47,8 @@ package struct ModelIndex {
         path: path, component: "_class_name", expected: Self.pipelineClass,
         found: entries["_class_name"]?.name)
     }
-    hasT5 = Self.t5Components.contains { entries[$0.name]?.name != nil }
+    hasT5 = entries["text_encoder_3"]?.name != nil
+    namesT5Tokenizer = entries["tokenizer_3"]?.name != nil
     for (component, _, expected) in Self.components + (hasT5 ? Self.t5Components : []) {
       let found = entries[component]?.name
       guard let found, expected.contains(found) else {
@@ -68,6 +72,12 @@ package struct ModelIndex {
   package var textComponents: [String] {
     let suffixes = clipSuffixes + (hasT5 ? ["_3"] : [])
     return suffixes.flatMap { ["text_encoder\($0)", "tokenizer\($0)"] }
+  }
+
+  /// The folders that a copy of the model's text parts holds: all that the index names, as
+  /// diffusers opens them all.
+  var copiedTextComponents: [String] {
+    textComponents + (namesT5Tokenizer && !hasT5 ? ["tokenizer_3"] : [])
   }
 
   /// The text of the index of a model without T5.
@@ -108,12 +118,17 @@ package struct ModelIndex {
 
     init(from decoder: any Decoder) throws {
       let container = try decoder.singleValueContainer()
+      guard !container.decodeNil() else {
+        self = .other
+        return
+      }
       do {
         self = .text(try container.decode(String.self))
       } catch DecodingError.typeMismatch {
         do {
           self = .pair(try container.decode([String?].self))
         } catch DecodingError.typeMismatch {
+          // A number, a switch, an object, or a list that holds other than names.
           self = .other
         }
       }

@@ -68,7 +68,7 @@ public enum PipelineWriter {
   private static func copyText(
     from source: String, to folder: String
   ) throws(PipelineError) {
-    for name in try ModelIndex(folder: source).textComponents {
+    for name in try ModelIndex(folder: source).copiedTextComponents {
       try copyFolder("\(source)/\(name)", to: "\(folder)/\(name)")
     }
     try copyFile("\(source)/\(ModelIndex.fileName)", to: "\(folder)/\(ModelIndex.fileName)")

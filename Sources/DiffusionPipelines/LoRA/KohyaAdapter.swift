@@ -34,17 +34,35 @@ struct KohyaAdapter {
     self.alpha = alpha * Double(parts.count)
   }
 
-  /// The adapters of the `count` layers that the layer holds, and their alpha; nil for one that is
-  /// zero, as `init(joining:)` leaves an absent one.
-  ///
-  /// What `init(joining:)` joined comes apart again. Any other adapter of the joint layer is
-  /// shared: each part keeps the whole `down`, and its own rows of `up`.
+  /// What the values of a joint layer's adapter say of its origin.
+  enum Origin {
+    /// It was trained as one.
+    case trained
+    /// It has the blocks of `init(joining:)`.
+    case joined
+    /// `up` is zero, so it may be either.
+    case untrained
+  }
+
+  /// How the adapter of a layer that holds `count` came to be.
+  func origin(parts count: Int) -> Origin {
+    if isZero(up) { return .untrained }
+    let rank = down.shape[0] / count
+    return rank * count == down.shape[0] && isDiagonal(up.chunked(count, dim: 0), rank)
+      ? .joined : .trained
+  }
+
+  /// An adapter that was trained as one, shared by the `count` layers that the layer holds: each
+  /// keeps the whole `down`, and its own rows of `up`.
+  func shared(by count: Int) -> [Part?] {
+    up.chunked(count, dim: 0).map { (down, $0) }
+  }
+
+  /// The `count` adapters that `init(joining:)` joined, and their alpha; nil for one that is zero,
+  /// as `init(joining:)` leaves an absent one. The rank is a multiple of `count`.
   func divided(into count: Int) -> (parts: [Part?], alpha: Double) {
     let rows = up.chunked(count, dim: 0)
     let rank = down.shape[0] / count
-    guard rank * count == down.shape[0], isDiagonal(rows, rank) else {
-      return (rows.map { (down, $0) }, alpha)
-    }
     let parts = rows.enumerated().map { index, row -> Part? in
       let part = (
         down: down.narrowed(dim: 0, start: index * rank, length: rank),

@@ -8,15 +8,24 @@ extension LoRA {
   private static let kohyaUp = ".lora_up.weight"
   private static let kohyaAlpha = ".alpha"
 
+  /// One layer of the original: its name, its adapter, and diffusers' layers that it holds.
+  private typealias KohyaLayer = (name: String, adapter: KohyaAdapter, paths: [String])
+
   /// Reads kohya's layout; a layer without an alpha has that of its rank.
   init(kohya file: SafetensorsFile) throws(PipelineError) {
-    var tensors: [String: Tensor] = [:]
-    var first: (name: String, alpha: Double)?
+    var layers: [KohyaLayer] = []
     for name in try Self.kohyaNames(file) {
       guard let paths = KohyaLayers.paths(of: name) else {
-        throw .unknownKey(path: file.path, key: KohyaLayers.prefix + name + Self.kohyaDown)
+        let key = KohyaLayers.prefix + name + Self.kohyaDown
+        throw LoRALayouts.refusal(of: key, path: file.path)
       }
-      let (parts, alpha) = try Self.adapter(name, of: file, parts: paths.count)
+      layers.append((name, try Self.adapter(name, of: file, parts: paths.count), paths))
+    }
+    let isJoined = Self.isJoined(layers)
+    var tensors: [String: Tensor] = [:]
+    var first: (name: String, alpha: Double)?
+    for (name, adapter, paths) in layers {
+      let (parts, alpha) = Self.parts(of: adapter, name, count: paths.count, isJoined: isJoined)
       for (path, part) in zip(paths, parts) {
         tensors[path + Self.downSuffix] = part?.down
         tensors[path + Self.upSuffix] = part?.up
@@ -43,16 +52,44 @@ extension LoRA {
     var names: Set<String> = []
     for key in file.keys {
       guard key.hasPrefix(KohyaLayers.prefix), let suffix = suffixes.first(where: key.hasSuffix)
-      else { throw .unknownKey(path: file.path, key: key) }
+      else { throw LoRALayouts.refusal(of: key, path: file.path) }
       names.insert(String(key.dropFirst(KohyaLayers.prefix.count).dropLast(suffix.count)))
     }
     return names.sorted()
   }
 
+  /// Whether the adapters of the joint layers are three each that were joined when they were
+  /// written. All of a file are one or the other; where their values fit both, the rank of the
+  /// other layers decides.
+  private static func isJoined(_ layers: [KohyaLayer]) -> Bool {
+    let joint = layers.filter { $0.paths.count > 1 }
+    let origins = joint.map { $0.adapter.origin(parts: $0.paths.count) }
+    guard !joint.isEmpty, !origins.contains(.trained),
+      joint.allSatisfy({ $0.adapter.down.shape[0].isMultiple(of: $0.paths.count) })
+    else { return false }
+    if let rank = layers.first(where: { $0.paths.count == 1 })?.adapter.down.shape[0] {
+      return joint[0].adapter.down.shape[0] == rank * joint[0].paths.count
+    }
+    return origins.contains(.joined)
+  }
+
   /// One layer's adapter as those of diffusers' layers, and their alpha.
+  private static func parts(
+    of adapter: KohyaAdapter, _ name: String, count: Int, isJoined: Bool
+  ) -> (parts: [KohyaAdapter.Part?], alpha: Double) {
+    if count > 1 {
+      return isJoined
+        ? adapter.divided(into: count) : (adapter.shared(by: count), adapter.alpha)
+    }
+    let (down, up) = (adapter.down, adapter.up)
+    let swaps = KohyaLayers.swapsHalves(name, outputs: up.shape[0], inputs: down.shape[1])
+    return ([(down, swaps ? adapter.swappingHalves().up : up)], adapter.alpha)
+  }
+
+  /// The adapter of a layer that holds `count` of diffusers'.
   private static func adapter(
     _ name: String, of file: SafetensorsFile, parts count: Int
-  ) throws(PipelineError) -> (parts: [KohyaAdapter.Part?], alpha: Double) {
+  ) throws(PipelineError) -> KohyaAdapter {
     func tensor(_ suffix: String) throws(PipelineError) -> Tensor {
       try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
         try file.tensor(KohyaLayers.prefix + name + suffix)
@@ -68,16 +105,17 @@ extension LoRA {
     }
     let hasAlpha = file.keys.contains(KohyaLayers.prefix + name + kohyaAlpha)
     let alpha = hasAlpha ? try tensor(kohyaAlpha) : nil
-    guard alpha.map({ $0.count == 1 && $0.item() > 0 }) ?? true else {
+    guard alpha.map(isPositiveNumber) ?? true else {
       throw .unsupported(
         path: file.path, key: KohyaLayers.prefix + name + kohyaAlpha,
         reason: "is not one positive number")
     }
-    let adapter = KohyaAdapter(
-      down: down, up: up, alpha: alpha?.item() ?? Double(down.shape[0]))
-    if count > 1 { return adapter.divided(into: count) }
-    let swaps = KohyaLayers.swapsHalves(name, outputs: up.shape[0], inputs: down.shape[1])
-    return ([(down, swaps ? adapter.swappingHalves().up : up)], adapter.alpha)
+    return KohyaAdapter(down: down, up: up, alpha: alpha?.item() ?? Double(down.shape[0]))
+  }
+
+  /// Whether a tensor is an alpha.
+  static func isPositiveNumber(_ tensor: Tensor) -> Bool {
+    tensor.count == 1 && tensor.item() > 0 && tensor.item().isFinite
   }
 
   /// The tensors of kohya's layout, in float32.

@@ -66,20 +66,10 @@ extension LoRA {
 
   /// PEFT's and diffusers' layout, told apart by the keys.
   private init(_ file: SafetensorsFile) throws(PipelineError) {
-    let isPEFT = file.keys.contains { $0.hasPrefix(Self.peftPrefix) }
-    let prefix = isPEFT ? Self.peftPrefix : Self.diffusersPrefix
-    var tensors: [String: Tensor] = [:]
-    for key in file.keys {
-      let suffixes = [Self.downSuffix, Self.upSuffix]
-      guard key.hasPrefix(prefix), suffixes.contains(where: key.hasSuffix) else {
-        throw .unknownKey(path: file.path, key: key)
-      }
-      tensors[String(key.dropFirst(prefix.count))] = try wrapping(PipelineError.weights) {
-        () throws(SafetensorsError) in try file.tensor(key)
-      }
-    }
+    let prefix = LoRALayouts.prefix(of: file.keys)
+    let (tensors, alphas) = try Self.tensors(file, prefix: prefix)
     let rank = try Self.checkedRank(tensors, path: file.path)
-    let settings = try Self.settings(file, isPEFT: isPEFT, prefix: prefix)
+    let settings = try Self.settings(file, prefix: prefix)
     if let settings, settings.rank != rank {
       throw .inconsistent(
         path: file.path,
@@ -88,20 +78,85 @@ extension LoRA {
     var record = LoRARecord(header: file.metadata)
     record.baseModel = record.baseModel ?? settings?.baseModel
     // Without settings diffusers takes B A as it is.
+    let alpha = try Self.alpha(
+      alphas, settings: settings, rank: rank, layers: Self.paths(tensors), path: file.path)
     self.init(
       tensors,
       plan: AdapterPlan(
-        rank: rank, alpha: settings?.alpha ?? Double(rank),
+        rank: rank, alpha: alpha,
         targets: settings?.targets ?? Self.paths(tensors)),
       record: record, origin: file.path)
+  }
+
+  /// The adapters under PEFT's names without `prefix`, and the layers' alphas where the file has
+  /// them.
+  private static func tensors(
+    _ file: SafetensorsFile, prefix: String
+  ) throws(PipelineError) -> (tensors: [String: Tensor], alphas: [String: Double]) {
+    var tensors: [String: Tensor] = [:]
+    var alphas: [String: Double] = [:]
+    var adapter: (name: String?, key: String)?
+    for key in file.keys {
+      guard key.hasPrefix(prefix), let parts = LoRAKey(key.dropFirst(prefix.count)) else {
+        throw LoRALayouts.refusal(of: key, path: file.path)
+      }
+      let tensor = try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
+        try file.tensor(key)
+      }
+      if parts.kind == .alpha {
+        guard isPositiveNumber(tensor) else {
+          throw .unsupported(path: file.path, key: key, reason: "is not one positive number")
+        }
+        alphas[parts.path] = tensor.item()
+        continue
+      }
+      if let adapter, adapter.name != parts.adapter {
+        throw .unsupported(
+          path: file.path, key: key,
+          reason: "belongs to another adapter than '\(adapter.key)'; save one adapter a file")
+      }
+      adapter = adapter ?? (parts.adapter, key)
+      let name = parts.path + (parts.kind == .down ? downSuffix : upSuffix)
+      guard tensors.updateValue(tensor, forKey: name) == nil else {
+        throw .unsupported(path: file.path, key: key, reason: "is there under two names")
+      }
+    }
+    return (tensors, alphas)
+  }
+
+  /// The alpha of all layers: that of the settings or of the layers; a layer of which neither says
+  /// one has that of its rank.
+  private static func alpha(
+    _ alphas: [String: Double], settings: LoRAConfiguration?, rank: Int, layers: [String],
+    path: String
+  ) throws(PipelineError) -> Double {
+    for layer in alphas.keys.sorted() where !layers.contains(layer) {
+      throw .weights(.missingKey(path: path, key: layer + downSuffix))
+    }
+    let usual = settings?.alpha ?? Double(rank)
+    guard !alphas.isEmpty, let first = layers.first else { return usual }
+    let alpha = alphas[first] ?? usual
+    for layer in layers {
+      let found = alphas[layer] ?? usual
+      guard abs(found - alpha) > 1e-6 * alpha else { continue }
+      throw .unsupported(
+        path: path, key: layer,
+        reason: "has alpha \(found) where '\(first)' has \(alpha); only one alpha for all layers "
+          + "is supported")
+    }
+    if let settings, abs(settings.alpha - alpha) > 1e-6 * alpha {
+      throw .inconsistent(
+        path: path, reason: "the settings say alpha \(settings.alpha), the layers \(alpha)")
+    }
+    return alpha
   }
 
   /// What the layout says of rank and alpha: PEFT in a file beside the weights, diffusers in the
   /// header or not at all.
   private static func settings(
-    _ file: SafetensorsFile, isPEFT: Bool, prefix: String
+    _ file: SafetensorsFile, prefix: String
   ) throws(PipelineError) -> LoRAConfiguration? {
-    guard isPEFT else {
+    guard prefix == peftPrefix else {
       return try LoRAConfiguration(header: file.metadata, prefix: prefix, path: file.path)
     }
     let folder = URL(fileURLWithPath: file.path).deletingLastPathComponent().path

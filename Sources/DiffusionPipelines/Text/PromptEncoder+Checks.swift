@@ -33,8 +33,8 @@ extension PromptEncoder {
       "max_sequence_length is \(maxSequenceLength); it must be in 1...512")
     for (text, tokenizer) in zip(textEncoders.map(\.network.configuration), tokenizers) {
       try require(
-        tokenizer.vocabulary.count <= text.vocabSize, path,
-        "a tokenizer has \(tokenizer.vocabulary.count) tokens, its text encoder "
+        tokenizer.vocabularyCount <= text.vocabSize, path,
+        "a tokenizer has \(tokenizer.vocabularyCount) tokens, its text encoder "
           + "\(text.vocabSize)")
       try require(
         tokenizers[0].modelMaxLength <= text.maxPositionEmbeddings, path,

@@ -16,6 +16,8 @@ public struct CLIPTokenizer: Sendable {
   static let endOfText = "<|endoftext|>"
 
   public let vocabulary: BytePairVocabulary
+  /// How many ids there are, added tokens included.
+  public let vocabularyCount: Int
   /// Tokens per prompt, the start and the end included.
   public let modelMaxLength: Int
   /// The id that begins a prompt.
@@ -26,12 +28,16 @@ public struct CLIPTokenizer: Sendable {
   public let padID: Int
 
   private let reference: Reference
-  private let unknownID: Int
-  private let rawSpecials: AddedTokens
-  private let normalisedSpecials: AddedTokens
+  /// The id of what the vocabulary does not hold.
+  let unknownID: Int
+  /// The tokens that are recognised in the text before anything else, special ones included.
+  let addedTokens: [(id: Int, token: AddedToken)]
+  private let rawTokens: AddedTokens
+  private let normalisedTokens: AddedTokens
 
-  /// Reads `tokenizer_config.json`, `special_tokens_map.json` if present, and the vocabulary from
-  /// `vocab.json` and `merges.txt` or, where there is no `vocab.json`, from `tokenizer.json`.
+  /// Reads `tokenizer_config.json`; `special_tokens_map.json`, `added_tokens.json` and
+  /// `tokenizer.json` if present; and the vocabulary from `vocab.json` and `merges.txt` or, where
+  /// there is no `vocab.json`, from `tokenizer.json`.
   ///
   /// - Parameter reference: whose ids a text gets.
   public init(
@@ -62,14 +68,17 @@ public struct CLIPTokenizer: Sendable {
     _ vocabulary: BytePairVocabulary, _ configuration: CLIPTokenizerConfiguration,
     like reference: Reference, path: String
   ) throws(TokenizerError) {
-    func id(_ token: CLIPTokenizerConfiguration.SpecialToken) throws(TokenizerError) -> Int {
-      guard let id = vocabulary.id(token.content) else {
-        throw .missingToken(path: path, token: token.content)
+    let tokens = try Self.addedTokens(configuration, vocabulary, path: path)
+    func id(_ token: AddedToken) throws(TokenizerError) -> Int {
+      guard let id = tokens.first(where: { $0.token.content == token.content })?.id else {
+        throw .missingToken(path: path, token: token.name)
       }
       return id
     }
     self.vocabulary = vocabulary
     self.reference = reference
+    addedTokens = tokens
+    vocabularyCount = max(vocabulary.count, (tokens.map(\.id).max() ?? 0) + 1)
     modelMaxLength = configuration.modelMaxLength
     startID = try id(configuration.start)
     endID = try id(configuration.end)
@@ -77,17 +86,66 @@ public struct CLIPTokenizer: Sendable {
     unknownID = try id(configuration.unknown)
     var raw = AddedTokens()
     var normalised = AddedTokens()
-    for special in configuration.specialTokens {
-      let token = AddedToken(special.content)
-      if special.isNormalised {
-        let text = Array(CLIPTextCleaning.normalised(special.content))
-        normalised.insert(token, as: text, id: try id(special))
+    // Of tokens that are one in normalised text the `tokenizers` library takes any, at random.
+    for (id, token) in tokens {
+      if token.isNormalised {
+        let text = Array(CLIPTextCleaning.normalised(token.name))
+        normalised.insert(token, as: text, id: id)
       } else {
-        raw.insert(token, as: token.content, id: try id(special))
+        raw.insert(token, as: token.content, id: id)
       }
     }
-    rawSpecials = raw
-    normalisedSpecials = normalised
+    rawTokens = raw
+    normalisedTokens = normalised
+  }
+
+  /// All added tokens with their ids. One that the vocabulary holds has its id there; others get
+  /// the ids after all before them, as in transformers.
+  private static func addedTokens(
+    _ configuration: CLIPTokenizerConfiguration, _ vocabulary: BytePairVocabulary, path: String
+  ) throws(TokenizerError) -> [(id: Int, token: AddedToken)] {
+    var tokens: [(id: Int, token: AddedToken)] = []
+    var next = vocabulary.count
+    func id(_ token: AddedToken) -> Int {
+      if let id = vocabulary.id(token.name) { return id }
+      next += 1
+      return next - 1
+    }
+    func isNew(_ token: AddedToken) -> Bool {
+      !tokens.contains { $0.token.content == token.content } && !token.content.isEmpty
+    }
+    for (listed, token) in configuration.listedTokens {
+      // The vocabulary's id counts for a token that it holds.
+      let found = isNew(token) ? id(token) : nil
+      guard let found, found == listed || found < vocabulary.count else {
+        throw .malformed(
+          path: path,
+          reason: "the added token '\(token.name)' has id \(listed), which is another token's or "
+            + "does not follow on those before it")
+      }
+      var token = token
+      token.isSpecial =
+        token.isSpecial || configuration.namedTokens.contains { $0.content == token.content }
+      tokens.append((found, token))
+    }
+    for token in configuration.namedTokens where isNew(token) {
+      guard let id = vocabulary.id(token.name) else {
+        throw .missingToken(path: path, token: token.name)
+      }
+      tokens.append((id, token))
+    }
+    let unordered = configuration.unorderedTokens.filter(isNew)
+    guard unordered.count < 2 else {
+      throw .unsupported(
+        path: path, key: "extra_special_tokens",
+        reason:
+          "names \(unordered.count) tokens of which no file gives the ids; save the tokenizer "
+          + "with transformers")
+    }
+    for token in unordered + configuration.extraTokens where isNew(token) {
+      tokens.append((id(token), token))
+    }
+    return tokens
   }
 
   /// The ids of a prompt between start and end, neither cut nor filled up.
@@ -120,21 +178,21 @@ public struct CLIPTokenizer: Sendable {
   }
 
   private func transformersContent(_ text: String) -> [Int] {
-    ids(Array(text.unicodeScalars), rawSpecials) { piece in
+    ids(Array(text.unicodeScalars), rawTokens) { piece in
       let normalised = CLIPTextCleaning.normalised(String(piece))
-      return ids(Array(normalised), normalisedSpecials) { piece in
+      return ids(Array(normalised), normalisedTokens) { piece in
         CLIPTextCleaning.words(String(piece).unicodeScalars)
           .flatMap { vocabulary.encode(word: $0, unknown: unknownID) }
       }
     }
   }
 
-  /// The ids of a text: of its special tokens, and what `encode` makes of the rest.
+  /// The ids of a text: of its added tokens, and what `encode` makes of the rest.
   private func ids(
-    _ text: [Unicode.Scalar], _ specials: AddedTokens,
+    _ text: [Unicode.Scalar], _ tokens: AddedTokens,
     encode: (ArraySlice<Unicode.Scalar>) -> [Int]
   ) -> [Int] {
-    specials.parts(of: text).flatMap { part in
+    tokens.parts(of: text).flatMap { part in
       switch part {
       case .token(let id): [id]
       case .text(let range): encode(text[range])

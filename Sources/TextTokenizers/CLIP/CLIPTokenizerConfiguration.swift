@@ -1,181 +1,172 @@
 import Foundation
 
-/// `tokenizer_config.json` of transformers' `CLIPTokenizer`, with `special_tokens_map.json`.
+/// `tokenizer_config.json` of transformers' `CLIPTokenizer`, and what the files beside it say of
+/// tokens that are not the vocabulary's.
+///
+/// Files and precedence are those of transformers 5. `added_tokens_decoder` counts alone where the
+/// configuration has it (transformers 4 writes it); else `special_tokens_map.json`,
+/// `added_tokens.json` (transformers before 4.34) and `tokenizer.json` (transformers 5), the later
+/// overriding the earlier.
 struct CLIPTokenizerConfiguration {
-  /// A token that is recognised in the text before anything else.
-  struct SpecialToken: Equatable {
-    let content: String
-    /// Whether it is looked for in normalised text, so in any case of letters.
-    var isNormalised = false
-  }
-
-  var start = SpecialToken(content: CLIPTokenizer.startOfText)
-  var end = SpecialToken(content: CLIPTokenizer.endOfText)
-  var pad = SpecialToken(content: CLIPTokenizer.endOfText)
-  var unknown = SpecialToken(content: CLIPTokenizer.endOfText)
+  var start = AddedToken(CLIPTokenizer.startOfText)
+  var end = AddedToken(CLIPTokenizer.endOfText)
+  var pad = AddedToken(CLIPTokenizer.endOfText)
+  var unknown = AddedToken(CLIPTokenizer.endOfText)
   /// Tokens per prompt, the start and the end included.
   var modelMaxLength = 77
   /// Whether the vocabulary is in `tokenizer.json`, there being no `vocab.json`.
   var isSingleFile = false
+  /// Tokens that the files list with their ids, in the order of these; special ones may be among
+  /// them.
+  private(set) var listedTokens: [(id: Int, token: AddedToken)] = []
+  /// Special tokens of which the files give no id, in the order of their ids.
+  private(set) var extraTokens: [AddedToken] = []
+  /// More of them, in no order.
+  private(set) var unorderedTokens: [AddedToken] = []
 
   init() {}
 
   /// Reads the files of `folder`; all but the first may be missing.
   init(folder: String) throws(TokenizerError) {
-    let path = "\(folder)/tokenizer_config.json"
-    let file: ConfigurationFile = try decoded(path)
-    if let name = file.tokenizerClass, !["CLIPTokenizer", "CLIPTokenizerFast"].contains(name) {
-      throw .wrongClass(path: path, expected: "CLIPTokenizer", found: name)
+    let file = try JSONField(contentsOf: "\(folder)/tokenizer_config.json")
+    try Self.checkClass(file)
+    try file.allowOnly(knownKeys)
+    try Self.checkSettings(file)
+    if !file["model_max_length"].isNull {
+      modelMaxLength = try Self.length(file["model_max_length"])
     }
-    for key in file.keys where !knownKeys.contains(key) {
-      throw .unknownKey(path: path, key: key)
-    }
-    guard file.lowerCases != false else {
-      throw .unsupported(path: path, key: "do_lower_case", reason: "false is not known")
-    }
-    guard file.addsPrefixSpace != true else {
-      throw .unsupported(path: path, key: "add_prefix_space", reason: "true is not known")
-    }
-    if let length = file.modelMaxLength {
-      guard length >= 2, length <= 1_000_000 else {
-        throw .unsupported(path: path, key: "model_max_length", reason: "\(length)")
-      }
-      modelMaxLength = Int(length)
-    }
-    let files = FileManager.default
-    let mapPath = "\(folder)/special_tokens_map.json"
-    let map: SpecialTokens? = files.fileExists(atPath: mapPath) ? try decoded(mapPath) : nil
-    var added = file.addedTokens.map { Array($0.values) } ?? []
-    let single = "\(folder)/tokenizer.json"
+    let listsTokens = !file["added_tokens_decoder"].isNull
+    let map = listsTokens ? nil : try Self.field("special_tokens_map.json", of: folder)
+    let single = try Self.field("tokenizer.json", of: folder)
+    if let single { try single.checkSides(besides: file) }
     isSingleFile =
-      files.fileExists(atPath: single) && !files.fileExists(atPath: "\(folder)/vocab.json")
-    if isSingleFile { added = try (decoded(single) as SingleFile).addedTokens }
-    func token(
-      _ key: KeyPath<SpecialTokens, TokenEntry?>, _ fallback: SpecialToken
-    ) throws(TokenizerError) -> SpecialToken {
-      guard var entry = file.special[keyPath: key] ?? map?[keyPath: key] else { return fallback }
-      if let override = added.first(where: { $0.content == entry.content }) {
-        entry = override
+      single != nil && !FileManager.default.fileExists(atPath: "\(folder)/vocab.json")
+    // The map overrides the configuration.
+    let sources = [map, file].compactMap { $0 }
+    for source in sources {
+      for key in ["extra_special_tokens", "additional_special_tokens"] {
+        guard case .object = source[key].value else {
+          if source[key].isNull { continue }
+          for token in try source[key].elements() {
+            extraTokens.append(try AddedToken(token, isSpecial: true))
+          }
+          continue
+        }
+        for (_, token) in try source[key].members() {
+          unorderedTokens.append(try AddedToken(token, isSpecial: true))
+        }
       }
-      return try entry.specialToken(path)
     }
-    start = try token(\.start, start)
-    end = try token(\.end, end)
-    pad = try token(\.pad, pad)
-    unknown = try token(\.unknown, unknown)
+    for (path, key) in Self.names {
+      for source in sources where !source[key].isNull {
+        self[keyPath: path] = try AddedToken(source[key], isSpecial: true)
+        break
+      }
+    }
+    let special = Set((namedTokens + extraTokens).map(\.content))
+    let listed =
+      listsTokens
+      ? try Self.decoder(file["added_tokens_decoder"])
+      : try Self.listedTokens(folder: folder, single: single, special: special)
+    listedTokens = listed.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    // The flags of the lists count.
+    for (path, _) in Self.names {
+      let content = self[keyPath: path].content
+      if let entry = listedTokens.last(where: { $0.token.content == content }) {
+        self[keyPath: path] = entry.token
+        self[keyPath: path].isSpecial = true
+      }
+    }
   }
 
-  /// Distinct special tokens.
-  var specialTokens: [SpecialToken] {
-    [start, end, pad, unknown].reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  /// The tokens with a task of their own, in the order in which transformers adds those that no
+  /// list holds.
+  var namedTokens: [AddedToken] { Self.names.map { self[keyPath: $0.path] } }
+
+  private static var names: [(path: WritableKeyPath<Self, AddedToken>, key: String)] {
+    [(\.start, "bos_token"), (\.end, "eos_token"), (\.unknown, "unk_token"), (\.pad, "pad_token")]
+  }
+
+  private static func field(
+    _ name: String, of folder: String
+  ) throws(TokenizerError) -> JSONField? {
+    let path = "\(folder)/\(name)"
+    return FileManager.default.fileExists(atPath: path) ? try JSONField(contentsOf: path) : nil
+  }
+
+  private static func checkClass(_ file: JSONField) throws(TokenizerError) {
+    guard !file["tokenizer_class"].isNull else { return }
+    let name = try file["tokenizer_class"].string()
+    guard ["CLIPTokenizer", "CLIPTokenizerFast"].contains(name) else {
+      throw .wrongClass(path: file.path, expected: "CLIPTokenizer", found: name)
+    }
+  }
+
+  /// Settings that have one value that can be followed.
+  private static func checkSettings(_ file: JSONField) throws(TokenizerError) {
+    for key in ["padding_side", "truncation_side"] where !file[key].isNull {
+      let side = try file[key].string()
+      guard side == "right" else { throw file[key].unsupported("'\(side)' is not known") }
+    }
+    for (key, expected) in [
+      ("do_lower_case", true), ("add_prefix_space", false), ("split_special_tokens", false),
+    ] {
+      guard try file[key].flag(or: expected) == expected else {
+        throw file[key].unsupported("\(!expected) is not known")
+      }
+    }
+  }
+
+  private static func length(_ field: JSONField) throws(TokenizerError) -> Int {
+    let length: Double
+    switch field.value {
+    case .integer(let value): length = Double(value)
+    case .real(let value): length = value
+    default: throw field.wrong("a number")
+    }
+    guard length >= 2, length <= 1_000_000 else { throw field.unsupported("\(length)") }
+    return Int(length)
+  }
+
+  /// `added_tokens_decoder`: tokens by the text of their ids.
+  private static func decoder(_ field: JSONField) throws(TokenizerError) -> [Int: AddedToken] {
+    var tokens: [Int: AddedToken] = [:]
+    for (name, token) in try field.members() {
+      guard let id = Int(name) else { throw token.wrong("the description of an id") }
+      tokens[id] = try AddedToken(token)
+    }
+    return tokens
+  }
+
+  /// The tokens of `added_tokens.json`, ids by text, and of `tokenizer.json`.
+  private static func listedTokens(
+    folder: String, single: JSONField?, special: Set<[Unicode.Scalar]>
+  ) throws(TokenizerError) -> [Int: AddedToken] {
+    var tokens: [Int: AddedToken] = [:]
+    if let file = try field("added_tokens.json", of: folder) {
+      for (name, id) in try file.members() {
+        var token = AddedToken(name)
+        token.isSpecial = special.contains(token.content)
+        token.isNormalised = !token.isSpecial
+        tokens[try id.integer()] = token
+      }
+    }
+    if let entries = single?["added_tokens"], !entries.isNull {
+      for entry in try entries.elements() {
+        tokens[try entry["id"].integer()] = try AddedToken(entry)
+      }
+    }
+    return tokens
   }
 }
 
-/// Keys that are read, and keys that change nothing here.
+/// Keys that are read, and keys that change nothing here: transformers writes some of them after a
+/// tokenizer has been used, and is told the length of a prompt anew with each.
 private let knownKeys: Set<String> = [
   "tokenizer_class", "model_max_length", "do_lower_case", "add_prefix_space", "bos_token",
-  "eos_token", "pad_token", "unk_token", "added_tokens_decoder",
+  "eos_token", "pad_token", "unk_token", "added_tokens_decoder", "extra_special_tokens",
+  "additional_special_tokens", "padding_side", "truncation_side", "split_special_tokens",
   "name_or_path", "special_tokens_map_file", "tokenizer_file", "errors", "backend", "is_local",
-  "local_files_only", "clean_up_tokenization_spaces", "processor_class", "extra_special_tokens",
+  "local_files_only", "clean_up_tokenization_spaces", "processor_class", "max_length", "stride",
+  "truncation_strategy", "pad_to_multiple_of", "pad_token_type_id",
 ]
-
-private struct SpecialTokens: Decodable {
-  let start: TokenEntry?
-  let end: TokenEntry?
-  let pad: TokenEntry?
-  let unknown: TokenEntry?
-
-  enum CodingKeys: String, CodingKey {
-    case start = "bos_token"
-    case end = "eos_token"
-    case pad = "pad_token"
-    case unknown = "unk_token"
-  }
-}
-
-/// A token written as text or as an object with flags.
-private struct TokenEntry: Decodable {
-  let content: String
-  var normalised = false
-  var flags: [String] = []
-
-  init(from decoder: any Decoder) throws {
-    do {
-      content = try decoder.singleValueContainer().decode(String.self)
-    } catch DecodingError.typeMismatch {
-      let object = try decoder.container(keyedBy: CodingKeys.self)
-      content = try object.decode(String.self, forKey: .content)
-      normalised = try object.decodeIfPresent(Bool.self, forKey: .normalised) ?? false
-      for key in [CodingKeys.leftStrip, .rightStrip, .singleWord]
-      where try object.decodeIfPresent(Bool.self, forKey: key) ?? false {
-        flags.append(key.rawValue)
-      }
-    }
-  }
-
-  func specialToken(
-    _ path: String
-  ) throws(TokenizerError) -> CLIPTokenizerConfiguration.SpecialToken {
-    if let flag = flags.first {
-      throw .unsupported(path: path, key: flag, reason: "true for '\(content)' is not known")
-    }
-    return .init(content: content, isNormalised: normalised)
-  }
-
-  enum CodingKeys: String, CodingKey {
-    case content
-    case normalised = "normalized"
-    case leftStrip = "lstrip"
-    case rightStrip = "rstrip"
-    case singleWord = "single_word"
-  }
-}
-
-private struct ConfigurationFile: Decodable {
-  let keys: [String]
-  let tokenizerClass: String?
-  let modelMaxLength: Double?
-  let lowerCases: Bool?
-  let addsPrefixSpace: Bool?
-  let addedTokens: [String: TokenEntry]?
-  let special: SpecialTokens
-
-  init(from decoder: any Decoder) throws {
-    let file = try decoder.container(keyedBy: AnyKey.self)
-    keys = file.allKeys.map(\.stringValue).sorted()
-    tokenizerClass = try file.decodeIfPresent(String.self, forKey: "tokenizer_class")
-    modelMaxLength = try file.decodeIfPresent(Double.self, forKey: "model_max_length")
-    lowerCases = try file.decodeIfPresent(Bool.self, forKey: "do_lower_case")
-    addsPrefixSpace = try file.decodeIfPresent(Bool.self, forKey: "add_prefix_space")
-    addedTokens = try file.decodeIfPresent(
-      [String: TokenEntry].self, forKey: "added_tokens_decoder")
-    special = try SpecialTokens(from: decoder)
-  }
-}
-
-/// The part of `tokenizer.json` that says how special tokens are recognised.
-private struct SingleFile: Decodable {
-  let addedTokens: [TokenEntry]
-
-  enum CodingKeys: String, CodingKey {
-    case addedTokens = "added_tokens"
-  }
-}
-
-private struct AnyKey: CodingKey, ExpressibleByStringLiteral {
-  let stringValue: String
-  var intValue: Int? { nil }
-
-  init(stringLiteral value: String) { stringValue = value }
-  init?(stringValue: String) { self.stringValue = stringValue }
-  init?(intValue: Int) { return nil }
-}
-
-private func decoded<Value: Decodable>(_ path: String) throws(TokenizerError) -> Value {
-  let bytes = try fileBytes(path)
-  do {
-    return try JSONDecoder().decode(Value.self, from: Data(bytes))
-  } catch {
-    throw .malformed(path: path, reason: "\(error)")
-  }
-}

@@ -13,16 +13,28 @@ extension CLIPTokenizer {
     let tokens = vocabulary.tokens
     let merges = vocabulary.merges.map { tokens[$0.left] + [0x20] + tokens[$0.right] + [0x0A] }
     let special = SpecialTokenNames(
-      start: name(startID), end: name(endID), pad: name(padID), unknown: Self.endOfText)
+      start: name(startID), end: name(endID), pad: name(padID), unknown: name(unknownID))
     try write(BytePairVocabularyFiles.text(tokens), to: "\(folder)/vocab.json")
     try write(Array("#version: 0.2\n".utf8) + merges.joined(), to: "\(folder)/merges.txt")
     try writeJSON(
-      ConfigurationContents(special: special, modelMaxLength: modelMaxLength),
+      ConfigurationContents(
+        special: special, modelMaxLength: modelMaxLength, added: listedTokens(special)),
       to: "\(folder)/tokenizer_config.json")
     try writeJSON(special, to: "\(folder)/special_tokens_map.json")
   }
 
-  private func name(_ id: Int) -> String { String(decoding: vocabulary.tokens[id], as: UTF8.self) }
+  private func name(_ id: Int) -> String {
+    addedTokens.first { $0.id == id }?.token.name
+      ?? String(decoding: vocabulary.tokens[id], as: UTF8.self)
+  }
+
+  /// The added tokens as a file lists them; nil where their names say all.
+  private func listedTokens(_ special: SpecialTokenNames) -> [String: TokenContents]? {
+    let named = [special.start, special.end, special.pad, special.unknown].map { AddedToken($0) }
+    guard addedTokens.contains(where: { !named.contains($0.token) }) else { return nil }
+    return Dictionary(
+      uniqueKeysWithValues: addedTokens.map { ("\($0.id)", TokenContents(token: $0.token)) })
+  }
 
   private func writeJSON(_ value: some Encodable, to path: String) throws(TokenizerError) {
     let encoder = JSONEncoder()
@@ -59,19 +71,45 @@ private struct SpecialTokenNames: Encodable {
   }
 }
 
+/// An entry of `added_tokens_decoder`.
+private struct TokenContents: Encodable {
+  let token: AddedToken
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(token.name, forKey: .content)
+    try container.encode(token.stripsLeft, forKey: .leftStrip)
+    try container.encode(token.stripsRight, forKey: .rightStrip)
+    try container.encode(token.isSingleWord, forKey: .singleWord)
+    try container.encode(token.isNormalised, forKey: .normalised)
+    try container.encode(token.isSpecial, forKey: .special)
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case content, special
+    case leftStrip = "lstrip"
+    case rightStrip = "rstrip"
+    case singleWord = "single_word"
+    case normalised = "normalized"
+  }
+}
+
 private struct ConfigurationContents: Encodable {
   let special: SpecialTokenNames
   let modelMaxLength: Int
+  let added: [String: TokenContents]?
 
   func encode(to encoder: any Encoder) throws {
     try special.encode(to: encoder)
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(modelMaxLength, forKey: .modelMaxLength)
     try container.encode("CLIPTokenizer", forKey: .tokenizerClass)
+    try container.encodeIfPresent(added, forKey: .added)
   }
 
   enum CodingKeys: String, CodingKey {
     case modelMaxLength = "model_max_length"
     case tokenizerClass = "tokenizer_class"
+    case added = "added_tokens_decoder"
   }
 }

@@ -3,10 +3,10 @@
 ///
 /// What is a letter and which are its small ones depends on the Unicode version: Swift 6.3 knows 17,
 /// Python's `str.lower` and the package `regex` that of their release.
-enum OpenCLIPTextCleaning {
+package enum OpenCLIPTextCleaning {
   /// Repaired, without character references, each run of white space one space and none at the
   /// ends, lower case.
-  static func cleaned(_ text: String) -> [Unicode.Scalar] {
+  package static func cleaned(_ text: String) -> [Unicode.Scalar] {
     let repaired = TextRepair.repaired(Array(text.unicodeScalars))
     let plain = HTMLEntities.unescaped(HTMLEntities.unescaped(repaired))
     let words = plain.split(whereSeparator: \.properties.isWhitespace)

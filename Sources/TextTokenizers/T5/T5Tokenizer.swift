@@ -40,6 +40,7 @@ public struct T5Tokenizer: Sendable {
       "version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
       "post_processor", "decoder", "model",
     ])
+    try file.checkSides(besides: try JSONField(contentsOf: "\(folder)/tokenizer_config.json"))
     let model = try UnigramModel(file["model"])
     self.model = model
     normalise = try TextNormalizer(file["normalizer"])

@@ -11,7 +11,10 @@
 final class MappedFile {
   let bytes: UnsafeRawBufferPointer
 
-  /// - Throws: `SafetensorsError.cannotRead`.
+  /// What a file of Git LFS begins with that stands for another.
+  private static let pointerStart = "version https://git-lfs.github.com/spec/"
+
+  /// - Throws: `SafetensorsError.cannotRead` or `.gitLFSPointer`.
   init(path: String) throws(SafetensorsError) {
     func failure(_ code: Int32) -> SafetensorsError {
       .cannotRead(path: path, reason: String(cString: strerror(code)))
@@ -33,6 +36,7 @@ final class MappedFile {
       nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, descriptor, 0)
     guard let address, address != MAP_FAILED else { throw failure(errno) }
     bytes = UnsafeRawBufferPointer(start: address, count: count)
+    guard !bytes.starts(with: Self.pointerStart.utf8) else { throw .gitLFSPointer(path: path) }
   }
 
   /// Returns the whole pages of `range` to the system: they are read anew when touched, without

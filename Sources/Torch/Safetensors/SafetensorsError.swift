@@ -10,6 +10,8 @@ public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
   case truncated(path: String, bytes: Int, needed: Int)
   /// The header claims more bytes than any real header has.
   case headerTooLong(path: String, bytes: UInt64)
+  /// The file is what Git keeps in place of a large file whose contents have not been fetched.
+  case gitLFSPointer(path: String)
   /// The header or index is not the JSON that it should be; `offset` counts its bytes.
   case malformed(path: String, offset: Int, problem: String)
   /// One name is given twice.
@@ -49,6 +51,9 @@ public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
       "\(path): the file ends after \(bytes) of at least \(needed) bytes; copy or download it again"
     case .headerTooLong(let path, let bytes):
       "\(path): claims a header of \(bytes) bytes; this is not a safetensors file"
+    case .gitLFSPointer(let path):
+      "\(path): is a Git LFS pointer, not the weights it stands for; run 'git lfs pull' in its "
+        + "folder, or fetch the repository with 'hf download'"
     case .malformed(let path, let offset, let problem):
       "\(path): \(problem) at byte \(offset) of its JSON; copy or download it again"
     case .duplicateKey(let path, let key):

@@ -52,6 +52,9 @@ public struct ParameterScope {
     try store.buffer(self[name].path, shape, value)
   }
 
+  /// Whether the source is a checkpoint that holds this tensor.
+  public func holds(_ name: String) -> Bool { store.holds(self[name].path) }
+
   /// Says that the source may hold this tensor although the model has no use for it.
   public func ignore(_ name: String) { store.ignore(self[name].path) }
 

@@ -173,6 +173,11 @@ extension ParameterStore {
 
   func ignore(_ key: String) { ignored.insert(key) }
 
+  func holds(_ key: String) -> Bool {
+    guard case .checkpoint(let checkpoint) = source else { return false }
+    return checkpoint.tensors[key] != nil
+  }
+
   func adapter(
     _ path: String, _ inputs: Int, _ outputs: Int
   ) throws(ParameterError) -> LowRankAdapter? {

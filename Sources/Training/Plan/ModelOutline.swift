@@ -67,8 +67,8 @@ struct ModelOutline {
       sizes.append(size)
       rows = configuration.maxPositionEmbeddings
     }
-    let hasT5 = isThere("text_encoder_3")
-    if hasT5 {
+    let hasT5 = try Self.hasT5(recipe.model)
+    if hasT5, isThere("text_encoder_3") {
       let (_, size) = try Self.outline(
         "text_encoder_3", of: recipe, ParameterStore(.meta, device: .meta), T5EncoderModel.init)
       sizes.append(size)
@@ -82,6 +82,15 @@ struct ModelOutline {
   /// Shape of one latent, `[C, h, w]`.
   var latentShape: [Int] {
     [transformer.inChannels, geometry.latentHeight, geometry.latentWidth]
+  }
+
+  /// Whether the model has T5, by its index where there is one.
+  private static func hasT5(_ model: String) throws(TrainingError) -> Bool {
+    let files = FileManager.default
+    guard files.fileExists(atPath: "\(model)/\(ModelIndex.fileName)") else {
+      return files.fileExists(atPath: "\(model)/text_encoder_3/config.json")
+    }
+    return try ofModel { () throws(PipelineError) in try ModelIndex(folder: model).hasT5 }
   }
 
   private static func outline<Configuration: ModelConfiguration, Network>(

@@ -112,6 +112,7 @@ package final class PromptCache {
         maxSequenceLength: settings.maxSequenceLength)
     }
     encoderLoads += 1
+    if let notice = encoder.cutNotice(prompts.map(\.prompt)) { progress.message("\(notice).") }
     try makeFolder(folder)
     progress.begin("encoding prompts", total: prompts.count)
     for start in stride(from: 0, to: prompts.count, by: Self.batch) {

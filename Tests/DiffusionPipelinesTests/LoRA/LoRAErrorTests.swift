@@ -62,6 +62,91 @@ import TorchNN
   }
 
   @Test(arguments: [
+    ("lora_transformer_transformer_blocks_0_attn_to_q.lora_down.weight", "OneTrainer's"),
+    ("diffusion_model.joint_blocks.0.x_block.attn.qkv.lora_A.weight", "ComfyUI's"),
+    ("diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight", "ComfyUI's for FLUX"),
+    ("lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight", "kohya's for FLUX"),
+    ("lora_unet_down_blocks_1_attentions_0_proj_in.lora_down.weight", "another model than Stable"),
+    ("unet.down_blocks.1.attentions.0.proj_in.lora_A.weight", "diffusers' for a U-Net"),
+    ("joint_blocks.0.x_block.attn.qkv.lora_A.weight", "the original model's names"),
+  ])
+  func `a layout that is not read is named, with those that are`(key: String, layout: String) throws
+  {
+    let text = try failure([(key, Tensor.ones([2, 16]))])
+    #expect(text.contains("'\(key)'") && text.contains(layout), "\(text)")
+    for name in ["(PEFT)", "(diffusers)", "(kohya's sd-scripts)"] {
+      #expect(text.contains(name), "\(text)")
+    }
+  }
+
+  @Test func `alphas and adapters that contradict each other are named`() throws {
+    func alpha(_ layer: String, _ value: Double) -> (String, Tensor) {
+      ("\(layer).alpha", Tensor.full([], value))
+    }
+    let both = adapter(layer) + adapter(other)
+    let text = try failure(both + [alpha(layer, 4)])
+    #expect(text.contains("'transformer_blocks.1.attn.to_q': has alpha 2.0 where"), "\(text)")
+    #expect(
+      try failure(both + [alpha(layer, 4), alpha(other, 5)]).contains("has alpha 5.0 where"))
+    #expect(try failure(both + [alpha(layer, 0)]).contains("is not one positive number"))
+    #expect(
+      try failure(adapter(layer) + [alpha(other, 2)])
+        .contains("transformer_blocks.1.attn.to_q.lora_A.weight"))
+    let settings = #"{"transformer.r": 2, "transformer.lora_alpha": 6}"#
+    let contradiction = try failure(
+      both + [alpha(layer, 4), alpha(other, 4)],
+      metadata: [
+        "lora_adapter_metadata": settings.replacing(
+          "}", with: #", "transformer.target_modules": ["attn.to_q"]}"#)
+      ])
+    #expect(
+      contradiction.contains("the settings say alpha 6.0, the layers 4.0"), "\(contradiction)")
+    let second = [
+      ("\(layer).lora_A.one.weight", Tensor.ones([2, 16])),
+      ("\(layer).lora_B.two.weight", Tensor.ones([16, 2])),
+    ]
+    #expect(try failure(second).contains("belongs to another adapter"))
+    #expect(
+      try failure(adapter(layer) + [("\(layer).lora_down.weight", Tensor.ones([2, 16]))])
+        .contains("under two names"))
+  }
+
+  @Test func `mutated files give adapters or a typed error, never a crash`() throws {
+    var random = SplitMix64(state: 19)
+    for name in ["diffusers", "kohya"] {
+      let whole = try [UInt8](Data(contentsOf: URL(filePath: fixture("lora/\(name).safetensors"))))
+      let length = Int(whole[0]) + 256 * Int(whole[1])
+      try withTemporaryFolder { folder in
+        let path = "\(folder)/lora.safetensors"
+        for _ in 0..<150 {
+          var bytes = whole
+          for _ in 0...Int.random(in: 0..<3, using: &random) {
+            // Names, shapes and settings lie in the header; a dot or a digit moves a key's parts.
+            let position = 8 + Int.random(in: 0..<length, using: &random)
+            bytes[position] = Array(".0_1AB~".utf8).randomElement(using: &random) ?? 0
+          }
+          try Data(bytes).write(to: URL(filePath: path))
+          do throws(PipelineError) {
+            _ = try LoRA(path: path).learningSetup(model: LoRACase.model)
+          } catch {
+            #expect(error.description.contains(folder))
+          }
+        }
+      }
+    }
+  }
+
+  @Test func `a pointer of Git LFS in place of adapters says what to run`() throws {
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/lora.safetensors"
+      try Data("version https://git-lfs.github.com/spec/v1\noid sha256:01\nsize 9\n".utf8)
+        .write(to: URL(filePath: path))
+      let error = #expect(throws: PipelineError.self) { try LoRA(path: path) }
+      #expect(error == .weights(.gitLFSPointer(path: path)))
+    }
+  }
+
+  @Test(arguments: [
     "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_A.weight",
     "text_encoder_2.text_model.encoder.layers.0.mlp.fc1.lora_A.weight",
     "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight",

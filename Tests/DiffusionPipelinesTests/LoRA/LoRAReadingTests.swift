@@ -15,6 +15,87 @@ import TorchNN
     #expect(relativeError(velocity, try given["velocity.plain"]) > 0.01)
   }
 
+  @Test func `a joint layer that has not learned is read as the others of its file are`() throws {
+    let given = try LoRACase()
+    let layer = "lora_unet_joint_blocks_0_x_block_attn_qkv"
+    var tensors = try Checkpoint(path: fixture("lora/kohya.safetensors")).tensors
+    let up = try #require(tensors["\(layer).lora_up.weight"])
+    tensors["\(layer).lora_up.weight"] = Tensor.zeros(like: up)
+    // Its rank may be three times what three of rank 1 or 4 have.
+    for repeats in [1, 4] {
+      var wide = tensors
+      for (key, tensor) in tensors {
+        // More rows and columns of a quarter make the same update.
+        if key.hasSuffix(".lora_down.weight") {
+          wide[key] = Tensor.cat([Tensor](repeating: tensor, count: repeats), dim: 0)
+        } else if key.hasSuffix(".lora_up.weight") {
+          wide[key] = Tensor.cat([Tensor](repeating: tensor, count: repeats), dim: 1)
+        }
+      }
+      try withLoRA(wide) { path in
+        let lora = try LoRA(path: path)
+        #expect(lora.plan.rank == 3 * repeats && lora.plan.alpha == 2)
+        let velocity = try given.velocity(lora)
+        #expect(relativeError(velocity, try given["velocity.untrained"]) < velocityTolerance)
+      }
+    }
+    // All that is there has not learned: nothing is taken apart.
+    try withLoRA(tensors.filter { $0.key.hasPrefix(layer) }) { path in
+      let lora = try LoRA(path: path)
+      #expect(lora.plan.rank == 3 && lora.plan.alpha == 2 && lora.paths.count == 3)
+    }
+  }
+
+  @Test func `adapters that have not learned survive kohya's layout`() throws {
+    let lora = try LoRA(path: fixture("lora/diffusers.safetensors"))
+    let fresh = LoRA(
+      Dictionary(
+        uniqueKeysWithValues: lora.tensors.map {
+          ($0.key, $0.key.hasSuffix(".lora_B.weight") ? Tensor.zeros(like: $0.value) : $0.value)
+        }), plan: lora.plan, record: lora.record, origin: "here")
+    try withTemporaryFolder { folder in
+      try fresh.write(.kohya, to: "\(folder)/lora.safetensors")
+      let read = try LoRA(path: "\(folder)/lora.safetensors")
+      #expect(read.plan.rank == 2 && read.plan.alpha == 6 && read.paths == lora.paths)
+    }
+  }
+
+  /// The fixture of diffusers' layout under names that other programs write, with its alpha in one
+  /// of the places where these keep it.
+  @Test(arguments: [
+    "transformer.PATH.lora_A.default.weight", "base_model.model.PATH.lora_A.default.weight",
+    "PATH.lora_A.weight", "PATH.lora_A.learner.weight", "transformer.PATH.lora_down.weight",
+    "PATH.lora.down.weight",
+  ])
+  func `names of other programs that mean the same are read`(pattern: String) throws {
+    let given = try LoRACase()
+    let source = try LoRA(path: fixture("lora/diffusers.safetensors"))
+    let isPEFT = pattern.hasPrefix("base_model")
+    var tensors: [String: Tensor] = [:]
+    for path in source.paths {
+      let key = pattern.replacing("PATH", with: path)
+      tensors[key] = source.tensors["\(path).lora_A.weight"]
+      let other = key.replacing("lora_A", with: "lora_B").replacing("down", with: "up")
+      tensors[other] = source.tensors["\(path).lora_B.weight"]
+      if !isPEFT {
+        let prefix = pattern.hasPrefix("transformer.") ? "transformer." : ""
+        tensors["\(prefix)\(path).alpha"] = Tensor.full([], 6)
+      }
+    }
+    try withLoRA(tensors) { path in
+      if isPEFT {
+        let folder = URL(filePath: path).deletingLastPathComponent()
+        let settings =
+          #"{"peft_type": "LORA", "r": 2, "lora_alpha": 6, "target_modules": "all-linear"}"#
+        try Data(settings.utf8).write(to: folder.appending(path: "adapter_config.json"))
+      }
+      let lora = try LoRA(path: path)
+      #expect(lora.plan.rank == 2 && lora.plan.alpha == 6 && lora.paths == source.paths)
+      let velocity = try given.velocity(lora)
+      #expect(relativeError(velocity, try given["velocity.diffusers"]) < velocityTolerance)
+    }
+  }
+
   @Test func `rank, alpha and layers are those of the file`() throws {
     let diffusers = try LoRA(path: fixture("lora/diffusers.safetensors"))
     #expect(diffusers.plan.rank == 2 && diffusers.plan.alpha == 6)
@@ -60,6 +141,16 @@ import TorchNN
       let empty = #expect(throws: PipelineError.self) { try LoRA(path: folder) }
       let text = empty.map { "\($0)" } ?? ""
       #expect(text.contains(folder) && text.contains("adapter_config.json"))
+    }
+  }
+
+  private func withLoRA(
+    _ tensors: [String: Tensor], _ body: (String) throws -> Void
+  ) throws {
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/lora.safetensors"
+      try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: path)
+      try body(path)
     }
   }
 

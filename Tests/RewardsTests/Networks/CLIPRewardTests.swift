@@ -181,9 +181,66 @@ import TorchNN
     }
   }
 
+  /// `CLIPProcessor.save_pretrained` of transformers 5.23 writes the image processor there.
+  @Test func `the image processor may lie in the processor's file, which then counts`() async throws
+  {
+    try await withTemporaryFolder { copy in
+      let folder = try fill(copy)
+      let path = "\(folder)/preprocessor_config.json"
+      let inner = try String(contentsOfFile: path, encoding: .utf8)
+      try #require(inner.contains("\"shortest_edge\": 32"))
+      // What lies beside it is not read, as in transformers.
+      try Data("{}".utf8).write(to: URL(filePath: path))
+      let whole = #"{"image_processor": \#(inner), "processor_class": "CLIPProcessor"}"#
+      let target = URL(filePath: "\(folder)/processor_config.json")
+      try Data(whole.utf8).write(to: target)
+      let scores = try await RewardRegistry.reward(settings("pickscore", folder))
+        .score(try samples())
+      let expected = try expected("quick-gelu", "pickscore")
+      #expect(relativeError(try scores.total.map { try #require($0) }, expected) <= 1e-4)
+      // It is read as strictly.
+      try Data(whole.replacing("\"resample\": 3", with: "\"resample\": 0").utf8).write(to: target)
+      #expect(problem("pickscore", folder).contains("processor_config.json: 'image_processor.resa"))
+      // Without an image processor, as transformers 4 writes it, the other file counts.
+      try Data(#"{"processor_class": "CLIPProcessor"}"#.utf8).write(to: target)
+      #expect(problem("pickscore", folder).contains("/preprocessor_config.json: no 'image_mean'"))
+      try Data(inner.utf8).write(to: URL(filePath: path))
+      _ = try RewardRegistry.reward(settings("pickscore", folder))
+    }
+  }
+
+  @Test func `mutated processor files give a reward or a typed error, never a crash`() throws {
+    var random = SplitMix64(state: 20)
+    try withTemporaryFolder { copy in
+      let folder = try fill(copy)
+      let inner = try String(
+        contentsOfFile: "\(folder)/preprocessor_config.json", encoding: .utf8)
+      let whole = Array(#"{"image_processor": \#(inner)}"#.utf8)
+      for _ in 0..<60 {
+        var bytes = whole
+        let position = Int.random(in: 0..<bytes.count, using: &random)
+        if Bool.random(using: &random) {
+          bytes[position] = UInt8.random(in: 0...255, using: &random)
+        } else {
+          let texts = ["9223372036854775807", "-1", "\"", "{", "null", "1e999", "[", "0"]
+          let text = try #require(texts.randomElement(using: &random))
+          bytes.replaceSubrange(position..<min(position + 3, bytes.count), with: text.utf8)
+        }
+        try Data(bytes).write(to: URL(filePath: "\(folder)/processor_config.json"))
+        do throws(RewardError) {
+          _ = try RewardRegistry.reward(settings("pickscore", folder))
+        } catch {
+          #expect(error.description.contains("the reward mine"))
+        }
+      }
+    }
+  }
+
   @Test(arguments: [
-    ("config.json", #""hidden_act": "quick_gelu""#, #""hidden_akt": "gelu""#,
-      "'text_config.hidden_akt': unknown key; the nearest known key is 'hidden_act'"),
+    (
+      "config.json", #""hidden_act": "quick_gelu""#, #""hidden_akt": "gelu""#,
+      "'text_config.hidden_akt': unknown key; the nearest known key is 'hidden_act'"
+    ),
     ("config.json", #""image_size": 32"#, #""image_size": 40"#, "images of 32 pixels"),
     ("config.json", #""patch_size": 8"#, #""patch_size": 80"#, "'vision_config.patch_size'"),
     ("config.json", #""vocab_size": 620"#, #""vocab_size": 619"#, "the tokenizer has 620 tokens"),

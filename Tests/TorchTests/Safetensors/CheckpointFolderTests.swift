@@ -69,6 +69,23 @@ import Torch
     }
   }
 
+  @Test(arguments: ["model.safetensors", "model.safetensors.index.json"])
+  func `a pointer of Git LFS in place of weights says what to run`(name: String) throws {
+    let pointer = """
+      version https://git-lfs.github.com/spec/v1
+      oid sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+      size 9787650016
+
+      """
+    try withTemporaryFolder { folder in
+      try Data(pointer.utf8).write(to: URL(filePath: "\(folder)/\(name)"))
+      let error = try #require(failure(folder))
+      #expect(error == .gitLFSPointer(path: "\(folder)/\(name)"))
+      #expect(error.description.contains("git lfs pull"))
+      #expect(error.description.contains("hf download"))
+    }
+  }
+
   @Test(arguments: ["pytorch_model.bin", "model.ckpt", "pytorch_model.bin.index.json"])
   func `pickled weights are named and not read`(name: String) throws {
     try withTemporaryFolder { folder in

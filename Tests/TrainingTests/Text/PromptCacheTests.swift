@@ -163,6 +163,63 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
     }
   }
 
+  @Test func `one token's embedding that was replaced is seen`() throws {
+    try withTemporaryFolder { folder in
+      let place = try Workplace(folder)
+      try place.open().prepare(prompts)
+      for (component, key) in [
+        ("text_encoder", "text_model.embeddings.token_embedding.weight"),
+        ("text_encoder_2", "text_model.embeddings.token_embedding.weight"),
+        ("text_encoder_3", "shared.weight"),
+      ] {
+        let path = "\(place.model)/\(component)/model.safetensors"
+        var tensors = try Checkpoint(path: path).tensors.mapValues { $0.clone() }
+        let table = try #require(tensors[key])
+        let count = table.shape[0]
+        // The last row, far from the middle: for CLIP the end of a prompt.
+        let rows = table.narrowed(dim: 0, start: 0, length: count - 1)
+        let row = Tensor.ones([1, table.shape[1]], dtype: table.dtype)
+        tensors[key] = Tensor.cat([rows, row], dim: 0)
+        try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: path)
+        let cache = try place.open()
+        let found = try cache.conditions(prompts)
+        let expected = try StableDiffusion3Pipeline(
+          folder: place.model, text: .loaded(maxSequenceLength: 7)
+        ).encode(prompts)
+        #expect(relativeError(found.rows, expected.rows) < 1e-6, "\(component)")
+        #expect(cache.encoderLoads == 1, "\(component)")
+      }
+    }
+  }
+
+  @Test func `one line says how many prompts are cut, and what T5 still takes`() throws {
+    try withTemporaryFolder { folder in
+      let place = try Workplace(folder)
+      let notes = Notes()
+      let long = String(repeating: "circle ", count: 15)
+      try place.open(notes) { $0.maxSequenceLength = 60 }
+        .prepare(["a red circle", long, String(repeating: long, count: 9)])
+      let line =
+        "2 of 3 prompts are longer than the 16 tokens of the CLIP text encoders, which take the "
+        + "beginning alone; T5, with max_sequence_length 60, takes 1 of these 2 whole.\n"
+      #expect(notes.text.contains(line), "\(notes.text)")
+      // Nothing is said of prompts that fit.
+      let others = Notes()
+      try place.open(others) { $0.maxSequenceLength = 60 }.prepare(["a blue square"])
+      #expect(!others.text.contains("longer"))
+    }
+  }
+
+  @Test func `without T5 the line says that nothing takes the rest`() throws {
+    let encoder = try PromptEncoder(folder: fixture("pipeline/model"))
+    let long = String(repeating: "circle ", count: 15)
+    #expect(
+      encoder.cutNotice([long])
+        == "1 of 1 prompt is longer than the 16 tokens of the CLIP text encoders, which take the "
+        + "beginning alone; without T5 nothing takes the rest")
+    #expect(encoder.cutNotice(["a red circle"]) == nil)
+  }
+
   @Test func `two that encode the same prompts at once do not disturb each other`() throws {
     try withTemporaryFolder { folder in
       let place = try Workplace(folder)

@@ -3,8 +3,9 @@ import Foundation
 import ImageFiles
 import Torch
 
-/// `preprocessor_config.json` of transformers' `CLIPImageProcessor`: the shorter edge is scaled,
-/// the middle cropped, the bytes normalised.
+/// `preprocessor_config.json` of transformers' `CLIPImageProcessor`, or the member
+/// `image_processor` of `processor_config.json`, where transformers 5 writes it: the shorter edge is
+/// scaled, the middle cropped, the bytes normalised.
 struct CLIPImageProcessor: Decodable {
   /// Pixels of the shorter edge.
   let size: Int
@@ -30,10 +31,30 @@ struct CLIPImageProcessor: Decodable {
   }
 
   private static func read(_ folder: WeightsFolder) throws(RewardError) -> CLIPImageProcessor {
-    let path = "\(folder.path)/preprocessor_config.json"
+    // As in transformers, the processor's file counts where it holds the image processor.
+    let whole = "\(folder.path)/processor_config.json"
+    if FileManager.default.fileExists(atPath: whole) {
+      let file: ProcessorFile = try read(whole, of: folder)
+      if let processor = file.imageProcessor { return processor }
+    }
+    return try read("\(folder.path)/preprocessor_config.json", of: folder)
+  }
+
+  /// `processor_config.json`; files of transformers 4 hold no image processor.
+  private struct ProcessorFile: Decodable {
+    let imageProcessor: CLIPImageProcessor?
+
+    enum CodingKeys: String, CodingKey {
+      case imageProcessor = "image_processor"
+    }
+  }
+
+  private static func read<Contents: Decodable>(
+    _ path: String, of folder: WeightsFolder
+  ) throws(RewardError) -> Contents {
     do {
       let data = try Data(contentsOf: URL(fileURLWithPath: path))
-      return try JSONDecoder().decode(CLIPImageProcessor.self, from: data)
+      return try JSONDecoder().decode(Contents.self, from: data)
     } catch let DecodingError.keyNotFound(key, _) {
       throw folder.problem("\(path): no '\(key.stringValue)'")
     } catch let DecodingError.dataCorrupted(context), let DecodingError.typeMismatch(_, context),

@@ -52,9 +52,9 @@ struct CLIPRewardNetwork: ScoringNetwork {
     tokenizer = try folder.reading { () throws(TokenizerError) in
       try CLIPTokenizer(folder: folder.path, like: kind.tokenizer)
     }
-    guard tokenizer.vocabulary.count <= configuration.text.vocabSize else {
+    guard tokenizer.vocabularyCount <= configuration.text.vocabSize else {
       throw folder.problem(
-        "\(folder.path): the tokenizer has \(tokenizer.vocabulary.count) tokens, the text tower "
+        "\(folder.path): the tokenizer has \(tokenizer.vocabularyCount) tokens, the text tower "
           + "\(configuration.text.vocabSize)")
     }
     processor = try .read(folder, for: configuration.vision)

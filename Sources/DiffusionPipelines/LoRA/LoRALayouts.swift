@@ -1,0 +1,101 @@
+/// What the keys of a LoRA file say of its layout.
+enum LoRALayouts {
+  /// What stands before a layer's path in PEFT's keys, in diffusers', and in those of a file that
+  /// holds the transformer's layers alone.
+  static let prefixes = [LoRA.peftPrefix, LoRA.diffusersPrefix, ""]
+
+  /// What the paths of the transformer's layers begin with in diffusers.
+  private static let roots = [
+    "transformer_blocks.", "context_embedder.", "time_text_embed.", "norm_out.", "proj_out.",
+  ]
+
+  /// The prefix of a file with these keys: that of PEFT or diffusers if a key has it, else none if
+  /// all are paths of a transformer.
+  static func prefix(of keys: [String]) -> String {
+    for prefix in [LoRA.peftPrefix, LoRA.diffusersPrefix]
+    where keys.contains(where: { $0.hasPrefix(prefix) }) {
+      return prefix
+    }
+    let isBare = keys.allSatisfy { key in roots.contains { key.hasPrefix($0) } }
+    return isBare ? "" : LoRA.diffusersPrefix
+  }
+
+  /// The error for a key of a layout that is not read: it says whose the key looks like.
+  static func refusal(of key: String, path: String) -> PipelineError {
+    let looks = lookalikes.first { mark, _ in key.hasPrefix(mark) }?.layout
+    return .unsupported(
+      path: path, key: key,
+      reason: "unknown key\(looks.map { "; it looks like \($0)" } ?? ""). Keys are read that begin "
+        + "with '\(LoRA.peftPrefix)' (PEFT), '\(LoRA.diffusersPrefix)' or 'transformer_blocks.' "
+        + "(diffusers), or '\(KohyaLayers.prefix)joint_blocks_' (kohya's sd-scripts); save the "
+        + "adapters in one of these layouts")
+  }
+
+  /// What keys of other layouts and models begin with; the first that fits counts.
+  private static let lookalikes: [(mark: String, layout: String)] = [
+    ("lora_transformer_single_transformer_blocks_", "OneTrainer's for FLUX"),
+    ("lora_transformer_", "OneTrainer's"),
+    ("lora_unet_double_blocks_", "kohya's for FLUX"),
+    ("lora_unet_single_blocks_", "kohya's for FLUX"),
+    ("lora_unet_", "kohya's for another model than Stable Diffusion 3"),
+    ("lora_prior_", "OneTrainer's for another model than Stable Diffusion 3"),
+    ("lycoris_", "LyCORIS's"),
+    ("diffusion_model.joint_blocks.", "ComfyUI's, under the original model's names"),
+    ("diffusion_model.double_blocks.", "ComfyUI's for FLUX"),
+    ("diffusion_model.", "ComfyUI's"),
+    ("model.diffusion_model.", "one of a whole checkpoint under the original model's names"),
+    ("joint_blocks.", "one under the original model's names"),
+    ("unet.", "diffusers' for a U-Net, such as that of Stable Diffusion XL"),
+    ("down_blocks.", "diffusers' for a U-Net, such as that of Stable Diffusion XL"),
+    ("single_transformer_blocks.", "diffusers' for FLUX"),
+  ]
+}
+
+/// A key of PEFT's or diffusers' layouts, without the file's prefix, taken apart.
+struct LoRAKey {
+  enum Kind {
+    /// A, `[rank, in]`.
+    case down
+    /// B, `[out, rank]`.
+    case up
+    /// The layer's alpha, one number.
+    case alpha
+  }
+
+  /// The layer's path in diffusers.
+  let path: String
+  let kind: Kind
+  /// What PEFT called the adapter; nil in most files.
+  let adapter: String?
+
+  /// `<path>.lora_A.weight`, `<path>.lora_A.<adapter>.weight`, `<path>.lora_down.weight`,
+  /// `<path>.lora.down.weight` and the same for B, and `<path>.alpha`; nil for others.
+  init?(_ key: Substring) {
+    var parts = key.split(separator: ".", omittingEmptySubsequences: false)
+    guard let end = parts.popLast() else { return nil }
+    if end == "alpha" {
+      (kind, adapter) = (.alpha, nil)
+    } else {
+      guard end == "weight", let name = parts.popLast() else { return nil }
+      if let kind = Self.kinds[name] {
+        (self.kind, adapter) = (kind, nil)
+      } else if let before = parts.popLast() {
+        if before == "lora", let kind = Self.kinds["lora_\(name)"] {
+          (self.kind, adapter) = (kind, nil)
+        } else if let kind = Self.kinds[before], before.last?.isUppercase == true {
+          (self.kind, adapter) = (kind, String(name))
+        } else {
+          return nil
+        }
+      } else {
+        return nil
+      }
+    }
+    guard !parts.isEmpty else { return nil }
+    path = parts.joined(separator: ".")
+  }
+
+  private static let kinds: [Substring: Kind] = [
+    "lora_A": .down, "lora_B": .up, "lora_down": .down, "lora_up": .up,
+  ]
+}
