@@ -41,7 +41,7 @@ import Testing
   @Test(arguments: [
     ("reset", "unreachable"), ("cut", "unreachable"), ("broken", "server error"),
     ("drip", "timed out"), ("silent", "timed out"), ("endless", "answer too large"),
-    ("huge", "answer too large"), ("short", "bad answer"), ("nan", "bad answer"),
+    ("huge", "answer too large"), ("short", "bad answer"), ("nan", "not a finite number"),
     ("text", "bad answer"), ("flag", "bad answer"), ("other", "bad answer"),
     ("page", "bad answer"), ("names", "bad answer"), ("refused", "request refused"),
   ])
@@ -59,6 +59,16 @@ import Testing
     let scores = try await reward("null").score(samples(3))
     #expect(scores.total == [nil, 1, 1])
     #expect(scores.reasons == [0: "no score given"])
+  }
+
+  @Test func `a number that is not finite costs its own sample its score and no other`()
+    async throws
+  {
+    let scores = try await reward("infinite") { $0.retries = 3 }.score(samples(4))
+    #expect(scores.total == [1, nil, nil, 4])
+    #expect(scores.reasons == [1: "not a finite number", 2: "not a finite number"])
+    #expect(scores[part: "half"] == [nil, 1, 1, 1])
+    #expect(try server.seen("infinite").count == 1, "nothing is asked again")
   }
 
   @Test(arguments: ["twice", "busy"])
