@@ -6,6 +6,9 @@ package enum RewardRegistry {
   /// Whether a reward judges images against what a prompt of the shapes task must show.
   package static func judgesScenes(_ name: String) -> Bool { name == "shapes" }
 
+  /// Whether a reward reads GenEval's metadata of every prompt.
+  package static func readsGenEval(_ name: String) -> Bool { name == "geneval" }
+
   /// What the settings of a reward may be.
   ///
   /// Throws ``RewardError/unknown(name:known:)`` for a name that no reward has.

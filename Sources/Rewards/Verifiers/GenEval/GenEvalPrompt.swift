@@ -81,12 +81,13 @@ extension GenEvalPrompt {
     self.init(tag: tag, include: [])
     for (index, item) in items.enumerated() {
       let place = "include[\(index)]"
+      try Self.checkKeys(item, ["class", "count", "color", "position"], place)
       var requirement = Requirement(try Self.label(item, place), count: try Self.count(item, place))
-      if let color = item["color"] {
+      if let color = item["color"], color != .null {
         guard let name = color.string else { throw Fault(reason: "\(place).color is no text") }
         requirement.color = name
       }
-      if let position = item["position"] {
+      if let position = item["position"], position != .null {
         requirement.position = try Position(position, place, before: index)
       }
       guard !include.contains(where: { $0.label == requirement.label }) else {
@@ -95,9 +96,25 @@ extension GenEvalPrompt {
       }
       include.append(requirement)
     }
-    for (index, item) in (metadata["exclude"]?.array ?? []).enumerated() {
+    let limits = metadata["exclude"] ?? .null
+    guard limits == .null || limits.array != nil else {
+      throw Fault(reason: "exclude is no list; write [{\"class\": \"dog\", \"count\": 1}]")
+    }
+    for (index, item) in (limits.array ?? []).enumerated() {
       let place = "exclude[\(index)]"
+      try Self.checkKeys(item, ["class", "count"], place)
       exclude.append(Limit(try Self.label(item, place), count: try Self.count(item, place)))
+    }
+  }
+
+  /// A key that is not known would be ignored, and what it asks for with it.
+  private static func checkKeys(
+    _ item: JSONValue, _ known: [String], _ place: String
+  ) throws(Fault) {
+    guard let members = item.members else { throw Fault(reason: "\(place) is no object") }
+    if let other = members.first(where: { !known.contains($0.key) }) {
+      throw Fault(
+        reason: "\(place) has the key \"\(other.key)\"; there is \(known.joined(separator: ", "))")
     }
   }
 
