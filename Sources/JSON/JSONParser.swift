@@ -27,6 +27,25 @@ package struct JSONParser {
     return value
   }
 
+  /// Reads a whole text that holds one array: its items, each with the byte at which it begins.
+  package static func items(
+    _ bytes: ArraySlice<UInt8>
+  ) throws(Failure) -> [(offset: Int, value: JSONValue)] {
+    var parser = JSONParser(bytes: bytes, allowsNonFinite: false, position: bytes.startIndex)
+    guard parser.take("[") else { throw parser.failure("expected a list") }
+    var items: [(offset: Int, value: JSONValue)] = []
+    if !parser.take("]") {
+      repeat {
+        parser.skipSpace()
+        items.append((parser.position, try parser.value(depth: 1)))
+      } while parser.take(",")
+      guard parser.take("]") else { throw parser.failure("expected a comma or ]") }
+    }
+    parser.skipSpace()
+    guard parser.position == bytes.endIndex else { throw parser.failure("text after the list") }
+    return items
+  }
+
   private mutating func value(depth: Int) throws(Failure) -> JSONValue {
     skipSpace()
     guard depth < Self.deepest else { throw failure("nested deeper than \(Self.deepest) levels") }

@@ -23,9 +23,7 @@ struct EvaluateCommand: AsyncParsableCommand {
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingOptions
 
-  @Option(
-    name: .long,
-    help: "Prompts: JSON lines with the key \"prompt\" (.jsonl), or one prompt a line.")
+  @Option(name: .long, help: promptFileHelp)
   var prompts: String
 
   @OptionGroup var reward: RewardOptions

@@ -47,3 +47,10 @@ struct RewardOptions: ParsableArguments {
     return recipe.settings
   }
 }
+
+/// The help of `--prompts`, shared by the commands that read prompts from a file.
+let promptFileHelp: ArgumentHelp =
+  """
+  File of prompts: one a line, JSON with the key "prompt" (.jsonl, .json), or a table with such a \
+  column (.csv, .tsv).
+  """

@@ -29,9 +29,7 @@ struct SampleCommand: ParsableCommand {
   @Option(name: .long, help: "A prompt; may be given several times.")
   var prompt: [String] = []
 
-  @Option(
-    name: .long,
-    help: "A file of prompts: JSON lines with the key \"prompt\" (.jsonl), or one prompt a line.")
+  @Option(name: .long, help: promptFileHelp)
   var prompts: String?
 
   @Option(name: .long, help: "Start from the tensor `latents` of this safetensors file.")

@@ -24,9 +24,7 @@ struct ScoreCommand: AsyncParsableCommand {
   @Option(name: .long, help: "Folder of .png files, scored in the order of their names.")
   var images: String
 
-  @Option(
-    name: .long,
-    help: "Prompts: JSON lines with the key \"prompt\" (.jsonl), or one prompt a line.")
+  @Option(name: .long, help: promptFileHelp)
   var prompts: String
 
   @OptionGroup var output: OutputOptions
