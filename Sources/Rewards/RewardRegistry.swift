@@ -88,6 +88,7 @@ extension RewardSettings {
     }
     if let missing { throw refuse(missing, "is required and missing") }
     if !urls.isEmpty { _ = try checkedURLs() }
+    _ = try checkedProxy()
     if let pattern { try ChatReward.check(pattern: pattern, label: label) }
     if batchSize < 1 { throw refuse(.batchSize, "must be at least 1, found \(batchSize)") }
     if !(timeout > 0 && timeout.isFinite) {

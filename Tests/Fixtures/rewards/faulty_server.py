@@ -23,7 +23,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        fault = self.path.split("/")[1]
+        # A proxy is asked for a whole address.
+        fault = (self.path.split("/", 3)[3] if "://" in self.path else self.path[1:]).split("/")[0]
         request = json.loads(body)
         with Handler.lock:
             Handler.under_way += 1

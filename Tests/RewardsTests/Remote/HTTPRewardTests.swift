@@ -129,6 +129,40 @@ import Testing
     #expect(error?.description.contains("secret") == false)
   }
 
+  @Test func `the environment's proxy gets nothing, and the settings' gets everything`() async throws {
+    let proxy = try FaultyServer()
+    let names = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+    for name in names { setenv(name, "http://127.0.0.1:\(proxy.port)", 1) }
+    defer { for name in names { unsetenv(name) } }
+    #expect(try await reward("good").score(samples(2)).total == [1, 2])
+    #expect(try proxy.seen("good").isEmpty)
+    // A proxy is asked for the whole address.
+    var settings = settings("http", urls: ["http://service.invalid/good"])
+    settings.proxy = "http://127.0.0.1:\(proxy.port)"
+    setenv("no_proxy", "*", 1)
+    defer { unsetenv("no_proxy") }
+    #expect(try await HTTPReward(settings).score(samples(2)).total == [1, 2])
+    #expect(try proxy.seen("good").count == 1)
+    settings.urls = ["http://service.invalid/missing"]
+    let failing = try HTTPReward(settings)
+    let error = await #expect(throws: RewardError.self) { try await failing.score(samples(1)) }
+    #expect(
+      error?.description.contains(
+        "http://service.invalid/missing/score (proxy http://127.0.0.1:\(proxy.port)) answers 404")
+        == true, "\(String(describing: error))")
+  }
+
+  @Test(arguments: [
+    "proxy:3128", "ftp://proxy", "http://me:secret@proxy:3128", "http://proxy/path?secret", "",
+  ])
+  func `a proxy that is no plain address is refused and not repeated`(proxy: String) throws {
+    var settings = settings("http", urls: ["http://127.0.0.1:8000"])
+    settings.proxy = proxy
+    let error = #expect(throws: RewardError.self) { try RewardRegistry.check(settings) }
+    #expect(error?.description.contains("proxy must be an address such as") == true)
+    #expect(error?.description.contains("secret") == false)
+  }
+
   @Test func `no more requests are under way than the limit allows`() async throws {
     let own = try FaultyServer()
     var settings = settings("http", urls: [own.url("slow")])
