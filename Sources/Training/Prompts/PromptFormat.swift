@@ -115,6 +115,11 @@ enum PromptFormat {
     }
     var rows: [PromptRow] = []
     for line in lines {
+      if line.text.unicodeScalars.contains("\r") {
+        throw .init(
+          line.number, "found lines that end with a carriage return alone; save the file with "
+            + "line feeds")
+      }
       if looksLikeJSON(line.text) {
         throw .init(
           line.number, "found JSON among lines of text (\(line.text.prefix(40))); name a file of "

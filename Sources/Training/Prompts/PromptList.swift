@@ -3,14 +3,16 @@ internal import JSON
 package import Rewards
 internal import ShapeScenes
 
-/// Prompts on disk: lines of text, JSON lines, a JSON list, or a table with a heading (CSV, TSV); see
-/// ``PromptFormat``. Empty lines are skipped, and white space around a prompt is dropped.
+/// Prompts on disk: lines of text, JSON lines, a JSON list, or a table with a heading (CSV, TSV).
+///
+/// ``PromptFormat`` decides which. Empty lines are skipped, and white space around a prompt is
+/// dropped.
 package enum PromptList {
   /// Reads every prompt of the file, in order.
   ///
   /// - Parameter rewards: names of the rewards that will judge the images. One that judges scenes
-  ///   makes every row a prompt of the shapes task; one that reads GenEval's metadata needs it to be
-  ///   sound in every row.
+  ///   makes every row a prompt of the shapes task; one that reads GenEval's metadata needs it in
+  ///   every row.
   /// - Throws: `TrainingError.prompts`, with file, line and what a line must hold.
   package static func read(
     _ path: String, for rewards: [String] = []
@@ -44,6 +46,12 @@ package enum PromptList {
   private static func scene(
     _ row: PromptRow, _ path: String
   ) throws(TrainingError) -> ScenePrompt {
+    do throws(GenEvalPrompt.Fault) {
+      try GenEvalPrompt.checkKeys(row.metadata)
+    } catch {
+      throw .prompts(
+        PromptFileError.malformed(path: path, line: row.line, reason: error.reason).description)
+    }
     let members = row.metadata.sorted { $0.key < $1.key }.map { JSONValue.Member($0, $1) }
     do throws(PromptFileError) {
       return try PromptFile.prompt(

@@ -33,7 +33,7 @@ import Training
     ("{\"prompt\": \"A red car.\", \"tag\": \"x\"}\n{\"Caption\": \"Two dogs\"}\n", "lines.json"),
     ("{\"text\": \"A red car.\"}\n\n\"Two dogs\"\n", "lines.jsonl"),
     ("{\"prompt\": \"A red car.\"}\n{\"prompt\": \"Two dogs\"}\n", "lines.txt"),
-    ("A red car.\nTwo dogs\n", "lines.txt"),
+    ("\u{FEFF}A red car.\r\nTwo dogs\n", "lines.txt"),
     ("A red car.\nTwo dogs\n", "prompts"),
   ])
   func `the same prompts are read from every format`(text: String, name: String) throws {
@@ -42,7 +42,8 @@ import Training
 
   @Test func `the columns of a table are what a reward may read`() throws {
     let rows = try read(
-      "Prompts,Category,Tag\n\"A \"\"red\"\", shiny\ncar\",Colors,c\na sign says \"hi\",,\n", "a.csv")
+      "Prompts,Category,Tag\n\"A \"\"red\"\", shiny\ncar\",Colors,c\na sign says \"hi\",,\n",
+      "a.csv")
     #expect(rows.map(\.text) == ["A \"red\", shiny\ncar", "a sign says \"hi\""])
     #expect(rows.map(\.tag) == ["c", nil])
     #expect(
@@ -79,6 +80,7 @@ import Training
     ("prompt,x\n,b\n", "a.csv", "a.csv:2: the prompt is empty"),
     ("prompt\n", "a.csv", "a.csv: holds no prompt"), ("[]", "a.json", "a.json: holds no prompt"),
     ("- a fox\n- b\n", "a.yaml", "a.yaml: a .yaml file is not read as prompts"),
+    ("a fox\rb\r", "a.txt", "a.txt:1: found lines that end with a carriage return alone"),
     ("a\u{0}b\n", "a.txt", "a.txt: cannot be read as UTF-8 text"),
   ])
   func `what may be something else is refused with its place`(
@@ -96,16 +98,19 @@ import Training
   }
 
   @Test func `a list and a table serve rewards that read metadata`() throws {
-    let object = #"{"tag": "colors", "include": [{"class": "ring", "count": 1}], "prompt": "a ring"}"#
+    let include = #""include": [{"class": "ring", "count": 1}]"#
+    let object = #"{"tag": "colors", "prompt": "a ring", "# + include + "}"
     #expect(try read("[\(object)]", "a.json", for: ["shapes"])[0].scene?.include == [.init(.ring)])
     let reason = problem("prompt\na ring\n", "a.csv", for: ["shapes"])
     #expect(reason.contains("a.csv:2: not a prompt of the shapes task"), "\(reason)")
+    let misspelt = object.replacing(#""count""#, with: #""colour": "red", "count""#)
+    #expect(problem(misspelt, "a.jsonl", for: ["shapes"]).contains(#"has the key "colour""#))
   }
 
   @Test(arguments: [
     (#"{"prompt": "a"}"#, "tag is missing"),
     (
-      #"{"tag": "c", "prompt": "a", "include": [{"class": "x", "count": 1}], "exclude": {"class": "x", "count": 2}}"#,
+      #"{"tag": "c", "prompt": "a", "include": [{"class": "x", "count": 1}], "exclude": {}}"#,
       "exclude is no list"
     ),
     (
@@ -127,7 +132,7 @@ import Training
     let files = [
       ("p.csv", "Prompts,Category,tag\r\n\"A \"\"red\"\" car, new\",Colors,x\r\nTwo dogs,,\r\n"),
       ("p.tsv", "\u{FEFF}prompt\tnote\nA red car\t\"a\nb\"\n"),
-      ("p.json", "[\"a\",\n {\"prompt\": \"é\\n\", \"include\": [{\"class\": \"ring\", \"count\": 1}]}]"),
+      ("p.json", #"["a", {"prompt": "é\n", "include": [{"class": "ring", "count": 1}]}]"#),
       ("p.jsonl", "{\"prompt\": \"a\", \"tag\": \"x\"}\n\"b\"\n"), ("p.txt", "a fox\n[b] {c}\n"),
     ]
     try withTemporaryFolder { folder in
