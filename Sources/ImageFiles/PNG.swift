@@ -1,9 +1,10 @@
 import CPNG
 
-/// PNG in and out, 8-bit RGB, through libpng's simplified API.
+/// PNG in and out, 8-bit RGB, through libpng.
 ///
-/// Other PNGs (grey, palette, 16 bits, alpha) are converted while reading; transparency is laid on
-/// black.
+/// Pixels are read as they are stored, as Pillow's `convert("RGB")` does: gray becomes three equal
+/// channels, a palette its colors, 16 bits their high byte (of gray, too, which Pillow clips), alpha
+/// is dropped, and gAMA and color profiles are not applied.
 package enum PNG {
   /// Images above this many pixels are refused before memory is taken for them.
   package static let pixelLimit = 1 << 26
@@ -19,23 +20,20 @@ package enum PNG {
   package static func decode(
     _ bytes: [UInt8], path: String = "image"
   ) throws(ImageFileError) -> PixelBuffer {
-    var image = png_image()
-    image.version = UInt32(PNG_IMAGE_VERSION)
-    defer { png_image_free(&image) }
+    var reader = cpng_reader()
+    defer { cpng_end(&reader) }
     let result: Result<PixelBuffer, ImageFileError> = bytes.withUnsafeBytes { source in
-      guard png_image_begin_read_from_memory(&image, source.baseAddress, source.count) != 0 else {
-        return .failure(.malformed(path: path, reason: message(image)))
+      guard cpng_begin(&reader, source.baseAddress, source.count) != 0 else {
+        return .failure(.malformed(path: path, reason: message(reader)))
       }
-      let width = Int(image.width)
-      let height = Int(image.height)
+      let width = Int(reader.width)
+      let height = Int(reader.height)
       guard width * height <= pixelLimit else {
         return .failure(.tooLarge(path: path, width: width, height: height, limit: pixelLimit))
       }
-      image.format = rgb
-      var black = png_color(red: 0, green: 0, blue: 0)
       var pixels = [UInt8](repeating: 0, count: width * height * 3)
-      guard png_image_finish_read(&image, &black, &pixels, png_int_32(width * 3), nil) != 0 else {
-        return .failure(.malformed(path: path, reason: message(image)))
+      guard cpng_pixels(&reader, &pixels) != 0 else {
+        return .failure(.malformed(path: path, reason: message(reader)))
       }
       return .success(PixelBuffer(width: width, height: height, pixels: pixels))
     }
@@ -72,9 +70,15 @@ package enum PNG {
   private static let rgb = UInt32(PNG_FORMAT_FLAG_COLOR)
 
   private static func message(_ image: png_image) -> String {
-    withUnsafeBytes(of: image.message) { raw in
-      let text = raw.prefix { $0 != 0 }
-      return text.isEmpty ? "libpng gives no reason" : String(decoding: text, as: UTF8.self)
-    }
+    withUnsafeBytes(of: image.message) { text($0) }
+  }
+
+  private static func message(_ reader: cpng_reader) -> String {
+    withUnsafeBytes(of: reader.message) { text($0) }
+  }
+
+  private static func text(_ message: UnsafeRawBufferPointer) -> String {
+    let text = message.prefix { $0 != 0 }
+    return text.isEmpty ? "libpng gives no reason" : String(decoding: text, as: UTF8.self)
   }
 }

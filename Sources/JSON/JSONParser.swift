@@ -9,20 +9,47 @@ package struct JSONParser {
 
   private static let deepest = 64
   private let bytes: ArraySlice<UInt8>
+  private let allowsNonFinite: Bool
   private var position: Int
 
   /// Reads a whole text that holds one value.
-  package static func parse(_ bytes: ArraySlice<UInt8>) throws(Failure) -> JSONValue {
-    var parser = JSONParser(bytes: bytes, position: bytes.startIndex)
+  ///
+  /// - Parameter allowsNonFinite: reads `NaN`, `Infinity` and `inf`, which programs write though
+  ///   they are no JSON, and numbers beyond `Double`'s range as numbers that are not finite.
+  package static func parse(
+    _ bytes: ArraySlice<UInt8>, allowsNonFinite: Bool = false
+  ) throws(Failure) -> JSONValue {
+    var parser = JSONParser(
+      bytes: bytes, allowsNonFinite: allowsNonFinite, position: bytes.startIndex)
     let value = try parser.value(depth: 0)
     parser.skipSpace()
     guard parser.position == bytes.endIndex else { throw parser.failure("text after the value") }
     return value
   }
 
+  /// Reads a whole text that holds one array: its items, each with the byte at which it begins.
+  package static func items(
+    _ bytes: ArraySlice<UInt8>
+  ) throws(Failure) -> [(offset: Int, value: JSONValue)] {
+    var parser = JSONParser(bytes: bytes, allowsNonFinite: false, position: bytes.startIndex)
+    guard parser.take("[") else { throw parser.failure("expected a list") }
+    var items: [(offset: Int, value: JSONValue)] = []
+    if !parser.take("]") {
+      repeat {
+        parser.skipSpace()
+        items.append((parser.position, try parser.value(depth: 1)))
+      } while parser.take(",")
+      guard parser.take("]") else { throw parser.failure("expected a comma or ]") }
+    }
+    parser.skipSpace()
+    guard parser.position == bytes.endIndex else { throw parser.failure("text after the list") }
+    return items
+  }
+
   private mutating func value(depth: Int) throws(Failure) -> JSONValue {
     skipSpace()
     guard depth < Self.deepest else { throw failure("nested deeper than \(Self.deepest) levels") }
+    if allowsNonFinite, let value = nonFinite() { return value }
     switch peek {
     case UInt8(ascii: "{"): return try object(depth: depth)
     case UInt8(ascii: "["): return try array(depth: depth)
@@ -67,6 +94,22 @@ package struct JSONParser {
     return value
   }
 
+  /// `NaN`, `Infinity` or `inf` with or without a sign, in letters of either case.
+  private mutating func nonFinite() -> JSONValue? {
+    let isNegative = peek == UInt8(ascii: "-")
+    let rest = bytes[position...].dropFirst(isNegative ? 1 : 0)
+    let words: [(text: String, value: Double)] = [
+      ("nan", .nan), ("infinity", .infinity), ("inf", .infinity),
+    ]
+    // A letter's bit 0x20 is its case.
+    let found = words.first { word in
+      rest.count >= word.text.utf8.count && zip(rest, word.text.utf8).allSatisfy { $0 | 0x20 == $1 }
+    }
+    guard let found else { return nil }
+    position += found.text.utf8.count + (isNegative ? 1 : 0)
+    return .double(isNegative ? -found.value : found.value)
+  }
+
   private mutating func number() throws(Failure) -> JSONValue {
     let start = position
     let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
@@ -96,7 +139,9 @@ package struct JSONParser {
     }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
     if isWhole, let value = Int(text) { return .int(value) }
-    guard let value = Double(text), value.isFinite else { throw failure("a number out of range") }
+    guard let value = Double(text), value.isFinite || allowsNonFinite else {
+      throw failure("a number out of range")
+    }
     return .double(value)
   }
 

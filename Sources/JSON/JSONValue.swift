@@ -83,6 +83,13 @@ extension JSONValue {
     return text
   }
 
+  /// The text for messages: a number that is not finite is written as `nan` or `inf`.
+  package var messageText: String {
+    var text = ""
+    write(to: &text, allowsNonFinite: true)
+    return text
+  }
+
   /// The path and value of the first number in it that JSON cannot hold, if there is one.
   package func firstNonFinite(at path: String = "") -> (path: String, value: Double)? {
     switch self {
@@ -101,20 +108,20 @@ extension JSONValue {
     return nil
   }
 
-  private func write(to text: inout String) {
+  private func write(to text: inout String, allowsNonFinite: Bool = false) {
     switch self {
     case .null: text += "null"
     case .bool(let value): text += value ? "true" : "false"
     case .int(let value): text += String(value)
     case .double(let value):
-      precondition(value.isFinite, "JSON has no text for \(value)")
+      precondition(value.isFinite || allowsNonFinite, "JSON has no text for \(value)")
       text += "\(value)"
     case .string(let value): Self.write(value, to: &text)
     case .array(let items):
       text += "["
       for (index, item) in items.enumerated() {
         if index > 0 { text += "," }
-        item.write(to: &text)
+        item.write(to: &text, allowsNonFinite: allowsNonFinite)
       }
       text += "]"
     case .object(let members):
@@ -123,7 +130,7 @@ extension JSONValue {
         if index > 0 { text += "," }
         Self.write(member.key, to: &text)
         text += ":"
-        member.value.write(to: &text)
+        member.value.write(to: &text, allowsNonFinite: allowsNonFinite)
       }
       text += "}"
     }

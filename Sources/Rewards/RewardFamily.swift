@@ -15,7 +15,7 @@ package struct RewardFamily: Sendable {
   static let network: [RewardSettings.Key] = [.model, .precision, .device, .batchSize]
   /// The settings of a service behind HTTP.
   static let service: [RewardSettings.Key] = [
-    .urls, .timeout, .retries, .patience, .concurrency, .apiKeyVariable,
+    .urls, .proxy, .timeout, .retries, .patience, .concurrency, .apiKeyVariable,
   ]
   /// The engine that is a service behind HTTP.
   static let remote = "remote"

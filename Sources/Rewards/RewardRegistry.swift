@@ -6,6 +6,9 @@ package enum RewardRegistry {
   /// Whether a reward judges images against what a prompt of the shapes task must show.
   package static func judgesScenes(_ name: String) -> Bool { name == "shapes" }
 
+  /// Whether a reward reads GenEval's metadata of every prompt.
+  package static func readsGenEval(_ name: String) -> Bool { name == "geneval" }
+
   /// What the settings of a reward may be.
   ///
   /// Throws ``RewardError/unknown(name:known:)`` for a name that no reward has.
@@ -85,6 +88,7 @@ extension RewardSettings {
     }
     if let missing { throw refuse(missing, "is required and missing") }
     if !urls.isEmpty { _ = try checkedURLs() }
+    _ = try checkedProxy()
     if let pattern { try ChatReward.check(pattern: pattern, label: label) }
     if batchSize < 1 { throw refuse(.batchSize, "must be at least 1, found \(batchSize)") }
     if !(timeout > 0 && timeout.isFinite) {

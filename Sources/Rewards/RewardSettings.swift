@@ -28,6 +28,8 @@ package struct RewardSettings: Sendable, Equatable {
   package var directory: String?
   /// A remote service: one address, or several that share the work.
   package var urls: [String] = []
+  /// The proxy through which a remote service is reached; nil is none, whatever the environment says.
+  package var proxy: String?
   /// Seconds that one call may take: a request, a message, or the reading of one image.
   package var timeout = 60.0
   /// Times that a failed call is tried again; 0...
@@ -68,7 +70,7 @@ package struct RewardSettings: Sendable, Equatable {
   /// The settings that belong to some rewards only, by their keys in a recipe. Every reward has
   /// `name` and `label`.
   package enum Key: String, CaseIterable, Sendable {
-    case mode, engine, model, precision, device, command, directory, urls, timeout, retries
+    case mode, engine, model, precision, device, command, directory, urls, proxy, timeout, retries
     case patience, concurrency
     case prompt, pattern, images
     case batchSize = "batch_size"

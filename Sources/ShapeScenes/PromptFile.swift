@@ -13,22 +13,30 @@ package enum PromptFile {
       throw .unreadable(path: path, reason: error.localizedDescription)
     }
     var prompts: [ScenePrompt] = []
-    let decoder = JSONDecoder()
     for (index, line) in data.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated()
     where !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) {
-      let prompt: ScenePrompt
-      do {
-        prompt = try decoder.decode(ScenePrompt.self, from: Data(line))
-      } catch {
-        throw .malformed(path: path, line: index + 1, reason: reason(error))
-      }
-      if let fault = prompt.fault {
-        throw .malformed(path: path, line: index + 1, reason: fault)
-      }
-      prompts.append(prompt)
+      prompts.append(try prompt(Data(line), path: path, line: index + 1))
     }
     if prompts.isEmpty { throw .empty(path: path) }
     return prompts
+  }
+
+  /// Reads and checks one prompt, a JSON object.
+  ///
+  /// - Parameters:
+  ///   - path: for the error's text, as `line`.
+  ///   - line: from 1.
+  package static func prompt(
+    _ object: Data, path: String, line: Int
+  ) throws(PromptFileError) -> ScenePrompt {
+    let prompt: ScenePrompt
+    do {
+      prompt = try JSONDecoder().decode(ScenePrompt.self, from: object)
+    } catch {
+      throw .malformed(path: path, line: line, reason: reason(error))
+    }
+    if let fault = prompt.fault { throw .malformed(path: path, line: line, reason: fault) }
+    return prompt
   }
 
   /// Writes the prompts, one a line with sorted keys, replacing the file as a whole.

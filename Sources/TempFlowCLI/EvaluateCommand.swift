@@ -14,7 +14,7 @@ struct EvaluateCommand: AsyncParsableCommand {
     discussion: """
       One image per prompt, made by ODE from noise that follows from --seed and the prompt's place \
       in the file alone. The protocol is part of the report: scores of different protocols do not \
-      compare.
+      compare. An image that could not be scored takes no part in a mean, and is counted.
 
       Example: tempflow evaluate --model Models/shapes --prompts Prompts/shapes/held-out.jsonl \
       --reward shapes --steps 8 --json
@@ -23,9 +23,7 @@ struct EvaluateCommand: AsyncParsableCommand {
   @OptionGroup var model: ModelOptions
   @OptionGroup var sampling: SamplingOptions
 
-  @Option(
-    name: .long,
-    help: "Prompts: JSON lines with the key \"prompt\" (.jsonl), or one prompt a line.")
+  @Option(name: .long, help: promptFileHelp)
   var prompts: String
 
   @OptionGroup var reward: RewardOptions
@@ -43,14 +41,15 @@ struct EvaluateCommand: AsyncParsableCommand {
     let settings = try reward.read()
     try TorchRuntime.check(settings.device)
     let all = try PromptList.read(prompts, for: [settings.name])
-    let reward = try RewardRegistry.reward(settings)
+    let scorer = try RewardRegistry.reward(settings)
     let prompts = Array(all.prefix(limit ?? all.count))
     let (pipeline, _, images) = try model.sample(prompts.map(\.text), sampling)
-    let evaluation = try await Evaluation(images, of: prompts, by: reward)
+    let evaluation = try await Evaluation(images, of: prompts, by: scorer)
     let record = evaluation.protocolRecord(
       sampling.imageSampling, promptFile: self.prompts,
       weights: model.lora == nil ? "model" : "model + lora", dtype: "\(pipeline.dtype)")
     try output.print(Report(model, record, evaluation)) { text(record, evaluation) }
+    try reward.checkMissing(evaluation)
   }
 
   private func text(
@@ -63,7 +62,7 @@ struct EvaluateCommand: AsyncParsableCommand {
       \(record.reward): \(record.promptCount) prompts, \(record.steps) steps by ODE, guidance \
       \(record.guidance), seed \(record.seed), \(record.dtype); mean ± standard error
       \(evaluation.scores.table())
-      """ + parts.joined()
+      """ + parts.joined() + (evaluation.missingText.map { "\n\n\($0)" } ?? "")
   }
 
   /// What `--json` prints.
@@ -73,6 +72,10 @@ struct EvaluateCommand: AsyncParsableCommand {
     var evaluationProtocol: RunSummary.EvaluationProtocol
     var scores: TaggedScores
     var parts: [String: TaggedScores]
+    /// Images that could not be scored.
+    var missing: Int
+    /// Reason -> images.
+    var missingReasons: [String: Int]
 
     init(
       _ options: ModelOptions, _ record: RunSummary.EvaluationProtocol, _ evaluation: Evaluation
@@ -81,6 +84,8 @@ struct EvaluateCommand: AsyncParsableCommand {
       lora = options.lora
       evaluationProtocol = record
       scores = evaluation.scores
+      missing = evaluation.missingCount
+      missingReasons = evaluation.missingReasons
       parts = [:]
       for part in evaluation.rewards.parts {
         parts[part.name] = evaluation.scores(part: part.name)
@@ -88,7 +93,8 @@ struct EvaluateCommand: AsyncParsableCommand {
     }
 
     private enum CodingKeys: String, CodingKey {
-      case model, lora, scores, parts
+      case model, lora, scores, parts, missing
+      case missingReasons = "missing_reasons"
       case evaluationProtocol = "protocol"
     }
   }

@@ -17,6 +17,23 @@ struct RewardOptions: ParsableArguments {
     help: "A setting of the reward as in a recipe's entry of `rewards`, such as timeout=5.")
   var settings: [String] = []
 
+  @Option(
+    name: .long,
+    help: "Share of images that may stay without a score, 0 to 1; beyond it the command fails.")
+  var maxMissing = 0.1
+
+  func validate() throws {
+    if !(0...1).contains(maxMissing) { throw ValidationError("--max-missing must be in 0 ... 1") }
+  }
+
+  /// Makes sure that no more scores are missing than may be.
+  ///
+  /// - Throws: `RewardError.missing`.
+  func checkMissing(_ evaluation: Evaluation) throws(RewardError) {
+    let excess = evaluation.missing.excess(over: maxMissing, of: evaluation.images.count)
+    if let excess { throw .missing("\(excess), and --max-missing allows \(maxMissing) of them") }
+  }
+
   /// Reads and checks the settings; warnings go to standard error.
   ///
   /// - Throws: `RecipeError` with everything that is wrong, or `RewardError`.
@@ -30,3 +47,10 @@ struct RewardOptions: ParsableArguments {
     return recipe.settings
   }
 }
+
+/// The help of `--prompts`, shared by the commands that read prompts from a file.
+let promptFileHelp: ArgumentHelp =
+  """
+  File of prompts: one a line, JSON with the key "prompt" (.jsonl, .json), or a table with such a \
+  column (.csv, .tsv).
+  """

@@ -11,7 +11,8 @@ struct SampleCommand: ParsableCommand {
     commandName: "sample",
     abstract: "Makes images from prompts.",
     discussion: """
-      Writes 0000.png, 0001.png, ... into the output folder, one image per prompt. \
+      Writes 0000.png, 0001.png, ... into the output folder, one image per prompt; more than \
+      10,000 images get as many digits as the last needs. \
       --initial-latents and --save-latents read and write a safetensors file with one tensor \
       `latents` [B, C, h, w], so that another implementation can start from the same noise and its \
       result be compared.
@@ -28,9 +29,7 @@ struct SampleCommand: ParsableCommand {
   @Option(name: .long, help: "A prompt; may be given several times.")
   var prompt: [String] = []
 
-  @Option(
-    name: .long,
-    help: "A file of prompts: JSON lines with the key \"prompt\" (.jsonl), or one prompt a line.")
+  @Option(name: .long, help: promptFileHelp)
   var prompts: String?
 
   @Option(name: .long, help: "Start from the tensor `latents` of this safetensors file.")
@@ -62,8 +61,9 @@ struct SampleCommand: ParsableCommand {
 
   private func write(_ images: [PixelBuffer]) throws -> [String] {
     try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
-    return try images.enumerated().map { index, image in
-      let path = "\(output)/\(String(format: "%04d", index)).png"
+    let names = ImageFolder.names(count: images.count)
+    return try zip(names, images).map { name, image in
+      let path = "\(output)/\(name)"
       try PNG.write(image, to: path)
       return path
     }

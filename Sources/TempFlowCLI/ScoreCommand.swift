@@ -11,9 +11,10 @@ struct ScoreCommand: AsyncParsableCommand {
     commandName: "score",
     abstract: "Scores images with one reward: a line per image, and the mean.",
     discussion: """
-      The images are the .png files of a folder in the order of their names, and each has a line \
-      in the file of prompts. Settings of the reward are those of a recipe's entry of `rewards` \
-      (docs/recipes.md). An image that could not be scored shows - and the reason.
+      The images are the .png files of a folder in the order of their names (2.png before \
+      10.png), and each has its prompt in the file of prompts. Settings of the reward are those of \
+      a recipe's entry of `rewards` (docs/recipes.md). An image that could not be scored shows - \
+      and the reason.
 
       Example: tempflow score --reward ocr --images out --prompts prompts.txt --set timeout=30
       """)
@@ -23,9 +24,7 @@ struct ScoreCommand: AsyncParsableCommand {
   @Option(name: .long, help: "Folder of .png files, scored in the order of their names.")
   var images: String
 
-  @Option(
-    name: .long,
-    help: "Prompts: JSON lines with the key \"prompt\" (.jsonl), or one prompt a line.")
+  @Option(name: .long, help: promptFileHelp)
   var prompts: String
 
   @OptionGroup var output: OutputOptions
@@ -44,6 +43,7 @@ struct ScoreCommand: AsyncParsableCommand {
       files.map(\.image), of: prompts, by: try RewardRegistry.reward(settings))
     let report = Report(evaluation, names: files.map(\.name))
     try output.print(report) { report.text(evaluation) }
+    try reward.checkMissing(evaluation)
   }
 
   /// What `--json` prints.
@@ -54,6 +54,13 @@ struct ScoreCommand: AsyncParsableCommand {
     var scores: TaggedScores?
     /// Images that could not be scored.
     var missing: Int
+    /// Reason -> images.
+    var missingReasons: [String: Int]
+
+    private enum CodingKeys: String, CodingKey {
+      case reward, images, scores, missing
+      case missingReasons = "missing_reasons"
+    }
 
     struct Image: Encodable {
       var name: String
@@ -89,7 +96,8 @@ struct ScoreCommand: AsyncParsableCommand {
               .map { ($0.name, $0.values[index]) }) { $1 },
           reason: rewards.reasons[index])
       }
-      missing = rewards.total.count { $0 == nil }
+      missing = evaluation.missingCount
+      missingReasons = evaluation.missingReasons
       scores = missing == rewards.total.count ? nil : evaluation.scores
     }
 
@@ -109,7 +117,7 @@ struct ScoreCommand: AsyncParsableCommand {
           [figure(image.score)] + parts.map { figure(image.parts[$0] ?? nil) },
           "\(image.name)  \(image.prompt)" + (image.reason.map { "  (\($0))" } ?? ""))
       }
-      let missing = missing > 0 ? "\n\(missing) of \(images.count) could not be scored" : ""
+      let missing = evaluation.missingText.map { "\n\($0)" } ?? ""
       return line(names, "image  prompt") + "\n" + rows.joined(separator: "\n")
         + (scores.map { "\n\nmean ± standard error\n\($0.table())" } ?? "\n") + missing
     }

@@ -24,4 +24,13 @@ struct AccuracyTableTests {
         40 epochs, 8 min 20 s of training.
         """)
   }
+
+  @Test func `an evaluation without scores has no figure and no change`() {
+    let run = SyntheticRun("demo")
+    var summary = run.summary()
+    summary.after = TaggedScores([])
+    let text = AccuracyTable(summary).text
+    let all = "all                   0   0.382 ± 0.022       -        -"
+    #expect(text.split(separator: "\n").contains(Substring(all)), "\(text)")
+  }
 }

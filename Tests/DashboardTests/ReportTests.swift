@@ -1,5 +1,6 @@
 import Dashboard
 import Foundation
+import JSON
 import Runs
 import Testing
 
@@ -102,6 +103,30 @@ struct ReportTests {
         page.contains("Alarm: ocr fell while the trained reward rose, first noted at epoch 20."))
       #expect(page.contains("shapes: timed out") && page.contains(">120<"))
       #expect(page.contains("Images without a reward"))
+    }
+  }
+
+  @Test func `an evaluation without scores is shown as such and is no point of a curve`() throws {
+    try withTemporaryFolder { folder in
+      let run = SyntheticRun(folder)
+      try run.writeRecipe()
+      let log = try MetricsLog(folder + "/metrics.jsonl", content: .metrics)
+      for (epoch, scores) in [(0, TaggedScores([])), (10, run.scores(at: 10))] {
+        try log.append([
+          .init(.evaluation), .init(.epoch, .int(epoch)), .init(.reward, "ocr"),
+          .init(.count, .int(scores.overall.count)),
+          .init(.mean, JSONValue(scores.overall)["mean"] ?? .null),
+          .init(.tags, JSONValue(tags: scores.tags)),
+        ])
+      }
+      let outcome = try Report.write(run: folder)
+      #expect(outcome.before == nil && outcome.after == run.scores(at: 10).overall.mean)
+      let page = try page(folder)
+      #expect(page.contains("not scored → "))
+      #expect(page.contains("an evaluation without a single score"))
+      #expect(!page.contains("0.0 → ") && !page.contains("all: before 0"))
+      let error = #expect(throws: ReportError.self) { try Comparison.read([folder]) }
+      #expect(error?.description.contains("has no score in its first or last") == true)
     }
   }
 

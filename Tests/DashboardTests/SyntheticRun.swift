@@ -78,7 +78,8 @@ struct SyntheticRun {
         let scores = scores(at: epoch)
         try metrics.append([
           .init(.evaluation), .init(.epoch, .int(epoch)), .init(.reward, "shapes_strict"),
-          .init(.count, .int(scores.overall.count)), .init(.mean, .double(scores.overall.mean)),
+          .init(.count, .int(scores.overall.count)),
+          .init(.mean, .double(scores.overall.mean ?? .nan)),
           .init(.standardError, .double(scores.overall.standardError ?? 0)),
           .init(.tags, JSONValue(tags: scores.tags)),
           .init(.trainingRewardMean, .double(0.6 + 0.3 * progress(epoch))),

@@ -158,12 +158,46 @@ import Testing
     #expect(palette.pixels == [200, 100, 50, 9, 8, 7])
   }
 
-  @Test func `transparency is laid on black`() throws {
+  @Test func `the color of a transparent pixel stays as it is stored`() throws {
     let image = try PNG.decode(
       bytes(
         base64:
           "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAYAAAD0In+KAAAAD0lEQVR42mP4n8LwHwgYABivBWDeIvavAAAA"
           + "AElFTkSuQmCC"))
-    #expect(image.pixels == [255, 100, 0, 0, 0, 0])
+    #expect(image.pixels == [255, 100, 0, 255, 255, 255])
+  }
+
+  /// The files of `Tools/fixtures/png.py`, with the pixels that all of theirs are.
+  private static let kinds = Result {
+    let folder = fixture("images/png")
+    let data = try Data(contentsOf: URL(filePath: folder + "/pixels.json"))
+    return try JSONDecoder().decode([String: [UInt8]].self, from: data).map {
+      (path: "\(folder)/\($0).png", pixel: $1)
+    }.sorted { $0.path < $1.path }
+  }
+
+  @Test func `pixels are read as they are stored, whatever their kind`() throws {
+    let kinds = try Self.kinds.get()
+    #expect(kinds.count > 20)
+    for (path, pixel) in kinds {
+      let image = try PNG.read(path)
+      #expect(image.width == 3 && image.height == 2, "\(path)")
+      #expect(image.pixels == (0..<6).flatMap { _ in pixel }, "\(path)")
+    }
+  }
+
+  @Test func `no damaged file of any kind ends the program`() throws {
+    var mutations = Mutations(seed: 13)
+    for (path, _) in try Self.kinds.get() {
+      let bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
+      for _ in 0..<100 {
+        do throws(ImageFileError) {
+          let image = try PNG.decode(mutations.mutated(bytes))
+          #expect(image.pixels.count == image.width * image.height * 3)
+        } catch {
+          #expect(!error.description.isEmpty)
+        }
+      }
+    }
   }
 }

@@ -1,5 +1,6 @@
 import JSON
 import Runs
+import TestSupport
 import Testing
 
 struct JSONTests {
@@ -30,6 +31,29 @@ struct JSONTests {
     #expect(value["a"] == [1, -2000.0, 0.05])
     #expect(value["b"] == "é\u{1F600}/\u{8}")
     #expect(value["a"]?.array?[0].number == 1)
+  }
+
+  @Test func `numbers that are not finite are read where they are allowed`() throws {
+    let text = "[NaN, nan, -NaN, Infinity, -Infinity, inf, -inf, 1e999, null, -1]"
+    let value = try JSONParser.parse(Array(text.utf8)[...], allowsNonFinite: true)
+    let numbers = try #require(value.array).map(\.number)
+    #expect(numbers[0...2].allSatisfy { $0?.isNaN == true })
+    #expect(numbers[3...] == [.infinity, -.infinity, .infinity, -.infinity, .infinity, nil, -1])
+    #expect(value.messageText == "[nan,nan,-nan,inf,-inf,inf,-inf,inf,null,-1]")
+  }
+
+  @Test func `no damaged JSON ends the program`() {
+    var mutations = Mutations(seed: 5)
+    let text = #"{"a": [NaN, -Infinity, 1e-3, "é\n\ud83d\ude00", null], "b": {"c": true}}"#
+    for _ in 0..<2000 {
+      let bytes = mutations.mutated(Array(text.utf8))
+      do throws(JSONParser.Failure) {
+        let value = try JSONParser.parse(bytes[...], allowsNonFinite: true)
+        #expect(!value.messageText.isEmpty)
+      } catch {
+        #expect((0...bytes.count).contains(error.offset))
+      }
+    }
   }
 
   @Test(arguments: [

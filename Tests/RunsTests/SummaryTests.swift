@@ -30,8 +30,17 @@ struct SummaryTests {
     // The sample deviation is 1/2, the root of 4 is 2.
     #expect(score.standardError == 0.25)
     #expect(Score([0.5]).standardError == nil)
-    #expect(Score([]).count == 0)
-    #expect(Score([]).mean == 0)
+  }
+
+  @Test func `a score of no values has no mean, in memory, in JSON and in an older summary`()
+    throws
+  {
+    let score = Score([])
+    #expect(score.count == 0 && score.mean == nil && score.standardError == nil)
+    #expect(String(decoding: try JSONEncoder().encode(score), as: UTF8.self) == #"{"count":0}"#)
+    #expect(JSONValue(score)["mean"] == .null)
+    let older = Data(#"{"count": 0, "mean": 0}"#.utf8)
+    #expect(try JSONDecoder().decode(Score.self, from: older) == score)
   }
 
   @Test func `scores are taken per tag and overall`() {

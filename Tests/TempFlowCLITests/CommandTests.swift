@@ -41,9 +41,15 @@ import Testing
     ),
     (
       "evaluate",
-      ["--model", "--lora", "--prompts", "--reward", "--reward-model", "--set", "--json"]
+      [
+        "--model", "--lora", "--prompts", "--reward", "--reward-model", "--set", "--max-missing",
+        "--json",
+      ]
     ),
-    ("score", ["--reward", "--reward-model", "--set", "--images", "--prompts", "--json"]),
+    (
+      "score",
+      ["--reward", "--reward-model", "--set", "--max-missing", "--images", "--prompts", "--json"]
+    ),
     ("pretrain", ["--json"]),
     ("report", ["--json"]),
     ("doctor", ["--json"]),
@@ -83,6 +89,27 @@ import Testing
       let odd = try sample("--height", "8", "--width", "10")
       #expect(odd.status == 1)
       #expect(odd.errors.contains("the width 10 is not a multiple of 4 pixels; 8 and 12 are"))
+    }
+  }
+
+  @Test func `an evaluation in which nothing could be scored has no mean and fails`() throws {
+    try withTemporaryFolder { folder in
+      try Data("a red circle\na blue square\n".utf8).write(to: URL(filePath: "\(folder)/p.txt"))
+      let arguments = [
+        "evaluate", "--model", "Models/shapes", "--prompts", "\(folder)/p.txt", "--reward", "http",
+        "--set", "urls=[\"http://127.0.0.1:9\"]", "--set", "patience=0", "--steps", "1",
+      ]
+      let lines = try tempflow(arguments)
+      #expect(lines.status == 1)
+      #expect(lines.output.contains("overall  -  n=0"), "\(lines.output)")
+      #expect(lines.output.contains("2 of 2 could not be scored (unreachable 2)"))
+      #expect(lines.errors.contains("2 of 2 scores of http are missing"), "\(lines.errors)")
+      let object = try tempflow(arguments + ["--max-missing", "1", "--json"])
+      #expect(object.status == 0, "\(object.errors)")
+      let overall = (try object.json["scores"] as? [String: Any])?["overall"] as? [String: Any]
+      #expect(overall?["count"] as? Int == 0 && overall?["mean"] == nil)
+      #expect(try object.json["missing"] as? Int == 2)
+      #expect(try object.json["missing_reasons"] as? [String: Int] == ["unreachable": 2])
     }
   }
 

@@ -45,16 +45,45 @@ import Testing
 
   @Test func `what could not be scored is shown with its reason and is null`() throws {
     try withImages(prompts: "no text is quoted\nsays \"yes\"\n") { _, arguments in
-      let start = ["score", "--reward", "ocr", "--set", "timeout=300"] + arguments
+      let start =
+        ["score", "--reward", "ocr", "--set", "timeout=300", "--max-missing", "0.5"] + arguments
       let lines = try tempflow(start)
       #expect(lines.status == 0, "\(lines.errors)")
       #expect(lines.output.contains("-  a.png  no text is quoted  (the prompt quotes no text)"))
-      #expect(lines.output.contains("1 of 2 could not be scored"))
+      #expect(
+        lines.output.contains("1 of 2 could not be scored (the prompt quotes no text 1)"))
       let object = try tempflow(start + ["--json"]).json
       #expect(object["missing"] as? Int == 1)
       let images = try #require(object["images"] as? [[String: Any]])
       #expect(images[0]["score"] is NSNull)
       #expect(images[0]["reason"] as? String == "the prompt quotes no text")
+      let reasons = object["missing_reasons"] as? [String: Int]
+      #expect(reasons == ["the prompt quotes no text": 1])
+    }
+  }
+
+  @Test func `more missing scores than allowed fail the command, which prints what it has`()
+    throws
+  {
+    try withImages { _, arguments in
+      // Nothing listens on port 9 of this machine.
+      let start =
+        ["score", "--reward", "http", "--set", "urls=[\"http://127.0.0.1:9\"]", "--set",
+         "patience=0"] + arguments
+      let lines = try tempflow(start)
+      #expect(lines.status == 1)
+      #expect(!lines.output.contains("overall") && !lines.output.contains("0.000"))
+      #expect(lines.output.contains("2 of 2 could not be scored (unreachable 2)"))
+      #expect(
+        lines.errors.contains(
+          "2 of 2 scores of http are missing (unreachable 2), and --max-missing allows 0.1"),
+        "\(lines.errors)")
+      let object = try tempflow(start + ["--max-missing", "1", "--json"])
+      #expect(object.status == 0)
+      #expect(try object.json["scores"] == nil)
+      #expect(try object.json["missing_reasons"] as? [String: Int] == ["unreachable": 2])
+      let beyond = try tempflow(start + ["--max-missing", "1.5"])
+      #expect(beyond.status == 64 && beyond.errors.contains("--max-missing must be in 0 ... 1"))
     }
   }
 

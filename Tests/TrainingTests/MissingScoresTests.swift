@@ -50,6 +50,32 @@ import Training
     }
   }
 
+  @Test(arguments: [nil, 0.5])
+  func `figures of nothing are null and no 0`(_ score: Double?) async throws {
+    let folder = try tinyTask()
+    let stub = StubReward { samples throws(RewardError) in
+      RewardScores(total: samples.map { _ in score })
+    }
+    var said = ""
+    let summary = try await train(
+      folder, [("epochs: 4", "epochs: 1\nthreads: 1\nmax_missing: 1")],
+      scorer: Scorer([stub], weights: [1])
+    ) { said += $0 }
+    #expect(summary.before.overall.mean == score)
+    #expect(summary.before.overall.count == (score == nil ? 0 : 6))
+    #expect(said.contains("epoch 1: stub \(score == nil ? "-" : "0.500 ± 0.000") on"), "\(said)")
+    let lines = try MetricsLog.read(folder.path + "/run/metrics.jsonl")
+    #expect(lines[0][.mean] == score.map(JSONValue.double) ?? .null)
+    #expect(lines[1][.rewardMean] == score.map(JSONValue.double) ?? .null)
+    // Without an advantage no pair is evaluated: there is no ratio and no distance.
+    for name in [MetricName.kl, .clipFraction, .ratioDeviation] {
+      #expect(lines[1][name] == .null, "\(name)")
+    }
+    #expect(lines[1][.policyLoss] == 0.0)
+    let read = try RunSummary.read(folder.path + "/run/summary.json")
+    #expect(read == summary)
+  }
+
   @Test func `an evaluation that cannot be scored stops the run and is made up for`() async throws {
     let folder = try tinyTask()
     let settings = settings("evaluation: {every: 1}")

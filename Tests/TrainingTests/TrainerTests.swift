@@ -71,7 +71,7 @@ private func contents(_ path: String) throws -> Data {
         ("epochs: 4", "epochs: 24\nthreads: 1\nevaluation: {every: 24}\ncheckpoints: {every: 24}"),
         ("name: shapes", "name: jpeg_compressibility"), ("branches: 4", "branches: 8"),
       ])
-    let gain = summary.after.overall.mean - summary.before.overall.mean
+    let gain = try #require(summary.after.overall.mean) - #require(summary.before.overall.mean)
     let error = summary.before.overall.standardError ?? 0
     #expect(gain > 4 * error, "\(summary.before.overall) to \(summary.after.overall)")
   }

@@ -5,13 +5,16 @@ extension MeasuredRun {
   /// What a comparison needs of a run directory.
   init(_ run: RunRecord) throws(ReportError) {
     guard let last = run.evaluations.last else { throw .notMeasured(path: run.path) }
-    let points =
-      run.summary?.evaluations.map {
-        Point(seconds: $0.trainingSeconds, accuracy: $0.scores.overall.mean)
-      }
-      ?? run.evaluations.map {
-        Point(seconds: run.timings.training(until: $0.epoch), accuracy: $0.overall.mean)
-      }
+    let measured =
+      run.summary?.evaluations.map { ($0.trainingSeconds, $0.scores.overall.mean) }
+      ?? run.evaluations.map { (run.timings.training(until: $0.epoch), $0.overall.mean) }
+    // Without its first or last evaluation a run would be compared over a part of its time.
+    guard measured.first?.1 != nil, measured.last?.1 != nil else {
+      throw .notScored(path: run.path)
+    }
+    let points = measured.compactMap { seconds, accuracy in
+      accuracy.map { Point(seconds: seconds, accuracy: $0) }
+    }
     self.init(
       method: MeasuredRun.method(of: run.name), name: run.name, points: points,
       epochs: run.epochCount, prompts: last.overall.count)

@@ -69,7 +69,8 @@ struct EpochRecord {
 struct EvaluationRecord {
   /// Mean of a score with its standard error.
   struct Mean {
-    var mean: Double
+    /// nil when `count` is 0.
+    var mean: Double?
     var standardError: Double?
     var count: Int
   }
@@ -124,7 +125,8 @@ extension EvaluationRecord.Mean {
       throw line.wrong(.count, "a whole number of at least 0")
     }
     self.init(
-      mean: try line.required(.mean), standardError: try line.number(.standardError),
+      mean: count > 0 ? try line.required(.mean) : nil,
+      standardError: try line.number(.standardError),
       count: count)
   }
 

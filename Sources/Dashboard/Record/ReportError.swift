@@ -15,6 +15,8 @@ package enum ReportError: Error, CustomStringConvertible {
   case image(ImageFileError)
   /// A run cannot be compared yet.
   case notMeasured(path: String)
+  /// The first or the last evaluation of a run has no score.
+  case notScored(path: String)
   /// One run is given twice, which would count it as two measurements.
   case givenTwice(path: String)
   /// Two runs that would be compared were measured in different ways.
@@ -36,6 +38,9 @@ package enum ReportError: Error, CustomStringConvertible {
     case .notMeasured(let path):
       "\(path) has no evaluation yet, so there is nothing to compare. "
         + "Let the run go on with --resume, or leave it out."
+    case .notScored(let path):
+      "\(path) has no score in its first or last evaluation, so its gain is unknown. "
+        + "Leave it out."
     case .givenTwice(let path):
       "\(path) is given twice. Name every run once."
     case .differentProtocol(let path, let other, let detail):

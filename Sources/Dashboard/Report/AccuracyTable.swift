@@ -37,7 +37,11 @@ package struct AccuracyTable {
 
   private func row(_ name: String, _ before: Score?, _ after: Score?) -> [String] {
     let change =
-      if let before, let after { Figures.signed(after.mean - before.mean, 3) } else { "-" }
+      if let before = before?.mean, let after = after?.mean {
+        Figures.signed(after - before, 3)
+      } else {
+        "-"
+      }
     return [
       name, (after ?? before).map { String($0.count) } ?? "-", AccuracyTable.cell(before),
       AccuracyTable.cell(after), change,
@@ -46,8 +50,8 @@ package struct AccuracyTable {
 
   /// `0.512 ± 0.022`.
   private static func cell(_ score: Score?) -> String {
-    guard let score, score.count > 0 else { return "-" }
+    guard let score, let mean = score.mean else { return "-" }
     let error = score.standardError.map { " ± \(Figures.fixed($0, 3))" } ?? ""
-    return Figures.fixed(score.mean, 3) + error
+    return Figures.fixed(mean, 3) + error
   }
 }

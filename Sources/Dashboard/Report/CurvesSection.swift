@@ -15,10 +15,11 @@ struct CurvesSection {
   }
 
   private func accuracy() -> LineChart {
-    let strict = run.evaluations.map {
-      LineChart.Point(
-        x: Double($0.epoch), y: $0.overall.mean * 100,
-        error: $0.overall.standardError.map { $0 * 100 })
+    let strict = run.evaluations.compactMap { evaluation -> LineChart.Point? in
+      guard let mean = evaluation.overall.mean else { return nil }
+      return .init(
+        x: Double(evaluation.epoch), y: mean * 100,
+        error: evaluation.overall.standardError.map { $0 * 100 })
     }
     return LineChart(
       title: "Held-out accuracy", xLabel: "epoch", yLabel: "accuracy, % (± standard error)",

@@ -43,12 +43,18 @@ struct HeadlineSection {
         "Held-out accuracy before training", HeadlineSection.percent(first.overall),
         "no later evaluation yet", lead: true)
     }
-    let gain = (last.overall.mean - first.overall.mean) * 100
+    guard let before = first.overall.mean, let after = last.overall.mean else {
+      return card(
+        "Held-out accuracy, before → after",
+        "\(HeadlineSection.percent(first.overall)) → \(HeadlineSection.percent(last.overall))",
+        "an evaluation without a single score", lead: true)
+    }
+    let gain = (after - before) * 100
     return element("li", ["class": "lead"]) {
       element("span", ["class": "what"]) { "Held-out accuracy, before → after" }
       element("span", ["class": "much"]) {
-        "\(Figures.fixed(first.overall.mean * 100, 1)) → "
-        "\(Figures.fixed(last.overall.mean * 100, 1)) %"
+        "\(Figures.fixed(before * 100, 1)) → "
+        "\(Figures.fixed(after * 100, 1)) %"
       }
       element("span", ["class": "more"]) {
         element("b", ["class": gain >= 0 ? "rise" : "fall"]) {
@@ -111,7 +117,7 @@ struct HeadlineSection {
   }
 
   private static func percent(_ score: EvaluationRecord.Mean) -> String {
-    Figures.percent(score.mean)
+    score.mean.map(Figures.percent) ?? "not scored"
   }
 
   private static func error(_ score: EvaluationRecord.Mean) -> String {

@@ -58,8 +58,8 @@ struct TagsSection {
       element("td") { TagsSection.text(row.before) }
       element("td") { TagsSection.text(row.after) }
       element("td") {
-        if let before = row.before, let after = row.after {
-          let change = (after.mean - before.mean) * 100
+        if let before = row.before?.mean, let after = row.after?.mean {
+          let change = (after - before) * 100
           element("span", ["class": change >= 0 ? "rise" : "fall"]) { Figures.signed(change, 1) }
         } else {
           "–"
@@ -69,12 +69,13 @@ struct TagsSection {
   }
 
   private static func bar(_ score: EvaluationRecord.Mean?) -> BarChart.Bar? {
-    score.map { .init(value: min(1, max(0, $0.mean)), error: $0.standardError) }
+    guard let score, let mean = score.mean else { return nil }
+    return .init(value: min(1, max(0, mean)), error: score.standardError)
   }
 
   private static func text(_ score: EvaluationRecord.Mean?) -> String {
-    guard let score, score.count > 0 else { return "–" }
+    guard let score, let mean = score.mean else { return "–" }
     let error = score.standardError.map { " ± \(Figures.fixed($0 * 100, 1))" } ?? ""
-    return "\(Figures.fixed(score.mean * 100, 1)) %\(error)"
+    return "\(Figures.fixed(mean * 100, 1)) %\(error)"
   }
 }

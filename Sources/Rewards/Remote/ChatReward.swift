@@ -74,29 +74,17 @@ package struct ChatReward: Reward {
 
   private func score(in bytes: [UInt8], from sender: String) throws(RemoteFault) -> Double {
     let answer = try ScoringProtocol.parse(bytes, from: sender)
-    guard let choice = answer["choices"]?.array?.first, let message = choice["message"] else {
+    guard let choice = answer["choices"]?.array?.first, choice["message"] != nil else {
       throw .passing(.badAnswer, detail: "\(sender) answers without choices[0].message")
     }
-    // A model that ran out of tokens while it reasoned has no content.
-    let text = message["content"]?.string ?? ""
-    guard let score = Self.score(in: text, pattern: pattern) else {
-      let cut = choice["finish_reason"] == "length" ? ", which was cut off," : ""
+    let found = ChatAnswer(choice)
+    guard let expression = Self.expression(pattern), let score = found.score(pattern: expression)
+    else {
+      let cut = found.isCut ? ", which was cut off," : ""
       throw .passing(
-        .noMatch, detail: "the answer\(cut) holds no score: \(text.suffix(200))")
+        .noMatch, detail: "the answer\(cut) holds no score: \(found.text.suffix(200))")
     }
     return score / scale
-  }
-
-  /// The number in the first group of the last match: a model that reasons may name the form of
-  /// the answer before it answers.
-  static func score(in text: String, pattern: String) -> Double? {
-    guard let expression = expression(pattern) else { return nil }
-    let range = NSRange(text.startIndex..., in: text)
-    guard let match = expression.matches(in: text, range: range).last,
-      let group = Range(match.range(at: 1), in: text), let score = Double(text[group]),
-      score.isFinite
-    else { return nil }
-    return score
   }
 
   private static func expression(_ pattern: String) -> NSRegularExpression? {
@@ -113,13 +101,14 @@ package struct ChatReward: Reward {
     }
   }
 
-  /// A decimal number after "Score:".
-  private static let scorePattern = #"Score:\s*(-?\d+(?:\.\d+)?)"#
+  /// A decimal number after "Score:", which may be set in bold type or quoted.
+  package static let scorePattern =
+    #"(?i)(?<![a-z])score["*_`\s]*[:\uFF1A]["*_`\s]*([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)"#
 
   /// The name under which the published checkpoint is usually served.
   private static let unifiedRewardModel = "UnifiedReward-7b-v1.5"
   /// 1 to 5 after "Final Score:".
-  private static let unifiedRewardPattern = #"Final Score:\s*([1-5](?:\.\d+)?)"#
+  private static let unifiedRewardPattern = #"(?i)final score[*_\s]*:[*_\s]*([1-5](?:\.\d+)?)"#
   /// The question that UnifiedReward was trained on for single images (CodeGoat24/UnifiedReward);
   /// in other words it would be another reward.
   private static let unifiedRewardPrompt = """

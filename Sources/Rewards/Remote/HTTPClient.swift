@@ -49,10 +49,13 @@ final class HTTPClient: Sendable {
   /// A request whose task is cancelled ends within a second or so.
   ///
   /// - Parameters:
+  ///   - proxy: what the request goes through; with nil it goes to `url` itself, whatever the
+  ///     environment's `http_proxy` and its like say.
   ///   - timeout: seconds from now to the last byte.
   ///   - maximumBytes: of the answer's body.
   func post(
-    _ body: [UInt8], to url: URL, headers: [String], timeout: Double, maximumBytes: Int
+    _ body: [UInt8], to url: URL, through proxy: URL?, headers: [String], timeout: Double,
+    maximumBytes: Int
   ) async -> HTTPOutcome {
     let collector = Collector(maximumBytes: maximumBytes)
     return await withTaskCancellationHandler {
@@ -66,7 +69,8 @@ final class HTTPClient: Sendable {
           pthread_sigmask(SIG_BLOCK, &signals, nil)
           let handle = self.idle.withLock { $0.popLast() } ?? Handle(pointer: curl_easy_init())
           let outcome = Self.exchange(
-            handle.pointer, body, to: url, headers: headers, timeout: timeout, collector)
+            handle.pointer, body, to: url, through: proxy, headers: headers, timeout: timeout,
+            collector)
           self.idle.withLock { $0.append(handle) }
           continuation.resume(returning: outcome)
         }
@@ -77,8 +81,8 @@ final class HTTPClient: Sendable {
   }
 
   private static func exchange(
-    _ handle: UnsafeMutableRawPointer, _ body: [UInt8], to url: URL, headers: [String],
-    timeout: Double, _ collector: Collector
+    _ handle: UnsafeMutableRawPointer, _ body: [UInt8], to url: URL, through proxy: URL?,
+    headers: [String], timeout: Double, _ collector: Collector
   ) -> HTTPOutcome {
     curl_easy_reset(handle)
     // An empty Expect: a server need not invite a large body first.
@@ -90,6 +94,9 @@ final class HTTPClient: Sendable {
 
     ccurl_set_long(handle, CURLOPT_NOSIGNAL, 1)
     ccurl_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
+    // libcurl copies both texts. An empty one takes the place of the environment's.
+    (proxy?.absoluteString ?? "").withCString { ccurl_set_pointer(handle, CURLOPT_PROXY, $0) }
+    "".withCString { ccurl_set_pointer(handle, CURLOPT_NOPROXY, $0) }
     ccurl_set_long(handle, CURLOPT_TIMEOUT_MS, max(1, Int(min(timeout, 1e6) * 1000)))
     ccurl_set_size(handle, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(collector.maximumBytes))
     ccurl_set_pointer(handle, CURLOPT_HTTPHEADER, list)

@@ -25,7 +25,13 @@ extension RemoteService {
     let batches = try await ask(samples) { answer, count, sender throws(RemoteFault) in
       try ScoringProtocol.scores(answer, count: count, from: sender)
     }
-    return RewardScores(joining: batches.map { RewardScores($0.answer, count: $0.count) })
+    for batch in batches {
+      if case .success(let answer) = batch.answer, let remark = answer.remark {
+        await noteNotFinite(remark)
+      }
+    }
+    return RewardScores(
+      joining: batches.map { RewardScores($0.answer.map(\.scores), count: $0.count) })
   }
 }
 

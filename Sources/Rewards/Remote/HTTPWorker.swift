@@ -9,19 +9,22 @@ struct HTTPWorker: RemoteWorker {
   private let url: URL
   private let headers: [String]
   private let key: String?
+  private let proxy: URL?
   private let maximumBytes: Int
   private let client: HTTPClient
 
   /// - Parameters:
   ///   - url: one of ``RewardSettings/checkedURLs()``, with a path.
   ///   - key: sent as a bearer token; it appears in no text that leaves this type.
+  ///   - proxy: what requests go through; nil is nothing, whatever the environment says.
   ///   - maximumBytes: the size of the largest answer that is read.
-  init(_ url: URL, key: String?, maximumBytes: Int, client: HTTPClient) {
+  init(_ url: URL, key: String?, proxy: URL?, maximumBytes: Int, client: HTTPClient) {
     self.url = url
     self.key = key
+    self.proxy = proxy
     self.maximumBytes = maximumBytes
     self.client = client
-    label = url.absoluteString
+    label = url.absoluteString + (proxy.map { " (proxy \($0.absoluteString))" } ?? "")
     headers =
       ["Content-Type: application/json", "Accept: application/json", "User-Agent: tempflow"]
       + (key.map { ["Authorization: Bearer \($0)"] } ?? [])
@@ -34,13 +37,14 @@ struct HTTPWorker: RemoteWorker {
   static func all(
     _ settings: RewardSettings, path: String, maximumBytes: Int = 16_000_000
   ) throws(RewardError) -> RemoteWorkers {
-    let key = try settings.apiKey()
+    let (key, proxy) = (try settings.apiKey(), try settings.checkedProxy())
     let client = HTTPClient()
     var workers: [HTTPWorker] = []
     for base in try settings.checkedURLs() {
       workers.append(
         HTTPWorker(
-          base.appending(path: path), key: key, maximumBytes: maximumBytes, client: client))
+          base.appending(path: path), key: key, proxy: proxy, maximumBytes: maximumBytes,
+          client: client))
     }
     return RemoteWorkers(
       workers, limit: settings.concurrency, policy: RetryPolicy(settings),
@@ -49,7 +53,8 @@ struct HTTPWorker: RemoteWorker {
 
   func ask(_ request: [UInt8], timeout: Double) async throws(RemoteFault) -> [UInt8] {
     let outcome = await client.post(
-      request, to: url, headers: headers, timeout: timeout, maximumBytes: maximumBytes)
+      request, to: url, through: proxy, headers: headers, timeout: timeout,
+      maximumBytes: maximumBytes)
     switch outcome {
     case .answer(let answer):
       if answer.status == 200 { return answer.body }
@@ -59,8 +64,19 @@ struct HTTPWorker: RemoteWorker {
     case .tooLarge:
       throw .passing(.tooLarge, detail: "\(label) answers with more than \(maximumBytes) bytes")
     case .failed(let reason):
-      throw .passing(.unreachable, detail: "\(label) cannot be reached: \(reason)")
+      throw .passing(
+        .unreachable, detail: "\(label) cannot be reached: \(reason)\(unusedProxy)")
     }
+  }
+
+  /// What to know of a proxy that other programs would go through.
+  private var unusedProxy: String {
+    let names = [url.scheme.map { "\($0.lowercased())_proxy" }, "all_proxy"].compactMap { $0 }
+    let set = (names + names.map { $0.uppercased() }).first { name in
+      ProcessInfo.processInfo.environment[name].map { !$0.isEmpty } ?? false
+    }
+    guard proxy == nil, let set else { return "" }
+    return "; the environment's \(set) is not used: proxy in the reward's entry names a proxy"
   }
 
   /// A request knows nothing of the one before it.

@@ -30,13 +30,17 @@ package enum RemoteFault: Error, Equatable {
     case rejected = "request refused"
     /// The service answered that the sample has no score.
     case notScored = "no score given"
+    /// The service gave NaN or an infinite number.
+    case notFinite = "not a finite number"
     /// The answer of a chat service holds no score.
     case noMatch = "no score in the answer"
 
     /// Whether the fault says that the service is away, rather than that it failed at a request.
     var isOutage: Bool { self == .unreachable || self == .busy }
     /// Whether asking again can help.
-    var isWorthRetrying: Bool { self != .rejected && self != .notScored && self != .noMatch }
+    var isWorthRetrying: Bool {
+      ![.rejected, .notScored, .notFinite, .noMatch].contains(self)
+    }
   }
 }
 

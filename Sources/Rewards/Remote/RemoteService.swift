@@ -54,6 +54,9 @@ package struct RemoteService: Sendable {
     return zip(batches, answers).map { ($0.count, $1) }
   }
 
+  /// Tells of a score that is not finite, once.
+  func noteNotFinite(_ detail: String) async { await workers.note(.notFinite, detail) }
+
   private func ask<Answer: Sendable>(
     batch: [RewardSample],
     read: @escaping @Sendable (JSONValue, Int, String) throws(RemoteFault) -> Answer

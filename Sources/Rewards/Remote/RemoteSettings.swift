@@ -29,6 +29,26 @@ extension RewardSettings {
     return checked
   }
 
+  /// The address of the proxy; nil is none.
+  ///
+  /// - Throws: `RewardError.setting` for one that is no plain address. It is not repeated, since it
+  ///   may hold a password.
+  func checkedProxy() throws(RewardError) -> URL? {
+    guard let proxy else { return nil }
+    guard let parts = URLComponents(string: proxy), let url = parts.url,
+      let scheme = parts.scheme?.lowercased(),
+      ["http", "https", "socks5", "socks5h"].contains(scheme),
+      let host = parts.host, !host.isEmpty, ["", "/"].contains(parts.path), parts.user == nil,
+      parts.password == nil, parts.query == nil, parts.fragment == nil
+    else {
+      throw .setting(
+        reward: label, key: .proxy,
+        reason: "must be an address such as http://proxy:3128 (also https, socks5 and socks5h), "
+          + "without a password or a path")
+    }
+    return url
+  }
+
   /// The key of a service, from the environment variable that the recipe names; nil when it names
   /// none.
   ///

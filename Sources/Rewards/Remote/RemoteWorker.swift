@@ -101,6 +101,11 @@ actor RemoteWorkers {
     }
   }
 
+  /// Tells of a trouble with single samples, once for each kind.
+  func note(_ reason: RemoteFault.Reason, _ detail: String) {
+    if shown.insert(reason).inserted { notice("\(detail); further ones are only counted") }
+  }
+
   /// The worker for the next attempt, when there is one; nil when all have been away for too long.
   private func acquire() async -> Int? {
     while true {
@@ -131,7 +136,7 @@ actor RemoteWorkers {
     case .failed(.passing(let reason, let detail, let retryAfter)) where reason.isWorthRetrying:
       rest(index, detail: detail, retryAfter: retryAfter)
     case .failed(.passing(let reason, let detail, _)):
-      if shown.insert(reason).inserted { notice("\(detail); further ones are only counted") }
+      note(reason, detail)
       recover(index)
     case .failed(.lasting), .abandoned:
       break

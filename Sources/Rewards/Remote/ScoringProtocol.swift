@@ -52,7 +52,9 @@ enum ScoringProtocol {
       throw .passing(.badAnswer, detail: "\(sender) answers with something other than an object")
     }
     guard answer["protocol"] == .int(version) else {
-      let found = answer["protocol"].map { "protocol \($0.text)" } ?? "no protocol version"
+      let found =
+        answer["protocol"].map { "protocol \($0.messageText.oneLine(limit: 40))" }
+        ?? "no protocol version"
       throw .lasting(
         detail: "\(sender) answers with \(found), and this program speaks protocol \(version); "
           + "see docs/rewards/protocol.md")
@@ -63,12 +65,20 @@ enum ScoringProtocol {
     return answer
   }
 
-  /// The scores of an answer.
+  /// What an answer says of its samples.
+  struct Scores: Equatable, Sendable {
+    var scores: RewardScores
+    /// Where the answer has a number that is not finite, and what to send instead.
+    var remark: String?
+  }
+
+  /// The scores of an answer. A value that is not finite is none, and costs no other sample its
+  /// own.
   ///
   /// - Parameter count: the samples of the request.
   static func scores(
     _ answer: JSONValue, count: Int, from sender: String
-  ) throws(RemoteFault) -> RewardScores {
+  ) throws(RemoteFault) -> Scores {
     let total = try values(answer["scores"], "scores", count: count, from: sender)
     var parts: [RewardScores.Part] = []
     for member in answer["parts"]?.members ?? [] {
@@ -84,9 +94,30 @@ enum ScoringProtocol {
     }
     var scores = RewardScores(total: total, parts: parts)
     for index in total.indices where total[index] == nil {
-      scores.reasons[index] = RemoteFault.Reason.notScored.rawValue
+      let isGiven = answer["scores"]?.array?[index].number != nil
+      let reason: RemoteFault.Reason = isGiven ? .notFinite : .notScored
+      scores.reasons[index] = reason.rawValue
     }
-    return scores
+    return Scores(scores: scores, remark: remark(answer, from: sender))
+  }
+
+  /// Names the first number of the answer that is not finite.
+  private static func remark(_ answer: JSONValue, from sender: String) -> String? {
+    let lists = [JSONValue.Member("scores", answer["scores"] ?? .null)]
+      + (answer["parts"]?.members ?? []).map { .init("parts.\($0.key)", $0.value) }
+    for list in lists {
+      for (index, item) in (list.value.array ?? []).enumerated() {
+        guard let value = item.number, !value.isFinite else { continue }
+        return "\(sender) gives \(name(value)) for sample \(index); send null where there is no "
+          + "score (in \"\(list.key)\", samples counted from 0)"
+      }
+    }
+    return nil
+  }
+
+  /// As JSON's neighbors write it.
+  private static func name(_ value: Double) -> String {
+    value.isNaN ? "NaN" : value < 0 ? "-Infinity" : "Infinity"
   }
 
   private static func values(
@@ -102,21 +133,22 @@ enum ScoringProtocol {
     }
     var numbers: [Double?] = []
     for item in items {
-      guard item == .null || item.number?.isFinite == true else {
+      guard item == .null || item.number != nil else {
         throw .passing(
           .badAnswer,
-          detail: "\(sender) gives \(item.text.oneLine(limit: 40)) in \"\(key)\", which "
+          detail: "\(sender) gives \(item.messageText.oneLine(limit: 40)) in \"\(key)\", which "
             + "is neither a number nor null")
       }
-      numbers.append(item.number)
+      numbers.append(item.number.flatMap { $0.isFinite ? $0 : nil })
     }
     return numbers
   }
 
-  /// Reads one JSON value; what is no JSON, such as NaN, is a bad answer.
+  /// Reads one JSON value; NaN and infinite numbers are read, too, so that one of them does not
+  /// cost a whole answer.
   static func parse(_ bytes: [UInt8], from sender: String) throws(RemoteFault) -> JSONValue {
     do throws(JSONParser.Failure) {
-      return try JSONParser.parse(bytes[...])
+      return try JSONParser.parse(bytes[...], allowsNonFinite: true)
     } catch {
       throw .passing(
         .badAnswer,

@@ -20,12 +20,15 @@ extension RemoteService {
       for (index, item) in items.enumerated() {
         if item == .null {
           seen.append(.unseen(reason: RemoteFault.Reason.notScored.rawValue))
+        } else if item.firstNonFinite() != nil {
+          seen.append(.unseen(reason: RemoteFault.Reason.notFinite.rawValue))
         } else if let value = value(item) {
           seen.append(.seen(value))
         } else {
           throw .passing(
-            .badAnswer, detail: "\(sender) gives \(item.text.oneLine(limit: 80)) as item \(index) "
-              + "of \"\(key)\"; see docs/rewards/protocol.md")
+            .badAnswer,
+            detail: "\(sender) gives \(item.messageText.oneLine(limit: 80)) as item \(index) of "
+              + "\"\(key)\"; see docs/rewards/protocol.md")
         }
       }
       return seen

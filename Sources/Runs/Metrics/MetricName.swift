@@ -81,7 +81,7 @@ extension JSONValue {
   /// A score as an object: `count`, `mean`, `standard_error`.
   package init(_ score: Score) {
     self = [
-      "count": .int(score.count), "mean": .double(score.mean),
+      "count": .int(score.count), "mean": score.mean.map(JSONValue.double) ?? .null,
       "standard_error": score.standardError.map(JSONValue.double) ?? .null,
     ]
   }

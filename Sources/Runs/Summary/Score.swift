@@ -2,8 +2,8 @@
 package struct Score: Sendable, Hashable, Codable {
   /// How many values the mean is of.
   package let count: Int
-  /// Their mean; 0 when there are none.
-  package let mean: Double
+  /// Their mean; nil when there are none.
+  package let mean: Double?
   /// The standard deviation (n - 1) divided by the root of n; nil below two values.
   package let standardError: Double?
 
@@ -14,12 +14,24 @@ package struct Score: Sendable, Hashable, Codable {
 
   /// The score of some values.
   package init(_ values: some Collection<Double>) {
-    let n = Double(values.count)
-    let mean = values.isEmpty ? 0 : values.reduce(0, +) / n
-    let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
     count = values.count
+    guard count > 0 else {
+      (mean, standardError) = (nil, nil)
+      return
+    }
+    let n = Double(count)
+    let mean = values.reduce(0, +) / n
+    let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
     self.mean = mean
-    standardError = values.count < 2 ? nil : (squares / (n - 1) / n).squareRoot()
+    standardError = count < 2 ? nil : (squares / (n - 1) / n).squareRoot()
+  }
+
+  /// Reads a score. A mean that an older summary gives for no values is left out.
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    count = try container.decode(Int.self, forKey: .count)
+    mean = count > 0 ? try container.decode(Double.self, forKey: .mean) : nil
+    standardError = try container.decodeIfPresent(Double.self, forKey: .standardError)
   }
 }
 

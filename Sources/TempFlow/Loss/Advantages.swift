@@ -69,9 +69,9 @@ public struct Advantages: Hashable, Sendable {
   /// How many of them had nothing to compare: all rewards equal, or fewer than two.
   public let degenerateGroupCount: Int
 
-  /// The share of groups that teach nothing, in 0...1.
-  public var degenerateShare: Double {
-    groupCount == 0 ? 0 : Double(degenerateGroupCount) / Double(groupCount)
+  /// The share of groups that teach nothing, in 0...1; nil without a group.
+  public var degenerateShare: Double? {
+    groupCount == 0 ? nil : Double(degenerateGroupCount) / Double(groupCount)
   }
 
   /// `A = (R - mean) / (std + 1e-4)` with the population standard deviation, per group and step.

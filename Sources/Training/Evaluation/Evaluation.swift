@@ -23,7 +23,8 @@ package struct Evaluation: Sendable {
     _ images: [PixelBuffer], of prompts: [Prompt], by reward: any Reward
   ) async throws(RewardError) {
     let samples = zip(images, prompts).map { RewardSample(image: $0, prompt: $1) }
-    self.init(images, of: prompts, reward: reward.name, try await reward.score(samples))
+    let columns = try await Scorer([reward], weights: [1]).columns(samples)
+    self.init(images, of: prompts, reward: reward.name, columns[0])
   }
 
   /// Images that have been scored.
@@ -50,6 +51,27 @@ package struct Evaluation: Sendable {
     rewards[part: name].map { scores(of: $0) }
   }
 
+  /// What could not be scored, and why.
+  package var missing: MissingScores {
+    var missing = MissingScores()
+    missing.add(rewards, of: reward)
+    return missing
+  }
+
+  /// Images that could not be scored.
+  package var missingCount: Int { missing.count(of: reward) }
+
+  /// Reason -> images; empty when all were scored.
+  package var missingReasons: [String: Int] { missing.counts[reward] ?? [:] }
+
+  /// `3 of 20 could not be scored (timed out 1, the prompt quotes no text 2)`; nil when all were.
+  package var missingText: String? {
+    guard missingCount > 0 else { return nil }
+    let reasons = missingReasons.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+    return "\(missingCount) of \(images.count) could not be scored "
+      + "(\(reasons.joined(separator: ", ")))"
+  }
+
   /// How the images were made and scored, for the record.
   ///
   /// - Parameter weights: which weights made them: "ema" or "last".
@@ -70,6 +92,16 @@ package struct Evaluation: Sendable {
   }
 }
 
+extension Score {
+  /// The mean with three decimals; `-` when there is none.
+  package var meanText: String { mean.map { String(format: "%.3f", $0) } ?? "-" }
+
+  /// `0.512 ± 0.022`; `-` without a value.
+  package var text: String {
+    meanText + (standardError.map { String(format: " ± %.3f", $0) } ?? "")
+  }
+}
+
 extension TaggedScores {
   /// The scores as lines of a table, tags in alphabetical order and the whole last.
   package func table() -> String {
@@ -78,8 +110,7 @@ extension TaggedScores {
     let width = rows.map(\.name.count).max() ?? 0
     return rows.map { row in
       let name = row.name.padding(toLength: width, withPad: " ", startingAt: 0)
-      let error = row.score.standardError.map { String(format: " ± %.3f", $0) } ?? ""
-      return "\(name)  \(String(format: "%.3f", row.score.mean))\(error)  n=\(row.score.count)"
+      return "\(name)  \(row.score.text)  n=\(row.score.count)"
     }.joined(separator: "\n")
   }
 }

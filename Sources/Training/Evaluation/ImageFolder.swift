@@ -3,7 +3,17 @@ package import ImageFiles
 
 /// The PNG files of a folder.
 package enum ImageFolder {
-  /// Reads every `.png` file of the folder, in the order of their names' bytes.
+  /// Names of images that sort in their order by bytes, too: `0000.png`, `0001.png`, ...
+  package static func names(count: Int) -> [String] {
+    let width = max(4, String(max(0, count - 1)).count)
+    return (0..<count).map { index in
+      let digits = String(index)
+      return String(repeating: "0", count: width - digits.count) + digits + ".png"
+    }
+  }
+
+  /// Reads every `.png` file of the folder, in the order of their names: numbers in them compare as
+  /// numbers, so that `2.png` comes before `10.png`, and the rest by its bytes.
   ///
   /// - Throws: `TrainingError.images` for a folder without one, or for the first that cannot be
   ///   read.
@@ -17,7 +27,7 @@ package enum ImageFolder {
       throw .images("\(folder): cannot be listed (\(error.localizedDescription))")
     }
     let names = found.filter { $0.lowercased().hasSuffix(".png") && !$0.hasPrefix(".") }
-      .sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
+      .sorted(by: numberAwareOrder)
     guard !names.isEmpty else { throw .images("\(folder): holds no .png file") }
     var images: [(name: String, image: PixelBuffer)] = []
     for name in names {

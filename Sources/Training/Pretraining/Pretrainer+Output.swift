@@ -56,5 +56,5 @@ extension Evaluation {
 enum Figure {
   /// Three decimals.
   static func text(_ value: Double) -> String { String(format: "%.3f", value) }
-  static func text(_ scores: TaggedScores) -> String { text(scores.overall.mean) }
+  static func text(_ scores: TaggedScores) -> String { scores.overall.meanText }
 }

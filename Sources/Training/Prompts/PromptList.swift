@@ -3,66 +3,71 @@ internal import JSON
 package import Rewards
 internal import ShapeScenes
 
-/// Prompts on disk. A `.jsonl` file holds one JSON object a line, with the key `prompt`, optionally
-/// `tag`, and whatever a reward reads besides; any other file holds one prompt a line. Empty lines
-/// are skipped, and white space around a prompt is dropped.
+/// Prompts on disk: lines of text, JSON lines, a JSON list, or a table with a heading (CSV, TSV).
+///
+/// ``PromptFormat`` decides which. Empty lines are skipped, and white space around a prompt is
+/// dropped.
 package enum PromptList {
   /// Reads every prompt of the file, in order.
   ///
-  /// - Parameter rewards: names of the rewards that will judge the images; one that judges scenes
-  ///   makes every line a prompt of the shapes task.
+  /// - Parameter rewards: names of the rewards that will judge the images. One that judges scenes
+  ///   makes every row a prompt of the shapes task; one that reads GenEval's metadata needs it in
+  ///   every row.
   /// - Throws: `TrainingError.prompts`, with file, line and what a line must hold.
   package static func read(
     _ path: String, for rewards: [String] = []
   ) throws(TrainingError) -> [Prompt] {
-    var scenes: [ScenePrompt]?
-    if rewards.contains(where: RewardRegistry.judgesScenes) {
-      do throws(PromptFileError) {
-        scenes = try PromptFile.read(path)
-      } catch {
-        throw .prompts(error.description)
-      }
-    }
-    let text: String
+    let data: Data
     do {
-      text = try String(contentsOf: URL(fileURLWithPath: path), encoding: .utf8)
+      data = try Data(contentsOf: URL(fileURLWithPath: path))
     } catch {
-      throw .prompts("\(path): cannot be read as UTF-8 text (\(error.localizedDescription))")
+      throw .prompts("\(path): cannot be read (\(error.localizedDescription))")
     }
+    let rows: [PromptRow]
+    do throws(PromptRow.Fault) {
+      rows = try PromptFormat.rows(Array(data), ending: URL(fileURLWithPath: path).pathExtension)
+    } catch {
+      let place = error.line.map { "\(path):\($0)" } ?? path
+      throw .prompts("\(place): \(error.reason)")
+    }
+    if rows.isEmpty { throw .prompts("\(path): holds no prompt; write one a line") }
+    let judgesScenes = rewards.contains(where: RewardRegistry.judgesScenes)
+    let readsGenEval = rewards.contains(where: RewardRegistry.readsGenEval)
     var prompts: [Prompt] = []
-    // A line ends at "\n" alone: Swift's own lines would end at other characters, too.
-    for (index, bytes) in text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false)
-      .enumerated()
-    {
-      let line = String(Substring(bytes)).trimmingCharacters(in: .whitespaces.union(.newlines))
-      guard !line.isEmpty else { continue }
-      let isObject = scenes != nil || path.hasSuffix(".jsonl")
-      var prompt = isObject ? try object(line, "\(path):\(index + 1)") : Prompt(line)
-      prompt.scene = scenes?[prompts.count]
+    for row in rows {
+      var prompt = Prompt(row.text, tag: row.tag, metadata: row.metadata)
+      if judgesScenes { prompt.scene = try scene(row, path) }
+      if readsGenEval { try checkGenEval(row, path) }
       prompts.append(prompt)
     }
-    if prompts.isEmpty { throw .prompts("\(path): holds no prompt; write one a line") }
     return prompts
   }
 
-  private static func object(_ line: String, _ place: String) throws(TrainingError) -> Prompt {
-    let malformed = TrainingError.prompts(
-      "\(place): not a prompt; each line is one JSON object with \"prompt\": text and optionally "
-        + "\"tag\": text")
-    let json: JSONValue
-    do throws(JSONParser.Failure) {
-      json = try JSONParser.parse(Array(line.utf8)[...])
+  private static func scene(
+    _ row: PromptRow, _ path: String
+  ) throws(TrainingError) -> ScenePrompt {
+    do throws(GenEvalPrompt.Fault) {
+      try GenEvalPrompt.checkKeys(row.metadata)
     } catch {
-      throw malformed
+      throw .prompts(
+        PromptFileError.malformed(path: path, line: row.line, reason: error.reason).description)
     }
-    let tag = json["tag"] ?? .null
-    guard let members = json.members, let text = json["prompt"]?.string,
-      tag == .null || tag.string != nil
-    else { throw malformed }
-    let prompt = text.trimmingCharacters(in: .whitespaces.union(.newlines))
-    guard !prompt.isEmpty else { throw .prompts("\(place): the prompt is empty") }
-    return Prompt(
-      prompt, tag: tag.string,
-      metadata: Dictionary(uniqueKeysWithValues: members.map { ($0.key, $0.value) }))
+    let members = row.metadata.sorted { $0.key < $1.key }.map { JSONValue.Member($0, $1) }
+    do throws(PromptFileError) {
+      return try PromptFile.prompt(
+        Data(JSONValue.object(members).text.utf8), path: path, line: row.line)
+    } catch {
+      throw .prompts(error.description)
+    }
+  }
+
+  private static func checkGenEval(_ row: PromptRow, _ path: String) throws(TrainingError) {
+    do throws(GenEvalPrompt.Fault) {
+      _ = try GenEvalPrompt(row.metadata)
+    } catch {
+      throw .prompts(
+        "\(path):\(row.line): not GenEval's metadata (\(error.reason)); the reward geneval reads "
+          + "tag, include and exclude of every prompt, see docs/rewards/geneval.md")
+    }
   }
 }

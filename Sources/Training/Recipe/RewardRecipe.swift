@@ -104,6 +104,7 @@ extension RewardSettings {
     case .command: command = section.list(name, of: .string, default: [])
     case .directory: directory = section.path(name, default: ".")
     case .urls: urls = section.list(name, of: .string, default: [])
+    case .proxy: proxy = section.optional(name, .string)
     case .timeout: timeout = section.double(name, in: .above(0), default: timeout)
     case .retries: retries = section.int(name, in: 0...100, default: retries)
     case .patience: patience = section.double(name, in: 0..., default: patience)

@@ -22,26 +22,31 @@ struct EpochReport {
   /// Mean of the weighted reward; nil when no image could be scored.
   var rewardMean: Double? { Moments(images.weighted)?.mean }
 
+  /// The updates for which the network was evaluated: the others have no ratio and no distance.
+  private var evaluated: [PolicyStatistics] {
+    updates.filter { $0.skippedUnitCount < $0.unitCount }
+  }
+
   /// The members of the line after `kind` and `epoch`.
   func members(
     _ recipe: TrainingRecipe, updatesSoFar: Int
   ) -> [JSONValue.Member] {
     rewardMembers(recipe) + [
-      .init(.advantageAbsMean, .double(mean(advantages.values.map { abs($0) }))),
-      .init(.zeroVarianceShare, .double(advantages.degenerateShare)),
+      .init(.advantageAbsMean, number(mean(advantages.values.map { abs($0) }))),
+      .init(.zeroVarianceShare, number(advantages.degenerateShare)),
       .init(.updates, .int(updatesSoFar)),
       .init(.pairs, .int(updates.reduce(0) { $0 + $1.unitCount })),
       .init(.pairsSkipped, .int(updates.reduce(0) { $0 + $1.skippedUnitCount })),
       .init(.learningRate, .double(recipe.optimizer.settings.learningRate)),
-      .init(.policyLoss, .double(mean(updates.map(\.policyLoss)))),
+      .init(.policyLoss, number(mean(updates.map(\.policyLoss)))),
       .init(.policyLossPerUpdate, list(updates.map(\.policyLoss))),
-      .init(.kl, .double(mean(updates.map(\.klDivergence)))),
-      .init(.clipFraction, .double(mean(updates.map(\.clipFraction)))),
+      .init(.kl, number(mean(evaluated.map(\.klDivergence)))),
+      .init(.clipFraction, number(mean(evaluated.map(\.clipFraction)))),
       .init(.clipFractionPerUpdate, list(updates.map(\.clipFraction))),
-      .init(.gradientNorm, .double(mean(gradientNorms))),
+      .init(.gradientNorm, number(mean(gradientNorms))),
       .init(.gradientNormPerUpdate, list(gradientNorms)),
       .init(.lossScale, number(lossScale)),
-      .init(.ratioDeviation, .double(updates.map(\.maximumRatioDeviation).max() ?? 0)),
+      .init(.ratioDeviation, number(evaluated.map(\.maximumRatioDeviation).max())),
       .init(.ratioDeviationPerStep, perStep(updates.map(\.ratioDeviation))),
       .init(
         .logProbabilityDeviationPerStep, perStep(updates.prefix(1).map(\.logProbabilityDeviation))),
@@ -115,6 +120,7 @@ struct Moments {
   }
 }
 
-private func mean(_ values: [Double]) -> Double {
-  values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count)
+/// nil without a value.
+private func mean(_ values: [Double]) -> Double? {
+  values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
 }

@@ -44,7 +44,7 @@ package final class RunOutput {
 
   /// The same within an entry of `rewards` or `watch`: how a reward is reached, not what it scores.
   private static let changeableOfRewards: Set = [
-    "batch_size", "command", "directory", "urls", "timeout", "retries", "patience", "concurrency",
+    "batch_size", "command", "directory", "urls", "proxy", "timeout", "retries", "patience", "concurrency",
     "api_key_variable", "images", "threshold", "evaluations", "action",
   ]
 

@@ -67,7 +67,7 @@ extension Trainer {
     try output.append([
       .init(.evaluation), .init(.epoch, .int(state.epoch)),
       .init(.reward, .string(state.scoreName)),
-      .init(.mean, .double(overall.mean)),
+      .init(.mean, overall.mean.map(JSONValue.double) ?? .null),
       .init(.standardError, overall.standardError.map(JSONValue.double) ?? .null),
       .init(.count, .int(overall.count)),
       .init(.tags, JSONValue(tags: scores.tags)),
@@ -76,11 +76,9 @@ extension Trainer {
       .init(.watch, .object(watch.map { .init($0.name, JSONValue($0.score)) })),
       .init(.watchAlarms, .array(alarms.map { .string($0.reward.label) })),
     ])
-    let error = overall.standardError.map { String(format: " ± %.3f", $0) } ?? ""
     try output.say(
-      "epoch \(state.epoch): \(state.scoreName) "
-        + String(format: "%.3f", overall.mean) + error + " on \(overall.count) held-out prompts"
-        + watch.map { String(format: "; \($0.name) %.3f (watched)", $0.score.mean) }.joined())
+      "epoch \(state.epoch): \(state.scoreName) \(overall.text) on \(overall.count) held-out "
+        + "prompts" + watch.map { "; \($0.name) \($0.score.meanText) (watched)" }.joined())
     for watch in alarms { try raise(watch) }
   }
 

@@ -28,7 +28,7 @@ struct TrainingState: Codable {
   var timingsBytes = 0
 
   /// The best held-out score so far.
-  var bestScore: Double? { evaluations.map(\.scores.overall.mean).max() }
+  var bestScore: Double? { evaluations.compactMap(\.scores.overall.mean).max() }
 
   /// Whether the last evaluation is of the model as it is.
   var isEvaluated: Bool { evaluations.last?.epoch == epoch }

@@ -29,9 +29,9 @@ package struct WatchAlarm: Sendable, Equatable {
     _ evaluations: [RunSummary.Evaluation], name: String, threshold: Double, count: Int
   ) {
     let points = evaluations.compactMap { evaluation in
-      evaluation.watch?[name].flatMap { score in
+      evaluation.watch?[name]?.mean.flatMap { watched in
         evaluation.trainingReward.map { trained in
-          Point(epoch: evaluation.epoch, watched: score.mean, trained: trained)
+          Point(epoch: evaluation.epoch, watched: watched, trained: trained)
         }
       }
     }

@@ -23,7 +23,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        fault = self.path.split("/")[1]
+        # A proxy is asked for a whole address.
+        fault = (self.path.split("/", 3)[3] if "://" in self.path else self.path[1:]).split("/")[0]
         request = json.loads(body)
         with Handler.lock:
             Handler.under_way += 1
@@ -76,6 +77,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send({"protocol": 1, "id": request["id"],
                    "texts": [m.get("text") for m in metadata],
                    "detections": [m.get("objects") for m in metadata]})
+
+    def infinite_boxes(self, request, earlier):
+        car = {"label": "car", "confidence": float("nan"), "box": [0, 0, float("inf"), 1]}
+        self.send({"protocol": 1, "id": request["id"],
+                   "detections": [[car]] + [[]] * (len(request["samples"]) - 1)})
 
     def slow(self, request, earlier):
         time.sleep(0.05)
@@ -145,6 +151,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def nan(self, request, earlier):
         self.send(self.scores(request, [float("nan")] * len(request["samples"])))
+
+    def infinite(self, request, earlier):  # as json.dumps writes what is not finite
+        self.send(self.scores(request, [1, float("inf"), float("-inf"), 4],
+                              parts={"half": [float("nan"), 1, 1, 1]}))
 
     def text(self, request, earlier):
         self.send(self.scores(request, ["0.5"] * len(request["samples"])))

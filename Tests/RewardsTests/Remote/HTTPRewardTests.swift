@@ -41,7 +41,7 @@ import Testing
   @Test(arguments: [
     ("reset", "unreachable"), ("cut", "unreachable"), ("broken", "server error"),
     ("drip", "timed out"), ("silent", "timed out"), ("endless", "answer too large"),
-    ("huge", "answer too large"), ("short", "bad answer"), ("nan", "bad answer"),
+    ("huge", "answer too large"), ("short", "bad answer"), ("nan", "not a finite number"),
     ("text", "bad answer"), ("flag", "bad answer"), ("other", "bad answer"),
     ("page", "bad answer"), ("names", "bad answer"), ("refused", "request refused"),
   ])
@@ -59,6 +59,16 @@ import Testing
     let scores = try await reward("null").score(samples(3))
     #expect(scores.total == [nil, 1, 1])
     #expect(scores.reasons == [0: "no score given"])
+  }
+
+  @Test func `a number that is not finite costs its own sample its score and no other`()
+    async throws
+  {
+    let scores = try await reward("infinite") { $0.retries = 3 }.score(samples(4))
+    #expect(scores.total == [1, nil, nil, 4])
+    #expect(scores.reasons == [1: "not a finite number", 2: "not a finite number"])
+    #expect(scores[part: "half"] == [nil, 1, 1, 1])
+    #expect(try server.seen("infinite").count == 1, "nothing is asked again")
   }
 
   @Test(arguments: ["twice", "busy"])
@@ -116,6 +126,40 @@ import Testing
       try RewardRegistry.check(settings("http", urls: [url]))
     }
     #expect(error?.description.contains("urls must be addresses such as") == true)
+    #expect(error?.description.contains("secret") == false)
+  }
+
+  @Test func `the environment's proxy gets nothing, and the settings' gets everything`() async throws {
+    let proxy = try FaultyServer()
+    let names = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+    for name in names { setenv(name, "http://127.0.0.1:\(proxy.port)", 1) }
+    defer { for name in names { unsetenv(name) } }
+    #expect(try await reward("good").score(samples(2)).total == [1, 2])
+    #expect(try proxy.seen("good").isEmpty)
+    // A proxy is asked for the whole address.
+    var settings = settings("http", urls: ["http://service.invalid/good"])
+    settings.proxy = "http://127.0.0.1:\(proxy.port)"
+    setenv("no_proxy", "*", 1)
+    defer { unsetenv("no_proxy") }
+    #expect(try await HTTPReward(settings).score(samples(2)).total == [1, 2])
+    #expect(try proxy.seen("good").count == 1)
+    settings.urls = ["http://service.invalid/missing"]
+    let failing = try HTTPReward(settings)
+    let error = await #expect(throws: RewardError.self) { try await failing.score(samples(1)) }
+    #expect(
+      error?.description.contains(
+        "http://service.invalid/missing/score (proxy http://127.0.0.1:\(proxy.port)) answers 404")
+        == true, "\(String(describing: error))")
+  }
+
+  @Test(arguments: [
+    "proxy:3128", "ftp://proxy", "http://me:secret@proxy:3128", "http://proxy/path?secret", "",
+  ])
+  func `a proxy that is no plain address is refused and not repeated`(proxy: String) throws {
+    var settings = settings("http", urls: ["http://127.0.0.1:8000"])
+    settings.proxy = proxy
+    let error = #expect(throws: RewardError.self) { try RewardRegistry.check(settings) }
+    #expect(error?.description.contains("proxy must be an address such as") == true)
     #expect(error?.description.contains("secret") == false)
   }
 

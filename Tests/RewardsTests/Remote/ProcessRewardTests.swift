@@ -56,6 +56,16 @@ import Testing
     #expect(kill(children[0], 0) != 0)
   }
 
+  @Test func `NaN is no score of its sample, and the child goes on`() async throws {
+    let scores = try await reward("undefined") {
+      $0.batchSize = 3
+      $0.retries = 3
+    }.score(samples(6))
+    #expect(scores.total == [1, 2, nil, 4, 5, nil])
+    #expect(scores.reasons == [2: "not a finite number", 5: "not a finite number"])
+    #expect(try children().count == 1)
+  }
+
   @Test func `a child that hangs is killed and started again`() async throws {
     let scores = try await reward("hangs") {
       $0.retries = 1

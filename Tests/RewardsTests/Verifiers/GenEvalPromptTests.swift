@@ -65,6 +65,19 @@ import Testing
       #"{"tag": "c", "include": [{"class": "a", "count": 1}], "exclude": [{"class": "b"}]}"#,
       "exclude[0].count is no number above 0"
     ),
+    (
+      #"{"tag": "c", "include": [{"class": "a", "count": 1}], "exclude": {"class": "a"}}"#,
+      #"exclude is no list; write [{"class": "dog", "count": 1}]"#
+    ),
+    (
+      #"{"tag": "c", "include": [{"class": "a", "count": 1, "colour": "red"}]}"#,
+      #"include[0] has the key "colour"; there is class, count, color, position"#
+    ),
+    (#"{"tag": "c", "include": ["a"]}"#, "include[0] is no object"),
+    (
+      #"{"tag": "c", "include": {"class": "a", "count": 1}}"#,
+      #"include is no list; write [{"class": "dog", "count": 1}]"#
+    ),
   ])
   func `what cannot be judged is refused with its key`(_ line: String, _ reason: String) {
     let fault = #expect(throws: GenEvalPrompt.Fault.self) { try read(line) }

@@ -58,6 +58,12 @@ import Testing
     #expect(scores.total == [1])
   }
 
+  @Test func `a detection that is not finite leaves its own image unseen`() async throws {
+    let seen = try await RemoteDetector(remote("geneval", "infinite_boxes"))
+      .detect([sample([:]), sample([:])])
+    #expect(seen == [.unseen(reason: "not a finite number"), .seen([])])
+  }
+
   @Test(arguments: [
     ["label": "car", "confidence": 2, "box": [0, 0, 1, 1]],
     ["label": "car", "confidence": 0.5, "box": [0, 0, 1]],

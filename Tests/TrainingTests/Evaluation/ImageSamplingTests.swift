@@ -57,7 +57,7 @@ import Training
     let images = prompts.map { SceneRenderer.render($0, using: &generator) }
     let evaluation = try await Evaluation(images, of: prompts.map(Prompt.init), by: ShapesReward())
     let strict = try #require(evaluation.scores(part: "strict"))
-    #expect(strict.overall.mean >= 0.98)
+    #expect(try #require(strict.overall.mean) >= 0.98)
     #expect(strict.overall.count == 60)
     #expect(strict.tags.values.reduce(0) { $0 + $1.count } == 60)
   }

@@ -75,6 +75,7 @@ extension GenEvalPrompt {
   /// Throws ``Fault`` that names the key.
   package init(_ metadata: [String: JSONValue]) throws(Fault) {
     guard let tag = metadata["tag"]?.string else { throw Fault(reason: "tag is missing") }
+    try Self.checkKeys(metadata)
     guard let items = metadata["include"]?.array, !items.isEmpty else {
       throw Fault(reason: "include is missing or empty")
     }
@@ -82,11 +83,11 @@ extension GenEvalPrompt {
     for (index, item) in items.enumerated() {
       let place = "include[\(index)]"
       var requirement = Requirement(try Self.label(item, place), count: try Self.count(item, place))
-      if let color = item["color"] {
+      if let color = item["color"], color != .null {
         guard let name = color.string else { throw Fault(reason: "\(place).color is no text") }
         requirement.color = name
       }
-      if let position = item["position"] {
+      if let position = item["position"], position != .null {
         requirement.position = try Position(position, place, before: index)
       }
       guard !include.contains(where: { $0.label == requirement.label }) else {
@@ -98,6 +99,28 @@ extension GenEvalPrompt {
     for (index, item) in (metadata["exclude"]?.array ?? []).enumerated() {
       let place = "exclude[\(index)]"
       exclude.append(Limit(try Self.label(item, place), count: try Self.count(item, place)))
+    }
+  }
+
+  /// Makes sure that `include` and `exclude` are lists of objects with known keys: anything else
+  /// would be ignored, and what it asks for with it.
+  package static func checkKeys(_ metadata: [String: JSONValue]) throws(Fault) {
+    let lists = [
+      ("include", ["class", "count", "color", "position"]), ("exclude", ["class", "count"]),
+    ]
+    for (key, known) in lists {
+      guard let list = metadata[key], list != .null else { continue }
+      guard let items = list.array else {
+        throw Fault(reason: "\(key) is no list; write [{\"class\": \"dog\", \"count\": 1}]")
+      }
+      for (index, item) in items.enumerated() {
+        let place = "\(key)[\(index)]"
+        guard let members = item.members else { throw Fault(reason: "\(place) is no object") }
+        guard let other = members.first(where: { !known.contains($0.key) }) else { continue }
+        throw Fault(
+          reason: "\(place) has the key \"\(other.key)\"; there is "
+            + known.joined(separator: ", "))
+      }
     }
   }
 
