@@ -97,31 +97,47 @@ class Failure(Exception):
     """What a program said when it failed."""
 
 
-def run(case, program, options):
-    """One process; returns the JSON object that it prints."""
+def run(case, program, turn, options):
+    """One process; returns the JSON object that it prints, or the one that is kept of it."""
+    kept = None
+    if options.keep:
+        name = f"{case.recipe}-{program.name}-{turn + 1}".replace(", ", "-").replace(" ", "-")
+        kept = options.keep / f"{name}.json"
+        if kept.exists():
+            return json.loads(kept.read_text())
     recipe = FOLDER / f"{case.recipe}.yaml"
     epochs = ["--epochs", str(options.epochs or case.epochs)]
     if program.arguments is None:
         command = [options.tempflow, "bench", recipe, "--json", *epochs]
     else:
         command = [sys.executable, FOLDER / "peer", recipe, *program.arguments, *epochs]
+        if options.peer_device:
+            command += ["--device", options.peer_device]
     process = subprocess.Popen(
         [*shlex.split(options.prefix), *map(str, command)], text=True, process_group=0,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         output, errors = process.communicate(timeout=options.limit)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.communicate()
         raise Failure(f"not done after {options.limit:.0f} s") from None
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
     if process.returncode:
+        sys.stderr.write(errors)
         raise Failure((errors.strip().splitlines() or [f"ended with {process.returncode}"])[-1])
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(output)
     return json.loads(output)
 
 
-def check(case, program, result, reference):
+def check(case, program, result, reference, options):
     """Programs that are compared must do the same work."""
     for key in ("evaluations_per_epoch", "images_per_epoch", "threads", "gemm_dtype", "device"):
+        if key == "device" and options.peer_device:
+            continue
         if result[key] != reference[key]:
             sys.exit(
                 f"{case.recipe}: {program.name} has {key} {result[key]}, tempflow "
@@ -140,14 +156,14 @@ def measure(case, options):
         shift = turn % len(present)
         for program in present[shift:] + present[:shift]:
             try:
-                result = run(case, program, options)
+                result = run(case, program, turn, options)
             except Failure as failure:
                 if program.every_round:
                     sys.exit(f"{case.recipe}: {program.name}: {failure}")
                 results[program.name]["error"] = str(failure)
                 continue
             results[program.name]["rounds"].append(result)
-            check(case, program, result, results["tempflow"]["rounds"][0])
+            check(case, program, result, results["tempflow"]["rounds"][0], options)
             seconds = ", ".join(f"{epoch['all']:.2f}" for epoch in result["epochs"])
             print(f"{case.recipe}, round {turn + 1}, {program.name}: {seconds} s", file=sys.stderr)
     return {"title": case.title, "recipe": case.recipe, "programs": results, "work": work(case)}
@@ -173,7 +189,10 @@ def gpu():
     """The CUDA device and its driver."""
     fields = "--query-gpu=name,driver_version"
     command = ["nvidia-smi", "--id=0", fields, "--format=csv,noheader"]
-    found = subprocess.run(command, text=True, check=True, stdout=subprocess.PIPE).stdout
+    try:
+        found = subprocess.run(command, text=True, check=True, stdout=subprocess.PIPE).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "a CUDA device that nvidia-smi does not show"
     return ", driver ".join(found.strip().split(", "))
 
 
@@ -193,11 +212,11 @@ def machine():
     return f"{model}, {os.cpu_count()} cores, {memory:.0f} GB, {system}"
 
 
-def choose(names):
+def choose(names, peer_device):
     """The cases of these recipes; without names, all that can run here."""
     chosen = [case for case in CASES if not names or case.recipe in names]
     on_cuda = [case for case in chosen if case.on_cuda]
-    if not on_cuda or has_cuda():
+    if not on_cuda or peer_device or has_cuda():
         return chosen
     if names:
         sys.exit(f"{on_cuda[0].recipe} runs on a CUDA device, and PyTorch finds none")
@@ -220,14 +239,22 @@ def main():
     parser.add_argument("--limit", type=float, default=900, help="seconds of one process (900)")
     parser.add_argument("--tempflow", type=Path, default=ROOT / ".build/release/tempflow")
     parser.add_argument("--prefix", default="", help="a command that runs each program, as taskset")
+    parser.add_argument(
+        "--peer-device", choices=["cpu", "cuda"],
+        help="the Python programs' device instead of the recipe's, to try the rest without a GPU")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER",
+        help="keep what each process printed, and run none whose result is there")
     parser.add_argument("--json", type=Path, help="write all numbers to this file")
     parser.add_argument("--from", dest="source", type=Path, help="numbers of an earlier run")
     parser.add_argument("--output", type=Path, default=ROOT / "docs/results", help="folder")
     options = parser.parse_args()
+    # Ends the program that is being measured, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     if options.source:
         found = json.loads(options.source.read_text())
     else:
-        chosen = choose(options.recipes)
+        chosen = choose(options.recipes, options.peer_device)
         for case in chosen:
             case.prepare()
         found = {

@@ -62,7 +62,7 @@ copy_results() { # to $OUT, few files whatever the number of steps
 }
 
 step() { # name, seconds that it may take
-  local name=$1 limit=$2 left start seconds status=0 outcome figure
+  local name=$1 limit=$2 left start seconds status=0 outcome figure message
   local result=$results/$name.tsv log=$results/$name.log
   # A simulated device is slow.
   [ -z "${GPU_CHECK_SMALL:-}" ] || limit=$((3 * limit))
@@ -78,7 +78,8 @@ step() { # name, seconds that it may take
   rm -f "$results/$name".{title,figure,rows}
   start=$SECONDS
   # Not in the foreground, so that a signal to this script ends it.
-  timeout -k 5 "$((limit < left ? limit : left))" "$BASH" Tools/gpu-check/steps.sh "$name" >"$log" 2>&1 &
+  timeout -k 5 "$((limit < left ? limit : left))" \
+    "$BASH" Tools/gpu-check/steps.sh "$name" >"$log" 2>&1 &
   wait $! || status=$?
   seconds=$((SECONDS - start))
   if { [ "$status" = 124 ] || [ "$status" = 137 ]; } && [ "$left" -lt "$limit" ]; then
@@ -92,7 +93,9 @@ step() { # name, seconds that it may take
   esac
   figure=$(awk 'NR > 1 { printf "; " } { printf "%s", $0 }' "$results/$name.figure" 2>/dev/null)
   if [ "$status" != 0 ]; then
-    figure="$figure${figure:+; }$({ grep -E -m 1 '(^|[ :])error: ' "$log" || tail -n 1 "$log"; } | tr '\t' ' ' | cut -c 1-300)"
+    # The message, or what came last.
+    message=$({ grep -E -m 1 '(^|[ :])error: ' "$log" || tail -n 1 "$log"; } | tr '\t' ' ' | cut -c 1-300)
+    figure="$figure${figure:+; }$message"
   fi
   {
     printf '%s\t%s, %s s\t%s\n' "$(cat "$results/$name.title" 2>/dev/null || echo "$name")" \

@@ -6,8 +6,8 @@ sizes of a model, without a download. For trying commands, memory and speed; its
     python Tools/random_checkpoint.py sd3.5-medium --size tiny --dtype float32 --output ...
 
 Needs torch, diffusers and transformers. A component is made and written before the next one, so the
-memory taken is that of the largest: 5 GB for sd3.5-medium in bfloat16. Drawing its numbers takes minutes
-on a CPU and seconds with `--device cuda`.
+memory taken is that of the largest: 5 GB for sd3.5-medium in bfloat16. Drawing its numbers takes
+minutes on a CPU and seconds with `--device cuda`.
 """
 
 import argparse

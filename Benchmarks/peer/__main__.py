@@ -89,6 +89,7 @@ def main():
     parser.add_argument("--prompts", type=int, help="instead of the recipe's prompts.per_epoch")
     for name in ("micro-batch", "decode-micro-batch", "training-micro-batch"):
         parser.add_argument(f"--{name}", type=int, help="instead of the recipe's")
+    parser.add_argument("--device", choices=["cpu", "cuda"], help="instead of the recipe's")
     parser.add_argument("--check", action="store_true", help="compare the two forms, then end")
     parser.add_argument("--tempflow", type=Path, help="the command to compare with, too")
     options = parser.parse_args()
@@ -100,6 +101,7 @@ def main():
         "prompts_per_epoch": options.prompts, "micro_batch": options.micro_batch,
         "decode_micro_batch": options.decode_micro_batch,
         "training_micro_batch": options.training_micro_batch,
+        "device": "cuda:0" if options.device == "cuda" else options.device,
     }
     recipe = dataclasses.replace(recipe, **{k: v for k, v in overrides.items() if v})
     if recipe.device != "cpu" and not torch.cuda.is_available():

@@ -70,7 +70,8 @@ def depth(model):
 def deviation(folder):
     """By how much the log-probabilities of the first update differ from the rollout's."""
     epoch = lines(folder, "epoch")[0]
-    steps = {int(step): value for step, value in epoch["log_probability_deviation_per_step"].items()}
+    found = epoch["log_probability_deviation_per_step"]
+    steps = {int(step): value for step, value in found.items()}
     values = " ".join(f"{steps[step]:.1e}" for step in sorted(steps))
     recipe = (Path(folder) / "recipe.yaml").read_text()
     model = re.search(r"^model: *['\"]?([^'\"\n]*)", recipe, re.MULTILINE)[1]
@@ -97,12 +98,14 @@ def bench(folder):
         phases = ", ".join(f"{phase} {seconds[phase]:.3g}" for phase in names)
         rate = result["gemm_flops_per_second"] / 1e12
         print(
-            f"{name}, seconds per phase\t{phases}; peak {result['peak_memory_bytes'] / 1e9:.2f} GB; "
+            f"{name}, seconds per phase\t{phases}; "
+            f"peak {result['peak_memory_bytes'] / 1e9:.2f} GB; "
             f"matrix product of {result['gemm_side']}^3 {rate:.3g} TFLOP/s")
     if len(measured) < 2:
         return False
     ours, theirs = (measured[name]["epochs"][-1] for name in ("tempflow", "tuned"))
-    ratios = [f"{phase} {theirs[phase] / ours[phase]:.2f}" for phase in ("all", "rollout", "training")]
+    compared = ("all", "rollout", "training")
+    ratios = [f"{phase} {theirs[phase] / ours[phase]:.2f}" for phase in compared]
     change = measured["tuned"]["found"][-1]["log_probability_deviation"]
     print(f"times tempflow's seconds: {', '.join(ratios)}")
     print(f"the Python program's log-probabilities differ by {change:.1e} from rollout to update")

@@ -29,7 +29,7 @@ def wheel():
 
 def missing():
     """Packages that random_checkpoint.py and the Python program of the benchmark lack here."""
-    names = ["diffusers", "numpy", "peft", "pillow", "protobuf", "pyyaml", "sentencepiece", "transformers"]
+    names = "diffusers numpy peft pillow protobuf pyyaml sentencepiece transformers".split()
     absent = []
     for name in names:
         try:

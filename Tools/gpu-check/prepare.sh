@@ -62,7 +62,8 @@ check_versions() {
 
 # Two commands that find the libraries, which nothing else is to see: they may be older than this machine's own.
 write_wrappers() {
-  library_path=${GPU_CHECK_LIBRARIES:+$GPU_CHECK_LIBRARIES:}$programs/lib:$torch_libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  library_path=${GPU_CHECK_LIBRARIES:+$GPU_CHECK_LIBRARIES:}$programs/lib:$torch_libraries
+  library_path+=${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
   local name
   for name in tempflow TempFlowPackageTests.xctest; do
     {
