@@ -53,7 +53,7 @@ extension PolicyStatistics {
   /// log-probabilities up to rounding.
   ///
   /// Where the rollout defines the old policy, a deviation beyond the clip range would silence
-  /// gradients. Where the update's own forward pass does (``Rollout/recomputeOldVelocities(of:microBatch:field:)``),
+  /// gradients. Where the update's own forward pass does (``Rollout/recomputeOldVelocities(of:_:microBatch:field:)``),
   /// ratios are 1 whatever the deviation, and up to 30 clip ranges, at most 3e-3, are rounding of
   /// half precision; a deviation within the clip range is never too large.
   ///

@@ -45,6 +45,8 @@ struct SummaryTests {
 
   @Test func `scores are taken per tag and overall`() {
     let scores = TaggedScores([("a", 1), ("b", 0), ("a", 0)])
+    #expect(scores.tagMean == 0.25)
+    #expect(TaggedScores([(nil, 1)]).tagMean == nil)
     #expect(scores.overall.count == 3)
     #expect(scores.tags.mapValues(\.count) == ["a": 2, "b": 1])
     #expect(scores.tags["a"]?.mean == 0.5)

@@ -1,3 +1,4 @@
+import Foundation
 import TempFlow
 import TestSupport
 import Testing
@@ -283,11 +284,89 @@ private func compare(
     #expect(relativeError(found, scene.toy.takeGradients()) < 1e-6)
   }
 
+  @Test func `a unit without advantages keeps its KL term unless its whole trunk has none`() throws {
+    let scene = try Scene()
+    scene.toy.perturb(by: 0.03, seed: 17)
+    let steps = scene.rollout.steps
+    // Trunk 0 has nothing to compare at two of four steps, trunk 1 at none of them.
+    func reward(_ unit: PolicyUnit, _ branch: Int) -> Double {
+      let isEqual = unit.trunk == 1 || unit.trunk == 0 && unit.record < 2
+      return isEqual ? 1 : Double((branch * 7 + unit.record) % 5)
+    }
+    let rows = scene.rollout.rewardRows(
+      Dictionary(
+        uniqueKeysWithValues: scene.units.flatMap { unit in
+          (0..<4).map { branch in
+            (
+              SampleID(trunk: unit.trunk, step: steps[unit.record], branch: branch),
+              [reward(unit, branch)] as [Double?]
+            )
+          }
+        }))
+    let units = scene.rollout.units(Advantages(rows))
+    let kept = units.filter { $0.trunk != 1 }
+    let pulled = objective { $0.klWeight = 0.5 }
+    let other = ToyField(width: 8, trunks: 5, seed: 99)
+    var evaluated = 0
+    let statistics = policyGradient(
+      pulled, rollout: scene.rollout, units: units, microBatch: 4,
+      field: { latents, sigma, trunks in
+        evaluated += trunks.count
+        return scene.field(latents, sigma, trunks)
+      }, reference: other.velocity)
+    let found = scene.toy.takeGradients()
+    #expect(evaluated == kept.count && statistics.skippedUnitCount == units.count - kept.count)
+    let expected = ReferenceLoss(
+      objective: pulled, rollout: scene.rollout, units: kept, fold: .shared
+    ).backward(field: scene.field, reference: other.velocity)
+    // The reference divides by the units that it sees.
+    let share = Double(kept.count) / Double(units.count)
+    #expect(relativeError(found, scene.toy.takeGradients().map { $0 * share }) < 2e-5)
+    #expect(abs(statistics.klDivergence - expected.pull) < 1e-5)
+    // Without a KL term both trunks' equal rewards cost nothing.
+    #expect(units.count { !$0.isSkippable(objective()) } == units.count - 4 - 2)
+  }
+
+  @Test func `an update tells of each step what its rows did`() throws {
+    let scene = try Scene()
+    scene.toy.perturb(by: 0.03, seed: 17)
+    let clipped = objective()
+    let statistics = policyGradient(
+      clipped, rollout: scene.rollout, units: scene.units, microBatch: 3, field: scene.field)
+    let ratios = ReferenceLoss(
+      objective: clipped, rollout: scene.rollout, units: scene.units, fold: .shared
+    ).logRatios(scene.field)
+    var squares = 0.0
+    for (record, step) in scene.rollout.steps.enumerated() {
+      let rows = zip(scene.units, ratios).filter { $0.0.record == record }.flatMap { unit, ratios in
+        zip(unit.advantages, ratios).map { (advantage: $0, ratio: $1) }
+      }
+      squares += rows.reduce(0) { $0 + $1.ratio * $1.ratio }
+      let found = try #require(statistics.perStep[step])
+      #expect(found.rowCount == rows.count && found.unitCount == 4)
+      let mean = rows.reduce(0) { $0 + $1.ratio } / Double(rows.count)
+      #expect(abs(try #require(found.meanLogRatio) - mean) < 1e-5)
+      let positive = rows.filter { $0.advantage > 0 }
+      let negative = rows.filter { $0.advantage < 0 }
+      let range = clipped.clipRange
+      #expect(
+        found.clipFractionPositive
+          == Double(positive.count { exp($0.ratio) > 1 + range }) / Double(positive.count))
+      #expect(
+        found.clipFractionNegative
+          == Double(negative.count { exp($0.ratio) < 1 - range }) / Double(negative.count))
+      #expect(found.squaredGradient > 0)
+    }
+    let rowCount = scene.units.count * 4
+    #expect(abs(try #require(statistics.approximateKL) - squares / Double(2 * rowCount)) < 1e-6)
+    _ = scene.toy.takeGradients()
+  }
+
   @Test func `units without advantages are skipped and keep their weight`() throws {
     let scene = try Scene()
     scene.toy.perturb(by: 0.03, seed: 17)
     let units = scene.halfSkippable()
-    #expect(units.filter(\.isSkippable).count == units.count / 2)
+    #expect(units.filter { $0.isSkippable(PolicyObjective()) }.count == units.count / 2)
     var evaluated = 0
     let statistics = policyGradient(
       objective(), rollout: scene.rollout, units: units, microBatch: 4

@@ -71,7 +71,7 @@ import Testing
     let field = drifting(scene.field)
     var rollout = scene.rollout
     var evaluations = 0
-    rollout.recomputeOldVelocities(of: [scene.units], microBatch: 5) { latents, sigma, trunks in
+    rollout.recomputeOldVelocities(of: [scene.units], objective, microBatch: 5) { latents, sigma, trunks in
       evaluations += trunks.count
       return field(latents, sigma, trunks)
     }
@@ -95,7 +95,9 @@ import Testing
     let later = Array(units.suffix(10))
     var batches: [[Int]] = []
     var rollout = scene.rollout
-    rollout.recomputeOldVelocities(of: [Array(units.dropLast(10)), later], microBatch: 4) {
+    rollout.recomputeOldVelocities(
+      of: [Array(units.dropLast(10)), later], objective, microBatch: 4
+    ) {
       latents, sigma, trunks in
       batches.append(trunks)
       return scene.field(latents, sigma, trunks)
@@ -123,7 +125,8 @@ import Testing
     objective.ratio = ratio
     // On-policy units are the first update's, off-policy ones a later one's.
     rollout.recomputeOldVelocities(
-      of: distance == .onPolicy ? [scene.units] : [[], scene.units], microBatch: 5, field: field)
+      of: distance == .onPolicy ? [scene.units] : [[], scene.units], objective, microBatch: 5,
+      field: field)
     var reference = ReferenceLoss(
       objective: objective, rollout: rollout, units: scene.units, fold: .each)
     reference.oldVelocities = reference.velocities(field)

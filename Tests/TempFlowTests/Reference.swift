@@ -82,6 +82,26 @@ struct ReferenceLoss {
     return (policy, pull, clipped)
   }
 
+  /// logp_new - logp_old of every branch of every unit under `field`, the rollout's policy the old one.
+  func logRatios(_ field: VelocityField) -> [[Double]] {
+    zip(units, velocities(field)).map { unit, velocity in
+      let step = rollout.coefficients[unit.record]
+      let state = row(rollout.latents, unit)
+      let (old, new) = (
+        step.mean64(state, row(rollout.velocities, unit)), step.mean64(state, velocity)
+      )
+      return (0..<rollout.plan.branchCount).map { branch in
+        let eps = rollout.noise.branches([
+          (rollout.trunks[unit.trunk], rollout.steps[unit.record], branch)
+        ]).to(.float64)
+        let next = old + eps * step.noiseScale
+        return
+          (step.logProbability(of: next, mean: new) - step.logProbability(of: next, mean: old))
+          .item()
+      }
+    }
+  }
+
   private func weight(_ step: StepCoefficients) -> Double {
     let weight =
       objective.weighting == .noiseAware ? rollout.plan.weightNormalizer * step.noiseScale : 1

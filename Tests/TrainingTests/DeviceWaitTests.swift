@@ -75,8 +75,8 @@ struct DeviceWaitTests {
     var settings = AdvantageSettings()
     settings.group = .prompt
     let units = rollout.units(Advantages(rollout.rewardRows(rewards), settings))
-    #expect(units.allSatisfy { !$0.isSkippable })
     var objective = PolicyObjective()
+    #expect(units.allSatisfy { !$0.isSkippable(objective) })
     objective.klWeight = setting.klWeight
     simulation.reset()
     var waits: [Int] = []

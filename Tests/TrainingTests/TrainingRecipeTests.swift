@@ -61,6 +61,21 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     }
   }
 
+  @Test func `what scales by step already is not weighted by step again`() throws {
+    for change in ["guard: true, ", ""] {
+      let dynamics = change.isEmpty ? ", dynamics: coefficient_preserving" : ""
+      let text = recipeText([
+        ("clip_range: 3e-2", "\(change)clip_range: 3e-2"), ("branches: 4", "branches: 4\(dynamics)"),
+      ])
+      let recipe = try readRecipe(text)
+      #expect(recipe.settings.loss.objective.weighting == .none)
+      #expect(recipe.warnings.isEmpty)
+      let chosen = try readRecipe(text, ["loss.weighting=noise"])
+      #expect(chosen.settings.loss.objective.weighting == .noiseAware)
+      #expect("\(chosen.warnings)".contains("scaled already"))
+    }
+  }
+
   @Test func `a short recipe has the paper's settings for the rest`() throws {
     let recipe = try readRecipe(recipeText()).settings
     #expect(recipe.model == "/recipes/model")

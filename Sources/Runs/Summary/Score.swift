@@ -41,11 +41,22 @@ package struct TaggedScores: Sendable, Hashable, Codable {
   package let overall: Score
   /// Per tag of the prompts, for example "counting".
   package let tags: [String: Score]
+  /// Mean over the tags' means, each tag counting alike, as GenEval's leaderboard has it; nil where
+  /// no prompt has a tag, or a tag no value.
+  package let tagMean: Double?
+
+  private enum CodingKeys: String, CodingKey {
+    case overall, tags
+    case tagMean = "tag_mean"
+  }
 
   /// The scores of values that may each belong to a tag.
   package init(_ values: [(tag: String?, value: Double)]) {
     overall = Score(values.map(\.value))
     let tagged = values.compactMap { entry in entry.tag.map { (tag: $0, value: entry.value) } }
     tags = Dictionary(grouping: tagged, by: \.tag).mapValues { Score($0.map(\.value)) }
+    let means = tags.values.compactMap(\.mean)
+    tagMean =
+      means.isEmpty || means.count < tags.count ? nil : means.reduce(0, +) / Double(means.count)
   }
 }

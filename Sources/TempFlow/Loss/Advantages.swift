@@ -69,6 +69,24 @@ public struct Advantages: Hashable, Sendable {
   /// How many of them had nothing to compare: all rewards equal, or fewer than two.
   public let degenerateGroupCount: Int
 
+  /// The groups of each trained step; of each reward by itself where they are normalised so.
+  public let perStep: [Int: StepGroups]
+
+  /// The groups of one trained step.
+  public struct StepGroups: Hashable, Sendable {
+    /// How many were normalised.
+    public var count = 0
+    /// How many of them had nothing to compare.
+    public var degenerateCount = 0
+    /// Sum of their population standard deviations.
+    var deviation = 0.0
+
+    /// Mean of the groups' population standard deviations.
+    public var meanDeviation: Double { deviation / Double(count) }
+    /// The share of groups that teach nothing, in 0...1.
+    public var degenerateShare: Double { Double(degenerateCount) / Double(count) }
+  }
+
   /// The share of groups that teach nothing, in 0...1; nil without a group.
   public var degenerateShare: Double? {
     groupCount == 0 ? nil : Double(degenerateGroupCount) / Double(groupCount)
@@ -81,13 +99,9 @@ public struct Advantages: Hashable, Sendable {
     precondition(
       rows.allSatisfy { $0.rewards.count == settings.weights.count },
       "every row needs one reward per weight")
-    var groupCount = 0
-    var degenerate = 0
+    var groups: [Int: StepGroups] = [:]
     func normalise(_ column: [Double?]) -> [Double] {
-      let result = normalised(column, rows: rows, by: settings.group)
-      groupCount += result.groupCount
-      degenerate += result.degenerateGroupCount
-      return result.values
+      normalised(column, rows: rows, by: settings.group, &groups)
     }
     var total: [Double]
     switch settings.combination {
@@ -103,8 +117,9 @@ public struct Advantages: Hashable, Sendable {
     }
     if let clip = settings.clip { total = total.map { min(max($0, -clip), clip) } }
     values = total
-    self.groupCount = groupCount
-    degenerateGroupCount = degenerate
+    perStep = groups
+    groupCount = groups.values.reduce(0) { $0 + $1.count }
+    degenerateGroupCount = groups.values.reduce(0) { $0 + $1.degenerateCount }
   }
 }
 
@@ -124,16 +139,12 @@ private struct GroupKey: Hashable {
   var trunk: Int
 }
 
-private struct NormalisedColumn {
-  var values: [Double]
-  var groupCount: Int
-  var degenerateGroupCount: Int
-}
-
-/// One reward's advantages; missing values are left out of mean and deviation and give 0.
+/// One reward's advantages; missing values are left out of mean and deviation and give 0. Adds its
+/// groups to those of each step.
 private func normalised(
-  _ column: [Double?], rows: [RewardRow], by group: AdvantageGroup
-) -> NormalisedColumn {
+  _ column: [Double?], rows: [RewardRow], by group: AdvantageGroup,
+  _ groups: inout [Int: Advantages.StepGroups]
+) -> [Double] {
   var members: [GroupKey: [Int]] = [:]
   var order: [GroupKey] = []
   for (index, row) in rows.enumerated() {
@@ -142,21 +153,21 @@ private func normalised(
     members[key, default: []].append(index)
   }
   let batchDeviation = group == .batch ? deviationPerStep(column, rows) : [:]
-  var result = NormalisedColumn(
-    values: [Double](repeating: 0, count: rows.count), groupCount: order.count,
-    degenerateGroupCount: 0)
+  var result = [Double](repeating: 0, count: rows.count)
   for key in order {
     let present = members[key, default: []].compactMap { index in
       column[index].map { (index: index, value: $0) }
     }
     let spread = Spread(present.map(\.value))
+    groups[key.step, default: .init()].count += 1
+    groups[key.step]?.deviation += spread.deviation
     guard spread.deviation > 0 else {
-      result.degenerateGroupCount += 1
+      groups[key.step]?.degenerateCount += 1
       continue
     }
     let deviation = batchDeviation[key.step] ?? spread.deviation
     for (index, value) in present {
-      result.values[index] = (value - spread.mean) / (deviation + 1e-4)
+      result[index] = (value - spread.mean) / (deviation + 1e-4)
     }
   }
   return result

@@ -19,8 +19,8 @@ public import Torch
 ///   - backward: sends dL/dv back through a velocity of `field`; a field that computes its
 ///     intermediate values again continues the backward pass here.
 ///
-/// Units whose advantages are all 0 are not evaluated (their pull towards the reference is left
-/// out, too), and keep their share of the mean: others weigh what they would have weighed.
+/// Units that ``PolicyUnit/isSkippable(_:)`` names are not evaluated, and keep their share of the
+/// mean: others weigh what they would have weighed.
 ///
 /// - Returns: what happened; the only read from the device, at the end.
 @discardableResult
@@ -30,7 +30,7 @@ public func policyGradient(
   backward: (_ velocity: Tensor, _ gradient: Tensor) -> Void = { $0.backward(gradient: $1) }
 ) -> PolicyStatistics {
   precondition(objective.klWeight == 0 || reference != nil, "a pull needs a reference")
-  let active = units.filter { !$0.isSkippable }
+  let active = units.filter { !$0.isSkippable(objective) }
   var statistics: [Tensor] = []
   for range in microBatches(of: active.count, limit: microBatch) {
     let chunk = Array(active[range])
@@ -68,6 +68,7 @@ extension PolicyStatistics {
       klDivergence += values[2] / Double(units.count)
       ratioDeviation[step] = Self.larger(ratioDeviation[step], values[3])
       logProbabilityDeviation[step] = Self.larger(logProbabilityDeviation[step], values[4])
+      perStep[step, default: StepStatistics()].add(unit, values)
     }
   }
 

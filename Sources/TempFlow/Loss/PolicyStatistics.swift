@@ -10,6 +10,8 @@ public struct PolicyStatistics: Hashable, Sendable {
   public var ratioDeviation: [Int: Double] = [:]
   /// max |logp_new - logp_rollout| per trained step, before any scaling.
   public var logProbabilityDeviation: [Int: Double] = [:]
+  /// What happened at each trained step.
+  public var perStep: [Int: StepStatistics] = [:]
   /// Units of the update.
   public var unitCount = 0
   /// Units without a gradient, which were not evaluated.
@@ -20,6 +22,13 @@ public struct PolicyStatistics: Hashable, Sendable {
     policyLoss.isFinite && klDivergence.isFinite
       && ratioDeviation.values.allSatisfy(\.isFinite)
       && logProbabilityDeviation.values.allSatisfy(\.isFinite)
+  }
+
+  /// Mean of (logp_new - logp_old)^2 / 2 over evaluated rows, an estimate of the KL divergence of the
+  /// new policy from the old one; nil when none was evaluated. Source: http://joschu.net/blog/kl-approx.html
+  public var approximateKL: Double? {
+    let all = perStep.values.reduce(StepStatistics()) { $0 + $1 }
+    return all.rowCount == 0 ? nil : all.squaredLogRatio / Double(2 * all.rowCount)
   }
 
   /// The largest deviation of a ratio from 1 over all steps.

@@ -17,8 +17,9 @@ import Torch
 ///     d logp_new / dv     = 2 P b / D (shift + offset + w eps)
 struct PolicyTerms {
   /// Columns of the statistics: policy loss, clipped share, KL, max |ratio - 1|,
-  /// max |logp_new - logp_rollout|.
-  static let columns = 5
+  /// max |logp_new - logp_rollout|, and the sums of `StepStatistics`: of logp_new - logp_old, of its
+  /// square, of clipped rows with a positive and a negative advantage, and |dL/dv|^2.
+  static let columns = 10
 
   private let objective: PolicyObjective
   /// `[B, D]`
@@ -109,12 +110,18 @@ struct PolicyTerms {
         gradient + distance * velocityFactor / noiseScale
         * (objective.klWeight / (elements * Double(unitCount)))
     }
+    func sum(_ rows: Tensor) -> Tensor { rows.sum(dims: [1], keepDim: true) }
+    let zeros = Tensor.zeros(like: advantages)
     let statistics = Tensor.cat(
       [
         unclipped.maximum(clipped).mean(dims: [1], keepDim: true),
         isClipped.mean(dims: [1], keepDim: true), divergence,
         (ratio - 1.0).abs().amax(dims: [1], keepDim: true),
         deviation.abs().amax(dims: [1], keepDim: true),
+        sum(difference), sum(difference.squared()),
+        sum(isClipped * advantages.isGreater(than: zeros).to(.float32)),
+        sum(isClipped * advantages.isLess(than: zeros).to(.float32)),
+        sum(gradient.squared()),
       ], dim: 1)
     return (gradient, statistics)
   }

@@ -9,8 +9,15 @@ public struct PolicyUnit: Hashable, Sendable {
   /// A_k of the branches, in order.
   public let advantages: [Double]
 
-  /// A unit whose advantages are all 0 has no gradient and need not be evaluated.
-  public var isSkippable: Bool { advantages.allSatisfy { $0 == 0 } }
+  /// Whether the advantages of this trunk are 0 at every trained step, so that nothing of it is
+  /// learned from.
+  public let isTrunkDegenerate: Bool
+
+  /// Whether the unit need not be evaluated: its advantages are all 0, so the policy loss has no
+  /// gradient, and there is no KL term or the whole trunk is left out, as in the reference code.
+  public func isSkippable(_ objective: PolicyObjective) -> Bool {
+    advantages.allSatisfy { $0 == 0 } && (objective.klWeight == 0 || isTrunkDegenerate)
+  }
 }
 
 extension Rollout {
@@ -55,12 +62,18 @@ extension Rollout {
     precondition(
       advantages.values.count == steps.count * trunks.count * count,
       "one advantage per reward row")
+    func values(_ record: Int, _ trunk: Int) -> ArraySlice<Double> {
+      let first = (record * trunks.count + trunk) * count
+      return advantages.values[first..<first + count]
+    }
+    let degenerate = trunks.indices.map { trunk in
+      steps.indices.allSatisfy { record in values(record, trunk).allSatisfy { $0 == 0 } }
+    }
     return steps.indices.flatMap { record in
       (chosen ?? Array(trunks.indices)).map { trunk in
-        let first = (record * trunks.count + trunk) * count
-        return PolicyUnit(
-          trunk: trunk, record: record,
-          advantages: Array(advantages.values[first..<first + count]))
+        PolicyUnit(
+          trunk: trunk, record: record, advantages: Array(values(record, trunk)),
+          isTrunkDegenerate: degenerate[trunk])
       }
     }
   }

@@ -39,15 +39,17 @@ public struct Rollout {
   ///
   /// - Parameters:
   ///   - updates: the units of the epoch's updates, before the first of them.
+  ///   - objective: the loss, which decides which units are evaluated.
   ///   - microBatch: most units that training evaluates at once.
   ///   - field: the policy, evaluated without gradients.
   public mutating func recomputeOldVelocities(
-    of updates: [[PolicyUnit]], microBatch: Int, field: VelocityField
+    of updates: [[PolicyUnit]], _ objective: PolicyObjective, microBatch: Int,
+    field: VelocityField
   ) {
     var known: [Int] = []
     var parts: [Tensor] = []
     for update in updates.dropFirst() {
-      let active = update.filter { !$0.isSkippable }
+      let active = update.filter { !$0.isSkippable(objective) }
       for range in microBatches(of: active.count, limit: microBatch) {
         let rows = active[range].map(row)
         parts.append(

@@ -108,9 +108,13 @@ extension TaggedScores {
     let rows = tags.sorted { $0.key < $1.key }.map { (name: $0.key, score: $0.value) }
       + [(name: "overall", score: overall)]
     let width = rows.map(\.name.count).max() ?? 0
-    return rows.map { row in
+    let lines = rows.map { row in
       let name = row.name.padding(toLength: width, withPad: " ", startingAt: 0)
       return "\(name)  \(row.score.text)  n=\(row.score.count)"
-    }.joined(separator: "\n")
+    }
+    guard tags.count > 1, let tagMean else { return lines.joined(separator: "\n") }
+    let name = "tags".padding(toLength: width, withPad: " ", startingAt: 0)
+    return (lines + ["\(name)  \(String(format: "%.3f", tagMean))  mean over \(tags.count) tags"])
+      .joined(separator: "\n")
   }
 }

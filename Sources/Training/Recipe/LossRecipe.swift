@@ -66,13 +66,24 @@ package struct LossRecipe: Sendable, Equatable {
 extension LossRecipe {
   /// - Parameter dtype: precision of the network. In half precision rounding of rollout and training
   ///   differs by more than a clip range at late steps, so there training defines the old policy.
-  init(_ section: RecipeSection, dtype: DType) {
+  ///
+  /// Gradients of GRPO-Guard's ratio and of coefficient-preserving steps are scaled by step already:
+  /// there the weighting is none unless the recipe says otherwise.
+  init(_ section: RecipeSection, dtype: DType, dynamics: SamplingRecipe.DynamicsName) {
     objective = PolicyObjective()
-    let weighting: Weighting = section.choice("weighting", default: .noise)
+    let isGuarded = section.bool("guard", default: false)
+    let scaled: String? =
+      isGuarded
+      ? "guard" : dynamics == .coefficientPreserving ? "sampling.dynamics coefficient_preserving" : nil
+    let weighting: Weighting = section.choice(
+      "weighting", default: scaled == nil ? Weighting.noise : Weighting.none)
     objective.weighting = weighting == .noise ? .noiseAware : .none
+    if let scaled, weighting == .noise {
+      section.warn("weighting", "noise scales by step what \(scaled) has scaled already; use none")
+    }
     objective.clipRange = section.double("clip_range", in: .above(0, through: 1))
     objective.klWeight = section.double("kl_beta", in: 0...1000, default: 0)
-    objective.ratio = section.bool("guard", default: false) ? .guarded : .plain
+    objective.ratio = isGuarded ? .guarded : .plain
     logProbability = section.choice(
       "log_probability", default: dtype == .float32 ? .rollout : .recomputed)
   }

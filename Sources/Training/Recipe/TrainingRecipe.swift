@@ -127,7 +127,7 @@ extension TrainingRecipe {
     advantage = AdvantageRecipe(
       root.section("advantage"), sampling: sampling, rewardCount: rewards.count)
     dtype = root.choice("dtype", default: PrecisionName.float32).dtype
-    loss = LossRecipe(root.section("loss"), dtype: dtype)
+    loss = LossRecipe(root.section("loss"), dtype: dtype, dynamics: sampling.dynamics)
     optimizer = OptimizerRecipe(root.section("optimizer"))
     average = AverageRecipe(root.section("ema"))
     epochs = root.int("epochs", in: 1...1_000_000)

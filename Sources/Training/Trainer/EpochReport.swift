@@ -31,7 +31,9 @@ struct EpochReport {
   func members(
     _ recipe: TrainingRecipe, updatesSoFar: Int
   ) -> [JSONValue.Member] {
-    rewardMembers(recipe) + [
+    let steps = updates.reduce(into: [:]) { $0.merge($1.perStep) { $0 + $1 } }
+    let total = steps.values.reduce(0) { $0 + $1.squaredGradient }
+    return rewardMembers(recipe) + [
       .init(.advantageAbsMean, number(mean(advantages.values.map { abs($0) }))),
       .init(.zeroVarianceShare, number(advantages.degenerateShare)),
       .init(.updates, .int(updatesSoFar)),
@@ -46,6 +48,14 @@ struct EpochReport {
       .init(.gradientNorm, number(mean(gradientNorms))),
       .init(.gradientNormPerUpdate, list(gradientNorms)),
       .init(.lossScale, number(lossScale)),
+      .init(.approximateKL, number(mean(evaluated.compactMap(\.approximateKL)))),
+      .init(.klPerStep, each(steps, \.klDivergence)),
+      .init(.clipFractionPositivePerStep, each(steps, \.clipFractionPositive)),
+      .init(.clipFractionNegativePerStep, each(steps, \.clipFractionNegative)),
+      .init(.logRatioMeanPerStep, each(steps, \.meanLogRatio)),
+      .init(.gradientSharePerStep, each(steps) { total > 0 ? $0.squaredGradient / total : nil }),
+      .init(.rewardStdInGroupsPerStep, each(advantages.perStep) { $0.meanDeviation }),
+      .init(.zeroVarianceSharePerStep, each(advantages.perStep) { $0.degenerateShare }),
       .init(.ratioDeviation, number(evaluated.map(\.maximumRatioDeviation).max())),
       .init(.ratioDeviationPerStep, perStep(updates.map(\.ratioDeviation))),
       .init(
@@ -82,6 +92,14 @@ struct EpochReport {
   private func list(_ values: [Double]) -> JSONValue { .array(values.map(JSONValue.double)) }
 
   private func number(_ value: Double?) -> JSONValue { value.map(JSONValue.double) ?? .null }
+
+  /// A figure of each step, steps ascending; null where there is none.
+  private func each<Figures>(
+    _ steps: [Int: Figures], _ figure: (Figures) -> Double?
+  ) -> JSONValue {
+    .object(
+      steps.sorted { $0.key < $1.key }.map { .init(String($0.key), number(figure($0.value))) })
+  }
 
   /// The largest value of each step, steps ascending.
   private func perStep(_ tables: [[Int: Double]]) -> JSONValue {

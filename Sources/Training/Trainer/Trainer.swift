@@ -159,17 +159,18 @@ package final class Trainer {
       let field = field(learningMicroBatch)
       let reference = policy.reference(
         conditions, rows: rows, guidance, size: learningMicroBatch)
+      let objective = recipe.loss.objective
       let units = rollout.units(advantages)
       let updates = split.updates(epoch: state.epoch).map { $0.map { units[$0] } }
       if recipe.loss.logProbability == .recomputed {
-        let pairs = updates.dropFirst().joined().count { !$0.isSkippable }
+        let pairs = updates.dropFirst().joined().count { !$0.isSkippable(objective) }
         policy.learning {
           rollout.recomputeOldVelocities(
-            of: updates, microBatch: learningMicroBatch,
+            of: updates, objective, microBatch: learningMicroBatch,
             field: telling("old velocities", of: pairs, field))
         }
       }
-      let learned = telling("learning", of: units.count { !$0.isSkippable }, field)
+      let learned = telling("learning", of: units.count { !$0.isSkippable(objective) }, field)
       for update in updates {
         try learn(from: update, of: rollout, learned, reference, &report, &updating)
       }
