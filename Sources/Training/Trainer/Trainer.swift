@@ -280,6 +280,7 @@ package final class Trainer {
     if !report.images.missing.counts.isEmpty {
       try output.say("epoch \(state.epoch): scores missing: \(report.images.missing.text)")
     }
+    try checkProgress(report)
     output.progress.update(
       state.epoch, meanReward: report.rewardMean, best: state.bestScore,
       missing: report.images.weighted.count { $0 == nil })
