@@ -111,50 +111,85 @@ extension StableDiffusion3Pipeline {
   }
 
   /// The images of latents, rounded as diffusers does for its image files. Records no gradients.
+  /// Numbers that are not finite give no meaningful pixels.
   ///
   /// `[B, C, h, w] -> uint8 [B, H, W, 3]`, RGB
   public func decode(_ latents: Tensor) -> Tensor {
-    withoutGradient {
-      let network = autoencoder.network
-      let dtype = autoencoder.store.weights[0].tensor.dtype
-      let images = network.decode(network.denormalised(latents).to(dtype), tile: tile)
-        .to(.float32)
-      return ((images * 0.5 + 0.5).clamped(0, 1) * 255).rounded().to(.uint8)
-        .permuted([0, 2, 3, 1])
-    }
+    withoutGradient { rounded(decoded(latents)) }
   }
 
-  /// The images of latents, as values, at most `microBatch` decoded at once.
-  /// `[B, C, h, w] -> B images`
+  /// The images of latents, as values, at most `microBatch` decoded at once; of latents or a decoded
+  /// image that are not finite, the reason why there is none. `[B, C, h, w] -> B images`
   ///
   /// On the CPU, threads take some small images each; all of them share the operators of a large one.
-  package func images(_ latents: Tensor, microBatch: Int) -> [PixelBuffer] {
+  package func images(
+    _ latents: Tensor, microBatch: Int
+  ) -> [Result<PixelBuffer, NonFiniteImage>] {
     let count = latents.shape[0]
     let isSmall = geometry.image.width * geometry.image.height < 128 * 128
     func decoded(_ latents: Tensor) -> Tensor {
-      guard isSmall else { return TorchRuntime.withParallelOperators { decode(latents) } }
+      guard isSmall else { return TorchRuntime.withParallelOperators { checkedImages(latents) } }
       return TorchRuntime.withSerialOperators {
         Tensor.concurrentRows(latents.shape[0], on: device) {
-          decode(latents.narrowed(dim: 0, $0))
+          checkedImages(latents.narrowed(dim: 0, $0))
         }
       }
     }
     return stride(from: 0, to: count, by: microBatch).flatMap { start in
       let length = min(microBatch, count - start)
-      return pixels(decoded(latents.narrowed(dim: 0, start: start, length: length)))
+      return values(decoded(latents.narrowed(dim: 0, start: start, length: length)))
+    }
+  }
+
+  /// `[B, C, h, w] -> float32 [B, 3, H, W]`, -1...1
+  private func decoded(_ latents: Tensor) -> Tensor {
+    let network = autoencoder.network
+    return network.decode(network.denormalised(latents).to(autoencoderDType), tile: tile)
+      .to(.float32)
+  }
+
+  private var autoencoderDType: DType { autoencoder.store.weights[0].tensor.dtype }
+
+  /// The pixels of each image and, as one byte more, what of it is finite, so that both are read at
+  /// once: a GPU is not waited for a second time. `[B, C, h, w] -> uint8 [B, H·W·3 + 1]`
+  private func checkedImages(_ latents: Tensor) -> Tensor {
+    withoutGradient {
+      let images = decoded(latents)
+      let isFinite = latents.allFinitePerRow() * 2 + images.allFinitePerRow()
+      let pixels = rounded(images).reshaped([latents.shape[0], -1])
+      return Tensor.cat([pixels, isFinite], dim: 1)
+    }
+  }
+
+  /// `uint8 [B, H·W·3 + 1] -> B images`
+  private func values(_ checked: Tensor) -> [Result<PixelBuffer, NonFiniteImage>] {
+    let bytes = checked.bytes()
+    let length = checked.shape[1]
+    let (latents, decoder) = (dtype, autoencoderDType)
+    return (0..<checked.shape[0]).map { row in
+      let own = bytes[(row * length)..<((row + 1) * length)]
+      return switch own.last {
+      case 3:
+        .success(
+          PixelBuffer(
+            width: geometry.image.width, height: geometry.image.height,
+            pixels: Array(own.dropLast())))
+      case 2: .failure(.pixels(decoder))
+      default: .failure(.latents(latents))
+      }
     }
   }
 }
 
-/// `uint8 [B, H, W, 3] -> B images`
-private func pixels(_ decoded: Tensor) -> [PixelBuffer] {
-  let shape = decoded.shape
-  let bytes = decoded.bytes()
-  let size = shape[1] * shape[2] * shape[3]
-  return (0..<shape[0]).map { index in
-    PixelBuffer(
-      width: shape[2], height: shape[1],
-      pixels: Array(bytes[(index * size)..<((index + 1) * size)]))
+/// `[B, 3, H, W]`, -1...1 `-> uint8 [B, H, W, 3]`
+private func rounded(_ images: Tensor) -> Tensor {
+  ((images * 0.5 + 0.5).clamped(0, 1) * 255).rounded().to(.uint8).permuted([0, 2, 3, 1])
+}
+
+extension Tensor {
+  /// 1 for each row whose numbers are all finite, otherwise 0. `[B, ...] -> uint8 [B, 1]`
+  fileprivate func allFinitePerRow() -> Tensor {
+    isFinite().to(.uint8).reshaped([shape[0], -1]).amin(dims: [1], keepDim: true)
   }
 }
 

@@ -113,7 +113,7 @@ extension ModelOptions {
       of: prompts, from: noise, pipeline,
       negative: isGuided ? try texts.conditions([options.negativePrompt]) : nil,
       conditions: texts.conditions)
-    return (pipeline, latents, sampling.images(latents, pipeline))
+    return (pipeline, latents, try sampling.images(latents, of: prompts, pipeline))
   }
 }
 

@@ -20,6 +20,12 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
   case state(path: String, reason: String)
   /// Scores could not be had; the run is saved after `epoch` epochs.
   case rewards(reason: String, epoch: Int, checkpoint: String)
+  /// The model makes no image of a prompt, because numbers left the range of its precision.
+  ///
+  /// - Parameters:
+  ///   - number: the prompt's place among the `of` prompts, from 1.
+  ///   - steps: denoising steps.
+  case notFinite(reason: String, prompt: String, number: Int, of: Int, steps: Int)
   /// A check of the run on itself failed.
   case invariant(epoch: Int, update: Int, reason: String, lastGood: String?)
 
@@ -38,8 +44,12 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
       "\(path): \(reason)"
     case .rewards(let reason, let epoch, let checkpoint):
       "\(reason). The run stopped after epoch \(epoch) and learnt nothing from later images; "
-        + "everything up to there is saved in \(checkpoint). When the reward answers again, "
+        + "everything up to there is saved in \(checkpoint). Once the cause is mended, "
         + "--resume goes on."
+    case .notFinite(let reason, let prompt, let number, let count, let steps):
+      "prompt \(number) of \(count), '\(prompt)': \(reason) after \(steps) denoising steps; compute "
+        + "in --dtype bfloat16 or float32, and if that does not help, the model or its LoRA is at "
+        + "fault"
     case .invariant(let epoch, let update, let reason, let lastGood):
       "epoch \(epoch), update \(update): \(reason). "
         + (lastGood.map { "The last good checkpoint is \($0); --resume goes on from it." }

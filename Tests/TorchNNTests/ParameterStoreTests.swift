@@ -47,6 +47,37 @@ private func checkpoint() -> [String: Tensor] {
     #expect(store.parameters.allSatisfy { !$0.tensor.requiresGradient })
   }
 
+  @Test(arguments: [Float.nan, .infinity, -.infinity])
+  func `numbers that are not finite are refused with file and tensor`(value: Float) throws {
+    for name in [names[2], "ff.table"] {
+      var tensors = checkpoint()
+      let shape = try #require(tensors[name]).shape
+      tensors[name] = Tensor(
+        (0..<shape.reduce(1, *)).map { $0 == 1 ? value : 1 }, shape: shape)
+      let store = ParameterStore(.checkpoint(tensors, origin: "w"))
+      _ = try FeedForward(2, 3, store.root["ff"])
+      #expect(throws: ParameterError.notFinite(key: name, dtype: .float32, origin: "w")) {
+        try store.finish()
+      }
+    }
+  }
+
+  @Test func `a precision must hold every number, and need not hold their sum`() throws {
+    func load(_ value: Float, _ dtype: DType) throws {
+      var tensors = checkpoint()
+      tensors[names[0]] = Tensor(Array(repeating: value, count: 6), shape: [3, 2])
+      let store = ParameterStore(.checkpoint(tensors, origin: "w"), dtype: dtype)
+      _ = try FeedForward(2, 3, store.root["ff"])
+      try store.finish()
+    }
+    try load(65504, .float16)
+    try load(3e38, .float32)
+    try load(70000, .bfloat16)
+    #expect(throws: ParameterError.notFinite(key: names[0], dtype: .float16, origin: "w")) {
+      try load(70000, .float16)
+    }
+  }
+
   @Test func `missing, misshapen, left-over and integer tensors are named`() throws {
     var tensors = checkpoint()
     tensors[names[2]] = nil

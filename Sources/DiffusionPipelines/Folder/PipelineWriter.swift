@@ -76,11 +76,15 @@ public enum PipelineWriter {
 
   /// Writes one component: `config.json` and `<weights>.safetensors`. The folder is made if needed.
   ///
-  /// - Throws: `PipelineError.unwritable` or `.weights`.
+  /// - Throws: `PipelineError.unwritable`, `.weights`, or `.parameters` for a weight that is not
+  ///   finite.
   public static func writeNetwork(
     _ configuration: some ModelConfiguration, _ store: ParameterStore, folder: String,
     weights: String
   ) throws(PipelineError) {
+    try wrapping(PipelineError.parameters) { () throws(ParameterError) in
+      try checkFinite(store.weights, origin: folder)
+    }
     try makeFolder(folder)
     try writeFile("\(folder)/config.json") { try configuration.json() + Data("\n".utf8) }
     try wrapping(PipelineError.weights) { () throws(SafetensorsError) in

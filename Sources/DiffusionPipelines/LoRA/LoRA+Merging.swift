@@ -12,7 +12,8 @@ extension LoRA {
   ///   - variant: the transformer's weights to merge into, such as `fp16`; nil takes the plain
   ///     ones.
   ///   - replacing: whether what is at `folder` already may be replaced.
-  /// - Throws: `PipelineError.exists`; `.otherModel`; what is wrong with the model folder; or
+  /// - Throws: `PipelineError.exists`; `.otherModel`; what is wrong with the model folder;
+  ///   `.parameters` for a weight that is not finite, before or after; or
   ///   `.unwritable` or `.weights` when the copy cannot be written.
   public func merge(
     model: String, variant: String? = nil, to folder: String, replacing: Bool = false
@@ -25,6 +26,10 @@ extension LoRA {
     let base = try Placement(variant: variant)
       .open(folder: "\(model)/transformer", baseName: diffusersWeights)
     try check(against: TransformerOutline(folder: model))
+    try checkFinite()
+    try Self.checkFinite(base.tensors, origin: base.path)
+    let merged = merged(base.tensors)
+    try Self.checkFinite(merged.filter { base.tensors[$0.key] !== $0.value }, origin: folder)
     try writeFolder(folder) { draft throws(PipelineError) in
       for name in copiedComponents
       where FileManager.default.fileExists(atPath: "\(model)/\(name)") {
@@ -35,14 +40,14 @@ extension LoRA {
       try copyFile("\(model)/transformer/config.json", to: "\(draft)/transformer/config.json")
       try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
         try Safetensors.write(
-          merged(base.tensors), metadata: record.header.merging(["format": "pt"]) { $1 },
+          merged.map { ($0.key, $0.value) }, metadata: record.header.merging(["format": "pt"]) { $1 },
           to: "\(draft)/transformer/\(diffusersWeights).safetensors")
       }
     }
   }
 
   /// The weights of the transformer with the adapters in them.
-  private func merged(_ weights: [String: Tensor]) -> [(String, Tensor)] {
+  private func merged(_ weights: [String: Tensor]) -> [String: Tensor] {
     var merged = weights
     for path in paths {
       let key = "\(path).weight"
@@ -51,7 +56,7 @@ extension LoRA {
       let update = up.to(.float32).matmul(down.to(.float32))
       merged[key] = weight.to(.float32).adding(update, scale: plan.scale).to(weight.dtype)
     }
-    return merged.map { ($0.key, $0.value) }
+    return merged
   }
 
   private static func canonical(_ path: String) -> String {

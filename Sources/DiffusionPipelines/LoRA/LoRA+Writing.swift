@@ -8,12 +8,14 @@ extension LoRA {
   /// - Parameters:
   ///   - path: a folder for `.peft`, a file for the others; folders above it are made.
   ///   - replacing: whether what is there already may be replaced.
-  /// - Throws: `PipelineError.exists`, `.unwritable`, `.weights`, or `.unsupported` for a layer
+  /// - Throws: `PipelineError.exists`, `.unwritable`, `.weights`, `.parameters` for adapters that
+  ///   are not finite, or `.unsupported` for a layer
   ///   that the layout cannot name.
   public func write(
     _ format: Format, to path: String, replacing: Bool = false
   ) throws(PipelineError) {
     try refuseToReplace(path, replacing)
+    try checkFinite()
     switch format {
     case .peft:
       try writeFolder(path) { folder throws(PipelineError) in try writePEFT(folder) }

@@ -59,6 +59,21 @@ public struct LoRA {
       .map { String($0.dropLast(Self.downSuffix.count)) }.sorted()
   }
 
+  /// Makes sure that all numbers are finite.
+  ///
+  /// - Throws: `PipelineError.parameters`, naming the file and the first tensor that is not.
+  func checkFinite() throws(PipelineError) { try Self.checkFinite(tensors, origin: origin) }
+
+  /// The same of any tensors.
+  static func checkFinite(
+    _ tensors: [String: Tensor], origin: String
+  ) throws(PipelineError) {
+    let sorted = tensors.sorted { $0.key < $1.key }.map { (name: $0.key, tensor: $0.value) }
+    try wrapping(PipelineError.parameters) { () throws(ParameterError) in
+      try TorchNN.checkFinite(sorted, origin: origin)
+    }
+  }
+
   /// A `[rank, in]` and B `[out, rank]` of one of `paths`.
   func pair(_ path: String) -> (down: Tensor, up: Tensor) {
     guard let down = tensors[path + Self.downSuffix], let up = tensors[path + Self.upSuffix] else {

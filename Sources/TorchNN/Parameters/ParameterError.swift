@@ -1,3 +1,5 @@
+public import Torch
+
 /// What is wrong between a model and the tensors it was to be built from.
 ///
 /// `origin` is the file or folder the tensors came from.
@@ -10,6 +12,9 @@ public enum ParameterError: Error, Equatable, CustomStringConvertible {
   case notFloatingPoint(key: String, origin: String)
   /// The tensor holds floating-point numbers of 8 bits.
   case eightBit(key: String, origin: String)
+  /// The tensor holds NaN or infinity, or numbers beyond the range of `dtype`, to which it was
+  /// converted.
+  case notFinite(key: String, dtype: DType, origin: String)
   /// The source holds tensors that the model never asked for.
   case unused(keys: [String], origin: String)
   /// An adapter target matches no linear layer of the model.
@@ -29,6 +34,11 @@ public enum ParameterError: Error, Equatable, CustomStringConvertible {
     case .eightBit(let key, let origin):
       "\(origin): '\(key)' holds 8-bit floating-point numbers (fp8), too coarse to train on or to "
         + "compare with; use the model's bfloat16, float16 or float32 weights"
+    case .notFinite(let key, let dtype, let origin):
+      "\(origin): '\(key)' holds NaN or infinity in \(dtype); the file is damaged or was saved by a "
+        + "run that diverged, so download or make it again"
+        + (dtype == .float16
+          ? "; where its numbers are beyond float16's range, use bfloat16 or float32" : "")
     case .unused(let keys, let origin):
       "\(origin): the model does not use \(keys.count) of the tensors: "
         + keys.prefix(5).map { "'\($0)'" }.joined(separator: ", ")

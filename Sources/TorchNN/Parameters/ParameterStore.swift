@@ -61,17 +61,27 @@ public final class ParameterStore {
   /// The scope of the whole network.
   public var root: ParameterScope { ParameterScope(store: self, path: "") }
 
-  /// Checks that the network used everything it was offered; call it once the network is built.
+  /// Checks that the network used everything it was offered, and that what it took is finite; call
+  /// it once the network is built. Reads every weight once.
   ///
-  /// - Throws: `ParameterError.unused` or `.unmatchedTargets`.
+  /// - Throws: `ParameterError.unused`, `.unmatchedTargets` or `.notFinite`.
   public func finish() throws(ParameterError) {
     try checkUsed(source)
+    try checkFinite(weights, of: source)
     guard let adapterPlan else { return }
     try checkUsed(adapterSource)
+    try checkFinite(adapters, of: adapterSource)
     let unmatched = adapterPlan.targets.filter { target in
       !adaptedPaths.contains { AdapterPlan.matches($0, target) }
     }
     guard unmatched.isEmpty else { throw .unmatchedTargets(unmatched) }
+  }
+
+  private func checkFinite(
+    _ tensors: [Named], of source: ParameterSource
+  ) throws(ParameterError) {
+    guard case .checkpoint(let checkpoint) = source else { return }
+    try TorchNN.checkFinite(tensors, origin: checkpoint.path)
   }
 
   private func checkUsed(_ source: ParameterSource) throws(ParameterError) {

@@ -82,14 +82,39 @@ extension ImageSampling {
   }
 
   /// Decodes latents in batches. `[N, C, h, w] -> N images`
-  package func images(_ latents: Tensor, _ pipeline: StableDiffusion3Pipeline) -> [PixelBuffer] {
+  package func decoded(
+    _ latents: Tensor, _ pipeline: StableDiffusion3Pipeline
+  ) -> [Result<PixelBuffer, NonFiniteImage>] {
     pipeline.images(latents, microBatch: decodeBatch)
   }
 
+  /// The same, where every image must be one. `[N, C, h, w] -> N images`
+  ///
+  /// - Parameter prompts: of the latents, for the error.
+  /// - Throws: `TrainingError.notFinite` for the first that is no image.
+  package func images(
+    _ latents: Tensor, of prompts: [String], _ pipeline: StableDiffusion3Pipeline
+  ) throws(TrainingError) -> [PixelBuffer] {
+    var images: [PixelBuffer] = []
+    let decoded = decoded(latents, pipeline)
+    for (index, image) in decoded.enumerated() {
+      do throws(NonFiniteImage) {
+        images.append(try image.get())
+      } catch {
+        throw .notFinite(
+          reason: error.description, prompt: prompts[index], number: index + 1,
+          of: prompts.count, steps: steps)
+      }
+    }
+    return images
+  }
+
   /// One image per prompt, from the seed's noise.
+  ///
+  /// - Throws: `TrainingError.notFinite`.
   package func images(
     of prompts: [String], _ pipeline: StableDiffusion3Pipeline
-  ) -> [PixelBuffer] {
-    images(latents(of: prompts, pipeline), pipeline)
+  ) throws(TrainingError) -> [PixelBuffer] {
+    try images(latents(of: prompts, pipeline), of: prompts, pipeline)
   }
 }

@@ -120,8 +120,13 @@ extension Pretrainer {
   ) async throws(PretrainingError) -> Evaluation {
     let start = ContinuousClock.now
     defer { clock.add("evaluate", since: start) }
-    let images = average.withAverages {
-      recipe.evaluation.sampling.images(of: prompts.map(\.prompt), model.pipeline)
+    let images: [PixelBuffer]
+    do throws(TrainingError) {
+      images = try average.withAverages { () throws(TrainingError) in
+        try recipe.evaluation.sampling.images(of: prompts.map(\.prompt), model.pipeline)
+      }
+    } catch {
+      throw .images(error)
     }
     do throws(RewardError) {
       return try await Evaluation(images, of: prompts.map(Prompt.init), by: ShapesReward())

@@ -18,6 +18,8 @@ package enum PretrainingError: Error, CustomStringConvertible {
   case output(path: String, reason: String)
   /// The measurement's images could not be scored.
   case reward(RewardError)
+  /// The model makes no image of a prompt of the measurement.
+  case images(TrainingError)
   /// A tokenizer cannot be made from the prompts.
   case tokenizer(TokenizerError)
   /// It was asked to stop; the model folder is as the last measurement left it.
@@ -32,6 +34,7 @@ package enum PretrainingError: Error, CustomStringConvertible {
     case .pipeline(let error): error.description
     case .output(let path, let reason): "\(path): cannot be written: \(reason)"
     case .reward(let error): error.description
+    case .images(let error): error.description
     case .tokenizer(let error): error.description
     case .stopped(let stage, let step):
       "stopped in stage \(stage) after step \(step); the model folder is as the last measurement "

@@ -85,15 +85,15 @@ final class Policy {
     try texts.conditions(prompts)
   }
 
-  /// One image per prompt.
+  /// One image per prompt, or why there is none.
   ///
   /// - Throws: as `conditions`.
   func images(
     of prompts: [String], _ sampling: ImageSampling
-  ) throws(TrainingError) -> [PixelBuffer] {
+  ) throws(TrainingError) -> [Result<PixelBuffer, NonFiniteImage>] {
     let latents = try sampling.latents(
       of: prompts, pipeline, negative: negative, conditions: conditions)
-    return sampling.images(latents, pipeline)
+    return sampling.decoded(latents, pipeline)
   }
 
   /// The velocity of trunks whose prompts are `rows` of `conditions`, as a function of the rows that
@@ -156,8 +156,8 @@ final class Policy {
   /// Rows given to the network through `field` so far, guidance included.
   private(set) var evaluationCount = 0
 
-  /// `[B, C, h, w] -> B images`
-  func decode(_ latents: Tensor) -> [PixelBuffer] {
+  /// `[B, C, h, w] -> B images`, or why there is none
+  func decode(_ latents: Tensor) -> [Result<PixelBuffer, NonFiniteImage>] {
     pipeline.images(latents, microBatch: decodeMicroBatch)
   }
 

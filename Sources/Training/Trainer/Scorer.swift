@@ -1,5 +1,9 @@
+package import DiffusionPipelines
 package import ImageFiles
 package import Rewards
+
+/// An image to be scored, or why there is none.
+package typealias ScoringInput = Result<RewardSample, NonFiniteImage>
 
 /// Every reward's answer for a list of images.
 package struct ImageScores: Sendable {
@@ -55,8 +59,13 @@ package struct Scorer: Sendable {
 
   /// Asks every reward about every image.
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> ImageScores {
+    try await score(samples.map(ScoringInput.success))
+  }
+
+  /// The same; what is no image has no score.
+  package func score(_ inputs: [ScoringInput]) async throws(RewardError) -> ImageScores {
     let start = ContinuousClock.now
-    var scores = combine(try await columns(samples))
+    var scores = combine(try await columns(inputs))
     scores.seconds = start.duration(to: .now) / .seconds(1)
     return scores
   }
@@ -86,6 +95,15 @@ package struct Scorer: Sendable {
     return columns
   }
 
+  /// The same; what is no image is shown to no reward, and has no score of any.
+  package func columns(_ inputs: [ScoringInput]) async throws(RewardError) -> [RewardScores] {
+    let samples = inputs.compactMap(\.sample)
+    guard samples.count < inputs.count else { return try await columns(samples) }
+    let found =
+      samples.isEmpty ? rewards.map { _ in RewardScores(total: []) } : try await columns(samples)
+    return found.map { $0.spread(over: inputs) }
+  }
+
   /// The answers of all rewards as one.
   package func combine(_ columns: [RewardScores]) -> ImageScores {
     var scores = ImageScores()
@@ -110,6 +128,38 @@ package struct Scorer: Sendable {
       sum += weight * value
     }
     return sum
+  }
+}
+
+extension ScoringInput {
+  /// The image to be scored; nil where there is none.
+  fileprivate var sample: RewardSample? {
+    guard case .success(let sample) = self else { return nil }
+    return sample
+  }
+}
+
+extension RewardScores {
+  /// The scores of the images among `inputs`, in their places; the others have none.
+  fileprivate func spread(over inputs: [ScoringInput]) -> RewardScores {
+    var next = 0
+    let places: [Int?] = inputs.map { input in
+      guard input.sample != nil else { return nil }
+      defer { next += 1 }
+      return next
+    }
+    var scores = RewardScores(total: places.map { $0.flatMap { total[$0] } })
+    scores.parts = parts.map { part in
+      .init(name: part.name, values: places.map { $0.flatMap { part.values[$0] } })
+    }
+    for (index, place) in places.enumerated() {
+      if let place {
+        scores.reasons[index] = reasons[place]
+      } else if case .failure(let failure) = inputs[index] {
+        scores.reasons[index] = failure.description
+      }
+    }
+    return scores
   }
 }
 

@@ -9,7 +9,7 @@ internal import Synchronization
 /// A bounded number of batches is scored at once, and images that wait for their scores take a
 /// bounded amount of memory: beyond it, `add` waits. The first error ends all other work.
 package final class ScoringQueue: Sendable {
-  private typealias Batch = (index: Int, samples: [RewardSample])
+  private typealias Batch = (index: Int, samples: [ScoringInput])
 
   /// What the side that makes images and the side that scores them both see.
   private final class Ledger: Sendable {
@@ -25,7 +25,7 @@ package final class ScoringQueue: Sendable {
     /// Signalled whenever a batch is done.
     let changed = DispatchSemaphore(value: 0)
 
-    func finished(_ samples: [RewardSample], _ failure: RewardError? = nil) {
+    func finished(_ samples: [ScoringInput], _ failure: RewardError? = nil) {
       state.withLock {
         $0.bytes -= samples.byteCount
         $0.failure = $0.failure ?? failure
@@ -68,7 +68,7 @@ package final class ScoringQueue: Sendable {
   deinit { cancel() }
 
   private static func score(
-    _ samples: [RewardSample], _ scorer: Scorer, _ ledger: Ledger
+    _ samples: [ScoringInput], _ scorer: Scorer, _ ledger: Ledger
   ) async throws(RewardError) -> ImageScores {
     do throws(RewardError) {
       let scores = try await scorer.score(samples)
@@ -86,6 +86,11 @@ package final class ScoringQueue: Sendable {
   ///
   /// Throws the error of a batch that has failed meanwhile.
   package func add(_ samples: [RewardSample]) throws(RewardError) {
+    try add(samples.map(ScoringInput.success))
+  }
+
+  /// The same; what is no image has no score.
+  package func add(_ samples: [ScoringInput]) throws(RewardError) {
     while true {
       let (fits, failure) = ledger.state.withLock { state in
         let fits = state.isCancelled || state.bytes == 0 || state.bytes + samples.byteCount <= byteLimit
@@ -122,7 +127,12 @@ package final class ScoringQueue: Sendable {
   }
 }
 
-extension [RewardSample] {
+extension [ScoringInput] {
   /// Bytes of the images' pixels.
-  fileprivate var byteCount: Int { reduce(0) { $0 + $1.image.pixels.count } }
+  fileprivate var byteCount: Int {
+    reduce(0) { bytes, input in
+      guard case .success(let sample) = input else { return bytes }
+      return bytes + sample.image.pixels.count
+    }
+  }
 }

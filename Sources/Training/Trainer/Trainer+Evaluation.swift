@@ -1,3 +1,4 @@
+internal import DiffusionPipelines
 internal import Foundation
 internal import ImageFiles
 internal import JSON
@@ -27,11 +28,13 @@ extension Trainer {
     let everything = Scorer(
       scorer.rewards + watched, weights: scorer.weights + watched.map { _ in 0 })
     let columns = try await everything.columns(
-      zip(images, evaluationPrompts).map { RewardSample(image: $0, prompt: $1) })
+      zip(images, evaluationPrompts).map { image, prompt in
+        image.map { RewardSample(image: $0, prompt: prompt) }
+      })
     let training = scorer.combine(Array(columns.prefix(scorer.rewards.count)))
     try checkMissing(everything.combine(columns).missing, of: images.count)
     let evaluation = Evaluation(
-      images, of: evaluationPrompts, reward: scorer.rewards[0].name, columns[0])
+      images.map(picture), of: evaluationPrompts, reward: scorer.rewards[0].name, columns[0])
     let strict = evaluation.scores(part: "strict")
     state.scoreName = strict == nil ? evaluation.reward : "\(evaluation.reward)_strict"
     let scores = strict ?? evaluation.scores
@@ -101,6 +104,15 @@ extension Trainer {
 
   /// Pixels of a picture in a sample sheet or a tree, at most: a report carries dozens.
   static let pictureSide = 256
+
+  /// What a person is shown of an image: plain grey where there is none.
+  func picture(of image: Result<PixelBuffer, NonFiniteImage>) -> PixelBuffer {
+    if case .success(let image) = image { return image }
+    let size = policy.pipeline.geometry.image
+    return PixelBuffer(
+      width: size.width, height: size.height,
+      pixels: Array(repeating: 128, count: size.width * size.height * 3))
+  }
 
   /// Writes `samples/NAME.png` and its `.json`: the same prompts and noises every time.
   private func writeSamples(_ evaluation: Evaluation, _ training: ImageScores) throws {

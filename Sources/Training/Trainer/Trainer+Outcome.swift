@@ -1,5 +1,6 @@
 internal import Rewards
 internal import Runs
+internal import TempFlow
 internal import Torch
 internal import TorchNN
 
@@ -46,6 +47,32 @@ extension Trainer {
   func checkMissing(_ missing: MissingScores, of images: Int) throws(RewardError) {
     guard let excess = missing.excess(over: recipe.maxMissing, of: images) else { return }
     throw .missing("\(excess), and max_missing allows \(recipe.maxMissing) of them")
+  }
+
+  /// Epochs on end without a single advantage after which a run stops: it costs what a run costs and
+  /// learns nothing.
+  private static let degenerateLimit = 5
+
+  /// Warns of an epoch whose groups are all degenerate, and stops the run after some on end.
+  func checkProgress(_ report: EpochReport) throws {
+    guard report.advantages.degenerateShare == 1 else {
+      state.degenerateEpochs = nil
+      return
+    }
+    let count = (state.degenerateEpochs ?? 0) + 1
+    let missing = report.images.weighted.count { $0 == nil }
+    let cause =
+      missing == 0
+      ? "every group's images have the same reward"
+      : "\(missing) of \(report.images.weighted.count) images have no score, and no group has two "
+        + "different ones"
+    try output.say(
+      "warning: epoch \(state.epoch): \(cause), so no image has an advantage and rewards taught "
+        + "nothing; look at the samples and at the reward")
+    state.degenerateEpochs = count < Self.degenerateLimit ? count : nil
+    if count == Self.degenerateLimit {
+      stopReason = "\(count) epochs on end in which no image had an advantage"
+    }
   }
 
   private func summarise(finished: Bool, stoppedBy: String? = nil) throws -> RunSummary {

@@ -1,3 +1,4 @@
+internal import DiffusionPipelines
 internal import FlowMatching
 internal import Foundation
 internal import ImageFiles
@@ -26,7 +27,7 @@ extension Trainer {
     let field = policy.field(
       conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance
     )(finishing.rowsPerCall(trunks: trunks.count, steps: trainedSteps))
-    var images: [SampleID: PixelBuffer] = [:]
+    var images: [SampleID: Result<PixelBuffer, NonFiniteImage>] = [:]
     let rollout = TempFlow.rollOut(finishing, trunks: trunks, noise: epochNoise, field: field) {
       for (id, image) in zip($0.ids, policy.decode($0.latents)) { images[id] = image }
     }
@@ -34,13 +35,13 @@ extension Trainer {
     for (index, prompt) in prompts.enumerated() {
       let own = images.filter { $0.key.trunk == index }
         .sorted { ($0.key.step ?? -1, $0.key.branch) < ($1.key.step ?? -1, $1.key.branch) }
-      let samples = own.map { RewardSample(image: $0.value, prompt: prompt) }
+      let samples = own.map { $0.value.map { RewardSample(image: $0, prompt: prompt) } }
       let scores = try await scorer.score(samples)
       trees.append(
         RecordedTree(prompt: prompt, trunk: index, ids: own.map(\.key), scores: scores.weighted))
     }
     guard let chosen = trees.max(by: { $0.spread < $1.spread }) else { return }
-    try write(chosen, rollout, images)
+    try write(chosen, rollout, images.mapValues { picture(of: $0) })
   }
 
   private func write(
@@ -81,7 +82,7 @@ extension Trainer {
 
   /// The clean image that the model foresees at each trained step of a trunk: decode(x - sigma v).
   private func foreseen(_ rollout: Rollout, trunk: Int) -> [PixelBuffer] {
-    withoutGradient {
+    let images = withoutGradient {
       policy.decode(
         Tensor.stack(
           rollout.steps.indices.map { record in
@@ -91,6 +92,7 @@ extension Trainer {
             return x - v * plan.schedule.sigmas[rollout.steps[record]]
           }, dim: 0))
     }
+    return images.map(picture)
   }
 }
 

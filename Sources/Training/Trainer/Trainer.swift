@@ -190,6 +190,7 @@ package final class Trainer {
     // Nobody waits for scores any more once this returns or throws.
     defer { queue.cancel() }
     var samples: [SampleID] = []
+    var failures = FailedImages()
     var decoding = PhaseSeconds(recipe.device)
     let rollout = try measure("rollout", &phases) {
       try TorchRuntime.withSerialOperators { () throws(RewardError) in
@@ -197,7 +198,9 @@ package final class Trainer {
           finished throws(RewardError) in
           let images = measure("decode", &decoding) { policy.decode(finished.latents) }
           let batch = zip(images, finished.ids).map { image, id in
-            RewardSample(image: image, prompt: prompts[trunks[id.trunk].prompt])
+            let prompt = prompts[trunks[id.trunk].prompt]
+            failures.add(image, of: prompt, id)
+            return image.map { RewardSample(image: $0, prompt: prompt) }
           }
           let start = ContinuousClock.now
           try queue.add(batch)
@@ -213,6 +216,9 @@ package final class Trainer {
     let start = ContinuousClock.now
     let scores = try await queue.finish()
     phases.add("reward", start.duration(to: .now) / .seconds(1))
+    if let text = failures.text(of: samples.count) {
+      try output.say("warning: epoch \(state.epoch + 1): \(text)")
+    }
     return (rollout, BranchScores(samples: samples, images: scores))
   }
 
@@ -275,6 +281,7 @@ package final class Trainer {
     if !report.images.missing.counts.isEmpty {
       try output.say("epoch \(state.epoch): scores missing: \(report.images.missing.text)")
     }
+    try checkProgress(report)
     output.progress.update(
       state.epoch, meanReward: report.rewardMean, best: state.bestScore,
       missing: report.images.weighted.count { $0 == nil })

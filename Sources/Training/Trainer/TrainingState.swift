@@ -22,6 +22,8 @@ struct TrainingState: Codable {
   var bestReward: Double?
   /// What gradients are multiplied by; nil where the network is not float16.
   var lossScale: LossScale?
+  /// Epochs without a single advantage up to the last one; nil is 0.
+  var degenerateEpochs: Int?
   /// Bytes of `metrics.jsonl` when this was saved.
   var metricsBytes = 0
   /// Bytes of `timings.jsonl` when this was saved.

@@ -49,6 +49,19 @@ import TorchNN
     #expect(flux.contains("the model has no such layer"))
   }
 
+  @Test(arguments: [Float.nan, .infinity])
+  func `numbers that are not finite are named, in every layout`(value: Float) throws {
+    let down = Tensor((0..<32).map { $0 == 17 ? value : 1 }, shape: [2, 16])
+    let up = adapter(layer)[1]
+    let text = try failure([("\(layer).lora_A.weight", down), up])
+    #expect(text.contains("'transformer_blocks.0.attn.to_q.lora_A.weight' holds NaN"), "\(text)")
+    let kohya = "lora_unet_joint_blocks_0_x_block_attn_proj"
+    let other = try failure([
+      ("\(kohya).lora_down.weight", down), ("\(kohya).lora_up.weight", up.1),
+    ])
+    #expect(other.contains("attn.to_out.0.lora_A.weight' holds NaN"), "\(other)")
+  }
+
   @Test func `an unknown key is named`() throws {
     #expect(
       try failure(adapter(layer) + [("transformer.norm.weight", Tensor.ones([1]))])

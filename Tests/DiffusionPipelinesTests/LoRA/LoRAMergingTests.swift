@@ -27,6 +27,45 @@ import TorchNN
     }
   }
 
+  /// Adapters of one layer of the fixture's model.
+  private func adapter(filledWith value: Double) throws -> [(String, Tensor)] {
+    let layer = "transformer_blocks.0.attn.to_q"
+    let lora = try LoRA(path: fixture("pipeline/lora"))
+    return try ["lora_A", "lora_B"].map { kind in
+      let shape = try #require(lora.tensors["\(layer).\(kind).weight"]).shape
+      return ("transformer.\(layer).\(kind).weight", Tensor.full(shape, value))
+    }
+  }
+
+  @Test func `adapters or weights that are not finite are not merged and nothing is written`() throws
+  {
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/lora.safetensors"
+      // Finite in the file; the product with B is beyond float32.
+      try Safetensors.write(adapter(filledWith: 1e30), to: path)
+      let error = #expect(throws: PipelineError.self) {
+        try LoRA(path: path).merge(model: model, to: "\(folder)/merged")
+      }
+      let text = error?.description ?? ""
+      #expect(text.contains("merged") && text.contains("0.attn.to_q.weight' holds NaN"), "\(text)")
+
+      let copy = "\(folder)/model"
+      try FileManager.default.copyItem(atPath: model, toPath: copy)
+      let weights = "\(copy)/\(self.weights)"
+      let name = "transformer_blocks.1.ff.net.2.bias"
+      var tensors = try Checkpoint(path: weights).tensors.mapValues { $0.clone() }
+      tensors[name] = try #require(tensors[name]) * Double.nan
+      try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: weights)
+      try Safetensors.write(adapter(filledWith: 1), to: path)
+      let broken = #expect(throws: PipelineError.self) {
+        try LoRA(path: path).merge(model: copy, to: "\(folder)/merged")
+      }
+      let reason = broken?.description ?? ""
+      #expect(reason.contains(weights) && reason.contains("'\(name)' holds NaN"), "\(reason)")
+      #expect(!FileManager.default.fileExists(atPath: "\(folder)/merged"))
+    }
+  }
+
   @Test func `shards in bfloat16 merge into one file in bfloat16, computed in float32`() throws {
     let lora = try LoRA(path: fixture("pipeline/lora"))
     try withTemporaryFolder { folder in

@@ -27,9 +27,9 @@ import Training
       let prompts = Array(
         try PromptList.read(promptFile("held-out"), for: ["shapes"]).prefix(6))
       let sampling = ImageSampling(steps: 3, seed: 4)
-      let first = sampling.images(of: prompts.map(\.text), pipeline)
+      let first = try sampling.images(of: prompts.map(\.text), pipeline)
       _ = Generator(seed: 1)
-      let second = sampling.images(of: prompts.map(\.text), pipeline)
+      let second = try sampling.images(of: prompts.map(\.text), pipeline)
       #expect(first == second)
       let scores = try await [first, second].asyncMap {
         try await Evaluation($0, of: prompts, by: ShapesReward()).scores

@@ -1,0 +1,136 @@
+import DiffusionPipelines
+import Foundation
+import ImageFiles
+import JSON
+import Rewards
+import Runs
+import Testing
+import Torch
+import Training
+
+/// Multiplies weights of a component in a model folder, by name.
+func scaleWeights(
+  _ factors: [String: Double], of component: String, in model: String
+) throws {
+  let path = "\(model)/\(component)/"
+    + (component.hasPrefix("text") ? "model" : "diffusion_pytorch_model") + ".safetensors"
+  var tensors = try Checkpoint(path: path).tensors.mapValues { $0.clone() }
+  for (name, factor) in factors { tensors[name] = try #require(tensors[name]) * factor }
+  try Safetensors.write(
+    tensors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, metadata: ["format": "pt"],
+    to: path)
+}
+
+/// A model that computes in float32 and overflows in float16, and what comes of it.
+@MainActor
+@Suite(.serialized) struct NonFiniteTests {
+  /// The shapes task with a model whose attention values are beyond float16's range; the product
+  /// with the layer behind them is what it was.
+  private func overflowingTask() throws -> TemporaryFolder {
+    let folder = try tinyTask()
+    let attention = "transformer_blocks.0.attn"
+    try scaleWeights(
+      [
+        "\(attention).to_v.weight": 0x1p17, "\(attention).to_v.bias": 0x1p17,
+        "\(attention).add_v_proj.weight": 0x1p17, "\(attention).add_v_proj.bias": 0x1p17,
+        "\(attention).to_out.0.weight": 0x1p-17, "\(attention).to_add_out.weight": 0x1p-17,
+      ], of: "transformer", in: folder.path + "/model")
+    return folder
+  }
+
+  private func pipeline(
+    _ folder: TemporaryFolder, _ dtype: DType
+  ) throws -> StableDiffusion3Pipeline {
+    // The weights themselves are within float16's range times the scale that they are given.
+    try StableDiffusion3Pipeline(
+      folder: folder.path + "/model", Placement(dtype: dtype, autoencoderDType: .float32))
+  }
+
+  private func changes(_ further: String) -> [(String, String)] {
+    [
+      (
+        "trainable: full",
+        "trainable: lora\nlora: {rank: 2, targets: [attn.to_q]}\ndtype: float16"
+      ),
+      ("epochs: 4", "threads: 1\nevaluation: {prompts: 2}\n\(further)"),
+    ]
+  }
+
+  private var scorer: Scorer {
+    Scorer(
+      [
+        StubReward { samples throws(RewardError) in
+          RewardScores(total: samples.map { brightness($0.image) })
+        }
+      ], weights: [1])
+  }
+
+  @Test func `an image that is none is an error with prompt, steps and precision`() throws {
+    let folder = try overflowingTask()
+    let prompts = ["a red circle", "a blue square"]
+    let sampling = ImageSampling(steps: 3, seed: 4)
+    #expect(try sampling.images(of: prompts, pipeline(folder, .float32)).count == 2)
+    let error = #expect(throws: TrainingError.self) {
+      _ = try sampling.images(of: prompts, pipeline(folder, .float16))
+    }
+    let text = error?.description ?? ""
+    for part in ["prompt 1 of 2", "'a red circle'", "latents (float16)", "3 denoising steps"] {
+      #expect(text.contains(part), "\(text)")
+    }
+  }
+
+  @Test(arguments: [Float.nan, .infinity, -.infinity])
+  func `one number that is not finite spoils its image alone`(value: Float) throws {
+    let pipeline = try pipeline(tinyTask(), .float32)
+    let latents = ImageSampling(steps: 1, seed: 4)
+      .noise(count: 3, latentShape: Array(pipeline.latentShape(count: 1).dropFirst()))
+    let sound = pipeline.images(latents, microBatch: 2)
+    var numbers = latents.floats()
+    numbers[numbers.count / 3 + 7] = value
+    let images = pipeline.images(Tensor(numbers, shape: latents.shape), microBatch: 2)
+    #expect(images[1] == .failure(.latents(.float32)))
+    #expect(images[0] == sound[0] && images[2] == sound[2])
+    let bytes = pipeline.decode(latents).bytes()
+    #expect(try sound.flatMap { try $0.get().pixels } == bytes)
+  }
+
+  @Test func `pixels beyond the autoencoder's precision are no image`() throws {
+    let folder = try tinyTask()
+    try scaleWeights(
+      ["decoder.conv_in.weight": 0x1p15], of: "vae", in: folder.path + "/model")
+    let whole = try StableDiffusion3Pipeline(
+      folder: folder.path + "/model", Placement(dtype: .float32, autoencoderDType: .float16))
+    let shape = whole.latentShape(count: 1)
+    let latents = Tensor.full(shape, 100)
+    #expect(whole.images(latents, microBatch: 1) == [.failure(.pixels(.float16))])
+  }
+
+  @Test func `a rollout's images that are none are unscored, counted and said in one line`()
+    async throws
+  {
+    let folder = try overflowingTask()
+    var lines: [String] = []
+    let summary = try await train(
+      folder, changes("max_missing: 1\nepochs: 1"), scorer: scorer, write: { lines.append($0) })
+    #expect(summary.before.overall.count == 0)
+    let epoch = try MetricsLog.read(folder.path + "/run/metrics.jsonl")[1]
+    #expect(epoch[.rewardMissing]?.int == 32)
+    #expect(epoch[.rewardMissingReasons]?["stub"]?["non-finite latents (float16)"]?.int == 32)
+    let said = lines.filter { $0.contains("32 of 32 images are none") }
+    #expect(said.count == 1)
+    #expect(
+      said.first?.contains(/latents \(float16\) for 'a photo of .*', branch 0 of step \d/) == true,
+      "\(said)")
+  }
+
+  @Test func `more images that are none than max_missing allows stop the run`() async throws {
+    let folder = try overflowingTask()
+    let error = await #expect(throws: TrainingError.self) {
+      _ = try await train(folder, changes("epochs: 1"), scorer: scorer)
+    }
+    let text = error?.description ?? ""
+    #expect(
+      text.contains("2 of 2 scores of stub are missing (non-finite latents (float16) 2)"),
+      "\(text)")
+  }
+}
