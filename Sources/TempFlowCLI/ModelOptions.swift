@@ -89,9 +89,10 @@ extension ModelOptions {
   /// What to do when memory runs out.
   private func advice(_ options: SamplingOptions) -> OutOfMemory.Advice {
     let tile = options.tile == nil ? ", decode in tiles (--tile)" : ""
+    let half = dtype?.dtype.byteCount == 2 ? "" : ", compute in --dtype bfloat16"
     return OutOfMemory.Advice(
       place: "on \(device) (--batch \(options.batch))",
-      remedy: "Lower --batch, compute in --dtype bfloat16\(tile), or make smaller images.")
+      remedy: "Lower --batch\(half)\(tile), or make smaller images.")
   }
 
   private func makeImages(

@@ -46,7 +46,6 @@ public enum OutOfMemory {
     FileHandle.standardError.write(
       Data("\nerror: out of memory\(place): \(short(message)). \(remedy)\n".utf8))
     // Not `exit`: other threads are still at work on what its handlers would take away.
-    fflush(nil)
     _exit(exitStatus)
   }
 

@@ -62,7 +62,7 @@ extension Tensor {
       return result
     }
     let generator = Generator(seed: 0, device: device)
-    let rows = result.flattened(from: 1, to: -1)
+    let rows = result.reshaped([seeds.count, -1])
     for (row, seed) in seeds.enumerated() {
       let row = rows.selected(dim: 0, index: row)
       for (chunk, start) in stride(from: 0, to: row.count, by: chunkOfNoise).enumerated() {

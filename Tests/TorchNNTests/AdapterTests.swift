@@ -75,6 +75,21 @@ private func computed(
     }
   }
 
+  @Test(arguments: [DType.float32, .bfloat16, .float16], [true, false])
+  func `a new adapter gives the bits of the layer without it`(dtype: DType, hasBias: Bool) throws {
+    let generator = Generator(seed: 9)
+    var base = ["to_q.weight": Tensor.randn([96, 128], generator: generator).to(dtype)]
+    if hasBias { base["to_q.bias"] = Tensor.randn([96], generator: generator).to(dtype) }
+    let store = ParameterStore(
+      .checkpoint(base, origin: "base"), dtype: dtype, adapters: (plan, .random(generator)),
+      trainable: .adapters)
+    let layer = try Linear(128, 96, bias: hasBias, store.root["to_q"])
+    let x = Tensor.randn([3, 50, 128], generator: generator).to(dtype)
+    withoutGradient {
+      #expect(largestDifference(store.withoutAdapters { layer(x) }, layer(x)) == 0)
+    }
+  }
+
   @Test func `in bfloat16 the sum of layer and adapter is rounded once`() throws {
     let generator = Generator(seed: 8)
     let (inputs, outputs) = (256, 64)

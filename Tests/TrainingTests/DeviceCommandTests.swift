@@ -129,7 +129,13 @@ struct DeviceCommandTests {
     }
   }
 
-  @Test func `a reward's network scores on the device as on the CPU`() throws {
+  @Test(arguments: [
+    ("pickscore", "clip/quick-gelu"), ("aesthetic", "clip/quick-gelu"), ("hpsv2", "clip/open-clip"),
+    ("imagereward", "imagereward"), ("hpsv3", "hpsv3"),
+  ])
+  func `a reward's network scores on the device as on the CPU`(reward: String, model: String)
+    throws
+  {
     let folder = try task()
     let clip = fixture("rewards/clip")
     try FileManager.default.createDirectory(
@@ -141,7 +147,7 @@ struct DeviceCommandTests {
     try folder.write("a cat\na dog\na fox\nan owl\n", to: "prompts.txt")
     let scores = try ["cpu", "cuda"].map { device in
       let report = try json(
-        ["score", "--reward", "pickscore", "--reward-model", "\(clip)/quick-gelu"]
+        ["score", "--reward", reward, "--reward-model", fixture("rewards/\(model)")]
           + ["--images", "pictures", "--prompts", "prompts.txt", "--set", "device=\(device)"],
         in: folder)
       return (report["images"] as? [[String: Any]] ?? []).compactMap { $0["score"] as? Double }

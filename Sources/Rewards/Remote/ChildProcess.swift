@@ -53,7 +53,7 @@ final class ChildProcess {
 
   /// Held from the making of pipes to the start of their program: a program that another thread
   /// starts before they are marked would hold them open, and their end would not be seen.
-  private static let starting = Mutex(())
+  static let starting = Mutex(())
 
   /// - Returns: the pipes with all their ends, the process, and 0 or what went wrong.
   private static func start(

@@ -55,7 +55,8 @@ package struct TaggedScores: Sendable, Hashable, Codable {
     overall = Score(values.map(\.value))
     let tagged = values.compactMap { entry in entry.tag.map { (tag: $0, value: entry.value) } }
     tags = Dictionary(grouping: tagged, by: \.tag).mapValues { Score($0.map(\.value)) }
-    let means = tags.values.compactMap(\.mean)
+    // In order: a dictionary's own changes with the process, and with it the sum's last bits.
+    let means = tags.sorted { $0.key < $1.key }.compactMap(\.value.mean)
     tagMean =
       means.isEmpty || means.count < tags.count ? nil : means.reduce(0, +) / Double(means.count)
   }

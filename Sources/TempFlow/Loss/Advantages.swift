@@ -78,11 +78,14 @@ public struct Advantages: Hashable, Sendable {
     public var count = 0
     /// How many of them had nothing to compare.
     public var degenerateCount = 0
-    /// Sum of their population standard deviations.
-    var deviation = 0.0
+    /// Groups with two or more rewards that are there, and the sum of their population standard
+    /// deviations.
+    var comparedCount = 0, deviation = 0.0
 
-    /// Mean of the groups' population standard deviations.
-    public var meanDeviation: Double { deviation / Double(count) }
+    /// Mean of the population standard deviations of groups with two or more rewards; nil without one.
+    public var meanDeviation: Double? {
+      comparedCount == 0 ? nil : deviation / Double(comparedCount)
+    }
     /// The share of groups that teach nothing, in 0...1.
     public var degenerateShare: Double { Double(degenerateCount) / Double(count) }
   }
@@ -160,7 +163,10 @@ private func normalised(
     }
     let spread = Spread(present.map(\.value))
     groups[key.step, default: .init()].count += 1
-    groups[key.step]?.deviation += spread.deviation
+    if present.count > 1 {
+      groups[key.step]?.comparedCount += 1
+      groups[key.step]?.deviation += spread.deviation
+    }
     guard spread.deviation > 0 else {
       groups[key.step]?.degenerateCount += 1
       continue

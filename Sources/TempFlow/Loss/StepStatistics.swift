@@ -45,6 +45,12 @@ public struct StepStatistics: Hashable, Sendable {
     squaredGradient += values[9]
   }
 
+  /// The sum over steps, in their order: a dictionary's own changes with the process, and with it the
+  /// last bits.
+  public static func total(_ steps: [Int: Self]) -> Self {
+    steps.sorted { $0.key < $1.key }.reduce(Self()) { $0 + $1.value }
+  }
+
   public static func + (first: Self, second: Self) -> Self {
     var sum = first
     sum.unitCount += second.unitCount

@@ -31,12 +31,22 @@ public struct Linear {
 
   /// `[*, in]` -> `[*, out]`
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    guard let adapter, adapter.isOn else { return x.linear(weight: weight, bias: bias) }
+    guard let adapter else { return x.linear(weight: weight, bias: bias) }
     let shape = x.shape
     let rows = x.reshaped([-1, shape[x.rank - 1]])
-    // The large product is added to the small one where it is computed: its sum is rounded once.
-    let result = adapter(rows, bias: bias)
+    // The large product is added to the small one where it is computed: its sum is rounded once. With
+    // the adapter off the same operator runs, so that a new adapter, whose product is 0, gives the
+    // same bits.
+    let result =
+      adapter.isOn ? adapter(rows, bias: bias) : start(rows.shape[0], like: rows)
     result.addmm_(rows, weight.transposed(0, 1))
     return result.reshaped(shape.dropLast() + [weight.shape[0]])
+  }
+
+  /// The bias, or 0, in every row. `-> [N, out]`
+  private func start(_ count: Int, like rows: Tensor) -> Tensor {
+    let shape = [count, weight.shape[0]]
+    guard let bias else { return Tensor.zeros(shape, dtype: rows.dtype, device: rows.device) }
+    return bias.expanded(shape).clone()
   }
 }

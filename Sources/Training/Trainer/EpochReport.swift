@@ -32,7 +32,7 @@ struct EpochReport {
     _ recipe: TrainingRecipe, updatesSoFar: Int
   ) -> [JSONValue.Member] {
     let steps = updates.reduce(into: [:]) { $0.merge($1.perStep) { $0 + $1 } }
-    let total = steps.values.reduce(0) { $0 + $1.squaredGradient }
+    let total = StepStatistics.total(steps).squaredGradient
     return rewardMembers(recipe) + [
       .init(.advantageAbsMean, number(mean(advantages.values.map { abs($0) }))),
       .init(.zeroVarianceShare, number(advantages.degenerateShare)),

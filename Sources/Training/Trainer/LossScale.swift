@@ -4,8 +4,8 @@ internal import Foundation
 /// is 6e-8 while dL/dv of a mean over 65,536 elements is 1e-8: a power of two, so that multiplying
 /// and dividing round nothing (arXiv 1710.03740, section 3.2).
 ///
-/// An update whose gradients exceed float16's range is computed again with half the factor, so none
-/// is lost; after `interval` updates on end within it the factor is doubled.
+/// An update whose gradients exceed float16's range is computed again with a sixteenth of the factor,
+/// so none is lost; after `interval` updates on end within it the factor is doubled.
 package struct LossScale: Codable, Equatable, Sendable {
   package private(set) var value: Double
   private var successes = 0
@@ -18,10 +18,10 @@ package struct LossScale: Codable, Equatable, Sendable {
     value = min(exp2(log2(Double(elements * samples)).rounded(.down)), Self.largest)
   }
 
-  /// Halves the factor; false when it is 1 already, so that something else is wrong.
+  /// Takes a sixteenth of the factor, at least 1; false when it is 1 already, so that something else is wrong.
   package mutating func lower() -> Bool {
     guard value > 1 else { return false }
-    value /= 2
+    value = max(value / 16, 1)
     successes = 0
     return true
   }

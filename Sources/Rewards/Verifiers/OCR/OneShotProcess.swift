@@ -58,11 +58,11 @@ package struct OneShotProcess: Sendable {
       hasEnded.state.withLock { $0 = true }
       ends.continuation.finish()
     }
-    try process.run()
+    try ChildProcess.starting.withLock { _ in try process.run() }
     let identifier = process.processIdentifier
     let watch = Task {
       try await Task.sleep(for: .seconds(timeout))
-      // Once it is reaped, the number may be another process's.
+      // Once it is known to be reaped, the number may be another process's.
       hasEnded.state.withLock { if !$0 { kill(identifier, SIGKILL) } }
     }
     // A task of its own, which the caller's cancellation does not end before the process has.
