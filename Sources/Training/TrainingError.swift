@@ -16,6 +16,8 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
   case run(String)
   /// The checkpoint does not belong to this recipe.
   case otherRecipe(path: String, differences: [String])
+  /// Prompts or parts of the model have changed since the checkpoint was saved.
+  case otherFiles(path: String, changes: String)
   /// What a checkpoint or an exported file holds cannot be used.
   case state(path: String, reason: String)
   /// Scores could not be had; the run is saved after `epoch` epochs.
@@ -37,6 +39,9 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
     case .otherRecipe(let path, let differences):
       "\(path) was trained with another recipe (\(differences.joined(separator: "; "))); resume "
         + "with that recipe, or choose another --run-dir"
+    case .otherFiles(let path, let changes):
+      "\(path) was trained with other files; changed since: \(changes); put back what the run began "
+        + "with, or begin a new run with another --run-dir"
     case .textCache(let path, let reason):
       "\(path): \(reason); encoded prompts are kept there, and text_cache (--text-cache) chooses "
         + "another folder"

@@ -42,6 +42,8 @@ package final class PromptCache {
   /// The folder of the files with what these encoders make of prompts.
   private let folder: String
   private let rowWidth: Int
+  /// The digest of each text encoder and tokenizer, by its folder's name; see `EncoderIdentity`.
+  let componentDigests: [String: String]
   /// The file of each encoded prompt, by the prompt's key.
   private var homes: [String: String] = [:]
   /// All prompts that were asked for, in order.
@@ -58,7 +60,9 @@ package final class PromptCache {
       (try ModelIndex(folder: settings.model), try TransformerText(folder: settings.model))
     }
     rowWidth = text.rowWidth
-    folder = "\(settings.folder)/\(try EncoderIdentity(settings, index).digest)"
+    let identity = try EncoderIdentity(settings, index)
+    componentDigests = identity.components
+    folder = "\(settings.folder)/\(identity.digest)"
     for name in try names(in: folder) where name.hasSuffix(".safetensors") {
       let path = "\(folder)/\(name)"
       do throws(SafetensorsError) {

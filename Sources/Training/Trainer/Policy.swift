@@ -62,6 +62,9 @@ final class Policy {
       ? RowRecord(leaves: pipeline.transformer.store.trainable.map(\.tensor)) : nil
   }
 
+  /// The digest of each text encoder and tokenizer, by its folder's name.
+  var textDigests: [String: String] { texts.componentDigests }
+
   /// What learns, in the optimizer's order.
   var trainable: [ParameterStore.Named] { pipeline.transformer.store.trainable }
 

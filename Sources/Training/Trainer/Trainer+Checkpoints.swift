@@ -38,7 +38,8 @@ extension Trainer {
 
   /// Goes on from the newest sound checkpoint, if the run has one, and opens the logs.
   ///
-  /// - Throws: `RunError` when all checkpoints are damaged, `ParameterError.state` or
+  /// - Throws: `RunError` when all checkpoints are damaged, `TrainingError.otherFiles` when prompts
+  ///   or model have changed since, `ParameterError.state` or
   ///   `TrainingError.state` when a sound one does not fit the recipe.
   func restore() throws {
     let (checkpoint, damaged) = try output.checkpoints.newest()
@@ -47,13 +48,29 @@ extension Trainer {
     }
     if let checkpoint {
       state = try TrainingState.read("\(checkpoint.path)/\(File.state)")
+      try checkFingerprint(of: checkpoint.path)
       try policy.restore(try tensors(checkpoint, File.parameters))
       try optimizer.restore(try tensors(checkpoint, File.optimizer))
       try average.restore(try tensors(checkpoint, File.average))
       savedEpoch = state.epoch
       try output.say("Resuming after epoch \(state.epoch) from \(checkpoint.path).")
     }
+    state.fingerprint = fingerprint
     try output.openLogs(at: state)
+  }
+
+  /// Makes sure that prompts and model are those that the checkpoint was trained with. A checkpoint
+  /// without a fingerprint is taken with a warning: nothing is known against it, and it may hold
+  /// days of training.
+  private func checkFingerprint(of checkpoint: String) throws {
+    guard let earlier = state.fingerprint else {
+      try output.say(
+        "warning: \(checkpoint) does not say which prompts and model it was trained with, so "
+          + "changes since cannot be seen")
+      return
+    }
+    guard let changes = fingerprint.changes(since: earlier, recipe) else { return }
+    throw TrainingError.otherFiles(path: checkpoint, changes: changes)
   }
 
   /// What is known of the adapters as they are now, kept wherever they are saved.

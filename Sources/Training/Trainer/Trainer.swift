@@ -33,6 +33,8 @@ package final class Trainer {
   let trainingPrompts: [Prompt]
   let evaluationPrompts: [Prompt]
   let output: RunOutput
+  /// What the run reads beside its recipe.
+  let fingerprint: RunFingerprint
   /// Latents decoded at once.
   let decodeMicroBatch: Int
   let memory: MemoryMeter
@@ -82,6 +84,7 @@ package final class Trainer {
       try Policy(
         recipe, prompts: prompts, decodeMicroBatch: decodeMicroBatch, progress: output.progress)
     }
+    fingerprint = try RunFingerprint(recipe, text: policy.textDigests)
     plan = try recipe.sampling.rolloutPlan(policy.schedule(steps: recipe.sampling.steps))
     try plan.checkWeights()
     split = UpdateSplit(

@@ -24,6 +24,8 @@ struct TrainingState: Codable {
   var lossScale: LossScale?
   /// Epochs without a single advantage up to the last one; nil is 0.
   var degenerateEpochs: Int?
+  /// What the run read beside its recipe; nil in a checkpoint of a version that kept none.
+  var fingerprint: RunFingerprint?
   /// Bytes of `metrics.jsonl` when this was saved.
   var metricsBytes = 0
   /// Bytes of `timings.jsonl` when this was saved.

@@ -1,0 +1,72 @@
+internal import DiffusionPipelines
+internal import Foundation
+internal import Runs
+internal import Torch
+
+/// What a run reads beside its recipe and decides its future: prompt files byte for byte, and the
+/// model as `ComponentDigest` sees it. A run that is resumed with other files would go on as
+/// another run without a word.
+struct RunFingerprint: Codable, Equatable {
+  /// Digests by what they are of: `prompts.train`, `text_encoder_2`, or a part of a network, such
+  /// as `transformer/transformer_blocks.3` and `vae/decoder`.
+  let digests: [String: String]
+
+  /// - Parameter text: the digests of the model's text encoders and tokenizers.
+  /// - Throws: `TrainingError` for a file that cannot be read.
+  init(_ recipe: TrainingRecipe, text: [String: String]) throws(TrainingError) {
+    var digests = text
+    digests["prompts.train"] = try Self.digest(of: recipe.prompts.train)
+    digests["prompts.evaluation"] = try Self.digest(of: recipe.prompts.evaluation)
+    for component in ["scheduler", "transformer", "vae"] {
+      let folder = "\(recipe.model)/\(component)"
+      var hash = SHA256()
+      try ComponentDigest.add(filesOf: folder, to: &hash)
+      digests[component] = hash.digest()
+      guard component != "scheduler" else { continue }
+      let weights = try ofModel { () throws(PipelineError) in
+        try recipe.placement.open(folder: folder, baseName: "diffusion_pytorch_model")
+      }
+      let parts = Dictionary(grouping: weights.tensors) { "\(component)/\(Self.part(of: $0.key))" }
+      for (part, tensors) in parts {
+        var hash = SHA256()
+        for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
+          ComponentDigest.add(name, tensor, to: &hash)
+        }
+        digests[part] = hash.digest()
+      }
+    }
+    self.digests = digests
+  }
+
+  /// What differs from an earlier fingerprint, in words; nil when nothing does.
+  func changes(since earlier: RunFingerprint, _ recipe: TrainingRecipe) -> String? {
+    let keys = Set(digests.keys).union(earlier.digests.keys).sorted()
+    let changed = keys.filter { digests[$0] != earlier.digests[$0] }
+    guard !changed.isEmpty else { return nil }
+    let names = changed.prefix(4).map { key in
+      switch key {
+      case "prompts.train": recipe.prompts.train
+      case "prompts.evaluation": recipe.prompts.evaluation
+      default: "\(recipe.model)/\(key)"
+      }
+    }
+    return names.joined(separator: ", ")
+      + (changed.count > names.count ? " and \(changed.count - names.count) more parts" : "")
+  }
+
+  /// The part of a network that a weight belongs to: the first word of its name, and the number of
+  /// the block.
+  private static func part(of name: String) -> String {
+    let words = name.split(separator: ".").prefix(2)
+    return words.count == 2 && Int(words[1]) != nil
+      ? words.joined(separator: ".") : String(words.first ?? "")
+  }
+
+  private static func digest(of path: String) throws(TrainingError) -> String {
+    do throws(RunError) {
+      return SHA256.digest(of: try AtomicFile.read(path))
+    } catch {
+      throw .prompts(error.description)
+    }
+  }
+}
