@@ -99,4 +99,36 @@ struct DeviceWaitTests {
     let gradients = pipeline.transformer.store.trainable.compactMap(\.tensor.gradient)
     #expect(!gradients.isEmpty && gradients.allSatisfy { $0.device == device })
   }
+
+  @Test func `what of an image is finite is read together with its pixels`() throws {
+    let simulation = try #require(SimulatedCUDA.current)
+    let folder = try tinyTask()
+    let pipeline = try StableDiffusion3Pipeline(
+      folder: folder.path + "/model", Placement(device: .cuda(0)), text: .absent)
+    let latents = Tensor.randn(pipeline.latentShape(count: 4), generator: Generator(seed: 3))
+      .to(pipeline.device)
+    _ = pipeline.images(latents, microBatch: 2)
+    func waits(_ body: () -> Void) -> Int {
+      TorchRuntime.synchronize(pipeline.device)
+      simulation.reset()
+      body()
+      return simulation.waits
+    }
+    let plain = waits { _ = pipeline.decode(latents).bytes() }
+    #expect(waits { _ = pipeline.images(latents, microBatch: 4) } == plain)
+    #expect(waits { _ = pipeline.images(latents, microBatch: 2) } == 2 * plain)
+  }
+
+  @Test func `a network is checked at load with one read of all weights`() throws {
+    let simulation = try #require(SimulatedCUDA.current)
+    let device = Device.cuda(0)
+    let tensors = Dictionary(
+      uniqueKeysWithValues: (0..<20).map { ("\($0).w", Tensor.ones([4], device: device)) })
+    let store = ParameterStore(.checkpoint(tensors, origin: "w"), device: device)
+    for index in 0..<20 { _ = try store.root[index].tensor("w", 4, initial: .zeros) }
+    TorchRuntime.synchronize(device)
+    simulation.reset()
+    try store.finish()
+    #expect(simulation.waits == 1, "\(simulation.waitsByName)")
+  }
 }

@@ -40,7 +40,8 @@ extension LoRA {
       try copyFile("\(model)/transformer/config.json", to: "\(draft)/transformer/config.json")
       try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
         try Safetensors.write(
-          merged.map { ($0.key, $0.value) }, metadata: record.header.merging(["format": "pt"]) { $1 },
+          merged.map { ($0.key, $0.value) },
+          metadata: record.header.merging(["format": "pt"]) { $1 },
           to: "\(draft)/transformer/\(diffusersWeights).safetensors")
       }
     }

@@ -8,7 +8,8 @@ extension LoRA {
   /// - Parameter path: a `.safetensors` file of diffusers or kohya, or a folder that holds
   ///   `adapter_config.json` (PEFT) or `pytorch_lora_weights.safetensors` (diffusers).
   /// - Throws: `PipelineError` for a missing or damaged file, numbers that are not finite, a key
-  ///   that is no adapter of a transformer, layers that differ in rank or alpha, and settings that cannot be followed.
+  ///   that is no adapter of a transformer, layers that differ in rank or alpha, and settings that
+  ///   cannot be followed.
   public init(path: String) throws(PipelineError) {
     let weights = try Self.weightsFile(path)
     let file = try wrapping(PipelineError.weights) { () throws(SafetensorsError) in

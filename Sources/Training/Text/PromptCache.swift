@@ -123,8 +123,10 @@ package final class PromptCache {
       let batch = prompts[start..<min(start + Self.batch, prompts.count)]
       let keys = batch.map(\.key)
       let path = PromptShard.path(of: keys, in: folder)
+      let embeddings = encoder.encode(batch.map(\.prompt))
+      try check(embeddings, of: batch.map(\.prompt))
       do throws(SafetensorsError) {
-        try PromptShard.write(encoder.encode(batch.map(\.prompt)), keys: keys, to: path)
+        try PromptShard.write(embeddings, keys: keys, to: path)
       } catch {
         throw .textCache(path: path, reason: error.description)
       }
@@ -132,6 +134,24 @@ package final class PromptCache {
       progress.update(start + batch.count)
     }
     progress.end()
+  }
+
+  /// Makes sure that what is kept of prompts is finite; it would spoil every later run.
+  private func check(
+    _ embeddings: PromptEmbeddings, of prompts: [String]
+  ) throws(TrainingError) {
+    let parts = [("CLIP", embeddings.clip), ("CLIP's pooled text", embeddings.pooled)]
+      + (embeddings.t5.map { [("T5", $0)] } ?? [])
+    guard let part = firstNonFinite(parts.map { (name: $0, tensor: $1) }) else { return }
+    let rows = prompts.indices.map { row in
+      (name: prompts[row], tensor: Tensor.cat(
+        parts.map { $1.narrowed(dim: 0, start: row, length: 1).reshaped([-1]).to(.float32) },
+        dim: 0))
+    }
+    let dtype = settings.placement.dtype.map { "\($0)" } ?? "the files' precision"
+    throw .model(
+      "\(settings.model): the text encoders make non-finite numbers of "
+        + "'\(firstNonFinite(rows) ?? prompts[0])' (\(part), \(dtype)); encode in bfloat16 or float32")
   }
 
   /// The entries of `keys`, and the files that could not give theirs, with the reason.

@@ -90,11 +90,26 @@ import TorchNN
     #expect(relativeError(total, try expected("quick-gelu", "aesthetic")) <= 3e-2)
   }
 
-  @Test func `a score that is no number is missing, with the reason`() async throws {
+  @Test func `a network with a weight that is not finite is refused at once`() async throws {
     try await withTemporaryFolder { copy in
       let folder = try fill(copy)
       var tensors = try Checkpoint(path: "\(folder)/model.safetensors").tensors
       tensors["visual_projection.weight"] = Tensor.full([12, 24], .nan)
+      try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: "\(folder)/model.safetensors")
+      let error = #expect(throws: RewardError.self) {
+        _ = try RewardRegistry.reward(settings("pickscore", folder))
+      }
+      let text = error?.description ?? ""
+      #expect(text.contains("'visual_projection.weight' holds NaN"), "\(text)")
+    }
+  }
+
+  @Test func `a score that is no number is missing, with the reason`() async throws {
+    try await withTemporaryFolder { copy in
+      let folder = try fill(copy)
+      var tensors = try Checkpoint(path: "\(folder)/model.safetensors").tensors
+      // Its exponential is beyond float32.
+      tensors["logit_scale"] = Tensor.full([], 1000)
       try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: "\(folder)/model.safetensors")
       let scores = try await RewardRegistry.reward(settings("pickscore", folder))
         .score(try samples())
