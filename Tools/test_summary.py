@@ -12,7 +12,10 @@ from pathlib import Path
 def events(path: str) -> list[dict]:
     """A program that broke off may leave half a line at the end, or no file."""
     found = []
-    for line in Path(path).read_text().splitlines() if Path(path).exists() else []:
+    # Not `splitlines`: names of tests may hold other ends of lines than a line feed.
+    for line in Path(path).read_text().split("\n") if Path(path).exists() else []:
+        if not line:
+            continue
         try:
             record = json.loads(line)
         except json.JSONDecodeError:
@@ -64,6 +67,10 @@ for name, status, path in zip(*[iter(sys.argv[1:])] * 3):
         problems.append(f"{name}: the test program ended with status {status}{where}")
         counts["failed"] = 1
         broken_off += 1
+    if not any(counts.values()):
+        problems.append(f"{name}: no test ran, or none could be counted")
+        counts["failed"] = 1
+        broken_off += 1
     tally = ", ".join(f"{count} {what}" for what, count in counts.items())
     lines.append(f"{name}: {tally}, {max(times) - min(times[1:] or times):.0f} s")
 
@@ -74,3 +81,4 @@ if skipped:
     print("\nskipped in every pass:", *(f"  {readable(test)}: {reasons[test]}" for test in skipped), sep="\n")
 print("", *lines, sep="\n")
 print(f"{len(passed - failed)} passed, {len(failed) + broken_off} failed, {len(skipped)} skipped")
+sys.exit(bool(failed) or broken_off > 0)
