@@ -94,16 +94,11 @@ extension Trainer {
 
   /// A weight that is not finite must never become the newest sound checkpoint.
   private func checkWeights() throws {
-    // Read at once: a GPU is waited for once, not for every weight.
-    let areFinite = withoutGradient {
-      Tensor.stack(policy.trainable.map { $0.tensor.isFinite().all() }, dim: 0).bools()
-    }
-    for ((name, _), isFinite) in zip(policy.trainable, areFinite) where !isFinite {
-      throw TrainingError.invariant(
-        epoch: state.epoch, update: recipe.optimizer.updatesPerEpoch,
-        reason: "the weight \(name) is not finite",
-        lastGood: try output.checkpoints.newest().checkpoint?.path)
-    }
+    guard let name = firstNonFinite(policy.trainable) else { return }
+    throw TrainingError.invariant(
+      epoch: state.epoch, update: recipe.optimizer.updatesPerEpoch,
+      reason: "the weight \(name) is not finite",
+      lastGood: try output.checkpoints.newest().checkpoint?.path)
   }
 }
 
