@@ -27,23 +27,24 @@ extension StepCoefficients {
   }
 }
 
-/// Follows the flow deterministically from `sigma_first` to 0: `[B, …] -> [B, …]`.
+/// Follows the flow deterministically over the steps i..<j, from `sigma_i` to `sigma_j`:
+/// `[B, …] -> [B, …]`.
 ///
 /// - Parameters:
-///   - field: evaluated N - `first` times on all rows at once.
-///   - latents: float32 latents at `sigma_first`; at step 0 standard normal noise.
+///   - field: evaluated once a step, on all rows at once.
+///   - latents: float32 latents at `sigma_i`; at step 0 standard normal noise.
 ///   - schedule: the sigmas to visit.
 ///   - trunks: the condition of each row.
-///   - first: the first step to take, in 0..<N.
+///   - steps: within 0..<N; nil takes all N.
 ///
 /// Records no gradients.
 public func integrate(
   _ field: VelocityField, from latents: Tensor, over schedule: FlowSchedule, trunks: [Int],
-  first: Int = 0
+  steps: Range<Int>? = nil
 ) -> Tensor {
   withoutGradient {
     var state = latents
-    for index in first..<schedule.stepCount {
+    for index in steps ?? 0..<schedule.stepCount {
       let step = schedule.step(index, .deterministic)
       let sigma = Tensor.full([trunks.count], step.sigma, dtype: .float32, device: state.device)
       state = step.deterministic(state, velocity: field(state, sigma, trunks))

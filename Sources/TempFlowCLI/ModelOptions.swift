@@ -110,11 +110,11 @@ extension ModelOptions {
       try LatentsFile.read($0, shape: pipeline.latentShape(count: prompts.count))
     }
     let sampling = options.imageSampling
-    let latents = try sampling.latents(
+    let (latents, images) = try sampling.images(
       of: prompts, from: noise, pipeline,
       negative: isGuided ? try texts.conditions([options.negativePrompt]) : nil,
       conditions: texts.conditions)
-    return (pipeline, latents, try sampling.images(latents, of: prompts, pipeline))
+    return (pipeline, latents, images)
   }
 }
 

@@ -26,8 +26,11 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
   ///
   /// - Parameters:
   ///   - number: the prompt's place among the `of` prompts, from 1.
+  ///   - step: the first denoising step, from 0, whose result is not finite; nil when the latents
+  ///     are finite and the decoded image is not, or when a second calculation found none.
   ///   - steps: denoising steps.
-  case notFinite(reason: String, prompt: String, number: Int, of: Int, steps: Int)
+  case notFinite(
+    reason: String, prompt: String, number: Int, of: Int, step: Int?, steps: Int)
   /// A check of the run on itself failed.
   case invariant(epoch: Int, update: Int, reason: String, lastGood: String?)
 
@@ -51,8 +54,10 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
       "\(reason). The run stopped after epoch \(epoch) and learnt nothing from later images; "
         + "everything up to there is saved in \(checkpoint). Once the cause is mended, "
         + "--resume goes on."
-    case .notFinite(let reason, let prompt, let number, let count, let steps):
-      "prompt \(number) of \(count), '\(prompt)': \(reason) after \(steps) denoising steps; compute "
+    case .notFinite(let reason, let prompt, let number, let count, let step, let steps):
+      "prompt \(number) of \(count), '\(prompt)': \(reason) after "
+        + (step.map { "denoising step \($0 + 1) of \(steps)" } ?? "\(steps) denoising steps")
+        + "; compute "
         + "in --dtype bfloat16 or float32, and if that does not help, the model or its LoRA is at "
         + "fault"
     case .invariant(let epoch, let update, let reason, let lastGood):

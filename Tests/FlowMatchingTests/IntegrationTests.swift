@@ -41,7 +41,7 @@ import Torch
       Tensor.zeros(like: latents) + Tensor(trunks.map(Float.init), shape: [trunks.count, 1])
     }
     let start = Tensor.zeros([3, 2])
-    let found = integrate(field, from: start, over: schedule, trunks: [2, 0, 1], first: 1)
+    let found = integrate(field, from: start, over: schedule, trunks: [2, 0, 1], steps: 1..<schedule.stepCount)
     let expected: [Float] = [-1.2, -1.2, 0, 0, -0.6, -0.6]
     for (left, right) in zip(found.floats(), expected) { #expect(abs(left - right) < 1e-6) }
   }

@@ -104,7 +104,8 @@ private func branching(
       let step = try #require(id.step)
       let latents = rollout.branchLatents(trunk: id.trunk, step: step, branch: id.branch)
       let final = integrate(
-        toy.velocity, from: latents, over: plan.schedule, trunks: [id.trunk], first: step + 1)
+        toy.velocity, from: latents, over: plan.schedule, trunks: [id.trunk],
+        steps: (step + 1)..<plan.schedule.stepCount)
       #expect(largestDifference(final.floats(), sample) < 1e-5, "\(id)")
     }
   }

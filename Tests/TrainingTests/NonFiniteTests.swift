@@ -74,8 +74,23 @@ func scaleWeights(
       _ = try sampling.images(of: prompts, pipeline(folder, .float16))
     }
     let text = error?.description ?? ""
-    for part in ["prompt 1 of 2", "'a red circle'", "latents (float16)", "3 denoising steps"] {
+    for part in ["prompt 1 of 2", "'a red circle'", "latents (float16)", "step 1 of 3"] {
       #expect(text.contains(part), "\(text)")
+    }
+  }
+
+  @Test func `the step at which numbers left the range is named`() throws {
+    let folder = try tinyTask()
+    // One step takes latents to thousands, and the next one embeds them beyond float16's range.
+    try scaleWeights(
+      ["proj_out.weight": 0x1p14, "proj_out.bias": 0x1p14, "pos_embed.proj.weight": 0x1p6],
+      of: "transformer", in: folder.path + "/model")
+    for guidance in [1.0, 2.0] {
+      let sampling = ImageSampling(steps: 4, guidance: guidance, seed: 4)
+      let error = #expect(throws: TrainingError.self) {
+        _ = try sampling.images(of: ["a red circle"], pipeline(folder, .float16))
+      }
+      #expect(error?.description.contains("after denoising step 2 of 4") == true, "\(error!)")
     }
   }
 

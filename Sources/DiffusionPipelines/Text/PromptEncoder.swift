@@ -79,24 +79,12 @@ public struct PromptEncoder {
     try check(TransformerText(folder: folder), path: folder)
   }
 
-  /// One line on prompts that are longer than the CLIP encoders take, and on how many of these T5
-  /// takes whole; nil when there are none.
-  ///
-  /// - Parameter prompts: all of them, duplicates counted.
-  public func cutNotice(_ prompts: [String]) -> String? {
+  /// Which encoders take the beginning of a prompt alone; nil when all of them take it whole.
+  public func truncation(of prompt: String) -> PromptTruncation? {
     let length = tokenizers[0].modelMaxLength
-    let cut = prompts.filter { prompt in
-      tokenizers.contains { $0.encode(prompt).count > length }
-    }
-    guard !cut.isEmpty else { return nil }
-    let count =
-      "\(cut.count) of \(prompts.count) prompt\(prompts.count == 1 ? " is" : "s are") longer than "
-      + "the \(length) tokens of the CLIP text encoders, which take the beginning alone"
-    guard let t5 else { return "\(count); without T5 nothing takes the rest" }
-    let whole = cut.count { t5.tokenizer.encode($0).count <= maxSequenceLength }
-    let extent =
-      whole == cut.count ? "takes all of them whole" : "takes \(whole) of these \(cut.count) whole"
-    return "\(count); T5, with max_sequence_length \(maxSequenceLength), \(extent)"
+    guard tokenizers.contains(where: { $0.encode(prompt).count > length }) else { return nil }
+    let isWhole = t5.map { $0.tokenizer.encode(prompt).count <= maxSequenceLength }
+    return PromptTruncation(clipTokens: length, t5IsWhole: isWhole)
   }
 
   /// What the encoders make of prompts. Records no gradients.

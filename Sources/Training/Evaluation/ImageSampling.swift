@@ -1,5 +1,6 @@
 package import DiffusionModels
 package import DiffusionPipelines
+import FlowMatching
 package import ImageFiles
 import TempFlow
 package import Torch
@@ -88,33 +89,69 @@ extension ImageSampling {
     pipeline.images(latents, microBatch: decodeBatch)
   }
 
-  /// The same, where every image must be one. `[N, C, h, w] -> N images`
+  /// The latents and the image of each prompt. `-> [N, C, h, w], N images`
   ///
-  /// - Parameter prompts: of the latents, for the error.
-  /// - Throws: `TrainingError.notFinite` for the first that is no image.
+  /// - Parameters: as of `latents`.
+  /// - Throws: `TrainingError.notFinite` for the first prompt without an image, or what `conditions`
+  ///   throws.
   package func images(
-    _ latents: Tensor, of prompts: [String], _ pipeline: StableDiffusion3Pipeline
-  ) throws(TrainingError) -> [PixelBuffer] {
+    of prompts: [String], from noise: Tensor? = nil, _ pipeline: StableDiffusion3Pipeline,
+    negative: TextCondition?, conditions: ([String]) throws(TrainingError) -> TextCondition
+  ) throws(TrainingError) -> (latents: Tensor, images: [PixelBuffer]) {
+    let noise =
+      noise
+      ?? self.noise(
+        count: prompts.count, latentShape: Array(pipeline.latentShape(count: 1).dropFirst()))
+    let latents = try latents(
+      of: prompts, from: noise, pipeline, negative: negative, conditions: conditions)
     var images: [PixelBuffer] = []
-    let decoded = decoded(latents, pipeline)
-    for (index, image) in decoded.enumerated() {
-      do throws(NonFiniteImage) {
-        images.append(try image.get())
-      } catch {
+    for (index, image) in decoded(latents, pipeline).enumerated() {
+      switch image {
+      case .success(let image): images.append(image)
+      case .failure(let fault):
+        let step =
+          switch fault {
+          case .pixels: nil as Int?
+          case .latents:
+            firstNonFiniteStep(
+              from: noise.narrowed(dim: 0, start: index, length: 1), pipeline,
+              try conditions([prompts[index]]), negative)
+          }
         throw .notFinite(
-          reason: error.description, prompt: prompts[index], number: index + 1,
-          of: prompts.count, steps: steps)
+          reason: fault.description, prompt: prompts[index], number: index + 1,
+          of: prompts.count, step: step, steps: steps)
       }
     }
-    return images
+    return (latents, images)
   }
 
-  /// One image per prompt, from the seed's noise.
+  /// The same with the pipeline's own text encoders, away from the empty prompt.
   ///
   /// - Throws: `TrainingError.notFinite`.
   package func images(
     of prompts: [String], _ pipeline: StableDiffusion3Pipeline
   ) throws(TrainingError) -> [PixelBuffer] {
-    try images(latents(of: prompts, pipeline), of: prompts, pipeline)
+    try images(
+      of: prompts, pipeline, negative: guidance > 1 ? pipeline.encode([""]) : nil,
+      conditions: { pipeline.encode($0) }
+    ).images
+  }
+
+  /// The first step whose result is not finite, from 0, of one prompt, whose steps are taken once
+  /// more and looked at singly; nil when they are all finite.
+  private func firstNonFiniteStep(
+    from noise: Tensor, _ pipeline: StableDiffusion3Pipeline, _ condition: TextCondition,
+    _ negative: TextCondition?
+  ) -> Int? {
+    TorchRuntime.withSerialOperators {
+      let field = pipeline.velocityField(condition, negative: negative, guidance: guidance)
+      var state = noise.to(pipeline.device)
+      return (0..<steps).first { step in
+        state = integrate(
+          field, from: state, over: pipeline.schedule(stepCount: steps), trunks: [0],
+          steps: step..<(step + 1))
+        return firstNonFinite([(name: "latents", tensor: state)]) != nil
+      }
+    }
   }
 }

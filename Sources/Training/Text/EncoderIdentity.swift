@@ -14,7 +14,7 @@ struct EncoderIdentity {
   /// The digest of each text encoder and tokenizer, by its folder's name.
   let components: [String: String]
 
-  private static let version = "tempflow text 2"
+  private static let version = "tempflow text 3"
 
   /// - Throws: `TrainingError.model` when a file cannot be read, or a component is absent and was
   ///   never seen; `.textCache` when the cache cannot be read or written.

@@ -46,6 +46,8 @@ package final class PromptCache {
   let componentDigests: [String: String]
   /// The file of each encoded prompt, by the prompt's key.
   private var homes: [String: String] = [:]
+  /// What the encoders leave out of long prompts, by the prompt's key.
+  private var truncations: [String: PromptTruncation] = [:]
   /// All prompts that were asked for, in order.
   private var wanted: [(key: String, prompt: String)] = []
   private var wantedKeys: Set<String> = []
@@ -66,26 +68,36 @@ package final class PromptCache {
     for name in try names(in: folder) where name.hasSuffix(".safetensors") {
       let path = "\(folder)/\(name)"
       do throws(SafetensorsError) {
-        for key in try PromptShard(path: path).keys { homes[key] = path }
+        let shard = try PromptShard(path: path)
+        for key in shard.keys { homes[key] = path }
+        truncations.merge(shard.truncations) { $1 }
       } catch {
         try discard(path, because: error.description)
       }
     }
   }
 
-  /// Encodes those of the prompts that are new; the text encoders are loaded for it and freed.
+  /// Encodes those of the prompts that are new; the text encoders are loaded for it and freed. One
+  /// line says how many of the prompts, new or not, the encoders cut.
   ///
   /// - Throws: `TrainingError.model` when the text encoders cannot be loaded, `.textCache` when
   ///   the folder cannot be written.
   package func prepare(_ prompts: [String]) throws(TrainingError) {
+    let known = wanted.count
     for prompt in prompts {
       let key = PromptShard.key(prompt)
       if wantedKeys.insert(key).inserted { wanted.append((key, prompt)) }
     }
     let missing = wanted.filter { homes[$0.key] == nil }
-    guard !missing.isEmpty else { return }
-    try encode(missing)
-    TorchRuntime.releaseFreedMemory()
+    if !missing.isEmpty {
+      try encode(missing)
+      TorchRuntime.releaseFreedMemory()
+    }
+    let added = wanted[known...]
+    let notice = PromptTruncation.notice(
+      added.compactMap { truncations[$0.key] }, of: added.count,
+      maxSequenceLength: settings.maxSequenceLength)
+    if let notice { progress.message("\(notice).") }
   }
 
   /// The conditions of prompts, read from disk. `B prompts -> B samples`, on the CPU
@@ -116,7 +128,6 @@ package final class PromptCache {
         maxSequenceLength: settings.maxSequenceLength)
     }
     encoderLoads += 1
-    if let notice = encoder.cutNotice(prompts.map(\.prompt)) { progress.message("\(notice).") }
     try makeFolder(folder)
     progress.begin("encoding prompts", total: prompts.count)
     for start in stride(from: 0, to: prompts.count, by: Self.batch) {
@@ -126,7 +137,8 @@ package final class PromptCache {
       let embeddings = encoder.encode(batch.map(\.prompt))
       try check(embeddings, of: batch.map(\.prompt))
       do throws(SafetensorsError) {
-        try PromptShard.write(embeddings, keys: keys, to: path)
+        for (key, prompt) in batch { truncations[key] = encoder.truncation(of: prompt) }
+        try PromptShard.write(embeddings, keys: keys, truncations: truncations, to: path)
       } catch {
         throw .textCache(path: path, reason: error.description)
       }

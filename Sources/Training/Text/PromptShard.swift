@@ -3,7 +3,8 @@ internal import Runs
 internal import Torch
 
 /// One file of encoded prompts: safetensors with `<key>.clip`, `<key>.t5` and `<key>.pooled` of
-/// each prompt, and in its metadata a checksum for each key.
+/// each prompt, and in its metadata a checksum for each key and, under `<key>.truncated`, what the
+/// encoders left out of a long prompt.
 struct PromptShard {
   private let file: SafetensorsFile
 
@@ -15,7 +16,18 @@ struct PromptShard {
   static func key(_ prompt: String) -> String { SHA256.digest(of: prompt.utf8) }
 
   /// The keys of the prompts in the file.
-  var keys: [String] { Array(file.metadata.keys) }
+  var keys: [String] { file.metadata.keys.filter { !$0.hasSuffix(Self.truncated) } }
+
+  /// What was left out of those prompts that are too long, by their keys.
+  var truncations: [String: PromptTruncation] {
+    var truncations: [String: PromptTruncation] = [:]
+    for (name, text) in file.metadata where name.hasSuffix(Self.truncated) {
+      truncations[String(name.dropLast(Self.truncated.count))] = PromptTruncation(text: text)
+    }
+    return truncations
+  }
+
+  private static let truncated = ".truncated"
 
   /// Where a batch of prompts is written: two processes that encode it write the same file.
   static func path(of keys: [String], in folder: String) -> String {
@@ -24,18 +36,20 @@ struct PromptShard {
 
   /// Writes a batch, in one step.
   static func write(
-    _ embeddings: PromptEmbeddings, keys: [String], to path: String
+    _ embeddings: PromptEmbeddings, keys: [String], truncations: [String: PromptTruncation],
+    to path: String
   ) throws(SafetensorsError) {
     var tensors: [(String, Tensor)] = []
-    var checksums: [String: String] = [:]
+    var metadata: [String: String] = [:]
     for (index, key) in keys.enumerated() {
       let parts = embeddings.parts.map { name, tensor in
         (name, tensor.narrowed(dim: 0, start: index, length: 1).to(.cpu).contiguous())
       }
-      checksums[key] = checksum(of: parts)
+      metadata[key] = checksum(of: parts)
+      metadata[key + truncated] = truncations[key]?.text
       tensors += parts.map { ("\(key).\($0.0)", $0.1) }
     }
-    try Safetensors.write(tensors, metadata: checksums, to: path)
+    try Safetensors.write(tensors, metadata: metadata, to: path)
   }
 
   /// What was made of one prompt, in the file's memory. B is 1.

@@ -203,6 +203,14 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
         "2 of 3 prompts are longer than the 16 tokens of the CLIP text encoders, which take the "
         + "beginning alone; T5, with max_sequence_length 60, takes 1 of these 2 whole.\n"
       #expect(notes.text.contains(line), "\(notes.text)")
+      // A later run says it of the prompts that it finds, too; the second call has nothing new.
+      let later = Notes()
+      let cache = try place.open(later) { $0.maxSequenceLength = 60 }
+      let found = ["a red circle", long, String(repeating: long, count: 9)]
+      try cache.prepare(found)
+      _ = try cache.conditions(found)
+      #expect(later.text == line, "\(later.text)")
+      #expect(cache.encoderLoads == 0)
       // Nothing is said of prompts that fit.
       let others = Notes()
       try place.open(others) { $0.maxSequenceLength = 60 }.prepare(["a blue square"])
@@ -213,11 +221,22 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
   @Test func `without T5 the line says that nothing takes the rest`() throws {
     let encoder = try PromptEncoder(folder: fixture("pipeline/model"))
     let long = String(repeating: "circle ", count: 15)
+    let truncation = try #require(encoder.truncation(of: long))
     #expect(
-      encoder.cutNotice([long])
+      PromptTruncation.notice([truncation], of: 1, maxSequenceLength: 256)
         == "1 of 1 prompt is longer than the 16 tokens of the CLIP text encoders, which take the "
         + "beginning alone; without T5 nothing takes the rest")
-    #expect(encoder.cutNotice(["a red circle"]) == nil)
+    #expect(encoder.truncation(of: "a red circle") == nil)
+  }
+
+  @Test func `what is left out of a prompt is kept as a word`() {
+    for isWhole in [nil, true, false] as [Bool?] {
+      let truncation = PromptTruncation(clipTokens: 77, t5IsWhole: isWhole)
+      #expect(PromptTruncation(text: truncation.text) == truncation)
+    }
+    for text in ["", "t5-whole", "77 t5", "77 ", "77 t5-whole t5-whole"] {
+      #expect(PromptTruncation(text: text) == nil, "\(text)")
+    }
   }
 
   @Test func `two that encode the same prompts at once do not disturb each other`() throws {
