@@ -146,7 +146,7 @@ class Check:
         self.tempflow(
             "sample", "--model", model or self.options.model, *adapters,
             "--prompt", self.options.prompt, "--steps", self.options.steps,
-            "--guidance", self.options.guidance, "--output", self.folder / "images",
+            "--guidance-scale", self.options.guidance, "--output", self.folder / "images",
             "--initial-latents", self.folder / "noise.safetensors", "--save-latents", result,
         )
         return load_file(result)["latents"]
@@ -218,7 +218,7 @@ def main():
     parser.add_argument("--tempflow", type=Path, default=Path(".build/release/tempflow"))
     parser.add_argument("--prompt", default="a photo of two red circles")
     parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--guidance", type=float, default=3.0)
+    parser.add_argument("--guidance-scale", type=float, default=3.0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         worst = check(options, Path(folder))

@@ -30,8 +30,8 @@ settings() {
   case $1 in
     flow-grpo) echo sampling.method=flow_grpo advantage.group=prompt loss.weighting=none ;;
     branching) echo sampling.method=tempflow advantage.group=prompt loss.weighting=none ;;
-    weights) echo sampling.method=tempflow advantage.group=prompt loss.weighting=noise ;;
-    tempflow-grpo) echo sampling.method=tempflow advantage.group=seed loss.weighting=noise ;;
+    weights) echo sampling.method=tempflow advantage.group=prompt loss.weighting=noise_aware ;;
+    tempflow-grpo) echo sampling.method=tempflow advantage.group=seed loss.weighting=noise_aware ;;
   esac
 }
 

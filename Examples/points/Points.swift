@@ -23,7 +23,7 @@ import TempFlow
     TorchRuntime.threadCount = 1
     draw([
       ("TempFlow-GRPO", "#", try train(.branching(branches: 3), seeds: 1, .seed, .noiseAware)),
-      ("Flow-GRPO", "o", try train(.chain, seeds: 6, .prompt, .none)),
+      ("Flow-GRPO", "o", try train(.flowGRPO, seeds: 6, .prompt, .none)),
     ])
   }
 
@@ -40,8 +40,8 @@ import TempFlow
     }
     let plan = try RolloutPlan(
       schedule: FlowSchedule(SchedulerConfiguration(), stepCount: 8),
-      dynamics: .sde(noiseLevel: 0.7), method: method)
-    let trunks = (0..<8 * seeds).map { TrunkID(prompt: $0 % 8, trunk: $0 / 8) }
+      dynamics: .flowSDE(noiseLevel: 0.7), method: method)
+    let trunks = (0..<8 * seeds).map { TrunkID(prompt: $0 % 8, seed: $0 / 8) }
     let settings = AdvantageSettings(group: group)
     let objective = PolicyObjective(clipRange: 0.2, weighting: weighting)
     var curve: [(Int, Double)] = []
@@ -54,8 +54,8 @@ import TempFlow
           rewards[id] = [reward(point.floats(), prompt: id.trunk % 8)]
         }
       }
-      let units = rollout.units(Advantages(rollout.rewardRows(rewards), settings))
-      policyGradient(objective, rollout: rollout, units: units, microBatch: 1000, field: field)
+      let samples = rollout.trainingSamples(Advantages(rollout.rewardRows(rewards), settings))
+      policyGradient(objective, rollout: rollout, samples: samples, microBatch: 1000, field: field)
       policy.descend(by: 0.02)
     }
     return curve
@@ -63,7 +63,7 @@ import TempFlow
 
   static func evaluate(_ policy: Policy, _ schedule: FlowSchedule) -> Double {
     let start = Tensor.randn([256, 2], generator: Generator(seed: 99))
-    return integrate(policy.velocity, from: start, over: schedule, trunks: Array(0..<256))
+    return integrate(policy.velocity, from: start, over: schedule, promptIndices: Array(0..<256))
       .unbound().enumerated().reduce(0) {
         $0 + reward($1.element.floats(), prompt: $1.offset % 8) / 256
       }

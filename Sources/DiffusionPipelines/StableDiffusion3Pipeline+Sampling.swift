@@ -27,23 +27,23 @@ extension StableDiffusion3Pipeline {
   ///   - tape: takes the transformer's blocks where gradients are recorded; nil keeps every
   ///     intermediate value.
   public func velocityField(
-    _ condition: TextCondition, negative: TextCondition? = nil, guidance: Double = 1,
-    recomputing tape: RecomputationTape? = nil
+    _ condition: TextCondition, negative: TextCondition? = nil, guidanceScale: Double = 1,
+    recomputing tape: GradientCheckpointing? = nil
   ) -> VelocityField {
-    velocityField(condition, negative: negative, guidance: guidance, tape, nil)
+    velocityField(condition, negative: negative, guidanceScale: guidanceScale, tape, nil)
   }
 
   /// The same.
   ///
   /// - Parameter record: computes the rows of a batch on threads of their own while it is open.
   package func velocityField(
-    _ condition: TextCondition, negative: TextCondition?, guidance: Double,
-    _ tape: RecomputationTape?, _ record: RowRecord?
+    _ condition: TextCondition, negative: TextCondition?, guidanceScale: Double,
+    _ tape: GradientCheckpointing?, _ record: ThreadedBatch?
   ) -> VelocityField {
     let network = transformer.network
     let timestepScale = Double(scheduler.trainingTimesteps)
     precondition(
-      guidance <= 1 || negative?.count == 1, "guidance needs one sample as the negative")
+      guidanceScale <= 1 || negative?.count == 1, "guidance needs one sample as the negative")
     let dtype = self.dtype
     let condition = network.embedded(condition.to(dtype, device))
     let negative = negative.map { network.embedded($0.to(dtype, device)) }
@@ -59,19 +59,19 @@ extension StableDiffusion3Pipeline {
         return network(latents, timestep: timestep, condition: condition, recomputing: tape)
           .to(.float32)
       }
-      return Tensor.concurrentRows(condition.count, on: device, part)
+      return Tensor.threadedBatch(condition.count, on: device, part)
     }
     return { latents, sigma, trunks in
       let wanted = condition.selectingRows(trunks)
       let input = latents.to(dtype)
       let timestep = sigma * timestepScale
-      guard guidance > 1, let negative else { return velocity(input, timestep, wanted) }
+      guard guidanceScale > 1, let negative else { return velocity(input, timestep, wanted) }
       let velocities = velocity(
         Tensor.cat([input, input], dim: 0), Tensor.cat([timestep, timestep], dim: 0),
         negative.repeated(trunks.count).joined(with: wanted)
       ).chunked(2, dim: 0)
       return guidedVelocity(
-        conditional: velocities[1], unconditional: velocities[0], scale: guidance)
+        conditional: velocities[1], unconditional: velocities[0], scale: guidanceScale)
     }
   }
 
@@ -80,33 +80,33 @@ extension StableDiffusion3Pipeline {
   /// - Parameters:
   ///   - initialLatents: standard normal, float32, of the pipeline's image size.
   ///   - condition: one sample per image.
-  ///   - negative: one sample for all; needed when `guidance` is above 1.
+  ///   - negative: one sample for all; needed when `guidance_scale` is above 1.
   ///   - stepCount: evaluations of the velocity.
   ///   - size: images that a GPU is given at every call, those that lack filled up (see `padded`), so
   ///     that an image has the same bits in a full batch and in the last one; nil gives the images.
   public func sample(
     from initialLatents: Tensor, condition: TextCondition, negative: TextCondition? = nil,
-    guidance: Double = 1, stepCount: Int, size: Int? = nil
+    guidanceScale: Double = 1, stepCount: Int, size: Int? = nil
   ) -> Tensor {
     precondition(
       initialLatents.shape == latentShape(count: condition.count),
       "latents \(initialLatents.shape) for \(latentShape(count: condition.count))")
-    let field = velocityField(condition, negative: negative, guidance: guidance)
+    let field = velocityField(condition, negative: negative, guidanceScale: guidanceScale)
     return integrate(
       device == .cpu ? field : padded(field, to: size ?? condition.count), from: initialLatents.to(device), over: schedule(stepCount: stepCount),
-      trunks: Array(0..<condition.count))
+      promptIndices: Array(0..<condition.count))
   }
 
   /// The same for prompts that the pipeline's own text encoders encode, one per image.
   ///
-  /// - Parameter negativePrompt: for all images; used when `guidance` is above 1.
+  /// - Parameter negativePrompt: for all images; used when `guidance_scale` is above 1.
   public func sample(
     from initialLatents: Tensor, prompts: [String], negativePrompt: String = "",
-    guidance: Double = 1, stepCount: Int
+    guidanceScale: Double = 1, stepCount: Int
   ) -> Tensor {
     sample(
       from: initialLatents, condition: encode(prompts),
-      negative: guidance > 1 ? encode([negativePrompt]) : nil, guidance: guidance,
+      negative: guidanceScale > 1 ? encode([negativePrompt]) : nil, guidanceScale: guidanceScale,
       stepCount: stepCount)
   }
 
@@ -128,9 +128,9 @@ extension StableDiffusion3Pipeline {
     let count = latents.shape[0]
     let isSmall = geometry.image.width * geometry.image.height < 128 * 128
     func decoded(_ latents: Tensor) -> Tensor {
-      guard isSmall else { return TorchRuntime.withParallelOperators { checkedImages(latents) } }
-      return TorchRuntime.withSerialOperators {
-        Tensor.concurrentRows(latents.shape[0], on: device) {
+      guard isSmall else { return TorchRuntime.withMultiThreadedOps { checkedImages(latents) } }
+      return TorchRuntime.withSingleThreadedOps {
+        Tensor.threadedBatch(latents.shape[0], on: device) {
           checkedImages(latents.narrowed(dim: 0, $0))
         }
       }

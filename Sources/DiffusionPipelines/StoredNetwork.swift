@@ -16,11 +16,11 @@ public struct StoredNetwork<Network> {
 /// Which parameters of a network learn, and its adapters.
 public struct LearningSetup {
   public let trainable: ParameterStore.Trainable
-  public let adapters: (plan: AdapterPlan, source: ParameterSource)?
+  public let adapters: (plan: LoRAConfig, source: ParameterSource)?
 
   public init(
     trainable: ParameterStore.Trainable,
-    adapters: (plan: AdapterPlan, source: ParameterSource)? = nil
+    adapters: (plan: LoRAConfig, source: ParameterSource)? = nil
   ) {
     self.trainable = trainable
     self.adapters = adapters
@@ -57,12 +57,12 @@ public struct Placement: Sendable {
   }
 
   /// Opens the weights `<folder>/<baseName>`.
-  package func open(folder: String, baseName: String) throws(PipelineError) -> Checkpoint {
+  package func open(folder: String, baseName: String) throws(PipelineError) -> WeightsFile {
     let chosen = variant.flatMap {
-      Checkpoint.exists(folder: folder, baseName: baseName, variant: $0) ? $0 : nil
+      WeightsFile.exists(folder: folder, baseName: baseName, variant: $0) ? $0 : nil
     }
     return try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
-      try Checkpoint.open(folder: folder, baseName: baseName, variant: chosen)
+      try WeightsFile.open(folder: folder, baseName: baseName, variant: chosen)
     }
   }
 
@@ -73,7 +73,7 @@ public struct Placement: Sendable {
       ["transformer", "vae"].map { ($0, diffusersWeights) }
       + ["", "_2", "_3"].map { ("text_encoder\($0)", transformersWeights) }
     let isThere = components.contains { name, weights in
-      Checkpoint.exists(folder: "\(folder)/\(name)", baseName: weights, variant: variant)
+      WeightsFile.exists(folder: "\(folder)/\(name)", baseName: weights, variant: variant)
     }
     guard isThere else {
       throw .inconsistent(

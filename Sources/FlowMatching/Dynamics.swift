@@ -2,13 +2,13 @@
 public enum Dynamics: Hashable, Sendable {
   /// Flow-GRPO's SDE: noise rate `s = a sqrt(sigma / (1 - sigma))`, `a` the noise level.
   /// Source: arXiv 2505.05470, equation 9.
-  case sde(noiseLevel: Double)
+  case flowSDE(noiseLevel: Double)
   /// Coefficient-preserving sampling: `std = sigma' sin(a pi / 2)`, and the rest of `sigma'` is
   /// the predicted noise, so a sample keeps exactly the noise that the schedule says.
   /// Source: arXiv 2509.05952.
-  case coefficientPreserving(noiseLevel: Double)
+  case cps(noiseLevel: Double)
   /// DanceGRPO's SDE with a constant noise rate `s = eta`. Source: arXiv 2505.07818.
-  case constantRate(eta: Double)
+  case danceSDE(eta: Double)
   /// No noise: `x' = x + dt v`.
   case deterministic
 }

@@ -78,7 +78,7 @@ public struct FlowSchedule: Hashable, Sendable {
   /// `c = 1 / mean w` over the given steps: the noise-aware weights `c w_i` average to 1.
   public func weightNormalizer(over steps: [Int], _ dynamics: Dynamics) -> Double {
     precondition(!steps.isEmpty, "no steps to average over")
-    let total = steps.reduce(0) { $0 + step($1, dynamics).noiseScale }
+    let total = steps.reduce(0) { $0 + step($1, dynamics).stdDev }
     precondition(total > 0, "deterministic steps have no noise-aware weight")
     return Double(steps.count) / total
   }

@@ -16,7 +16,7 @@ extension StepCoefficients {
 
   /// `x' = mean + w eps`; `noise` is standard normal and broadcasts against the mean.
   public func stochastic(_ latents: Tensor, velocity: Tensor, noise: Tensor) -> Tensor {
-    mean(latents, velocity: velocity) + noise * noiseScale
+    mean(latents, velocity: velocity) + noise * stdDev
   }
 
   /// `log p(x'|x)`, a mean over the elements of each row: `[B, …], [B, …] -> [B]`.
@@ -34,20 +34,20 @@ extension StepCoefficients {
 ///   - field: evaluated once a step, on all rows at once.
 ///   - latents: float32 latents at `sigma_i`; at step 0 standard normal noise.
 ///   - schedule: the sigmas to visit.
-///   - trunks: the condition of each row.
+///   - promptIndices: the condition of each row.
 ///   - steps: within 0..<N; nil takes all N.
 ///
 /// Records no gradients.
 public func integrate(
-  _ field: VelocityField, from latents: Tensor, over schedule: FlowSchedule, trunks: [Int],
+  _ field: VelocityField, from latents: Tensor, over schedule: FlowSchedule, promptIndices: [Int],
   steps: Range<Int>? = nil
 ) -> Tensor {
   withoutGradient {
     var state = latents
     for index in steps ?? 0..<schedule.stepCount {
       let step = schedule.step(index, .deterministic)
-      let sigma = Tensor.full([trunks.count], step.sigma, dtype: .float32, device: state.device)
-      state = step.deterministic(state, velocity: field(state, sigma, trunks))
+      let sigma = Tensor.full([promptIndices.count], step.sigma, dtype: .float32, device: state.device)
+      state = step.deterministic(state, velocity: field(state, sigma, promptIndices))
     }
     return state
   }

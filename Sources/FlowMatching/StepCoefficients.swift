@@ -14,9 +14,9 @@ public struct StepCoefficients: Hashable, Sendable {
   /// sigma_{i+1} < sigma_i.
   public let nextSigma: Double
   /// s_i, the noise rate per square root of time.
-  public let noiseRate: Double
+  public let diffusion: Double
   /// w_i, the standard deviation of the noise that the step adds; 0 for a deterministic step.
-  public let noiseScale: Double
+  public let stdDev: Double
   /// A_i, the factor of the latents in the mean.
   public let latentFactor: Double
   /// b_i, the factor of the velocity in the mean.
@@ -37,35 +37,35 @@ public struct StepCoefficients: Hashable, Sendable {
     let timeStep = nextSigma - sigma
     switch dynamics {
     case .deterministic:
-      noiseRate = 0
-      noiseScale = 0
+      diffusion = 0
+      stdDev = 0
       latentFactor = 1
       velocityFactor = timeStep
       residualFactor = 0
       logNormalizer = 0
-    case .sde, .constantRate:
+    case .flowSDE, .danceSDE:
       let rate =
-        if case .sde(let level) = dynamics {
+        if case .flowSDE(let level) = dynamics {
           level * (sigma / (1 - finiteSigma)).squareRoot()
-        } else if case .constantRate(let eta) = dynamics {
+        } else if case .danceSDE(let eta) = dynamics {
           eta
         } else {
           0.0
         }
       let halfVariance = rate * rate / (2 * sigma)
-      noiseRate = rate
-      noiseScale = rate * (-timeStep).squareRoot()
+      diffusion = rate
+      stdDev = rate * (-timeStep).squareRoot()
       latentFactor = 1 + halfVariance * timeStep
       velocityFactor = (1 + halfVariance * (1 - sigma)) * timeStep
-      residualFactor = 1 / (2 * noiseScale * noiseScale)
-      logNormalizer = log(noiseScale) + log((2 * Double.pi).squareRoot())
-    case .coefficientPreserving(let level):
+      residualFactor = 1 / (2 * stdDev * stdDev)
+      logNormalizer = log(stdDev) + log((2 * Double.pi).squareRoot())
+    case .cps(let level):
       // x0 = x - sigma v and x1 = x + (1 - sigma) v predict data and noise;
       // mean = (1 - sigma') x0 + sqrt(sigma'^2 - std^2) x1.
       let deviation = nextSigma * sin(level * Double.pi / 2)
       let predicted = max(0, nextSigma * nextSigma - deviation * deviation).squareRoot()
-      noiseRate = deviation / (-timeStep).squareRoot()
-      noiseScale = deviation
+      diffusion = deviation / (-timeStep).squareRoot()
+      stdDev = deviation
       latentFactor = 1 - nextSigma + predicted
       velocityFactor = predicted * (1 - sigma) - (1 - nextSigma) * sigma
       residualFactor = 1

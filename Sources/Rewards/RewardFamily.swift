@@ -5,7 +5,7 @@ package struct RewardFamily: Sendable {
   /// What the total can be, the default first; empty for a reward with one meaning.
   package var modes: [String] = []
   /// What can do the looking, the default first; empty for a reward that does it itself.
-  package var engines: [String] = []
+  package var backends: [String] = []
   /// The settings it reads, whatever the engine.
   package var keys: [RewardSettings.Key] = []
   /// Those of them that have no default.
@@ -15,19 +15,19 @@ package struct RewardFamily: Sendable {
   static let network: [RewardSettings.Key] = [.model, .precision, .device, .batchSize]
   /// The settings of a service behind HTTP.
   static let service: [RewardSettings.Key] = [
-    .urls, .proxy, .timeout, .retries, .patience, .concurrency, .apiKeyVariable,
+    .urls, .proxy, .timeout, .retries, .outageTimeout, .concurrency, .apiKeyVariable,
   ]
   /// The engine that is a service behind HTTP.
   static let remote = "remote"
 
   /// What the settings leave without effect, and why; nil when the key is read.
   ///
-  /// - Parameter engine: the engine that was chosen.
-  package func reasonUnused(_ key: RewardSettings.Key, engine: String?) -> String? {
-    guard let engine, engine != Self.remote, Self.service.contains(key), key != .timeout,
+  /// - Parameter backend: the backend that was chosen.
+  package func reasonUnused(_ key: RewardSettings.Key, backend: String?) -> String? {
+    guard let backend, backend != Self.remote, Self.service.contains(key), key != .timeout,
       key != .concurrency
     else { return nil }
-    return "engine is \(engine)"
+    return "backend is \(backend)"
   }
 
   /// Every reward there is, in alphabetical order.
@@ -36,7 +36,7 @@ package struct RewardFamily: Sendable {
     .init(name: "clipscore", keys: network, required: [.model]),
     .init(
       name: "geneval", modes: GenEvalReward.Mode.allCases.map(\.rawValue),
-      engines: ["shapes", remote], keys: [.mode, .engine, .batchSize] + service),
+      backends: ["shapes", remote], keys: [.mode, .backend, .batchSize] + service),
     .init(name: "hpsv2", keys: network, required: [.model]),
     .init(name: "hpsv3", keys: network, required: [.model]),
     .init(name: "http", keys: service + [.batchSize], required: [.urls]),
@@ -44,11 +44,11 @@ package struct RewardFamily: Sendable {
     .init(name: "jpeg_compressibility"),
     .init(name: "jpeg_incompressibility"),
     .init(
-      name: "ocr", engines: ["tesseract", remote], keys: [.engine, .batchSize] + service),
+      name: "ocr", backends: ["tesseract", remote], keys: [.backend, .batchSize] + service),
     .init(name: "pickscore", keys: network, required: [.model]),
     .init(
       name: "process", keys: [
-        .command, .directory, .timeout, .retries, .patience, .concurrency, .batchSize, .images,
+        .command, .directory, .timeout, .retries, .outageTimeout, .concurrency, .batchSize, .imageTransport,
       ],
       required: [.command]),
     .init(name: "shapes", modes: ShapesReward.Mode.allCases.map(\.rawValue), keys: [.mode]),

@@ -29,10 +29,10 @@ package enum RewardRegistry {
     if let mode = settings.mode, !family.modes.contains(mode) {
       throw .unknownMode(reward: settings.name, mode: mode, known: family.modes)
     }
-    if let engine = settings.engine, !family.engines.contains(engine) {
+    if let backend = settings.backend, !family.backends.contains(backend) {
       throw .setting(
-        reward: settings.label, key: .engine,
-        reason: "\"\(engine)\" is not one of \(family.engines.joined(separator: ", "))")
+        reward: settings.label, key: .backend,
+        reason: "\"\(backend)\" is not one of \(family.backends.joined(separator: ", "))")
     }
     try settings.checkValues(family)
     if settings.name == "ocr", !settings.isRemote { _ = try TesseractReader.program(settings) }
@@ -66,7 +66,7 @@ package enum RewardRegistry {
 
 extension RewardSettings {
   /// Whether the looking is done by a service behind HTTP.
-  package var isRemote: Bool { engine == RewardFamily.remote }
+  package var isRemote: Bool { backend == RewardFamily.remote }
 
   /// Looks for settings that are missing or out of range.
   fileprivate func checkValues(_ family: RewardFamily) throws(RewardError) {
@@ -95,8 +95,8 @@ extension RewardSettings {
       throw refuse(.timeout, "must be a number of seconds above 0, found \(timeout)")
     }
     if retries < 0 { throw refuse(.retries, "must be at least 0, found \(retries)") }
-    if !(patience >= 0 && patience.isFinite) {
-      throw refuse(.patience, "must be a number of seconds from 0, found \(patience)")
+    if !(outageTimeout >= 0 && outageTimeout.isFinite) {
+      throw refuse(.outageTimeout, "must be a number of seconds from 0, found \(outageTimeout)")
     }
     if concurrency < 1 { throw refuse(.concurrency, "must be at least 1, found \(concurrency)") }
     if let variable = apiKeyVariable, variable.wholeMatch(of: /[A-Za-z_][A-Za-z0-9_]*/) == nil {

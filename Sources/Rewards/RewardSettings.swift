@@ -13,7 +13,7 @@ package struct RewardSettings: Sendable, Equatable {
   /// What the total is, one of the reward's modes; nil is the first of them.
   package var mode: String?
   /// Which program or service does the looking, one of the reward's engines; nil is the first.
-  package var engine: String?
+  package var backend: String?
   /// The folder of a network's weights; for a chat service the name it serves the model under.
   package var model: String?
   /// Precision of a network's weights.
@@ -35,7 +35,7 @@ package struct RewardSettings: Sendable, Equatable {
   /// Times that a failed call is tried again; 0...
   package var retries = 3
   /// Seconds that a service may be away, as while it is restarted, before its samples are given up.
-  package var patience = 120.0
+  package var outageTimeout = 120.0
   /// Calls under way at once at most, and as many child processes; 1...
   package var concurrency = 4
   /// The environment variable that holds a service's key. The key itself is never a setting.
@@ -47,10 +47,10 @@ package struct RewardSettings: Sendable, Equatable {
   /// reward's own.
   package var pattern: String?
   /// How a child process gets the images.
-  package var images = ImageTransfer.paths
+  package var imageTransport = ImageTransport.paths
 
   /// How images reach a child process.
-  package enum ImageTransfer: String, CaseIterable, Sendable {
+  package enum ImageTransport: String, CaseIterable, Sendable {
     /// As paths of PNG files that live until the answer has come.
     case paths
     /// As base64 text of a PNG.
@@ -70,9 +70,10 @@ package struct RewardSettings: Sendable, Equatable {
   /// The settings that belong to some rewards only, by their keys in a recipe. Every reward has
   /// `name` and `label`.
   package enum Key: String, CaseIterable, Sendable {
-    case mode, engine, model, precision, device, command, directory, urls, proxy, timeout, retries
-    case patience, concurrency
-    case prompt, pattern, images
+    case mode, backend, model, precision, device, command, directory, urls, proxy, timeout, retries
+    case concurrency, prompt, pattern
+    case outageTimeout = "outage_timeout"
+    case imageTransport = "image_transport"
     case batchSize = "batch_size"
     case apiKeyVariable = "api_key_variable"
   }

@@ -8,7 +8,7 @@ package struct BranchTree: Codable, Equatable, Sendable {
   package struct TrunkPoint: Codable, Equatable, Sendable {
     /// Denoising step, 0 is the noisiest.
     package var step: Int
-    /// PNG of the clean image foreseen from here, decode(x - sigma v); nil if not recorded.
+    /// PNG of the clean image predicted from here, decode(x - sigma v); nil if not recorded.
     package var image: String?
 
     /// Makes a point.
@@ -39,6 +39,12 @@ package struct BranchTree: Codable, Equatable, Sendable {
       self.advantage = advantage
       self.image = image
     }
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case epoch, prompt, tag, sigmas, trunk, branches
+    case trunkImage = "trunk_image"
+    case trunkReward = "trunk_reward"
   }
 
   /// Epochs completed when it was rolled out.

@@ -1,8 +1,8 @@
 /// What the tiles of one sample grid show: the companion `NAME.json` of `samples/NAME.png`.
 ///
 /// The grid is a contact sheet: tiles of equal size, row by row, `gutter` pixels around and between
-/// them, so that tile i starts at column gutter + (i % columns) * (tileWidth + gutter) and row
-/// gutter + (i / columns) * (tileHeight + gutter). Grids made from the same prompts and seeds
+/// them, so that tile i starts at column gutter + (i % columns) * (tile_width + gutter) and row
+/// gutter + (i / columns) * (tile_height + gutter). Grids made from the same prompts and seeds
 /// (`before`, `epoch-0010`, `after`) line up tile by tile.
 package struct SampleSheet: Codable, Equatable, Sendable {
   /// One tile.
@@ -26,6 +26,12 @@ package struct SampleSheet: Codable, Equatable, Sendable {
       self.reward = reward
       self.passed = passed
     }
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case epoch, columns, gutter, samples
+    case tileWidth = "tile_width"
+    case tileHeight = "tile_height"
   }
 
   /// Epochs completed when the samples were made; 0 is the untrained model.

@@ -21,7 +21,7 @@ extension InvariantError: CustomStringConvertible {
       "step \(step): log-probabilities of rollout and training differ by \(deviation), more than "
         + "the clip range \(clipRange), before anything was learned; likely causes are half "
         + "precision, kernels that depend on the batch, or dropout; set "
-        + "log_probability: recomputed, or compute in float32"
+        + "old_log_prob: recomputed, or compute in float32"
     case .rolloutAndRecomputationDisagree(let step, let deviation, let limit):
       "step \(step): log-probabilities of rollout and training differ by \(deviation), more than "
         + "\(limit), before anything was learned; that is more than half precision explains: likely "
@@ -77,7 +77,7 @@ extension RolloutPlan {
   /// Checks that `c mean(w) = 1` over the steps that the plan can train.
   public func checkWeights() throws(InvariantError) {
     let candidates = steps.candidates(stepCount: schedule.stepCount)
-    let total = candidates.reduce(0) { $0 + schedule.step($1, dynamics).noiseScale }
+    let total = candidates.reduce(0) { $0 + schedule.step($1, dynamics).stdDev }
     let mean = weightNormalizer * total / Double(candidates.count)
     guard abs(mean - 1) < 1e-9 else { throw .weightMean(mean) }
   }

@@ -60,7 +60,7 @@ struct EvaluateCommand: AsyncParsableCommand {
     }
     return """
       \(record.reward): \(record.promptCount) prompts, \(record.steps) steps by ODE, guidance \
-      \(record.guidance), seed \(record.seed), \(record.dtype); mean ± standard error
+      \(record.guidanceScale), seed \(record.seed), \(record.dtype); mean ± standard error
       \(evaluation.scores.table())
       """ + parts.joined() + (evaluation.missingText.map { "\n\n\($0)" } ?? "")
   }

@@ -31,7 +31,7 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     name: .long, help: "Folder of encoded prompts (default: tempflow/text in the user's cache).")
-  var textCache: String?
+  var promptCache: String?
 
   @Option(name: .long, help: "Processor threads of one operator (default: libtorch's choice).")
   var threads: Int?
@@ -100,9 +100,9 @@ extension ModelOptions {
   ) throws -> (pipeline: StableDiffusion3Pipeline, latents: Tensor, images: [PixelBuffer]) {
     let texts = try PromptCache(
       .init(
-        model: model, folder: textCache, placement: placement,
+        model: model, folder: promptCache, placement: placement,
         maxSequenceLength: options.maxSequenceLength), progress: .standardError())
-    let isGuided = options.guidance > 1
+    let isGuided = options.guidanceScale > 1
     try texts.prepare((isGuided ? [options.negativePrompt] : []) + prompts)
     var pipeline = try load(options.imageSize)
     pipeline.tile = try options.tileSize(pipeline.autoencoder.network.configuration)
@@ -124,7 +124,7 @@ struct SamplingOptions: ParsableArguments {
   var steps = 10
 
   @Option(name: .long, help: "Classifier-free guidance; 1 is none.")
-  var guidance = 1.0
+  var guidanceScale = 1.0
 
   @Option(name: .long, help: "What guidance leads away from.")
   var negativePrompt = ""
@@ -153,7 +153,7 @@ struct SamplingOptions: ParsableArguments {
   func validate() throws {
     if steps < 1 { throw ValidationError("--steps must be at least 1") }
     if batch < 1 { throw ValidationError("--batch must be at least 1") }
-    if !(0...100).contains(guidance) { throw ValidationError("--guidance must be in 0 ... 100") }
+    if !(0...100).contains(guidanceScale) { throw ValidationError("--guidance-scale must be in 0 ... 100") }
     if !PromptEncoder.sequenceLengths.contains(maxSequenceLength) {
       throw ValidationError("--max-sequence-length must be in 1 ... 512")
     }
@@ -166,7 +166,7 @@ struct SamplingOptions: ParsableArguments {
 extension SamplingOptions {
   /// The options as a value.
   var imageSampling: ImageSampling {
-    ImageSampling(steps: steps, guidance: guidance, seed: seed, batch: batch)
+    ImageSampling(steps: steps, guidanceScale: guidanceScale, seed: seed, batch: batch)
   }
 
   /// The tiles asked for; nil is none.

@@ -40,7 +40,7 @@ struct PretrainCommand: AsyncParsableCommand {
       .map { "\($0.key) \(StageProgress.text(seconds: $0.value))" }.joined(separator: ", ")
     return """
       Strict accuracy on \(outcome.evaluationProtocol.promptCount) held-out prompts, \
-      \(outcome.evaluationProtocol.steps) steps, guidance \(outcome.evaluationProtocol.guidance):
+      \(outcome.evaluationProtocol.steps) steps, guidance \(outcome.evaluationProtocol.guidanceScale):
       \(outcome.accuracy.table())
 
       time: \(seconds)

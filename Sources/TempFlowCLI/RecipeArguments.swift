@@ -14,13 +14,13 @@ struct RecipeArguments: ParsableArguments {
   @Option(
     name: .long,
     help: "Begin from these LoRA adapters: a PEFT folder, or a diffusers or kohya file.")
-  var initLora: String?
+  var initFrom: String?
 
   /// Reads the recipe.
   ///
   /// - Throws: `RecipeError` with everything that is wrong.
   func read() throws -> Recipe<TrainingRecipe> {
-    let adapters = initLora.map { ["init_lora='\($0.replacing("'", with: "''"))'"] } ?? []
+    let adapters = initFrom.map { ["lora.init_from='\($0.replacing("'", with: "''"))'"] } ?? []
     return try TrainingRecipe.read(path: recipe, overrides: settings + adapters)
   }
 

@@ -20,18 +20,18 @@ struct RewardOptions: ParsableArguments {
   @Option(
     name: .long,
     help: "Share of images that may stay without a score, 0 to 1; beyond it the command fails.")
-  var maxMissing = 0.1
+  var maxMissingScores = 0.1
 
   func validate() throws {
-    if !(0...1).contains(maxMissing) { throw ValidationError("--max-missing must be in 0 ... 1") }
+    if !(0...1).contains(maxMissingScores) { throw ValidationError("--max-missing-scores must be in 0 ... 1") }
   }
 
   /// Makes sure that no more scores are missing than may be.
   ///
   /// - Throws: `RewardError.missing`.
   func checkMissing(_ evaluation: Evaluation) throws(RewardError) {
-    let excess = evaluation.missing.excess(over: maxMissing, of: evaluation.images.count)
-    if let excess { throw .missing("\(excess), and --max-missing allows \(maxMissing) of them") }
+    let excess = evaluation.missing.excess(over: maxMissingScores, of: evaluation.images.count)
+    if let excess { throw .missing("\(excess), and --max-missing-scores allows \(maxMissingScores) of them") }
   }
 
   /// Reads and checks the settings; warnings go to standard error.

@@ -18,7 +18,7 @@ struct SampleCommand: ParsableCommand {
       result be compared.
 
       The text encoders are loaded for prompts that were never encoded before, and freed before \
-      the transformer is loaded; what they made is kept in --text-cache.
+      the transformer is loaded; what they made is kept in --prompt-cache.
 
       Example: tempflow sample --model Models/shapes --prompt "a red circle" --steps 8 --output out
       """)
@@ -74,7 +74,7 @@ struct SampleCommand: ParsableCommand {
     var model: String
     var lora: String?
     var steps: Int
-    var guidance: Double
+    var guidanceScale: Double
     var negativePrompt: String
     var maxSequenceLength: Int
     /// In pixels.
@@ -93,7 +93,7 @@ struct SampleCommand: ParsableCommand {
       model = command.model.model
       lora = command.model.lora
       steps = command.sampling.steps
-      guidance = command.sampling.guidance
+      guidanceScale = command.sampling.guidanceScale
       negativePrompt = command.sampling.negativePrompt
       maxSequenceLength = command.sampling.maxSequenceLength
       height = size.height

@@ -14,8 +14,8 @@ struct TrainCommand: AsyncParsableCommand {
     discussion: """
       Everything is written into the run directory; docs/run-directory.md describes it. SIGINT \
       and SIGTERM finish the epoch under way, save and exit with 0; --resume goes on, also after \
-      a crash, and gives the run that was never stopped, bit for bit. --init-lora is the recipe's \
-      key init_lora: training goes on from these adapters with a fresh optimizer.
+      a crash, and gives the run that was never stopped, bit for bit. --init-from is the recipe's \
+      key lora.init_from: training goes on from these adapters with a fresh optimizer.
 
       Example: tempflow train Recipes/shapes.yaml --run-dir runs/demo --set epochs=20
       """)

@@ -4,8 +4,8 @@ internal import CTorch
 /// a hundred operators; for small models on the processor, where `Tensor.allowsKernels`.
 ///
 /// B samples, S and T tokens, width D. Weights are read once in each scope of
-/// `TorchRuntime.withSerialOperators`, inside of which they do not change, and once for each batch of
-/// a `RowRecord`, where the kernel records its derivative.
+/// `TorchRuntime.withSingleThreadedOps`, inside of which they do not change, and once for each batch of
+/// a `ThreadedBatch`, where the kernel records its derivative.
 package final class JointBlockKernel {
   /// A linear layer: `[out, in]`, `[out]`.
   package struct Layer {
@@ -97,7 +97,7 @@ package final class JointBlockKernel {
 
 extension JointBlockKernel {
   /// Whether the kernel may take a block's place for these tokens: where kernels may, and in a
-  /// `RowRecord`, whose threads each have operators of their own.
+  /// `ThreadedBatch`, whose threads each have operators of their own.
   package static func applies(to x: Tensor) -> Bool {
     x.allowsKernels
       || x.device == .cpu && x.dtype == .float32 && ctorch_records_rows()

@@ -7,7 +7,7 @@ internal import CTorch
 
 extension Tensor {
   /// Whether the kernels of this file may take the place of operators: within
-  /// `TorchRuntime.withSerialOperators`, where a rollout's rows are spread over threads and no
+  /// `TorchRuntime.withSingleThreadedOps`, where a rollout's rows are spread over threads and no
   /// operator could use several. What is compared with training's own numbers runs outside it, with
   /// training's operators.
   package var allowsKernels: Bool {

@@ -9,7 +9,7 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
   /// The model folder cannot be read, or does not fit the recipe.
   case model(String)
   /// Encoded prompts cannot be kept or read.
-  case textCache(path: String, reason: String)
+  case promptCache(path: String, reason: String)
   /// A reward failed as a whole.
   case reward(String)
   /// The run directory could not be written or read.
@@ -45,8 +45,8 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
     case .otherFiles(let path, let changes):
       "\(path) was trained with other files; changed since: \(changes); put back what the run began "
         + "with, or begin a new run with another --run-dir"
-    case .textCache(let path, let reason):
-      "\(path): \(reason); encoded prompts are kept there, and text_cache (--text-cache) chooses "
+    case .promptCache(let path, let reason):
+      "\(path): \(reason); encoded prompts are kept there, and prompt_cache (--prompt-cache) chooses "
         + "another folder"
     case .state(let path, let reason):
       "\(path): \(reason)"

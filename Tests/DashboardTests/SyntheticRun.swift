@@ -53,11 +53,11 @@ struct SyntheticRun {
         steps: 5
         branches: 8
       loss:
-        weighting: noise
+        weighting: noise_aware
         clip_range: 0.03
       optimizer:
         learning_rate: 0.0001
-        gradient_norm: 1.0
+        max_grad_norm: 1.0
       epochs: \(epochs)
       seed: \(seed)
 
@@ -97,8 +97,8 @@ struct SyntheticRun {
   private func watchMembers(_ epoch: Int) -> [JSONValue.Member] {
     let mean = 0.9 - 0.4 * progress(epoch)
     return [
-      .init(.watch, ["ocr": ["count": 500, "mean": .double(mean), "standard_error": 0.01]]),
-      .init(.watchAlarms, epoch >= 20 ? ["ocr"] : []),
+      .init(.heldOutRewards, ["ocr": ["count": 500, "mean": .double(mean), "standard_error": 0.01]]),
+      .init(.heldOutAlarms, epoch >= 20 ? ["ocr"] : []),
     ]
   }
 
@@ -122,12 +122,12 @@ struct SyntheticRun {
       .init(
         .rewardMissingReasons,
         hasTrouble ? ["shapes": ["timed out": 3, "refused": 2]] : .object([])),
-      .init(.zeroVarianceShare, .double(0.12 + 0.2 * progress(epoch) + wobble)),
+      .init(.fracRewardZeroStd, .double(0.12 + 0.2 * progress(epoch) + wobble)),
       .init(.updates, .int(epoch * 4)), .init(.policyLoss, .double(-0.002 + wobble / 20)),
       .init(.clipFraction, .double(0.08 + wobble)), .init(.kl, 0.0),
-      .init(.gradientNorm, .double(0.4 + wobble * 6)),
-      .init(.ratioDeviation, .double(0.02 + wobble / 2)),
-      .init(.logProbabilityDeviationPerStep, .object(deviations)),
+      .init(.gradNorm, .double(0.4 + wobble * 6)),
+      .init(.ratioMaxDeviation, .double(0.02 + wobble / 2)),
+      .init(.logProbDeviationPerStep, .object(deviations)),
     ]
   }
 
@@ -136,7 +136,7 @@ struct SyntheticRun {
     return [
       .init(.epoch), .init(.epoch, .int(epoch)), .init(.textSeconds, .double(0.4 * wobble)),
       .init(.rolloutSeconds, .double(4.1 * wobble)), .init(.decodeSeconds, .double(1.6 * wobble)),
-      .init(.rewardSeconds, 0.1), .init(.learningSeconds, .double(6.2 * wobble)),
+      .init(.rewardSeconds, 0.1), .init(.updateSeconds, .double(6.2 * wobble)),
       .init(.epochSeconds, .double(12.5 * wobble)), .init(.scoringSeconds, 0.3),
     ]
   }
@@ -178,7 +178,7 @@ struct SyntheticRun {
       recipe: "shapes", seed: seed, epochs: epochs, isFinished: true,
       evaluationProtocol: .init(
         prompts: "prompts/evaluation.jsonl", promptCount: 500, imagesPerPrompt: 1, seed: 1,
-        steps: 8, guidance: 1, sampler: "ode", dtype: "float32", weights: "ema",
+        steps: 8, guidanceScale: 1, sampler: "ode", dtype: "float32", weights: "ema",
         reward: "shapes_strict"),
       evaluations: evaluations.map {
         .init(epoch: $0, trainingSeconds: 12.5 * Double($0), scores: scores(at: $0))

@@ -16,11 +16,11 @@ struct FixtureCase<Configuration: ModelConfiguration> {
     adapted: Bool = false
   ) throws {
     let folder = fixture("models/\(name)")
-    let tensors = try Checkpoint(path: "\(folder)/case.safetensors").tensors
+    let tensors = try WeightsFile(path: "\(folder)/case.safetensors").tensors
       .mapValues { $0.to(device) }
     configuration = try Configuration(contentsOf: "\(folder)/config.json")
     store = ParameterStore(
-      .checkpoint(try Checkpoint.open(folder: folder, baseName: weights)), device: device,
+      .checkpoint(try WeightsFile.open(folder: folder, baseName: weights)), device: device,
       adapters: adapted ? Self.adapters(tensors) : nil, trainable: adapted ? .adapters : .full)
     self.tensors = tensors
   }
@@ -28,7 +28,7 @@ struct FixtureCase<Configuration: ModelConfiguration> {
   /// The fixture's adapters, of rank 3 and alpha 6.
   private static func adapters(
     _ tensors: [String: Tensor]
-  ) -> (plan: AdapterPlan, source: ParameterSource) {
+  ) -> (plan: LoRAConfig, source: ParameterSource) {
     var adapters: [String: Tensor] = [:]
     for (key, tensor) in tensors where key.hasPrefix("lora.") && key.hasSuffix(".weight") {
       let name = String(key.dropFirst("lora.".count))
@@ -37,7 +37,7 @@ struct FixtureCase<Configuration: ModelConfiguration> {
     let paths = adapters.keys.filter { $0.hasSuffix(".lora_A.weight") }
       .map { String($0.dropLast(".lora_A.weight".count)) }
     return (
-      AdapterPlan(rank: 3, alpha: 6, targets: paths.sorted()),
+      LoRAConfig(rank: 3, alpha: 6, targets: paths.sorted()),
       .checkpoint(adapters, origin: "case.safetensors")
     )
   }

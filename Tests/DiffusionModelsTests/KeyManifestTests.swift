@@ -44,7 +44,7 @@ import TorchNN
       "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
     let reference = ParameterStore(
       .checkpoint(
-        try Checkpoint.open(
+        try WeightsFile.open(
           folder: fixture("models/transformer-sd35"), baseName: "diffusion_pytorch_model")))
     _ = try SD3Transformer2DModel(given.configuration, reference.root)
     let store = ParameterStore(.random(Generator(seed: 3)))

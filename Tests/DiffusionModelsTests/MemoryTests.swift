@@ -28,14 +28,14 @@ private func peak(
   TorchRuntime.keepFreedMemory(upTo: 1 << 15)
   TorchRuntime.threadCount = 1
   let configuration = deep(8)
-  let plan = AdapterPlan(rank: 4, alpha: 8, targets: ["attn.to_q", "attn.to_v", "attn.to_out.0"])
+  let plan = LoRAConfig(rank: 4, alpha: 8, targets: ["attn.to_q", "attn.to_v", "attn.to_out.0"])
   let store = ParameterStore(
     .random(Generator(seed: 1)), dtype: dtype,
     adapters: adapters ? (plan, .random(Generator(seed: 2))) : nil,
     trainable: adapters ? .adapters : .full)
   let model = try SD3Transformer2DModel(configuration, store.root)
   func run() {
-    let tape = recomputing ? RecomputationTape() : nil
+    let tape = recomputing ? GradientCheckpointing() : nil
     let velocity = model(
       Tensor.zeros([1, 16, 32, 32], dtype: dtype), timestep: Tensor.zeros([1]),
       condition: TextCondition(
@@ -112,13 +112,13 @@ private func expectTrainingForeseen(_ dtype: DType, adapters: Bool) throws {
     let error = Double(predicted) / Double(measured) - 1
     #expect(
       abs(error) < (recomputing ? 0.3 : 0.15),
-      "adapters \(adapters), recomputing \(recomputing): \(measured), foreseen \(predicted)")
+      "adapters \(adapters), recomputing \(recomputing): \(measured), predictedOriginal \(predicted)")
   }
 }
 
 private func expectForeseen(_ bytes: (measured: Int, predicted: Int)) {
   let error = Double(bytes.predicted) / Double(bytes.measured) - 1
-  #expect(abs(error) < 0.15, "\(bytes.measured) bytes, foreseen \(bytes.predicted)")
+  #expect(abs(error) < 0.15, "\(bytes.measured) bytes, predictedOriginal \(bytes.predicted)")
 }
 
 #if os(Linux)
@@ -131,19 +131,19 @@ private func expectForeseen(_ bytes: (measured: Int, predicted: Int)) {
       }
     }
 
-    @Test func `the memory of a training step in float32 is foreseen`() async {
+    @Test func `the memory of a training step in float32 is predictedOriginal`() async {
       await #expect(processExitsWith: .success) {
         for adapters in [true, false] { try expectTrainingForeseen(.float32, adapters: adapters) }
       }
     }
 
-    @Test func `the memory of a training step in bfloat16 is foreseen`() async {
+    @Test func `the memory of a training step in bfloat16 is predictedOriginal`() async {
       await #expect(processExitsWith: .success) {
         try expectTrainingForeseen(.bfloat16, adapters: true)
       }
     }
 
-    @Test func `the memory of evaluating is foreseen`() async {
+    @Test func `the memory of evaluating is predictedOriginal`() async {
       await #expect(processExitsWith: .success) {
         for dtype in [DType.float32, .bfloat16] {
           // Image tokens are 256. Some processors take a second for a sample in bfloat16.
@@ -154,7 +154,7 @@ private func expectForeseen(_ bytes: (measured: Int, predicted: Int)) {
       }
     }
 
-    @Test func `the memory of decoding in float32 is foreseen`() async {
+    @Test func `the memory of decoding in float32 is predictedOriginal`() async {
       await #expect(processExitsWith: .success) { expectForeseen(try decoding(.float32)) }
     }
 
@@ -162,7 +162,7 @@ private func expectForeseen(_ bytes: (measured: Int, predicted: Int)) {
       .enabled(
         if: convolvesInPlace(.bfloat16),
         "libtorch unfolds images for convolutions in bfloat16 on this processor"))
-    func `the memory of decoding in bfloat16 is foreseen`() async {
+    func `the memory of decoding in bfloat16 is predictedOriginal`() async {
       await #expect(processExitsWith: .success) { expectForeseen(try decoding(.bfloat16)) }
     }
   }

@@ -101,7 +101,7 @@ import TorchNN
       name, AutoencoderKLConfiguration.self, weights: "diffusion_pytorch_model")
     let store = ParameterStore(
       .checkpoint(
-        try Checkpoint.open(
+        try WeightsFile.open(
           folder: fixture("models/\(name)"), baseName: "diffusion_pytorch_model")),
       dtype: .bfloat16)
     let model = try AutoencoderKL(given.configuration, store.root)
@@ -156,7 +156,7 @@ import TorchNN
     let given = try FixtureCase(
       "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
     let store = ParameterStore(
-      .checkpoint(try Checkpoint.open(folder: folder, baseName: "diffusion_pytorch_model")),
+      .checkpoint(try WeightsFile.open(folder: folder, baseName: "diffusion_pytorch_model")),
       dtype: .bfloat16)
     let model = try SD3Transformer2DModel(given.configuration, store.root)
     let condition = TextCondition(

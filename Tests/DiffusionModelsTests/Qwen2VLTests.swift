@@ -15,7 +15,7 @@ import TorchNN
 
     init(_ folder: String, _ dtype: DType) throws {
       let configuration = try Qwen2VLConfiguration(contentsOf: "\(folder)/config.json")
-      let checkpoint = try Checkpoint.open(folder: folder, baseName: "model")
+      let checkpoint = try WeightsFile.open(folder: folder, baseName: "model")
       let store = ParameterStore(.checkpoint(checkpoint), dtype: dtype)
       vision = try Qwen2VLVisionTower(configuration.visionConfig, store.root["visual"])
       language = try Qwen2LanguageModel(configuration, store.root["model"])
@@ -31,7 +31,7 @@ import TorchNN
     dtype: DType, prefix: String, tolerance: Double
   ) throws {
     let networks = try Networks(folder, dtype)
-    let given = try Checkpoint(path: "\(folder)/case.safetensors").tensors
+    let given = try WeightsFile(path: "\(folder)/case.safetensors").tensors
     func tensor(_ name: String) throws -> Tensor { try #require(given[name]) }
     let positions = try tensor("positions")
     let axes = (0..<3).map { positions.selected(dim: 0, index: $0).ints() }

@@ -18,9 +18,9 @@ import TorchNN
   ) throws -> Outcome {
     let folder = fixture("models/\(name)")
     let configuration = try SD3TransformerConfiguration(contentsOf: "\(folder)/config.json")
-    let plan = AdapterPlan(rank: 2, alpha: 4, targets: ["to_q", "attn.to_out.0", "to_add_out"])
+    let plan = LoRAConfig(rank: 2, alpha: 4, targets: ["to_q", "attn.to_out.0", "to_add_out"])
     let store = ParameterStore(
-      .checkpoint(try Checkpoint.open(folder: folder, baseName: "diffusion_pytorch_model")),
+      .checkpoint(try WeightsFile.open(folder: folder, baseName: "diffusion_pytorch_model")),
       dtype: dtype, adapters: adapters ? (plan, .random(Generator(seed: 5))) : nil,
       trainable: adapters ? .adapters : .full)
     let model = try SD3Transformer2DModel(configuration, store.root)
@@ -28,14 +28,14 @@ import TorchNN
     withoutGradient {
       for (_, tensor) in store.adapters { tensor.normal_(std: 0.2, generator: generator) }
     }
-    let given = try Checkpoint(path: "\(folder)/case.safetensors").tensors
+    let given = try WeightsFile(path: "\(folder)/case.safetensors").tensors
     func input(_ name: String) throws -> Tensor {
       let tensor = try #require(given[name]).to(dtype).clone()
       tensor.requiresGradient = inputsLearn
       return tensor
     }
     let inputs = (try input("latents"), try input("rows"), try input("pooled"))
-    let tape = recomputing ? RecomputationTape() : nil
+    let tape = recomputing ? GradientCheckpointing() : nil
     let velocity = model(
       inputs.0, timestep: try #require(given["timestep"]),
       condition: TextCondition(rows: inputs.1, pooled: inputs.2, zeroRowCount: zeroRows),
@@ -88,7 +88,7 @@ import TorchNN
     let model = try SD3Transformer2DModel(given.configuration, given.store.root)
     let condition = TextCondition(
       rows: try given["rows"], pooled: try given["pooled"], zeroRowCount: 5)
-    let tape = RecomputationTape()
+    let tape = GradientCheckpointing()
     let velocity = try withoutGradient {
       model(
         try given["latents"], timestep: try given["timestep"], condition: condition,

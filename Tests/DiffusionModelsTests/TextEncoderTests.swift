@@ -22,7 +22,7 @@ import TorchNN
   ) throws {
     let name = "text-encoder-t5-wide"
     let given = try FixtureCase(name, T5Configuration.self, weights: "model")
-    let source = try Checkpoint.open(folder: fixture("models/\(name)"), baseName: "model")
+    let source = try WeightsFile.open(folder: fixture("models/\(name)"), baseName: "model")
     let store = ParameterStore(.checkpoint(source), dtype: dtype)
     let model = try T5EncoderModel(given.configuration, store.root)
     let hidden = try withoutGradient { model(try prompts(given)) }
@@ -45,7 +45,7 @@ import TorchNN
   @Test func `the table of embeddings may have its second name as well`() throws {
     let folder = fixture("models/text-encoder-t5")
     let configuration = try T5Configuration(contentsOf: "\(folder)/config.json")
-    var tensors = try Checkpoint.open(folder: folder, baseName: "model").tensors
+    var tensors = try WeightsFile.open(folder: folder, baseName: "model").tensors
     tensors["encoder.embed_tokens.weight"] = tensors["shared.weight"]
     let store = ParameterStore(.checkpoint(tensors, origin: "here"))
     _ = try T5EncoderModel(configuration, store.root)
@@ -55,7 +55,7 @@ import TorchNN
   /// `safetensors.torch.save_model` keeps the first name by the alphabet of a tensor with several.
   @Test func `the table of embeddings may have its second name alone`() throws {
     let given = try FixtureCase("text-encoder-t5", T5Configuration.self, weights: "model")
-    var tensors = try Checkpoint.open(
+    var tensors = try WeightsFile.open(
       folder: fixture("models/text-encoder-t5"), baseName: "model"
     ).tensors
     tensors["encoder.embed_tokens.weight"] = try #require(tensors["shared.weight"])

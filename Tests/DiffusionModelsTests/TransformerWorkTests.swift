@@ -21,7 +21,7 @@ import TorchNN
   /// Counted from the other end: every matrix in the network's own list of parameters, times the
   /// tokens that pass it.
   private func linears(
-    _ configuration: SD3TransformerConfiguration, image: Int, text: Int, plan: AdapterPlan?
+    _ configuration: SD3TransformerConfiguration, image: Int, text: Int, plan: LoRAConfig?
   ) throws -> (base: Double, adapters: Double) {
     let store = ParameterStore(
       .meta, device: .meta, adapters: plan.map { ($0, .meta) }, trainable: .adapters)
@@ -49,7 +49,7 @@ import TorchNN
     let (s, t) = (12, 7)
     let attention =
       4.0 * 32 * Double(2 * (s + t) * (s + t) + s * (s + t) + dual.count * s * s)
-    let plan = AdapterPlan(rank: 4, alpha: 8, targets: ["attn.to_q", "attn.add_k_proj", "to_out.0"])
+    let plan = LoRAConfig(rank: 4, alpha: 8, targets: ["attn.to_q", "attn.add_k_proj", "to_out.0"])
     let (whole, _) = try linears(configuration, image: s, text: t, plan: nil)
     let full = SD3TransformerWork(configuration, imageTokens: s, textTokens: t, .full)
     #expect(full.forward == whole + attention)

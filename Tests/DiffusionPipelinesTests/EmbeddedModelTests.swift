@@ -20,11 +20,11 @@ import Torch
     let folder = fixture("shapes")
     let expected = try JSONDecoder().decode(
       Expected.self, from: Data(contentsOf: URL(fileURLWithPath: "\(folder)/expected.json")))
-    let tensors = try Checkpoint(path: "\(folder)/expected.safetensors").tensors
+    let tensors = try WeightsFile(path: "\(folder)/expected.safetensors").tensors
     let pipeline = try StableDiffusion3Pipeline(folder: "\(repositoryFolder())/Models/shapes")
     let final = pipeline.sample(
       from: try #require(tensors["latents"]), prompts: expected.prompts,
-      guidance: name == "guided" ? expected.guidance : 1, stepCount: expected.steps)
+      guidanceScale: name == "guided" ? expected.guidance : 1, stepCount: expected.steps)
     #expect(largestDifference(final, try #require(tensors["\(name).latents"])) < 1e-3)
     let images = try #require(tensors["\(name).images"]).to(.float32)
     #expect(largestDifference(pipeline.decode(final).to(.float32), images) <= 2)

@@ -23,8 +23,8 @@ import TorchNN
       let latents = Tensor.randn(
         pipeline.latentShape(count: 1), generator: Generator(seed: 1))
       let prompts = ["a red circle"]
-      let first = pipeline.sample(from: latents, prompts: prompts, guidance: 3, stepCount: 2)
-      let second = copy.sample(from: latents, prompts: prompts, guidance: 3, stepCount: 2)
+      let first = pipeline.sample(from: latents, prompts: prompts, guidanceScale: 3, stepCount: 2)
+      let second = copy.sample(from: latents, prompts: prompts, guidanceScale: 3, stepCount: 2)
       #expect(largestDifference(first, second) == 0)
       #expect(copy.decode(second).bytes() == pipeline.decode(first).bytes())
     }

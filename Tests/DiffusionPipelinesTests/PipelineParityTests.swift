@@ -32,13 +32,13 @@ import TorchNN
     ("plain", 5, 1.0, ""), ("guided", 5, 4.5, ""), ("negative", 3, 2.0, "a blue square"),
   ])
   func `the same initial latents give diffusers' image`(
-    name: String, steps: Int, guidance: Double, negative: String
+    name: String, steps: Int, guidanceScale: Double, negative: String
   ) throws {
     let pipeline = try StableDiffusion3Pipeline(folder: folder)
     let expected = try cases()
     let final = pipeline.sample(
       from: try #require(expected["latents"]), prompts: prompts, negativePrompt: negative,
-      guidance: guidance, stepCount: steps)
+      guidanceScale: guidanceScale, stepCount: steps)
     try check(pipeline, final, name, expected)
   }
 
@@ -48,19 +48,19 @@ import TorchNN
       folder: folder, transformer: try lora.learningSetup(model: folder))
     let expected = try cases()
     let initial = try #require(expected["latents"])
-    let final = pipeline.sample(from: initial, prompts: prompts, guidance: 4.5, stepCount: 5)
+    let final = pipeline.sample(from: initial, prompts: prompts, guidanceScale: 4.5, stepCount: 5)
     try check(pipeline, final, "lora", expected)
     let plain = pipeline.transformer.store.withoutAdapters {
-      pipeline.sample(from: initial, prompts: prompts, guidance: 4.5, stepCount: 5)
+      pipeline.sample(from: initial, prompts: prompts, guidanceScale: 4.5, stepCount: 5)
     }
     #expect(largestDifference(plain, try #require(expected["guided.latents"])) < latentTolerance)
   }
 
   @Test(arguments: [1.0, 4.5])
-  func `adapters learn the same with blocks computed again`(_ guidance: Double) throws {
-    let plan = AdapterPlan(rank: 2, alpha: 4, targets: ["attn.to_q", "attn.to_out.0"])
+  func `adapters learn the same with blocks computed again`(_ guidanceScale: Double) throws {
+    let plan = LoRAConfig(rank: 2, alpha: 4, targets: ["attn.to_q", "attn.to_out.0"])
     let latents = try #require(try cases()["latents"])
-    func gradients(_ tape: RecomputationTape?) throws -> [[Float]] {
+    func gradients(_ tape: GradientCheckpointing?) throws -> [[Float]] {
       let pipeline = try StableDiffusion3Pipeline(
         folder: folder,
         transformer: LearningSetup(
@@ -71,13 +71,13 @@ import TorchNN
       }
       let negative = withoutGradient { pipeline.encode([""]) }
       let field = pipeline.velocityField(
-        pipeline.encode(prompts), negative: negative, guidance: guidance, recomputing: tape)
+        pipeline.encode(prompts), negative: negative, guidanceScale: guidanceScale, recomputing: tape)
       let velocity = field(latents, Tensor([0.7, 0.4], shape: [2]), [0, 1])
       velocity.backward(gradient: latents)
       tape?.backward()
       return try adapters.map { try #require($0.tensor.gradient).floats() }
     }
-    #expect(try gradients(nil) == gradients(RecomputationTape()))
+    #expect(try gradients(nil) == gradients(GradientCheckpointing()))
   }
 
   @Test func `images decoded one by one are those decoded together`() throws {
@@ -102,7 +102,7 @@ import TorchNN
   }
 
   private func cases() throws -> [String: Tensor] {
-    try Checkpoint(path: fixture("pipeline/cases.safetensors")).tensors
+    try WeightsFile(path: fixture("pipeline/cases.safetensors")).tensors
   }
 
   private func check(

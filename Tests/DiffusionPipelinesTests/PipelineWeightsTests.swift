@@ -104,7 +104,7 @@ import TorchNN
   }
 
   private func rewrite(_ path: String, _ change: (Tensor) -> Tensor) throws {
-    let tensors = try Checkpoint(path: path).tensors
+    let tensors = try WeightsFile(path: path).tensors
     try Safetensors.write(tensors.map { ($0.key, change($0.value)) }, to: path)
   }
 
@@ -112,7 +112,7 @@ import TorchNN
   private func shard(_ component: String) throws {
     let name = "diffusion_pytorch_model"
     let whole = "\(component)/\(name).safetensors"
-    let tensors = try Checkpoint(path: whole).tensors.sorted { $0.key < $1.key }
+    let tensors = try WeightsFile(path: whole).tensors.sorted { $0.key < $1.key }
     var weightMap: [String: String] = [:]
     for (number, part) in [tensors.prefix(7), tensors.dropFirst(7)].enumerated() {
       let file = "\(name)-0000\(number + 1)-of-00002.safetensors"

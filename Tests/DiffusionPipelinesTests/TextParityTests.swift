@@ -51,7 +51,7 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
   private let tensors: [String: Tensor]
 
   init() throws {
-    tensors = try Checkpoint(path: fixture("pipeline/text-cases.safetensors")).tensors
+    tensors = try WeightsFile(path: fixture("pipeline/text-cases.safetensors")).tensors
   }
 
   @Test func `T5, lengths, negative prompts and sizes give diffusers' embeddings and images`()
@@ -75,7 +75,7 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
       }
       let final = pipeline.sample(
         from: try expected("initial"), condition: condition, negative: negative,
-        guidance: given.guidance, stepCount: given.steps)
+        guidanceScale: given.guidance, stepCount: given.steps)
       #expect(relativeError(final, try expected("latents")) < 1e-4, "\(given.name)")
       #expect(
         relativeError(images(pipeline, final), try expected("images")) < 1e-4, "\(given.name)")
@@ -84,7 +84,7 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
 
   /// When the fixture is made again: `python Tools/fixtures/textual_inversion.py`.
   @Test func `tokens of textual inversion give diffusers' embeddings`() throws {
-    let expected = try Checkpoint(path: fixture("pipeline/added-tokens.safetensors"))
+    let expected = try WeightsFile(path: fixture("pipeline/added-tokens.safetensors"))
     let prompts = try JSONDecoder().decode(
       [String].self, from: Data(try #require(expected.metadata["prompts"]).utf8))
     try withTemporaryFolder { folder in
@@ -108,7 +108,7 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
   private func addTokens(_ model: String, _ suffix: String) throws {
     let path = "\(model)/text_encoder\(suffix)/model.safetensors"
     let key = "text_model.embeddings.token_embedding.weight"
-    var tensors = try Checkpoint(path: path).tensors.mapValues { $0.clone() }
+    var tensors = try WeightsFile(path: path).tensors.mapValues { $0.clone() }
     let table = try #require(tensors[key])
     let rows = (1...2).map { Tensor.arange(table.shape[1]).to(.float32) * 0.03 - 0.1 * Double($0) }
     tensors[key] = Tensor.cat([table] + rows.map { $0.unsqueezed(0) }, dim: 0)

@@ -19,7 +19,7 @@ struct GoldenSchedule: CustomTestStringConvertible, Sendable {
   var schedule: FlowSchedule {
     FlowSchedule(configuration, stepCount: 10, imageTokens: imageTokens)
   }
-  var dynamics: Dynamics { .sde(noiseLevel: noiseLevel) }
+  var dynamics: Dynamics { .flowSDE(noiseLevel: noiseLevel) }
 
   static let all = [
     GoldenSchedule(
@@ -103,7 +103,7 @@ struct GoldenSchedule: CustomTestStringConvertible, Sendable {
   }
 }
 
-/// Seven printed decimals leave half a unit of the last one.
+/// Seven printed decimals leave half a sample of the last one.
 private let printed = 1e-7
 
 private func expectClose(
@@ -127,8 +127,8 @@ private func expectClose(
   @Test(arguments: GoldenSchedule.all)
   func `coefficients of every step are the golden ones`(golden: GoldenSchedule) {
     let steps = (0..<10).map { golden.schedule.step($0, golden.dynamics) }
-    if let rates = golden.rates { expectClose(steps.map(\.noiseRate), rates) }
-    expectClose(steps.map(\.noiseScale), golden.scales)
+    if let rates = golden.rates { expectClose(steps.map(\.diffusion), rates) }
+    expectClose(steps.map(\.stdDev), golden.scales)
     expectClose(steps.map(\.latentFactor), golden.latentFactors)
     expectClose(steps.map(\.velocityFactor), golden.velocityFactors)
   }
@@ -136,7 +136,7 @@ private func expectClose(
   @Test(arguments: GoldenSchedule.all)
   func `the first step's noise is the noise level`(golden: GoldenSchedule) {
     let first = golden.schedule.step(0, golden.dynamics)
-    #expect(abs(first.noiseScale - golden.noiseLevel) < 1e-14)
+    #expect(abs(first.stdDev - golden.noiseLevel) < 1e-14)
   }
 
   @Test(arguments: GoldenSchedule.all)
@@ -145,7 +145,7 @@ private func expectClose(
     let normalizer = golden.schedule.weightNormalizer(over: trained, golden.dynamics)
     #expect(abs(normalizer - golden.normalizer) < 5e-5)
     let weights = trained.map {
-      normalizer * golden.schedule.step($0, golden.dynamics).noiseScale
+      normalizer * golden.schedule.step($0, golden.dynamics).stdDev
     }
     #expect(abs(weights.reduce(0, +) / 9 - 1) < 1e-12)
   }

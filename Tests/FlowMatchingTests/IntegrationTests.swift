@@ -14,7 +14,7 @@ import Torch
       factor *= 1 + 0.5 * (next - sigma)
       constant = constant * (1 + 0.5 * (next - sigma)) + 2 * (next - sigma)
     }
-    let found = integrate(field, from: start, over: schedule, trunks: [0, 0, 0, 0])
+    let found = integrate(field, from: start, over: schedule, promptIndices: [0, 0, 0, 0])
     #expect(largestDifference(found, start * factor + constant) < 1e-5)
   }
 
@@ -30,7 +30,7 @@ import Torch
     }
     let schedule = FlowSchedule(SchedulerConfiguration(), stepCount: 1000)
     let start = Tensor.randn([8, 3], generator: Generator(seed: 6))
-    let found = integrate(field, from: start, over: schedule, trunks: [Int](repeating: 0, count: 8))
+    let found = integrate(field, from: start, over: schedule, promptIndices: [Int](repeating: 0, count: 8))
     // Euler's error is of the order of the step.
     #expect(largestDifference(found, start * deviation + mean) < 5e-3)
   }
@@ -41,7 +41,7 @@ import Torch
       Tensor.zeros(like: latents) + Tensor(trunks.map(Float.init), shape: [trunks.count, 1])
     }
     let start = Tensor.zeros([3, 2])
-    let found = integrate(field, from: start, over: schedule, trunks: [2, 0, 1], steps: 1..<schedule.stepCount)
+    let found = integrate(field, from: start, over: schedule, promptIndices: [2, 0, 1], steps: 1..<schedule.stepCount)
     let expected: [Float] = [-1.2, -1.2, 0, 0, -0.6, -0.6]
     for (left, right) in zip(found.floats(), expected) { #expect(abs(left - right) < 1e-6) }
   }

@@ -17,7 +17,7 @@ private func normal(_ shape: [Int], seed: UInt64) -> Tensor {
 
   @Test func `a deterministic step follows the velocity`() {
     let step = schedule.step(1, .deterministic)
-    #expect(step.noiseScale == 0)
+    #expect(step.stdDev == 0)
     let expected = latents - velocity * 0.2
     #expect(largestDifference(step.deterministic(latents, velocity: velocity), expected) < 1e-6)
     #expect(largestDifference(step.mean(latents, velocity: velocity), expected) < 1e-6)
@@ -30,26 +30,26 @@ private func normal(_ shape: [Int], seed: UInt64) -> Tensor {
     let finite = sigma == 1 ? next : sigma
     let rate = level * (sigma / (1 - finite)).squareRoot()
     let drift = velocity + (latents + velocity * (1 - sigma)) * (rate * rate / (2 * sigma))
-    let step = schedule.step(index, .sde(noiseLevel: level))
+    let step = schedule.step(index, .flowSDE(noiseLevel: level))
     #expect(
       largestDifference(step.mean(latents, velocity: velocity), latents + drift * (next - sigma))
         < 1e-5)
-    #expect(abs(step.noiseScale - rate * (sigma - next).squareRoot()) < 1e-12)
+    #expect(abs(step.stdDev - rate * (sigma - next).squareRoot()) < 1e-12)
   }
 
   @Test func `the constant-rate SDE uses one noise rate for all steps`() {
     let eta = 0.3
     for index in 0..<5 {
       let (sigma, next) = (schedule.sigmas[index], schedule.sigmas[index + 1])
-      let step = schedule.step(index, .constantRate(eta: eta))
+      let step = schedule.step(index, .danceSDE(eta: eta))
       // The score follows from the predicted data, x0 = x - sigma v.
       let data = latents - velocity * sigma
       let score = (latents - data * (1 - sigma)) * (-1 / (sigma * sigma))
       let mean =
         latents + velocity * (next - sigma) - score * (0.5 * eta * eta * (next - sigma))
       #expect(largestDifference(step.mean(latents, velocity: velocity), mean) < 1e-5)
-      #expect(step.noiseRate == eta)
-      #expect(abs(step.noiseScale - eta * (sigma - next).squareRoot()) < 1e-12)
+      #expect(step.diffusion == eta)
+      #expect(abs(step.stdDev - eta * (sigma - next).squareRoot()) < 1e-12)
     }
   }
 
@@ -57,7 +57,7 @@ private func normal(_ shape: [Int], seed: UInt64) -> Tensor {
   func `coefficient-preserving sampling keeps the scheduled noise`(index: Int) {
     let level = 0.6
     let (sigma, next) = (schedule.sigmas[index], schedule.sigmas[index + 1])
-    let step = schedule.step(index, .coefficientPreserving(noiseLevel: level))
+    let step = schedule.step(index, .cps(noiseLevel: level))
     let deviation = next * sin(level * Double.pi / 2)
     let kept = (next * next - deviation * deviation).squareRoot()
     let data = latents - velocity * sigma
@@ -65,7 +65,7 @@ private func normal(_ shape: [Int], seed: UInt64) -> Tensor {
     #expect(
       largestDifference(
         step.mean(latents, velocity: velocity), data * (1 - next) + predictedNoise * kept) < 1e-5)
-    #expect(abs(step.noiseScale - deviation) < 1e-12)
+    #expect(abs(step.stdDev - deviation) < 1e-12)
     // log p is the negative mean square, without scale or constant.
     let sample = step.stochastic(latents, velocity: velocity, noise: noise)
     let found = step.logProbability(
@@ -78,11 +78,11 @@ private func normal(_ shape: [Int], seed: UInt64) -> Tensor {
   }
 
   @Test func `the log-probability is the mean over elements of the Gaussian's logarithm`() {
-    let step = schedule.step(2, .sde(noiseLevel: 0.7))
+    let step = schedule.step(2, .flowSDE(noiseLevel: 0.7))
     let mean = step.mean(latents, velocity: velocity)
     let sample = step.stochastic(latents, velocity: velocity, noise: noise)
     let found = step.logProbability(of: sample, mean: mean).floats()
-    let scale = step.noiseScale
+    let scale = step.stdDev
     let rows = noise.reshaped([3, 8]).floats()
     for row in 0..<3 {
       let terms = rows[row * 8..<row * 8 + 8].map { value in
@@ -93,7 +93,7 @@ private func normal(_ shape: [Int], seed: UInt64) -> Tensor {
   }
 
   @Test func `arithmetic is float32 whatever the network's type`() {
-    let step = schedule.step(1, .sde(noiseLevel: 0.7))
+    let step = schedule.step(1, .flowSDE(noiseLevel: 0.7))
     let half = velocity.to(.bfloat16)
     #expect(step.mean(latents, velocity: half).dtype == .float32)
     #expect(

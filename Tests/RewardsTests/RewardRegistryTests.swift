@@ -31,7 +31,7 @@ import Testing
     for family in RewardFamily.all {
       #expect(Set(family.required).isSubset(of: family.keys), "\(family.name)")
       #expect(family.keys.contains(.mode) == !family.modes.isEmpty, "\(family.name)")
-      #expect(family.keys.contains(.engine) == !family.engines.isEmpty, "\(family.name)")
+      #expect(family.keys.contains(.backend) == !family.backends.isEmpty, "\(family.name)")
     }
   }
 

@@ -143,4 +143,16 @@ struct RunDirectoryTests {
     let error = RunError.noRun(path: FileManager.default.currentDirectoryPath + "/no-such-run")
     #expect(throws: error) { try RunDirectory("./no-such-run", mode: .resume) }
   }
+
+  @Test func `a run of an earlier version is refused in one sentence`() throws {
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/run"
+      _ = try RunDirectory(path, mode: .create)
+      try AtomicFile.write("model: m\ntext_cache: null\n", to: "\(path)/recipe.yaml")
+      let error = RunError.earlierVersion(path: path)
+      #expect(throws: error) { try RunDirectory.checkReadable(path) }
+      #expect(throws: error) { try RunDirectory(path, mode: .resume) }
+      #expect(error.description.contains("docs/renamed.md"))
+    }
+  }
 }

@@ -10,7 +10,7 @@ struct SummaryTests {
       recipe: "shapes", seed: 1, epochs: 30, isFinished: true,
       evaluationProtocol: .init(
         prompts: "/p/held-out.jsonl", promptCount: 3, imagesPerPrompt: 1, seed: 7, steps: 10,
-        guidance: 1, sampler: "ode", dtype: "float32", weights: "ema", reward: "shapes_strict"),
+        guidanceScale: 1, sampler: "ode", dtype: "float32", weights: "ema", reward: "shapes_strict"),
       evaluations: [
         .init(
           epoch: 0, trainingSeconds: 0,
@@ -76,7 +76,7 @@ struct SummaryTests {
   }
 
   @Test func `a summary with a number that is not finite is refused`() throws {
-    #expect(throws: RunError.notFinite(path: "s", name: "training_seconds", value: "nan")) {
+    #expect(throws: RunError.notFinite(path: "s", name: "total_seconds", value: "nan")) {
       try Self.summary(.nan).text(for: "s")
     }
   }

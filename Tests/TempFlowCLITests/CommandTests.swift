@@ -25,7 +25,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("train", ["--run-dir", "--resume", "--set", "--init-lora", "--json"]),
+    ("train", ["--run-dir", "--resume", "--set", "--init-from", "--json"]),
     (
       "export",
       ["--format", "--merge", "--model", "--checkpoint", "--output", "--overwrite", "--json"]
@@ -34,21 +34,21 @@ import Testing
     (
       "sample",
       [
-        "--model", "--lora", "--variant", "--dtype", "--text-cache", "--prompt", "--prompts",
+        "--model", "--lora", "--variant", "--dtype", "--prompt-cache", "--prompt", "--prompts",
         "--negative-prompt", "--max-sequence-length", "--height", "--width", "--steps",
-        "--guidance", "--seed", "--initial-latents", "--save-latents", "--output", "--json",
+        "--guidance-scale", "--seed", "--initial-latents", "--save-latents", "--output", "--json",
       ]
     ),
     (
       "evaluate",
       [
-        "--model", "--lora", "--prompts", "--reward", "--reward-model", "--set", "--max-missing",
+        "--model", "--lora", "--prompts", "--reward", "--reward-model", "--set", "--max-missing-scores",
         "--json",
       ]
     ),
     (
       "score",
-      ["--reward", "--reward-model", "--set", "--max-missing", "--images", "--prompts", "--json"]
+      ["--reward", "--reward-model", "--set", "--max-missing-scores", "--images", "--prompts", "--json"]
     ),
     ("pretrain", ["--json"]),
     ("report", ["--json"]),
@@ -72,8 +72,8 @@ import Testing
       func sample(_ more: String...) throws -> CommandOutcome {
         try tempflow([
           "sample", "--model", fixture("pipeline/model-t5"), "--prompt", "a red circle",
-          "--negative-prompt", "blue", "--guidance", "3", "--steps", "2", "--dtype", "bfloat16",
-          "--max-sequence-length", "9", "--text-cache", "\(folder)/text", "--output",
+          "--negative-prompt", "blue", "--guidance-scale", "3", "--steps", "2", "--dtype", "bfloat16",
+          "--max-sequence-length", "9", "--prompt-cache", "\(folder)/text", "--output",
           "\(folder)/out", "--json",
         ] + more)
       }
@@ -97,14 +97,14 @@ import Testing
       try Data("a red circle\na blue square\n".utf8).write(to: URL(filePath: "\(folder)/p.txt"))
       let arguments = [
         "evaluate", "--model", "Models/shapes", "--prompts", "\(folder)/p.txt", "--reward", "http",
-        "--set", "urls=[\"http://127.0.0.1:9\"]", "--set", "patience=0", "--steps", "1",
+        "--set", "urls=[\"http://127.0.0.1:9\"]", "--set", "outage_timeout=0", "--steps", "1",
       ]
       let lines = try tempflow(arguments)
       #expect(lines.status == 1)
       #expect(lines.output.contains("overall  -  n=0"), "\(lines.output)")
       #expect(lines.output.contains("2 of 2 could not be scored (unreachable 2)"))
       #expect(lines.errors.contains("2 of 2 scores of http are missing"), "\(lines.errors)")
-      let object = try tempflow(arguments + ["--max-missing", "1", "--json"])
+      let object = try tempflow(arguments + ["--max-missing-scores", "1", "--json"])
       #expect(object.status == 0, "\(object.errors)")
       let overall = (try object.json["scores"] as? [String: Any])?["overall"] as? [String: Any]
       #expect(overall?["count"] as? Int == 0 && overall?["mean"] == nil)

@@ -46,7 +46,7 @@ import Testing
   @Test func `what could not be scored is shown with its reason and is null`() throws {
     try withImages(prompts: "no text is quoted\nsays \"yes\"\n") { _, arguments in
       let start =
-        ["score", "--reward", "ocr", "--set", "timeout=300", "--max-missing", "0.5"] + arguments
+        ["score", "--reward", "ocr", "--set", "timeout=300", "--max-missing-scores", "0.5"] + arguments
       let lines = try tempflow(start)
       #expect(lines.status == 0, "\(lines.errors)")
       #expect(lines.output.contains("-  a.png  no text is quoted  (the prompt quotes no text)"))
@@ -69,21 +69,21 @@ import Testing
       // Nothing listens on port 9 of this machine.
       let start =
         ["score", "--reward", "http", "--set", "urls=[\"http://127.0.0.1:9\"]", "--set",
-         "patience=0"] + arguments
+         "outage_timeout=0"] + arguments
       let lines = try tempflow(start)
       #expect(lines.status == 1)
       #expect(!lines.output.contains("overall") && !lines.output.contains("0.000"))
       #expect(lines.output.contains("2 of 2 could not be scored (unreachable 2)"))
       #expect(
         lines.errors.contains(
-          "2 of 2 scores of http are missing (unreachable 2), and --max-missing allows 0.1"),
+          "2 of 2 scores of http are missing (unreachable 2), and --max-missing-scores allows 0.1"),
         "\(lines.errors)")
-      let object = try tempflow(start + ["--max-missing", "1", "--json"])
+      let object = try tempflow(start + ["--max-missing-scores", "1", "--json"])
       #expect(object.status == 0)
       #expect(try object.json["scores"] == nil)
       #expect(try object.json["missing_reasons"] as? [String: Int] == ["unreachable": 2])
-      let beyond = try tempflow(start + ["--max-missing", "1.5"])
-      #expect(beyond.status == 64 && beyond.errors.contains("--max-missing must be in 0 ... 1"))
+      let beyond = try tempflow(start + ["--max-missing-scores", "1.5"])
+      #expect(beyond.status == 64 && beyond.errors.contains("--max-missing-scores must be in 0 ... 1"))
     }
   }
 

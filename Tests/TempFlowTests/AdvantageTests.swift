@@ -4,7 +4,7 @@ import Testing
 /// Two prompts, two trunks each, two branches each, at one step.
 private func rows(_ rewards: [Double?], step: Int = 0) -> [RewardRow] {
   rewards.enumerated().map { index, reward in
-    RewardRow(prompt: index / 4, trunk: index / 2 % 2, step: step, rewards: [reward])
+    RewardRow(prompt: index / 4, seed: index / 2 % 2, step: step, rewards: [reward])
   }
 }
 
@@ -101,7 +101,7 @@ private func expectClose(
 
   @Test func `one winner of a group is bounded by the group's size and then by the clip`() {
     let winner = (0..<50).map {
-      RewardRow(prompt: 0, trunk: 0, step: 0, rewards: [$0 == 7 ? 1e9 : 0])
+      RewardRow(prompt: 0, seed: 0, step: 0, rewards: [$0 == 7 ? 1e9 : 0])
     }
     let free = Advantages(winner, settings(.seed)).values
     #expect(free[7] <= 7 && free[7] > 6.999)
@@ -114,7 +114,7 @@ private func expectClose(
     settings.weights = [1, 10]
     let rewards: [[Double?]] = [[1, 0.1], [3, 0.5], [2, 0.3], [9, nil]]
     let found = Advantages(
-      rewards.map { RewardRow(prompt: 0, trunk: 0, step: 0, rewards: $0) }, settings)
+      rewards.map { RewardRow(prompt: 0, seed: 0, step: 0, rewards: $0) }, settings)
     let deviation = 6.0.squareRoot() + 1e-4
     expectClose(found.values, [-3 / deviation, 3 / deviation, 0, 0])
   }
@@ -125,7 +125,7 @@ private func expectClose(
     settings.weights = [1, 0.5]
     let rewards: [[Double?]] = [[100, 1], [300, 3], [nil, 5], [nil, nil]]
     let found = Advantages(
-      rewards.map { RewardRow(prompt: 0, trunk: 0, step: 0, rewards: $0) }, settings)
+      rewards.map { RewardRow(prompt: 0, seed: 0, step: 0, rewards: $0) }, settings)
     let large = 100 / 100.0001
     let small = 0.5 * 2 / ((8.0 / 3).squareRoot() + 1e-4)
     expectClose(found.values, [-large - small, large, small, 0])
@@ -138,7 +138,7 @@ private func expectClose(
       settings.combination = combination
       settings.weights = [1, 1]
       return Advantages(
-        [[0, 0], winner].map { RewardRow(prompt: 0, trunk: 0, step: 0, rewards: $0) }, settings
+        [[0, 0], winner].map { RewardRow(prompt: 0, seed: 0, step: 0, rewards: $0) }, settings
       ).values
     }
     let one = 0.5 / 0.5001

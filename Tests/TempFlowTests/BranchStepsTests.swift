@@ -3,20 +3,20 @@ import Testing
 
 @Suite struct BranchStepsTests {
   @Test func `the last step is never trained`() {
-    for policy in [BranchSteps.all, .early(9), .rotating(9), .sampled(9)] {
+    for policy in [BranchSteps.all, .first(9), .sliding(9), .random(9)] {
       #expect(policy.steps(stepCount: 10, run: 1, epoch: 5) == Array(0..<9))
     }
   }
 
   @Test func `early and listed steps are the same in every epoch`() {
     for epoch in 0..<4 {
-      #expect(BranchSteps.early(3).steps(stepCount: 10, run: 1, epoch: epoch) == [0, 1, 2])
+      #expect(BranchSteps.first(3).steps(stepCount: 10, run: 1, epoch: epoch) == [0, 1, 2])
       #expect(BranchSteps.list([5, 1]).steps(stepCount: 10, run: 1, epoch: epoch) == [1, 5])
     }
   }
 
   @Test func `rotating steps pass over all of them evenly`() {
-    let epochs = (0..<9).map { BranchSteps.rotating(4).steps(stepCount: 10, run: 1, epoch: $0) }
+    let epochs = (0..<9).map { BranchSteps.sliding(4).steps(stepCount: 10, run: 1, epoch: $0) }
     #expect(epochs[0] == [0, 1, 2, 3])
     #expect(epochs[1] == [4, 5, 6, 7])
     #expect(epochs[2] == [0, 1, 2, 8])
@@ -25,7 +25,7 @@ import Testing
   }
 
   @Test func `sampled steps follow from run and epoch and reach every step`() {
-    let policy = BranchSteps.sampled(3)
+    let policy = BranchSteps.random(3)
     var seen: Set<Int> = []
     for epoch in 0..<30 {
       let steps = policy.steps(stepCount: 8, run: 11, epoch: epoch)
@@ -42,9 +42,9 @@ import Testing
   }
 
   @Test(arguments: [
-    (BranchSteps.early(0), RolloutPlanError.stepCountOutOfRange(0, trainable: 4)),
-    (.rotating(5), .stepCountOutOfRange(5, trainable: 4)),
-    (.sampled(-1), .stepCountOutOfRange(-1, trainable: 4)),
+    (BranchSteps.first(0), RolloutPlanError.stepCountOutOfRange(0, trainable: 4)),
+    (.sliding(5), .stepCountOutOfRange(5, trainable: 4)),
+    (.random(-1), .stepCountOutOfRange(-1, trainable: 4)),
     (.list([]), .stepCountOutOfRange(0, trainable: 4)),
     (.list([4]), .stepOutOfRange(4, trainable: 4)),
     (.list([1, 1]), .repeatedStep(1)),
@@ -54,7 +54,7 @@ import Testing
   ) {
     #expect(throws: expected) {
       try RolloutPlan(
-        schedule: toySchedule, dynamics: .sde(noiseLevel: 0.7), method: .branching(branches: 2),
+        schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: .branching(branches: 2),
         steps: policy)
     }
     #expect(expected.description.contains("step"))
@@ -63,7 +63,7 @@ import Testing
   @Test func `plans without branches or without noise are refused`() {
     #expect(throws: RolloutPlanError.noBranches(0)) {
       try RolloutPlan(
-        schedule: toySchedule, dynamics: .sde(noiseLevel: 0.7), method: .branching(branches: 0))
+        schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: .branching(branches: 0))
     }
     #expect(throws: RolloutPlanError.noNoise(step: 0)) {
       try RolloutPlan(
@@ -71,7 +71,7 @@ import Testing
     }
     #expect(throws: RolloutPlanError.tooFewSteps(1)) {
       try RolloutPlan(
-        schedule: FlowSchedule(sigmas: [1, 0]), dynamics: .sde(noiseLevel: 0.7), method: .chain)
+        schedule: FlowSchedule(sigmas: [1, 0]), dynamics: .flowSDE(noiseLevel: 0.7), method: .flowGRPO)
     }
   }
 }

@@ -4,7 +4,7 @@ import Testing
 
 private func chain(_ method: RolloutMethod, _ steps: BranchSteps) throws -> RolloutPlan {
   try RolloutPlan(
-    schedule: toySchedule, dynamics: .sde(noiseLevel: 0.7), method: method, steps: steps)
+    schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: method, steps: steps)
 }
 
 @Suite struct ChainTests {
@@ -13,7 +13,7 @@ private func chain(_ method: RolloutMethod, _ steps: BranchSteps) throws -> Roll
   let toy = ToyField(width: 6, trunks: 6, seed: 1)
 
   @Test func `a chain is stochastic at every step and keeps its whole path`() throws {
-    var plan = try chain(.chain, .all)
+    var plan = try chain(.flowGRPO, .all)
     plan.microBatch = 4
     let (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     #expect(rollout.steps == [0, 1, 2, 3])
@@ -21,10 +21,10 @@ private func chain(_ method: RolloutMethod, _ steps: BranchSteps) throws -> Roll
     let first = rollout.latents.selected(dim: 0, index: 0)
     #expect(largestDifference(first, noise.initial(trunks)) == 0)
     // The next stored state is the branch of this one.
-    for record in 0..<3 {
+    for stepIndex in 0..<3 {
       for trunk in trunks.indices {
-        let next = rollout.branchLatents(trunk: trunk, step: record, branch: 0)
-        let stored = rollout.latents.selected(dim: 0, index: record + 1)
+        let next = rollout.branchLatents(trunk: trunk, step: stepIndex, branch: 0)
+        let stored = rollout.latents.selected(dim: 0, index: stepIndex + 1)
           .narrowed(dim: 0, start: trunk, length: 1)
         #expect(largestDifference(next, stored) < 1e-6)
       }
@@ -43,9 +43,9 @@ private func chain(_ method: RolloutMethod, _ steps: BranchSteps) throws -> Roll
     }
   }
 
-  @Test(arguments: [BranchSteps.early(2), .list([1, 2]), .rotating(2), .sampled(2)])
+  @Test(arguments: [BranchSteps.first(2), .list([1, 2]), .sliding(2), .random(2)])
   func `a window is stochastic inside and deterministic outside`(steps: BranchSteps) throws {
-    let plan = try chain(.window, steps)
+    let plan = try chain(.flowGRPOFast, steps)
     let (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     #expect(rollout.latents.shape == [2, 6, 6])
     for trunk in trunks.indices {
@@ -67,7 +67,7 @@ private func chain(_ method: RolloutMethod, _ steps: BranchSteps) throws -> Roll
     }
   }
 
-  @Test(arguments: [RolloutMethod.chain, .window])
+  @Test(arguments: [RolloutMethod.flowGRPO, .flowGRPOFast])
   func `any chain can be regenerated from its seeds alone`(method: RolloutMethod) throws {
     let plan = try chain(method, .list([0, 2]))
     let (_, samples) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
@@ -91,10 +91,10 @@ private func chain(_ method: RolloutMethod, _ steps: BranchSteps) throws -> Roll
     }
     let schedule = FlowSchedule(SchedulerConfiguration(), stepCount: 200)
     let noise = NoiseSource(run: 8, epoch: 0, shape: [256])
-    for method in [RolloutMethod.chain, .branching(branches: 8)] {
+    for method in [RolloutMethod.flowGRPO, .branching(branches: 8)] {
       let plan = try RolloutPlan(
-        schedule: schedule, dynamics: .sde(noiseLevel: 0.5), method: method,
-        steps: method == .chain ? .all : .list([20]))
+        schedule: schedule, dynamics: .flowSDE(noiseLevel: 0.5), method: method,
+        steps: method == .flowGRPO ? .all : .list([20]))
       var values: [Double] = []
       _ = rollOut(
         plan, trunks: toyTrunks(prompts: 4, seeds: 4), noise: noise, field: field

@@ -4,7 +4,7 @@ import Testing
 @Suite struct NoiseSeedTests {
   @Test func `noise may be drawn elsewhere than it is needed`() {
     let source = NoiseSource(run: 1, epoch: 0, shape: [4], device: .meta, generatorDevice: .cpu)
-    #expect(source.initial([TrunkID(prompt: 0, trunk: 0)]).device == .meta)
+    #expect(source.initial([TrunkID(prompt: 0, seed: 0)]).device == .meta)
     #expect(NoiseSource(run: 1, epoch: 0, shape: [4], device: .meta).generatorDevice == .meta)
   }
 
@@ -18,10 +18,10 @@ import Testing
 
   @Test func `seeds never change between releases`() {
     #expect(
-      noiseSeed(run: 0, epoch: 0, prompt: 0, trunk: 0, step: 0, branch: 0)
+      noiseSeed(run: 0, epoch: 0, prompt: 0, seed: 0, step: 0, branch: 0)
         == 0xCBD3_7AD2_9B93_B094)
     #expect(
-      noiseSeed(run: 42, epoch: 3, prompt: 17, trunk: 2, step: -1, branch: 0)
+      noiseSeed(run: 42, epoch: 3, prompt: 17, seed: 2, step: -1, branch: 0)
         == 0x3F5D_4D8B_35A5_A0B9)
   }
 
@@ -34,7 +34,7 @@ import Testing
           for step in -1..<5 {
             for branch in 0..<6 {
               let seed = noiseSeed(
-                run: 7, epoch: epoch, prompt: prompt, trunk: trunk, step: step, branch: branch)
+                run: 7, epoch: epoch, prompt: prompt, seed: trunk, step: step, branch: branch)
               seeds.insert(seed)
               lower.insert(UInt32(truncatingIfNeeded: seed))
             }
@@ -46,8 +46,8 @@ import Testing
     // libtorch's generator keeps the lower half; it must be mixed as well.
     #expect(lower.count == 3 * 6 * 4 * 6 * 6)
     #expect(
-      noiseSeed(run: 1, epoch: 0, prompt: 0, trunk: 0, step: 0, branch: 0)
-        != noiseSeed(run: 2, epoch: 0, prompt: 0, trunk: 0, step: 0, branch: 0))
+      noiseSeed(run: 1, epoch: 0, prompt: 0, seed: 0, step: 0, branch: 0)
+        != noiseSeed(run: 2, epoch: 0, prompt: 0, seed: 0, step: 0, branch: 0))
   }
 
   @Test func `noise of a trunk does not depend on what is drawn beside it`() {
@@ -65,7 +65,7 @@ import Testing
   @Test func `noise is standard normal`() {
     let noise = NoiseSource(run: 9, epoch: 0, shape: [16])
     let values = noise.branches(
-      (0..<2000).map { (TrunkID(prompt: $0 / 100, trunk: $0 % 10), $0 % 7, $0 / 7) })
+      (0..<2000).map { (TrunkID(prompt: $0 / 100, seed: $0 % 10), $0 % 7, $0 / 7) })
     // Standard errors with 32,000 values: 0.006 for the mean, 0.004 for the deviation.
     #expect(abs(values.mean().item()) < 0.03)
     #expect(abs(values.std(dims: [0, 1], correction: 0).item() - 1) < 0.02)

@@ -12,7 +12,7 @@ enum Distance: Double, CaseIterable {
 /// A rollout with random advantages, and the field that made it.
 struct Scene {
   let rollout: Rollout
-  let units: [PolicyUnit]
+  let trainingSamples: [TrainingSample]
   let toy: ToyField
   let field: VelocityField
 
@@ -20,16 +20,16 @@ struct Scene {
   ///   condition of its own.
   init(
     method: RolloutMethod = .branching(branches: 4), steps: BranchSteps = .all,
-    dynamics: Dynamics = .sde(noiseLevel: 0.7), guidance: Double? = nil, device: Device = .cpu
+    dynamics: Dynamics = .flowSDE(noiseLevel: 0.7), guidanceScale: Double? = nil, device: Device = .cpu
   ) throws {
     let trunks = toyTrunks(prompts: 2, seeds: 2)
     let toy = ToyField(width: 8, trunks: 5, seed: 3, device: device)
     self.toy = toy
     field =
-      if let guidance {
+      if let guidanceScale {
         guided(
           conditional: toy.velocity,
-          unconditional: { toy.velocity($0, $1, $2.map { _ in 4 }) }, scale: guidance)
+          unconditional: { toy.velocity($0, $1, $2.map { _ in 4 }) }, scale: guidanceScale)
       } else {
         toy.velocity
       }
@@ -41,26 +41,26 @@ struct Scene {
     let rewards = samples.mapValues { [Double($0[0] - $0[1] * $0[2])] as [Double?] }
     var settings = AdvantageSettings()
     if plan.branchCount == 1 { settings.group = .prompt }
-    units = rollout.units(Advantages(rollout.rewardRows(rewards), settings))
+    trainingSamples = rollout.trainingSamples(Advantages(rollout.rewardRows(rewards), settings))
   }
 
-  /// The units where every second one has equal rewards, hence no gradient.
-  func halfSkippable() -> [PolicyUnit] {
-    let values = units.enumerated().flatMap { index, unit in
-      index % 2 == 0 ? unit.advantages : unit.advantages.map { _ in 0 }
+  /// The samples where every second one has equal rewards, hence no gradient.
+  func halfSkippable() -> [TrainingSample] {
+    let values = trainingSamples.enumerated().flatMap { index, sample in
+      index % 2 == 0 ? sample.advantages : sample.advantages.map { _ in 0 }
     }
     let rows = rollout.rewardRows(
       Dictionary(
-        uniqueKeysWithValues: units.flatMap { unit in
-          unit.advantages.indices.map { branch in
-            let step = rollout.steps[unit.record]
-            let index = units.firstIndex(of: unit).map { $0 * 4 + branch } ?? 0
+        uniqueKeysWithValues: trainingSamples.flatMap { sample in
+          sample.advantages.indices.map { branch in
+            let step = rollout.steps[sample.stepIndex]
+            let index = trainingSamples.firstIndex(of: sample).map { $0 * 4 + branch } ?? 0
             return (
-              SampleID(trunk: unit.trunk, step: step, branch: branch), [values[index]] as [Double?]
+              SampleID(trunk: sample.trunk, step: step, branch: branch), [values[index]] as [Double?]
             )
           }
         }))
-    return rollout.units(Advantages(rows))
+    return rollout.trainingSamples(Advantages(rows))
   }
 }
 
@@ -79,11 +79,11 @@ private func compare(
 ) {
   scene.toy.perturb(by: distance.rawValue, seed: 17)
   let statistics = policyGradient(
-    objective, rollout: scene.rollout, units: scene.units, microBatch: 3, field: scene.field,
+    objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 3, field: scene.field,
     reference: reference)
   let found = scene.toy.takeGradients()
   let expected = ReferenceLoss(
-    objective: objective, rollout: scene.rollout, units: scene.units, fold: fold
+    objective: objective, rollout: scene.rollout, samples: scene.trainingSamples, fold: fold
   ).backward(field: scene.field, reference: reference)
   let gradients = scene.toy.takeGradients()
   #expect(gradients.contains { abs($0) > 1e-3 }, sourceLocation: sourceLocation)
@@ -115,22 +115,22 @@ private func compare(
   func `the gradient flows through both halves of guidance`(
     distance: Distance, fold: Fold
   ) throws {
-    compare(try Scene(guidance: 2.5), objective(), distance, fold: fold)
+    compare(try Scene(guidanceScale: 2.5), objective(), distance, fold: fold)
   }
 
   @Test(arguments: [
-    Dynamics.sde(noiseLevel: 1.2), .constantRate(eta: 0.5),
-    .coefficientPreserving(noiseLevel: 0.7),
+    Dynamics.flowSDE(noiseLevel: 1.2), .danceSDE(eta: 0.5),
+    .cps(noiseLevel: 0.7),
   ])
   func `every dynamics has its own log-probability`(dynamics: Dynamics) throws {
     let scene = try Scene(dynamics: dynamics)
     let wide = objective { $0.clipRange = 1 }
     scene.toy.perturb(by: 0.05, seed: 4)
     policyGradient(
-      wide, rollout: scene.rollout, units: scene.units, microBatch: 64, field: scene.field)
+      wide, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 64, field: scene.field)
     let found = scene.toy.takeGradients()
     _ = ReferenceLoss(
-      objective: wide, rollout: scene.rollout, units: scene.units, fold: .each
+      objective: wide, rollout: scene.rollout, samples: scene.trainingSamples, fold: .each
     ).backward(field: scene.field)
     #expect(relativeError(found, scene.toy.takeGradients()) < 2e-5)
   }
@@ -138,7 +138,7 @@ private func compare(
   @Test(
     .enabled(if: TorchRuntime.hasCUDA, "needs a CUDA device, real or simulated"), arguments: Distance.allCases)
   func `the gradient on the GPU is autograd's`(distance: Distance) throws {
-    compare(try Scene(guidance: 2.5, device: .cuda(0)), objective(), distance, fold: .each)
+    compare(try Scene(guidanceScale: 2.5, device: .cuda(0)), objective(), distance, fold: .each)
   }
 
   @Test func `in float16 a scaled gradient arrives where the plain one underflows`() throws {
@@ -152,24 +152,24 @@ private func compare(
       }
     }
     let plan = try RolloutPlan(
-      schedule: toySchedule, dynamics: .sde(noiseLevel: 0.7), method: .branching(branches: 2))
+      schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: .branching(branches: 2))
     let trunks = toyTrunks(prompts: 2, seeds: 2)
     let noise = NoiseSource(run: 21, epoch: 1, shape: [65_536])
     let rollout = rollOut(plan, trunks: trunks, noise: noise, field: field(.float32)) { _ in }
-    func units(_ reward: (Int) -> Double) -> [PolicyUnit] {
+    func samples(_ reward: (Int) -> Double) -> [TrainingSample] {
       let rewards = rollout.steps.flatMap { step in
         trunks.indices.flatMap { trunk in
           (0..<2).map { (SampleID(trunk: trunk, step: step, branch: $0), [reward($0)] as [Double?]) }
         }
       }
-      return rollout.units(
+      return rollout.trainingSamples(
         Advantages(rollout.rewardRows(Dictionary(uniqueKeysWithValues: rewards))))
     }
     // An update of 416 decisions, most of which have nothing to teach.
-    let units = units { Double($0) } + (0..<25).flatMap { _ in units { _ in 0 } }
+    let samples = samples { Double($0) } + (0..<25).flatMap { _ in samples { _ in 0 } }
     func gradient(_ dtype: DType, scale: Double) -> [Double] {
       policyGradient(
-        objective { $0.clipRange = 1 }, rollout: rollout, units: units, microBatch: 16,
+        objective { $0.clipRange = 1 }, rollout: rollout, samples: samples, microBatch: 16,
         gradientScale: scale, field: field(dtype))
       defer { factors.gradient = nil }
       return factors.gradient!.doubles().map { $0 / scale }
@@ -184,8 +184,8 @@ private func compare(
   func `a chain is the case of one branch`(distance: Distance) throws {
     // A chain of this size has few samples, so the clip is narrow enough to catch some.
     let narrow = objective { $0.clipRange = 0.002 }
-    compare(try Scene(method: .chain), narrow, distance, fold: .each)
-    compare(try Scene(method: .window, steps: .early(2)), narrow, distance, fold: .each)
+    compare(try Scene(method: .flowGRPO), narrow, distance, fold: .each)
+    compare(try Scene(method: .flowGRPOFast, steps: .first(2)), narrow, distance, fold: .each)
   }
 
   @Test(arguments: Distance.allCases)
@@ -198,7 +198,7 @@ private func compare(
     let scene = try Scene()
     let other = ToyField(width: 8, trunks: 5, seed: 99)
     compare(
-      scene, objective { $0.klWeight = 0.3 }, distance, fold: .each, reference: other.velocity)
+      scene, objective { $0.klBeta = 0.3 }, distance, fold: .each, reference: other.velocity)
     #expect(other.takeGradients().allSatisfy { $0 == 0 })
   }
 
@@ -214,7 +214,7 @@ private func compare(
 
   @Test func `on-policy the derivative by the velocity is the advantage-weighted noise`() throws {
     let plan = try RolloutPlan(
-      schedule: toySchedule, dynamics: .sde(noiseLevel: 0.7), method: .branching(branches: 5),
+      schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: .branching(branches: 5),
       steps: .list([2]))
     let trunks = toyTrunks(prompts: 1, seeds: 2)
     let velocities = Tensor.randn([2, 8], generator: Generator(seed: 2))
@@ -225,17 +225,17 @@ private func compare(
     let noise = NoiseSource(run: 1, epoch: 0, shape: [8])
     let (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: field)
     let advantages = Advantages(rollout.rewardRows(samples.mapValues { [Double($0[0])] }))
-    let units = rollout.units(advantages)
+    let trainingSamples = rollout.trainingSamples(advantages)
     let statistics = policyGradient(
-      objective(), rollout: rollout, units: units, microBatch: 8, field: field)
+      objective(), rollout: rollout, samples: trainingSamples, microBatch: 8, field: field)
     #expect(statistics.maximumRatioDeviation == 0)
     let step = rollout.coefficients[0]
-    for (index, unit) in units.enumerated() {
+    for (index, sample) in trainingSamples.enumerated() {
       let eps = noise.branches((0..<5).map { (trunks[index], 2, $0) })
-      let weights = Tensor(unit.advantages.map(Float.init), shape: [5, 1])
+      let weights = Tensor(sample.advantages.map(Float.init), shape: [5, 1])
       // c w is 1 with a single step, so c b is b / w.
       let expected =
-        (eps * weights).mean(dims: [0]) * (-step.velocityFactor / (step.noiseScale * 8 * 2))
+        (eps * weights).mean(dims: [0]) * (-step.velocityFactor / (step.stdDev * 8 * 2))
       let found = try #require(velocities.gradient).selected(dim: 0, index: index)
       #expect(relativeError(found, expected) < 1e-6)
     }
@@ -246,10 +246,10 @@ private func compare(
     let scene = try Scene()
     scene.toy.perturb(by: 0.03, seed: 17)
     let whole = policyGradient(
-      objective(), rollout: scene.rollout, units: scene.units, microBatch: 16, field: scene.field)
+      objective(), rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 16, field: scene.field)
     let expected = scene.toy.takeGradients()
     let cut = policyGradient(
-      objective(), rollout: scene.rollout, units: scene.units, microBatch: microBatch,
+      objective(), rollout: scene.rollout, samples: scene.trainingSamples, microBatch: microBatch,
       field: scene.field)
     #expect(relativeError(scene.toy.takeGradients(), expected) < 1e-5)
     #expect(abs(cut.policyLoss - whole.policyLoss) < 1e-6)
@@ -268,63 +268,63 @@ private func compare(
       scene.rollout.plan, trunks: scene.rollout.trunks, noise: noise, field: field)
     #expect(rollout.latents.shape == [4, 4, 2, 2, 2])
     #expect(samples.values.allSatisfy { $0.count == 8 })
-    let wide = objective { $0.klWeight = 0.1 }
+    let wide = objective { $0.klBeta = 0.1 }
     scene.toy.perturb(by: 0.03, seed: 17)
     let other = ToyField(width: 8, trunks: 5, seed: 99)
     policyGradient(
-      wide, rollout: rollout, units: scene.units, microBatch: 5, field: field,
+      wide, rollout: rollout, samples: scene.trainingSamples, microBatch: 5, field: field,
       reference: { latents, sigma, trunks in
         other.velocity(latents.reshaped([trunks.count, 8]), sigma, trunks)
           .reshaped([trunks.count, 2, 2, 2])
       })
     let found = scene.toy.takeGradients()
     policyGradient(
-      wide, rollout: scene.rollout, units: scene.units, microBatch: 5, field: scene.field,
+      wide, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 5, field: scene.field,
       reference: other.velocity)
     #expect(relativeError(found, scene.toy.takeGradients()) < 1e-6)
   }
 
-  @Test func `a unit without advantages keeps its KL term unless its whole trunk has none`() throws {
+  @Test func `a sample without advantages keeps its KL term unless its whole trunk has none`() throws {
     let scene = try Scene()
     scene.toy.perturb(by: 0.03, seed: 17)
     let steps = scene.rollout.steps
     // Trunk 0 has nothing to compare at two of four steps, trunk 1 at none of them.
-    func reward(_ unit: PolicyUnit, _ branch: Int) -> Double {
-      let isEqual = unit.trunk == 1 || unit.trunk == 0 && unit.record < 2
-      return isEqual ? 1 : Double((branch * 7 + unit.record) % 5)
+    func reward(_ sample: TrainingSample, _ branch: Int) -> Double {
+      let isEqual = sample.trunk == 1 || sample.trunk == 0 && sample.stepIndex < 2
+      return isEqual ? 1 : Double((branch * 7 + sample.stepIndex) % 5)
     }
     let rows = scene.rollout.rewardRows(
       Dictionary(
-        uniqueKeysWithValues: scene.units.flatMap { unit in
+        uniqueKeysWithValues: scene.trainingSamples.flatMap { sample in
           (0..<4).map { branch in
             (
-              SampleID(trunk: unit.trunk, step: steps[unit.record], branch: branch),
-              [reward(unit, branch)] as [Double?]
+              SampleID(trunk: sample.trunk, step: steps[sample.stepIndex], branch: branch),
+              [reward(sample, branch)] as [Double?]
             )
           }
         }))
-    let units = scene.rollout.units(Advantages(rows))
-    let kept = units.filter { $0.trunk != 1 }
-    let pulled = objective { $0.klWeight = 0.5 }
+    let samples = scene.rollout.trainingSamples(Advantages(rows))
+    let kept = samples.filter { $0.trunk != 1 }
+    let pulled = objective { $0.klBeta = 0.5 }
     let other = ToyField(width: 8, trunks: 5, seed: 99)
     var evaluated = 0
     let statistics = policyGradient(
-      pulled, rollout: scene.rollout, units: units, microBatch: 4,
+      pulled, rollout: scene.rollout, samples: samples, microBatch: 4,
       field: { latents, sigma, trunks in
         evaluated += trunks.count
         return scene.field(latents, sigma, trunks)
       }, reference: other.velocity)
     let found = scene.toy.takeGradients()
-    #expect(evaluated == kept.count && statistics.skippedUnitCount == units.count - kept.count)
+    #expect(evaluated == kept.count && statistics.skippedSampleCount == samples.count - kept.count)
     let expected = ReferenceLoss(
-      objective: pulled, rollout: scene.rollout, units: kept, fold: .shared
+      objective: pulled, rollout: scene.rollout, samples: kept, fold: .shared
     ).backward(field: scene.field, reference: other.velocity)
-    // The reference divides by the units that it sees.
-    let share = Double(kept.count) / Double(units.count)
+    // The reference divides by the samples that it sees.
+    let share = Double(kept.count) / Double(samples.count)
     #expect(relativeError(found, scene.toy.takeGradients().map { $0 * share }) < 2e-5)
     #expect(abs(statistics.klDivergence - expected.pull) < 1e-5)
     // Without a KL term both trunks' equal rewards cost nothing.
-    #expect(units.count { !$0.isSkippable(objective()) } == units.count - 4 - 2)
+    #expect(samples.count { !$0.isSkippable(objective()) } == samples.count - 4 - 2)
   }
 
   @Test func `an update tells of each step what its rows did`() throws {
@@ -332,18 +332,18 @@ private func compare(
     scene.toy.perturb(by: 0.03, seed: 17)
     let clipped = objective()
     let statistics = policyGradient(
-      clipped, rollout: scene.rollout, units: scene.units, microBatch: 3, field: scene.field)
+      clipped, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 3, field: scene.field)
     let ratios = ReferenceLoss(
-      objective: clipped, rollout: scene.rollout, units: scene.units, fold: .shared
+      objective: clipped, rollout: scene.rollout, samples: scene.trainingSamples, fold: .shared
     ).logRatios(scene.field)
     var squares = 0.0
-    for (record, step) in scene.rollout.steps.enumerated() {
-      let rows = zip(scene.units, ratios).filter { $0.0.record == record }.flatMap { unit, ratios in
-        zip(unit.advantages, ratios).map { (advantage: $0, ratio: $1) }
+    for (stepIndex, step) in scene.rollout.steps.enumerated() {
+      let rows = zip(scene.trainingSamples, ratios).filter { $0.0.stepIndex == stepIndex }.flatMap { sample, ratios in
+        zip(sample.advantages, ratios).map { (advantage: $0, ratio: $1) }
       }
       squares += rows.reduce(0) { $0 + $1.ratio * $1.ratio }
       let found = try #require(statistics.perStep[step])
-      #expect(found.rowCount == rows.count && found.unitCount == 4)
+      #expect(found.rowCount == rows.count && found.sampleCount == 4)
       let mean = rows.reduce(0) { $0 + $1.ratio } / Double(rows.count)
       #expect(abs(try #require(found.meanLogRatio) - mean) < 1e-5)
       let positive = rows.filter { $0.advantage > 0 }
@@ -357,27 +357,27 @@ private func compare(
           == Double(negative.count { exp($0.ratio) < 1 - range }) / Double(negative.count))
       #expect(found.squaredGradient > 0)
     }
-    let rowCount = scene.units.count * 4
+    let rowCount = scene.trainingSamples.count * 4
     #expect(abs(try #require(statistics.approximateKL) - squares / Double(2 * rowCount)) < 1e-6)
     _ = scene.toy.takeGradients()
   }
 
-  @Test func `units without advantages are skipped and keep their weight`() throws {
+  @Test func `samples without advantages are skipped and keep their weight`() throws {
     let scene = try Scene()
     scene.toy.perturb(by: 0.03, seed: 17)
-    let units = scene.halfSkippable()
-    #expect(units.filter { $0.isSkippable(PolicyObjective()) }.count == units.count / 2)
+    let samples = scene.halfSkippable()
+    #expect(samples.filter { $0.isSkippable(PolicyObjective()) }.count == samples.count / 2)
     var evaluated = 0
     let statistics = policyGradient(
-      objective(), rollout: scene.rollout, units: units, microBatch: 4
+      objective(), rollout: scene.rollout, samples: samples, microBatch: 4
     ) { latents, sigma, trunks in
       evaluated += trunks.count
       return scene.field(latents, sigma, trunks)
     }
     let found = scene.toy.takeGradients()
-    #expect(evaluated == units.count / 2)
-    #expect(statistics.skippedUnitCount == units.count / 2)
-    _ = ReferenceLoss(objective: objective(), rollout: scene.rollout, units: units, fold: .shared)
+    #expect(evaluated == samples.count / 2)
+    #expect(statistics.skippedSampleCount == samples.count / 2)
+    _ = ReferenceLoss(objective: objective(), rollout: scene.rollout, samples: samples, fold: .shared)
       .backward(field: scene.field)
     #expect(relativeError(found, scene.toy.takeGradients()) < 2e-5)
   }
@@ -386,18 +386,18 @@ private func compare(
     let scene = try Scene()
     let rows = scene.rollout.rewardRows(
       Dictionary(
-        uniqueKeysWithValues: scene.units.flatMap { unit in
+        uniqueKeysWithValues: scene.trainingSamples.flatMap { sample in
           (0..<4).map {
             (
-              SampleID(trunk: unit.trunk, step: scene.rollout.steps[unit.record], branch: $0),
+              SampleID(trunk: sample.trunk, step: scene.rollout.steps[sample.stepIndex], branch: $0),
               [nil] as [Double?]
             )
           }
         }))
-    let units = scene.rollout.units(Advantages(rows))
+    let samples = scene.rollout.trainingSamples(Advantages(rows))
     let statistics = policyGradient(
-      objective(), rollout: scene.rollout, units: units, microBatch: 4, field: scene.field)
-    #expect(statistics.skippedUnitCount == 16 && statistics.policyLoss == 0)
+      objective(), rollout: scene.rollout, samples: samples, microBatch: 4, field: scene.field)
+    #expect(statistics.skippedSampleCount == 16 && statistics.policyLoss == 0)
     #expect(scene.toy.parameters.allSatisfy { $0.gradient == nil })
   }
 }

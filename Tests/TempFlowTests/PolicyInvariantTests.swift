@@ -17,7 +17,7 @@ import Testing
   @Test func `the first update sees ratios of one`() throws {
     let scene = try Scene()
     let statistics = policyGradient(
-      objective, rollout: scene.rollout, units: scene.units, microBatch: 5, field: scene.field)
+      objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 5, field: scene.field)
     try statistics.checkFirstUpdate(clipRange: 1e-4)
     try statistics.checkFinite()
     #expect(Set(statistics.ratioDeviation.keys) == [0, 1, 2, 3])
@@ -27,7 +27,7 @@ import Testing
   @Test func `a network that training evaluates differently is reported with a remedy`() throws {
     let scene = try Scene()
     let statistics = policyGradient(
-      objective, rollout: scene.rollout, units: scene.units, microBatch: 5,
+      objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 5,
       field: drifting(scene.field))
     let error = try #require(throws: InvariantError.self) {
       try statistics.checkFirstUpdate(clipRange: 1e-4)
@@ -37,7 +37,7 @@ import Testing
       return
     }
     #expect(step == 0 && deviation > 1e-4)
-    #expect(error.description.contains("log_probability: recomputed"))
+    #expect(error.description.contains("old_log_prob: recomputed"))
   }
 
   @Test(arguments: [
@@ -52,7 +52,7 @@ import Testing
   ) throws {
     let scene = try Scene()
     var statistics = policyGradient(
-      objective, rollout: scene.rollout, units: scene.units, microBatch: 64, field: scene.field)
+      objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 64, field: scene.field)
     statistics.logProbabilityDeviation = [0: 0, 3: deviation]
     do throws(InvariantError) {
       try statistics.checkFirstUpdate(clipRange: clipRange, recomputed: true)
@@ -71,39 +71,39 @@ import Testing
     let field = drifting(scene.field)
     var rollout = scene.rollout
     var evaluations = 0
-    rollout.recomputeOldVelocities(of: [scene.units], objective, microBatch: 5) { latents, sigma, trunks in
+    rollout.recomputeOldVelocities(of: [scene.trainingSamples], objective, microBatch: 5) { latents, sigma, trunks in
       evaluations += trunks.count
       return field(latents, sigma, trunks)
     }
     #expect(evaluations == 0, "the first update needs no evaluation of its own")
     let statistics = policyGradient(
-      objective, rollout: rollout, units: scene.units, microBatch: 5, field: field)
+      objective, rollout: rollout, samples: scene.trainingSamples, microBatch: 5, field: field)
     #expect(statistics.maximumRatioDeviation == 0)
     #expect(statistics.clipFraction == 0)
     // How far rollout and training are apart is told all the same.
     let plain = policyGradient(
-      objective, rollout: scene.rollout, units: scene.units, microBatch: 5, field: field)
+      objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 5, field: field)
     for (step, deviation) in plain.logProbabilityDeviation {
       #expect(abs(statistics.logProbabilityDeviation[step]! - deviation) < 1e-6)
     }
     _ = scene.toy.takeGradients()
   }
 
-  @Test func `units of later updates are evaluated before the first, skipped ones are not`() throws {
+  @Test func `samples of later updates are evaluated before the first, skipped ones are not`() throws {
     let scene = try Scene()
-    let units = scene.halfSkippable()
-    let later = Array(units.suffix(10))
+    let samples = scene.halfSkippable()
+    let later = Array(samples.suffix(10))
     var batches: [[Int]] = []
     var rollout = scene.rollout
     rollout.recomputeOldVelocities(
-      of: [Array(units.dropLast(10)), later], objective, microBatch: 4
+      of: [Array(samples.dropLast(10)), later], objective, microBatch: 4
     ) {
       latents, sigma, trunks in
       batches.append(trunks)
       return scene.field(latents, sigma, trunks)
     }
     var learned: [[Int]] = []
-    _ = policyGradient(objective, rollout: rollout, units: later, microBatch: 4) {
+    _ = policyGradient(objective, rollout: rollout, samples: later, microBatch: 4) {
       latents, sigma, trunks in
       learned.append(trunks)
       return scene.field(latents, sigma, trunks)
@@ -123,16 +123,16 @@ import Testing
     var objective = objective
     objective.clipRange = 0.01
     objective.ratio = ratio
-    // On-policy units are the first update's, off-policy ones a later one's.
+    // On-policy samples are the first update's, off-policy ones a later one's.
     rollout.recomputeOldVelocities(
-      of: distance == .onPolicy ? [scene.units] : [[], scene.units], objective, microBatch: 5,
+      of: distance == .onPolicy ? [scene.trainingSamples] : [[], scene.trainingSamples], objective, microBatch: 5,
       field: field)
     var reference = ReferenceLoss(
-      objective: objective, rollout: rollout, units: scene.units, fold: .each)
+      objective: objective, rollout: rollout, samples: scene.trainingSamples, fold: .each)
     reference.oldVelocities = reference.velocities(field)
     scene.toy.perturb(by: distance.rawValue, seed: 17)
     let statistics = policyGradient(
-      objective, rollout: rollout, units: scene.units, microBatch: 5, field: field)
+      objective, rollout: rollout, samples: scene.trainingSamples, microBatch: 5, field: field)
     let found = scene.toy.takeGradients()
     let expected = reference.backward(field: field)
     #expect(relativeError(found, scene.toy.takeGradients()) < 2e-5)
@@ -143,7 +143,7 @@ import Testing
   @Test func `a loss that is not finite is named`() throws {
     let scene = try Scene()
     let statistics = policyGradient(
-      objective, rollout: scene.rollout, units: scene.units, microBatch: 5
+      objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 5
     ) { latents, sigma, trunks in scene.field(latents, sigma, trunks) * Double.nan }
     #expect(!statistics.isFinite)
     #expect(throws: InvariantError.notFinite(what: "the policy loss", step: nil)) {
@@ -152,10 +152,10 @@ import Testing
     #expect(throws: InvariantError.self) { try statistics.checkFirstUpdate(clipRange: 1e-4) }
   }
 
-  @Test(arguments: [BranchSteps.all, .early(2), .rotating(2), .sampled(3), .list([0, 3])])
+  @Test(arguments: [BranchSteps.all, .first(2), .sliding(2), .random(3), .list([0, 3])])
   func `weights average to one over the steps that can be trained`(steps: BranchSteps) throws {
     let plan = try RolloutPlan(
-      schedule: toySchedule, dynamics: .sde(noiseLevel: 0.7), method: .branching(branches: 2),
+      schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: .branching(branches: 2),
       steps: steps)
     try plan.checkWeights()
   }

@@ -1,9 +1,9 @@
 import TempFlow
 
 // The loss as written on paper, in float64, differentiated by autograd: what the closed form has
-// to equal. U: units, K: branches, D: elements.
+// to equal. U: samples, K: branches, D: elements.
 
-/// How often the network runs per unit.
+/// How often the network runs per sample.
 enum Fold {
   /// Once; K log-probabilities from one velocity.
   case shared
@@ -14,16 +14,16 @@ enum Fold {
 struct ReferenceLoss {
   var objective: PolicyObjective
   var rollout: Rollout
-  var units: [PolicyUnit]
+  var samples: [TrainingSample]
   var fold: Fold
-  /// The old policy's, one per unit, as `velocities` gives them; nil for the rollout's.
+  /// The old policy's, one per sample, as `velocities` gives them; nil for the rollout's.
   var oldVelocities: [Tensor]?
 
-  /// The velocity of each unit under `field`, in float64.
+  /// The velocity of each sample under `field`, in float64.
   func velocities(_ field: VelocityField) -> [Tensor] {
     withoutGradient {
-      units.map {
-        evaluate(field, row(rollout.latents, $0), rollout.coefficients[$0.record], $0)
+      samples.map {
+        evaluate(field, row(rollout.latents, $0), rollout.coefficients[$0.stepIndex], $0)
       }
     }
   }
@@ -37,64 +37,64 @@ struct ReferenceLoss {
     var policy = 0.0
     var pull = 0.0
     var clipped = 0.0
-    for (index, unit) in units.enumerated() {
-      let step = rollout.coefficients[unit.record]
-      let state = row(rollout.latents, unit)
-      let sampled = step.mean64(state, row(rollout.velocities, unit))
-      let shared = evaluate(field, state, step, unit)
+    for (index, sample) in samples.enumerated() {
+      let step = rollout.coefficients[sample.stepIndex]
+      let state = row(rollout.latents, sample)
+      let sampled = step.mean64(state, row(rollout.velocities, sample))
+      let shared = evaluate(field, state, step, sample)
       let old = oldVelocities.map { step.mean64(state, $0[index]) } ?? sampled
       var terms: [Tensor] = []
       for branch in 0..<count {
-        let velocity = fold == .shared ? shared : evaluate(field, state, step, unit)
+        let velocity = fold == .shared ? shared : evaluate(field, state, step, sample)
         let mean = step.mean64(state, velocity)
         let eps = rollout.noise.branches([
-          (rollout.trunks[unit.trunk], rollout.steps[unit.record], branch)
+          (rollout.trunks[sample.trunk], rollout.steps[sample.stepIndex], branch)
         ]).to(.float64)
-        let next = sampled + eps * step.noiseScale
+        let next = sampled + eps * step.stdDev
         var logRatio =
           step.logProbability(of: next, mean: mean)
           - step.logProbability(of: next, mean: old)
         if objective.ratio == .guarded {
-          let bias = (mean - old).squared().mean() / (2 * step.noiseScale * step.noiseScale)
-          logRatio = (logRatio + bias) * step.noiseScale
+          let bias = (mean - old).squared().mean() / (2 * step.stdDev * step.stdDev)
+          logRatio = (logRatio + bias) * step.stdDev
         }
         let ratio = logRatio.exp()
-        let advantage = -weight(step) * unit.advantages[branch]
+        let advantage = -weight(step) * sample.advantages[branch]
         let free = ratio * advantage
         let bounded = ratio.clamped(1 - objective.clipRange, 1 + objective.clipRange) * advantage
-        if free.item() < bounded.item() { clipped += 1 / Double(count * units.count) }
+        if free.item() < bounded.item() { clipped += 1 / Double(count * samples.count) }
         terms.append(free.maximum(bounded))
       }
       var loss = Tensor.cat(terms, dim: 0).mean()
-      policy += loss.item() / Double(units.count)
+      policy += loss.item() / Double(samples.count)
       if let reference {
         let mean = step.mean64(state, shared)
         let other = withoutGradient {
-          step.mean64(state, evaluate(reference, state, step, unit))
+          step.mean64(state, evaluate(reference, state, step, sample))
         }
         let distance =
-          (mean - other).squared().mean() / (2 * step.noiseScale * step.noiseScale)
-        pull += distance.item() / Double(units.count)
-        loss = loss + distance * objective.klWeight
+          (mean - other).squared().mean() / (2 * step.stdDev * step.stdDev)
+        pull += distance.item() / Double(samples.count)
+        loss = loss + distance * objective.klBeta
       }
-      (loss / Double(units.count)).backward(retainGraph: false)
+      (loss / Double(samples.count)).backward(retainGraph: false)
     }
     return (policy, pull, clipped)
   }
 
-  /// logp_new - logp_old of every branch of every unit under `field`, the rollout's policy the old one.
+  /// logp_new - logp_old of every branch of every sample under `field`, the rollout's policy the old one.
   func logRatios(_ field: VelocityField) -> [[Double]] {
-    zip(units, velocities(field)).map { unit, velocity in
-      let step = rollout.coefficients[unit.record]
-      let state = row(rollout.latents, unit)
+    zip(samples, velocities(field)).map { sample, velocity in
+      let step = rollout.coefficients[sample.stepIndex]
+      let state = row(rollout.latents, sample)
       let (old, new) = (
-        step.mean64(state, row(rollout.velocities, unit)), step.mean64(state, velocity)
+        step.mean64(state, row(rollout.velocities, sample)), step.mean64(state, velocity)
       )
       return (0..<rollout.plan.branchCount).map { branch in
         let eps = rollout.noise.branches([
-          (rollout.trunks[unit.trunk], rollout.steps[unit.record], branch)
+          (rollout.trunks[sample.trunk], rollout.steps[sample.stepIndex], branch)
         ]).to(.float64)
-        let next = old + eps * step.noiseScale
+        let next = old + eps * step.stdDev
         return
           (step.logProbability(of: next, mean: new) - step.logProbability(of: next, mean: old))
           .item()
@@ -104,20 +104,20 @@ struct ReferenceLoss {
 
   private func weight(_ step: StepCoefficients) -> Double {
     let weight =
-      objective.weighting == .noiseAware ? rollout.plan.weightNormalizer * step.noiseScale : 1
+      objective.weighting == .noiseAware ? rollout.plan.weightNormalizer * step.stdDev : 1
     return objective.ratio == .guarded ? weight / -step.timeStep : weight
   }
 
-  private func row(_ stored: Tensor, _ unit: PolicyUnit) -> Tensor {
-    stored.selected(dim: 0, index: unit.record)
-      .narrowed(dim: 0, start: unit.trunk, length: 1).to(.float64)
+  private func row(_ stored: Tensor, _ sample: TrainingSample) -> Tensor {
+    stored.selected(dim: 0, index: sample.stepIndex)
+      .narrowed(dim: 0, start: sample.trunk, length: 1).to(.float64)
   }
 
   private func evaluate(
-    _ field: VelocityField, _ state: Tensor, _ step: StepCoefficients, _ unit: PolicyUnit
+    _ field: VelocityField, _ state: Tensor, _ step: StepCoefficients, _ sample: TrainingSample
   ) -> Tensor {
     let sigma = Tensor.full([1], step.sigma, dtype: .float64, device: state.device)
-    return field(state, sigma, [unit.trunk])
+    return field(state, sigma, [sample.trunk])
   }
 }
 

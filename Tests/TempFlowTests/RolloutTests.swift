@@ -2,9 +2,9 @@ import TempFlow
 import TestSupport
 import Testing
 
-private let sde = Dynamics.sde(noiseLevel: 0.7)
+private let sde = Dynamics.flowSDE(noiseLevel: 0.7)
 private let policies: [BranchSteps] = [
-  .all, .early(2), .rotating(2), .sampled(2), .list([1, 3]),
+  .all, .first(2), .sliding(2), .random(2), .list([1, 3]),
 ]
 
 private func branching(
@@ -16,15 +16,15 @@ private func branching(
 }
 
 @Suite struct RolloutTests {
-  @Test(arguments: [RolloutMethod.branching(branches: 3), .chain, .window], [2, 5, 64])
-  func `the largest call of a rollout is foreseen`(
-    method: RolloutMethod, trunksPerWavefront: Int
+  @Test(arguments: [RolloutMethod.branching(branches: 3), .flowGRPO, .flowGRPOFast], [2, 5, 64])
+  func `the largest call of a rollout is predictedOriginal`(
+    method: RolloutMethod, trunksPerBatch: Int
   ) throws {
     for finishes in [false, true] where finishes == false || method == .branching(branches: 3) {
       for microBatch in [1, 7, 1000] {
         var plan = try RolloutPlan(
-          schedule: toySchedule, dynamics: .sde(noiseLevel: 0.7), method: method, steps: .early(2))
-        plan.trunksPerWavefront = trunksPerWavefront
+          schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: method, steps: .first(2))
+        plan.trunksPerBatch = trunksPerBatch
         plan.microBatch = microBatch
         plan.finishesTrunks = finishes
         let trunks = toyTrunks(prompts: 3, seeds: 2)
@@ -34,9 +34,9 @@ private func branching(
           largest = max(largest, trunks.count)
           return latents
         } finished: { _ in }
-        let foreseen = plan.rowsPerCall(trunks: trunks.count, steps: [0, 1])
+        let predictedOriginal = plan.rowsPerCall(trunks: trunks.count, steps: [0, 1])
         // Rows are cut into nearly equal calls, which may be smaller than a micro-batch.
-        #expect(microBatch == 7 ? (largest...7).contains(foreseen) : foreseen == largest)
+        #expect(microBatch == 7 ? (largest...7).contains(predictedOriginal) : predictedOriginal == largest)
       }
     }
   }
@@ -104,7 +104,7 @@ private func branching(
       let step = try #require(id.step)
       let latents = rollout.branchLatents(trunk: id.trunk, step: step, branch: id.branch)
       let final = integrate(
-        toy.velocity, from: latents, over: plan.schedule, trunks: [id.trunk],
+        toy.velocity, from: latents, over: plan.schedule, promptIndices: [id.trunk],
         steps: (step + 1)..<plan.schedule.stepCount)
       #expect(largestDifference(final.floats(), sample) < 1e-5, "\(id)")
     }
@@ -116,20 +116,20 @@ private func branching(
     #expect(rollout.latents.shape == [2, 4, 6])
     #expect(rollout.velocities.shape == [2, 4, 6])
     #expect(rollout.logProbabilities.shape == [2, 4, 2])
-    for (record, step) in rollout.coefficients.enumerated() {
-      let latents = rollout.latents.selected(dim: 0, index: record)
-      let velocity = rollout.velocities.selected(dim: 0, index: record)
+    for (stepIndex, step) in rollout.coefficients.enumerated() {
+      let latents = rollout.latents.selected(dim: 0, index: stepIndex)
+      let velocity = rollout.velocities.selected(dim: 0, index: stepIndex)
       let sigma = Tensor.full([4], step.sigma)
       let fresh = withoutGradient { toy.velocity(latents, sigma, [0, 1, 2, 3]) }
       #expect(largestDifference(velocity, fresh) < 1e-5)
       for branch in 0..<2 {
         let next = Tensor.cat(
           (0..<4).map {
-            rollout.branchLatents(trunk: $0, step: rollout.steps[record], branch: branch)
+            rollout.branchLatents(trunk: $0, step: rollout.steps[stepIndex], branch: branch)
           }, dim: 0)
         let expected = step.logProbability(
           of: next, mean: step.mean(latents, velocity: velocity))
-        let found = rollout.logProbabilities.selected(dim: 0, index: record)
+        let found = rollout.logProbabilities.selected(dim: 0, index: stepIndex)
           .selected(dim: 1, index: branch)
         #expect(largestDifference(found, expected) < 1e-4)
       }
@@ -143,7 +143,7 @@ private func branching(
     var plan = try branching()
     let whole = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     plan.microBatch = microBatch
-    plan.trunksPerWavefront = wavefront
+    plan.trunksPerBatch = wavefront
     var largest = 0
     let cut = collect(plan, trunks: trunks, noise: noise) { latents, sigma, trunks in
       largest = max(largest, trunks.count)
@@ -204,7 +204,7 @@ private func branching(
     #expect(groups == 2)
   }
 
-  @Test(arguments: [Dynamics.coefficientPreserving(noiseLevel: 0.6), .constantRate(eta: 0.4)])
+  @Test(arguments: [Dynamics.cps(noiseLevel: 0.6), .danceSDE(eta: 0.4)])
   func `other dynamics branch the same way`(dynamics: Dynamics) throws {
     let plan = try branching(dynamics: dynamics)
     let (_, samples) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)

@@ -49,7 +49,7 @@ let toySchedule = FlowSchedule(sigmas: [1, 0.85, 0.65, 0.4, 0.15, 0])
 
 func toyTrunks(prompts: Int, seeds: Int) -> [TrunkID] {
   (0..<prompts).flatMap { prompt in
-    (0..<seeds).map { TrunkID(prompt: 10 + prompt, trunk: $0) }
+    (0..<seeds).map { TrunkID(prompt: 10 + prompt, seed: $0) }
   }
 }
 

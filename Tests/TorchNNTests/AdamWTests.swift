@@ -12,7 +12,7 @@ private struct Course {
   let expected: [String: Tensor]
 
   init() throws {
-    let all = try Checkpoint(path: fixture("torchnn/adamw.safetensors")).tensors
+    let all = try WeightsFile(path: fixture("torchnn/adamw.safetensors")).tensors
     parameters = try ["a", "b", "c"].map { ($0, try #require(all["\($0).start"]).clone()) }
     gradients = try ["a", "b", "c"].map { try #require(all["\($0).gradients"]) }
     expected = all

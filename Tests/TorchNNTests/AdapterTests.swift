@@ -13,13 +13,13 @@ private struct Attention {
   }
 }
 
-private let plan = AdapterPlan(rank: 4, alpha: 6, targets: ["to_q"])
+private let plan = LoRAConfig(rank: 4, alpha: 6, targets: ["to_q"])
 
 /// The base weights, the adapters and everything else that peft's run recorded.
 private func parts(
   _ name: String
 ) throws -> (base: [String: Tensor], adapters: [String: Tensor], all: [String: Tensor]) {
-  let all = try Checkpoint(path: fixture("torchnn/lora-\(name).safetensors")).tensors
+  let all = try WeightsFile(path: fixture("torchnn/lora-\(name).safetensors")).tensors
   let weights = all.filter { $0.key.hasPrefix("to_") }
   return (
     weights.filter { !$0.key.contains("lora") }, weights.filter { $0.key.contains("lora") }, all
@@ -119,7 +119,7 @@ private func computed(
     let plain = try Attention(ParameterStore(.checkpoint(base, origin: "base")).root)
     let store = ParameterStore(
       .checkpoint(base, origin: "base"),
-      adapters: (AdapterPlan(rank: 100, alpha: 1, targets: ["to_q"]), .random(Generator(seed: 1))),
+      adapters: (LoRAConfig(rank: 100, alpha: 1, targets: ["to_q"]), .random(Generator(seed: 1))),
       trainable: .adapters)
     let adapted = try Attention(store.root)
     let input = Tensor.randn([3, 6], generator: Generator(seed: 2))
@@ -145,7 +145,7 @@ private func computed(
   }
 
   @Test func `a target is a whole path or its end after a dot`() {
-    let plan = AdapterPlan(rank: 1, alpha: 2, targets: ["to_q", "ff.net.2"])
+    let plan = LoRAConfig(rank: 1, alpha: 2, targets: ["to_q", "ff.net.2"])
     #expect(plan.adapts("to_q"))
     #expect(plan.adapts("blocks.0.attn.to_q"))
     #expect(plan.adapts("blocks.0.ff.net.2"))
@@ -158,7 +158,7 @@ private func computed(
   @Test func `a target that matches nothing is an error`() throws {
     let targets = ["to_q", "to_v"]
     let store = ParameterStore(
-      .meta, adapters: (AdapterPlan(rank: 1, alpha: 1, targets: targets), .meta))
+      .meta, adapters: (LoRAConfig(rank: 1, alpha: 1, targets: targets), .meta))
     _ = try Attention(store.root)
     #expect(throws: ParameterError.unmatchedTargets(["to_v"])) { try store.finish() }
   }

@@ -12,7 +12,7 @@ import TorchNN
   }
 
   @Test func `gradients are scaled together as PyTorch scales them`() throws {
-    let all = try Checkpoint(path: fixture("torchnn/clip.safetensors")).tensors
+    let all = try WeightsFile(path: fixture("torchnn/clip.safetensors")).tensors
     let parameters = (0..<2).map { parameter(all["\($0).gradient"]) }
     let norm = clipGradientNorm(parameters + [parameter(nil)], limit: 1)
     #expect(abs(norm - (try #require(all["norm"])).item()) < 1e-6)

@@ -15,7 +15,7 @@ private struct LayerFixture {
   let seed: Tensor
 
   init(_ layer: String) throws {
-    let all = try Checkpoint(path: fixture("torchnn/layers.safetensors")).tensors
+    let all = try WeightsFile(path: fixture("torchnn/layers.safetensors")).tensors
     var own: [String: Tensor] = [:]
     for (key, tensor) in all where key.hasPrefix("\(layer).") {
       own[String(key.dropFirst(layer.count + 1))] = tensor

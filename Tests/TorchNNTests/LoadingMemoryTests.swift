@@ -44,7 +44,7 @@
       try writeZeros(path)
       let before = try status("VmRSS")
       let store = ParameterStore(
-        .checkpoint(try Checkpoint(path: path)), dtype: dtype, trainable: trainable)
+        .checkpoint(try WeightsFile(path: path)), dtype: dtype, trainable: trainable)
       var weights: [Tensor] = []
       for layer in 0..<layers {
         weights.append(

@@ -146,7 +146,7 @@ private func checkpoint() -> [String: Tensor] {
   @Test func `the store converts to its precision, adapters stay float32`() throws {
     let store = ParameterStore(
       .random(Generator(seed: 1)), dtype: .bfloat16,
-      adapters: (AdapterPlan(rank: 1, alpha: 1, targets: ["proj"]), .random(Generator(seed: 2))))
+      adapters: (LoRAConfig(rank: 1, alpha: 1, targets: ["proj"]), .random(Generator(seed: 2))))
     let network = try FeedForward(2, 3, store.root["ff"])
     try store.finish()
     #expect(store.weights.allSatisfy { $0.tensor.dtype == .bfloat16 })

@@ -40,7 +40,7 @@ private func smallBlocks() -> (block: Bool, norm: Bool) {
   let stream = JointBlockKernel.Stream(
     modulation: modulation, query: layer, key: layer, value: layer, output: layer,
     feedForward: (layer, layer), norms: nil)
-  let norm = TorchRuntime.withSerialOperators {
+  let norm = TorchRuntime.withSingleThreadedOps {
     withoutGradient { Tensor.zeros([1, 32]).allowsModulatedNorm }
   }
   return (JointBlockKernel(stream, stream, heads: 2) != nil, norm)

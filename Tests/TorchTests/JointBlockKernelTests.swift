@@ -132,7 +132,7 @@ struct JointBlockKernelTests {
       let kernel = try #require(
         JointBlockKernel(weights[0].stream, weights[1].stream, heads: size.heads))
       let kept = inputs.map { $0.floats() }
-      let found = TorchRuntime.withSerialOperators {
+      let found = TorchRuntime.withSingleThreadedOps {
         kernel(inputs[0], inputs[1], conditioning: conditioning, keyBias: bias, epsilon: 1e-6)
       }
       let expected = composed(
@@ -187,7 +187,7 @@ struct JointBlockKernelTests {
         ], withRespectTo: leaves)
       let kernel = try #require(
         JointBlockKernel(weights[0].stream, weights[1].stream, heads: size.heads))
-      let record = RowRecord(leaves: leaves)
+      let record = ThreadedBatch(leaves: leaves)
       record.within {
         let shares = record.run(size.samples) { rows in
           #expect(JointBlockKernel.applies(to: inputs[0]))
@@ -219,7 +219,7 @@ struct JointBlockKernelTests {
     let inputs = [5, 3].map { Tensor.randn([2, $0, 32], generator: generator) }
     let conditioning = Tensor.randn([2, 32], generator: generator)
     for step in 0..<3 {
-      let found = TorchRuntime.withSerialOperators {
+      let found = TorchRuntime.withSingleThreadedOps {
         kernel(inputs[0], inputs[1], conditioning: conditioning, keyBias: nil, epsilon: 1e-6).first
       }
       let expected = composed(
@@ -245,13 +245,13 @@ struct JointBlockKernelTests {
         parts[0], parts[1], conditioning: parts[2], keyBias: nil, epsilon: 1e-6)
       return Tensor.cat([first, second!], dim: 1)
     }
-    let expected = TorchRuntime.withSerialOperators { block(0..<2000).floats() }
+    let expected = TorchRuntime.withSingleThreadedOps { block(0..<2000).floats() }
     let threads = TorchRuntime.threadCount
     TorchRuntime.threadCount = 2
     defer { TorchRuntime.threadCount = threads }
     for late in [0, 1000, 2000] {
-      let found = TorchRuntime.withSerialOperators {
-        Tensor.concurrentRows(2000, on: .cpu) { rows in
+      let found = TorchRuntime.withSingleThreadedOps {
+        Tensor.threadedBatch(2000, on: .cpu) { rows in
           // The other thread has long done its own by then.
           if rows.lowerBound == late { usleep(50_000) }
           return block(rows)

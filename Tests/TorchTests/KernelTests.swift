@@ -24,7 +24,7 @@ private func normal(_ shape: [Int], _ seed: UInt64) -> Tensor {
       normal([2, 15], 1), x.to(.float64), x.to(.bfloat16),
       Tensor.zeros([2, 16], dtype: .float32, device: .meta),
     ]
-    let (plain, recording, rest) = TorchRuntime.withSerialOperators {
+    let (plain, recording, rest) = TorchRuntime.withSingleThreadedOps {
       (
         withoutGradient { x.allowsKernels }, withGradient { x.allowsKernels },
         withoutGradient { others.map(\.allowsKernels) }

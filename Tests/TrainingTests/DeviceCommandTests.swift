@@ -11,14 +11,14 @@ import Torch
 struct DeviceCommandTests {
   /// Rounding of float32 in two places that add up in another order.
   private let tolerance = 1e-4
-  private let samplingFlags = ["--model", "model", "--steps", "4", "--guidance", "2", "--batch", "4"]
+  private let samplingFlags = ["--model", "model", "--steps", "4", "--guidance-scale", "2", "--batch", "4"]
 
   private func task(_ changes: [(String, String)] = []) throws -> TemporaryFolder {
     let folder = try tinyTask()
     let text = recipeText(
       [
         ("trainable: full", "trainable: lora\nlora: {rank: 2, targets: [attn.to_q, attn.to_v]}"),
-        ("steps: 3", "steps: 3, guidance: 2, micro_batch: 16, noise_generator: cpu"),
+        ("steps: 3", "steps: 3, guidance_scale: 2, micro_batch: 16, noise_generator: cpu"),
         ("name: shapes", "name: jpeg_incompressibility"),
         ("clip_range: 3e-2", "clip_range: 3e-2, kl_beta: 0.01"),
         ("epochs: 4", "epochs: 2\nthreads: 1\nevaluation: {every: 2}\ncheckpoints: {every: 1}"),
@@ -81,7 +81,7 @@ struct DeviceCommandTests {
 
   @Test(arguments: ["float32", "bfloat16", "float16"])
   func `a resumed run equals the one that was not interrupted`(dtype: String) throws {
-    let folder = try task([("clip_range: 3e-2", "clip_range: 3e-2, weighting: noise")])
+    let folder = try task([("clip_range: 3e-2", "clip_range: 3e-2, weighting: noise_aware")])
     let arguments = [
       "train", "tiny.yaml", "--set", "device=cuda", "--set", "dtype=\(dtype)",
       "--set", "sampling.noise_generator=device",
@@ -89,7 +89,7 @@ struct DeviceCommandTests {
     _ = try run(arguments + ["--run-dir", "whole"], in: folder)
     _ = try run(arguments + ["--run-dir", "parts", "--set", "epochs=1"], in: folder)
     _ = try run(arguments + ["--run-dir", "parts", "--resume"], in: folder)
-    let file = "checkpoints/000002/learned.safetensors"
+    let file = "checkpoints/000002/model.safetensors"
     let weights = try ["whole", "parts"].map {
       try Data(contentsOf: URL(filePath: "\(folder.path)/\($0)/\(file)"))
     }
@@ -100,7 +100,7 @@ struct DeviceCommandTests {
     }
     #expect(epochs[0] == epochs[1])
     for line in epochs[0] {
-      #expect((line[.gradientNorm]?.number ?? 0) > 0)
+      #expect((line[.gradNorm]?.number ?? 0) > 0)
       #expect((line[.lossScale]?.number != nil) == (dtype == "float16"))
     }
   }
@@ -192,7 +192,7 @@ struct DeviceCommandTests {
     let folder = try task()
     let arguments = ["train", "tiny.yaml", "--run-dir", "run", "--set", "device=cuda"]
     _ = try run(arguments + ["--set", "epochs=1"], in: folder)
-    let weights = URL(filePath: "\(folder.path)/run/checkpoints/000001/learned.safetensors")
+    let weights = URL(filePath: "\(folder.path)/run/checkpoints/000001/model.safetensors")
     let before = try Data(contentsOf: weights)
     // Enough for the model and the rollout's beginning, not for all of an epoch.
     var statuses: [Int32] = []

@@ -16,7 +16,7 @@ struct DeviceTrainingTests {
   }
 
   @Test(arguments: [
-    "dtype: float32", "dtype: bfloat16", "dtype: float16", "recompute: blocks", "dtype: bfloat16\nvae_dtype: bfloat16",
+    "dtype: float32", "dtype: bfloat16", "dtype: float16", "gradient_checkpointing: true", "dtype: bfloat16\nvae_dtype: bfloat16",
   ])
   func `adapters and whole models train on the GPU`(setting: String) async throws {
     for trainable in ["full", "lora"] {
@@ -28,13 +28,13 @@ struct DeviceTrainingTests {
         [
           ("trainable: full", "trainable: \(trainable)\ndevice: cuda\n\(setting)"),
           ("epochs: 4", "epochs: 2\nevaluation: {prompts: 2}"),
-          ("steps: 3", "steps: 3, guidance: 2"),
+          ("steps: 3", "steps: 3, guidance_scale: 2"),
         ])
       #expect(summary.isFinished)
       for line in try epochs(folder.path + "/run") {
-        #expect((line[.gradientNorm]?.number ?? 0) > 0)
+        #expect((line[.gradNorm]?.number ?? 0) > 0)
         #expect((line[.rewardStd]?.number ?? 0) > 0)
-        for member in line[.logProbabilityDeviationPerStep]?.members ?? [] {
+        for member in line[.logProbDeviationPerStep]?.members ?? [] {
           print("\(trainable), \(setting): step \(member.key): \(member.value)")
         }
       }
@@ -48,7 +48,7 @@ struct DeviceTrainingTests {
     let settings = [
       ("trainable: full", "trainable: lora\ndevice: cuda\ndtype: bfloat16"),
       ("epochs: 4", "epochs: 3\nevaluation: {prompts: 2}"),
-      ("clip_range: 3e-2", "clip_range: 3e-2, kl_beta: 0.01, log_probability: recomputed"),
+      ("clip_range: 3e-2", "clip_range: 3e-2, kl_beta: 0.01, old_log_prob: recomputed"),
     ]
     _ = try await train(folder, settings, run: "first")
     _ = try await train(folder, settings, run: "second")
@@ -69,9 +69,9 @@ struct DeviceTrainingTests {
     let matrix = Tensor.ones([4096, 4096], device: device)
     TorchRuntime.synchronize(device)
     let clock = ContinuousClock.now
-    let start = DeviceMoment(device)
+    let start = DeviceEvent(device)
     withoutGradient { for _ in 0..<50 { _ = matrix.matmul(matrix) } }
-    let end = DeviceMoment(device)
+    let end = DeviceEvent(device)
     let queued = clock.duration(to: .now) / .seconds(1)
     let seconds = end.seconds(since: start)
     let whole = clock.duration(to: .now) / .seconds(1)

@@ -15,23 +15,23 @@ struct DeviceWaitTests {
   struct Setting: CustomTestStringConvertible {
     var method = RolloutMethod.branching(branches: 3)
     var dtype = DType.float32
-    var guidance = 1.0
+    var guidanceScale = 1.0
     var recomputes = false
-    var klWeight = 0.0
+    var klBeta = 0.0
     var noise: Device?
     var index = 0
 
     var testDescription: String {
-      "\(method), \(dtype), guidance \(guidance), recomputes \(recomputes), KL \(klWeight), "
+      "\(method), \(dtype), guidance \(guidanceScale), recomputes \(recomputes), KL \(klBeta), "
         + "noise by \(noise?.description ?? "the device"), on cuda:\(index)"
     }
   }
 
   @Test(arguments: [
-    Setting(), Setting(method: .chain), Setting(method: .window, dtype: .bfloat16),
-    Setting(dtype: .bfloat16, guidance: 2, recomputes: true, klWeight: 0.01),
-    Setting(dtype: .float16, guidance: 2, klWeight: 0.01, noise: .cpu),
-    Setting(guidance: 2, recomputes: true, index: 1),
+    Setting(), Setting(method: .flowGRPO), Setting(method: .flowGRPOFast, dtype: .bfloat16),
+    Setting(dtype: .bfloat16, guidanceScale: 2, recomputes: true, klBeta: 0.01),
+    Setting(dtype: .float16, guidanceScale: 2, klBeta: 0.01, noise: .cpu),
+    Setting(guidanceScale: 2, recomputes: true, index: 1),
   ])
   func `neither a step of a rollout nor a micro-batch of an update waits for the device`(
     setting: Setting
@@ -39,23 +39,23 @@ struct DeviceWaitTests {
     let simulation = try #require(SimulatedCUDA.current)
     let device = Device.cuda(setting.index)
     let folder = try tinyTask()
-    let adapters = AdapterPlan(rank: 2, alpha: 4, targets: ["attn.to_q", "attn.to_v"])
+    let adapters = LoRAConfig(rank: 2, alpha: 4, targets: ["attn.to_q", "attn.to_v"])
     let pipeline = try StableDiffusion3Pipeline(
       folder: folder.path + "/model", Placement(device: device, dtype: setting.dtype),
       transformer: LearningSetup(
         trainable: .adapters, adapters: (adapters, .random(Generator(seed: 1)))))
-    let tape = setting.recomputes ? RecomputationTape() : nil
+    let tape = setting.recomputes ? GradientCheckpointing() : nil
     let base = pipeline.velocityField(
       pipeline.encode(["a red circle", "two blue squares"]), negative: pipeline.encode([""]),
-      guidance: setting.guidance, recomputing: tape)
+      guidanceScale: setting.guidanceScale, recomputing: tape)
     let ofTrunks: VelocityField = { base($0, $1, $2.map { $0 / 2 }) }
     let field = padded(ofTrunks, to: 5)
 
     var plan = try RolloutPlan(
-      schedule: pipeline.schedule(stepCount: 4), dynamics: .sde(noiseLevel: 0.7),
-      method: setting.method, steps: .early(2))
+      schedule: pipeline.schedule(stepCount: 4), dynamics: .flowSDE(noiseLevel: 0.7),
+      method: setting.method, steps: .first(2))
     plan.microBatch = 5
-    let trunks = (0..<4).map { TrunkID(prompt: $0 / 2, trunk: $0 % 2) }
+    let trunks = (0..<4).map { TrunkID(prompt: $0 / 2, seed: $0 % 2) }
     let noise = NoiseSource(
       run: 1, epoch: 0, shape: Array(pipeline.latentShape(count: 1).dropFirst()), device: device,
       generatorDevice: setting.noise)
@@ -74,15 +74,15 @@ struct DeviceWaitTests {
       uniqueKeysWithValues: samples.enumerated().map { ($1, [Double($0)] as [Double?]) })
     var settings = AdvantageSettings()
     settings.group = .prompt
-    let units = rollout.units(Advantages(rollout.rewardRows(rewards), settings))
+    let units = rollout.trainingSamples(Advantages(rollout.rewardRows(rewards), settings))
     var objective = PolicyObjective()
     #expect(units.allSatisfy { !$0.isSkippable(objective) })
-    objective.klWeight = setting.klWeight
+    objective.klBeta = setting.klBeta
     simulation.reset()
     var waits: [Int] = []
     let statistics = policyGradient(
-      objective, rollout: rollout, units: units, microBatch: 3, gradientScale: 1024, field: field,
-      reference: setting.klWeight == 0
+      objective, rollout: rollout, samples: units, microBatch: 3, gradientScale: 1024, field: field,
+      reference: setting.klBeta == 0
         ? nil : { [store = pipeline.transformer.store] in
           let (latents, sigma, trunks) = ($0, $1, $2)
           return store.withoutAdapters { field(latents, sigma, trunks) }

@@ -41,10 +41,10 @@ import Training
     let deviations: [Double]
 
     init(_ line: JSONValue) {
-      gradientNorms = (line[.gradientNormPerUpdate]?.array ?? []).compactMap(\.number)
+      gradientNorms = (line[.gradNormPerUpdate]?.array ?? []).compactMap(\.number)
       lossScale = line[.lossScale]?.number
-      ratioDeviation = line[.ratioDeviation]?.number ?? .nan
-      deviations = (line[.logProbabilityDeviationPerStep]?.members ?? [])
+      ratioDeviation = line[.ratioMaxDeviation]?.number ?? .nan
+      deviations = (line[.logProbDeviationPerStep]?.members ?? [])
         .compactMap(\.value.number)
     }
   }

@@ -16,7 +16,7 @@ import Training
     epochs: 1
     threads: 1
     checkpoints: {every: 1}
-    ema: {interval: 1}
+    ema: {update_every: 1}
     """
 
   /// A folder with the task and a run `first` that has learned adapters.
@@ -62,7 +62,7 @@ import Training
     let first = try MetricsLog.read(folder.path + "/first/metrics.jsonl")
     let learned = try LearnedAdapters(folder.path + "/first")
     try learned.lora.write(format, to: "\(folder.path)/lora.safetensors")
-    let second = try await train(folder, "second", ["init_lora=lora.safetensors"])
+    let second = try await train(folder, "second", ["lora.init_from=lora.safetensors"])
     let (end, start) = (first[2], second[0])
     #expect(start[.trainingRewardMean]?.number == end[.trainingRewardMean]?.number)
     // New adapters change nothing, so the first update finds no distance but the square of
@@ -79,10 +79,10 @@ import Training
       ("lora.targets=[attn.to_q]", ["adapts 'transformer_blocks.0.attn.to_v'", "lora.targets"]),
       ("lora.targets=[attn.to_q, attn.to_v, ff.net.2]", ["'transformer_blocks.0.ff.net.2'"]),
     ] {
-      let recipe = try recipe(folder, ["init_lora=first/adapters", setting])
+      let recipe = try recipe(folder, ["lora.init_from=first/adapters", setting])
       let error = #expect(throws: TrainingError.self) { try TrainingPlan(recipe.settings) }
       let text = error.map { "\($0)" } ?? ""
-      for part in parts + ["init_lora: ", "first/adapters"] {
+      for part in parts + ["lora.init_from: ", "first/adapters"] {
         #expect(text.contains(part), "\(text)")
       }
     }

@@ -35,7 +35,7 @@ import Training
     switch failure {
     case .noScores:
       #expect(text.contains("16 of 32 scores of stub are missing (timed out 16)"), "\(text)")
-      #expect(text.contains("max_missing allows 0.1"))
+      #expect(text.contains("max_missing_scores allows 0.1"))
     case .error: #expect(text.contains("the reward stub failed: the lamp is out"), "\(text)")
     }
     #expect(text.contains("--resume") && text.contains("\(run)/checkpoints/000001"), "\(text)")
@@ -43,7 +43,7 @@ import Training
     #expect(!summary.isFinished && summary.epochs == 1 && summary.stoppedBy != nil)
     #expect(try MetricsLog.read(run + "/metrics.jsonl").count == 2, "nothing of the failed epoch")
     _ = try await train(
-      folder, settings("max_missing: 0.5"), run: "cut", resume: true,
+      folder, settings("max_missing_scores: 0.5"), run: "cut", resume: true,
       scorer: Scorer([sound], weights: [1]))
     for file in ["metrics.jsonl", "model/transformer/diffusion_pytorch_model.safetensors"] {
       #expect(try bytes("\(run)/\(file)") == bytes("\(folder.path)/whole/\(file)"), "\(file)")
@@ -58,7 +58,7 @@ import Training
     }
     var said = ""
     let summary = try await train(
-      folder, [("epochs: 4", "epochs: 1\nthreads: 1\nmax_missing: 1")],
+      folder, [("epochs: 4", "epochs: 1\nthreads: 1\nmax_missing_scores: 1")],
       scorer: Scorer([stub], weights: [1])
     ) { said += $0 }
     #expect(summary.before.overall.mean == score)
@@ -68,7 +68,7 @@ import Training
     #expect(lines[0][.mean] == score.map(JSONValue.double) ?? .null)
     #expect(lines[1][.rewardMean] == score.map(JSONValue.double) ?? .null)
     // Without an advantage no pair is evaluated: there is no ratio and no distance.
-    for name in [MetricName.kl, .clipFraction, .ratioDeviation] {
+    for name in [MetricName.kl, .clipFraction, .ratioMaxDeviation] {
       #expect(lines[1][name] == .null, "\(name)")
     }
     #expect(lines[1][.policyLoss] == 0.0)

@@ -14,7 +14,7 @@ func scaleWeights(
 ) throws {
   let path = "\(model)/\(component)/"
     + (component.hasPrefix("text") ? "model" : "diffusion_pytorch_model") + ".safetensors"
-  var tensors = try Checkpoint(path: path).tensors.mapValues { $0.clone() }
+  var tensors = try WeightsFile(path: path).tensors.mapValues { $0.clone() }
   for (name, factor) in factors { tensors[name] = try #require(tensors[name]) * factor }
   try Safetensors.write(
     tensors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, metadata: ["format": "pt"],
@@ -85,8 +85,8 @@ func scaleWeights(
     try scaleWeights(
       ["proj_out.weight": 0x1p14, "proj_out.bias": 0x1p14, "pos_embed.proj.weight": 0x1p6],
       of: "transformer", in: folder.path + "/model")
-    for guidance in [1.0, 2.0] {
-      let sampling = ImageSampling(steps: 4, guidance: guidance, seed: 4)
+    for guidanceScale in [1.0, 2.0] {
+      let sampling = ImageSampling(steps: 4, guidanceScale: guidanceScale, seed: 4)
       let error = #expect(throws: TrainingError.self) {
         _ = try sampling.images(of: ["a red circle"], pipeline(folder, .float16))
       }
@@ -149,7 +149,7 @@ func scaleWeights(
     let folder = try overflowingTask()
     var lines: [String] = []
     let summary = try await train(
-      folder, changes("max_missing: 1\nepochs: 1"), scorer: scorer, write: { lines.append($0) })
+      folder, changes("max_missing_scores: 1\nepochs: 1"), scorer: scorer, write: { lines.append($0) })
     #expect(summary.before.overall.count == 0)
     let epoch = try MetricsLog.read(folder.path + "/run/metrics.jsonl")[1]
     #expect(epoch[.rewardMissing]?.int == 32)
@@ -161,7 +161,7 @@ func scaleWeights(
       "\(said)")
   }
 
-  @Test func `more images that are none than max_missing allows stop the run`() async throws {
+  @Test func `more images that are none than max_missing_scores allows stop the run`() async throws {
     let folder = try overflowingTask()
     let error = await #expect(throws: TrainingError.self) {
       _ = try await train(folder, changes("epochs: 1"), scorer: scorer)

@@ -109,7 +109,7 @@ import Testing
     #expect(whole.status == 0, "\(whole.errors)")
     let damaged = folder.path + "/damaged"
     try FileManager.default.copyItem(atPath: folder.path + "/whole", toPath: damaged)
-    let file = damaged + "/checkpoints/000006/learned.safetensors"
+    let file = damaged + "/checkpoints/000006/model.safetensors"
     var bytes = try Data(contentsOf: URL(filePath: file))
     bytes[bytes.count - 1] ^= 1
     try bytes.write(to: URL(filePath: file))

@@ -32,10 +32,10 @@ import Training
       """
       [{name: pickscore, model: weights/pick, precision: bfloat16, batch_size: 4, device: cuda:1},
        {name: hpsv2, model: /weights/hps},
-       {name: process, command: [python3, score.py], images: inline, timeout: 2.5, weight: 0.5},
+       {name: process, command: [python3, score.py], image_transport: inline, timeout: 2.5, weight: 0.5},
        {name: vlm, urls: ["http://a/v1", "http://b/v1"], model: Qwen/VL, prompt: "Rate {prompt}.",
         pattern: "Score: (.*)", retries: 0, concurrency: 8, api_key_variable: KEY},
-       {name: ocr, engine: remote, urls: ["http://c"]}]
+       {name: ocr, backend: remote, urls: ["http://c"]}]
       """, "device: cuda\n")
     let pick = all[0].settings
     #expect(pick.model == "/recipes/weights/pick")
@@ -46,7 +46,7 @@ import Training
     let process = all[2].settings
     #expect(process.command == ["python3", "score.py"])
     #expect(process.directory == "/recipes")
-    #expect(process.images == .inline)
+    #expect(process.imageTransport == .inline)
     #expect(process.timeout == 2.5)
     #expect(all[2].weight == 0.5)
     let chat = all[3].settings
@@ -72,10 +72,10 @@ import Training
     #expect(found[0].contains("no reward is named \"shape\""))
   }
 
-  @Test func `a key that the engine leaves without effect is a warning`() throws {
+  @Test func `a key that the backend leaves without effect is a warning`() throws {
     let text = recipeText([("[{name: shapes}]", "[{name: ocr, urls: [\"http://a\"]}]")])
     let warnings = try readRecipe(text).warnings.map(\.message)
-    #expect(warnings == ["rewards.0.urls: has no effect: engine is tesseract"])
+    #expect(warnings == ["rewards.0.urls: has no effect: backend is tesseract"])
   }
 
   @Test func `two entries of one reward need labels`() throws {

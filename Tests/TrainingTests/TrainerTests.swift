@@ -55,7 +55,7 @@ private func contents(_ path: String) throws -> Data {
     let lines = try MetricsLog.read(run + "/metrics.jsonl")
     #expect(lines.map { $0[.kind]?.string } == ["evaluation", "epoch", "epoch", "evaluation"])
     #expect(lines[1][.images]?.int == 4 * 2 * 4)
-    #expect(lines[1][.sampleEvaluations]?.int == 4 * (2 + 4 * 3))
+    #expect(lines[1][.nfe]?.int == 4 * (2 + 4 * 3))
     #expect(lines[2][.updates]?.int == 4)
     let sheet = try JSONDecoder().decode(
       SampleSheet.self, from: contents(run + "/samples/after.json"))
@@ -80,7 +80,7 @@ private func contents(_ path: String) throws -> Data {
     let folder = try tinyTask()
     let changes = [
       ("trainable: full", "trainable: lora"), ("epochs: 4", "epochs: 2\nthreads: 1"),
-      ("steps: 3", "steps: 3, guidance: 2, negative_prompt: blurry"),
+      ("steps: 3", "steps: 3, guidance_scale: 2, negative_prompt: blurry"),
     ]
     _ = try await train(folder, changes, run: "first")
     for component in ["text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2"] {
@@ -104,21 +104,21 @@ private func contents(_ path: String) throws -> Data {
     let lines = try MetricsLog.read(folder.path + "/run/metrics.jsonl")
     for line in lines where line[.kind] == "epoch" {
       #expect(line[.policyLossPerUpdate]?.array?.count == 2)
-      #expect(line[.gradientNormPerUpdate]?.array?.count == 2)
-      #expect((line[.gradientNorm]?.number ?? 0) > 0)
+      #expect(line[.gradNormPerUpdate]?.array?.count == 2)
+      #expect((line[.gradNorm]?.number ?? 0) > 0)
       #expect((line[.rewardStd]?.number ?? 0) > 0)
       // Rollout and training meet in float32, in other batches: rounding and nothing else.
-      for member in line[.logProbabilityDeviationPerStep]?.members ?? [] {
+      for member in line[.logProbDeviationPerStep]?.members ?? [] {
         #expect((member.value.number ?? 1) < 1e-4)
       }
-      #expect((line[.ratioDeviation]?.number ?? 0) > 0)
+      #expect((line[.ratioMaxDeviation]?.number ?? 0) > 0)
     }
   }
 
   @Test(arguments: [
-    "method: flow_grpo", "method: flow_grpo_window, trained_steps: {early: 1}",
-    "trunks_at_once: 1", "guidance: 2", "dynamics: coefficient_preserving",
-    "trained_steps: {rotating: 1}",
+    "method: flow_grpo", "method: flow_grpo_fast, trained_steps: {first: 1}",
+    "trunks_per_rollout_batch: 1", "guidance_scale: 2", "dynamics: cps",
+    "trained_steps: {sliding: 1}",
   ])
   func `every way of sampling trains`(_ setting: String) async throws {
     let folder = try tinyTask()
@@ -130,7 +130,7 @@ private func contents(_ path: String) throws -> Data {
       ])
     #expect(summary.isFinished)
     let line = try MetricsLog.read(folder.path + "/run/metrics.jsonl")[1]
-    #expect((line[.gradientNorm]?.number ?? 0) > 0)
+    #expect((line[.gradNorm]?.number ?? 0) > 0)
   }
 
   @Test(arguments: ["full", "lora"])
@@ -140,7 +140,7 @@ private func contents(_ path: String) throws -> Data {
       folder,
       [
         ("epochs: 4", "epochs: 1\nthreads: 1\nevaluation: {prompts: 2}"),
-        ("clip_range: 3e-2", "clip_range: 3e-2, kl_beta: 0.01, log_probability: recomputed"),
+        ("clip_range: 3e-2", "clip_range: 3e-2, kl_beta: 0.01, old_log_prob: recomputed"),
         ("trainable: full", "trainable: \(trainable)"),
         ("learning_rate: 1e-3", "learning_rate: 1e-2"),
       ])
@@ -153,14 +153,14 @@ private func contents(_ path: String) throws -> Data {
     let settings = [
       ("epochs: 4", "epochs: 2\nthreads: 1\nevaluation: {prompts: 2}"),
       ("trainable: full", "trainable: lora"),
-      ("steps: 3", "steps: 3, guidance: 2"),
+      ("steps: 3", "steps: 3, guidance_scale: 2"),
     ]
     _ = try await train(folder, settings, run: "kept")
-    let again = [("epochs: 2", "epochs: 2\nrecompute: blocks")]
+    let again = [("epochs: 2", "epochs: 2\ngradient_checkpointing: true")]
     let summary = try await train(folder, settings + again, run: "recomputed")
     func norms(_ run: String) throws -> [Double] {
       try MetricsLog.read("\(folder.path)/\(run)/metrics.jsonl").compactMap {
-        $0[.gradientNorm]?.number
+        $0[.gradNorm]?.number
       }
     }
     let (kept, recomputed) = (try norms("kept"), try norms("recomputed"))
@@ -181,7 +181,7 @@ private func contents(_ path: String) throws -> Data {
     let setting = ("epochs: 4", "epochs: 2\nthreads: 1\nevaluation: {prompts: 2}")
     _ = try await train(folder, [setting], run: "whole")
     _ = try await train(
-      folder, [setting, ("steps: 3", "steps: 3, trunks_at_once: 1")], run: "parts")
+      folder, [setting, ("steps: 3", "steps: 3, trunks_per_rollout_batch: 1")], run: "parts")
     let whole = try MetricsLog.read(folder.path + "/whole/metrics.jsonl")[1]
     let parts = try MetricsLog.read(folder.path + "/parts/metrics.jsonl")[1]
     let first = try #require(whole[.rewardMean]?.number)

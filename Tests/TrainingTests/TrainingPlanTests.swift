@@ -20,12 +20,12 @@ import Training
     ])
     #expect(plan.firstEpoch.rolloutEvaluations == 2 * 279)
     #expect(plan.firstEpoch.decodes == 2 * 9 * 6)
-    #expect(plan.pairsPerEpoch == 18)
+    #expect(plan.trainingSamplesPerEpoch == 18)
     #expect(plan.groupsPerEpoch == 18)
     #expect(plan.rowsPerGroup == 6)
   }
 
-  @Test(arguments: ["all", "{early: 2}", "{rotating: 2}", "{sampled: 3}", "[1, 3]"])
+  @Test(arguments: ["all", "{first: 2}", "{sliding: 2}", "{random: 3}", "[1, 3]"])
   func `evaluations agree with the rollout's own count`(_ steps: String) throws {
     let plan = try plan([
       ("steps: 3, branches: 4", "steps: 6, branches: 3, trained_steps: \(steps)"),
@@ -49,7 +49,7 @@ import Training
 
   @Test func `guidance doubles what the network sees`() throws {
     let plain = try plan()
-    let guided = try plan([("steps: 3", "steps: 3, guidance: 2")])
+    let guided = try plan([("steps: 3", "steps: 3, guidance_scale: 2")])
     #expect(guided.firstEpoch.rolloutEvaluations == 2 * plain.firstEpoch.rolloutEvaluations)
     #expect(guided.firstEpoch.learningEvaluations == 2 * plain.firstEpoch.learningEvaluations)
     #expect(guided.firstEpoch.rolloutEvaluationsUnguided == plain.firstEpoch.rolloutEvaluations)
@@ -59,7 +59,7 @@ import Training
     let plan = try plan([("steps: 3", "steps: 3, method: flow_grpo")])
     #expect(plan.firstEpoch.rolloutEvaluations == 4 * 4 * 3)
     #expect(plan.firstEpoch.decodes == 16)
-    #expect(plan.pairsPerEpoch == 32)
+    #expect(plan.trainingSamplesPerEpoch == 32)
     #expect(plan.rowsPerGroup == 4)
   }
 
@@ -124,7 +124,7 @@ import Training
     #expect(memory.phases.map(\.name) == ["text", "rollout", "decode", "learning", "evaluation"])
     #expect(memory.phases.allSatisfy { $0.items.allSatisfy { $0.bytes > 0 } })
     #expect(memory.peak.bytes == memory.phases.map(\.bytes).max())
-    let again = try plan([("epochs: 4", "epochs: 4\nrecompute: blocks")]).memory
+    let again = try plan([("epochs: 4", "epochs: 4\ngradient_checkpointing: true")]).memory
     #expect(again.phases[3].bytes < memory.phases[3].bytes)
   }
 

@@ -10,7 +10,7 @@ import Training
 func recipeText(_ changes: [(String, String)] = []) -> String {
   var text = """
     model: model
-    text_cache: text
+    prompt_cache: text
     trainable: full
     prompts: {train: train.jsonl, evaluation: held-out.jsonl, per_epoch: 4}
     rewards: [{name: shapes}]
@@ -49,28 +49,28 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
 
   @Test func `in half precision training's own forward pass defines the old policy`() throws {
     for (dtype, expected) in [
-      ("float32", LossRecipe.LogProbability.rollout), ("bfloat16", .recomputed),
+      ("float32", LossRecipe.OldLogProb.rollout), ("bfloat16", .recomputed),
       ("float16", .recomputed),
     ] {
       let text = recipeText([("trainable: full", "trainable: lora\ndtype: \(dtype)")])
       let recipe = try readRecipe(text)
-      #expect(recipe.settings.loss.logProbability == expected)
-      #expect(recipe.resolved.text.contains("log_probability: \(expected.rawValue)"))
-      let chosen = try readRecipe(text, ["loss.log_probability=rollout"])
-      #expect(chosen.settings.loss.logProbability == .rollout)
+      #expect(recipe.settings.loss.oldLogProb == expected)
+      #expect(recipe.resolved.text.contains("old_log_prob: \(expected.rawValue)"))
+      let chosen = try readRecipe(text, ["loss.old_log_prob=rollout"])
+      #expect(chosen.settings.loss.oldLogProb == .rollout)
     }
   }
 
   @Test func `what scales by step already is not weighted by step again`() throws {
-    for change in ["guard: true, ", ""] {
-      let dynamics = change.isEmpty ? ", dynamics: coefficient_preserving" : ""
+    for change in ["ratio: grpo_guard, ", ""] {
+      let dynamics = change.isEmpty ? ", dynamics: cps" : ""
       let text = recipeText([
         ("clip_range: 3e-2", "\(change)clip_range: 3e-2"), ("branches: 4", "branches: 4\(dynamics)"),
       ])
       let recipe = try readRecipe(text)
       #expect(recipe.settings.loss.objective.weighting == .none)
       #expect(recipe.warnings.isEmpty)
-      let chosen = try readRecipe(text, ["loss.weighting=noise"])
+      let chosen = try readRecipe(text, ["loss.weighting=noise_aware"])
       #expect(chosen.settings.loss.objective.weighting == .noiseAware)
       #expect("\(chosen.warnings)".contains("scaled already"))
     }
@@ -85,9 +85,9 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     #expect(recipe.advantage.clip == 5)
     #expect(recipe.loss.objective.weighting == .noiseAware)
     #expect(recipe.optimizer.settings.beta2 == 0.999)
-    #expect(recipe.optimizer.gradientNorm == 1)
-    #expect(recipe.average.decay == 0.9)
-    #expect(recipe.average.interval == 8)
+    #expect(recipe.optimizer.maxGradNorm == 1)
+    #expect(recipe.ema.decay == 0.9)
+    #expect(recipe.ema.updateEvery == 8)
     #expect(recipe.dtype == .float32)
     #expect(recipe.device == .cpu)
     #expect(recipe.evaluation.steps == 3)
@@ -117,8 +117,8 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     let text = recipeText([("branches: 4", "branches: 4, negative_prompt: blurry")])
     let warnings = try readRecipe(text).warnings.map(\.description)
     #expect(warnings.count == 1)
-    #expect(warnings[0].contains("negative_prompt: has no effect: guidance is 1"))
-    let guided = text.replacing("branches: 4,", with: "branches: 4, guidance: 2,")
+    #expect(warnings[0].contains("negative_prompt: has no effect: guidance_scale is 1"))
+    let guided = text.replacing("branches: 4,", with: "branches: 4, guidance_scale: 2,")
     let recipe = try readRecipe(guided)
     #expect(recipe.warnings.isEmpty)
     #expect(recipe.settings.sampling.negativePrompt == "blurry")
@@ -152,8 +152,8 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
   }
 
   @Test(arguments: [
-    ("all", BranchSteps.all), ("[0, 1]", .list([0, 1])), ("{early: 1}", .early(1)),
-    ("{rotating: 2}", .rotating(2)), ("{sampled: 1}", .sampled(1)),
+    ("all", BranchSteps.all), ("[0, 1]", .list([0, 1])), ("{first: 1}", .first(1)),
+    ("{sliding: 2}", .sliding(2)), ("{random: 1}", .random(1)),
   ])
   func `trained steps are written in five ways`(_ text: String, _ steps: BranchSteps) throws {
     let recipe = try readRecipe(
@@ -166,9 +166,9 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     #expect(found.count == 1)
     #expect(found[0].contains("between 0 and 1"))
     let both = messages(
-      recipeText([("branches: 4", "branches: 4, trained_steps: {early: 1, sampled: 1}")]))
+      recipeText([("branches: 4", "branches: 4, trained_steps: {first: 1, random: 1}")]))
     #expect(both.count == 1)
-    #expect(both[0].contains("exactly one of early, rotating, sampled"))
+    #expect(both[0].contains("exactly one of first, sliding, random"))
   }
 
   @Test func `a group that holds one sample is refused`() {
@@ -197,7 +197,7 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
 
   @Test func `the resolved recipe reads back to the same settings`() throws {
     let recipe = try readRecipe(
-      recipeText([("branches: 4", "branches: 4, trained_steps: {rotating: 1}")]),
+      recipeText([("branches: 4", "branches: 4, trained_steps: {sliding: 1}")]),
       ["seed=7", "evaluation.prompts=5"])
     let again = try TrainingRecipe.read(
       RecipeDocument(text: recipe.resolved.text, name: "resolved", folder: "/elsewhere"))

@@ -2,20 +2,17 @@ import Testing
 import Training
 
 @Suite struct UpdateSplitTests {
-  let split = UpdateSplit(pairs: 24, updates: 4, microBatch: 4, seed: 5)
+  let split = UpdateSplit(samples: 24, updates: 4, microBatch: 4, seed: 5)
 
-  @Test func `every pair belongs to exactly one update of an epoch`() {
+  @Test func `every sample belongs to exactly one update of an epoch`() {
     let updates = split.updates(epoch: 3)
     #expect(updates.map(\.count) == [6, 6, 6, 6])
     #expect(updates.flatMap { $0 }.sorted() == Array(0..<24))
   }
 
-  @Test func `micro-batches cut an update without losing a pair`() {
-    let update = split.updates(epoch: 0)[1]
-    let parts = split.microBatches(of: update)
-    #expect(parts.map(\.count) == [4, 2])
-    #expect(parts.flatMap { $0 } == update)
+  @Test func `forward passes are as few and as equal as the limit allows`() {
     #expect(split.microBatchesPerUpdate == 2)
+    #expect(split.samplesPerForward == 3)
   }
 
   @Test func `the split is fresh each epoch and repeats on a resumed run`() {

@@ -41,7 +41,7 @@ def tests(path):
 
 def run(folder):
     rewards = [f"{line['reward_mean']:.3f}" for line in lines(folder, "epoch")]
-    norms = [f"{line['gradient_norm']:.2g}" for line in lines(folder, "epoch")]
+    norms = [f"{line['grad_norm']:.2g}" for line in lines(folder, "epoch")]
     summary = json.loads((Path(folder) / "summary.json").read_text())
     print(
         f"rewards {', '.join(rewards)}, gradient norms {', '.join(norms)}, "
@@ -70,7 +70,7 @@ def depth(model):
 def deviation(folder):
     """By how much the log-probabilities of the first update differ from the rollout's."""
     epoch = lines(folder, "epoch")[0]
-    found = epoch["log_probability_deviation_per_step"]
+    found = epoch["log_prob_deviation_per_step"]
     steps = {int(step): value for step, value in found.items()}
     values = " ".join(f"{steps[step]:.1e}" for step in sorted(steps))
     recipe = (Path(folder) / "recipe.yaml").read_text()
@@ -80,7 +80,7 @@ def deviation(folder):
     summary = json.loads((Path(folder) / "summary.json").read_text())
     seconds = summary["phase_seconds"]
     print(
-        f"largest {max(steps.values()):.1e}, gradient norm {epoch['gradient_norm']:.2g}, "
+        f"largest {max(steps.values()):.1e}, gradient norm {epoch['grad_norm']:.2g}, "
         f"rollout {seconds['rollout']:.1f} s, learning {seconds['learning']:.1f} s, "
         f"peak {max(summary['peak_memory'].values()) / 1e9:.1f} GB")
     return True

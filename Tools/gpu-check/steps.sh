@@ -28,7 +28,7 @@ train_shapes() {
 
 same_files() { # run, run, checkpoint
   local file
-  for file in metrics.jsonl "checkpoints/$3/learned.safetensors"; do
+  for file in metrics.jsonl "checkpoints/$3/model.safetensors"; do
     cmp "$runs/$1/$file" "$runs/$2/$file"
   done
   figure "metrics.jsonl and weights of $1 and $2 are the same bytes"
@@ -49,7 +49,7 @@ train_width() {
   fi
   rm -rf "${runs:?}/$1"
   "$tempflow" train "$tree/Benchmarks/sd3.5-medium-cuda.yaml" --run-dir "$runs/$1" --set "model=$folder" \
-    --set "dtype=$2" --set "loss.log_probability=$3" --set loss.clip_range=1 --set epochs=1 --set prompts.per_epoch=1 \
+    --set "dtype=$2" --set "loss.old_log_prob=$3" --set loss.clip_range=1 --set epochs=1 --set prompts.per_epoch=1 \
     --set sampling.seeds_per_prompt=1 --set optimizer.updates_per_epoch=1 --set evaluation.prompts=1 \
     --set evaluation.samples=1
 }

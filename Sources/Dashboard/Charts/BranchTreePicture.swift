@@ -131,7 +131,7 @@ package struct BranchTreePicture {
       if let link = point?.image.flatMap(imageLink) {
         tile(
           link, (x - layout.tile / 2, layout.trunk - layout.tile / 2), size: layout.tile,
-          style: "even", title: "Trunk before step \(column.step): the image foreseen")
+          style: "even", title: "Trunk before step \(column.step): the image predictedOriginal")
       } else {
         Shape.circle("node", (x, layout.trunk), radius: 7)
       }

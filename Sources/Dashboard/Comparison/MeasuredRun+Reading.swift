@@ -72,7 +72,7 @@ extension Comparison {
       ("prompt_count", "\(one.promptCount)", "\(other.promptCount)"),
       ("images_per_prompt", "\(one.imagesPerPrompt)", "\(other.imagesPerPrompt)"),
       ("seed", "\(one.seed)", "\(other.seed)"), ("steps", "\(one.steps)", "\(other.steps)"),
-      ("guidance", "\(one.guidance)", "\(other.guidance)"),
+      ("guidance", "\(one.guidanceScale)", "\(other.guidanceScale)"),
       ("sampler", one.sampler, other.sampler), ("dtype", one.dtype, other.dtype),
       ("weights", one.weights, other.weights), ("reward", one.reward, other.reward),
     ]
@@ -87,7 +87,7 @@ extension Comparison {
     let machine = summary.machine
     return [
       "Measured: \(way.reward) on \(way.promptCount) held-out prompts, \(way.weights) weights, "
-        + "\(way.steps) steps, guidance \(Figures.setting(way.guidance)), seed \(way.seed).",
+        + "\(way.steps) steps, guidance \(Figures.setting(way.guidanceScale)), seed \(way.seed).",
       "Machine: \(machine.processor), \(machine.cores) cores, \(machine.system), "
         + "libtorch \(machine.torch), \(machine.device).",
       "Training time counts rollout and learning; evaluations and checkpoints are not counted.",

@@ -18,12 +18,12 @@ struct EpochRecord {
   var parts: [(key: String, value: Double)]
   /// Trained step -> mean reward of the images decided there.
   var rewardPerStep: [(key: String, value: Double)]
-  var zeroVarianceShare: Double?
+  var fracRewardZeroStd: Double?
   var clipFraction: Double?
   var kl: Double?
-  var gradientNorm: Double?
+  var gradNorm: Double?
   var policyLoss: Double?
-  var ratioDeviation: Double?
+  var ratioMaxDeviation: Double?
   /// Largest difference between rollout and training in the first update.
   var logProbabilityDeviation: Double?
   var updates: Int?
@@ -38,13 +38,13 @@ struct EpochRecord {
     rewards = try line.numbers(prefixed: "reward_mean.")
     parts = try line.numbers(prefixed: "part_mean.")
     rewardPerStep = try line.numbers(.rewardMeanPerStep)
-    zeroVarianceShare = try line.number(.zeroVarianceShare)
+    fracRewardZeroStd = try line.number(.fracRewardZeroStd)
     clipFraction = try line.number(.clipFraction)
     kl = try line.number(.kl)
-    gradientNorm = try line.number(.gradientNorm)
+    gradNorm = try line.number(.gradNorm)
     policyLoss = try line.number(.policyLoss)
-    ratioDeviation = try line.number(.ratioDeviation)
-    logProbabilityDeviation = try line.numbers(.logProbabilityDeviationPerStep)
+    ratioMaxDeviation = try line.number(.ratioMaxDeviation)
+    logProbabilityDeviation = try line.numbers(.logProbDeviationPerStep)
       .map(\.value).max()
     updates = try line.count(.updates)
   }
@@ -84,7 +84,7 @@ struct EvaluationRecord {
   /// The training reward on the same images.
   var trainingReward: Double?
   /// Rewards that are not trained on, in the recipe's order.
-  var watch: [(key: String, score: Mean)]
+  var heldOutRewards: [(key: String, score: Mean)]
   /// Watched rewards that fell while the trained one rose.
   var alarms: [String]
 
@@ -97,8 +97,8 @@ struct EvaluationRecord {
       try EvaluationRecord.means(line, .tags).map { ($0.key, $0.score) },
       uniquingKeysWith: { $1 })
     trainingReward = try line.number(.trainingRewardMean)
-    watch = try EvaluationRecord.means(line, .watch)
-    alarms = (line.value[.watchAlarms]?.array ?? []).compactMap(\.string)
+    heldOutRewards = try EvaluationRecord.means(line, .heldOutRewards)
+    alarms = (line.value[.heldOutAlarms]?.array ?? []).compactMap(\.string)
   }
 
   /// The scores of an object, by key, in order; empty when absent.

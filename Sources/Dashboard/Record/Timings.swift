@@ -14,7 +14,7 @@ struct Timings {
   /// The phases of an epoch, each with its name in the log.
   static let phases: [(name: String, metric: MetricName)] = [
     ("text", .textSeconds), ("rollout", .rolloutSeconds), ("decode", .decodeSeconds),
-    ("reward", .rewardSeconds), ("learning", .learningSeconds),
+    ("reward", .rewardSeconds), ("learning", .updateSeconds),
   ]
 
   private(set) var epochs: [Epoch] = []

@@ -29,10 +29,10 @@ package struct AccuracyTable {
   /// What was measured, and how.
   private var title: String {
     let way = summary.evaluationProtocol
-    let guidance = way.guidance == 1 ? "" : ", guidance \(Figures.setting(way.guidance))"
+    let guidanceScale = way.guidanceScale == 1 ? "" : ", guidance \(Figures.setting(way.guidanceScale))"
     return "Held-out \(way.reward) "
       + "(\(way.promptCount) prompts, \(way.weights) weights, \(way.steps) steps, "
-      + "\(way.sampler)\(guidance), seed \(way.seed); mean ± standard error)"
+      + "\(way.sampler)\(guidanceScale), seed \(way.seed); mean ± standard error)"
   }
 
   private func row(_ name: String, _ before: Score?, _ after: Score?) -> [String] {

@@ -110,7 +110,7 @@ struct HeadlineSection {
     return element("p", ["class": "quiet"]) {
       "Protocol: \(way.reward) on \(way.promptCount) held-out prompts, \(images) each; "
       "\(way.weights == "ema" ? "EMA" : way.weights) weights, \(way.sampler.uppercased()) with "
-      "\(way.steps) steps, guidance \(Figures.setting(way.guidance)), seed \(way.seed), "
+      "\(way.steps) steps, guidance \(Figures.setting(way.guidanceScale)), seed \(way.seed), "
       "\(way.dtype). "
       "The same prompts and noise every time; ± is the standard error over prompts."
     }

@@ -56,7 +56,7 @@ struct HealthSection {
     [
       ratio(),
       curve("Clip fraction", "share of rows", \.clipFraction),
-      curve("Groups of equal rewards", "share of groups", \.zeroVarianceShare),
+      curve("Groups of equal rewards", "share of groups", \.fracRewardZeroStd),
       norm(),
       curve("Policy loss", "loss", \.policyLoss, fromZero: false),
     ].filter { !$0.series.allSatisfy(\.points.isEmpty) }
@@ -68,7 +68,7 @@ struct HealthSection {
     var chart = LineChart(
       title: "Ratio deviation", xLabel: "epoch", yLabel: "largest deviation (logarithmic)",
       series: [
-        .init("all updates, |ratio − 1|", points(\.ratioDeviation)),
+        .init("all updates, |ratio − 1|", points(\.ratioMaxDeviation)),
         .init("first update, log-probability", points(\.logProbabilityDeviation), style: 1),
       ].filter { !$0.points.isEmpty })
     chart.scale = .logarithmic
@@ -90,8 +90,8 @@ struct HealthSection {
   }
 
   private func norm() -> LineChart {
-    var chart = curve("Gradient norm", "norm before clipping", \.gradientNorm)
-    if let limit = run.setting("optimizer.gradient_norm").flatMap(Double.init), limit > 0,
+    var chart = curve("Gradient norm", "norm before clipping", \.gradNorm)
+    if let limit = run.setting("optimizer.max_grad_norm").flatMap(Double.init), limit > 0,
       let largest = chart.series[0].points.map(\.y).max(), limit <= 4 * largest
     {
       chart.references = [(limit, "clipped above \(Figures.setting(limit))")]

@@ -6,7 +6,7 @@ struct RewardsSection {
 
   /// Nothing for a run that watches no reward.
   func markup() -> Markup? {
-    let names = run.evaluations.last?.watch.map(\.key) ?? []
+    let names = run.evaluations.last?.heldOutRewards.map(\.key) ?? []
     guard !names.isEmpty else { return nil }
     return .fragment([
       element("p", ["class": "quiet"]) {
@@ -20,7 +20,7 @@ struct RewardsSection {
           chart(
             "watched-\(index)", "Watched: \(name)",
             run.evaluations.map { evaluation in
-              let score = evaluation.watch.first { $0.key == name }?.score
+              let score = evaluation.heldOutRewards.first { $0.key == name }?.score
               return (evaluation, score?.mean, score?.standardError)
             })
         }

@@ -33,7 +33,7 @@ struct TreeSection {
         ", rolled out after \(tree.epoch) epochs."
       },
       element("p", ["class": "quiet"]) {
-        "The trunk runs without noise from left to right; its nodes show the image foreseen at "
+        "The trunk runs without noise from left to right; its nodes show the image predictedOriginal at "
         "that step. At each step it spawns branches by one noisy step, and each branch is "
         "finished without noise and scored. So a reward belongs to one decision. Best on top; "
         "green did better than its group (positive advantage), red worse, grey neither. The number "

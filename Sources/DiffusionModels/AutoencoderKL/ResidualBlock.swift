@@ -42,7 +42,7 @@ func activated(_ norm: GroupNorm, _ x: Tensor) -> Tensor {
 }
 
 /// Attention with one head over all pixels, around a skip connection.
-struct PixelAttention {
+struct SpatialAttention {
   let norm: GroupNorm
   let query: Linear
   let key: Linear
@@ -68,8 +68,8 @@ struct PixelAttention {
 }
 
 /// Residual block, optional attention, residual block (diffusers' `UNetMidBlock2D`).
-struct MiddleBlock {
-  let attention: PixelAttention?
+struct MidBlock {
+  let attention: SpatialAttention?
   let first: ResidualBlock
   let second: ResidualBlock
 
@@ -79,7 +79,7 @@ struct MiddleBlock {
     let groups = configuration.normNumGroups
     attention =
       configuration.midBlockAddAttention
-      ? try PixelAttention(channels, groups: groups, parameters["attentions"][0]) : nil
+      ? try SpatialAttention(channels, groups: groups, parameters["attentions"][0]) : nil
     first = try ResidualBlock(channels, channels, groups: groups, parameters["resnets"][0])
     second = try ResidualBlock(channels, channels, groups: groups, parameters["resnets"][1])
   }

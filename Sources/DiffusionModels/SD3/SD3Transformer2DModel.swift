@@ -54,7 +54,7 @@ public struct SD3Transformer2DModel {
   /// - Returns: `[B, C', h, w]`
   public func callAsFunction(
     _ latents: Tensor, timestep: Tensor, condition: TextCondition,
-    recomputing tape: RecomputationTape? = nil
+    recomputing tape: GradientCheckpointing? = nil
   ) -> Tensor {
     let tape = isRecordingGradients ? tape : nil
     var image = patches(latents)

@@ -72,7 +72,7 @@ struct SD3TransformerBlock {
 
   /// The same, to be computed again in the backward pass.
   func recomputed(
-    by tape: RecomputationTape, _ image: Tensor, _ text: Tensor, conditioning: Tensor,
+    by tape: GradientCheckpointing, _ image: Tensor, _ text: Tensor, conditioning: Tensor,
     _ keyBias: Tensor?
   ) -> (image: Tensor, text: Tensor?) {
     let outputs = tape.run([image, text, conditioning]) { inputs in

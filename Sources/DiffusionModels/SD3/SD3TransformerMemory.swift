@@ -10,7 +10,7 @@ public struct SD3TransformerMemory {
   /// What learns, as far as it decides what the backward pass needs.
   public enum Learning: Equatable, Sendable {
     /// Low-rank adapters.
-    case adapters(AdapterPlan)
+    case adapters(LoRAConfig)
     /// Every weight.
     case full
 

@@ -41,7 +41,7 @@ extension LoRA {
     let rank = try Self.checkedRank(tensors, path: file.path)
     self.init(
       tensors,
-      plan: AdapterPlan(
+      plan: LoRAConfig(
         rank: rank, alpha: first?.alpha ?? Double(rank), targets: Self.paths(tensors)),
       record: LoRARecord(header: file.metadata), origin: file.path)
   }

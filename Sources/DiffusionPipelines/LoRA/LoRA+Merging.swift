@@ -25,7 +25,7 @@ extension LoRA {
     _ = try ModelIndex(folder: model)
     let base = try Placement(variant: variant)
       .open(folder: "\(model)/transformer", baseName: diffusersWeights)
-    try check(against: TransformerOutline(folder: model))
+    try check(against: TransformerMetadata(folder: model))
     try checkFinite()
     try Self.checkFinite(base.tensors, origin: base.path)
     let merged = merged(base.tensors)

@@ -41,13 +41,13 @@ extension LoRA {
     guard files.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
       return path
     }
-    let choices = [(LoRAConfiguration.fileName, peftFile), (diffusersFile, diffusersFile)]
+    let choices = [(PEFTConfig.fileName, peftFile), (diffusersFile, diffusersFile)]
     for (mark, weights) in choices where files.fileExists(atPath: "\(path)/\(mark)") {
       return "\(path)/\(weights)"
     }
     throw .unreadable(
       path: path,
-      reason: "it holds neither \(LoRAConfiguration.fileName) nor \(diffusersFile); name a folder "
+      reason: "it holds neither \(PEFTConfig.fileName) nor \(diffusersFile); name a folder "
         + "that does, or a .safetensors file")
   }
 
@@ -84,7 +84,7 @@ extension LoRA {
       alphas, settings: settings, rank: rank, layers: Self.paths(tensors), path: file.path)
     self.init(
       tensors,
-      plan: AdapterPlan(
+      plan: LoRAConfig(
         rank: rank, alpha: alpha,
         targets: settings?.targets ?? Self.paths(tensors)),
       record: record, origin: file.path)
@@ -129,7 +129,7 @@ extension LoRA {
   /// The alpha of all layers: that of the settings or of the layers; a layer of which neither says
   /// one has that of its rank.
   private static func alpha(
-    _ alphas: [String: Double], settings: LoRAConfiguration?, rank: Int, layers: [String],
+    _ alphas: [String: Double], settings: PEFTConfig?, rank: Int, layers: [String],
     path: String
   ) throws(PipelineError) -> Double {
     for layer in alphas.keys.sorted() where !layers.contains(layer) {
@@ -157,12 +157,12 @@ extension LoRA {
   /// header or not at all.
   private static func settings(
     _ file: SafetensorsFile, prefix: String
-  ) throws(PipelineError) -> LoRAConfiguration? {
+  ) throws(PipelineError) -> PEFTConfig? {
     guard prefix == peftPrefix else {
-      return try LoRAConfiguration(header: file.metadata, prefix: prefix, path: file.path)
+      return try PEFTConfig(header: file.metadata, prefix: prefix, path: file.path)
     }
     let folder = URL(fileURLWithPath: file.path).deletingLastPathComponent().path
-    return try LoRAConfiguration(path: "\(folder)/\(LoRAConfiguration.fileName)")
+    return try PEFTConfig(path: "\(folder)/\(PEFTConfig.fileName)")
   }
 
   static func paths(_ tensors: [String: Tensor]) -> [String] {

@@ -21,19 +21,19 @@ extension LoRA {
       try writeFolder(path) { folder throws(PipelineError) in try writePEFT(folder) }
     case .diffusers:
       let tensors = named(Self.diffusersPrefix)
-      try writeFile(tensors, settings: (LoRAConfiguration(plan), Self.diffusersPrefix), to: path)
+      try writeFile(tensors, settings: (PEFTConfig(plan), Self.diffusersPrefix), to: path)
     case .kohya: try writeFile(try kohyaTensors(), settings: nil, to: path)
     }
   }
 
   private func writePEFT(_ folder: String) throws(PipelineError) {
-    var configuration = LoRAConfiguration(plan)
+    var configuration = PEFTConfig(plan)
     configuration.baseModel = record.baseModel
     // diffusers finds rank and alpha in the header, PEFT in the file beside.
     try writeFile(
       named(Self.peftPrefix), settings: (configuration, Self.peftPrefix),
       to: "\(folder)/\(Self.peftFile)")
-    try DiffusionPipelines.writeFile("\(folder)/\(LoRAConfiguration.fileName)") {
+    try DiffusionPipelines.writeFile("\(folder)/\(PEFTConfig.fileName)") {
       try configuration.json()
     }
   }
@@ -45,12 +45,12 @@ extension LoRA {
 
   private func writeFile(
     _ tensors: [(String, Tensor)],
-    settings: (configuration: LoRAConfiguration, prefix: String)?, to path: String
+    settings: (configuration: PEFTConfig, prefix: String)?, to path: String
   ) throws(PipelineError) {
     var metadata = record.header
     metadata["format"] = "pt"
     if let (configuration, prefix) = settings {
-      metadata[LoRAConfiguration.headerKey] = try writing(path) {
+      metadata[PEFTConfig.headerKey] = try writing(path) {
         try configuration.headerText(prefix: prefix)
       }
     }

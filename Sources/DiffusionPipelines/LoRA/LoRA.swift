@@ -23,7 +23,7 @@ public struct LoRA {
   }
 
   /// Rank, alpha, and which layers are adapted.
-  public let plan: AdapterPlan
+  public let plan: LoRAConfig
   /// `<path>.lora_A.weight` `[rank, in]` and `<path>.lora_B.weight` `[out, rank]` per layer.
   public let tensors: [String: Tensor]
   /// What is known of how they were made.
@@ -35,7 +35,7 @@ public struct LoRA {
   ///
   /// - Parameter tensors: both tensors of every layer, named as a `ParameterStore` names them.
   public init(
-    _ tensors: [String: Tensor], plan: AdapterPlan, record: LoRARecord, origin: String
+    _ tensors: [String: Tensor], plan: LoRAConfig, record: LoRARecord, origin: String
   ) {
     self.tensors = tensors
     self.plan = plan

@@ -43,7 +43,7 @@ struct HPSv3Network: ScoringNetwork {
     // The table of embeddings was cut to the tokenizer's ids when the reward's token was added.
     configuration.vocabSize = tokenizer.vocabularyCount
     let checkpoint = try folder.checkpoint(
-      Checkpoint.exists(folder: path, baseName: "HPSv3") ? "HPSv3" : "model")
+      WeightsFile.exists(folder: path, baseName: "HPSv3") ? "HPSv3" : "model")
     let networks = try folder.reading { () throws(ParameterError) in
       let (store, headStore) = checkpoint.stores(headPrefix: "rm_head.", settings)
       let head = try HPSv3Head(configuration.hiddenSize, headStore.root["rm_head"])
@@ -69,18 +69,18 @@ struct HPSv3Network: ScoringNetwork {
     let ids: [Int]
   }
 
-  /// Throws ``Unscored`` for a prompt that holds a token of the network's own, and for an image
+  /// Throws ``SkippedSample`` for a prompt that holds a token of the network's own, and for an image
   /// more than 200 times as long as wide.
-  func input(_ sample: RewardSample) throws(Unscored) -> Input {
+  func input(_ sample: RewardSample) throws(SkippedSample) -> Input {
     let images = Qwen2VLImage(configuration: vision.configuration)
     let (width, height) = (sample.image.width, sample.image.height)
     guard let size = images.size(width: width, height: height, pixels: Self.pixels) else {
-      throw Unscored(reason: "image too narrow")
+      throw SkippedSample(reason: "image too narrow")
     }
     let ids = tokenizer.encode(HPSv3Prompt.text(sample.prompt, imageTokens: size.tokens))
     guard ids.count(where: { $0 == imageToken }) == size.tokens,
       ids.count(where: { $0 == rewardToken }) == 1
-    else { throw Unscored(reason: "prompt holds a special token") }
+    else { throw SkippedSample(reason: "prompt holds a special token") }
     return Input(image: sample.image, size: size, ids: ids)
   }
 

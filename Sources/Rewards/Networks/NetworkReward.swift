@@ -5,8 +5,8 @@ protocol ScoringNetwork {
   /// What the network takes in of a sample.
   associatedtype Input = RewardSample
 
-  /// Throws ``Unscored`` for a sample that the network cannot be asked about.
-  func input(_ sample: RewardSample) throws(Unscored) -> Input
+  /// Throws ``SkippedSample`` for a sample that the network cannot be asked about.
+  func input(_ sample: RewardSample) throws(SkippedSample) -> Input
   /// Whether the two can go through the network together.
   func canShareBatch(_ first: Input, _ second: Input) -> Bool
   /// One score per input of a batch, in order; a score need not be a finite number.
@@ -25,7 +25,7 @@ extension ScoringNetwork {
     var scores = RewardScores(total: [Double?](repeating: nil, count: samples.count))
     var waiting: [(index: Int, input: Input)] = []
     for (index, sample) in samples.enumerated() {
-      do throws(Unscored) {
+      do throws(SkippedSample) {
         waiting.append((index, try input(sample)))
       } catch {
         scores.reasons[index] = error.reason

@@ -52,9 +52,9 @@ struct WeightsFolder {
   }
 
   /// The weights `<baseName>.safetensors`, or their shards.
-  func checkpoint(_ baseName: String = "model") throws(RewardError) -> Checkpoint {
+  func checkpoint(_ baseName: String = "model") throws(RewardError) -> WeightsFile {
     try reading { () throws(SafetensorsError) in
-      try Checkpoint.open(folder: path, baseName: baseName)
+      try WeightsFile.open(folder: path, baseName: baseName)
     }
   }
 
@@ -64,7 +64,7 @@ struct WeightsFolder {
   ///   - dtype: nil takes the settings' precision.
   ///   - isWhole: whether every tensor of the checkpoint must be used.
   func network<Network>(
-    _ checkpoint: Checkpoint, _ settings: RewardSettings, dtype: DType? = nil,
+    _ checkpoint: WeightsFile, _ settings: RewardSettings, dtype: DType? = nil,
     isWhole: Bool = true, build: (ParameterScope) throws(ParameterError) -> Network
   ) throws(RewardError) -> Network {
     let store = ParameterStore(
@@ -77,7 +77,7 @@ struct WeightsFolder {
   }
 }
 
-extension Checkpoint {
+extension WeightsFile {
   /// A store of the network in the precision of the settings, and one of its head, the tensors
   /// whose names begin with `headPrefix`, in float32: a score has more digits than bfloat16.
   func stores(

@@ -53,7 +53,7 @@ package struct ChatReward: Reward {
     do throws(ImageFileError) {
       image = Data(try PNG.encode(sample.image)).base64EncodedString()
     } catch {
-      throw .lasting(detail: error.description)
+      throw .permanent(detail: error.description)
     }
     let text = template.replacing("{prompt}", with: sample.prompt)
     let request: JSONValue = [
@@ -75,13 +75,13 @@ package struct ChatReward: Reward {
   private func score(in bytes: [UInt8], from sender: String) throws(RemoteFault) -> Double {
     let answer = try ScoringProtocol.parse(bytes, from: sender)
     guard let choice = answer["choices"]?.array?.first, choice["message"] != nil else {
-      throw .passing(.badAnswer, detail: "\(sender) answers without choices[0].message")
+      throw .transient(.badAnswer, detail: "\(sender) answers without choices[0].message")
     }
     let found = ChatAnswer(choice)
     guard let expression = Self.expression(pattern), let score = found.score(pattern: expression)
     else {
       let cut = found.isCut ? ", which was cut off," : ""
-      throw .passing(
+      throw .transient(
         .noMatch, detail: "the answer\(cut) holds no score: \(found.text.suffix(200))")
     }
     return score / scale

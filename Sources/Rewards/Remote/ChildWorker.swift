@@ -64,7 +64,7 @@ final class ChildWorker: RemoteWorker {
         child = try ChildProcess(command, directory: directory, longestLine: maximumBytes)
       }
     } catch {
-      return .failure(.lasting(detail: "\(label) cannot be started: \(error.reason)"))
+      return .failure(.permanent(detail: "\(label) cannot be started: \(error.reason)"))
     }
     state.child = nil
     var lastWords: [String] = []
@@ -82,16 +82,16 @@ final class ChildWorker: RemoteWorker {
     case .timedOut:
       _ = child.end()
       return .failure(
-        .passing(.timeout, detail: "\(label) gave no answer in \(timeout) s and was killed"))
+        .transient(.timeout, detail: "\(label) gave no answer in \(timeout) s and was killed"))
     case .tooLong:
       _ = child.end()
       return .failure(
-        .passing(.tooLarge, detail: "\(label) answers with more than \(maximumBytes) bytes"))
+        .transient(.tooLarge, detail: "\(label) answers with more than \(maximumBytes) bytes"))
     case .ended:
       let detail = "\(label) ended (\(child.end(grace: 0.2)))"
-      if state.hasAnswered { return .failure(.passing(.crashed, detail: detail)) }
+      if state.hasAnswered { return .failure(.transient(.crashed, detail: detail)) }
       return .failure(
-        .lasting(
+        .permanent(
           detail: "\(detail) before it answered; its last words: "
             + (lastWords.isEmpty ? "none" : lastWords.joined(separator: " | "))))
     }

@@ -43,7 +43,7 @@ extension RewardScores {
       self = scores
     case .failure(let fault):
       self.init(total: Array(repeating: nil, count: count))
-      guard case .passing(let reason, _, _) = fault else { return }
+      guard case .transient(let reason, _, _) = fault else { return }
       for index in total.indices { reasons[index] = reason.rawValue }
     }
   }

@@ -60,11 +60,11 @@ struct HTTPWorker: RemoteWorker {
       if answer.status == 200 { return answer.body }
       throw fault(of: answer)
     case .timedOut:
-      throw .passing(.timeout, detail: "\(label) gave no whole answer in \(timeout) s")
+      throw .transient(.timeout, detail: "\(label) gave no whole answer in \(timeout) s")
     case .tooLarge:
-      throw .passing(.tooLarge, detail: "\(label) answers with more than \(maximumBytes) bytes")
+      throw .transient(.tooLarge, detail: "\(label) answers with more than \(maximumBytes) bytes")
     case .failed(let reason):
-      throw .passing(
+      throw .transient(
         .unreachable, detail: "\(label) cannot be reached: \(reason)\(unusedProxy)")
     }
   }
@@ -86,21 +86,21 @@ struct HTTPWorker: RemoteWorker {
     let said = "\(label) answers \(answer.status)\(excerpt(answer.body))"
     switch answer.status {
     case 300..<400:
-      return .lasting(
+      return .permanent(
         detail: "\(label) redirects (\(answer.status))"
           + (answer.redirect?.host().map { " to \($0)" } ?? "") + ", which is not followed; "
           + "put the final address into urls")
     case 401, 403:
-      return .lasting(
+      return .permanent(
         detail: said + "; name the environment variable that holds its key in api_key_variable")
-    case 400, 413, 422: return .passing(.rejected, detail: said)
-    case 408: return .passing(.timeout, detail: said)
+    case 400, 413, 422: return .transient(.rejected, detail: said)
+    case 408: return .transient(.timeout, detail: said)
     case 425, 429, 502, 503, 504:
-      return .passing(.busy, detail: said, retryAfter: answer.retryAfter)
-    case 501: return .lasting(detail: said + "; does it speak this protocol?")
-    case 500..<600: return .passing(.serverError, detail: said)
-    case 404, 405: return .lasting(detail: said + "; is the address in urls right?")
-    default: return .lasting(detail: said)
+      return .transient(.busy, detail: said, retryAfter: answer.retryAfter)
+    case 501: return .permanent(detail: said + "; does it speak this protocol?")
+    case 500..<600: return .transient(.serverError, detail: said)
+    case 404, 405: return .permanent(detail: said + "; is the address in urls right?")
+    default: return .permanent(detail: said)
     }
   }
 

@@ -23,7 +23,7 @@ package struct ProcessReward: Reward {
       workers: RemoteWorkers(
         children, limit: settings.concurrency, limitPerWorker: 1, policy: RetryPolicy(settings),
         notice: notice),
-      images: settings.images, batchSize: settings.batchSize)
+      images: settings.imageTransport, batchSize: settings.batchSize)
   }
 
   /// Asks the children for every sample's score, starting them as needed.

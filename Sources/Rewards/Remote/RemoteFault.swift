@@ -5,9 +5,9 @@ package enum RemoteFault: Error, Equatable {
   /// - Parameters:
   ///   - detail: for people; names the service and holds no secret.
   ///   - retryAfter: seconds that the service asked to be left alone.
-  case passing(Reason, detail: String, retryAfter: Double? = nil)
+  case transient(Reason, detail: String, retryAfter: Double? = nil)
   /// It will go wrong every time until a person changes something.
-  case lasting(detail: String)
+  case permanent(detail: String)
 
   /// The kinds of passing faults. The raw values are the reasons that missing scores are counted
   /// under.
@@ -51,7 +51,7 @@ package struct RetryPolicy: Sendable, Equatable {
   /// Times that a request is tried again after attempts the service failed at.
   package var retries = 3
   /// Seconds that a service may be away before its samples are given up.
-  package var patience = 120.0
+  package var outageTimeout = 120.0
   /// Seconds that a service is left alone after its first fault; doubled with each further one.
   package var firstRest = 0.25
   /// Seconds that it is left alone at most.

@@ -8,11 +8,11 @@ package struct RemoteService: Sendable {
   /// What errors and messages call the reward that the service is for.
   package let reward: String
   private let workers: RemoteWorkers
-  private let images: RewardSettings.ImageTransfer
+  private let images: RewardSettings.ImageTransport
   private let batchSize: Int
 
   init(
-    reward: String, workers: RemoteWorkers, images: RewardSettings.ImageTransfer, batchSize: Int
+    reward: String, workers: RemoteWorkers, images: RewardSettings.ImageTransport, batchSize: Int
   ) {
     self.reward = reward
     self.workers = workers
@@ -75,7 +75,7 @@ package struct RemoteService: Sendable {
         pictures = made.paths.map { .path($0) }
       }
     } catch {
-      throw .lasting(detail: "its images cannot be handed over: \(error)")
+      throw .permanent(detail: "its images cannot be handed over: \(error)")
     }
     let request = ScoringProtocol.request(batch, images: pictures, identifier: identifier)
     return try await workers.ask(request) { bytes, sender throws(RemoteFault) in
@@ -101,7 +101,7 @@ func concurrently<Item: Sendable, Value: Sendable>(
     }
     for await (index, result) in group {
       results[index] = result
-      if case .failure(.lasting(let detail)) = result {
+      if case .failure(.permanent(let detail)) = result {
         group.cancelAll()
         return detail
       }

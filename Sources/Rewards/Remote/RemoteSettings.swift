@@ -72,7 +72,7 @@ extension RetryPolicy {
     self.init()
     timeout = settings.timeout
     retries = settings.retries
-    patience = settings.patience
+    outageTimeout = settings.outageTimeout
   }
 }
 

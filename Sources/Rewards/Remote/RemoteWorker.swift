@@ -69,12 +69,12 @@ actor RemoteWorkers {
     var awaySince: ContinuousClock.Instant?
     while true {
       guard !Task.isCancelled, let index = await acquire() else {
-        throw .passing(.unreachable, detail: "no answer for \(policy.patience) s")
+        throw .transient(.unreachable, detail: "no answer for \(policy.outageTimeout) s")
       }
       // Cancelled while it waited for a worker.
       if Task.isCancelled {
         release(index, .abandoned)
-        throw .passing(.unreachable, detail: "no longer wanted")
+        throw .transient(.unreachable, detail: "no longer wanted")
       }
       do throws(RemoteFault) {
         let answer = try await workers[index].ask(request, timeout: policy.timeout)
@@ -86,13 +86,13 @@ actor RemoteWorkers {
           release(index, .abandoned)
           throw error
         }
-        if case .passing(.badAnswer, _, _) = error { await workers[index].restart() }
+        if case .transient(.badAnswer, _, _) = error { await workers[index].restart() }
         release(index, .failed(error))
-        guard case .passing(let reason, _, _) = error, reason.isWorthRetrying else { throw error }
+        guard case .transient(let reason, _, _) = error, reason.isWorthRetrying else { throw error }
         if reason.isOutage {
           let since = awaySince ?? .now
           awaySince = since
-          if since.duration(to: .now) > .seconds(policy.patience) { throw error }
+          if since.duration(to: .now) > .seconds(policy.outageTimeout) { throw error }
         } else {
           failures += 1
           if failures > policy.retries { throw error }
@@ -116,7 +116,7 @@ actor RemoteWorkers {
           return index
         }
       }
-      if let outage, outage.start.duration(to: .now) > .seconds(policy.patience),
+      if let outage, outage.start.duration(to: .now) > .seconds(policy.outageTimeout),
         states.allSatisfy(\.isResting)
       {
         return nil
@@ -133,12 +133,12 @@ actor RemoteWorkers {
   private func release(_ index: Int, _ outcome: Outcome) {
     states[index].underWay -= 1
     switch outcome {
-    case .failed(.passing(let reason, let detail, let retryAfter)) where reason.isWorthRetrying:
+    case .failed(.transient(let reason, let detail, let retryAfter)) where reason.isWorthRetrying:
       rest(index, detail: detail, retryAfter: retryAfter)
-    case .failed(.passing(let reason, let detail, _)):
+    case .failed(.transient(let reason, let detail, _)):
       note(reason, detail)
       recover(index)
-    case .failed(.lasting), .abandoned:
+    case .failed(.permanent), .abandoned:
       break
     case .good:
       recover(index)
@@ -156,7 +156,7 @@ actor RemoteWorkers {
   private func rest(_ index: Int, detail: String, retryAfter: Double?) {
     let now = ContinuousClock.now
     // A later fault belongs to the same row unless nothing was asked for longer than faults take.
-    let idle = policy.patience + policy.longestRest + policy.timeout
+    let idle = policy.outageTimeout + policy.longestRest + policy.timeout
     if let outage, outage.last.duration(to: now) < .seconds(idle) {
       self.outage = (outage.start, now)
     } else {
@@ -164,7 +164,7 @@ actor RemoteWorkers {
     }
     if states[index].faults == 0 { notice("\(detail); trying again") }
     let doubled = policy.firstRest * Double(1 << min(states[index].faults, 20))
-    let seconds = max(min(doubled, policy.longestRest), min(retryAfter ?? 0, policy.patience))
+    let seconds = max(min(doubled, policy.longestRest), min(retryAfter ?? 0, policy.outageTimeout))
     states[index].faults += 1
     states[index].isResting = true
     states[index].rests += 1

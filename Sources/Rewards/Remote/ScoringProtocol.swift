@@ -49,18 +49,18 @@ enum ScoringProtocol {
   ) throws(RemoteFault) -> JSONValue {
     let answer = try parse(bytes, from: sender)
     guard answer.members != nil else {
-      throw .passing(.badAnswer, detail: "\(sender) answers with something other than an object")
+      throw .transient(.badAnswer, detail: "\(sender) answers with something other than an object")
     }
     guard answer["protocol"] == .int(version) else {
       let found =
         answer["protocol"].map { "protocol \($0.messageText.oneLine(limit: 40))" }
         ?? "no protocol version"
-      throw .lasting(
+      throw .permanent(
         detail: "\(sender) answers with \(found), and this program speaks protocol \(version); "
           + "see docs/rewards/protocol.md")
     }
     guard answer["id"] == .string(identifier) else {
-      throw .passing(.badAnswer, detail: "\(sender) answers another request than the one sent")
+      throw .transient(.badAnswer, detail: "\(sender) answers another request than the one sent")
     }
     return answer
   }
@@ -83,7 +83,7 @@ enum ScoringProtocol {
     var parts: [RewardScores.Part] = []
     for member in answer["parts"]?.members ?? [] {
       guard parts.count < mostParts, isName(member.key) else {
-        throw .passing(
+        throw .transient(
           .badAnswer, detail: "\(sender) names a part \"\(member.key.oneLine(limit: 40))\"; names "
             + "are letters, digits, - and _, and there are \(mostParts) at most")
       }
@@ -124,17 +124,17 @@ enum ScoringProtocol {
     _ value: JSONValue?, _ key: String, count: Int, from sender: String
   ) throws(RemoteFault) -> [Double?] {
     guard let items = value?.array else {
-      throw .passing(.badAnswer, detail: "\(sender) answers without an array \"\(key)\"")
+      throw .transient(.badAnswer, detail: "\(sender) answers without an array \"\(key)\"")
     }
     guard items.count == count else {
-      throw .passing(
+      throw .transient(
         .badAnswer,
         detail: "\(sender) gives \(items.count) values in \"\(key)\" for \(count) images")
     }
     var numbers: [Double?] = []
     for item in items {
       guard item == .null || item.number != nil else {
-        throw .passing(
+        throw .transient(
           .badAnswer,
           detail: "\(sender) gives \(item.messageText.oneLine(limit: 40)) in \"\(key)\", which "
             + "is neither a number nor null")
@@ -150,7 +150,7 @@ enum ScoringProtocol {
     do throws(JSONParser.Failure) {
       return try JSONParser.parse(bytes[...], allowsNonFinite: true)
     } catch {
-      throw .passing(
+      throw .transient(
         .badAnswer,
         detail: "\(sender) answers with text that is not JSON: \(error.reason), "
           + "byte \(error.offset)")

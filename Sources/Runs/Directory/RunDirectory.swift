@@ -32,6 +32,7 @@ package final class RunDirectory {
         try FileStatus(path: "\(path)/\(name)")
       }
       guard marks.contains(where: { $0 != nil }) else { throw .noRun(path: path) }
+      try Self.checkVersion(path)
     }
     lock = try RunLock(path + "/lock")
     // Another process may have begun a run between the look and the lock.
@@ -116,8 +117,19 @@ package final class RunDirectory {
 extension RunDirectory {
   /// Makes sure that a directory holds a run that can be read, without taking its lock.
   ///
-  /// - Throws: `noRun`.
+  /// - Throws: `noRun`, `earlierVersion`.
   package static func checkReadable(_ path: String) throws(RunError) {
     guard try FileStatus(path: path + "/recipe.yaml") != nil else { throw .noRun(path: path) }
+    try checkVersion(path)
+  }
+
+  /// Refuses a run whose resolved recipe, which holds every key, has a key that was renamed.
+  private static func checkVersion(_ path: String) throws(RunError) {
+    let recipe = path + "/recipe.yaml"
+    guard try FileStatus(path: recipe) != nil else { return }
+    let lines = try AtomicFile.read(recipe).split(separator: UInt8(ascii: "\n"))
+    if lines.contains(where: { $0.starts(with: "text_cache:".utf8) }) {
+      throw .earlierVersion(path: path)
+    }
   }
 }

@@ -6,6 +6,8 @@ package enum RunError: Error, Sendable, Hashable {
   case notARun(path: String, found: String)
   /// There is no run to resume or to read.
   case noRun(path: String)
+  /// The run was written by an earlier version, whose keys and files have other names.
+  case earlierVersion(path: String)
   /// Another process has the run open. `host` and `pid` are what it wrote down, if it could.
   case locked(path: String, pid: Int?, host: String?)
   /// The directory, or a file in it, was removed or moved while the run was going.
@@ -42,6 +44,9 @@ extension RunError: CustomStringConvertible {
         + "Choose another directory with --run-dir."
     case .noRun(let path):
       "There is no run in \(path). Check the path; a new run starts without --resume."
+    case .earlierVersion(let path):
+      "The run in \(path) was written by an earlier version of tempflow, whose keys and files have "
+        + "other names (docs/renamed.md): read it with that version, or start a new run."
     case .locked(let path, let pid, let host):
       "Another process is using the run in \(path)\(Self.holder(pid, host)). "
         + "Wait for it, stop it, or choose another directory; nothing was changed."

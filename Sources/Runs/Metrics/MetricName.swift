@@ -8,24 +8,25 @@ package enum MetricName: String, CaseIterable, Sendable {
   case kind, epoch
   // Lines of kind "epoch".
   case images
-  case sampleEvaluations = "sample_evaluations"
+  case nfe = "nfe"
   case rewardMean = "reward_mean"
   case rewardStd = "reward_std"
   case rewardMissing = "reward_missing"
   case rewardMissingReasons = "reward_missing_reasons"
   case rewardMeanPerStep = "reward_mean_per_step"
   case advantageAbsMean = "advantage_abs_mean"
-  case zeroVarianceShare = "zero_variance_share"
-  case updates, pairs
-  case pairsSkipped = "pairs_skipped"
+  case fracRewardZeroStd = "frac_reward_zero_std"
+  case updates
+  case trainingSamples = "training_samples"
+  case trainingSamplesSkipped = "training_samples_skipped"
   case learningRate = "learning_rate"
   case policyLoss = "policy_loss"
   case policyLossPerUpdate = "policy_loss_per_update"
   case kl
   case clipFraction = "clip_fraction"
   case clipFractionPerUpdate = "clip_fraction_per_update"
-  case gradientNorm = "gradient_norm"
-  case gradientNormPerUpdate = "gradient_norm_per_update"
+  case gradNorm = "grad_norm"
+  case gradNormPerUpdate = "grad_norm_per_update"
   case lossScale = "loss_scale"
   case approximateKL = "approx_kl"
   case klPerStep = "kl_per_step"
@@ -34,16 +35,16 @@ package enum MetricName: String, CaseIterable, Sendable {
   case logRatioMeanPerStep = "log_ratio_mean_per_step"
   case gradientSharePerStep = "gradient_share_per_step"
   case rewardStdInGroupsPerStep = "reward_std_in_groups_per_step"
-  case zeroVarianceSharePerStep = "zero_variance_share_per_step"
-  case ratioDeviation = "ratio_deviation"
-  case ratioDeviationPerStep = "ratio_deviation_per_step"
-  case logProbabilityDeviationPerStep = "log_probability_deviation_per_step"
+  case fracRewardZeroStdPerStep = "frac_reward_zero_std_per_step"
+  case ratioMaxDeviation = "ratio_max_deviation"
+  case ratioMaxDeviationPerStep = "ratio_max_deviation_per_step"
+  case logProbDeviationPerStep = "log_prob_deviation_per_step"
   // Lines of kind "evaluation".
   case reward, mean, count, tags
   case standardError = "standard_error"
   case trainingRewardMean = "training_reward_mean"
-  case watch
-  case watchAlarms = "watch_alarms"
+  case heldOutRewards = "held_out_rewards"
+  case heldOutAlarms = "held_out_alarms"
   // Lines of timings.jsonl.
   case loadSeconds = "load_seconds"
   case textSeconds = "text_seconds"
@@ -51,9 +52,9 @@ package enum MetricName: String, CaseIterable, Sendable {
   case decodeSeconds = "decode_seconds"
   case rewardSeconds = "reward_seconds"
   case scoringSeconds = "scoring_seconds"
-  case learningSeconds = "learning_seconds"
+  case updateSeconds = "update_seconds"
   case epochSeconds = "epoch_seconds"
-  case trainingSeconds = "training_seconds"
+  case totalSeconds = "total_seconds"
   case evaluationSeconds = "evaluation_seconds"
   case checkpointSeconds = "checkpoint_seconds"
 }

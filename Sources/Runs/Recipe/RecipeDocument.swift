@@ -81,11 +81,13 @@ package struct RecipeDocument {
   /// The closure gets valid stand-ins for faulty values, so that it can go on and every error is
   /// found; what it returns is dropped if there was one.
   ///
+  /// - Parameter renamed: keys and values that had other names once, for the errors about them.
   /// - Throws: every wrong type, value out of range, missing key and unknown key.
   package func read<Settings>(
-    _ body: (RecipeSection) -> Settings
+    renamed: RenamedKeys = RenamedKeys(), _ body: (RecipeSection) -> Settings
   ) throws(RecipeError) -> Recipe<Settings> {
-    let reading = RecipeReading(folder: folder, currentFolder: currentFolder)
+    let reading = RecipeReading(
+      folder: folder, currentFolder: currentFolder, renamed: renamed)
     var entries: [RecipeEntry] = []
     if case .section(let found) = root.content { entries = found }
     let section = RecipeSection(path: "", origin: root.origin, entries: entries, reading: reading)

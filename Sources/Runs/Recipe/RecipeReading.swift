@@ -4,12 +4,14 @@ final class RecipeReading {
   let folder: String
   /// The folder that relative paths of `--set` start from, absolute.
   let currentFolder: String
+  let renamed: RenamedKeys
   var issues: [RecipeIssue] = []
   var warnings: [RecipeIssue] = []
 
-  init(folder: String, currentFolder: String) {
+  init(folder: String, currentFolder: String, renamed: RenamedKeys) {
     self.folder = folder
     self.currentFolder = currentFolder
+    self.renamed = renamed
   }
 
   /// A path as an absolute one without `.`, `..` and doubled slashes.

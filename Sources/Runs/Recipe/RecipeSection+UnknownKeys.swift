@@ -10,10 +10,13 @@ extension RecipeSection {
     for child in children { child.finish(root: root) }
   }
 
-  /// What to say of an unknown key: the nearest key not given yet, the nearest key at all, the same
-  /// key of another section, or all valid keys.
+  /// The error about an unknown key: its new name, the nearest key not given yet, the nearest key at
+  /// all, the same key of another section, or all valid keys.
   private func unknown(_ key: String, _ root: RecipeSection) -> String {
     let place = path.isEmpty ? "" : " in \"\(path)\""
+    if let new = reading.renamed.name(of: name(key)) {
+      return "unknown key \"\(key)\"\(place); it is now \"\(new)\""
+    }
     let missing = asked.filter { !isGiven($0) }
     if let near = nearest(to: key, among: missing) ?? nearest(to: key, among: asked)
       ?? root.path(ofKey: key)

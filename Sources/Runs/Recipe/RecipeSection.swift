@@ -162,8 +162,18 @@ package final class RecipeSection {
       return try kind.read(entry.value, reading)
     } catch {
       fail(error, entry.key)
+      noteRenamedValue(entry)
       return nil
     }
+  }
+
+  /// Adds the new name to the error about a value that had another one.
+  private func noteRenamedValue(_ entry: RecipeEntry) {
+    guard !isBroken, case .scalar(let scalar) = entry.value.content,
+      let new = reading.renamed.value(scalar.text, of: name(entry.key)),
+      let issue = reading.issues.popLast()
+    else { return }
+    reading.issues.append(RecipeIssue(issue.origin, "\(issue.message); it is now \(new)"))
   }
 
   /// The section under a key; the same object each time it is asked for.

@@ -15,7 +15,7 @@ package struct RunSummary: Sendable, Hashable, Codable {
     /// Denoising steps.
     package var steps: Int
     /// Guidance strength; 1 is none.
-    package var guidance: Double
+    package var guidanceScale: Double
     /// The way of sampling: "ode".
     package var sampler: String
     /// The network's number type: "float32".
@@ -28,14 +28,14 @@ package struct RunSummary: Sendable, Hashable, Codable {
     /// Makes a protocol.
     package init(
       prompts: String, promptCount: Int, imagesPerPrompt: Int, seed: Int, steps: Int,
-      guidance: Double, sampler: String, dtype: String, weights: String, reward: String
+      guidanceScale: Double, sampler: String, dtype: String, weights: String, reward: String
     ) {
       self.prompts = prompts
       self.promptCount = promptCount
       self.imagesPerPrompt = imagesPerPrompt
       self.seed = seed
       self.steps = steps
-      self.guidance = guidance
+      self.guidanceScale = guidanceScale
       self.sampler = sampler
       self.dtype = dtype
       self.weights = weights
@@ -43,8 +43,9 @@ package struct RunSummary: Sendable, Hashable, Codable {
     }
 
     private enum CodingKeys: String, CodingKey {
-      case prompts, seed, steps, guidance, sampler, dtype, weights, reward
+      case prompts, seed, steps, sampler, dtype, weights, reward
       case promptCount = "prompt_count"
+      case guidanceScale = "guidance_scale"
       case imagesPerPrompt = "images_per_prompt"
     }
   }
@@ -60,23 +61,24 @@ package struct RunSummary: Sendable, Hashable, Codable {
     /// Mean of the weighted training reward on the same images; nil when none could be scored.
     package var trainingReward: Double?
     /// What was scored but not trained on, by name; nil when nothing is watched.
-    package var watch: [String: Score]?
+    package var heldOutRewards: [String: Score]?
 
     /// Makes an evaluation.
     package init(
       epoch: Int, trainingSeconds: Double, scores: TaggedScores, trainingReward: Double? = nil,
-      watch: [String: Score]? = nil
+      heldOutRewards: [String: Score]? = nil
     ) {
       self.epoch = epoch
       self.trainingSeconds = trainingSeconds
       self.scores = scores
       self.trainingReward = trainingReward
-      self.watch = watch
+      self.heldOutRewards = heldOutRewards
     }
 
     private enum CodingKeys: String, CodingKey {
-      case epoch, scores, watch
-      case trainingSeconds = "training_seconds"
+      case epoch, scores
+      case heldOutRewards = "held_out_rewards"
+      case trainingSeconds = "total_seconds"
       case trainingReward = "training_reward"
     }
   }
@@ -139,7 +141,7 @@ package struct RunSummary: Sendable, Hashable, Codable {
     case stoppedBy = "stopped_by"
     case evaluationProtocol = "protocol"
     case phaseSeconds = "phase_seconds"
-    case trainingSeconds = "training_seconds"
+    case trainingSeconds = "total_seconds"
     case peakMemory = "peak_memory"
   }
 }

@@ -2,17 +2,17 @@
 public struct RewardRow: Hashable, Sendable {
   /// The prompt's number.
   public var prompt: Int
-  /// The trunk's number among the prompt's.
-  public var trunk: Int
+  /// The seed's number among the prompt's.
+  public var seed: Int
   /// The trained step.
   public var step: Int
   /// The values, one per reward in the recipe's order; nil where one could not be computed.
   public var rewards: [Double?]
 
-  /// The rewards of one branch that left (prompt, trunk) at `step`.
-  public init(prompt: Int, trunk: Int, step: Int, rewards: [Double?]) {
+  /// The rewards of one branch that left (prompt, seed) at `step`.
+  public init(prompt: Int, seed: Int, step: Int, rewards: [Double?]) {
     self.prompt = prompt
-    self.trunk = trunk
+    self.seed = seed
     self.step = step
     self.rewards = rewards
   }
@@ -139,7 +139,7 @@ private func weightedSum(_ rewards: [Double?], _ weights: [Double]) -> Double? {
 private struct GroupKey: Hashable {
   var step: Int
   var prompt: Int
-  var trunk: Int
+  var seed: Int
 }
 
 /// One reward's advantages; missing values are left out of mean and deviation and give 0. Adds its
@@ -151,7 +151,7 @@ private func normalised(
   var members: [GroupKey: [Int]] = [:]
   var order: [GroupKey] = []
   for (index, row) in rows.enumerated() {
-    let key = GroupKey(step: row.step, prompt: row.prompt, trunk: group == .seed ? row.trunk : 0)
+    let key = GroupKey(step: row.step, prompt: row.prompt, seed: group == .seed ? row.seed : 0)
     if members[key] == nil { order.append(key) }
     members[key, default: []].append(index)
   }

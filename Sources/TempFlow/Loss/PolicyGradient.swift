@@ -3,34 +3,34 @@ public import Torch
 
 /// Adds the gradient of one update's loss to the parameters behind `field`.
 ///
-/// The branches of a unit share x_i, so the network runs once per unit, and the loss's derivative
+/// The branches of a sample share x_i, so the network runs once per sample, and the loss's derivative
 /// by the velocity, known in closed form, is sent back through it once.
 ///
 /// - Parameters:
 ///   - objective: the loss.
 ///   - rollout: the epoch's rollout.
-///   - units: the (trunk, step) pairs of this update, with advantages.
-///   - microBatch: most units evaluated at once; gradients accumulate, and the size does not
+///   - samples: the (trunk, step) pairs of this update, with advantages.
+///   - microBatch: most samples evaluated at once; gradients accumulate, and the size does not
 ///     change their sum.
 ///   - gradientScale: a power of two that dL/dv is multiplied by, for a network whose numbers would
 ///     underflow; the gradients of the parameters are then so much larger.
 ///   - field: the policy, evaluated with gradients recorded.
-///   - reference: the policy without adapters, evaluated without; needed if `klWeight` > 0.
+///   - reference: the policy without adapters, evaluated without; needed if `klBeta` > 0.
 ///   - backward: sends dL/dv back through a velocity of `field`; a field that computes its
 ///     intermediate values again continues the backward pass here.
 ///
-/// Units that ``PolicyUnit/isSkippable(_:)`` names are not evaluated, and keep their share of the
+/// Units that ``TrainingSample/isSkippable(_:)`` names are not evaluated, and keep their share of the
 /// mean: others weigh what they would have weighed.
 ///
 /// - Returns: what happened; the only read from the device, at the end.
 @discardableResult
 public func policyGradient(
-  _ objective: PolicyObjective, rollout: Rollout, units: [PolicyUnit], microBatch: Int,
+  _ objective: PolicyObjective, rollout: Rollout, samples: [TrainingSample], microBatch: Int,
   gradientScale: Double = 1, field: VelocityField, reference: VelocityField? = nil,
   backward: (_ velocity: Tensor, _ gradient: Tensor) -> Void = { $0.backward(gradient: $1) }
 ) -> PolicyStatistics {
-  precondition(objective.klWeight == 0 || reference != nil, "a pull needs a reference")
-  let active = units.filter { !$0.isSkippable(objective) }
+  precondition(objective.klBeta == 0 || reference != nil, "a pull needs a reference")
+  let active = samples.filter { !$0.isSkippable(objective) }
   var statistics: [Tensor] = []
   for range in microBatches(of: active.count, limit: microBatch) {
     let chunk = Array(active[range])
@@ -38,10 +38,10 @@ public func policyGradient(
     let (latents, sigma, owners) = rollout.inputs(of: rows)
     let velocity = withGradient { field(latents, sigma, owners).to(.float32) }
     let (gradient, summary) = withoutGradient {
-      PolicyTerms(
-        objective, rollout: rollout, units: chunk, velocity: velocity.detached(),
-        reference: objective.klWeight > 0 ? reference?(latents, sigma, owners) : nil
-      ).evaluate(unitCount: units.count)
+      PolicyLoss(
+        objective, rollout: rollout, samples: chunk, velocity: velocity.detached(),
+        reference: objective.klBeta > 0 ? reference?(latents, sigma, owners) : nil
+      ).evaluate(sampleCount: samples.count)
     }
     backward(
       velocity,
@@ -49,26 +49,26 @@ public func policyGradient(
     statistics.append(summary)
   }
   return PolicyStatistics(
-    rows: statistics.isEmpty ? [] : Tensor.cat(statistics, dim: 0).floats(), units: active,
-    unitCount: units.count, steps: rollout.steps)
+    rows: statistics.isEmpty ? [] : Tensor.cat(statistics, dim: 0).floats(), samples: active,
+    sampleCount: samples.count, steps: rollout.steps)
 }
 
 extension PolicyStatistics {
-  /// - Parameter rows: `[units, PolicyTerms.columns]`, flat.
-  init(rows: [Float], units: [PolicyUnit], unitCount: Int, steps: [Int]) {
-    self.unitCount = unitCount
-    skippedUnitCount = unitCount - units.count
-    guard !units.isEmpty else { return }
-    for (index, unit) in units.enumerated() {
-      let values = rows[(index * PolicyTerms.columns)..<(index + 1) * PolicyTerms.columns]
+  /// - Parameter rows: `[samples, PolicyLoss.columns]`, flat.
+  init(rows: [Float], samples: [TrainingSample], sampleCount: Int, steps: [Int]) {
+    self.sampleCount = sampleCount
+    skippedSampleCount = sampleCount - samples.count
+    guard !samples.isEmpty else { return }
+    for (index, sample) in samples.enumerated() {
+      let values = rows[(index * PolicyLoss.columns)..<(index + 1) * PolicyLoss.columns]
         .map(Double.init)
-      let step = steps[unit.record]
-      policyLoss += values[0] / Double(unitCount)
-      clipFraction += values[1] / Double(units.count)
-      klDivergence += values[2] / Double(units.count)
+      let step = steps[sample.stepIndex]
+      policyLoss += values[0] / Double(sampleCount)
+      clipFraction += values[1] / Double(samples.count)
+      klDivergence += values[2] / Double(samples.count)
       ratioDeviation[step] = Self.larger(ratioDeviation[step], values[3])
       logProbabilityDeviation[step] = Self.larger(logProbabilityDeviation[step], values[4])
-      perStep[step, default: StepStatistics()].add(unit, values)
+      perStep[step, default: StepStatistics()].add(sample, values)
     }
   }
 

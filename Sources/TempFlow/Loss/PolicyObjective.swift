@@ -1,7 +1,7 @@
 /// The loss of one update.
 ///
-///     L = mean over units of  mean_k max(-c w A_k r_k, -c w A_k clip(r_k, 1 - eps, 1 + eps))
-///       + mean over units of  beta mean_D (mean - mean_ref)^2 / (2 w^2)
+///     L = mean over samples of  mean_k max(-c w A_k r_k, -c w A_k clip(r_k, 1 - eps, 1 + eps))
+///       + mean over samples of  beta mean_D (mean - mean_ref)^2 / (2 w^2)
 public struct PolicyObjective: Hashable, Sendable {
   /// How steps are weighted against each other.
   public enum Weighting: String, Hashable, Sendable, CaseIterable {
@@ -24,7 +24,7 @@ public struct PolicyObjective: Hashable, Sendable {
   /// eps, half the width of the range in which the ratio is trusted.
   public var clipRange: Double
   /// beta, the pull towards the reference; 0 needs no reference.
-  public var klWeight: Double
+  public var klBeta: Double
   /// How steps are weighted.
   public var weighting: Weighting
   /// How the ratio is formed.
@@ -32,11 +32,11 @@ public struct PolicyObjective: Hashable, Sendable {
 
   /// By default TempFlow-GRPO's loss with a clip range of 1e-4 and no pull.
   public init(
-    clipRange: Double = 1e-4, klWeight: Double = 0, weighting: Weighting = .noiseAware,
+    clipRange: Double = 1e-4, klBeta: Double = 0, weighting: Weighting = .noiseAware,
     ratio: Ratio = .plain
   ) {
     self.clipRange = clipRange
-    self.klWeight = klWeight
+    self.klBeta = klBeta
     self.weighting = weighting
     self.ratio = ratio
   }

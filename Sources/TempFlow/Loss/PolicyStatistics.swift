@@ -1,8 +1,8 @@
 /// What one update did, read from the device once.
 public struct PolicyStatistics: Hashable, Sendable {
-  /// The policy loss, a mean over all units of the update.
+  /// The policy loss, a mean over all samples of the update.
   public var policyLoss = 0.0
-  /// mean_D (mean - mean_ref)^2 / (2 w^2), a mean over evaluated units; 0 without a reference.
+  /// mean_D (mean - mean_ref)^2 / (2 w^2), a mean over evaluated samples; 0 without a reference.
   public var klDivergence = 0.0
   /// The share of evaluated rows whose gradient the clip removed, in 0...1.
   public var clipFraction = 0.0
@@ -12,10 +12,10 @@ public struct PolicyStatistics: Hashable, Sendable {
   public var logProbabilityDeviation: [Int: Double] = [:]
   /// What happened at each trained step.
   public var perStep: [Int: StepStatistics] = [:]
-  /// Units of the update.
-  public var unitCount = 0
-  /// Units without a gradient, which were not evaluated.
-  public var skippedUnitCount = 0
+  /// Training samples of the update.
+  public var sampleCount = 0
+  /// Samples without a gradient, which were not evaluated.
+  public var skippedSampleCount = 0
 
   /// Whether every number is finite.
   public var isFinite: Bool {

@@ -1,16 +1,16 @@
-/// What updates did at one trained step: sums over evaluated units, so that updates add up.
+/// What updates did at one trained step: sums over evaluated samples, so that updates add up.
 public struct StepStatistics: Hashable, Sendable {
-  /// Evaluated units, and their rows (branches).
-  public private(set) var unitCount = 0, rowCount = 0
+  /// Evaluated samples, and their rows (branches).
+  public private(set) var sampleCount = 0, rowCount = 0
   /// Rows with a positive and with a negative advantage.
   public private(set) var positiveCount = 0, negativeCount = 0
   /// Those of them whose gradient the clip removed.
   public private(set) var clippedPositive = 0.0, clippedNegative = 0.0
   /// Sums of logp_new - logp_old and of its square over rows.
   public private(set) var logRatio = 0.0, squaredLogRatio = 0.0
-  /// Sum of mean_D (mean - mean_ref)^2 / (2 w^2) over units.
+  /// Sum of mean_D (mean - mean_ref)^2 / (2 w^2) over samples.
   public private(set) var divergence = 0.0
-  /// Sum of |dL/dv|^2 over units.
+  /// Sum of |dL/dv|^2 over samples.
   public private(set) var squaredGradient = 0.0
 
   /// Nothing evaluated.
@@ -22,21 +22,21 @@ public struct StepStatistics: Hashable, Sendable {
   public var clipFractionNegative: Double? { Self.ratio(clippedNegative, negativeCount) }
   /// Mean of logp_new - logp_old over rows.
   public var meanLogRatio: Double? { Self.ratio(logRatio, rowCount) }
-  /// Mean of the KL term over units.
-  public var klDivergence: Double? { Self.ratio(divergence, unitCount) }
+  /// Mean of the KL term over samples.
+  public var klDivergence: Double? { Self.ratio(divergence, sampleCount) }
 
   private static func ratio(_ sum: Double, _ count: Int) -> Double? {
     count == 0 ? nil : sum / Double(count)
   }
 
-  /// Adds a unit.
+  /// Adds a sample.
   ///
-  /// - Parameter values: its row of statistics, `PolicyTerms.columns`.
-  mutating func add(_ unit: PolicyUnit, _ values: [Double]) {
-    unitCount += 1
-    rowCount += unit.advantages.count
-    positiveCount += unit.advantages.count { $0 > 0 }
-    negativeCount += unit.advantages.count { $0 < 0 }
+  /// - Parameter values: its row of statistics, `PolicyLoss.columns`.
+  mutating func add(_ sample: TrainingSample, _ values: [Double]) {
+    sampleCount += 1
+    rowCount += sample.advantages.count
+    positiveCount += sample.advantages.count { $0 > 0 }
+    negativeCount += sample.advantages.count { $0 < 0 }
     divergence += values[2]
     logRatio += values[5]
     squaredLogRatio += values[6]
@@ -53,7 +53,7 @@ public struct StepStatistics: Hashable, Sendable {
 
   public static func + (first: Self, second: Self) -> Self {
     var sum = first
-    sum.unitCount += second.unitCount
+    sum.sampleCount += second.sampleCount
     sum.rowCount += second.rowCount
     sum.positiveCount += second.positiveCount
     sum.negativeCount += second.negativeCount

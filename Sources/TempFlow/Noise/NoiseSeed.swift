@@ -9,16 +9,16 @@
 ///   - run: the run's seed.
 ///   - epoch: the training epoch, from 0.
 ///   - prompt: the prompt's number.
-///   - trunk: the seed's number among the prompt's.
+///   - seed: the seed's number among the prompt's.
 ///   - step: the denoising step that the noise belongs to; -1 is the initial noise.
 ///   - branch: the branch's number at that step.
 ///
 /// Source of the mixing: Steele, Lea and Flood, "Fast splittable pseudorandom number generators".
 /// libtorch's generators on the CPU keep the lower 32 bits.
 public func noiseSeed(
-  run: UInt64, epoch: Int, prompt: Int, trunk: Int, step: Int, branch: Int
+  run: UInt64, epoch: Int, prompt: Int, seed: Int, step: Int, branch: Int
 ) -> UInt64 {
-  [epoch, prompt, trunk, step, branch].reduce(SplitMix64.mix(run)) { hash, number in
+  [epoch, prompt, seed, step, branch].reduce(SplitMix64.mix(run)) { hash, number in
     SplitMix64.mix(hash ^ UInt64(bitPattern: Int64(number)))
   }
 }

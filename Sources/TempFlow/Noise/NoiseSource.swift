@@ -1,7 +1,7 @@
 public import Torch
 
 /// Draws the noise of one epoch, each tensor from its own seed: see
-/// ``noiseSeed(run:epoch:prompt:trunk:step:branch:)``.
+/// ``noiseSeed(run:epoch:prompt:seed:step:branch:)``.
 public struct NoiseSource: Hashable, Sendable {
   /// The run's seed.
   public var run: UInt64
@@ -44,11 +44,11 @@ public struct NoiseSource: Hashable, Sendable {
   /// The seed of one tensor; step -1 is the initial noise.
   public func seed(_ trunk: TrunkID, step: Int, branch: Int) -> UInt64 {
     noiseSeed(
-      run: run, epoch: epoch, prompt: trunk.prompt, trunk: trunk.trunk, step: step, branch: branch)
+      run: run, epoch: epoch, prompt: trunk.prompt, seed: trunk.seed, step: step, branch: branch)
   }
 
   private func normal(_ seeds: [UInt64]) -> Tensor {
-    Tensor.concurrentRows(seeds.count, on: generatorDevice) { rows in
+    Tensor.threadedBatch(seeds.count, on: generatorDevice) { rows in
       Tensor.randn(shape, seeds: seeds[rows], device: generatorDevice)
     }.to(device)
   }

@@ -5,19 +5,19 @@ public enum BranchSteps: Hashable, Sendable {
   /// Steps 0...N-2.
   case all
   /// The first n steps, where a decision reaches furthest.
-  case early(Int)
+  case first(Int)
   /// n neighbouring steps, starting n further in each epoch and wrapping around.
-  case rotating(Int)
+  case sliding(Int)
   /// n steps drawn anew each epoch, without replacement.
-  case sampled(Int)
+  case random(Int)
   /// These steps.
   case list([Int])
 
   /// The steps that some epoch can choose, ascending; noise-aware weights average to 1 over them.
   public func candidates(stepCount: Int) -> [Int] {
     switch self {
-    case .all, .rotating, .sampled: Array(0..<stepCount - 1)
-    case .early(let count): Array(0..<count)
+    case .all, .sliding, .random: Array(0..<stepCount - 1)
+    case .first(let count): Array(0..<count)
     case .list(let steps): steps.sorted()
     }
   }
@@ -26,12 +26,12 @@ public enum BranchSteps: Hashable, Sendable {
   public func steps(stepCount: Int, run: UInt64, epoch: Int) -> [Int] {
     let candidates = candidates(stepCount: stepCount)
     switch self {
-    case .all, .early, .list:
+    case .all, .first, .list:
       return candidates
-    case .rotating(let count):
+    case .sliding(let count):
       return (0..<count).map { (epoch * count + $0) % candidates.count }.sorted()
-    case .sampled(let count):
-      let seed = noiseSeed(run: run, epoch: epoch, prompt: -1, trunk: -1, step: -2, branch: -1)
+    case .random(let count):
+      let seed = noiseSeed(run: run, epoch: epoch, prompt: -1, seed: -1, step: -2, branch: -1)
       var generator = SplitMix64(seed: seed)
       return candidates.shuffled(using: &generator).prefix(count).sorted()
     }
@@ -41,7 +41,7 @@ public enum BranchSteps: Hashable, Sendable {
   public func count(stepCount: Int) -> Int {
     switch self {
     case .all: stepCount - 1
-    case .early(let count), .rotating(let count), .sampled(let count): count
+    case .first(let count), .sliding(let count), .random(let count): count
     case .list(let steps): steps.count
     }
   }
@@ -52,7 +52,7 @@ public enum BranchSteps: Hashable, Sendable {
     guard trainable >= 1 else { throw .tooFewSteps(stepCount) }
     switch self {
     case .all: break
-    case .early(let count), .rotating(let count), .sampled(let count):
+    case .first(let count), .sliding(let count), .random(let count):
       guard (1...trainable).contains(count) else {
         throw .stepCountOutOfRange(count, trainable: trainable)
       }

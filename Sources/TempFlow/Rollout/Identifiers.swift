@@ -6,12 +6,12 @@ public struct TrunkID: Hashable, Sendable, Codable {
   /// The prompt's number.
   public var prompt: Int
   /// The seed's number among the prompt's, 0..<S.
-  public var trunk: Int
+  public var seed: Int
 
-  /// Trunk number `trunk` of prompt number `prompt`.
-  public init(prompt: Int, trunk: Int) {
+  /// The trunk from seed number `seed` of prompt number `prompt`.
+  public init(prompt: Int, seed: Int) {
     self.prompt = prompt
-    self.trunk = trunk
+    self.seed = seed
   }
 }
 

@@ -17,8 +17,8 @@ public func regenerate(
     let stochastic: (Int) -> Bool
     switch plan.method {
     case .branching: stochastic = { $0 == sample.step }
-    case .chain: stochastic = { _ in true }
-    case .window:
+    case .flowGRPO: stochastic = { _ in true }
+    case .flowGRPOFast:
       let steps = plan.steps.steps(
         stepCount: plan.schedule.stepCount, run: noise.run, epoch: noise.epoch)
       stochastic = steps.contains

@@ -27,12 +27,12 @@ public func rollOut<Failure: Error>(
     let steps = plan.steps.steps(
       stepCount: plan.schedule.stepCount, run: noise.run, epoch: noise.epoch)
     var parts: [RolloutPart] = []
-    for range in microBatches(of: trunks.count, limit: plan.trunksPerWavefront) {
-      let front = Wavefront(
+    for range in microBatches(of: trunks.count, limit: plan.trunksPerBatch) {
+      let front = RolloutBatch(
         plan: plan, steps: steps, trunks: trunks, range: range, noise: noise, field: field)
       switch plan.method {
       case .branching: parts.append(try front.branching(finished: finished))
-      case .chain, .window: parts.append(try front.chain(finished: finished))
+      case .flowGRPO, .flowGRPOFast: parts.append(try front.chain(finished: finished))
       }
     }
     return Rollout(

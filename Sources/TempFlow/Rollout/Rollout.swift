@@ -34,16 +34,16 @@ public struct Rollout {
   ///
   /// The remedy when rollout and training disagree (precision, kernels that depend on the batch,
   /// dropout). The old log-probabilities of the first update are those of the forward pass that it
-  /// learns from, so its ratios are 1 by construction and cost nothing. The units of later updates
+  /// learns from, so its ratios are 1 by construction and cost nothing. The samples of later updates
   /// are evaluated here, in the batches in which they will be learned from.
   ///
   /// - Parameters:
-  ///   - updates: the units of the epoch's updates, before the first of them.
-  ///   - objective: the loss, which decides which units are evaluated.
-  ///   - microBatch: most units that training evaluates at once.
+  ///   - updates: the samples of the epoch's updates, before the first of them.
+  ///   - objective: the loss, which decides which samples are evaluated.
+  ///   - microBatch: most samples that training evaluates at once.
   ///   - field: the policy, evaluated without gradients.
   public mutating func recomputeOldVelocities(
-    of updates: [[PolicyUnit]], _ objective: PolicyObjective, microBatch: Int,
+    of updates: [[TrainingSample]], _ objective: PolicyObjective, microBatch: Int,
     field: VelocityField
   ) {
     var known: [Int] = []
@@ -65,22 +65,22 @@ public struct Rollout {
       places: Dictionary(uniqueKeysWithValues: zip(known, 0...)))
   }
 
-  /// A unit's flat index into the storage, `record * T + trunk`.
-  func row(_ unit: PolicyUnit) -> Int { unit.record * trunks.count + unit.trunk }
+  /// A sample's flat index into the storage, `stepIndex * T + trunk`.
+  func row(_ sample: TrainingSample) -> Int { sample.stepIndex * trunks.count + sample.trunk }
 
   /// x_{i+1} of one branch, from the stored state and the branch's seed: `[1, …]` float32.
   public func branchLatents(trunk: Int, step: Int, branch: Int) -> Tensor {
-    guard let record = steps.firstIndex(of: step) else {
+    guard let stepIndex = steps.firstIndex(of: step) else {
       preconditionFailure("step \(step) was not trained in this epoch")
     }
     let eps = noise.branches([(trunks[trunk], step, branch)])
-    return coefficients[record].stochastic(
-      latents.selected(dim: 0, index: record).narrowed(dim: 0, start: trunk, length: 1),
-      velocity: velocities.selected(dim: 0, index: record)
+    return coefficients[stepIndex].stochastic(
+      latents.selected(dim: 0, index: stepIndex).narrowed(dim: 0, start: trunk, length: 1),
+      velocity: velocities.selected(dim: 0, index: stepIndex)
         .narrowed(dim: 0, start: trunk, length: 1), noise: eps)
   }
 
-  /// The rows (flat indices `record * T + trunk`) as a velocity field wants them:
+  /// The rows (flat indices `stepIndex * T + trunk`) as a velocity field wants them:
   /// `[B, …]`, sigma `[B]`, B trunk indices.
   func inputs(of rows: [Int]) -> (latents: Tensor, sigma: Tensor, trunks: [Int]) {
     let coefficients = coefficients
@@ -100,7 +100,7 @@ public struct Rollout {
 
 /// The old policy by training's own forward passes.
 struct OldPolicy {
-  /// Of the units that were evaluated beforehand: `[units, …]` float32; nil if there are none.
+  /// Of the samples that were evaluated beforehand: `[samples, …]` float32; nil if there are none.
   let velocities: Tensor?
   /// Where a row of the storage stands in `velocities`. The old velocity of any other is the one
   /// that it is learned from.
@@ -112,7 +112,7 @@ struct OldPolicy {
   func velocities(of rows: [Int], new: Tensor) -> Tensor {
     let found = rows.compactMap { places[$0] }
     guard let velocities, !found.isEmpty else { return new }
-    precondition(found.count == rows.count, "units of the first update among later ones")
+    precondition(found.count == rows.count, "samples of the first update among later ones")
     return velocities.indexSelect(
       dim: 0, Tensor(found, shape: [found.count]).to(velocities.device))
   }

@@ -7,9 +7,9 @@ public enum RolloutMethod: Hashable, Sendable {
   case branching(branches: Int)
   /// Flow-GRPO: every sample takes stochastic steps throughout (the last one, too), and its one
   /// reward counts for all trained steps.
-  case chain
-  /// Flow-GRPO-Fast and MixGRPO: a chain that is stochastic at the trained steps only.
-  case window
+  case flowGRPO
+  /// Flow-GRPO-Fast and MixGRPO: Flow-GRPO that is stochastic at the trained steps only.
+  case flowGRPOFast
 }
 
 /// What a rollout computes, the same for every epoch.
@@ -24,9 +24,9 @@ public struct RolloutPlan: Hashable, Sendable {
   public let steps: BranchSteps
   /// Most rows given to the velocity field at once.
   public var microBatch = 64
-  /// Most trunks that advance together; further trunks follow in a second wavefront, while the
-  /// first one's samples are being scored. Bounds memory: a wavefront keeps every branch's latents.
-  public var trunksPerWavefront = Int.max
+  /// Most trunks that advance together; further trunks follow in a second batch, while the
+  /// first one's samples are being scored. Bounds memory: a batch keeps every branch's latents.
+  public var trunksPerBatch = Int.max
   /// Whether trunks are followed to sigma 0 as well and handed out as samples (`step` nil).
   public var finishesTrunks = false
 
@@ -43,12 +43,12 @@ public struct RolloutPlan: Hashable, Sendable {
     self.method = method
     self.steps = steps
     for step in steps.candidates(stepCount: schedule.stepCount)
-    where schedule.step(step, dynamics).noiseScale <= 0 {
+    where schedule.step(step, dynamics).stdDev <= 0 {
       throw .noNoise(step: step)
     }
   }
 
-  /// K, the samples that share one (trunk, step); 1 for a chain.
+  /// K, the samples that share one (trunk, step); 1 without branching.
   public var branchCount: Int {
     if case .branching(let branches) = method { branches } else { 1 }
   }
@@ -63,7 +63,7 @@ public struct RolloutPlan: Hashable, Sendable {
   /// Evaluations of the velocity field per trunk in an epoch that trains `steps`; guidance by two
   /// evaluations doubles it.
   ///
-  /// Branching: `1 + (last branch step) + K sum over branch steps (N - 1 - i)`. A chain: N.
+  /// Branching: `1 + (last branch step) + K sum over branch steps (N - 1 - i)`. Flow-GRPO: N.
   public func evaluationsPerTrunk(steps: [Int]) -> Int {
     guard case .branching(let branches) = method else { return schedule.stepCount }
     let trunk = finishesTrunks ? schedule.stepCount : (steps.max() ?? -1) + 1
@@ -73,8 +73,8 @@ public struct RolloutPlan: Hashable, Sendable {
   /// Rows that no call of the velocity field exceeds in a rollout of `trunks` trunks that trains
   /// `steps`.
   public func rowsPerCall(trunks: Int, steps: [Int]) -> Int {
-    let largestWavefront = microBatches(of: trunks, limit: trunksPerWavefront).map(\.count).max() ?? 0
-    return min(microBatch, largestWavefront * max(1, samplesPerTrunk(steps: steps)))
+    let largestBatch = microBatches(of: trunks, limit: trunksPerBatch).map(\.count).max() ?? 0
+    return min(microBatch, largestBatch * max(1, samplesPerTrunk(steps: steps)))
   }
 
   /// Finished samples per trunk in an epoch that trains `steps`.

@@ -57,7 +57,7 @@ struct BytePairScheme: Sendable {
       ),
     ])
 
-  /// What ``QwenWords`` does; `trim_offsets` says nothing about ids.
+  /// What ``QwenPreTokenizer`` does; `trim_offsets` says nothing about ids.
   static let qwen = BytePairScheme(
     name: "Qwen2", wordEnd: [],
     steps: [

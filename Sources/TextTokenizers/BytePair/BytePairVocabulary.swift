@@ -1,6 +1,6 @@
 /// The tokens of a byte-level vocabulary and the merges that build them.
 ///
-/// A token is a run of characters of `ByteAlphabet`; one that ends a word carries the scheme's
+/// A token is a run of characters of `ByteLevel`; one that ends a word carries the scheme's
 /// mark.
 public struct BytePairVocabulary: Sendable {
   /// The tokens as UTF-8, by id.
@@ -73,9 +73,9 @@ public struct BytePairVocabulary: Sendable {
   ///
   /// A byte without a token becomes `unknown`; nil drops it.
   func encode(word: [UInt8], unknown: Int?) -> [Int] {
-    var symbols = MergingSymbols(
+    var symbols = BPEWord(
       word.enumerated().compactMap { index, byte in
-        let character = ByteAlphabet.utf8[Int(byte)]
+        let character = ByteLevel.utf8[Int(byte)]
         return ids[index == word.count - 1 ? character + wordEnd : character] ?? unknown
       })
     symbols.mergeAll { left, right in

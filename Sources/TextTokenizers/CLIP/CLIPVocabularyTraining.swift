@@ -10,7 +10,7 @@ extension BytePairVocabulary {
   public static func train(
     on texts: some Sequence<String>, mergeLimit: Int
   ) throws(TokenizerError) -> BytePairVocabulary {
-    let characters = ByteAlphabet.vocabularyOrder.map { ByteAlphabet.utf8[$0] }
+    let characters = ByteLevel.vocabularyOrder.map { ByteLevel.utf8[$0] }
     var tokens = characters + characters.map { $0 + BytePairScheme.clip.wordEnd }
     var merges: [(left: Int, right: Int)] = []
     var words = countedWords(texts, ids: ids(tokens))
@@ -61,7 +61,7 @@ extension BytePairVocabulary {
     }
     return counts.map { word, count in
       let symbols = word.enumerated().compactMap { index, byte in
-        let character = ByteAlphabet.utf8[Int(byte)]
+        let character = ByteLevel.utf8[Int(byte)]
         return ids[index == word.count - 1 ? character + BytePairScheme.clip.wordEnd : character]
       }
       return CountedWord(symbols: symbols, count: count)

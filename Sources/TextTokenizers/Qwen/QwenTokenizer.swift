@@ -32,7 +32,7 @@ public struct QwenTokenizer: Sendable {
       tokens.append((AddedToken(name), count))
       count += 1
     }
-    for character in ByteAlphabet.scalars where vocabulary.id(String(character)) == nil {
+    for character in ByteLevel.scalars where vocabulary.id(String(character)) == nil {
       throw .missingToken(path: vocabularyFiles.path, token: String(character))
     }
     vocabularyCount = count
@@ -57,7 +57,7 @@ public struct QwenTokenizer: Sendable {
       switch part {
       case .token(let id): return [id]
       case .text(let range):
-        return QwenWords.split(String(scalars[range]).composedScalars[...]).flatMap {
+        return QwenPreTokenizer.split(String(scalars[range]).composedScalars[...]).flatMap {
           vocabulary.encode(word: Array(String($0).utf8), unknown: nil)
         }
       }

@@ -38,7 +38,7 @@ public final class SafetensorsFile {
   /// All tensors by name; see `tensor(_:)`.
   public var tensors: [String: Tensor] { entries.mapValues(tensor) }
 
-  /// See `Checkpoint.releasePages(of:)`; other tensors' bytes on shared pages stay.
+  /// See `WeightsFile.releasePages(of:)`; other tensors' bytes on shared pages stay.
   func releasePages(of key: String) {
     guard let entry = entries[key] else { return }
     file.releasePages(entry.range)

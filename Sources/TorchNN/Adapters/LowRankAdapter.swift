@@ -1,8 +1,8 @@
 import Torch
 
 /// The state that all adapters of a network share: on, or off for the reference model.
-final class AdapterSwitch {
-  var isOn = true
+final class LoRASwitch {
+  var isEnabled = true
 }
 
 /// The update `scale · B A x` of one linear layer.
@@ -13,10 +13,10 @@ struct LowRankAdapter {
   let down: Tensor  // A: [rank, in]
   let up: Tensor  // B: [out, rank]
   let scale: Double
-  let power: AdapterSwitch
+  let toggle: LoRASwitch
 
   /// Whether the update is to be added.
-  var isOn: Bool { power.isOn }
+  var isEnabled: Bool { toggle.isEnabled }
 
   /// The update, plus the layer's bias: `[N, in]` -> `[N, out]`
   func callAsFunction(_ input: Tensor, bias: Tensor?) -> Tensor {

@@ -38,7 +38,7 @@ public struct Linear {
     // the adapter off the same operator runs, so that a new adapter, whose product is 0, gives the
     // same bits.
     let result =
-      adapter.isOn ? adapter(rows, bias: bias) : start(rows.shape[0], like: rows)
+      adapter.isEnabled ? adapter(rows, bias: bias) : start(rows.shape[0], like: rows)
     result.addmm_(rows, weight.transposed(0, 1))
     return result.reshaped(shape.dropLast() + [weight.shape[0]])
   }

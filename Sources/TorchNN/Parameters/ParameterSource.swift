@@ -4,7 +4,7 @@ public import Torch
 public enum ParameterSource {
   /// The tensors of a checkpoint. One that is used as it is stays in the mapped file; of one that
   /// is converted, or copied to be trained, the mapped pages are given back at once.
-  case checkpoint(Checkpoint)
+  case checkpoint(WeightsFile)
   /// New values from each declaration's `Initializer`, drawn on the CPU in declaration order, so
   /// that one seed gives one model on every device.
   case random(Generator)
@@ -15,7 +15,7 @@ public enum ParameterSource {
   public static func checkpoint(
     _ tensors: [String: Tensor], origin: String
   ) -> ParameterSource {
-    .checkpoint(Checkpoint(tensors, path: origin))
+    .checkpoint(WeightsFile(tensors, path: origin))
   }
 }
 

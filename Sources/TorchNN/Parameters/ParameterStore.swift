@@ -27,7 +27,7 @@ public final class ParameterStore {
   /// What learns.
   public private(set) var trainableSelection: Trainable
   /// The adapter plan, when the network is adapted.
-  public let adapterPlan: AdapterPlan?
+  public let adapterPlan: LoRAConfig?
   /// The paths of the linear layers that were given an adapter, in declaration order.
   public private(set) var adaptedPaths: [String] = []
 
@@ -36,7 +36,7 @@ public final class ParameterStore {
   private let dtype: DType?
   private var entries: OrderedDictionary<String, Entry> = [:]
   private var ignored: Set<String> = []
-  private let adapterSwitch = AdapterSwitch()
+  private let adapterSwitch = LoRASwitch()
 
   /// A store that is filled as a network declares its parameters.
   ///
@@ -47,7 +47,7 @@ public final class ParameterStore {
   ///   - adapters: which linear layers to adapt, and where the adapters' values come from.
   public init(
     _ source: ParameterSource, dtype: DType? = nil, device: Device = .cpu,
-    adapters: (plan: AdapterPlan, source: ParameterSource)? = nil,
+    adapters: (plan: LoRAConfig, source: ParameterSource)? = nil,
     trainable: Trainable = .nothing
   ) {
     self.source = source
@@ -72,7 +72,7 @@ public final class ParameterStore {
     try checkUsed(adapterSource)
     try checkFinite(adapters, of: adapterSource)
     let unmatched = adapterPlan.targets.filter { target in
-      !adaptedPaths.contains { AdapterPlan.matches($0, target) }
+      !adaptedPaths.contains { LoRAConfig.matches($0, target) }
     }
     guard unmatched.isEmpty else { throw .unmatchedTargets(unmatched) }
   }
@@ -139,15 +139,15 @@ extension ParameterStore {
 
 extension ParameterStore {
   /// Whether adapted layers add their adapter's output; see `withoutAdapters`.
-  public var adaptersEnabled: Bool { adapterSwitch.isOn }
+  public var adaptersEnabled: Bool { adapterSwitch.isEnabled }
 
   /// Runs `body` with every adapter of this network off: the reference model of the KL term.
   public func withoutAdapters<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    let previous = adapterSwitch.isOn
-    adapterSwitch.isOn = false
-    defer { adapterSwitch.isOn = previous }
+    let previous = adapterSwitch.isEnabled
+    adapterSwitch.isEnabled = false
+    defer { adapterSwitch.isEnabled = previous }
     return try body()
   }
 }
@@ -196,7 +196,7 @@ extension ParameterStore {
     let down = try adapterParameter(
       "\(path).lora_A.weight", [plan.rank, inputs], .normal(1 / Double(plan.rank)))
     let up = try adapterParameter("\(path).lora_B.weight", [outputs, plan.rank], .zeros)
-    return LowRankAdapter(down: down, up: up, scale: plan.scale, power: adapterSwitch)
+    return LowRankAdapter(down: down, up: up, scale: plan.scale, toggle: adapterSwitch)
   }
 
   private func adapterParameter(
@@ -222,7 +222,7 @@ extension ParameterStore {
   /// The tensor in the store's precision and on its device. Where that took a copy, as `copy` asks
   /// in any case, the pages of the file are given back.
   private func loaded(
-    _ key: String, _ shape: [Int], _ checkpoint: Checkpoint, copy: Bool
+    _ key: String, _ shape: [Int], _ checkpoint: WeightsFile, copy: Bool
   ) throws(ParameterError) -> Tensor {
     let found = try Self.find(key, shape, checkpoint)
     let converted = prepared(found)
@@ -239,7 +239,7 @@ extension ParameterStore {
   }
 
   private static func find(
-    _ key: String, _ shape: [Int], _ checkpoint: Checkpoint
+    _ key: String, _ shape: [Int], _ checkpoint: WeightsFile
   ) throws(ParameterError) -> Tensor {
     let origin = checkpoint.path
     guard let tensor = checkpoint.tensors[key] else { throw .missing(key: key, origin: origin) }

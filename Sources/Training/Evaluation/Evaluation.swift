@@ -80,7 +80,7 @@ package struct Evaluation: Sendable {
   ) -> RunSummary.EvaluationProtocol {
     RunSummary.EvaluationProtocol(
       prompts: promptFile, promptCount: prompts.count, imagesPerPrompt: 1,
-      seed: Int(clamping: sampling.seed), steps: sampling.steps, guidance: sampling.guidance,
+      seed: Int(clamping: sampling.seed), steps: sampling.steps, guidanceScale: sampling.guidanceScale,
       sampler: "ode", dtype: dtype, weights: weights, reward: reward)
   }
 

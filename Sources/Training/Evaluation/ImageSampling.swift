@@ -10,7 +10,7 @@ package struct ImageSampling: Sendable, Equatable {
   /// Denoising steps.
   package var steps: Int
   /// Classifier-free guidance; 1 is none.
-  package var guidance: Double
+  package var guidanceScale: Double
   /// Decides the initial noises: image i of a list depends on it and i alone.
   package var seed: UInt64
   /// Images of one model call at most. Rounding may depend on it; nothing else does.
@@ -20,12 +20,12 @@ package struct ImageSampling: Sendable, Equatable {
 
   /// - Parameter decodeBatch: nil takes `batch`.
   package init(
-    steps: Int, guidance: Double = 1, seed: UInt64, batch: Int = 128, decodeBatch: Int? = nil
+    steps: Int, guidanceScale: Double = 1, seed: UInt64, batch: Int = 128, decodeBatch: Int? = nil
   ) {
     precondition(steps >= 1 && batch >= 1, "at least one step and one image per call")
     self.decodeBatch = decodeBatch ?? batch
     self.steps = steps
-    self.guidance = guidance
+    self.guidanceScale = guidanceScale
     self.seed = seed
     self.batch = batch
   }
@@ -39,7 +39,7 @@ package struct ImageSampling: Sendable, Equatable {
     Tensor.randn(
       latentShape,
       seeds: (0..<count).map {
-        noiseSeed(run: seed, epoch: 0, prompt: $0, trunk: 0, step: -1, branch: 0)
+        noiseSeed(run: seed, epoch: 0, prompt: $0, seed: 0, step: -1, branch: 0)
       }, device: .cpu)
   }
 }
@@ -63,10 +63,10 @@ extension ImageSampling {
       let count = min(batch, prompts.count - start)
       let condition = try conditions(Array(prompts[start..<(start + count)]))
       parts.append(
-        TorchRuntime.withSerialOperators {
+        TorchRuntime.withSingleThreadedOps {
           pipeline.sample(
             from: noise.narrowed(dim: 0, start: start, length: count), condition: condition,
-            negative: negative, guidance: guidance, stepCount: steps,
+            negative: negative, guidanceScale: guidanceScale, stepCount: steps,
             size: min(batch, prompts.count))
         })
     }
@@ -78,7 +78,7 @@ extension ImageSampling {
     of prompts: [String], _ pipeline: StableDiffusion3Pipeline
   ) -> Tensor {
     latents(
-      of: prompts, pipeline, negative: guidance > 1 ? pipeline.encode([""]) : nil,
+      of: prompts, pipeline, negative: guidanceScale > 1 ? pipeline.encode([""]) : nil,
       conditions: pipeline.encode)
   }
 
@@ -132,7 +132,7 @@ extension ImageSampling {
     of prompts: [String], _ pipeline: StableDiffusion3Pipeline
   ) throws(TrainingError) -> [PixelBuffer] {
     try images(
-      of: prompts, pipeline, negative: guidance > 1 ? pipeline.encode([""]) : nil,
+      of: prompts, pipeline, negative: guidanceScale > 1 ? pipeline.encode([""]) : nil,
       conditions: { pipeline.encode($0) }
     ).images
   }
@@ -143,12 +143,12 @@ extension ImageSampling {
     from noise: Tensor, _ pipeline: StableDiffusion3Pipeline, _ condition: TextCondition,
     _ negative: TextCondition?
   ) -> Int? {
-    TorchRuntime.withSerialOperators {
-      let field = pipeline.velocityField(condition, negative: negative, guidance: guidance)
+    TorchRuntime.withSingleThreadedOps {
+      let field = pipeline.velocityField(condition, negative: negative, guidanceScale: guidanceScale)
       var state = noise.to(pipeline.device)
       return (0..<steps).first { step in
         state = integrate(
-          field, from: state, over: pipeline.schedule(stepCount: steps), trunks: [0],
+          field, from: state, over: pipeline.schedule(stepCount: steps), promptIndices: [0],
           steps: step..<(step + 1))
         return firstNonFinite([(name: "latents", tensor: state)]) != nil
       }

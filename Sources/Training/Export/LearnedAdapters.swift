@@ -26,15 +26,16 @@ package struct LearnedAdapters {
       model = nil
       return
     }
+    try RunDirectory.checkReadable(path)
     let recipe = try TrainingRecipe.read(path: "\(path)/recipe.yaml").settings
     model = recipe.model
-    guard case .lora(let plan) = recipe.learning else {
+    guard let config = recipe.learning.adapters else {
       throw TrainingError.state(
         path: path,
         reason: "the run trained every weight, so it has no adapters; its result is \(path)/model")
     }
     if let checkpoint {
-      lora = try Self.average(of: checkpoint, in: path, plan: plan)
+      lora = try Self.average(of: checkpoint, in: path, plan: config)
     } else if FileManager.default.fileExists(atPath: "\(path)/adapters/adapter_config.json") {
       lora = try LoRA(path: "\(path)/adapters")
     } else {
@@ -46,7 +47,7 @@ package struct LearnedAdapters {
 
   /// The averaged weights of a checkpoint.
   private static func average(
-    of number: Int, in run: String, plan: AdapterPlan
+    of number: Int, in run: String, plan: LoRAConfig
   ) throws -> LoRA {
     let checkpoint = try CheckpointStore.read(number, in: "\(run)/checkpoints")
     let file = try SafetensorsFile(path: "\(checkpoint.path)/\(CheckpointFile.average)")

@@ -2,7 +2,7 @@ internal import Torch
 
 /// A setting that lowers the peak of memory, and the peak with it.
 package struct MemoryAdvice: Encodable, Sendable, Equatable {
-  /// As it is written in a recipe, `recompute: blocks`.
+  /// As it is written in a recipe, `gradient_checkpointing: true`.
   package var setting: String
   /// Bytes.
   package var peak: Int
@@ -12,7 +12,7 @@ extension MemoryAdvice {
   /// The settings that would lower `plan`'s peak, those that save most first, and, if there are
   /// several, all of them together.
   static func all(
-    _ recipe: TrainingRecipe, _ model: ModelOutline, _ plan: MemoryPlan, evaluationPrompts: Int
+    _ recipe: TrainingRecipe, _ model: ModelMetadata, _ plan: MemoryPlan, evaluationPrompts: Int
   ) -> [MemoryAdvice] {
     func peak(_ recipe: TrainingRecipe) -> Int {
       MemoryPlan(recipe, model, evaluationPrompts: evaluationPrompts).peak.bytes
@@ -34,7 +34,7 @@ extension MemoryAdvice {
 
   /// The settings that would lower the need of one phase, those that save most first.
   static func settings(
-    lowering phase: String, _ recipe: TrainingRecipe, _ model: ModelOutline, evaluationPrompts: Int
+    lowering phase: String, _ recipe: TrainingRecipe, _ model: ModelMetadata, evaluationPrompts: Int
   ) -> [String] {
     func bytes(_ recipe: TrainingRecipe) -> Int {
       MemoryPlan(recipe, model, evaluationPrompts: evaluationPrompts).phases
@@ -58,8 +58,8 @@ extension MemoryAdvice {
 
   private static func changes(_ recipe: TrainingRecipe) -> [Change] {
     var changes: [Change] = []
-    if recipe.memory.recompute == .none {
-      changes.append(Change(setting: "recompute: blocks") { $0.memory.recompute = .blocks })
+    if !recipe.memory.gradientCheckpointing {
+      changes.append(Change(setting: "gradient_checkpointing: true") { $0.memory.gradientCheckpointing = true })
     }
     if recipe.learning != .full, recipe.dtype == .float32 {
       changes.append(Change(setting: "dtype: bfloat16") { $0.dtype = .bfloat16 })
@@ -77,8 +77,8 @@ extension MemoryAdvice {
       changes.append(
         Change(setting: "sampling.decode_micro_batch: 1") { $0.sampling.decodeMicroBatch = 1 })
     }
-    if recipe.sampling.trunksAtOnce != 1 {
-      changes.append(Change(setting: "sampling.trunks_at_once: 1") { $0.sampling.trunksAtOnce = 1 })
+    if recipe.sampling.trunksPerRolloutBatch != 1 {
+      changes.append(Change(setting: "sampling.trunks_per_rollout_batch: 1") { $0.sampling.trunksPerRolloutBatch = 1 })
     }
     return changes
   }

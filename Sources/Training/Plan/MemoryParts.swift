@@ -7,16 +7,16 @@ struct MemoryParts {
   typealias Item = MemoryPlan.Item
 
   private let recipe: TrainingRecipe
-  private let model: ModelOutline
+  private let model: ModelMetadata
   private let network: SD3TransformerMemory
   /// Rows of one micro-batch entry: 2 with guidance.
   private let guided: Int
   private let elementBytes: Int
 
-  init(_ recipe: TrainingRecipe, _ model: ModelOutline) {
+  init(_ recipe: TrainingRecipe, _ model: ModelMetadata) {
     self.recipe = recipe
     self.model = model
-    guided = recipe.sampling.guidance > 1 ? 2 : 1
+    guided = recipe.sampling.guidanceScale > 1 ? 2 : 1
     elementBytes = recipe.dtype.byteCount
     let shape = model.latentShape
     let patch = model.transformer.patchSize
@@ -36,8 +36,8 @@ struct MemoryParts {
   /// Latents that are in memory together while a wavefront advances.
   private var front: Int {
     let sampling = recipe.sampling
-    let born = sampling.method == .tempflow ? sampling.trainedStepCount * sampling.branches : 1
-    return min(trunks, sampling.trunksAtOnce ?? trunks) * (1 + born)
+    let branched = sampling.method == .tempflow ? sampling.trainedStepCount * sampling.branches : 1
+    return min(trunks, sampling.trunksPerRolloutBatch ?? trunks) * (1 + branched)
   }
 
   /// Latents of the rollout's largest model call.
@@ -49,7 +49,7 @@ struct MemoryParts {
       model.transformerSize.bytes(in: recipe.dtype, device: recipe.device),
       model.autoencoderSize.bytes(in: recipe.dtype, device: recipe.device),
     ].reduce(0, +)
-    let needsReference = recipe.learning == .full && recipe.loss.objective.klWeight > 0
+    let needsReference = recipe.learning == .full && recipe.loss.objective.klBeta > 0
     return [
       Item(name: "process", bytes: recipe.device == .cpu ? processBytes : deviceBytes),
       Item(
@@ -74,7 +74,7 @@ struct MemoryParts {
 
   /// Before and after a step for all that advance, and x and v of every pair.
   var latents: Item {
-    Item(name: "latents", bytes: latentBytes * (2 * front + 2 * recipe.pairsPerEpoch))
+    Item(name: "latents", bytes: latentBytes * (2 * front + 2 * recipe.trainingSamplesPerEpoch))
   }
 
   func conditions(of prompts: Int) -> Item {
@@ -111,14 +111,12 @@ struct MemoryParts {
   /// A forward pass with gradients and its backward pass.
   var learning: [Item] {
     let rows = guided * min(
-      recipe.optimizer.microBatch, recipe.pairsPerEpoch / recipe.optimizer.updatesPerEpoch)
+      recipe.optimizer.microBatch, recipe.trainingSamplesPerEpoch / recipe.optimizer.updatesPerEpoch)
     let learning: SD3TransformerMemory.Learning =
       recipe.learning.adapters.map { .adapters($0) } ?? .full
     let kept =
-      switch recipe.memory.recompute {
-      case .none: network.kept(learning)
-      case .blocks: network.keptRecomputing(learning)
-      }
+      recipe.memory.gradientCheckpointing
+      ? network.keptRecomputing(learning) : network.kept(learning)
     let learned = model.learnedParameters
     let parts = [
       Item(name: "activations", bytes: rows * (kept + 2 * conditionBytes)),

@@ -46,7 +46,7 @@ package struct MemoryPlan: Sendable, Equatable {
   }
 
   /// - Parameter evaluationPrompts: how many images an evaluation makes.
-  init(_ recipe: TrainingRecipe, _ model: ModelOutline, evaluationPrompts: Int) {
+  init(_ recipe: TrainingRecipe, _ model: ModelMetadata, evaluationPrompts: Int) {
     let parts = MemoryParts(recipe, model)
     budget = recipe.memory.budget ?? TorchRuntime.memory(of: recipe.device)
     choosesDecodeMicroBatch = recipe.sampling.decodeMicroBatch == nil

@@ -16,7 +16,7 @@ extension TrainingPlan {
         ),
         (
           "pairs",
-          "\(number(pairsPerEpoch)) (trunk, step) an epoch; \(number(pairsPerUpdate)) an update"
+          "\(number(trainingSamplesPerEpoch)) (trunk, step) an epoch; \(number(samplesPerUpdate)) an update"
         ),
         ("epochs", epochText), ("", ""), ("", column("an epoch", "in all")),
       ] + work + [

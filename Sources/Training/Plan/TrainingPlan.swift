@@ -38,8 +38,8 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   package var passes: Double
   package var trunksPerEpoch: Int
   /// (trunk, step) pairs of one epoch.
-  package var pairsPerEpoch: Int
-  package var pairsPerUpdate: Int
+  package var trainingSamplesPerEpoch: Int
+  package var samplesPerUpdate: Int
   /// What rewards are compared within.
   package var groupKind: String
   package var groupsPerEpoch: Int
@@ -68,17 +68,17 @@ extension TrainingPlan {
   package init(_ recipe: TrainingRecipe) throws(TrainingError) {
     let sampling = recipe.sampling
     let counts = try PromptCounts(recipe)
-    let model = try ModelOutline(recipe)
+    let model = try ModelMetadata(recipe)
     let split = UpdateSplit(
-      pairs: recipe.pairsPerEpoch, updates: recipe.optimizer.updatesPerEpoch,
+      samples: recipe.trainingSamplesPerEpoch, updates: recipe.optimizer.updatesPerEpoch,
       microBatch: recipe.optimizer.microBatch, seed: recipe.seed)
     trainingPrompts = counts.training
     evaluationPrompts = counts.evaluation
     promptsPerEpoch = recipe.prompts.perEpoch
     passes = Double(promptsPerEpoch * recipe.epochs) / Double(counts.training)
     trunksPerEpoch = promptsPerEpoch * sampling.trunksPerPrompt
-    pairsPerEpoch = recipe.pairsPerEpoch
-    pairsPerUpdate = split.pairsPerUpdate
+    trainingSamplesPerEpoch = recipe.trainingSamplesPerEpoch
+    samplesPerUpdate = split.samplesPerUpdate
     (groupKind, groupsPerEpoch, rowsPerGroup) = Self.groups(recipe)
     epochs = recipe.epochs
     let work = (0..<recipe.epochs).map { Work(recipe, split, epoch: $0) }
@@ -87,7 +87,7 @@ extension TrainingPlan {
     evaluations = recipe.evaluationEpochs.count
     evaluationEvaluations =
       evaluations * counts.evaluation * recipe.evaluation.steps
-      * (recipe.evaluation.guidance == 1 ? 1 : 2)
+      * (recipe.evaluation.guidanceScale == 1 ? 1 : 2)
     learnedParameters = model.learnedParameters
     memory = MemoryPlan(recipe, model, evaluationPrompts: counts.evaluation)
     memoryAdvice =
@@ -124,8 +124,8 @@ extension TrainingPlan.Work {
     let trunks = recipe.prompts.perEpoch * sampling.trunksPerPrompt
     let steps = sampling.trainedSteps.steps(
       stepCount: sampling.steps, run: recipe.seed, epoch: epoch)
-    let guided = sampling.guidance == 1 ? 1 : 2
-    let front = min(trunks, sampling.trunksAtOnce ?? trunks)
+    let guided = sampling.guidanceScale == 1 ? 1 : 2
+    let front = min(trunks, sampling.trunksPerRolloutBatch ?? trunks)
     let fronts = (trunks + front - 1) / front
     for index in 0..<fronts {
       let size = trunks * (index + 1) / fronts - trunks * index / fronts
@@ -140,16 +140,16 @@ extension TrainingPlan.Work {
     rewards = decodes * recipe.rewards.count
     updates = split.updates
     learningCalls = split.updates * split.microBatchesPerUpdate * guided
-    learningEvaluations = split.pairs * guided
+    learningEvaluations = split.samples * guided
     // The first update's old log-probabilities are those of its own forward pass.
     let recomputed =
-      recipe.loss.logProbability == .recomputed ? split.pairs - split.pairsPerUpdate : 0
-    let pulled = recipe.loss.objective.klWeight > 0 ? split.pairs : 0
+      recipe.loss.oldLogProb == .recomputed ? split.samples - split.samplesPerUpdate : 0
+    let pulled = recipe.loss.objective.klBeta > 0 ? split.samples : 0
     referenceEvaluations = (recomputed + pulled) * guided
   }
 
   /// Rows at each denoising step: the trunks until they have branched for the last time, and all
-  /// branches born before.
+  /// branches branched before.
   private static func rows(
     _ sampling: SamplingRecipe, _ steps: [Int], trunks: Int
   ) -> [Int] {
@@ -157,8 +157,8 @@ extension TrainingPlan.Work {
       return Array(repeating: trunks, count: sampling.steps)
     }
     return (0..<sampling.steps).map { step in
-      let born = steps.filter { $0 < step }.count * sampling.branches
-      return trunks * (born + (step <= (steps.last ?? -1) ? 1 : 0))
+      let branched = steps.filter { $0 < step }.count * sampling.branches
+      return trunks * (branched + (step <= (steps.last ?? -1) ? 1 : 0))
     }
   }
 

@@ -67,8 +67,8 @@ struct AutoencoderTraining {
     let latents = distribution.sample(generator)
     let difference = model.decode(latents) - images
     let elements = Double(latents.count / images.shape[0])
-    return difference.abs().mean() + difference.squared().mean() * recipe.squaredErrorWeight
-      + distribution.divergenceFromStandardNormal().mean() * (recipe.divergenceWeight / elements)
+    return difference.abs().mean() + difference.squared().mean() * recipe.mseWeight
+      + distribution.divergenceFromStandardNormal().mean() * (recipe.klWeight / elements)
   }
 }
 
@@ -103,7 +103,7 @@ extension AdamW {
     configuration.learningRate = stage.learningRate(atStep: step)
     zeroGradients()
     loss.backward()
-    clipGradientNorm(parameters, limit: stage.gradientNorm)
+    clipGradientNorm(parameters, limit: stage.maxGradNorm)
     self.step()
   }
 }

@@ -20,7 +20,7 @@ struct FlowPretraining {
     self.networks = networks
     trainable = networks.trainable
     optimizer = AdamW(trainable, recipe.stage.optimizer)
-    average = ExponentialMovingAverage(trainable, limit: recipe.averageDecay)
+    average = ExponentialMovingAverage(trainable, limit: recipe.emaDecay)
   }
 
   /// What is drawn from: latents, the prompt of each, and all prompts as tokens.
@@ -61,9 +61,9 @@ struct FlowPretraining {
     let chosen = Tensor.randint(low: 0, high: data.pool.count, shape: [count], generator: generator)
     let latents = data.pool.latents.indexSelect(dim: 0, chosen)
     let dropped = Tensor.rand([count], generator: generator)
-      .isLess(than: recipe.textDropout).bools()
+      .isLess(than: recipe.captionDropout).bools()
     let logit = Tensor.randn([count], generator: generator)
-    let sigma = (logit * recipe.timestepDeviation + recipe.timestepMean).sigmoid()
+    let sigma = (logit * recipe.logitStd + recipe.logitMean).sigmoid()
     let noise = Tensor.randn(latents.shape, generator: generator)
 
     let share = sigma.reshaped([count, 1, 1, 1])

@@ -85,8 +85,8 @@ extension FlowRecipe {
   /// The scheduler that is saved with the model.
   var scheduler: SchedulerConfiguration {
     var configuration = SchedulerConfiguration()
-    configuration.shift = scheduleShift
-    configuration.terminalSigma = scheduleTerminal
+    configuration.shift = shift
+    configuration.terminalSigma = shiftTerminal
     return configuration
   }
 }

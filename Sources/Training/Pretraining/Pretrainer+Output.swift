@@ -45,7 +45,7 @@ extension Pretrainer {
 
 extension PretrainingEvaluationRecipe {
   /// How images are made to be measured.
-  var sampling: ImageSampling { ImageSampling(steps: steps, guidance: guidance, seed: seed) }
+  var sampling: ImageSampling { ImageSampling(steps: steps, guidanceScale: guidanceScale, seed: seed) }
 }
 
 extension Evaluation {

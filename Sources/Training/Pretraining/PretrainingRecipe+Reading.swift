@@ -7,7 +7,8 @@ extension PretrainingRecipe {
   package static func read(
     path: String, overrides: [String] = []
   ) throws(RecipeError) -> Recipe<PretrainingRecipe> {
-    try RecipeDocument(path: path, overrides: overrides).read(PretrainingRecipe.init)
+    try RecipeDocument(path: path, overrides: overrides).read(
+      renamed: .pretraining, PretrainingRecipe.init)
   }
 
   /// Reads the root section; reports everything that is wrong.
@@ -39,7 +40,7 @@ extension StageRecipe {
     warmupSteps = section.int("warmup_steps", in: 0...1_000_000, default: 100)
     finalShare = section.double("final_learning_rate_share", in: 0...1, default: 0.05)
     weightDecay = section.double("weight_decay", in: 0...1, default: 0.01)
-    gradientNorm = section.double("gradient_norm", in: .above(0), default: 1)
+    maxGradNorm = section.double("max_grad_norm", in: .above(0), default: 1)
   }
 }
 
@@ -50,8 +51,8 @@ extension AutoencoderRecipe {
     layersPerBlock = section.int("layers_per_block", in: 1...8, default: 1)
     normGroups = section.int("norm_groups", in: 1...256, default: 8)
     stage = StageRecipe(section)
-    squaredErrorWeight = section.double("squared_error_weight", in: 0...1000, default: 4)
-    divergenceWeight = section.double("divergence_weight", in: 0...1, default: 1e-4)
+    mseWeight = section.double("mse_weight", in: 0...1000, default: 4)
+    klWeight = section.double("kl_weight", in: 0...1, default: 1e-4)
     for channels in channels where channels % normGroups != 0 {
       section.report("channels", "\(channels) is not a multiple of norm_groups, \(normGroups)")
     }
@@ -87,12 +88,12 @@ extension TransformerRecipe {
 extension FlowRecipe {
   init(_ section: RecipeSection) {
     stage = StageRecipe(section)
-    textDropout = section.double("text_dropout", in: 0...1, default: 0.1)
-    timestepMean = section.double("timestep_mean", in: -10...10, default: 0)
-    timestepDeviation = section.double("timestep_deviation", in: .above(0, through: 10), default: 1)
-    averageDecay = section.double("average_decay", in: 0..<1, default: 0.999)
-    scheduleShift = section.double("schedule_shift", in: .above(0, through: 100), default: 1)
-    scheduleTerminal = section.optional("schedule_terminal", .double(in: .above(0, through: 0.9)))
+    captionDropout = section.double("caption_dropout", in: 0...1, default: 0.1)
+    logitMean = section.double("logit_mean", in: -10...10, default: 0)
+    logitStd = section.double("logit_std", in: .above(0, through: 10), default: 1)
+    emaDecay = section.double("ema_decay", in: 0..<1, default: 0.999)
+    shift = section.double("shift", in: .above(0, through: 100), default: 1)
+    shiftTerminal = section.optional("shift_terminal", .double(in: .above(0, through: 0.9)))
   }
 }
 
@@ -102,7 +103,7 @@ extension PretrainingEvaluationRecipe {
     every = section.int("every", in: 1...)
     count = section.int("count", in: 1...)
     steps = section.int("steps", in: 1...1000)
-    guidance = section.double("guidance", in: 0...100, default: 1)
+    guidanceScale = section.double("guidance_scale", in: 0...100, default: 1)
     seed = UInt64(section.int("seed", in: 0...Int.max, default: 1))
     samples = section.optional("samples", .path)
   }

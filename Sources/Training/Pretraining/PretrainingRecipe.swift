@@ -40,7 +40,7 @@ package struct StageRecipe: Sendable, Equatable {
   package var finalShare: Double
   package var weightDecay: Double
   /// The gradients' joint norm is scaled down to this.
-  package var gradientNorm: Double
+  package var maxGradNorm: Double
 }
 
 /// The `autoencoder` section.
@@ -53,9 +53,9 @@ package struct AutoencoderRecipe: Sendable, Equatable {
   package var normGroups: Int
   package var stage: StageRecipe
   /// Factor of the mean squared error beside the mean absolute error.
-  package var squaredErrorWeight: Double
+  package var mseWeight: Double
   /// Factor of the divergence from the standard normal, per latent element.
-  package var divergenceWeight: Double
+  package var klWeight: Double
 }
 
 /// The `text_encoder` section: the shape of each of the two text encoders.
@@ -84,18 +84,18 @@ package struct TransformerRecipe: Sendable, Equatable {
 package struct FlowRecipe: Sendable, Equatable {
   package var stage: StageRecipe
   /// Share of prompts replaced by the empty one, for classifier-free guidance.
-  package var textDropout: Double
+  package var captionDropout: Double
   /// Mean of logit(sigma), which is normal (arXiv 2403.03206, section 3.1).
-  package var timestepMean: Double
+  package var logitMean: Double
   /// Standard deviation of logit(sigma).
-  package var timestepDeviation: Double
+  package var logitStd: Double
   /// The highest decay of the averaged weights, which are what is saved.
-  package var averageDecay: Double
+  package var emaDecay: Double
   /// `shift` of the saved scheduler; 1 spaces the sigmas of sampling evenly.
-  package var scheduleShift: Double
+  package var shift: Double
   /// `shift_terminal` of the saved scheduler: the sigma before the last step; nil leaves the grid
   /// its own, which is almost 0.
-  package var scheduleTerminal: Double?
+  package var shiftTerminal: Double?
 }
 
 /// The `evaluation` section.
@@ -108,7 +108,7 @@ package struct PretrainingEvaluationRecipe: Sendable, Equatable {
   package var count: Int
   /// Denoising steps.
   package var steps: Int
-  package var guidance: Double
+  package var guidanceScale: Double
   /// Decides the initial noises.
   package var seed: UInt64
   /// A folder for pictures of what was measured; nil for none.

@@ -3,30 +3,30 @@ internal import Foundation
 internal import TorchNN
 
 extension TrainingRecipe {
-  /// Reads the adapters of `init_lora`; nil when training begins from new ones.
+  /// Reads the adapters of `lora.init_from`; nil when training begins from new ones.
   ///
   /// - Throws: `TrainingError.model` when they cannot be read or are another model's, and
   ///   `.arithmetic` when rank, alpha or layers are not the recipe's.
   func initialAdapters() throws(TrainingError) -> LoRA? {
-    guard let path = initialLoRA, let plan = learning.adapters else { return nil }
+    guard let path = learning.initFrom, let plan = learning.adapters else { return nil }
     let lora: LoRA
-    let outline: TransformerOutline
+    let outline: TransformerMetadata
     do throws(PipelineError) {
       lora = try LoRA(path: path)
-      outline = try TransformerOutline(folder: model)
+      outline = try TransformerMetadata(folder: model)
       try lora.check(against: outline)
     } catch {
-      throw .model("init_lora: \(error.description)")
+      throw .model("lora.init_from: \(error.description)")
     }
     guard lora.plan.rank == plan.rank else {
       throw .arithmetic(
-        "init_lora: \(path) has rank \(lora.plan.rank), lora.rank is \(plan.rank); "
+        "lora.init_from: \(path) has rank \(lora.plan.rank), lora.rank is \(plan.rank); "
           + "set lora.rank=\(lora.plan.rank)")
     }
     // kohya's files hold alpha in single precision.
     guard abs(lora.plan.alpha - plan.alpha) <= 1e-6 * plan.alpha else {
       throw .arithmetic(
-        "init_lora: \(path) has alpha \(lora.plan.alpha), lora.alpha is \(plan.alpha); "
+        "lora.init_from: \(path) has alpha \(lora.plan.alpha), lora.alpha is \(plan.alpha); "
           + "set lora.alpha=\(lora.plan.alpha)")
     }
     try checkLayers(lora, named: outline.paths.filter(plan.adapts))
@@ -37,12 +37,12 @@ extension TrainingRecipe {
     let held = Set(lora.paths)
     if let missing = layers.first(where: { !held.contains($0) }) {
       throw .arithmetic(
-        "init_lora: \(lora.origin) has no adapter for '\(missing)', which lora.targets names; "
+        "lora.init_from: \(lora.origin) has no adapter for '\(missing)', which lora.targets names; "
           + "set lora.targets to the layers it has")
     }
     if let further = lora.paths.first(where: { !layers.contains($0) }) {
       throw .arithmetic(
-        "init_lora: \(lora.origin) adapts '\(further)', which lora.targets does not name; "
+        "lora.init_from: \(lora.origin) adapts '\(further)', which lora.targets does not name; "
           + "set lora.targets to the layers it has")
     }
   }

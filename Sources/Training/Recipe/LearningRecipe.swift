@@ -4,7 +4,10 @@ package import TorchNN
 /// What learns: the keys `trainable` and `lora`.
 package enum LearningRecipe: Sendable, Equatable {
   /// Low-rank adapters beside fixed weights (the paper's choice).
-  case lora(AdapterPlan)
+  ///
+  /// - Parameter initFrom: adapters to begin from, a file or folder that `LoRA` reads; nil draws new
+  ///   ones.
+  case lora(LoRAConfig, initFrom: String?)
   /// Every weight of the transformer.
   case full
 
@@ -27,16 +30,22 @@ package enum LearningRecipe: Sendable, Equatable {
       let section = root.section("lora")
       let rank = section.int("rank", in: 1...4096, default: 32)
       self = .lora(
-        AdapterPlan(
+        LoRAConfig(
           rank: rank,
           alpha: section.double("alpha", in: .above(0), default: 2 * Double(rank)),
           targets: section.list(
-            "targets", of: .string, count: 1..., default: Self.attentionTargets)))
+            "targets", of: .string, count: 1..., default: Self.attentionTargets)),
+        initFrom: section.optional("init_from", .path))
     }
   }
 
   /// The adapters to make; nil when every weight learns.
-  package var adapters: AdapterPlan? {
-    if case .lora(let plan) = self { plan } else { nil }
+  package var adapters: LoRAConfig? {
+    if case .lora(let config, _) = self { config } else { nil }
+  }
+
+  /// The adapters to begin from; nil when new ones are drawn, or none.
+  package var initFrom: String? {
+    if case .lora(_, let path) = self { path } else { nil }
   }
 }

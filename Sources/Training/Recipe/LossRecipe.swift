@@ -48,7 +48,7 @@ extension AdvantageRecipe {
 /// The policy loss: the `loss` section.
 package struct LossRecipe: Sendable, Equatable {
   /// Where the old log-probability of the ratio comes from.
-  package enum LogProbability: String, CaseIterable, Sendable {
+  package enum OldLogProb: String, CaseIterable, Sendable {
     /// The rollout's own velocities.
     case rollout
     /// One more evaluation in training's batches; the remedy when the two disagree.
@@ -56,11 +56,17 @@ package struct LossRecipe: Sendable, Equatable {
   }
 
   private enum Weighting: String, CaseIterable {
-    case noise, none
+    case noiseAware = "noise_aware"
+    case none
+  }
+
+  private enum Ratio: String, CaseIterable {
+    case plain
+    case guarded = "grpo_guard"
   }
 
   package var objective: PolicyObjective
-  package var logProbability: LogProbability
+  package var oldLogProb: OldLogProb
 }
 
 extension LossRecipe {
@@ -71,20 +77,20 @@ extension LossRecipe {
   /// there the weighting is none unless the recipe says otherwise.
   init(_ section: RecipeSection, dtype: DType, dynamics: SamplingRecipe.DynamicsName) {
     objective = PolicyObjective()
-    let isGuarded = section.bool("guard", default: false)
+    let ratio: Ratio = section.choice("ratio", default: .plain)
     let scaled: String? =
-      isGuarded
-      ? "guard" : dynamics == .coefficientPreserving ? "sampling.dynamics coefficient_preserving" : nil
+      ratio == .guarded
+      ? "ratio grpo_guard" : dynamics == .cps ? "sampling.dynamics cps" : nil
     let weighting: Weighting = section.choice(
-      "weighting", default: scaled == nil ? Weighting.noise : Weighting.none)
-    objective.weighting = weighting == .noise ? .noiseAware : .none
-    if let scaled, weighting == .noise {
-      section.warn("weighting", "noise scales by step what \(scaled) has scaled already; use none")
+      "weighting", default: scaled == nil ? Weighting.noiseAware : Weighting.none)
+    objective.weighting = weighting == .noiseAware ? .noiseAware : .none
+    if let scaled, weighting == .noiseAware {
+      section.warn("weighting", "noise_aware scales by step what \(scaled) has scaled already; use none")
     }
     objective.clipRange = section.double("clip_range", in: .above(0, through: 1))
-    objective.klWeight = section.double("kl_beta", in: 0...1000, default: 0)
-    objective.ratio = isGuarded ? .guarded : .plain
-    logProbability = section.choice(
-      "log_probability", default: dtype == .float32 ? .rollout : .recomputed)
+    objective.klBeta = section.double("kl_beta", in: 0...1000, default: 0)
+    objective.ratio = ratio == .guarded ? .guarded : .plain
+    oldLogProb = section.choice(
+      "old_log_prob", default: dtype == .float32 ? .rollout : .recomputed)
   }
 }

@@ -1,17 +1,11 @@
 internal import Runs
 package import Torch
 
-/// What may be traded for memory: the keys `recompute`, `vae_dtype` and `memory_budget`.
+/// What may be traded for memory: the keys `gradient_checkpointing`, `vae_dtype` and `memory_budget`.
 package struct MemoryRecipe: Sendable, Equatable {
-  /// What the backward pass computes again instead of keeping it.
-  package enum Recomputation: String, CaseIterable, Sendable {
-    /// Every intermediate value is kept.
-    case none
-    /// Each block of the transformer keeps its inputs alone.
-    case blocks
-  }
-
-  package var recompute: Recomputation
+  /// Whether each block of the transformer keeps its inputs alone, and the backward pass computes
+  /// the rest again.
+  package var gradientCheckpointing: Bool
   /// Precision of the autoencoder.
   package var autoencoder: DType
   /// Bytes the run is meant to stay within; nil is the device's memory.
@@ -22,7 +16,7 @@ package struct MemoryRecipe: Sendable, Equatable {
   }
 
   init(_ root: RecipeSection) {
-    recompute = root.choice("recompute", default: Recomputation.none)
+    gradientCheckpointing = root.bool("gradient_checkpointing", default: false)
     switch root.choice("vae_dtype", default: AutoencoderPrecision.float32) {
     case .float32: autoencoder = .float32
     case .bfloat16: autoencoder = .bfloat16
@@ -36,7 +30,7 @@ extension TrainingRecipe {
   /// blocks are computed again, which one thread does for all rows, or what learns is so large that
   /// a copy of its gradients per thread would be felt.
   func recordsRows(learnedParameters: Int) -> Bool {
-    device == .cpu && memory.recompute == .none && rowThreads > 1
+    device == .cpu && !memory.gradientCheckpointing && rowThreads > 1
       && 4 * learnedParameters <= 128 << 20
   }
 

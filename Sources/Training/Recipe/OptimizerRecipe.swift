@@ -5,7 +5,7 @@ package import TorchNN
 package struct OptimizerRecipe: Sendable, Equatable {
   package var settings: AdamW.Configuration
   /// The joint norm that gradients are scaled down to.
-  package var gradientNorm: Double
+  package var maxGradNorm: Double
   /// Optimizer updates of one epoch; the first is on-policy.
   package var updatesPerEpoch: Int
   /// (trunk, step) pairs of one forward and backward pass at most.
@@ -22,26 +22,26 @@ extension OptimizerRecipe {
     settings.beta2 = betas[1]
     settings.weightDecay = section.double("weight_decay", in: 0...1, default: settings.weightDecay)
     settings.epsilon = section.double("epsilon", in: .above(0), default: settings.epsilon)
-    gradientNorm = section.double("gradient_norm", in: .above(0), default: 1)
+    maxGradNorm = section.double("max_grad_norm", in: .above(0), default: 1)
     updatesPerEpoch = section.int("updates_per_epoch", in: 1...10_000)
     microBatch = section.int("micro_batch", in: 1...65536, default: 64)
   }
 }
 
 /// The smoothed copy of what learns: the `ema` section.
-package struct AverageRecipe: Sendable, Equatable {
+package struct EMARecipe: Sendable, Equatable {
   /// The decay that is never exceeded, 0 ... 1; 0 follows the weights exactly.
   package var decay: Double
   /// Optimizer updates from one averaging to the next.
-  package var interval: Int
+  package var updateEvery: Int
 }
 
-extension AverageRecipe {
+extension EMARecipe {
   init(_ section: RecipeSection) {
     decay = section.double("decay", in: 0...1, default: 0.9)
-    interval = section.int("interval", in: 1..., default: 8)
-    if decay == 0, section.isGiven("interval"), interval > 1 {
-      section.warn("interval", "with decay 0 the average is the weights of \(interval) updates ago")
+    updateEvery = section.int("update_every", in: 1..., default: 8)
+    if decay == 0, section.isGiven("update_every"), updateEvery > 1 {
+      section.warn("update_every", "with decay 0 the average is the weights of \(updateEvery) updates ago")
     }
   }
 }

@@ -30,7 +30,7 @@ extension RewardRecipe {
     let document = try RecipeDocument(
       text: "", name: "the reward \(name)", folder: FileManager.default.currentDirectoryPath,
       overrides: ["name=\(name)"] + overrides)
-    return try document.read { RewardSettings($0, device: .cpu) }
+    return try document.read(renamed: .reward) { RewardSettings($0, device: .cpu) }
   }
 
   /// Reads the list `rewards`.
@@ -71,7 +71,7 @@ extension RewardSettings {
     }
     self.device = device
     for key in family.keys {
-      if let reason = family.reasonUnused(key, engine: engine ?? family.engines.first) {
+      if let reason = family.reasonUnused(key, backend: backend ?? family.backends.first) {
         section.unused(key.rawValue, because: reason)
       } else {
         read(key, section, family)
@@ -93,7 +93,7 @@ extension RewardSettings {
     let name = key.rawValue
     switch key {
     case .mode: mode = Self.choice(name, section, of: family.modes)
-    case .engine: engine = Self.choice(name, section, of: family.engines)
+    case .backend: backend = Self.choice(name, section, of: family.backends)
     case .model:
       // A network's weights are a folder; a service has a name for the model it serves.
       let isFolder = family.required.contains(.model)
@@ -107,12 +107,12 @@ extension RewardSettings {
     case .proxy: proxy = section.optional(name, .string)
     case .timeout: timeout = section.double(name, in: .above(0), default: timeout)
     case .retries: retries = section.int(name, in: 0...100, default: retries)
-    case .patience: patience = section.double(name, in: 0..., default: patience)
+    case .outageTimeout: outageTimeout = section.double(name, in: 0..., default: outageTimeout)
     case .concurrency: concurrency = section.int(name, in: 1...1024, default: concurrency)
     case .apiKeyVariable: apiKeyVariable = section.optional(name, .string)
     case .prompt: prompt = section.optional(name, .string)
     case .pattern: pattern = section.optional(name, .string)
-    case .images: images = section.choice(name, default: images)
+    case .imageTransport: imageTransport = section.choice(name, default: imageTransport)
     }
   }
 

@@ -11,14 +11,14 @@ package struct SamplingRecipe: Sendable, Equatable {
     /// Every sample takes SDE steps throughout; one reward for all its steps (arXiv 2505.05470).
     case flowGRPO = "flow_grpo"
     /// Flow-GRPO that is stochastic at the trained steps only.
-    case flowGRPOWindow = "flow_grpo_window"
+    case flowGRPOFast = "flow_grpo_fast"
   }
 
   /// The family of the stochastic step; see `Dynamics`.
   package enum DynamicsName: String, CaseIterable, Sendable {
-    case sde
-    case coefficientPreserving = "coefficient_preserving"
-    case constantRate = "constant_rate"
+    case flowSDE = "flow_sde"
+    case cps
+    case danceSDE = "dance_sde"
   }
 
   /// Which device draws the noise.
@@ -33,11 +33,11 @@ package struct SamplingRecipe: Sendable, Equatable {
   /// N, denoising steps of one image; at least 2.
   package var steps: Int
   /// Classifier-free guidance g; 1 is none and costs half as many evaluations.
-  package var guidance: Double
+  package var guidanceScale: Double
   /// What guidance leads away from, in evaluations, too.
   package var negativePrompt: String
   package var dynamics: DynamicsName
-  /// a of the stochastic step (eta for `constant_rate`).
+  /// a of the stochastic step (eta for `dance_sde`).
   package var noiseLevel: Double
   /// Which device draws the noise of the rollout; that of evaluations is always the processor's.
   package var noiseGenerator: NoiseGenerator
@@ -53,7 +53,7 @@ package struct SamplingRecipe: Sendable, Equatable {
   package var decodeMicroBatch: Int?
   /// Trunks that advance together; nil is all of an epoch. Bounds memory, and lets the samples of
   /// one part be scored while the next is made.
-  package var trunksAtOnce: Int?
+  package var trunksPerRolloutBatch: Int?
 
   /// Trunks (independent initial noises) of one prompt: S, or S·K for Flow-GRPO.
   package var trunksPerPrompt: Int {
@@ -66,9 +66,9 @@ package struct SamplingRecipe: Sendable, Equatable {
   /// The stochastic step in the algorithm's terms.
   package var stochasticDynamics: Dynamics {
     switch dynamics {
-    case .sde: .sde(noiseLevel: noiseLevel)
-    case .coefficientPreserving: .coefficientPreserving(noiseLevel: noiseLevel)
-    case .constantRate: .constantRate(eta: noiseLevel)
+    case .flowSDE: .flowSDE(noiseLevel: noiseLevel)
+    case .cps: .cps(noiseLevel: noiseLevel)
+    case .danceSDE: .danceSDE(eta: noiseLevel)
     }
   }
 
@@ -79,13 +79,13 @@ package struct SamplingRecipe: Sendable, Equatable {
     let rollout: RolloutMethod =
       switch method {
       case .tempflow: .branching(branches: branches)
-      case .flowGRPO: .chain
-      case .flowGRPOWindow: .window
+      case .flowGRPO: .flowGRPO
+      case .flowGRPOFast: .flowGRPOFast
       }
     var plan = try RolloutPlan(
       schedule: schedule, dynamics: stochasticDynamics, method: rollout, steps: trainedSteps)
     plan.microBatch = microBatch
-    plan.trunksPerWavefront = trunksAtOnce ?? Int.max
+    plan.trunksPerBatch = trunksPerRolloutBatch ?? Int.max
     return plan
   }
 }
@@ -95,12 +95,12 @@ extension SamplingRecipe {
   init(_ section: RecipeSection) {
     method = section.choice("method", default: .tempflow)
     steps = section.int("steps", in: 2...1000)
-    guidance = section.double("guidance", in: 1...100, default: 1)
+    guidanceScale = section.double("guidance_scale", in: 1...100, default: 1)
     negativePrompt = section.string("negative_prompt", default: "")
-    dynamics = section.choice("dynamics", default: .sde)
+    dynamics = section.choice("dynamics", default: .flowSDE)
     noiseLevel = section.double("noise_level", in: .above(0, through: 10), default: 0.7)
-    if dynamics == .coefficientPreserving, noiseLevel >= 2 {
-      section.report("noise_level", "must be below 2 with coefficient_preserving dynamics")
+    if dynamics == .cps, noiseLevel >= 2 {
+      section.report("noise_level", "must be below 2 with cps dynamics")
     }
     noiseGenerator = section.choice("noise_generator", default: .device)
     trainedSteps = BranchSteps(section, "trained_steps", trainable: steps - 1)
@@ -109,16 +109,16 @@ extension SamplingRecipe {
     branches = section.int("branches", in: (seedsPerPrompt == 1 ? 2 : 1)...4096)
     microBatch = section.int("micro_batch", in: 1...65536, default: 256)
     decodeMicroBatch = section.optional("decode_micro_batch", .int(in: 1...65536))
-    trunksAtOnce = section.optional("trunks_at_once", .int(in: 1...65536))
+    trunksPerRolloutBatch = section.optional("trunks_per_rollout_batch", .int(in: 1...65536))
   }
 }
 
 extension BranchSteps {
   private enum Counted: String, CaseIterable {
-    case early, rotating, sampled
+    case first, sliding, random
   }
 
-  /// `all`, a list of steps, or a section with one of `early`, `rotating`, `sampled`.
+  /// `all`, a list of steps, or a section with one of `first`, `sliding`, `random`.
   ///
   /// - Parameter trainable: N-1; the last step is never trained.
   init(_ section: RecipeSection, _ key: String, trainable: Int) {
@@ -134,7 +134,7 @@ extension BranchSteps {
     case .absent, .null, .scalar:
       if section.string(key, default: "all") != "all" {
         section.report(
-          key, "must be all, a list of steps, or one of early: n, rotating: n, sampled: n")
+          key, "must be all, a list of steps, or one of first: n, sliding: n, random: n")
       }
       self = .all
     }
@@ -146,13 +146,13 @@ extension BranchSteps {
     let given = Counted.allCases.filter { policy.isGiven($0.rawValue) }
     let counts = given.map { policy.int($0.rawValue, in: 1...trainable) }
     guard given.count == 1 else {
-      section.report(key, "needs exactly one of early, rotating, sampled")
+      section.report(key, "needs exactly one of first, sliding, random")
       return .all
     }
     switch given[0] {
-    case .early: return .early(counts[0])
-    case .rotating: return .rotating(counts[0])
-    case .sampled: return .sampled(counts[0])
+    case .first: return .first(counts[0])
+    case .sliding: return .sliding(counts[0])
+    case .random: return .random(counts[0])
     }
   }
 }

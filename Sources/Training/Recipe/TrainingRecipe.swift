@@ -17,22 +17,20 @@ package struct TrainingRecipe: Sendable, Equatable {
   /// Tokens of a prompt for T5, or rows of zeros in their place.
   package var maxSequenceLength: Int
   /// The folder of encoded prompts; nil is the user's cache.
-  package var textCache: String?
+  package var promptCache: String?
   package var learning: LearningRecipe
-  /// Adapters to begin from, a file or folder that `LoRA` reads; nil draws new ones.
-  package var initialLoRA: String?
   package var prompts: PromptRecipe
   package var rewards: [RewardRecipe]
   /// What is scored on evaluation images and not trained on.
-  package var watch: [WatchRecipe]
+  package var heldOutRewards: [HeldOutReward]
   /// The largest share of a reward's scores that may be missing from an epoch or an evaluation,
   /// 0...1; beyond it the run stops.
-  package var maxMissing: Double
+  package var maxMissingScores: Double
   package var sampling: SamplingRecipe
   package var advantage: AdvantageRecipe
   package var loss: LossRecipe
   package var optimizer: OptimizerRecipe
-  package var average: AverageRecipe
+  package var ema: EMARecipe
   /// Rounds of rollout and learning.
   package var epochs: Int
   /// Seconds of rollout and learning (evaluations and checkpoints not counted) after which no
@@ -68,7 +66,7 @@ package struct EvaluationRecipe: Sendable, Equatable {
   package var prompts: Int?
   /// Denoising steps.
   package var steps: Int
-  package var guidance: Double
+  package var guidanceScale: Double
   /// Decides the initial noises; the same for every evaluation of every run.
   package var seed: UInt64
   /// Tiles of a sample grid.
@@ -99,7 +97,7 @@ extension TrainingRecipe {
   package static func read(
     _ document: RecipeDocument
   ) throws(RecipeError) -> Recipe<TrainingRecipe> {
-    try document.read { TrainingRecipe($0) }
+    try document.read(renamed: .training) { TrainingRecipe($0) }
   }
 
   /// Reads the root section; reports everything that is wrong or without effect.
@@ -110,18 +108,13 @@ extension TrainingRecipe {
     maxSequenceLength = root.int(
       "max_sequence_length", in: PromptEncoder.sequenceLengths,
       default: PromptEncoder.defaultMaxSequenceLength)
-    textCache = root.optional("text_cache", .path)
+    promptCache = root.optional("prompt_cache", .path)
     learning = LearningRecipe(root)
-    if learning == .full {
-      root.unused("init_lora", because: "trainable is full")
-    } else {
-      initialLoRA = root.optional("init_lora", .path)
-    }
     prompts = PromptRecipe(root.section("prompts"))
     device = DeviceName.read(root, default: .cpu)
     rewards = RewardRecipe.list(root, device: device)
-    watch = WatchRecipe.list(root, device: device)
-    maxMissing = root.double("max_missing", in: 0...1, default: 0.1)
+    heldOutRewards = HeldOutReward.list(root, device: device)
+    maxMissingScores = root.double("max_missing_scores", in: 0...1, default: 0.1)
     let samplingSection = root.section("sampling")
     sampling = SamplingRecipe(samplingSection)
     advantage = AdvantageRecipe(
@@ -129,12 +122,12 @@ extension TrainingRecipe {
     dtype = root.choice("dtype", default: PrecisionName.float32).dtype
     loss = LossRecipe(root.section("loss"), dtype: dtype, dynamics: sampling.dynamics)
     optimizer = OptimizerRecipe(root.section("optimizer"))
-    average = AverageRecipe(root.section("ema"))
+    ema = EMARecipe(root.section("ema"))
     epochs = root.int("epochs", in: 1...1_000_000)
     timeLimit = root.optional("time_limit", .double(in: .above(0)))
     evaluation = EvaluationRecipe(root.section("evaluation"), sampling: sampling)
-    if !sampling.negativePrompt.isEmpty, sampling.guidance == 1, evaluation.guidance == 1 {
-      samplingSection.warn("negative_prompt", "has no effect: guidance is 1")
+    if !sampling.negativePrompt.isEmpty, sampling.guidanceScale == 1, evaluation.guidanceScale == 1 {
+      samplingSection.warn("negative_prompt", "has no effect: guidance_scale is 1")
     }
     checkpoints = CheckpointRecipe(root.section("checkpoints"))
     seed = UInt64(root.int("seed", in: 0...Int.max, default: 0))
@@ -155,32 +148,32 @@ extension TrainingRecipe {
   /// How prompts are encoded and kept.
   package var textSettings: PromptCache.Settings {
     PromptCache.Settings(
-      model: model, folder: textCache, placement: placement,
+      model: model, folder: promptCache, placement: placement,
       maxSequenceLength: maxSequenceLength)
   }
 
   /// Rewards trained on and rewards watched.
-  package var allRewards: [RewardSettings] { rewards.map(\.settings) + watch.map(\.reward) }
+  package var allRewards: [RewardSettings] { rewards.map(\.settings) + heldOutRewards.map(\.reward) }
 
   /// (trunk, step) pairs of one epoch: what the updates share.
-  package var pairsPerEpoch: Int {
+  package var trainingSamplesPerEpoch: Int {
     prompts.perEpoch * sampling.trunksPerPrompt
       * sampling.trainedStepCount
   }
 
   private func reportArithmetic(_ root: RecipeSection) {
     let updates = optimizer.updatesPerEpoch
-    guard pairsPerEpoch % updates != 0 else { return }
+    guard trainingSamplesPerEpoch % updates != 0 else { return }
     let steps = sampling.trainedStepCount
     let trunks = sampling.trunksPerPrompt
-    let divisors = (1...max(1, min(pairsPerEpoch, 2 * updates))).filter { pairsPerEpoch % $0 == 0 }
+    let divisors = (1...max(1, min(trainingSamplesPerEpoch, 2 * updates))).filter { trainingSamplesPerEpoch % $0 == 0 }
     let nearest = divisors.sorted { abs($0 - updates) < abs($1 - updates) }.prefix(3).sorted()
     let unit = updates / greatestCommonDivisor(updates, trunks * steps)
     let below = prompts.perEpoch / unit * unit
     let counts = [below, below + unit].filter { $0 > 0 }
     root.report(
       "optimizer",
-      "updates_per_epoch \(updates) does not divide the \(pairsPerEpoch) (trunk, step) pairs of "
+      "updates_per_epoch \(updates) does not divide the \(trainingSamplesPerEpoch) (trunk, step) pairs of "
         + "an epoch (\(prompts.perEpoch) prompts x \(trunks) trunks x \(steps) steps); "
         + "\(nearest.map(String.init).joined(separator: ", ")) updates would, or "
         + "prompts.per_epoch \(counts.map(String.init).joined(separator: " or "))")
@@ -219,7 +212,8 @@ extension EvaluationRecipe {
     every = section.int("every", in: 1..., default: 10)
     prompts = section.optional("prompts", .int(in: 1...))
     steps = section.int("steps", in: 1...1000, default: sampling.steps)
-    guidance = section.double("guidance", in: 1...100, default: sampling.guidance)
+    guidanceScale = section.double(
+      "guidance_scale", in: 1...100, default: sampling.guidanceScale)
     seed = UInt64(section.int("seed", in: 0...Int.max, default: 1))
     samples = section.int("samples", in: 1...4096, default: 24)
   }

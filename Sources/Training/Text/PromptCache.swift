@@ -42,7 +42,7 @@ package final class PromptCache {
   /// The folder of the files with what these encoders make of prompts.
   private let folder: String
   private let rowWidth: Int
-  /// The digest of each text encoder and tokenizer, by its folder's name; see `EncoderIdentity`.
+  /// The digest of each text encoder and tokenizer, by its folder's name; see `EncoderFingerprint`.
   let componentDigests: [String: String]
   /// The file of each encoded prompt, by the prompt's key.
   private var homes: [String: String] = [:]
@@ -62,13 +62,13 @@ package final class PromptCache {
       (try ModelIndex(folder: settings.model), try TransformerText(folder: settings.model))
     }
     rowWidth = text.rowWidth
-    let identity = try EncoderIdentity(settings, index)
+    let identity = try EncoderFingerprint(settings, index)
     componentDigests = identity.components
     folder = "\(settings.folder)/\(identity.digest)"
     for name in try names(in: folder) where name.hasSuffix(".safetensors") {
       let path = "\(folder)/\(name)"
       do throws(SafetensorsError) {
-        let shard = try PromptShard(path: path)
+        let shard = try EmbeddingShard(path: path)
         for key in shard.keys { homes[key] = path }
         truncations.merge(shard.truncations) { $1 }
       } catch {
@@ -85,7 +85,7 @@ package final class PromptCache {
   package func prepare(_ prompts: [String]) throws(TrainingError) {
     let known = wanted.count
     for prompt in prompts {
-      let key = PromptShard.key(prompt)
+      let key = EmbeddingShard.key(prompt)
       if wantedKeys.insert(key).inserted { wanted.append((key, prompt)) }
     }
     let missing = wanted.filter { homes[$0.key] == nil }
@@ -105,14 +105,14 @@ package final class PromptCache {
   /// - Throws: as `prepare`, for a prompt that was not prepared or whose file is damaged.
   package func conditions(_ prompts: [String]) throws(TrainingError) -> TextCondition {
     try prepare(prompts)
-    let keys = prompts.map(PromptShard.key)
+    let keys = prompts.map(EmbeddingShard.key)
     var (entries, damaged) = read(keys)
     if !damaged.isEmpty {
       for (path, reason) in damaged { try discard(path, because: reason) }
       try prepare([])
       (entries, damaged) = read(keys)
     }
-    if let (path, reason) = damaged.first { throw .textCache(path: path, reason: reason) }
+    if let (path, reason) = damaged.first { throw .promptCache(path: path, reason: reason) }
     let found = keys.compactMap { entries[$0] }
     let t5 = found.compactMap(\.t5)
     return PromptEmbeddings(
@@ -133,14 +133,14 @@ package final class PromptCache {
     for start in stride(from: 0, to: prompts.count, by: Self.batch) {
       let batch = prompts[start..<min(start + Self.batch, prompts.count)]
       let keys = batch.map(\.key)
-      let path = PromptShard.path(of: keys, in: folder)
+      let path = EmbeddingShard.path(of: keys, in: folder)
       let embeddings = encoder.encode(batch.map(\.prompt))
       try check(embeddings, of: batch.map(\.prompt))
       do throws(SafetensorsError) {
         for (key, prompt) in batch { truncations[key] = encoder.truncation(of: prompt) }
-        try PromptShard.write(embeddings, keys: keys, truncations: truncations, to: path)
+        try EmbeddingShard.write(embeddings, keys: keys, truncations: truncations, to: path)
       } catch {
-        throw .textCache(path: path, reason: error.description)
+        throw .promptCache(path: path, reason: error.description)
       }
       for key in keys { homes[key] = path }
       progress.update(start + batch.count)
@@ -174,7 +174,7 @@ package final class PromptCache {
     var damaged: [String: String] = [:]
     for (path, keys) in Dictionary(grouping: Set(keys), by: { homes[$0] ?? folder }) {
       do throws(SafetensorsError) {
-        let shard = try PromptShard(path: path)
+        let shard = try EmbeddingShard(path: path)
         for key in keys { entries[key] = try shard.embeddings(of: key) }
       } catch {
         damaged[path] = error.description
@@ -191,7 +191,7 @@ package final class PromptCache {
     do {
       try FileManager.default.removeItem(atPath: path)
     } catch {
-      throw .textCache(path: path, reason: error.localizedDescription)
+      throw .promptCache(path: path, reason: error.localizedDescription)
     }
   }
 }
@@ -222,7 +222,7 @@ func makeFolder(_ path: String) throws(TrainingError) {
   do {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   } catch {
-    throw .textCache(path: path, reason: error.localizedDescription)
+    throw .promptCache(path: path, reason: error.localizedDescription)
   }
 }
 
@@ -232,6 +232,6 @@ func names(in folder: String) throws(TrainingError) -> [String] {
   do {
     return try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
   } catch {
-    throw .textCache(path: folder, reason: error.localizedDescription)
+    throw .promptCache(path: folder, reason: error.localizedDescription)
   }
 }

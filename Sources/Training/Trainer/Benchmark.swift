@@ -63,15 +63,15 @@ extension Trainer {
       ])
       rates.append(gemmRate(side: gemmSide))
     }
-    let work = try ModelOutline(recipe).work(recipe.learning)
-    let units = report?.updates.reduce(0) { $0 + $1.unitCount - $1.skippedUnitCount } ?? 0
+    let work = try ModelMetadata(recipe).work(recipe.learning)
+    let units = report?.updates.reduce(0) { $0 + $1.sampleCount - $1.skippedSampleCount } ?? 0
     return Benchmark(
       epochs: measured, warmUpSeconds: warmUp["all"],
-      evaluationsPerEpoch: report?.sampleEvaluations ?? 0,
+      evaluationsPerEpoch: report?.nfe ?? 0,
       imagesPerEpoch: report?.images.rewards.count ?? 0,
       transformerFlops: .init(
-        rollout: work.forward * Double(report?.sampleEvaluations ?? 0),
-        training: work.training * Double(units * (recipe.sampling.guidance > 1 ? 2 : 1))),
+        rollout: work.forward * Double(report?.nfe ?? 0),
+        training: work.training * Double(units * (recipe.sampling.guidanceScale > 1 ? 2 : 1))),
       gemmFlopsPerSecond: rates.sorted()[rates.count / 2], gemmSide: gemmSide,
       gemmDtype: "\(recipe.dtype)",
       peakMemoryBytes: memory.peaks.filter { $0.key != "load" }.values.max(),
@@ -98,7 +98,7 @@ extension Trainer {
   }
 }
 
-extension ModelOutline {
+extension ModelMetadata {
   /// The arithmetic of one row of the transformer.
   func work(_ learning: LearningRecipe) -> SD3TransformerWork {
     SD3TransformerWork(

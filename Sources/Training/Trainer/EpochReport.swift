@@ -10,7 +10,7 @@ struct EpochReport {
   /// Mean reward of the images decided at each trained step.
   var rewardPerStep: [(step: Int, mean: Double)] = []
   var advantages: Advantages
-  var sampleEvaluations = 0
+  var nfe = 0
   /// One entry per update, in order.
   var updates: [PolicyStatistics] = []
   /// Joint norm before clipping, one per update.
@@ -24,7 +24,7 @@ struct EpochReport {
 
   /// The updates for which the network was evaluated: the others have no ratio and no distance.
   private var evaluated: [PolicyStatistics] {
-    updates.filter { $0.skippedUnitCount < $0.unitCount }
+    updates.filter { $0.skippedSampleCount < $0.sampleCount }
   }
 
   /// The members of the line after `kind` and `epoch`.
@@ -35,18 +35,18 @@ struct EpochReport {
     let total = StepStatistics.total(steps).squaredGradient
     return rewardMembers(recipe) + [
       .init(.advantageAbsMean, number(mean(advantages.values.map { abs($0) }))),
-      .init(.zeroVarianceShare, number(advantages.degenerateShare)),
+      .init(.fracRewardZeroStd, number(advantages.degenerateShare)),
       .init(.updates, .int(updatesSoFar)),
-      .init(.pairs, .int(updates.reduce(0) { $0 + $1.unitCount })),
-      .init(.pairsSkipped, .int(updates.reduce(0) { $0 + $1.skippedUnitCount })),
+      .init(.trainingSamples, .int(updates.reduce(0) { $0 + $1.sampleCount })),
+      .init(.trainingSamplesSkipped, .int(updates.reduce(0) { $0 + $1.skippedSampleCount })),
       .init(.learningRate, .double(recipe.optimizer.settings.learningRate)),
       .init(.policyLoss, number(mean(updates.map(\.policyLoss)))),
       .init(.policyLossPerUpdate, list(updates.map(\.policyLoss))),
       .init(.kl, number(mean(evaluated.map(\.klDivergence)))),
       .init(.clipFraction, number(mean(evaluated.map(\.clipFraction)))),
       .init(.clipFractionPerUpdate, list(updates.map(\.clipFraction))),
-      .init(.gradientNorm, number(mean(gradientNorms))),
-      .init(.gradientNormPerUpdate, list(gradientNorms)),
+      .init(.gradNorm, number(mean(gradientNorms))),
+      .init(.gradNormPerUpdate, list(gradientNorms)),
       .init(.lossScale, number(lossScale)),
       .init(.approximateKL, number(mean(evaluated.compactMap(\.approximateKL)))),
       .init(.klPerStep, each(steps, \.klDivergence)),
@@ -55,11 +55,11 @@ struct EpochReport {
       .init(.logRatioMeanPerStep, each(steps, \.meanLogRatio)),
       .init(.gradientSharePerStep, each(steps) { total > 0 ? $0.squaredGradient / total : nil }),
       .init(.rewardStdInGroupsPerStep, each(advantages.perStep) { $0.meanDeviation }),
-      .init(.zeroVarianceSharePerStep, each(advantages.perStep) { $0.degenerateShare }),
-      .init(.ratioDeviation, number(evaluated.map(\.maximumRatioDeviation).max())),
-      .init(.ratioDeviationPerStep, perStep(updates.map(\.ratioDeviation))),
+      .init(.fracRewardZeroStdPerStep, each(advantages.perStep) { $0.degenerateShare }),
+      .init(.ratioMaxDeviation, number(evaluated.map(\.maximumRatioDeviation).max())),
+      .init(.ratioMaxDeviationPerStep, perStep(updates.map(\.ratioDeviation))),
       .init(
-        .logProbabilityDeviationPerStep, perStep(updates.prefix(1).map(\.logProbabilityDeviation))),
+        .logProbDeviationPerStep, perStep(updates.prefix(1).map(\.logProbabilityDeviation))),
     ]
   }
 
@@ -67,7 +67,7 @@ struct EpochReport {
     let whole = Moments(images.weighted)
     var members: [JSONValue.Member] = [
       .init(.images, .int(images.rewards.count)),
-      .init(.sampleEvaluations, .int(sampleEvaluations)),
+      .init(.nfe, .int(nfe)),
       .init(.rewardMean, number(whole?.mean)),
       .init(.rewardStd, number(whole?.deviation)),
       .init(.rewardMissing, .int(images.weighted.count { $0 == nil })),

@@ -7,7 +7,7 @@ extension OutOfMemory.Advice {
   ///
   /// - Parameter evaluationPrompts: how many images an evaluation makes.
   init(
-    phase: String, _ recipe: TrainingRecipe, _ model: ModelOutline, evaluationPrompts: Int,
+    phase: String, _ recipe: TrainingRecipe, _ model: ModelMetadata, evaluationPrompts: Int,
     decodeMicroBatch: Int, _ checkpoints: CheckpointStore
   ) {
     let batch: String? =

@@ -17,10 +17,10 @@ final class Policy {
   /// The model before training, when every weight learns and the loss pulls towards it.
   private let original: StableDiffusion3Pipeline?
   /// Computes blocks again in the backward pass; nil keeps every intermediate value.
-  private let tape: RecomputationTape?
+  private let tape: GradientCheckpointing?
   /// Takes rows through the network and back on threads of their own; nil where operators do better
   /// by sharing their work.
-  private let record: RowRecord?
+  private let record: ThreadedBatch?
   private let decodeMicroBatch: Int
 
   /// Encodes `prompts` and frees the text encoders, then loads the rest of the recipe's model and
@@ -28,14 +28,14 @@ final class Policy {
   ///
   /// - Parameter decodeMicroBatch: latents decoded at once.
   /// - Throws: `PipelineError`, or `TrainingError` for what is wrong with the prompts' cache or
-  ///   `init_lora`.
+  ///   `lora.init_from`.
   init(
     _ recipe: TrainingRecipe, prompts: [String], decodeMicroBatch: Int,
     progress: ProgressReporter
   ) throws {
     let isFull = recipe.learning == .full
     let seed = noiseSeed(
-      run: recipe.seed, epoch: -1, prompt: -1, trunk: -1, step: -1, branch: -1)
+      run: recipe.seed, epoch: -1, prompt: -1, seed: -1, step: -1, branch: -1)
     let source =
       try recipe.initialAdapters().map { ParameterSource.checkpoint($0.tensors, origin: $0.origin) }
       ?? ParameterSource.random(Generator(seed: seed))
@@ -44,9 +44,9 @@ final class Policy {
     )
     self.recipe = recipe
     self.decodeMicroBatch = decodeMicroBatch
-    tape = recipe.memory.recompute == .blocks ? RecomputationTape() : nil
+    tape = recipe.memory.gradientCheckpointing ? GradientCheckpointing() : nil
     texts = try PromptCache(recipe.textSettings, progress: progress)
-    let isGuided = max(recipe.sampling.guidance, recipe.evaluation.guidance) > 1
+    let isGuided = max(recipe.sampling.guidanceScale, recipe.evaluation.guidanceScale) > 1
     try texts.prepare((isGuided ? [recipe.sampling.negativePrompt] : []) + prompts)
     negative = isGuided ? try texts.conditions([recipe.sampling.negativePrompt]) : nil
     func load(_ setup: LearningSetup) throws(PipelineError) -> StableDiffusion3Pipeline {
@@ -55,11 +55,11 @@ final class Policy {
         imageSize: recipe.resolution)
     }
     pipeline = try load(setup)
-    original = isFull && recipe.loss.objective.klWeight > 0 ? try load(.frozen) : nil
+    original = isFull && recipe.loss.objective.klBeta > 0 ? try load(.frozen) : nil
     record =
       recipe.recordsRows(
         learnedParameters: pipeline.transformer.store.trainable.reduce(0) { $0 + $1.tensor.count })
-      ? RowRecord(leaves: pipeline.transformer.store.trainable.map(\.tensor)) : nil
+      ? ThreadedBatch(leaves: pipeline.transformer.store.trainable.map(\.tensor)) : nil
   }
 
   /// The digest of each text encoder and tokenizer, by its folder's name.
@@ -102,10 +102,10 @@ final class Policy {
   /// The velocity of trunks whose prompts are `rows` of `conditions`, as a function of the rows that
   /// every call of the network has on a GPU: at least those of any call of the field; see `padded`.
   func field(
-    _ conditions: TextCondition, rows: [Int], _ guidance: Double
+    _ conditions: TextCondition, rows: [Int], _ guidanceScale: Double
   ) -> (_ size: Int) -> VelocityField {
-    let field = field(of: pipeline, conditions, rows, guidance)
-    let cost = guidance > 1 ? 2 : 1
+    let field = field(of: pipeline, conditions, rows, guidanceScale)
+    let cost = guidanceScale > 1 ? 2 : 1
     return { size in
       let field = self.sized(field, size)
       return { latents, sigma, trunks in
@@ -121,10 +121,10 @@ final class Policy {
 
   /// The same of the model before training; nil when the loss has no pull towards it.
   func reference(
-    _ conditions: TextCondition, rows: [Int], _ guidance: Double, size: Int
+    _ conditions: TextCondition, rows: [Int], _ guidanceScale: Double, size: Int
   ) -> VelocityField? {
-    guard recipe.loss.objective.klWeight > 0 else { return nil }
-    let field = sized(field(of: original ?? pipeline, conditions, rows, guidance), size)
+    guard recipe.loss.objective.klBeta > 0 else { return nil }
+    let field = sized(field(of: original ?? pipeline, conditions, rows, guidanceScale), size)
     let store = pipeline.transformer.store
     return { latents, sigma, trunks in
       withoutGradient { store.withoutAdapters { field(latents, sigma, trunks) } }
@@ -133,11 +133,11 @@ final class Policy {
 
   private func field(
     of pipeline: StableDiffusion3Pipeline, _ conditions: TextCondition, _ rows: [Int],
-    _ guidance: Double
+    _ guidanceScale: Double
   ) -> VelocityField {
     // Prompts are held once each; their rows are copied for the samples of one call alone.
     let field = pipeline.velocityField(
-      conditions, negative: guidance > 1 ? negative : nil, guidance: guidance, tape, record)
+      conditions, negative: guidanceScale > 1 ? negative : nil, guidanceScale: guidanceScale, tape, record)
     return { latents, sigma, trunks in field(latents, sigma, trunks.map { rows[$0] }) }
   }
 

@@ -39,19 +39,19 @@ package final class RunOutput {
   /// Settings that a resumed run may change: they do not decide what an epoch does.
   private static let changeable = [
     "epochs", "time_limit", "checkpoints.every", "checkpoints.keep",
-    "recompute", "memory_budget", "sampling.decode_micro_batch", "text_cache", "max_missing",
+    "gradient_checkpointing", "memory_budget", "sampling.decode_micro_batch", "prompt_cache", "max_missing_scores",
   ]
 
-  /// The same within an entry of `rewards` or `watch`: how a reward is reached, not what it scores.
+  /// The same within an entry of `rewards` or `held_out_rewards`: how a reward is reached, not what it scores.
   private static let changeableOfRewards: Set = [
-    "batch_size", "command", "directory", "urls", "proxy", "timeout", "retries", "patience", "concurrency",
-    "api_key_variable", "images", "threshold", "evaluations", "action",
+    "batch_size", "command", "directory", "urls", "proxy", "timeout", "retries", "outage_timeout", "concurrency",
+    "api_key_variable", "image_transport", "threshold", "patience", "action",
   ]
 
   private static func isChangeable(_ path: String) -> Bool {
     let keys = path.split(separator: ".").map(String.init)
     return changeable.contains(path)
-      || ["rewards", "watch"].contains(keys[0]) && keys.count == 3
+      || ["rewards", "held_out_rewards"].contains(keys[0]) && keys.count == 3
         && changeableOfRewards.contains(keys[2])
   }
 
@@ -94,13 +94,13 @@ package final class RunOutput {
   func append(_ phases: PhaseSeconds, scoring: Double, _ state: TrainingState) throws {
     try append(timing: [
       .init(.epoch), .init(.epoch, .int(state.epoch)),
-      .init(.trainingSeconds, .double(state.trainingSeconds)),
+      .init(.totalSeconds, .double(state.trainingSeconds)),
       .init(.textSeconds, .double(phases["text"])),
       .init(.rolloutSeconds, .double(phases["rollout"])),
       .init(.decodeSeconds, .double(phases["decode"])),
       .init(.rewardSeconds, .double(phases["reward"])),
       .init(.scoringSeconds, .double(scoring)),
-      .init(.learningSeconds, .double(phases["learning"])),
+      .init(.updateSeconds, .double(phases["learning"])),
       .init(.epochSeconds, .double(phases["all"])),
     ])
   }

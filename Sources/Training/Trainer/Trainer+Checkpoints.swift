@@ -104,9 +104,9 @@ extension Trainer {
 
 /// The files of a checkpoint.
 enum CheckpointFile {
-  static let parameters = "learned.safetensors"
+  static let parameters = "model.safetensors"
   static let optimizer = "optimizer.safetensors"
   /// The averages; its header holds a `LoRARecord`.
-  static let average = "average.safetensors"
+  static let average = "ema.safetensors"
   static let state = "state.json"
 }

@@ -12,7 +12,7 @@ extension Trainer {
   /// How the held-out images are made; the same for every evaluation of the run.
   var evaluationSampling: ImageSampling {
     ImageSampling(
-      steps: recipe.evaluation.steps, guidance: recipe.evaluation.guidance,
+      steps: recipe.evaluation.steps, guidanceScale: recipe.evaluation.guidanceScale,
       seed: recipe.evaluation.seed, batch: recipe.sampling.microBatch,
       decodeBatch: decodeMicroBatch)
   }
@@ -45,7 +45,7 @@ extension Trainer {
       .init(
         epoch: state.epoch, trainingSeconds: state.trainingSeconds, scores: scores,
         trainingReward: Moments(training.weighted)?.mean,
-        watch: watch.isEmpty ? nil : Dictionary(watch, uniquingKeysWith: { $1 })))
+        heldOutRewards: watch.isEmpty ? nil : Dictionary(watch, uniquingKeysWith: { $1 })))
     try writeSamples(evaluation, training)
     try report(scores, training, watch)
     var phases = PhaseSeconds()
@@ -61,7 +61,7 @@ extension Trainer {
     _ scores: TaggedScores, _ training: ImageScores, _ watch: [(name: String, score: Score)]
   ) throws {
     let overall = scores.overall
-    let alarms = recipe.watch.filter { alarm($0) != nil }
+    let alarms = recipe.heldOutRewards.filter { alarm($0) != nil }
     let means = scorer.rewards.indices.map { index in
       JSONValue.Member(
         "\(MetricName.rewardMean.rawValue).\(scorer.rewards[index].name)",
@@ -76,8 +76,8 @@ extension Trainer {
       .init(.tags, JSONValue(tags: scores.tags)),
       .init(.trainingRewardMean, Moments(training.weighted).map { .double($0.mean) } ?? .null),
     ] + means + [
-      .init(.watch, .object(watch.map { .init($0.name, JSONValue($0.score)) })),
-      .init(.watchAlarms, .array(alarms.map { .string($0.reward.label) })),
+      .init(.heldOutRewards, .object(watch.map { .init($0.name, JSONValue($0.score)) })),
+      .init(.heldOutAlarms, .array(alarms.map { .string($0.reward.label) })),
     ])
     try output.say(
       "epoch \(state.epoch): \(state.scoreName) \(overall.text) on \(overall.count) held-out "
@@ -85,14 +85,14 @@ extension Trainer {
     for watch in alarms { try raise(watch) }
   }
 
-  private func alarm(_ watch: WatchRecipe) -> WatchAlarm? {
-    WatchAlarm(
+  private func alarm(_ watch: HeldOutReward) -> HeldOutAlarm? {
+    HeldOutAlarm(
       state.evaluations, name: watch.reward.label, threshold: watch.threshold,
-      count: watch.evaluations)
+      count: watch.patience)
   }
 
   /// Says that a watched reward falls while the trained one rises, and stops the run if it is to.
-  private func raise(_ watch: WatchRecipe) throws {
+  private func raise(_ watch: HeldOutReward) throws {
     guard let alarm = alarm(watch) else { return }
     let text = String(
       format: "the watched reward \(watch.reward.label) has fallen from %.4f to %.4f since epoch "
@@ -142,7 +142,7 @@ extension Trainer {
   /// The seed of an evaluation image's initial noise, as `ImageSampling` draws it.
   private func seed(ofImage index: Int) -> UInt64 {
     noiseSeed(
-      run: recipe.evaluation.seed, epoch: 0, prompt: index, trunk: 0, step: -1, branch: 0)
+      run: recipe.evaluation.seed, epoch: 0, prompt: index, seed: 0, step: -1, branch: 0)
   }
 
   private var sampleName: String {

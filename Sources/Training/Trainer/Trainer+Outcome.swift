@@ -45,8 +45,8 @@ extension Trainer {
   /// - Parameter images: how many were to be scored.
   /// - Throws: `RewardError.missing`.
   func checkMissing(_ missing: MissingScores, of images: Int) throws(RewardError) {
-    guard let excess = missing.excess(over: recipe.maxMissing, of: images) else { return }
-    throw .missing("\(excess), and max_missing allows \(recipe.maxMissing) of them")
+    guard let excess = missing.excess(over: recipe.maxMissingScores, of: images) else { return }
+    throw .missing("\(excess), and max_missing_scores allows \(recipe.maxMissingScores) of them")
   }
 
   /// Epochs on end without a single advantage after which a run stops: it costs what a run costs and
@@ -83,7 +83,7 @@ extension Trainer {
       evaluationProtocol: .init(
         prompts: recipe.prompts.evaluation.split(separator: "/").last.map(String.init) ?? "",
         promptCount: evaluationPrompts.count, imagesPerPrompt: 1, seed: Int(recipe.evaluation.seed),
-        steps: recipe.evaluation.steps, guidance: recipe.evaluation.guidance, sampler: "ode",
+        steps: recipe.evaluation.steps, guidanceScale: recipe.evaluation.guidanceScale, sampler: "ode",
         dtype: "\(recipe.dtype)", weights: "ema", reward: state.scoreName),
       evaluations: state.evaluations, phaseSeconds: state.phaseSeconds,
       trainingSeconds: state.trainingSeconds, peakMemory: state.peakMemory,

@@ -20,12 +20,12 @@ extension Trainer {
     guard case .branching = plan.method else { return }
     let count = min(Self.candidateCount, evaluationPrompts.count)
     let prompts = (0..<count).map { evaluationPrompts[$0 * evaluationPrompts.count / count] }
-    let trunks = prompts.indices.map { TrunkID(prompt: $0, trunk: 0) }
+    let trunks = prompts.indices.map { TrunkID(prompt: $0, seed: 0) }
     let conditions = try policy.conditions(prompts.map(\.text))
     var finishing = plan
     finishing.finishesTrunks = true
     let field = policy.field(
-      conditions, rows: trunks.map(\.prompt), recipe.sampling.guidance
+      conditions, rows: trunks.map(\.prompt), recipe.sampling.guidanceScale
     )(finishing.rowsPerCall(trunks: trunks.count, steps: trainedSteps))
     var images: [SampleID: Result<PixelBuffer, NonFiniteImage>] = [:]
     let rollout = TempFlow.rollOut(finishing, trunks: trunks, noise: epochNoise, field: field) {
@@ -59,7 +59,7 @@ extension Trainer {
     var tree = BranchTree(
       epoch: state.epoch, prompt: chosen.prompt.text, tag: chosen.prompt.tag,
       sigmas: plan.schedule.sigmas, trunk: [], branches: [])
-    for (step, image) in zip(rollout.steps, foreseen(rollout, trunk: chosen.trunk)) {
+    for (step, image) in zip(rollout.steps, predictedOriginal(rollout, trunk: chosen.trunk)) {
       tree.trunk.append(.init(step: step, image: try save(image, as: "trunk-\(step).png")))
     }
     let advantages = chosen.advantages
@@ -81,7 +81,7 @@ extension Trainer {
   }
 
   /// The clean image that the model foresees at each trained step of a trunk: decode(x - sigma v).
-  private func foreseen(_ rollout: Rollout, trunk: Int) -> [PixelBuffer] {
+  private func predictedOriginal(_ rollout: Rollout, trunk: Int) -> [PixelBuffer] {
     let images = withoutGradient {
       policy.decode(
         Tensor.stack(
@@ -110,7 +110,7 @@ private struct RecordedTree {
   var advantages: [SampleID: Double] {
     let branches = zip(ids, scores).filter { $0.0.step != nil }
     let rows = branches.map { id, score in
-      RewardRow(prompt: 0, trunk: 0, step: id.step ?? 0, rewards: [score])
+      RewardRow(prompt: 0, seed: 0, step: id.step ?? 0, rewards: [score])
     }
     return Dictionary(uniqueKeysWithValues: zip(branches.map(\.0), Advantages(rows).values))
   }

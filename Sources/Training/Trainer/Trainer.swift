@@ -26,7 +26,7 @@ package final class Trainer {
   let order: PromptOrder
   let split: UpdateSplit
   let scorer: Scorer
-  /// What is scored on evaluation images alone, in the order of the recipe's `watch`.
+  /// What is scored on evaluation images alone, in the order of the recipe's `held_out_rewards`.
   let watched: [any Reward]
   let optimizer: AdamW
   let average: ExponentialMovingAverage
@@ -55,14 +55,14 @@ package final class Trainer {
     self.recipe = recipe
     self.output = output
     self.scorer = try scorer ?? Scorer(recipe.rewards)
-    watched = try recipe.watch.map { watch throws(RewardError) in
+    watched = try recipe.heldOutRewards.map { watch throws(RewardError) in
       try RewardRegistry.reward(watch.reward)
     }
     let rewards = recipe.allRewards.map(\.name)
     trainingPrompts = try PromptList.read(recipe.prompts.train, for: rewards)
     let heldOut = try PromptList.read(recipe.prompts.evaluation, for: rewards)
     evaluationPrompts = Array(heldOut.prefix(recipe.evaluation.prompts ?? heldOut.count))
-    let outline = try ModelOutline(recipe)
+    let outline = try ModelMetadata(recipe)
     let evaluationCount = evaluationPrompts.count
     let memoryPlan = MemoryPlan(recipe, outline, evaluationPrompts: evaluationCount)
     TorchRuntime.keepFreedMemory(upTo: memoryPlan.keptBlockBytes)
@@ -88,11 +88,11 @@ package final class Trainer {
     plan = try recipe.sampling.rolloutPlan(policy.schedule(steps: recipe.sampling.steps))
     try plan.checkWeights()
     split = UpdateSplit(
-      pairs: recipe.pairsPerEpoch, updates: recipe.optimizer.updatesPerEpoch,
+      samples: recipe.trainingSamplesPerEpoch, updates: recipe.optimizer.updatesPerEpoch,
       microBatch: recipe.optimizer.microBatch, seed: recipe.seed)
     optimizer = AdamW(policy.trainable, recipe.optimizer.settings)
     average = ExponentialMovingAverage(
-      policy.trainable, limit: recipe.average.decay, interval: recipe.average.interval)
+      policy.trainable, limit: recipe.ema.decay, interval: recipe.ema.updateEvery)
     try restore()
     try output.started(seconds: start.duration(to: .now) / .seconds(1), &state)
   }
@@ -138,11 +138,11 @@ package final class Trainer {
     let conditions = try measure("text", &phases) {
       try policy.conditions(prompts.map(\.text))
     }
-    let (rows, guidance) = (trunks.map(\.prompt), recipe.sampling.guidance)
+    let (rows, guidanceScale) = (trunks.map(\.prompt), recipe.sampling.guidanceScale)
     let steps = trainedSteps
 
     let evaluationsBefore = policy.evaluationCount
-    let field = policy.field(conditions, rows: rows, guidance)
+    let field = policy.field(conditions, rows: rows, guidanceScale)
     var (rollout, scores) = try await rollOut(
       prompts, trunks,
       telling(
@@ -155,17 +155,17 @@ package final class Trainer {
     let advantages = Advantages(rewards, recipe.advantage.settings(weights: scorer.weights))
     var report = EpochReport(images: scores.images, advantages: advantages)
     report.rewardPerStep = meanRewardPerStep(rewards)
-    report.sampleEvaluations = policy.evaluationCount - evaluationsBefore
+    report.nfe = policy.evaluationCount - evaluationsBefore
 
     var updating = PhaseSeconds(recipe.device)
     try measure("learning", &phases) {
       let field = field(learningMicroBatch)
       let reference = policy.reference(
-        conditions, rows: rows, guidance, size: learningMicroBatch)
+        conditions, rows: rows, guidanceScale, size: learningMicroBatch)
       let objective = recipe.loss.objective
-      let units = rollout.units(advantages)
-      let updates = split.updates(epoch: state.epoch).map { $0.map { units[$0] } }
-      if recipe.loss.logProbability == .recomputed {
+      let trainingSamples = rollout.trainingSamples(advantages)
+      let updates = split.updates(epoch: state.epoch).map { $0.map { trainingSamples[$0] } }
+      if recipe.loss.oldLogProb == .recomputed {
         let pairs = updates.dropFirst().joined().count { !$0.isSkippable(objective) }
         policy.learning {
           rollout.recomputeOldVelocities(
@@ -173,7 +173,7 @@ package final class Trainer {
             field: telling("old velocities", of: pairs, field))
         }
       }
-      let learned = telling("learning", of: units.count { !$0.isSkippable(objective) }, field)
+      let learned = telling("learning", of: trainingSamples.count { !$0.isSkippable(objective) }, field)
       for update in updates {
         try learn(from: update, of: rollout, learned, reference, &report, &updating)
       }
@@ -196,7 +196,7 @@ package final class Trainer {
     var failures = FailedImages()
     var decoding = PhaseSeconds(recipe.device)
     let rollout = try measure("rollout", &phases) {
-      try TorchRuntime.withSerialOperators { () throws(RewardError) in
+      try TorchRuntime.withSingleThreadedOps { () throws(RewardError) in
         try TempFlow.rollOut(plan, trunks: trunks, noise: epochNoise, field: field) {
           finished throws(RewardError) in
           let images = measure("decode", &decoding) { policy.decode(finished.latents) }
@@ -227,7 +227,7 @@ package final class Trainer {
 
   /// One optimizer update from its share of the (trunk, step) pairs.
   private func learn(
-    from units: [PolicyUnit], of rollout: Rollout, _ field: @escaping VelocityField,
+    from samples: [TrainingSample], of rollout: Rollout, _ field: @escaping VelocityField,
     _ reference: VelocityField?, _ report: inout EpochReport, _ phases: inout PhaseSeconds
   ) throws {
     let update = report.updates.count
@@ -236,15 +236,15 @@ package final class Trainer {
       let scale = state.lossScale?.value ?? 1
       let statistics = policy.learning {
         policyGradient(
-          recipe.loss.objective, rollout: rollout, units: units, microBatch: learningMicroBatch,
+          recipe.loss.objective, rollout: rollout, samples: samples, microBatch: learningMicroBatch,
           gradientScale: scale, field: field, reference: reference, backward: policy.backward)
       }
       if scale != 1 { scaleGradients(policy.trainable, by: 1 / scale) }
-      return (statistics, clipGradientNorm(policy.trainable, limit: recipe.optimizer.gradientNorm))
+      return (statistics, clipGradientNorm(policy.trainable, limit: recipe.optimizer.maxGradNorm))
     }
     if recipe.dtype == .float16, state.lossScale == nil {
       state.lossScale = LossScale(
-        elements: policy.latentShape.reduce(1, *), samples: units.count)
+        elements: policy.latentShape.reduce(1, *), samples: samples.count)
     }
     var (statistics, norm) = attempt()
     try check(update) { () throws(InvariantError) in
@@ -252,7 +252,7 @@ package final class Trainer {
       if update == 0 {
         try statistics.checkFirstUpdate(
           clipRange: recipe.loss.objective.clipRange,
-          recomputed: recipe.loss.logProbability == .recomputed)
+          recomputed: recipe.loss.oldLogProb == .recomputed)
       }
     }
     // Nothing was learned from gradients beyond float16's range: the same update once more.
@@ -298,7 +298,7 @@ extension Trainer {
   /// numbered by their place in the epoch, so that a prompt may come twice.
   func trunks(promptCount: Int) -> [TrunkID] {
     (0..<promptCount).flatMap { prompt in
-      (0..<recipe.sampling.trunksPerPrompt).map { TrunkID(prompt: prompt, trunk: $0) }
+      (0..<recipe.sampling.trunksPerPrompt).map { TrunkID(prompt: prompt, seed: $0) }
     }
   }
 
@@ -309,7 +309,7 @@ extension Trainer {
 
   /// Pairs of one forward pass with gradients at most. On a GPU all passes have this size.
   private var learningMicroBatch: Int {
-    recipe.device == .cpu ? recipe.optimizer.microBatch : split.pairsPerForward
+    recipe.device == .cpu ? recipe.optimizer.microBatch : split.samplesPerForward
   }
 
   /// The noise of the epoch under way.

@@ -66,7 +66,7 @@ struct PhaseSeconds {
   private let device: Device
   private var known: [String: Double] = [:]
   /// Phases that the device may still be busy with.
-  private var spans: [(phase: String, start: DeviceMoment, end: DeviceMoment)] = []
+  private var spans: [(phase: String, start: DeviceEvent, end: DeviceEvent)] = []
 
   init(_ device: Device = .cpu) { self.device = device }
 
@@ -74,8 +74,8 @@ struct PhaseSeconds {
   mutating func measure<Result>(
     _ phase: String, _ body: () throws -> Result
   ) rethrows -> Result {
-    let start = DeviceMoment(device)
-    defer { spans.append((phase, start, DeviceMoment(device))) }
+    let start = DeviceEvent(device)
+    defer { spans.append((phase, start, DeviceEvent(device))) }
     return try body()
   }
 

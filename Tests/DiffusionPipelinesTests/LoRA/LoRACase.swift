@@ -13,7 +13,7 @@ struct LoRACase {
   private let tensors: [String: Tensor]
 
   init() throws {
-    tensors = try Checkpoint(path: fixture("lora/cases.safetensors")).tensors
+    tensors = try WeightsFile(path: fixture("lora/cases.safetensors")).tensors
   }
 
   subscript(_ name: String) -> Tensor {
@@ -24,7 +24,7 @@ struct LoRACase {
   func velocity(_ lora: LoRA?) throws -> Tensor {
     let folder = Self.model + "/transformer"
     let store = ParameterStore(
-      .checkpoint(try Checkpoint.open(folder: folder, baseName: "diffusion_pytorch_model")),
+      .checkpoint(try WeightsFile.open(folder: folder, baseName: "diffusion_pytorch_model")),
       adapters: try lora?.learningSetup(model: Self.model).adapters)
     let network = try SD3Transformer2DModel(
       try SD3TransformerConfiguration(contentsOf: "\(folder)/config.json"), store.root)

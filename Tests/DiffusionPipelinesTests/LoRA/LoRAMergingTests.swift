@@ -18,7 +18,7 @@ import TorchNN
       let merged = try StableDiffusion3Pipeline(folder: "\(folder)/merged")
       let noise = Tensor.randn(merged.latentShape(count: 1), generator: Generator(seed: 4))
       let samples = [merged, adapted].map {
-        $0.sample(from: noise, prompts: ["a red circle"], guidance: 3, stepCount: 5)
+        $0.sample(from: noise, prompts: ["a red circle"], guidanceScale: 3, stepCount: 5)
       }
       #expect(relativeError(samples[0], samples[1]) < 1e-4)
       let names = try FileManager.default.subpathsOfDirectory(atPath: "\(folder)/merged")
@@ -53,7 +53,7 @@ import TorchNN
       try FileManager.default.copyItem(atPath: model, toPath: copy)
       let weights = "\(copy)/\(self.weights)"
       let name = "transformer_blocks.1.ff.net.2.bias"
-      var tensors = try Checkpoint(path: weights).tensors.mapValues { $0.clone() }
+      var tensors = try WeightsFile(path: weights).tensors.mapValues { $0.clone() }
       tensors[name] = try #require(tensors[name]) * Double.nan
       try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: weights)
       try Safetensors.write(adapter(filledWith: 1), to: path)
@@ -73,7 +73,7 @@ import TorchNN
       try FileManager.default.copyItem(atPath: model, toPath: copy)
       let tensors = try shard("\(copy)/transformer")
       try lora.merge(model: copy, to: "\(folder)/merged")
-      let merged = try Checkpoint(path: "\(folder)/merged/\(weights)").tensors
+      let merged = try WeightsFile(path: "\(folder)/merged/\(weights)").tensors
       #expect(merged.keys.sorted() == tensors.keys.sorted())
       #expect(merged.values.allSatisfy { $0.dtype == .bfloat16 })
       let path = "transformer_blocks.0.attn.to_q"
@@ -111,7 +111,7 @@ import TorchNN
   private func shard(_ folder: String) throws -> [String: Tensor] {
     let name = "diffusion_pytorch_model"
     let file = "\(folder)/\(name).safetensors"
-    let tensors = try Checkpoint(path: file).tensors.mapValues { $0.to(.bfloat16).clone() }
+    let tensors = try WeightsFile(path: file).tensors.mapValues { $0.to(.bfloat16).clone() }
     try FileManager.default.removeItem(atPath: file)
     let keys = tensors.keys.sorted()
     var map: [String: String] = [:]

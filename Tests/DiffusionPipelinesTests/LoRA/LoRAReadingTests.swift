@@ -18,7 +18,7 @@ import TorchNN
   @Test func `a joint layer that has not learned is read as the others of its file are`() throws {
     let given = try LoRACase()
     let layer = "lora_unet_joint_blocks_0_x_block_attn_qkv"
-    var tensors = try Checkpoint(path: fixture("lora/kohya.safetensors")).tensors
+    var tensors = try WeightsFile(path: fixture("lora/kohya.safetensors")).tensors
     let up = try #require(tensors["\(layer).lora_up.weight"])
     tensors["\(layer).lora_up.weight"] = Tensor.zeros(like: up)
     // Its rank may be three times what three of rank 1 or 4 have.

@@ -49,10 +49,10 @@ import TorchNN
     try withTemporaryFolder { folder in
       let target = "\(folder)/peft"
       try LoRA(path: source).write(.peft, to: target)
-      let file = try Checkpoint(path: "\(target)/adapter_model.safetensors")
+      let file = try WeightsFile(path: "\(target)/adapter_model.safetensors")
       let header = try #require(file.metadata["lora_adapter_metadata"])
       #expect(header.contains("\"base_model.model.lora_alpha\" : 6"))
-      let original = try Checkpoint(path: "\(source)/adapter_model.safetensors").tensors
+      let original = try WeightsFile(path: "\(source)/adapter_model.safetensors").tensors
       #expect(file.tensors.keys.sorted() == original.keys.sorted())
       for (key, tensor) in file.tensors {
         #expect(largestDifference(tensor, try #require(original[key])) == 0, "\(key)")
@@ -66,7 +66,7 @@ import TorchNN
     try withTemporaryFolder { folder in
       let path = "\(folder)/kohya.safetensors"
       try LoRA(path: fixture("lora/diffusers.safetensors")).write(.kohya, to: path)
-      let tensors = try Checkpoint(path: path).tensors
+      let tensors = try WeightsFile(path: path).tensors
       let layer = "lora_unet_joint_blocks_0_x_block_attn_qkv"
       #expect(tensors["\(layer).lora_down.weight"]?.shape == [6, 16])
       #expect(tensors["\(layer).lora_up.weight"]?.shape == [48, 6])

@@ -93,7 +93,7 @@ import TorchNN
   @Test func `a network with a weight that is not finite is refused at once`() async throws {
     try await withTemporaryFolder { copy in
       let folder = try fill(copy)
-      var tensors = try Checkpoint(path: "\(folder)/model.safetensors").tensors
+      var tensors = try WeightsFile(path: "\(folder)/model.safetensors").tensors
       tensors["visual_projection.weight"] = Tensor.full([12, 24], .nan)
       try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: "\(folder)/model.safetensors")
       let error = #expect(throws: RewardError.self) {
@@ -107,7 +107,7 @@ import TorchNN
   @Test func `a score that is no number is missing, with the reason`() async throws {
     try await withTemporaryFolder { copy in
       let folder = try fill(copy)
-      var tensors = try Checkpoint(path: "\(folder)/model.safetensors").tensors
+      var tensors = try WeightsFile(path: "\(folder)/model.safetensors").tensors
       // Its exponential is beyond float32.
       tensors["logit_scale"] = Tensor.full([], 1000)
       try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: "\(folder)/model.safetensors")
@@ -189,7 +189,7 @@ import TorchNN
   @Test func `a tensor that is missing is named`() throws {
     try withTemporaryFolder { copy in
       let folder = try fill(copy)
-      var tensors = try Checkpoint(path: "\(folder)/model.safetensors").tensors
+      var tensors = try WeightsFile(path: "\(folder)/model.safetensors").tensors
       tensors["logit_scale"] = nil
       try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: "\(folder)/model.safetensors")
       #expect(problem("pickscore", folder).contains("no tensor 'logit_scale'"))

@@ -143,7 +143,7 @@ import Torch
           try FileManager.default.copyItem(atPath: "\(folder)/\(file)", toPath: "\(copy)/\(file)")
           continue
         }
-        var tensors = try Checkpoint(path: "\(folder)/\(file)").tensors
+        var tensors = try WeightsFile(path: "\(folder)/\(file)").tensors
         #expect(tensors.removeValue(forKey: key) != nil)
         try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: "\(copy)/\(file)")
       }

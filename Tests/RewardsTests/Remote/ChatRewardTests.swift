@@ -35,7 +35,7 @@ import Testing
   @Test func `a server that loads its model is waited for`() async throws {
     var settings = settings("vlm", urls: [server.url("loading")])
     settings.prompt = "[{prompt}]"
-    settings.patience = 10
+    settings.outageTimeout = 10
     #expect(try await ChatReward(settings).score([sample("six")]).total == [6])
   }
 

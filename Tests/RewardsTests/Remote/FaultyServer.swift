@@ -73,6 +73,6 @@ func settings(_ name: String, urls: [String] = []) -> RewardSettings {
   settings.urls = urls
   settings.timeout = 30
   settings.retries = 0
-  settings.patience = 0.1
+  settings.outageTimeout = 0.1
   return settings
 }

@@ -75,7 +75,7 @@ import Testing
   func `a request that failed is sent again under the same identifier`(fault: String) async throws {
     let scores = try await reward(fault) {
       $0.retries = 2
-      $0.patience = 5
+      $0.outageTimeout = 5
     }.score(samples(2))
     #expect(scores.total == [1, 2])
     let seen = try server.seen(fault)
@@ -178,7 +178,7 @@ import Testing
     servers[1].kill()
     var settings = settings("http", urls: servers.map { $0.url("slow") })
     settings.batchSize = 1
-    settings.patience = 5
+    settings.outageTimeout = 5
     let scores = try await HTTPReward(settings).score(samples(12))
     #expect(scores.total == (1...12).map(Double.init))
     let shares = try [servers[0], servers[2]].map { try $0.seen("slow").count }
@@ -191,7 +191,7 @@ import Testing
     var settings = settings("http", urls: [first.url("slow")])
     settings.batchSize = 1
     settings.concurrency = 2
-    settings.patience = 30
+    settings.outageTimeout = 30
     let reward = try HTTPReward(settings)
     async let scores = reward.score(samples(16))
     while try first.seen("slow").count < 4 { try await Task.sleep(for: .milliseconds(10)) }
@@ -210,7 +210,7 @@ import Testing
     gone.kill()
     var settings = settings("http", urls: [gone.url("good")])
     settings.batchSize = 1
-    settings.patience = 0.3
+    settings.outageTimeout = 0.3
     let start = ContinuousClock.now
     let scores = try await HTTPReward(settings).score(samples(64))
     #expect(scores.total.allSatisfy { $0 == nil })

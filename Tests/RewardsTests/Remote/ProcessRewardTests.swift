@@ -13,7 +13,7 @@ import Testing
     settings.command = ["python3", fixture("rewards/child.py"), mode, memory]
     settings.batchSize = 2
     // Starting Python takes as long as the machine likes.
-    settings.patience = 30
+    settings.outageTimeout = 30
     change(&settings)
     return try ProcessReward(settings)
   }
@@ -24,11 +24,11 @@ import Testing
       .compactMap { pid_t($0) }
   }
 
-  @Test(arguments: RewardSettings.ImageTransfer.allCases)
+  @Test(arguments: RewardSettings.ImageTransport.allCases)
   func `a program scores images given as paths or inline`(
-    images: RewardSettings.ImageTransfer
+    images: RewardSettings.ImageTransport
   ) async throws {
-    let reward = try reward("good") { $0.images = images }
+    let reward = try reward("good") { $0.imageTransport = images }
     let scores = try await reward.score(samples(5))
     #expect(scores.total == [1, 2, 3, 4, 5])
     #expect(scores[part: "inline"] == Array(repeating: images == .inline ? 1 : 0, count: 5))

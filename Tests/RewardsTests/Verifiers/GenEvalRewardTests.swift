@@ -6,11 +6,11 @@ import Testing
 
 /// A detector that answers what it was told to.
 private struct StagedDetector: ObjectDetector {
-  var answers: [Sighting<[DetectedObject]>]
+  var answers: [Detection<[DetectedObject]>]
 
   func detect(
     _ samples: [RewardSample]
-  ) async throws(RewardError) -> [Sighting<[DetectedObject]>] { answers }
+  ) async throws(RewardError) -> [Detection<[DetectedObject]>] { answers }
 }
 
 @Suite struct GenEvalRewardTests {
@@ -19,7 +19,7 @@ private struct StagedDetector: ObjectDetector {
   ]
 
   private func score(
-    _ answers: [Sighting<[DetectedObject]>], _ metadata: [[String: JSONValue]],
+    _ answers: [Detection<[DetectedObject]>], _ metadata: [[String: JSONValue]],
     mode: GenEvalReward.Mode = .partial
   ) async throws -> RewardScores {
     let image = PixelBuffer(width: 1, height: 1)
@@ -28,7 +28,7 @@ private struct StagedDetector: ObjectDetector {
   }
 
   @Test func `the total is the mode's figure and all three are parts`() async throws {
-    let cars: Sighting = .seen([
+    let cars: Detection = .seen([
       object("car", at: 9, 9, "red"), object("car", at: 80, 9, "blue", confidence: 0.5),
     ])
     for (mode, total) in [(GenEvalReward.Mode.partial, 0.0), (.strict, 0), (.official, 1)] {
@@ -43,7 +43,7 @@ private struct StagedDetector: ObjectDetector {
   @Test func `what cannot be scored has no score, a reason, and does not disturb the others`()
     async throws
   {
-    let right: Sighting = .seen([object("car", at: 9, 9, "red")])
+    let right: Detection = .seen([object("car", at: 9, 9, "red")])
     let scores = try await score(
       [right, .unseen(reason: "timed out"), .seen([object("car")]), right, right],
       [redCar, redCar, redCar, [:], redCar])

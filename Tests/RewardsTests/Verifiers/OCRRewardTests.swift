@@ -6,9 +6,9 @@ import Testing
 
 /// A reader that answers what it was told to.
 private struct StagedReader: TextReader {
-  var answers: [Sighting<String>]
+  var answers: [Detection<String>]
 
-  func read(_ samples: [RewardSample]) async throws(RewardError) -> [Sighting<String>] { answers }
+  func read(_ samples: [RewardSample]) async throws(RewardError) -> [Detection<String>] { answers }
 }
 
 @Suite struct OCRRewardTests {

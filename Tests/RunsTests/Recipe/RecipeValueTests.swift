@@ -78,13 +78,13 @@ struct RecipeValueTests {
   }
 
   @Test func `a setting of several forms is told apart by its shape`() throws {
-    _ = try read("a: all\nb: [1]\nc: {early: 3}") { root in
+    _ = try read("a: all\nb: [1]\nc: {first: 3}") { root in
       #expect(root.shape(of: "a") == .scalar)
       #expect(root.shape(of: "b") == .list)
       #expect(root.shape(of: "c") == .section)
       #expect(root.string("a") == "all")
       #expect(root.list("b", of: .int(in: 0...)) == [1])
-      #expect(root.section("c").int("early", in: 1...) == 3)
+      #expect(root.section("c").int("first", in: 1...) == 3)
     }
   }
 

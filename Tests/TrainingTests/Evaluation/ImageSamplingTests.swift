@@ -45,7 +45,7 @@ import Training
       let pipeline = try StableDiffusion3Pipeline(folder: "\(folder)/model")
       let prompts = ["a red circle", "two rings"]
       let plain = ImageSampling(steps: 3, seed: 4).latents(of: prompts, pipeline).floats()
-      let guided = ImageSampling(steps: 3, guidance: 3, seed: 4).latents(of: prompts, pipeline)
+      let guided = ImageSampling(steps: 3, guidanceScale: 3, seed: 4).latents(of: prompts, pipeline)
       #expect(guided.floats() != plain)
       #expect(guided.isFinite().all().bools() == [true])
     }

@@ -28,8 +28,8 @@ func tinyPretraining(_ folder: String, changes: [String] = []) throws -> Pretrai
       batch: 8
       learning_rate: 3e-3
       warmup_steps: 5
-      average_decay: 0.9
-      schedule_terminal: 0.1
+      ema_decay: 0.9
+      shift_terminal: 0.1
     evaluation: {prompts: "\(heldOut)", every: 20, count: 4, steps: 2}
     """
   return try RecipeDocument(

@@ -155,7 +155,7 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
       #expect(try loads { $0.maxSequenceLength = 8 } == 1)
       #expect(try loads { $0.placement.dtype = .bfloat16 } == 1)
       let weights = "\(folder)/elsewhere/text_encoder_3/model.safetensors"
-      var tensors = try Checkpoint(path: weights).tensors
+      var tensors = try WeightsFile(path: weights).tensors
       let key = "encoder.block.1.layer.1.DenseReluDense.wo.weight"
       tensors[key] = try #require(tensors[key]) * 1.01
       try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: weights)
@@ -173,7 +173,7 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
         ("text_encoder_3", "shared.weight"),
       ] {
         let path = "\(place.model)/\(component)/model.safetensors"
-        var tensors = try Checkpoint(path: path).tensors.mapValues { $0.clone() }
+        var tensors = try WeightsFile(path: path).tensors.mapValues { $0.clone() }
         let table = try #require(tensors[key])
         let count = table.shape[0]
         // The last row, far from the middle: for CLIP the end of a prompt.
@@ -255,7 +255,7 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
       let place = try Workplace(folder)
       try Data().write(to: URL(filePath: "\(folder)/cache"))
       let error = #expect(throws: TrainingError.self) { try place.open() }
-      #expect(error?.description.contains("text_cache (--text-cache)") == true)
+      #expect(error?.description.contains("prompt_cache (--prompt-cache)") == true)
     }
   }
 

@@ -47,7 +47,7 @@ private struct AestheticHead {
 
   /// - Parameter weights: they say how wide the layers are.
   init(
-    inputs: Int, _ weights: Checkpoint, _ parameters: ParameterScope
+    inputs: Int, _ weights: WeightsFile, _ parameters: ParameterScope
   ) throws(ParameterError) {
     var width = inputs
     var layers: [Linear] = []

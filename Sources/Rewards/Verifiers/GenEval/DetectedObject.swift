@@ -26,5 +26,5 @@ package protocol ObjectDetector: Sendable {
   /// not judge the color of objects for which none is asked.
   ///
   /// Throws ``RewardError`` when it fails as a whole.
-  func detect(_ samples: [RewardSample]) async throws(RewardError) -> [Sighting<[DetectedObject]>]
+  func detect(_ samples: [RewardSample]) async throws(RewardError) -> [Detection<[DetectedObject]>]
 }

@@ -33,7 +33,7 @@ package struct GenEvalReward: Reward {
     var reasons: [Int: String] = [:]
     var scores: [GenEvalScore?] = []
     for (index, (sample, sighting)) in zip(samples, sightings).enumerated() {
-      do throws(Unscored) {
+      do throws(SkippedSample) {
         scores.append(try judge(sample, sighting))
       } catch {
         scores.append(nil)
@@ -51,19 +51,19 @@ package struct GenEvalReward: Reward {
   }
 
   private func judge(
-    _ sample: RewardSample, _ sighting: Sighting<[DetectedObject]>
-  ) throws(Unscored) -> GenEvalScore {
+    _ sample: RewardSample, _ sighting: Detection<[DetectedObject]>
+  ) throws(SkippedSample) -> GenEvalScore {
     let prompt: GenEvalPrompt
     do throws(GenEvalPrompt.Fault) {
       prompt = try GenEvalPrompt(sample.metadata)
     } catch {
-      throw Unscored(reason: "the prompt file's line is not GenEval's: \(error.reason)")
+      throw SkippedSample(reason: "the prompt file's line is not GenEval's: \(error.reason)")
     }
     switch sighting {
-    case .unseen(let reason): throw Unscored(reason: reason)
+    case .unseen(let reason): throw SkippedSample(reason: reason)
     case .seen(let objects):
       let judge = GenEvalJudge(objects, prompt)
-      guard !judge.lacksColors else { throw Unscored(reason: "the detector named no color") }
+      guard !judge.lacksColors else { throw SkippedSample(reason: "the detector named no color") }
       return judge.score
     }
   }

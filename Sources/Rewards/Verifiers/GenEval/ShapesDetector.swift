@@ -12,7 +12,7 @@ package struct ShapesDetector: ObjectDetector {
 
   package func detect(
     _ samples: [RewardSample]
-  ) async throws(RewardError) -> [Sighting<[DetectedObject]>] {
+  ) async throws(RewardError) -> [Detection<[DetectedObject]>] {
     try SceneRenderer.checkSizes(samples, reward: reward)
     return samples.map { sample in
       .seen(

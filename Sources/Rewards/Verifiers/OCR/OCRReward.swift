@@ -3,7 +3,7 @@ package protocol TextReader: Sendable {
   /// What is written in every image, in the samples' order; empty text where there is none.
   ///
   /// Throws ``RewardError`` when it fails as a whole.
-  func read(_ samples: [RewardSample]) async throws(RewardError) -> [Sighting<String>]
+  func read(_ samples: [RewardSample]) async throws(RewardError) -> [Detection<String>]
 }
 
 /// How well the image shows the text that the prompt quotes, 0...1; see ``QuotedText``.

@@ -31,17 +31,17 @@ package struct TesseractReader: TextReader {
       throw .failed(
         reward: settings.label,
         reason: "the program tesseract is not installed; apt-get install tesseract-ocr, or set "
-          + "engine: remote")
+          + "backend: remote")
     }
     return path
   }
 
-  package func read(_ samples: [RewardSample]) async throws(RewardError) -> [Sighting<String>] {
+  package func read(_ samples: [RewardSample]) async throws(RewardError) -> [Detection<String>] {
     let batches = stride(from: 0, to: samples.count, by: batchSize).map { start in
       samples[start..<min(start + batchSize, samples.count)].map(\.image)
     }
-    var answers = Array(repeating: [Sighting<String>](), count: batches.count)
-    await withTaskGroup(of: (Int, [Sighting<String>]).self) { group in
+    var answers = Array(repeating: [Detection<String>](), count: batches.count)
+    await withTaskGroup(of: (Int, [Detection<String>]).self) { group in
       for (index, batch) in batches.enumerated() {
         if index >= concurrency, let (done, answer) = await group.next() { answers[done] = answer }
         group.addTask { (index, await read(batch)) }
@@ -51,14 +51,14 @@ package struct TesseractReader: TextReader {
     return answers.flatMap(\.self)
   }
 
-  private func read(_ images: [PixelBuffer]) async -> [Sighting<String>] {
-    func unseen(_ reason: String) -> [Sighting<String>] {
+  private func read(_ images: [PixelBuffer]) async -> [Detection<String>] {
+    func unseen(_ reason: String) -> [Detection<String>] {
       Array(repeating: .unseen(reason: reason), count: images.count)
     }
     do {
       let texts = try await texts(images)
       return texts.count == images.count
-        ? texts.map(Sighting.seen) : unseen("tesseract did not answer for every image")
+        ? texts.map(Detection.seen) : unseen("tesseract did not answer for every image")
     } catch let error as OneShotProcess.Failure {
       return unseen("tesseract \(error.reason)")
     } catch {

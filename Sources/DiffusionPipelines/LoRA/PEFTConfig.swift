@@ -1,0 +1,132 @@
+import Foundation
+import TorchNN
+
+/// PEFT's settings of a LoRA: `adapter_config.json`, or the header of diffusers' file.
+///
+/// PEFT has dozens of switches. Those that change the result must be at rest (null, false, 0 or
+/// empty); those that only matter in training are ignored.
+struct PEFTConfig {
+  static let fileName = "adapter_config.json"
+  /// The entry of a safetensors header that diffusers reads; its text is JSON.
+  static let headerKey = "lora_adapter_metadata"
+
+  var rank: Int
+  var alpha: Double
+  /// nil when the file selects layers by a regular expression.
+  var targets: [String]?
+  var baseModel: String?
+
+  init(_ plan: LoRAConfig) {
+    rank = plan.rank
+    alpha = plan.alpha
+    targets = plan.targets
+  }
+
+  /// Reads `adapter_config.json`.
+  init(path: String) throws(PipelineError) {
+    let entries: [String: JSONValue] = try reading(path) {
+      try JSONDecoder().decode(
+        [String: JSONValue].self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+    }
+    guard entries["peft_type"] != nil else {
+      throw .unsupported(path: path, key: "peft_type", reason: "is missing; only LORA is known")
+    }
+    try self.init(entries, path: path)
+  }
+
+  /// Reads the entries with `prefix` from the header of the file at `path`; nil without any.
+  init?(header: [String: String], prefix: String, path: String) throws(PipelineError) {
+    guard let text = header[Self.headerKey] else { return nil }
+    let all: [String: JSONValue] = try reading(path) {
+      try JSONDecoder().decode([String: JSONValue].self, from: Data(text.utf8))
+    }
+    let entries = all.filter { $0.key.hasPrefix(prefix) }
+      .map { (String($0.key.dropFirst(prefix.count)), $0.value) }
+    guard !entries.isEmpty else { return nil }
+    try self.init(Dictionary(uniqueKeysWithValues: entries), path: path)
+  }
+
+  private init(_ entries: [String: JSONValue], path: String) throws(PipelineError) {
+    guard entries["peft_type"] ?? .text("LORA") == .text("LORA") else {
+      throw .unsupported(path: path, key: "peft_type", reason: "only LORA is known")
+    }
+    guard case .number(let rank)? = entries["r"], rank >= 1, rank == rank.rounded() else {
+      throw .unsupported(path: path, key: "r", reason: "is not a positive whole number")
+    }
+    guard case .number(let alpha)? = entries["lora_alpha"], alpha > 0 else {
+      throw .unsupported(path: path, key: "lora_alpha", reason: "is not a positive number")
+    }
+    guard entries["bias"] ?? .text("none") == .text("none") else {
+      throw .unsupported(path: path, key: "bias", reason: "only 'none' is known")
+    }
+    self.rank = Int(rank)
+    self.alpha = alpha
+    targets = try Self.targets(entries["target_modules"], path: path)
+    if case .text(let name)? = entries["base_model_name_or_path"] { baseModel = name }
+    let read: Set<String> = ["peft_type", "r", "lora_alpha", "bias", "target_modules"]
+    for (key, value) in entries.sorted(by: { $0.key < $1.key })
+    where !read.contains(key) && !ignored.contains(key) && !value.isAtRest {
+      throw .unsupported(path: path, key: key, reason: reasons[key] ?? "is set, and is not known")
+    }
+  }
+
+  private static func targets(
+    _ value: JSONValue?, path: String
+  ) throws(PipelineError) -> [String]? {
+    switch value {
+    case .text: return nil
+    case .list(let values):
+      var targets: [String] = []
+      for value in values {
+        guard case .text(let target) = value else { break }
+        targets.append(target)
+      }
+      if targets.count == values.count { return targets }
+    default: break
+    }
+    throw .unsupported(path: path, key: "target_modules", reason: "is not a list of names")
+  }
+
+  /// The text of `adapter_config.json`.
+  func json() throws -> Data {
+    try prettyJSON(
+      settings.merging(
+        [
+          "peft_type": .text("LORA"), "inference_mode": .boolean(true), "task_type": .null,
+          "base_model_name_or_path": baseModel.map(JSONValue.text) ?? .null,
+        ]
+      ) { $1 })
+  }
+
+  /// The settings as diffusers looks for them in the header of the weights file, where it selects
+  /// those with the prefix of the weights.
+  func headerText(prefix: String) throws -> String {
+    let entries = settings.map { (prefix + $0.key, $0.value) }
+    let data = try prettyJSON(Dictionary(uniqueKeysWithValues: entries))
+    return String(decoding: data, as: UTF8.self)
+  }
+
+  private var settings: [String: JSONValue] {
+    [
+      "r": .number(Double(rank)), "lora_alpha": .number(alpha),
+      "target_modules": .list((targets ?? []).map(JSONValue.text)), "bias": .text("none"),
+      "lora_dropout": .number(0), "fan_in_fan_out": .boolean(false),
+      "init_lora_weights": .text("gaussian"), "use_rslora": .boolean(false),
+      "use_dora": .boolean(false),
+    ]
+  }
+}
+
+/// What names things, or matters only while training with PEFT.
+private let ignored: Set<String> = [
+  "auto_mapping", "base_model_name_or_path", "revision", "inference_mode", "task_type",
+  "peft_version", "lora_dropout", "init_lora_weights", "loftq_config", "eva_config",
+  "corda_config", "runtime_config", "megatron_core", "qalora_group_size", "ensure_weight_tying",
+]
+
+/// Why a switch that is known of cannot be followed.
+private let reasons = [
+  "use_dora": "DoRA is not supported; train or save a plain LoRA",
+  "rank_pattern": "layers have different ranks; only one rank for all is supported",
+  "alpha_pattern": "layers have different alphas; only one alpha for all is supported",
+]

@@ -1,4 +1,0 @@
-/// Why a sample has no score: a few words that are the same for every sample with this trouble.
-struct Unscored: Error {
-  let reason: String
-}

@@ -1,0 +1,105 @@
+import JSON
+import ShapeScenes
+
+extension RemoteService {
+  /// What a service sees in every image: its answer's list `key` with one item for each, null where
+  /// it could not look.
+  ///
+  /// - Parameter value: reads an item that is not null, or gives nil for one that breaks the
+  ///   protocol.
+  fileprivate func sightings<Value: Sendable>(
+    _ samples: [RewardSample], in key: String,
+    value: @escaping @Sendable (JSONValue) -> Value?
+  ) async throws(RewardError) -> [Detection<Value>] {
+    let batches = try await ask(samples) { answer, count, sender throws(RemoteFault) in
+      guard let items = answer[key]?.array, items.count == count else {
+        throw .transient(
+          .badAnswer, detail: "\(sender) answers without a list \"\(key)\" of \(count) items")
+      }
+      var seen: [Detection<Value>] = []
+      for (index, item) in items.enumerated() {
+        if item == .null {
+          seen.append(.unseen(reason: RemoteFault.Reason.notScored.rawValue))
+        } else if item.firstNonFinite() != nil {
+          seen.append(.unseen(reason: RemoteFault.Reason.notFinite.rawValue))
+        } else if let value = value(item) {
+          seen.append(.seen(value))
+        } else {
+          throw .transient(
+            .badAnswer,
+            detail: "\(sender) gives \(item.messageText.oneLine(limit: 80)) as item \(index) of "
+              + "\"\(key)\"; see docs/rewards/protocol.md")
+        }
+      }
+      return seen
+    }
+    return batches.flatMap { count, answer -> [Detection<Value>] in
+      switch answer {
+      case .success(let seen): return seen
+      case .failure(.transient(let reason, _, _)):
+        return Array(repeating: .unseen(reason: reason.rawValue), count: count)
+      case .failure(.permanent(let detail)):
+        return Array(repeating: .unseen(reason: detail), count: count)
+      }
+    }
+  }
+}
+
+/// Reads text with a service: `{"texts": ["OPEN", "", null]}`.
+package struct RemoteReader: TextReader {
+  private let service: RemoteService
+
+  /// Throws ``RewardError`` for an address or a key that cannot be used.
+  package init(_ settings: RewardSettings) throws(RewardError) {
+    service = try .http(settings, path: "read")
+  }
+
+  package func read(_ samples: [RewardSample]) async throws(RewardError) -> [Detection<String>] {
+    try await service.sightings(samples, in: "texts", value: \.string)
+  }
+}
+
+/// Finds objects with a service: for every image
+///
+///     {"detections": [[{"label": "car", "confidence": 0.97, "box": [10, 20, 90, 60],
+///                       "color": "red"}], [], null]}
+///
+/// A box is left, top, right, bottom in pixels; a color may be left out.
+package struct RemoteDetector: ObjectDetector {
+  private let service: RemoteService
+
+  /// Throws ``RewardError`` for an address or a key that cannot be used.
+  package init(_ settings: RewardSettings) throws(RewardError) {
+    service = try .http(settings, path: "detect")
+  }
+
+  package func detect(
+    _ samples: [RewardSample]
+  ) async throws(RewardError) -> [Detection<[DetectedObject]>] {
+    try await service.sightings(samples, in: "detections") { item in
+      guard let items = item.array else { return nil }
+      let objects = items.compactMap(DetectedObject.init)
+      return objects.count == items.count ? objects : nil
+    }
+  }
+}
+
+extension DetectedObject {
+  /// Reads an object as a service gives it; nil when it is none.
+  fileprivate init?(_ value: JSONValue) {
+    let corners = (value["box"]?.array ?? []).compactMap(\.number).map(Float.init)
+    guard let label = value["label"]?.string, !label.isEmpty,
+      let confidence = value["confidence"]?.number, (0...1).contains(confidence),
+      corners.count == 4, corners.allSatisfy(\.isFinite), corners[0] <= corners[2],
+      corners[1] <= corners[3]
+    else { return nil }
+    let color = value["color"] ?? .null
+    guard color == .null || color.string != nil else { return nil }
+    self.init(
+      label, confidence: confidence,
+      box: SceneBox(
+        centerX: (corners[0] + corners[2]) / 2, centerY: (corners[1] + corners[3]) / 2,
+        halfWidth: (corners[2] - corners[0]) / 2, halfHeight: (corners[3] - corners[1]) / 2),
+      color: color.string)
+  }
+}

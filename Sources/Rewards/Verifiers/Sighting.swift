@@ -1,9 +1,0 @@
-/// What an engine made of one image.
-package enum Sighting<Value: Sendable>: Sendable {
-  /// What it saw; nothing at all is a value, too.
-  case seen(Value)
-  /// It could not look, for a reason in a few words that can be counted.
-  case unseen(reason: String)
-}
-
-extension Sighting: Equatable where Value: Equatable {}

@@ -1,0 +1,80 @@
+/// The sample of training: one (trunk, step) with the advantages of the K branches that left it.
+///
+/// The branches share x_i, so one forward evaluation and one vector-Jacobian product serve all.
+public struct TrainingSample: Hashable, Sendable {
+  /// The trunk, as an index into the rollout's list.
+  public let trunk: Int
+  /// The trained step, as an index into the rollout's ``Rollout/steps``.
+  public let stepIndex: Int
+  /// A_k of the branches, in order.
+  public let advantages: [Double]
+
+  /// Whether the advantages of this trunk are 0 at every trained step, so that nothing of it is
+  /// learned from.
+  public let isTrunkDegenerate: Bool
+
+  /// Whether the sample need not be evaluated: its advantages are all 0, so the policy loss has no
+  /// gradient, and there is no KL term or the whole trunk is left out, as in the reference code.
+  public func isSkippable(_ objective: PolicyObjective) -> Bool {
+    advantages.allSatisfy { $0 == 0 } && (objective.klBeta == 0 || isTrunkDegenerate)
+  }
+}
+
+extension Rollout {
+  /// The rewards as rows for ``Advantages``: step by step, trunk by trunk, branch by branch. A
+  /// chain's reward is repeated at each of its trained steps.
+  ///
+  /// - Parameter rewards: the values of every sample but finished trunks; an entry must exist
+  ///   even where a reward could not be computed (nil inside).
+  public func rewardRows(_ rewards: [SampleID: [Double?]]) -> [RewardRow] {
+    var rows: [RewardRow] = []
+    rows.reserveCapacity(steps.count * trunks.count * plan.branchCount)
+    for step in steps {
+      for (index, trunk) in trunks.enumerated() {
+        for branch in 0..<plan.branchCount {
+          let sample = sample(trunk: index, step: step, branch: branch)
+          guard let values = rewards[sample] else {
+            preconditionFailure("no reward for \(sample)")
+          }
+          rows.append(
+            RewardRow(prompt: trunk.prompt, seed: trunk.seed, step: step, rewards: values))
+        }
+      }
+    }
+    return rows
+  }
+
+  /// The sample whose reward judges a decision.
+  public func sample(trunk: Int, step: Int, branch: Int) -> SampleID {
+    switch plan.method {
+    case .branching: SampleID(trunk: trunk, step: step, branch: branch)
+    case .flowGRPO, .flowGRPOFast: SampleID(trunk: trunk, step: nil)
+    }
+  }
+
+  /// The training samples, from one advantage per row of ``rewardRows(_:)``.
+  ///
+  /// - Parameters:
+  ///   - advantages: one value per reward row.
+  ///   - chosen: the trunks to take, as indices into the rollout's list; nil takes all.
+  public func trainingSamples(_ advantages: Advantages, trunks chosen: [Int]? = nil) -> [TrainingSample] {
+    let count = plan.branchCount
+    precondition(
+      advantages.values.count == steps.count * trunks.count * count,
+      "one advantage per reward row")
+    func values(_ stepIndex: Int, _ trunk: Int) -> ArraySlice<Double> {
+      let first = (stepIndex * trunks.count + trunk) * count
+      return advantages.values[first..<first + count]
+    }
+    let degenerate = trunks.indices.map { trunk in
+      steps.indices.allSatisfy { stepIndex in values(stepIndex, trunk).allSatisfy { $0 == 0 } }
+    }
+    return steps.indices.flatMap { stepIndex in
+      (chosen ?? Array(trunks.indices)).map { trunk in
+        TrainingSample(
+          trunk: trunk, stepIndex: stepIndex, advantages: Array(values(stepIndex, trunk)),
+          isTrunkDegenerate: degenerate[trunk])
+      }
+    }
+  }
+}

@@ -1,0 +1,142 @@
+import FlowMatching
+import Torch
+
+/// Some of a rollout's trunks, advancing together: at every step all rows sit at one sigma, so
+/// the whole wavefront costs N (growing) model calls instead of one call per branch and step.
+struct RolloutBatch {
+  let plan: RolloutPlan
+  let steps: [Int]
+  let trunks: [TrunkID]
+  /// The trunks of this wavefront, as indices into `trunks`.
+  let range: Range<Int>
+  let noise: NoiseSource
+  let field: VelocityField
+
+  private var stepCount: Int { plan.schedule.stepCount }
+
+  /// TempFlow-GRPO's rollout: rows are the trunks, then the branches in order of their birth.
+  func branching<Failure: Error>(
+    finished: (FinishedSamples) throws(Failure) -> Void
+  ) throws(Failure) -> RolloutPart {
+    var part = RolloutPart()
+    var state = noise.initial(Array(trunks[range]))
+    var rows = range.map { SampleID(trunk: $0, step: nil) }
+    let lastBranchStep = steps.max() ?? -1
+    for step in 0..<stepCount - 1 {
+      let velocity = velocities(state, at: step, rows)
+      var next = plan.schedule.step(step, .deterministic)
+        .deterministic(state, velocity: velocity)
+      var nextRows = rows
+      if steps.contains(step) {
+        let latents = state.narrowed(dim: 0, start: 0, length: range.count).clone()
+        let direction = velocity.narrowed(dim: 0, start: 0, length: range.count).clone()
+        let branched = branch(latents, direction, at: step, into: &part)
+        next = Tensor.cat([next, branched.latents], dim: 0)
+        nextRows += branched.rows
+      }
+      if step == lastBranchStep && !plan.finishesTrunks {
+        next = next.narrowed(
+          dim: 0, start: range.count, length: nextRows.count - range.count)
+        nextRows.removeFirst(range.count)
+      }
+      (state, rows) = (next, nextRows)
+    }
+    try finish(state, rows, plan.schedule.step(stepCount - 1, .deterministic), nil, finished)
+    return part
+  }
+
+  /// Flow-GRPO's rollout: every trunk is a sample of its own, stochastic throughout or, with a
+  /// window, at the trained steps alone.
+  func chain<Failure: Error>(
+    finished: (FinishedSamples) throws(Failure) -> Void
+  ) throws(Failure) -> RolloutPart {
+    var part = RolloutPart()
+    var state = noise.initial(Array(trunks[range]))
+    let rows = range.map { SampleID(trunk: $0, step: nil) }
+    let everywhere = plan.method == .flowGRPO
+    for step in 0..<stepCount - 1 {
+      let velocity = velocities(state, at: step, rows)
+      if steps.contains(step) {
+        state = branch(state, velocity, at: step, into: &part).latents
+      } else if everywhere {
+        state = plan.schedule.step(step, plan.dynamics)
+          .stochastic(state, velocity: velocity, noise: branchNoise(at: step))
+      } else {
+        state = plan.schedule.step(step, .deterministic).deterministic(state, velocity: velocity)
+      }
+    }
+    let last = stepCount - 1
+    try finish(
+      state, rows, plan.schedule.step(last, everywhere ? plan.dynamics : .deterministic),
+      everywhere ? branchNoise(at: last) : nil, finished)
+    return part
+  }
+
+  /// Takes the stochastic step from every trunk, K times, and stores what training needs.
+  /// `[T, …], [T, …] -> [T K, …]`, trunk by trunk.
+  private func branch(
+    _ latents: Tensor, _ velocity: Tensor, at step: Int, into part: inout RolloutPart
+  ) -> (latents: Tensor, rows: [SampleID]) {
+    let coefficients = plan.schedule.step(step, plan.dynamics)
+    let count = plan.branchCount
+    let eps = branchNoise(at: step).reshaped([range.count, count] + noise.shape)
+    let branched = coefficients.stochastic(
+      latents.unsqueezed(1), velocity: velocity.unsqueezed(1), noise: eps)
+    // The residual of a branch is w eps, so its log-probability needs no subtraction.
+    let squares = eps.flattened(from: 2, to: -1).squared().mean(dims: [2], keepDim: false)
+    let scale = coefficients.stdDev
+    part.latents.append(latents)
+    part.velocities.append(velocity)
+    part.logProbabilities.append(
+      squares * (-coefficients.residualFactor * scale * scale) - coefficients.logNormalizer)
+    let rows = range.flatMap { trunk in
+      (0..<count).map { SampleID(trunk: trunk, step: step, branch: $0) }
+    }
+    return (branched.flattened(from: 0, to: 1), rows)
+  }
+
+  /// Noise of all branches at a step: `[T K, …]`, trunk by trunk.
+  private func branchNoise(at step: Int) -> Tensor {
+    noise.branches(
+      range.flatMap { trunk in
+        (0..<plan.branchCount).map { (trunks[trunk], step, $0) }
+      })
+  }
+
+  /// `[rows, …] -> [rows, …]` float32, in micro-batches.
+  private func velocities(_ state: Tensor, at step: Int, _ rows: [SampleID]) -> Tensor {
+    let parts = microBatches(of: rows.count, limit: plan.microBatch).map { range in
+      velocity(state, at: step, rows, range)
+    }
+    return parts.count == 1 ? parts[0] : Tensor.cat(parts, dim: 0)
+  }
+
+  private func velocity(
+    _ state: Tensor, at step: Int, _ rows: [SampleID], _ range: Range<Int>
+  ) -> Tensor {
+    let sigma = Tensor.full(
+      [range.count], plan.schedule.sigmas[step], dtype: .float32, device: noise.device)
+    let latents = state.narrowed(dim: 0, start: range.lowerBound, length: range.count)
+    return field(latents, sigma, rows[range].map(\.trunk)).to(.float32)
+  }
+
+  /// The last step, handed out micro-batch by micro-batch.
+  private func finish<Failure: Error>(
+    _ state: Tensor, _ rows: [SampleID], _ step: StepCoefficients, _ eps: Tensor?,
+    _ finished: (FinishedSamples) throws(Failure) -> Void
+  ) throws(Failure) {
+    for part in microBatches(of: rows.count, limit: plan.microBatch) {
+      let latents = state.narrowed(dim: 0, start: part.lowerBound, length: part.count)
+      let velocity = velocity(state, at: stepCount - 1, rows, part)
+      let final =
+        if let eps {
+          step.stochastic(
+            latents, velocity: velocity,
+            noise: eps.narrowed(dim: 0, start: part.lowerBound, length: part.count))
+        } else {
+          step.deterministic(latents, velocity: velocity)
+        }
+      try finished(FinishedSamples(ids: Array(rows[part]), latents: final))
+    }
+  }
+}

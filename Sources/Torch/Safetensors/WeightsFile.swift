@@ -1,0 +1,120 @@
+/// The tensors of one network on disk: one safetensors file, or an index and its shards.
+public struct WeightsFile {
+  /// The file, or the index of the shards.
+  public let path: String
+  /// All tensors by name, on the CPU, in the mapped files' memory.
+  public let tensors: [String: Tensor]
+  /// The free text of the file; of shards, that of the first by name.
+  public let metadata: [String: String]
+
+  private let files: [SafetensorsFile]
+
+  /// Opens one safetensors file.
+  ///
+  /// - Throws: `SafetensorsError`.
+  public init(path: String) throws(SafetensorsError) {
+    let file = try SafetensorsFile(path: path)
+    self.path = path
+    tensors = file.tensors
+    metadata = file.metadata
+    files = [file]
+  }
+
+  /// Tensors in memory, as if they had been read from `path`.
+  public init(_ tensors: [String: Tensor], path: String) {
+    self.path = path
+    self.tensors = tensors
+    metadata = [:]
+    files = []
+  }
+
+  /// Opens `<folder>/<baseName>.safetensors`, else the shards that
+  /// `<folder>/<baseName>.safetensors.index.json` lists.
+  ///
+  /// - Parameters:
+  ///   - baseName: `diffusion_pytorch_model` or `model` in diffusers folders.
+  ///   - variant: opens `<baseName>.<variant>.safetensors` or
+  ///     `<baseName>.safetensors.index.<variant>.json` instead, as diffusers and transformers name
+  ///     a second set of weights; usually `fp16` or `bf16`.
+  /// - Throws: `SafetensorsError`.
+  public static func open(
+    folder: String, baseName: String, variant: String? = nil
+  ) throws(SafetensorsError) -> WeightsFile {
+    let names = CheckpointNames(baseName, variant: variant)
+    let present = fileNames(in: folder)
+    if present.contains(names.file) {
+      return try WeightsFile(path: "\(folder)/\(names.file)")
+    }
+    guard present.contains(names.index) else {
+      throw names.absence(folder: folder, present: present)
+    }
+    return try WeightsFile(index: names.index, folder: folder, present: present)
+  }
+
+  /// Whether `open` would find a file or an index.
+  public static func exists(folder: String, baseName: String, variant: String? = nil) -> Bool {
+    let names = CheckpointNames(baseName, variant: variant)
+    return fileNames(in: folder).contains { $0 == names.file || $0 == names.index }
+  }
+
+  /// Returns the memory of a tensor's mapped pages to the system; they are read anew when used.
+  ///
+  /// For a tensor that has been copied and that nothing wrote into: what was written is lost.
+  package func releasePages(of key: String) {
+    for file in files { file.releasePages(of: key) }
+  }
+
+  private init(
+    index name: String, folder: String, present: Set<String>
+  ) throws(SafetensorsError) {
+    let path = "\(folder)/\(name)"
+    let weightMap = try Self.weightMap(path)
+    for (key, shard) in weightMap.sorted(by: { $0.key < $1.key }) where !present.contains(shard) {
+      throw .missingShard(path: path, shard: shard, key: key)
+    }
+    var tensors: [String: Tensor] = [:]
+    var files: [SafetensorsFile] = []
+    let shards = Set(weightMap.values).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    for shard in shards {
+      let file = try SafetensorsFile(path: "\(folder)/\(shard)")
+      files.append(file)
+      for (key, tensor) in file.tensors {
+        guard let home = weightMap[key] else {
+          throw .shardMismatch(path: path, key: key, problem: "is in \(shard), not in the index")
+        }
+        guard home == shard else {
+          throw .shardMismatch(path: path, key: key, problem: "is in \(shard), not in \(home)")
+        }
+        tensors[key] = tensor
+      }
+    }
+    for (key, shard) in weightMap where tensors[key] == nil {
+      throw .shardMismatch(path: path, key: key, problem: "is not in \(shard)")
+    }
+    self.path = path
+    self.tensors = tensors
+    self.files = files
+    metadata = files.first?.metadata ?? [:]
+  }
+
+  /// Name of the shard by tensor name.
+  private static func weightMap(_ path: String) throws(SafetensorsError) -> [String: String] {
+    let file = try MappedFile(path: path)
+    let bytes = withExtendedLifetime(file) { Array(file.bytes) }
+    let json = try StrictJSONReader.read(bytes, path: path)
+    guard case .object(let members) = json,
+      case .object(let entries)? = members.first(where: { $0.key == "weight_map" })?.value
+    else { throw .malformed(path: path, offset: 0, problem: "no object 'weight_map'") }
+    var result: [String: String] = [:]
+    for (key, value) in entries {
+      guard case .string(let shard) = value else {
+        throw .invalidEntry(path: path, key: key, problem: "the shard's name is not text")
+      }
+      guard !shard.isEmpty, shard != "..", !shard.contains("/") else {
+        throw .invalidEntry(path: path, key: key, problem: "'\(shard)' is not a file name")
+      }
+      result[key] = shard
+    }
+    return result
+  }
+}

@@ -1,0 +1,97 @@
+internal import CTorch
+
+extension Tensor {
+  /// Computes a batch in parts, all at once, and joins them: within
+  /// `TorchRuntime.withSingleThreadedOps` in as many as there are threads, elsewhere in one.
+  ///
+  /// Operators that share their work among threads make all of them wait for the slowest, each time;
+  /// a network of small operators spends a quarter of its time so. Threads that each take some rows
+  /// through the whole network wait once. On a GPU, with one thread, with fewer rows than threads,
+  /// or where rows would be shared out very unequally, `body` runs once, for all rows, with the
+  /// threads in its operators.
+  ///
+  /// Gradients are not recorded inside.
+  ///
+  /// - Parameters:
+  ///   - count: rows of the batch.
+  ///   - device: where `body` computes.
+  ///   - body: the rows of one part; called on several threads at once, so it may only read what it
+  ///     shares.
+  /// - Returns: the parts' results, joined along dimension 0.
+  package static func threadedBatch(
+    _ count: Int, on device: Device, _ body: (Range<Int>) -> Tensor
+  ) -> Tensor {
+    let threads = Int(ctorch_row_thread_count())
+    guard device == .cpu, threads > 1, count % threads == 0 || count >= 4 * threads else {
+      return TorchRuntime.withMultiThreadedOps { withoutGradient { body(0..<count) } }
+    }
+    return Tensor.cat(
+      concurrently(threads, records: false) { body(part($0, of: threads, rows: count)) }, dim: 0)
+  }
+}
+
+/// The rows of part `index`.
+func part(_ index: Int, of parts: Int, rows: Int) -> Range<Int> {
+  (rows * index / parts)..<(rows * (index + 1) / parts)
+}
+
+/// Runs `body` for 0..<`count`, each on a thread of its own whose operators use no other.
+///
+/// - Parameter records: whether gradients are recorded inside.
+func concurrently<Value>(
+  _ count: Int, records: Bool, _ body: (Int) -> Value
+) -> [Value] {
+  var results = [Value?](repeating: nil, count: count)
+  results.withUnsafeMutableBufferPointer { results in
+    withoutActuallyEscaping(body) { body in
+      let results = results
+      var work: (Int) -> Void = { results[$0] = body($0) }
+      withUnsafeMutablePointer(to: &work) { work in
+        ctorch_concurrently(
+          Int32(count), records,
+          { context, index in
+            context!.assumingMemoryBound(to: ((Int) -> Void).self).pointee(Int(index))
+          }, work)
+      }
+    }
+  }
+  return results.map { $0! }
+}
+
+extension TorchRuntime {
+  /// Runs operators of this thread on this thread alone, and only `threadedBatch` on several: for
+  /// work that is a chain of calls of `threadedBatch`. Threads of operators spin for some
+  /// milliseconds after each, on processors that the rows need. Weights must not change inside:
+  /// kernels keep them in an order of their own.
+  package static func withSingleThreadedOps<Result, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let outer = ctorch_row_thread_count()
+    ctorch_set_row_thread_count(outer > 0 ? outer : Int32(threadCount))
+    defer { ctorch_set_row_thread_count(outer) }
+    return try withThreads(1, body)
+  }
+
+  /// Runs operators with all threads again inside `withSingleThreadedOps`: for few, large operators.
+  package static func withMultiThreadedOps<Result, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let count = Int(ctorch_row_thread_count())
+    return try count > 0 ? withThreads(count, body) : body()
+  }
+
+  /// Whether operators run on this thread alone by `withSingleThreadedOps`, here or around the part of
+  /// a batch that this thread computes.
+  static var runsSerialOperators: Bool { ctorch_row_thread_count() > 0 && threadCount == 1 }
+
+  /// Runs `body` with another number of threads for its operators.
+  package static func withThreads<Result, Failure: Error>(
+    _ count: Int, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let previous = threadCount
+    guard count != previous else { return try body() }
+    threadCount = count
+    defer { threadCount = previous }
+    return try body()
+  }
+}

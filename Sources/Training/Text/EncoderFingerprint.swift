@@ -1,0 +1,94 @@
+internal import DiffusionPipelines
+internal import Foundation
+internal import Runs
+internal import Torch
+
+/// What decides how prompts are encoded, as one digest that does not depend on where the files lie.
+///
+/// It covers configurations, tokenizers and weights as `ComponentDigest` does.
+///
+/// What a component gave is noted in the cache, so that a model whose text encoders have been
+/// removed to save disk space still finds what they made.
+struct EncoderFingerprint {
+  let digest: String
+  /// The digest of each text encoder and tokenizer, by its folder's name.
+  let components: [String: String]
+
+  private static let version = "tempflow text 3"
+
+  /// - Throws: `TrainingError.model` when a file cannot be read, or a component is absent and was
+  ///   never seen; `.textCache` when the cache cannot be read or written.
+  init(_ settings: PromptCache.Settings, _ index: ModelIndex) throws(TrainingError) {
+    var lines = [Self.version, settings.placement.dtype.map { "\($0)" } ?? "as in the files"]
+    if index.hasT5 { lines.append("max_sequence_length \(settings.maxSequenceLength)") }
+    var components: [String: String] = [:]
+    for component in index.textComponents {
+      let folder = "\(settings.model)/\(component)"
+      let record = Self.record(of: folder, settings)
+      let digest: String
+      if FileManager.default.fileExists(atPath: folder) {
+        digest = try Self.digest(ofComponent: folder, settings.placement)
+        try Self.note(digest, in: record, of: settings.folder)
+      } else {
+        digest = try Self.noted(record, component: component, of: settings.model)
+      }
+      lines.append("\(component) \(digest)")
+      components[component] = digest
+    }
+    self.components = components
+    digest = SHA256.digest(of: lines.joined(separator: "\n").utf8)
+  }
+
+  private static func digest(
+    ofComponent folder: String, _ placement: Placement
+  ) throws(TrainingError) -> String {
+    var hash = SHA256()
+    try ComponentDigest.add(filesOf: folder, to: &hash)
+    guard folder.split(separator: "/").last?.hasPrefix("text_encoder") == true else {
+      return hash.digest()
+    }
+    let weights = try ofModel { () throws(PipelineError) in
+      try placement.open(folder: folder, baseName: "model")
+    }
+    for (name, tensor) in weights.tensors.sorted(by: { $0.key < $1.key }) {
+      ComponentDigest.add(name, tensor, to: &hash)
+    }
+    return hash.digest()
+  }
+
+  /// The file in the cache that notes the digest of a component's folder.
+  private static func record(of folder: String, _ settings: PromptCache.Settings) -> String {
+    let path = URL(fileURLWithPath: folder).standardizedFileURL.path
+    let name = SHA256.digest(of: "\(path)\n\(settings.placement.variant ?? "")".utf8)
+    return "\(settings.folder)/components/\(name)"
+  }
+
+  private static func note(
+    _ digest: String, in record: String, of cache: String
+  ) throws(TrainingError) {
+    try makeFolder("\(cache)/components")
+    do throws(RunError) {
+      let isKnown = FileManager.default.fileExists(atPath: record)
+      if isKnown, try AtomicFile.read(record).elementsEqual(digest.utf8) { return }
+      try AtomicFile.write(digest, to: record)
+    } catch {
+      throw .promptCache(path: record, reason: error.description)
+    }
+  }
+
+  private static func noted(
+    _ record: String, component: String, of model: String
+  ) throws(TrainingError) -> String {
+    guard FileManager.default.fileExists(atPath: record) else {
+      throw .model(
+        component.hasSuffix("_3")
+          ? PipelineError.absentT5(folder: model).description
+          : "\(model)/\(component): it is not there; download or copy it")
+    }
+    do throws(RunError) {
+      return String(decoding: try AtomicFile.read(record), as: UTF8.self)
+    } catch {
+      throw .promptCache(path: record, reason: error.description)
+    }
+  }
+}
