@@ -72,11 +72,11 @@ let package = Package(
     library("ShapeScenes", ["ImageFiles"]),
     library("TorchNN", ["Torch", collections]),
     library("FlowMatching", ["Torch"]),
-    library("DiffusionModels", ["Torch", "TorchNN"]),
-    library("TempFlow", ["Torch", "FlowMatching"]),
     library(
-      "DiffusionPipelines",
-      ["Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "FlowMatching", "ImageFiles"]),
+      "DiffusionModels",
+      ["Torch", "TorchNN", "TextTokenizers", "FlowMatching", "ImageFiles"]),
+    library("TempFlow", ["Torch", "FlowMatching"]),
+    library("DiffusionPipelines", ["DiffusionModels"]),
     library(
       "Rewards",
       [

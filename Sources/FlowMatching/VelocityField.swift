@@ -7,8 +7,8 @@ public import Torch
 /// - `latents`: any shape after the batch dimension; every row may come from another sample.
 /// - `sigma`: the row's noise share in 0...1 (1 is noise, 0 is data). In a rollout all rows share
 ///   one value; in training they differ.
-/// - `promptIndices`: which condition (prompt) each row uses, as an index into the list of samples that
-///   the caller announced.
+/// - `promptIndices`: which prompt each row uses, an index into the list of prompts that the field was
+///   made for.
 ///
 /// The velocity is noise minus data, in any floating-point type; callers convert it to float32.
 /// Whether gradients are recorded is the caller's choice (`withGradient`, `withoutGradient`).
@@ -30,33 +30,5 @@ public func padded(_ field: @escaping VelocityField, to size: Int) -> VelocityFi
     let missing = [Int](repeating: promptIndices[0], count: size - count)
     return field(filled(latents), filled(sigma), promptIndices + missing)
       .narrowed(dim: 0, start: 0, length: count)
-  }
-}
-
-/// Classifier-free guidance, `v = u + g (c - u)`: `[B, …], [B, …] -> [B, …]`.
-///
-/// - Parameters:
-///   - conditional: `c`, the velocity under the prompt.
-///   - unconditional: `u`, the velocity under the negative prompt.
-///   - scale: `g`; 1 gives the conditional velocity, larger follows the prompt more closely.
-///
-/// Gradients flow through both velocities. Source: Ho and Salimans, arXiv 2207.12598.
-public func guidedVelocity(
-  conditional: Tensor, unconditional: Tensor, scale: Double
-) -> Tensor {
-  unconditional + (conditional - unconditional) * scale
-}
-
-/// The field that follows `conditional` away from `unconditional`, with two evaluations per call
-/// (see ``guidedVelocity(conditional:unconditional:scale:)``). At scale 1 only the conditional
-/// field is evaluated.
-public func guided(
-  conditional: @escaping VelocityField, unconditional: @escaping VelocityField, scale: Double
-) -> VelocityField {
-  if scale == 1 { return conditional }
-  return { latents, sigma, promptIndices in
-    guidedVelocity(
-      conditional: conditional(latents, sigma, promptIndices),
-      unconditional: unconditional(latents, sigma, promptIndices), scale: scale)
   }
 }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import DiffusionPipelines
+import DiffusionModels
 import Foundation
 import Rewards
 import Runs
@@ -40,14 +40,14 @@ struct EvaluateCommand: AsyncParsableCommand {
   func run() async throws {
     let settings = try reward.read()
     try TorchRuntime.check(settings.device)
-    let all = try PromptList.read(prompts, for: [settings.name])
+    let all = try model.prompts(prompts, for: [settings.name])
     let scorer = try RewardRegistry.reward(settings)
     let prompts = Array(all.prefix(limit ?? all.count))
-    let (pipeline, _, images) = try model.sample(prompts.map(\.text), sampling)
+    let (loaded, _, images) = try model.sample(prompts, sampling)
     let evaluation = try await Evaluation(images, of: prompts, by: scorer)
     let record = evaluation.protocolRecord(
       sampling.imageSampling, promptFile: self.prompts,
-      weights: model.lora == nil ? "model" : "model + lora", dtype: "\(pipeline.dtype)")
+      weights: model.lora == nil ? "model" : "model + lora", dtype: "\(loaded.dtype)")
     try output.print(Report(model, record, evaluation)) { text(record, evaluation) }
     try reward.checkMissing(evaluation)
   }

@@ -1,5 +1,5 @@
 public import ArgumentParser
-import DiffusionPipelines
+import DiffusionModels
 import TorchNN
 import Training
 

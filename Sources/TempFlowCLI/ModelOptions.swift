@@ -1,6 +1,5 @@
 import ArgumentParser
 import DiffusionModels
-import DiffusionPipelines
 import FlowMatching
 import ImageFiles
 import Runs
@@ -67,10 +66,18 @@ extension ModelOptions {
   }
 
   /// Reads the model without its text encoders, with its adapters if there are any.
-  private func load(_ size: ImageSize?) throws -> StableDiffusion3Pipeline {
+  private func load(_ source: ModelSource) throws -> any FlowModel {
     let setup = try lora.map { try LoRA(path: $0).learningSetup(model: model) }
-    return try StableDiffusion3Pipeline(
-      folder: model, placement, transformer: setup ?? .frozen, text: .absent, imageSize: size)
+    return try source.load(training: setup ?? .frozen)
+  }
+
+  /// Reads a file of prompts for the model.
+  ///
+  /// - Parameter rewards: names of the rewards that score the images.
+  func prompts(_ path: String, for rewards: [String] = []) throws -> [Prompt] {
+    try PromptList.read(
+      path, for: rewards,
+      conditionImages: FlowModelRegistry.family(of: model).defaults.conditionImages)
   }
 
   /// Encodes the prompts and frees the text encoders, then reads the model and makes an image of
@@ -78,8 +85,8 @@ extension ModelOptions {
   ///
   /// - Parameter initialLatents: a file to start from; nil takes the seed's noise.
   func sample(
-    _ prompts: [String], _ options: SamplingOptions, from initialLatents: String? = nil
-  ) throws -> (pipeline: StableDiffusion3Pipeline, latents: Tensor, images: [PixelBuffer]) {
+    _ prompts: [Prompt], _ options: SamplingOptions, from initialLatents: String? = nil
+  ) throws -> (model: any FlowModel, latents: Tensor, images: [PixelBuffer]) {
     try prepare()
     return try OutOfMemory.advised({ advice(options) }) {
       try makeImages(prompts, options, from: initialLatents)
@@ -96,25 +103,38 @@ extension ModelOptions {
   }
 
   private func makeImages(
-    _ prompts: [String], _ options: SamplingOptions, from initialLatents: String?
-  ) throws -> (pipeline: StableDiffusion3Pipeline, latents: Tensor, images: [PixelBuffer]) {
+    _ prompts: [Prompt], _ options: SamplingOptions, from initialLatents: String?
+  ) throws -> (model: any FlowModel, latents: Tensor, images: [PixelBuffer]) {
+    let defaults = try FlowModelRegistry.family(of: model).defaults
+    if let length = options.maxSequenceLength, !defaults.sequenceLengths.contains(length) {
+      let lengths = defaults.sequenceLengths
+      throw ValidationError(
+        "--max-sequence-length must be in \(lengths.lowerBound) ... \(lengths.upperBound)")
+    }
+    let source = ModelSource(
+      folder: model, placement: placement, imageSize: options.imageSize,
+      maxSequenceLength: options.maxSequenceLength)
     let texts = try PromptCache(
-      .init(
-        model: model, folder: promptCache, placement: placement,
-        maxSequenceLength: options.maxSequenceLength), progress: .standardError())
-    let isGuided = options.guidanceScale > 1
-    try texts.prepare((isGuided ? [options.negativePrompt] : []) + prompts)
-    var pipeline = try load(options.imageSize)
-    pipeline.tile = try options.tileSize(pipeline.autoencoder.network.configuration)
+      .init(source, folder: promptCache), progress: .standardError())
+    let isGuided = defaults.guidance(scale: options.guidanceScale).needsNegative
+    let negative = isGuided ? [Prompt(options.negativePrompt)] : []
+    try texts.prepare(negative + prompts)
+    var model = try load(source)
+    if let tile = options.tile {
+      guard tile > 0, tile.isMultiple(of: model.tileUnit) else {
+        throw ValidationError(
+          "--tile must be a multiple of \(model.tileUnit) for this model, not \(tile)")
+      }
+      model.tileSide = tile
+    }
     let noise = try initialLatents.map {
-      try LatentsFile.read($0, shape: pipeline.latentShape(count: prompts.count))
+      try LatentsFile.read($0, shape: model.latentShape(count: prompts.count))
     }
     let sampling = options.imageSampling
     let (latents, images) = try sampling.images(
-      of: prompts, from: noise, pipeline,
-      negative: isGuided ? try texts.conditions([options.negativePrompt]) : nil,
-      conditions: texts.conditions)
-    return (pipeline, latents, images)
+      of: prompts, from: noise, model, negative: try texts.embeddings(negative).first,
+      embeddings: texts.embeddings)
+    return (model, latents, images)
   }
 }
 
@@ -123,15 +143,16 @@ struct SamplingOptions: ParsableArguments {
   @Option(name: .long, help: "Denoising steps.")
   var steps = 10
 
-  @Option(name: .long, help: "Classifier-free guidance; 1 is none.")
+  @Option(name: .long, help: "Guidance scale; 1 is none with classifier-free guidance.")
   var guidanceScale = 1.0
 
-  @Option(name: .long, help: "What guidance leads away from.")
+  @Option(name: .long, help: "Negative prompt for classifier-free guidance.")
   var negativePrompt = ""
 
   @Option(
-    name: .long, help: "Tokens of a prompt for T5, or rows of zeros in their place: 1 to 512.")
-  var maxSequenceLength = PromptEncoder.defaultMaxSequenceLength
+    name: .long,
+    help: "Tokens of a prompt for the longest text encoder (default: the model's).")
+  var maxSequenceLength: Int?
 
   @Option(name: .long, help: "Height of the images in pixels (default: the model's).")
   var height: Int?
@@ -154,9 +175,6 @@ struct SamplingOptions: ParsableArguments {
     if steps < 1 { throw ValidationError("--steps must be at least 1") }
     if batch < 1 { throw ValidationError("--batch must be at least 1") }
     if !(0...100).contains(guidanceScale) { throw ValidationError("--guidance-scale must be in 0 ... 100") }
-    if !PromptEncoder.sequenceLengths.contains(maxSequenceLength) {
-      throw ValidationError("--max-sequence-length must be in 1 ... 512")
-    }
     if (height == nil) != (width == nil) {
       throw ValidationError("give both --height and --width, or neither")
     }
@@ -167,16 +185,6 @@ extension SamplingOptions {
   /// The options as a value.
   var imageSampling: ImageSampling {
     ImageSampling(steps: steps, guidanceScale: guidanceScale, seed: seed, batch: batch)
-  }
-
-  /// The tiles asked for; nil is none.
-  func tileSize(_ autoencoder: AutoencoderKLConfiguration) throws -> TileSize? {
-    guard let tile else { return nil }
-    let unit = autoencoder.tileUnit
-    guard tile > 0, tile.isMultiple(of: unit) else {
-      throw ValidationError("--tile must be a multiple of \(unit) for this model, not \(tile)")
-    }
-    return TileSize(latentSide: tile / autoencoder.spatialFactor)
   }
 
   /// The size asked for; nil is the model's.

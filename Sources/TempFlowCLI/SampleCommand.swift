@@ -1,5 +1,5 @@
 import ArgumentParser
-import DiffusionPipelines
+import DiffusionModels
 import Foundation
 import ImageFiles
 import Torch
@@ -50,11 +50,11 @@ struct SampleCommand: ParsableCommand {
   }
 
   func run() throws {
-    let texts = try prompts.map { try PromptList.read($0).map(\.text) } ?? prompt
-    let (pipeline, latents, images) = try model.sample(texts, sampling, from: initialLatents)
+    let prompts = try prompts.map { try model.prompts($0) } ?? prompt.map { Prompt($0) }
+    let (loaded, latents, images) = try model.sample(prompts, sampling, from: initialLatents)
     if let saveLatents { try LatentsFile.write(latents, to: saveLatents) }
     let files = try write(images)
-    try report.print(Report(self, pipeline.geometry.image, texts, files)) {
+    try report.print(Report(self, loaded, prompts.map(\.text), files)) {
       "\(files.count) image\(files.count == 1 ? "" : "s") in \(output)"
     }
   }
@@ -89,13 +89,17 @@ struct SampleCommand: ParsableCommand {
       var prompt: String
     }
 
-    init(_ command: SampleCommand, _ size: ImageSize, _ texts: [String], _ files: [String]) {
+    init(
+      _ command: SampleCommand, _ loaded: any FlowModel, _ texts: [String], _ files: [String]
+    ) {
+      let size = loaded.geometry.image
       model = command.model.model
       lora = command.model.lora
       steps = command.sampling.steps
       guidanceScale = command.sampling.guidanceScale
       negativePrompt = command.sampling.negativePrompt
-      maxSequenceLength = command.sampling.maxSequenceLength
+      maxSequenceLength =
+        command.sampling.maxSequenceLength ?? type(of: loaded).defaults.maxSequenceLength
       height = size.height
       width = size.width
       seed = command.initialLatents == nil ? command.sampling.seed : nil

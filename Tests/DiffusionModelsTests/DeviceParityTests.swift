@@ -16,7 +16,7 @@ struct DeviceParityTests {
       device: .cuda(0))
     let model = try SD3Transformer2DModel(given.configuration, given.store.root)
     let latents = try given.leaf("latents")
-    let condition = TextCondition(
+    let condition = SD3Conditioning(
       rows: try given["rows"], pooled: try given["pooled"],
       zeroRowCount: Int(try given["zero_rows"].item()))
     let velocity = model(latents, timestep: try given["timestep"], condition: condition)

@@ -38,7 +38,7 @@ private func peak(
     let tape = recomputing ? GradientCheckpointing() : nil
     let velocity = model(
       Tensor.zeros([1, 16, 32, 32], dtype: dtype), timestep: Tensor.zeros([1]),
-      condition: TextCondition(
+      condition: SD3Conditioning(
         rows: Tensor.zeros([1, 128, 32], dtype: dtype),
         pooled: Tensor.zeros([1, 32], dtype: dtype), zeroRowCount: 0), recomputing: tape)
     velocity.backward(gradient: Tensor.ones(velocity.shape, dtype: dtype))
@@ -47,7 +47,7 @@ private func peak(
   let measured = try added(run)
   let memory = SD3TransformerMemory(
     configuration, imageTokens: 256, textTokens: 128, elementBytes: dtype.byteCount)
-  let learning: SD3TransformerMemory.Learning = adapters ? .adapters(plan) : .full
+  let learning: TrainableWeights = adapters ? .adapters(plan) : .full
   let kept = recomputing ? memory.keptRecomputing(learning) : memory.kept(learning)
   return (measured, kept + memory.backward)
 }
@@ -76,7 +76,7 @@ private func evaluation(
     withoutGradient {
       _ = model(
         Tensor.zeros([rows, 16, 32, 32], dtype: dtype), timestep: Tensor.zeros([rows]),
-        condition: TextCondition(
+        condition: SD3Conditioning(
           rows: Tensor.zeros([rows, textTokens, 32], dtype: dtype),
           pooled: Tensor.zeros([rows, 32], dtype: dtype), zeroRowCount: 0))
     }

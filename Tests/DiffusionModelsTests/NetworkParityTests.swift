@@ -23,7 +23,7 @@ import TorchNN
     let latents = try given.leaf("latents")
     let rows = try given.leaf("rows")
     let pooled = try given.leaf("pooled")
-    let condition = TextCondition(
+    let condition = SD3Conditioning(
       rows: rows, pooled: pooled, zeroRowCount: Int(try given["zero_rows"].item()))
     let velocity = model(latents, timestep: try given["timestep"], condition: condition)
     try given.check(
@@ -121,8 +121,8 @@ import TorchNN
     let rows = try given["rows"]
     let zeros = Tensor.zeros([rows.shape[0], 9, rows.shape[2]])
     let pooled = try given["pooled"]
-    let counted = TextCondition(rows: rows, pooled: pooled, zeroRowCount: 9)
-    let written = TextCondition(
+    let counted = SD3Conditioning(rows: rows, pooled: pooled, zeroRowCount: 9)
+    let written = SD3Conditioning(
       rows: Tensor.cat([rows, zeros], dim: 1), pooled: pooled, zeroRowCount: 0)
     let (latents, timestep) = (try given["latents"], try given["timestep"])
     let error = withoutGradient {
@@ -137,7 +137,7 @@ import TorchNN
     let given = try FixtureCase(
       "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
     let model = try SD3Transformer2DModel(given.configuration, given.store.root)
-    let condition = TextCondition(
+    let condition = SD3Conditioning(
       rows: try given["rows"], pooled: try given["pooled"], zeroRowCount: 3)
     let (latents, timestep) = (try given["latents"], try given["timestep"])
     let error = withoutGradient {
@@ -159,7 +159,7 @@ import TorchNN
       .checkpoint(try WeightsFile.open(folder: folder, baseName: "diffusion_pytorch_model")),
       dtype: .bfloat16)
     let model = try SD3Transformer2DModel(given.configuration, store.root)
-    let condition = TextCondition(
+    let condition = SD3Conditioning(
       rows: try given["rows"].to(.bfloat16), pooled: try given["pooled"].to(.bfloat16),
       zeroRowCount: Int(try given["zero_rows"].item()))
     let velocity = try withoutGradient {

@@ -38,7 +38,7 @@ import TorchNN
     let tape = recomputing ? GradientCheckpointing() : nil
     let velocity = model(
       inputs.0, timestep: try #require(given["timestep"]),
-      condition: TextCondition(rows: inputs.1, pooled: inputs.2, zeroRowCount: zeroRows),
+      condition: SD3Conditioning(rows: inputs.1, pooled: inputs.2, zeroRowCount: zeroRows),
       recomputing: tape)
     velocity.backward(gradient: try #require(given["cotangent.velocity"]).to(dtype))
     tape?.backward()
@@ -86,7 +86,7 @@ import TorchNN
     let given = try FixtureCase(
       "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
     let model = try SD3Transformer2DModel(given.configuration, given.store.root)
-    let condition = TextCondition(
+    let condition = SD3Conditioning(
       rows: try given["rows"], pooled: try given["pooled"], zeroRowCount: 5)
     let tape = GradientCheckpointing()
     let velocity = try withoutGradient {

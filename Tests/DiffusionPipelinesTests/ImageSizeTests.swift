@@ -1,5 +1,4 @@
 import DiffusionModels
-import DiffusionPipelines
 import Testing
 
 @Suite struct ImageSizeTests {

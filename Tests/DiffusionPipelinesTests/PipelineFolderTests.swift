@@ -1,5 +1,4 @@
 import DiffusionModels
-import DiffusionPipelines
 import Foundation
 import TestSupport
 import Testing
@@ -13,9 +12,9 @@ import TorchNN
     let pipeline = try StableDiffusion3Pipeline(folder: model)
     try withTemporaryFolder { folder in
       let target = "\(folder)/copy"
-      try PipelineWriter.write(pipeline, to: target)
+      try pipeline.write(to: target)
       // Once more, over the first.
-      try PipelineWriter.write(pipeline, to: target)
+      try pipeline.write(to: target)
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["copy"])
       let copy = try StableDiffusion3Pipeline(folder: target)
       #expect(copy.transformer.network.configuration == pipeline.transformer.network.configuration)
@@ -32,8 +31,7 @@ import TorchNN
 
   @Test func `the index names the classes by which diffusers loads the parts`() throws {
     try withTemporaryFolder { folder in
-      try PipelineWriter.write(
-        StableDiffusion3Pipeline(folder: model), to: "\(folder)/copy")
+      try StableDiffusion3Pipeline(folder: model).write(to: "\(folder)/copy")
       let written = try index("\(folder)/copy/model_index.json")
       let original = try index("\(model)/model_index.json")
       #expect(written == original)
@@ -105,7 +103,7 @@ import TorchNN
         #expect(error == .absentT5(folder: folder))
         #expect(error?.description.contains("[null, null]") == true)
         // Nobody misses it where conditions come from elsewhere.
-        _ = try StableDiffusion3Pipeline(folder: folder, text: .absent)
+        _ = try StableDiffusion3Pipeline(folder: folder, text: .absent())
         // The remedy.
         try changeIndex(
           folder,
@@ -137,14 +135,15 @@ import TorchNN
             try FileManager.default.copyItem(
               atPath: fixture("pipeline/model-t5/tokenizer_3"), toPath: "\(folder)/tokenizer_3")
           }
-          #expect(try !ModelIndex(folder: folder).hasT5)
+          #expect(try !SD3ModelIndex(folder: folder).hasT5)
           let pipeline = try StableDiffusion3Pipeline(folder: folder)
           #expect(pipeline.text?.t5 == nil)
-          let (found, expected) = (pipeline.encode(prompts), plain.encode(prompts))
+          let found = pipeline.conditioning(pipeline.encode(prompts))
+          let expected = plain.conditioning(plain.encode(prompts))
           #expect(found.zeroRowCount == expected.zeroRowCount)
           #expect(largestDifference(found.rows, expected.rows) == 0)
           // A copy holds all that its index names.
-          try PipelineWriter.write(pipeline, textFrom: folder, to: "\(folder)/copy")
+          try pipeline.write(to: "\(folder)/copy", textFrom: folder)
           let isThere = FileManager.default.fileExists(atPath: "\(folder)/copy/tokenizer_3")
           #expect(isThere == keepsTokenizer)
           #expect(try StableDiffusion3Pipeline(folder: "\(folder)/copy").text?.t5 == nil)
@@ -171,7 +170,7 @@ import TorchNN
         }
         try Data(bytes).write(to: url)
         do throws(PipelineError) {
-          _ = try ModelIndex(folder: folder).textComponents
+          _ = try SD3ModelIndex(folder: folder).textComponents
         } catch {
           #expect(error.description.contains("model_index.json"))
         }
@@ -222,14 +221,14 @@ import TorchNN
   }
 
   @Test func `a tokenizer with more tokens than its text encoder is refused`() throws {
-    let loaded = try PromptEncoder(folder: fixture("pipeline/model-t5"))
+    let loaded = try SD3PromptEncoder(folder: fixture("pipeline/model-t5"))
     let t5 = try #require(loaded.t5)
     var configuration = t5.encoder.network.configuration
     configuration.vocabSize = 10
     let store = ParameterStore(.meta, device: .meta)
     let small = StoredNetwork(try T5EncoderModel(configuration, store.root), store)
     let error = #expect(throws: PipelineError.self) {
-      try PromptEncoder(
+      try SD3PromptEncoder(
         textEncoders: loaded.textEncoders, tokenizers: loaded.tokenizers,
         t5: .init(encoder: small, tokenizer: t5.tokenizer))
     }
@@ -242,8 +241,8 @@ import TorchNN
       try FileManager.default.moveItem(atPath: weights, toPath: "\(folder)/blob")
       try FileManager.default.createSymbolicLink(
         atPath: weights, withDestinationPath: "../blob")
-      let pipeline = try StableDiffusion3Pipeline(folder: folder, text: .absent)
-      try PipelineWriter.write(pipeline, textFrom: folder, to: "\(folder)/copy")
+      let pipeline = try StableDiffusion3Pipeline(folder: folder, text: .absent())
+      try pipeline.write(to: "\(folder)/copy", textFrom: folder)
       try FileManager.default.removeItem(atPath: "\(folder)/blob")
       let copy = try StableDiffusion3Pipeline(folder: "\(folder)/copy")
       #expect(copy.text?.t5 != nil)

@@ -1,5 +1,4 @@
 import DiffusionModels
-import DiffusionPipelines
 import ImageFiles
 import TestSupport
 import Testing
@@ -16,7 +15,7 @@ import TorchNN
     for (names, given) in [
       (("rows", "pooled"), prompts), (("negative_rows", "negative_pooled"), [""]),
     ] {
-      let condition = pipeline.encode(given)
+      let condition = pipeline.conditioning(pipeline.encode(given))
       let rows = try #require(expected[names.0])
       let length = condition.rows.shape[1]
       #expect(
@@ -69,9 +68,11 @@ import TorchNN
       withoutGradient {
         for (_, tensor) in adapters { tensor.normal_(std: 0.1, generator: Generator(seed: 7)) }
       }
-      let negative = withoutGradient { pipeline.encode([""]) }
+      let negative = withoutGradient { pipeline.encode([""])[0] }
       let field = pipeline.velocityField(
-        pipeline.encode(prompts), negative: negative, guidanceScale: guidanceScale, recomputing: tape)
+        pipeline.encode(prompts), negative: negative,
+        guidance: StableDiffusion3Pipeline.defaults.guidance(scale: guidanceScale),
+        checkpointing: tape)
       let velocity = field(latents, Tensor([0.7, 0.4], shape: [2]), [0, 1])
       velocity.backward(gradient: latents)
       tape?.backward()

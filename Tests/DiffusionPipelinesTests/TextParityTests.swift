@@ -1,5 +1,4 @@
 import DiffusionModels
-import DiffusionPipelines
 import FlowMatching
 import Foundation
 import TestSupport
@@ -65,17 +64,19 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
       }
       let pipeline = try given.pipeline()
       #expect((pipeline.text?.t5 != nil) == (given.model == "model-t5"))
-      let condition = pipeline.encode(file.prompts)
+      let prompts = pipeline.encode(file.prompts)
       let negative = pipeline.encode([given.negative])
       for (found, rows, pooled) in [
-        (condition, "rows", "pooled"), (negative, "negative_rows", "negative_pooled"),
+        (pipeline.conditioning(prompts), "rows", "pooled"),
+        (pipeline.conditioning(negative), "negative_rows", "negative_pooled"),
       ] {
         #expect(relativeError(try writtenOut(found), try expected(rows)) < 1e-5, "\(given.name)")
         #expect(relativeError(found.pooled, try expected(pooled)) < 1e-5, "\(given.name)")
       }
       let final = pipeline.sample(
-        from: try expected("initial"), condition: condition, negative: negative,
-        guidanceScale: given.guidance, stepCount: given.steps)
+        from: try expected("initial"), prompts: prompts, negative: negative[0],
+        guidance: StableDiffusion3Pipeline.defaults.guidance(scale: given.guidance),
+        stepCount: given.steps)
       #expect(relativeError(final, try expected("latents")) < 1e-4, "\(given.name)")
       #expect(
         relativeError(images(pipeline, final), try expected("images")) < 1e-4, "\(given.name)")
@@ -92,15 +93,15 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
       try FileManager.default.copyItem(atPath: fixture("pipeline/model"), toPath: model)
       for suffix in ["", "_2"] { try addTokens(model, suffix) }
       try change("\(model)/text_encoder/config.json") { $0["eos_token_id"] = 2 }
-      let encoder = try PromptEncoder(folder: model, maxSequenceLength: 5)
+      let encoder = try SD3PromptEncoder(folder: model, maxSequenceLength: 5)
       #expect(encoder.tokenizers.map(\.vocabularyCount) == [622, 622])
-      let found = encoder.encode(prompts).condition(width: 24, t5Length: 5)
+      let found = SD3Conditioning(encoder.encode(prompts), width: 24, t5Length: 5)
       let rows = try #require(expected.tensors["rows"])
       #expect(relativeError(try writtenOut(found), rows) < 1e-5)
       #expect(relativeError(found.pooled, try #require(expected.tensors["pooled"])) < 1e-5)
       // Without its rows an encoder does not fit its tokenizer.
       try change("\(model)/text_encoder/config.json") { $0["vocab_size"] = 621 }
-      #expect(throws: PipelineError.self) { try PromptEncoder(folder: model) }
+      #expect(throws: PipelineError.self) { try SD3PromptEncoder(folder: model) }
     }
   }
 
@@ -134,7 +135,7 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
   }
 
   /// The rows with those of zeros.
-  private func writtenOut(_ condition: TextCondition) throws -> Tensor {
+  private func writtenOut(_ condition: SD3Conditioning) throws -> Tensor {
     let shape = condition.rows.shape
     let zeros = Tensor.zeros([shape[0], condition.zeroRowCount, shape[2]])
     return Tensor.cat([condition.rows, zeros], dim: 1)

@@ -51,12 +51,30 @@ import Torch
     let none = Tensor([3, 5] as [Float], shape: [1, 2])
     condition.requiresGradient = true
     none.requiresGradient = true
-    let field = guided(
-      conditional: { _, _, _ in condition }, unconditional: { _, _, _ in none }, scale: 4)
+    let field = Guidance.classifierFree(scale: 4).applied(
+      to: { latents, sigma, promptIndices in
+        #expect(latents.shape == [2, 2] && sigma.shape == [2] && promptIndices == [1, 0])
+        return Tensor.cat(promptIndices.map { $0 == 0 ? condition : none }, dim: 0)
+      }, negative: 1)
     let velocity = field(Tensor.zeros([1, 2]), Tensor.zeros([1]), [0])
     #expect(velocity.floats() == [-5, -7])
     velocity.sum().backward()
     #expect(condition.gradient?.floats() == [4, 4])
     #expect(none.gradient?.floats() == [-3, -3])
+  }
+
+  @Test func `no guidance and embedded guidance leave the field as it is`() {
+    for guidance in [Guidance.none, .embedded(scale: 3.5)] {
+      let field = guidance.applied(
+        to: { latents, _, promptIndices in
+          #expect(promptIndices == [2, 0])
+          return latents * 2
+        }, negative: 1)
+      let velocity = field(Tensor([1, 2] as [Float], shape: [2, 1]), Tensor.zeros([2]), [2, 0])
+      #expect(velocity.floats() == [2, 4])
+      #expect(guidance.rowsPerSample == 1 && !guidance.needsNegative)
+    }
+    #expect(Guidance.embedded(scale: 3.5).embeddedScale == 3.5)
+    #expect(Guidance.classifierFree(scale: 2).rowsPerSample == 2)
   }
 }

@@ -27,9 +27,7 @@ struct Scene {
     self.toy = toy
     field =
       if let guidanceScale {
-        guided(
-          conditional: toy.velocity,
-          unconditional: { toy.velocity($0, $1, $2.map { _ in 4 }) }, scale: guidanceScale)
+        Guidance.classifierFree(scale: guidanceScale).applied(to: toy.velocity, negative: 4)
       } else {
         toy.velocity
       }

@@ -1,4 +1,4 @@
-import DiffusionPipelines
+import DiffusionModels
 import FlowMatching
 import TempFlow
 import TestSupport
@@ -46,8 +46,9 @@ struct DeviceWaitTests {
         trainable: .adapters, adapters: (adapters, .random(Generator(seed: 1)))))
     let tape = setting.recomputes ? GradientCheckpointing() : nil
     let base = pipeline.velocityField(
-      pipeline.encode(["a red circle", "two blue squares"]), negative: pipeline.encode([""]),
-      guidanceScale: setting.guidanceScale, recomputing: tape)
+      pipeline.encode(["a red circle", "two blue squares"]), negative: pipeline.encode([""])[0],
+      guidance: StableDiffusion3Pipeline.defaults.guidance(scale: setting.guidanceScale),
+      checkpointing: tape)
     let ofTrunks: VelocityField = { base($0, $1, $2.map { $0 / 2 }) }
     let field = padded(ofTrunks, to: 5)
 
@@ -104,7 +105,7 @@ struct DeviceWaitTests {
     let simulation = try #require(SimulatedCUDA.current)
     let folder = try tinyTask()
     let pipeline = try StableDiffusion3Pipeline(
-      folder: folder.path + "/model", Placement(device: .cuda(0)), text: .absent)
+      folder: folder.path + "/model", Placement(device: .cuda(0)), text: .absent())
     let latents = Tensor.randn(pipeline.latentShape(count: 4), generator: Generator(seed: 3))
       .to(pipeline.device)
     _ = pipeline.images(latents, microBatch: 2)

@@ -1,4 +1,4 @@
-import DiffusionPipelines
+import DiffusionModels
 import Foundation
 import ImageFiles
 import JSON
@@ -119,8 +119,8 @@ func scaleWeights(
     func encode(_ dtype: DType) throws {
       let cache = try PromptCache(
         .init(
-          model: folder.path + "/model", folder: folder.path + "/text",
-          placement: Placement(dtype: dtype)),
+          ModelSource(folder: folder.path + "/model", placement: Placement(dtype: dtype)),
+          folder: folder.path + "/text"),
         progress: ProgressReporter(columns: nil, write: { _ in }, now: { 0 }))
       try cache.prepare(["a red circle"])
     }
@@ -128,7 +128,7 @@ func scaleWeights(
     for _ in 0..<2 {
       let error = #expect(throws: TrainingError.self) { try encode(.float16) }
       let text = error?.description ?? ""
-      #expect(text.contains("'a red circle' (CLIP") && text.contains("float16"), "\(text)")
+      #expect(text.contains("'a red circle' (clip") && text.contains("float16"), "\(text)")
     }
   }
 

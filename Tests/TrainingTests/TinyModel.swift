@@ -1,5 +1,4 @@
 import DiffusionModels
-import DiffusionPipelines
 import FlowMatching
 import Foundation
 import ShapeScenes
@@ -28,9 +27,9 @@ func writeTinyModel(to folder: String, seed: UInt64 = 3) throws {
   let pipeline = try StableDiffusion3Pipeline(
     transformer: StoredNetwork(transformer, transformerStore),
     autoencoder: StoredNetwork(autoencoder, autoencoderStore),
-    text: PromptEncoder(textEncoders: encoders, tokenizers: [tokenizer, tokenizer]),
+    text: SD3PromptEncoder(textEncoders: encoders, tokenizers: [tokenizer, tokenizer]),
     scheduler: SchedulerConfiguration())
-  try PipelineWriter.write(pipeline, to: folder)
+  try pipeline.write(to: folder)
 }
 
 /// Two blocks of width 16 over 16 tokens.

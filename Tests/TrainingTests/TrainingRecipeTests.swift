@@ -1,4 +1,4 @@
-import DiffusionPipelines
+import DiffusionModels
 import Runs
 import TempFlow
 import Testing

@@ -1,6 +1,5 @@
 package import DiffusionModels
-package import DiffusionPipelines
-import FlowMatching
+package import FlowMatching
 package import ImageFiles
 import TempFlow
 package import Torch
@@ -49,63 +48,52 @@ extension ImageSampling {
   ///
   /// - Parameters:
   ///   - noise: where to start, `[N, C, h, w]`; nil takes the seed's.
-  ///   - negative: one sample; needed with guidance.
-  ///   - conditions: of the prompts of one batch.
-  /// - Throws: what `conditions` throws.
+  ///   - negative: needed by classifier-free guidance.
+  ///   - embeddings: of the prompts of one batch.
+  /// - Throws: what `embeddings` throws.
   package func latents<Failure: Error>(
-    of prompts: [String], from noise: Tensor? = nil, _ pipeline: StableDiffusion3Pipeline,
-    negative: TextCondition?, conditions: ([String]) throws(Failure) -> TextCondition
+    of prompts: [Prompt], from noise: Tensor? = nil, _ model: any FlowModel,
+    negative: PromptEmbeddings?, embeddings: ([Prompt]) throws(Failure) -> [PromptEmbeddings]
   ) throws(Failure) -> Tensor {
-    let shape = Array(pipeline.latentShape(count: 1).dropFirst())
-    let noise = noise ?? self.noise(count: prompts.count, latentShape: shape)
+    let noise = noise ?? self.noise(count: prompts.count, latentShape: model.latentShape)
     var parts: [Tensor] = []
     for start in stride(from: 0, to: prompts.count, by: batch) {
       let count = min(batch, prompts.count - start)
-      let condition = try conditions(Array(prompts[start..<(start + count)]))
+      let embeddings = try embeddings(Array(prompts[start..<(start + count)]))
       parts.append(
         TorchRuntime.withSingleThreadedOps {
-          pipeline.sample(
-            from: noise.narrowed(dim: 0, start: start, length: count), condition: condition,
-            negative: negative, guidanceScale: guidanceScale, stepCount: steps,
+          model.sample(
+            from: noise.narrowed(dim: 0, start: start, length: count), prompts: embeddings,
+            negative: negative, guidance: guidance(of: model), stepCount: steps,
             size: min(batch, prompts.count))
         })
     }
     return Tensor.cat(parts, dim: 0)
   }
 
-  /// The same with the pipeline's own text encoders, away from the empty prompt.
-  package func latents(
-    of prompts: [String], _ pipeline: StableDiffusion3Pipeline
-  ) -> Tensor {
-    latents(
-      of: prompts, pipeline, negative: guidanceScale > 1 ? pipeline.encode([""]) : nil,
-      conditions: pipeline.encode)
-  }
-
   /// Decodes latents in batches. `[N, C, h, w] -> N images`
   package func decoded(
-    _ latents: Tensor, _ pipeline: StableDiffusion3Pipeline
+    _ latents: Tensor, _ model: any FlowModel
   ) -> [Result<PixelBuffer, NonFiniteImage>] {
-    pipeline.images(latents, microBatch: decodeBatch)
+    model.images(latents, microBatch: decodeBatch)
   }
 
   /// The latents and the image of each prompt. `-> [N, C, h, w], N images`
   ///
   /// - Parameters: as of `latents`.
-  /// - Throws: `TrainingError.notFinite` for the first prompt without an image, or what `conditions`
+  /// - Throws: `TrainingError.notFinite` for the first prompt without an image, or what `embeddings`
   ///   throws.
   package func images(
-    of prompts: [String], from noise: Tensor? = nil, _ pipeline: StableDiffusion3Pipeline,
-    negative: TextCondition?, conditions: ([String]) throws(TrainingError) -> TextCondition
+    of prompts: [Prompt], from noise: Tensor? = nil, _ model: any FlowModel,
+    negative: PromptEmbeddings?, embeddings: ([Prompt]) throws(TrainingError) -> [PromptEmbeddings]
   ) throws(TrainingError) -> (latents: Tensor, images: [PixelBuffer]) {
     let noise =
       noise
-      ?? self.noise(
-        count: prompts.count, latentShape: Array(pipeline.latentShape(count: 1).dropFirst()))
+      ?? self.noise(count: prompts.count, latentShape: model.latentShape)
     let latents = try latents(
-      of: prompts, from: noise, pipeline, negative: negative, conditions: conditions)
+      of: prompts, from: noise, model, negative: negative, embeddings: embeddings)
     var images: [PixelBuffer] = []
-    for (index, image) in decoded(latents, pipeline).enumerated() {
+    for (index, image) in decoded(latents, model).enumerated() {
       switch image {
       case .success(let image): images.append(image)
       case .failure(let fault):
@@ -114,41 +102,47 @@ extension ImageSampling {
           case .pixels: nil as Int?
           case .latents:
             firstNonFiniteStep(
-              from: noise.narrowed(dim: 0, start: index, length: 1), pipeline,
-              try conditions([prompts[index]]), negative)
+              from: noise.narrowed(dim: 0, start: index, length: 1), model,
+              try embeddings([prompts[index]])[0], negative)
           }
         throw .notFinite(
-          reason: fault.description, prompt: prompts[index], number: index + 1,
+          reason: fault.description, prompt: prompts[index].text, number: index + 1,
           of: prompts.count, step: step, steps: steps)
       }
     }
     return (latents, images)
   }
 
-  /// The same with the pipeline's own text encoders, away from the empty prompt.
+  /// The same with text encoders in memory; the negative prompt is empty.
   ///
   /// - Throws: `TrainingError.notFinite`.
   package func images(
-    of prompts: [String], _ pipeline: StableDiffusion3Pipeline
+    of prompts: [Prompt], _ model: any FlowModel, _ encoder: any PromptEncoder
   ) throws(TrainingError) -> [PixelBuffer] {
     try images(
-      of: prompts, pipeline, negative: guidanceScale > 1 ? pipeline.encode([""]) : nil,
-      conditions: { pipeline.encode($0) }
+      of: prompts, model,
+      negative: guidance(of: model).needsNegative ? encoder.encode([PromptInput("")])[0] : nil,
+      embeddings: { encoder.encode($0.map { PromptInput($0.text) }) }
     ).images
+  }
+
+  private func guidance(of model: any FlowModel) -> Guidance {
+    type(of: model).defaults.guidance(scale: guidanceScale)
   }
 
   /// The first step whose result is not finite, from 0, of one prompt, whose steps are taken once
   /// more and looked at singly; nil when they are all finite.
   private func firstNonFiniteStep(
-    from noise: Tensor, _ pipeline: StableDiffusion3Pipeline, _ condition: TextCondition,
-    _ negative: TextCondition?
+    from noise: Tensor, _ model: any FlowModel, _ prompt: PromptEmbeddings,
+    _ negative: PromptEmbeddings?
   ) -> Int? {
     TorchRuntime.withSingleThreadedOps {
-      let field = pipeline.velocityField(condition, negative: negative, guidanceScale: guidanceScale)
-      var state = noise.to(pipeline.device)
+      let field = model.velocityField(
+        [prompt], negative: negative, guidance: guidance(of: model))
+      var state = noise.to(model.device)
       return (0..<steps).first { step in
         state = integrate(
-          field, from: state, over: pipeline.schedule(stepCount: steps), promptIndices: [0],
+          field, from: state, over: model.schedule(stepCount: steps), promptIndices: [0],
           steps: step..<(step + 1))
         return firstNonFinite([(name: "latents", tensor: state)]) != nil
       }

@@ -1,4 +1,4 @@
-package import DiffusionPipelines
+package import DiffusionModels
 internal import Foundation
 internal import Runs
 internal import Torch

@@ -1,3 +1,4 @@
+internal import DiffusionModels
 internal import Torch
 
 /// A setting that lowers the peak of memory, and the peak with it.
@@ -12,7 +13,7 @@ extension MemoryAdvice {
   /// The settings that would lower `plan`'s peak, those that save most first, and, if there are
   /// several, all of them together.
   static func all(
-    _ recipe: TrainingRecipe, _ model: ModelMetadata, _ plan: MemoryPlan, evaluationPrompts: Int
+    _ recipe: TrainingRecipe, _ model: FlowModelMetadata, _ plan: MemoryPlan, evaluationPrompts: Int
   ) -> [MemoryAdvice] {
     func peak(_ recipe: TrainingRecipe) -> Int {
       MemoryPlan(recipe, model, evaluationPrompts: evaluationPrompts).peak.bytes
@@ -34,7 +35,7 @@ extension MemoryAdvice {
 
   /// The settings that would lower the need of one phase, those that save most first.
   static func settings(
-    lowering phase: String, _ recipe: TrainingRecipe, _ model: ModelMetadata, evaluationPrompts: Int
+    lowering phase: String, _ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int
   ) -> [String] {
     func bytes(_ recipe: TrainingRecipe) -> Int {
       MemoryPlan(recipe, model, evaluationPrompts: evaluationPrompts).phases

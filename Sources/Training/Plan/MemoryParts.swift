@@ -7,24 +7,18 @@ struct MemoryParts {
   typealias Item = MemoryPlan.Item
 
   private let recipe: TrainingRecipe
-  private let model: ModelMetadata
-  private let network: SD3TransformerMemory
+  private let model: FlowModelMetadata
+  private let network: ActivationMemory
   /// Rows of one micro-batch entry: 2 with guidance.
   private let guided: Int
   private let elementBytes: Int
 
-  init(_ recipe: TrainingRecipe, _ model: ModelMetadata) {
+  init(_ recipe: TrainingRecipe, _ model: FlowModelMetadata) {
     self.recipe = recipe
     self.model = model
-    guided = recipe.sampling.guidanceScale > 1 ? 2 : 1
+    guided = recipe.guidance.rowsPerSample
     elementBytes = recipe.dtype.byteCount
-    let shape = model.latentShape
-    let patch = model.transformer.patchSize
-    // In float32 equal rows of zeros are one row with a bias.
-    let zeroRows = elementBytes == 4 ? min(model.zeroRows, 1) : model.zeroRows
-    network = SD3TransformerMemory(
-      model.transformer, imageTokens: (shape[1] / patch) * (shape[2] / patch),
-      textTokens: model.promptRows + zeroRows, elementBytes: elementBytes)
+    network = model.activations(elementBytes)
   }
 
   /// One latent in float32.
@@ -46,29 +40,29 @@ struct MemoryParts {
   /// In memory throughout.
   var standing: [Item] {
     let reference = [
-      model.transformerSize.bytes(in: recipe.dtype, device: recipe.device),
-      model.autoencoderSize.bytes(in: recipe.dtype, device: recipe.device),
+      model.transformer.bytes(in: recipe.dtype, device: recipe.device),
+      model.autoencoder.bytes(in: recipe.dtype, device: recipe.device),
     ].reduce(0, +)
     let needsReference = recipe.learning == .full && recipe.loss.objective.klBeta > 0
     return [
       Item(name: "process", bytes: recipe.device == .cpu ? processBytes : deviceBytes),
       Item(
         name: "transformer",
-        bytes: model.transformerSize.bytes(
+        bytes: model.transformer.bytes(
           in: recipe.dtype, device: recipe.device, copied: recipe.learning == .full)),
       Item(
         name: "autoencoder",
-        bytes: model.autoencoderSize.bytes(in: recipe.memory.autoencoder, device: recipe.device)),
+        bytes: model.autoencoder.bytes(in: recipe.memory.autoencoder, device: recipe.device)),
       // Gradients, both moments of AdamW, the average, and adapters beside the weights.
       Item(
-        name: "what learns",
-        bytes: 4 * model.learnedParameters * (recipe.learning == .full ? 4 : 5)),
+        name: "trainable parameters",
+        bytes: 4 * model.trainableParameters * (recipe.learning == .full ? 4 : 5)),
     ] + (needsReference ? [Item(name: "reference model", bytes: reference)] : [])
   }
 
   /// The text encoders at work.
   var encoding: [Item] {
-    let sizes = model.textSizes.map { $0.bytes(in: recipe.dtype, device: recipe.device) }
+    let sizes = model.textEncoders.map { $0.bytes(in: recipe.dtype, device: recipe.device) }
     return [Item(name: "text encoders", bytes: sizes.reduce(0, +))]
   }
 
@@ -82,9 +76,7 @@ struct MemoryParts {
   }
 
   private var conditionBytes: Int {
-    let configuration = model.transformer
-    return elementBytes
-      * (model.promptRows * configuration.jointAttentionDim + configuration.pooledProjectionDim)
+    elementBytes * model.promptElements
   }
 
   /// A model call without gradients. - Parameter rows: without guidance.
@@ -103,21 +95,16 @@ struct MemoryParts {
   }
 
   private var decodingBytes: Int {
-    model.autoencoder.decodingBytes(
-      height: model.latentShape[1], width: model.latentShape[2],
-      elementBytes: recipe.memory.autoencoder.byteCount)
+    model.decodingBytes(recipe.memory.autoencoder.byteCount)
   }
 
   /// A forward pass with gradients and its backward pass.
   var learning: [Item] {
     let rows = guided * min(
       recipe.optimizer.microBatch, recipe.trainingSamplesPerEpoch / recipe.optimizer.updatesPerEpoch)
-    let learning: SD3TransformerMemory.Learning =
-      recipe.learning.adapters.map { .adapters($0) } ?? .full
     let kept =
-      recipe.memory.gradientCheckpointing
-      ? network.keptRecomputing(learning) : network.kept(learning)
-    let learned = model.learnedParameters
+      recipe.memory.gradientCheckpointing ? network.keptWithCheckpointing : network.kept
+    let learned = model.trainableParameters
     let parts = [
       Item(name: "activations", bytes: rows * (kept + 2 * conditionBytes)),
       Item(name: "backward pass", bytes: rows * network.backward),

@@ -46,7 +46,7 @@ package struct MemoryPlan: Sendable, Equatable {
   }
 
   /// - Parameter evaluationPrompts: how many images an evaluation makes.
-  init(_ recipe: TrainingRecipe, _ model: ModelMetadata, evaluationPrompts: Int) {
+  init(_ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int) {
     let parts = MemoryParts(recipe, model)
     budget = recipe.memory.budget ?? TorchRuntime.memory(of: recipe.device)
     choosesDecodeMicroBatch = recipe.sampling.decodeMicroBatch == nil
@@ -69,7 +69,7 @@ package struct MemoryPlan: Sendable, Equatable {
         name: "evaluation",
         items: standing
           + [
-            Item(name: "weights set aside", bytes: 4 * model.learnedParameters),
+            Item(name: "weights set aside", bytes: 4 * model.trainableParameters),
             Item(name: "latents", bytes: 2 * parts.latentBytes * evaluationPrompts),
             parts.conditions(of: min(recipe.sampling.microBatch, evaluationPrompts)),
             [

@@ -1,3 +1,4 @@
+internal import DiffusionModels
 internal import TempFlow
 
 /// What a training run will do, worked out before anything is loaded.
@@ -68,7 +69,7 @@ extension TrainingPlan {
   package init(_ recipe: TrainingRecipe) throws(TrainingError) {
     let sampling = recipe.sampling
     let counts = try PromptCounts(recipe)
-    let model = try ModelMetadata(recipe)
+    let model = try FlowModelMetadata(recipe)
     let split = UpdateSplit(
       samples: recipe.trainingSamplesPerEpoch, updates: recipe.optimizer.updatesPerEpoch,
       microBatch: recipe.optimizer.microBatch, seed: recipe.seed)
@@ -87,8 +88,8 @@ extension TrainingPlan {
     evaluations = recipe.evaluationEpochs.count
     evaluationEvaluations =
       evaluations * counts.evaluation * recipe.evaluation.steps
-      * (recipe.evaluation.guidanceScale == 1 ? 1 : 2)
-    learnedParameters = model.learnedParameters
+      * recipe.evaluationGuidance.rowsPerSample
+    learnedParameters = model.trainableParameters
     memory = MemoryPlan(recipe, model, evaluationPrompts: counts.evaluation)
     memoryAdvice =
       memory.excess == nil
@@ -124,13 +125,13 @@ extension TrainingPlan.Work {
     let trunks = recipe.prompts.perEpoch * sampling.trunksPerPrompt
     let steps = sampling.trainedSteps.steps(
       stepCount: sampling.steps, run: recipe.seed, epoch: epoch)
-    let guided = sampling.guidanceScale == 1 ? 1 : 2
+    let guided = recipe.guidance.rowsPerSample
     let front = min(trunks, sampling.trunksPerRolloutBatch ?? trunks)
     let fronts = (trunks + front - 1) / front
     for index in 0..<fronts {
       let size = trunks * (index + 1) / fronts - trunks * index / fronts
       for rows in Self.rows(sampling, steps, trunks: size) {
-        rolloutCalls += (rows + sampling.microBatch - 1) / sampling.microBatch * guided
+        rolloutCalls += (rows + sampling.microBatch - 1) / sampling.microBatch
         rolloutEvaluationsUnguided += rows
       }
     }
@@ -139,7 +140,7 @@ extension TrainingPlan.Work {
       sampling.method == .tempflow ? trunks * steps.count * sampling.branches : trunks
     rewards = decodes * recipe.rewards.count
     updates = split.updates
-    learningCalls = split.updates * split.microBatchesPerUpdate * guided
+    learningCalls = split.updates * split.microBatchesPerUpdate
     learningEvaluations = split.samples * guided
     // The first update's old log-probabilities are those of its own forward pass.
     let recomputed =

@@ -1,5 +1,4 @@
 import DiffusionModels
-import DiffusionPipelines
 import Torch
 import TorchNN
 
@@ -9,16 +8,16 @@ import TorchNN
 /// learns the velocity e - x; the loss is the mean squared error.
 struct FlowPretraining {
   let recipe: FlowRecipe
-  let networks: FlowNetworks
+  private let model: any PretrainableModel
   /// The averaged weights: what is measured and saved.
   let average: ExponentialMovingAverage
   private let optimizer: AdamW
   private let trainable: [ParameterStore.Named]
 
-  init(_ recipe: FlowRecipe, _ networks: FlowNetworks) {
+  init(_ recipe: FlowRecipe, _ model: any PretrainableModel) {
     self.recipe = recipe
-    self.networks = networks
-    trainable = networks.trainable
+    self.model = model
+    trainable = model.pretrainedParameters
     optimizer = AdamW(trainable, recipe.stage.optimizer)
     average = ExponentialMovingAverage(trainable, limit: recipe.emaDecay)
   }
@@ -32,8 +31,6 @@ struct FlowPretraining {
     let tokens: [[[Int]]]
     /// Per text encoder, the tokens of the empty prompt.
     let emptyTokens: [[Int]]
-    /// Rows of zeros where a third text encoder's would be.
-    let zeroRowCount: Int
   }
 
   /// Runs some of the stage's steps; `report` gets the number of steps done and the loss.
@@ -68,21 +65,17 @@ struct FlowPretraining {
 
     let share = sigma.reshaped([count, 1, 1, 1])
     let noised = latents + (noise - latents) * share
-    let condition = condition(of: chosen.ints(), dropped, data)
-    let velocity = networks.transformer.network(
-      noised, timestep: sigma * 1000, condition: condition)
+    let velocity = model.velocity(
+      noised, sigma: sigma, tokens: tokens(of: chosen.ints(), dropped, data))
     return (velocity - (noise - latents)).squared().mean()
   }
 
-  /// The condition of the latents with these indices, the empty prompt's where `dropped`.
-  private func condition(
-    of indices: [Int], _ dropped: [Bool], _ data: Data
-  ) -> TextCondition {
-    let tokens = zip(data.tokens, data.emptyTokens).map { tokens, empty in
+  /// Per text encoder, the tokens of the prompts of these latents, the empty prompt's where `dropped`.
+  private func tokens(of indices: [Int], _ dropped: [Bool], _ data: Data) -> [[[Int]]] {
+    zip(data.tokens, data.emptyTokens).map { tokens, empty in
       zip(indices, dropped).map { index, isDropped in
         isDropped ? empty : tokens[data.promptIndices[index]]
       }
     }
-    return networks.condition(tokens, zeroRowCount: data.zeroRowCount)
   }
 }

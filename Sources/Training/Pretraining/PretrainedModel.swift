@@ -1,5 +1,4 @@
 import DiffusionModels
-import DiffusionPipelines
 import FlowMatching
 import ShapeScenes
 import TextTokenizers
@@ -9,39 +8,38 @@ import TorchNN
 /// The pipeline that is being made: the trained autoencoder, and networks that learn to make its
 /// latents.
 struct PretrainedModel {
-  let pipeline: StableDiffusion3Pipeline
-  /// The pipeline's text encoders.
-  private let text: PromptEncoder
-  /// The pipeline's networks that still learn.
-  let networks: FlowNetworks
+  let model: any PretrainableModel
+  /// The model's text encoders.
+  private let text: PretrainedText
 
   /// The trained autoencoder, and new networks for its latents.
   ///
-  /// - Parameter texts: what the tokenizers learn their words from.
+  /// - Parameter texts: what the tokenizers take their vocabulary from.
   /// - Throws: ``PretrainingError/tokenizer(_:)``, `.network` or `.pipeline`.
   init(
     _ recipe: PretrainingRecipe, _ autoencoder: AutoencoderTraining, _ pool: LatentPool,
     texts: [String], generator: Generator
   ) throws(PretrainingError) {
     let tokenizer = try Self.tokenizer(recipe.textEncoder, texts)
-    let tokenizers = [tokenizer, tokenizer]
     let measured: StoredNetwork<AutoencoderKL>
     do throws(ParameterError) {
-      networks = try FlowNetworks(
-        recipe, latentSize: pool.latents.shape[2], tokenizers: tokenizers, generator: generator)
+      text = try PretrainedText(
+        recipe.textEncoder, [tokenizer, tokenizer], generator: generator)
       measured = try autoencoder.measured(shift: pool.shift, scale: pool.scale)
     } catch {
       throw .network(error)
     }
     do throws(PipelineError) {
-      text = try PromptEncoder(textEncoders: networks.textEncoders, tokenizers: tokenizers)
-      pipeline = try StableDiffusion3Pipeline(
-        transformer: networks.transformer, autoencoder: measured, text: text,
-        scheduler: recipe.flow.scheduler)
+      model = try FlowModelRegistry.pretrained.init(
+        untrained: recipe.transformerShape(latentSide: pool.latents.shape[2]), text: text,
+        autoencoder: measured, scheduler: recipe.flow.scheduler, generator: generator)
     } catch {
       throw .pipeline(error)
     }
   }
+
+  /// The encoder of prompts for measurements.
+  var encoder: any PromptEncoder { model.pretrainedEncoder }
 
   private static func tokenizer(
     _ recipe: TextEncoderRecipe, _ texts: [String]
@@ -62,22 +60,7 @@ struct PretrainedModel {
     return FlowPretraining.Data(
       pool: pool, promptIndices: images.promptIndices,
       tokens: tokenizers.map { tokenizer in prompts.map { tokenizer.encodePadded($0.prompt) } },
-      emptyTokens: tokenizers.map { $0.encodePadded("") }, zeroRowCount: text.maxSequenceLength)
-  }
-
-  /// Numbers learnt, per component.
-  var parameterCounts: [String: Int] {
-    var counts = [
-      "vae": count(pipeline.autoencoder.store), "transformer": count(pipeline.transformer.store),
-    ]
-    for (encoder, folder) in zip(text.textEncoders, FlowNetworks.textFolders) {
-      counts[folder] = count(encoder.store)
-    }
-    return counts
-  }
-
-  private func count(_ store: ParameterStore) -> Int {
-    store.parameters.reduce(0) { $0 + $1.tensor.count }
+      emptyTokens: tokenizers.map { $0.encodePadded("") })
   }
 }
 

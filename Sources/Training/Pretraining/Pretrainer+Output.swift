@@ -1,3 +1,4 @@
+import DiffusionModels
 import Foundation
 import ImageFiles
 import Runs
@@ -38,7 +39,7 @@ extension Pretrainer {
       accuracy: evaluation.accuracy, credit: evaluation.scores,
       evaluationProtocol: evaluation.protocolRecord(
         recipe.evaluation.sampling, promptFile: recipe.evaluation.prompts, weights: "ema"),
-      phaseSeconds: clock.seconds, parameterCounts: model.parameterCounts,
+      phaseSeconds: clock.seconds, parameterCounts: model.model.parameterCounts,
       machine: Machine(device: "cpu", torch: TorchRuntime.version))
   }
 }

@@ -1,5 +1,4 @@
 import DiffusionModels
-import DiffusionPipelines
 import Foundation
 import ImageFiles
 import Rewards
@@ -27,7 +26,7 @@ extension Pretrainer {
     let model = try PretrainedModel(
       recipe, autoencoder, pool, texts: training.map(\.prompt),
       generator: Generator(seed: seed(of: .flowWeights)))
-    let flow = FlowPretraining(recipe.flow, model.networks)
+    let flow = FlowPretraining(recipe.flow, model.model)
     try await train(flow, model, model.data(pool, images, training), &clock)
 
     let evaluation = try await measure(model, heldOut, flow.average, &clock)
@@ -42,7 +41,7 @@ extension Pretrainer {
   ) throws(PretrainingError) {
     do throws(PipelineError) {
       try flow.average.withAverages { () throws(PipelineError) in
-        try PipelineWriter.write(model.pipeline, to: recipe.output)
+        try model.model.write(to: recipe.output, textFrom: nil)
       }
     } catch {
       throw .pipeline(error)
@@ -123,7 +122,8 @@ extension Pretrainer {
     let images: [PixelBuffer]
     do throws(TrainingError) {
       images = try average.withAverages { () throws(TrainingError) in
-        try recipe.evaluation.sampling.images(of: prompts.map(\.prompt), model.pipeline)
+        try recipe.evaluation.sampling.images(
+          of: prompts.map(Prompt.init), model.model, model.encoder)
       }
     } catch {
       throw .images(error)

@@ -1,5 +1,4 @@
 internal import DiffusionModels
-internal import DiffusionPipelines
 internal import Foundation
 package import ImageFiles
 internal import Rewards

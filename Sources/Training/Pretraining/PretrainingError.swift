@@ -1,4 +1,4 @@
-package import DiffusionPipelines
+package import DiffusionModels
 package import Rewards
 package import ShapeScenes
 package import TextTokenizers

@@ -8,6 +8,8 @@ package struct Prompt: Hashable, Sendable {
   package var text: String
   /// What the prompt tests, such as `counting`; scores are told apart by it.
   package var tag: String?
+  /// The files of the images to edit, for a model that takes condition images.
+  package var images: [String] = []
   /// What the image must show, for rewards that judge scenes of the shapes task.
   package var scene: ScenePrompt?
   /// Everything that the file's line says, by key, `prompt` and `tag` included; empty for a line

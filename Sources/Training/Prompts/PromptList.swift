@@ -13,9 +13,12 @@ package enum PromptList {
   /// - Parameter rewards: names of the rewards that will judge the images. One that judges scenes
   ///   makes every row a prompt of the shapes task; one that reads GenEval's metadata needs it in
   ///   every row.
+  /// - Parameter conditionImages: how many images to edit the model takes with a prompt: files in the
+  ///   key `image` or the list `images`, relative to the prompt file. Where it takes none, these keys
+  ///   are metadata like any other.
   /// - Throws: `TrainingError.prompts`, with file, line and what a line must hold.
   package static func read(
-    _ path: String, for rewards: [String] = []
+    _ path: String, for rewards: [String] = [], conditionImages: ClosedRange<Int> = 0...0
   ) throws(TrainingError) -> [Prompt] {
     let data: Data
     do {
@@ -36,11 +39,32 @@ package enum PromptList {
     var prompts: [Prompt] = []
     for row in rows {
       var prompt = Prompt(row.text, tag: row.tag, metadata: row.metadata)
+      if conditionImages.upperBound > 0 {
+        prompt.images = try images(row, path, conditionImages)
+      }
       if judgesScenes { prompt.scene = try scene(row, path) }
       if readsGenEval { try checkGenEval(row, path) }
       prompts.append(prompt)
     }
     return prompts
+  }
+
+  private static func images(
+    _ row: PromptRow, _ path: String, _ counts: ClosedRange<Int>
+  ) throws(TrainingError) -> [String] {
+    let given = row.metadata["images"]?.array ?? row.metadata["image"].map { [$0] } ?? []
+    let names = given.compactMap(\.string)
+    guard names.count == given.count, counts.contains(names.count) else {
+      let wanted =
+        counts.count == 1
+        ? "\(counts.lowerBound)" : "\(counts.lowerBound) to \(counts.upperBound)"
+      throw .prompts(
+        "\(path):\(row.line): the model takes \(wanted) condition image"
+          + "\(counts == 1...1 ? "" : "s") with a prompt, found \(names.count); name the files in "
+          + "\"image\" or the list \"images\"")
+    }
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+    return names.map { URL(fileURLWithPath: $0, relativeTo: folder).standardizedFileURL.path }
   }
 
   private static func scene(

@@ -1,4 +1,4 @@
-internal import DiffusionPipelines
+internal import DiffusionModels
 internal import Foundation
 internal import TorchNN
 
@@ -10,11 +10,11 @@ extension TrainingRecipe {
   func initialAdapters() throws(TrainingError) -> LoRA? {
     guard let path = learning.initFrom, let plan = learning.adapters else { return nil }
     let lora: LoRA
-    let outline: TransformerMetadata
+    let layers: LinearLayers
     do throws(PipelineError) {
       lora = try LoRA(path: path)
-      outline = try TransformerMetadata(folder: model)
-      try lora.check(against: outline)
+      layers = try FlowModelRegistry.family(of: model).linearLayers(of: model)
+      try lora.check(against: layers)
     } catch {
       throw .model("lora.init_from: \(error.description)")
     }
@@ -29,7 +29,7 @@ extension TrainingRecipe {
         "lora.init_from: \(path) has alpha \(lora.plan.alpha), lora.alpha is \(plan.alpha); "
           + "set lora.alpha=\(lora.plan.alpha)")
     }
-    try checkLayers(lora, named: outline.paths.filter(plan.adapts))
+    try checkLayers(lora, named: layers.paths.filter(plan.adapts))
     return lora
   }
 

@@ -15,13 +15,8 @@ package enum LearningRecipe: Sendable, Equatable {
     case lora, full
   }
 
-  /// The attention projections of SD3's blocks, the paper's targets.
-  package static let attentionTargets = [
-    "attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0",
-    "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj", "attn.to_add_out",
-  ]
-
-  init(_ root: RecipeSection) {
+  /// - Parameter defaultTargets: the layers that the model's family adapts.
+  init(_ root: RecipeSection, defaultTargets: [String]) {
     switch root.choice("trainable") as Name {
     case .full:
       self = .full
@@ -34,7 +29,7 @@ package enum LearningRecipe: Sendable, Equatable {
           rank: rank,
           alpha: section.double("alpha", in: .above(0), default: 2 * Double(rank)),
           targets: section.list(
-            "targets", of: .string, count: 1..., default: Self.attentionTargets)),
+            "targets", of: .string, count: 1..., default: defaultTargets)),
         initFrom: section.optional("init_from", .path))
     }
   }

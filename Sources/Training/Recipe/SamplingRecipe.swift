@@ -1,3 +1,4 @@
+internal import DiffusionModels
 package import FlowMatching
 internal import Runs
 package import TempFlow
@@ -92,13 +93,15 @@ package struct SamplingRecipe: Sendable, Equatable {
 
 extension SamplingRecipe {
   /// Reads the section; reports what is out of range or at odds.
-  init(_ section: RecipeSection) {
+  ///
+  /// - Parameter defaults: of the model's family.
+  init(_ section: RecipeSection, _ defaults: FlowModelDefaults) {
     method = section.choice("method", default: .tempflow)
     steps = section.int("steps", in: 2...1000)
-    guidanceScale = section.double("guidance_scale", in: 1...100, default: 1)
+    guidanceScale = section.double("guidance_scale", in: 1...100, default: defaults.guidanceScale)
     negativePrompt = section.string("negative_prompt", default: "")
     dynamics = section.choice("dynamics", default: .flowSDE)
-    noiseLevel = section.double("noise_level", in: .above(0, through: 10), default: 0.7)
+    noiseLevel = section.double("noise_level", in: .above(0, through: 10), default: defaults.noiseLevel)
     if dynamics == .cps, noiseLevel >= 2 {
       section.report("noise_level", "must be below 2 with cps dynamics")
     }

@@ -1,4 +1,6 @@
-package import DiffusionPipelines
+package import DiffusionModels
+package import FlowMatching
+internal import Foundation
 package import Rewards
 package import Runs
 package import Torch
@@ -10,6 +12,8 @@ package import Torch
 package struct TrainingRecipe: Sendable, Equatable {
   /// A diffusers folder.
   package var model: String
+  /// How the model's family applies a guidance scale.
+  package var guidanceKind: FlowModelDefaults.GuidanceKind
   /// The set of weights to read where a component has it, such as `fp16`; nil reads the plain ones.
   package var variant: String?
   /// The size of images; nil is a square of the transformer's sample size.
@@ -103,20 +107,21 @@ extension TrainingRecipe {
   /// Reads the root section; reports everything that is wrong or without effect.
   init(_ root: RecipeSection) {
     model = root.path("model")
+    let defaults = FlowModelDefaults.of(model, root)
+    guidanceKind = defaults.guidance
     variant = root.optional("variant", .string)
     resolution = ImageSize(root, "resolution")
     maxSequenceLength = root.int(
-      "max_sequence_length", in: PromptEncoder.sequenceLengths,
-      default: PromptEncoder.defaultMaxSequenceLength)
+      "max_sequence_length", in: defaults.sequenceLengths, default: defaults.maxSequenceLength)
     promptCache = root.optional("prompt_cache", .path)
-    learning = LearningRecipe(root)
+    learning = LearningRecipe(root, defaultTargets: defaults.loraTargets)
     prompts = PromptRecipe(root.section("prompts"))
     device = DeviceName.read(root, default: .cpu)
     rewards = RewardRecipe.list(root, device: device)
     heldOutRewards = HeldOutReward.list(root, device: device)
     maxMissingScores = root.double("max_missing_scores", in: 0...1, default: 0.1)
     let samplingSection = root.section("sampling")
-    sampling = SamplingRecipe(samplingSection)
+    sampling = SamplingRecipe(samplingSection, defaults)
     advantage = AdvantageRecipe(
       root.section("advantage"), sampling: sampling, rewardCount: rewards.count)
     dtype = root.choice("dtype", default: PrecisionName.float32).dtype
@@ -145,11 +150,31 @@ extension TrainingRecipe {
       device: device, dtype: dtype, variant: variant, autoencoderDType: memory.autoencoder)
   }
 
+  /// The model, as it is read.
+  package var source: ModelSource {
+    ModelSource(
+      folder: model, placement: placement, imageSize: resolution,
+      maxSequenceLength: maxSequenceLength)
+  }
+
   /// How prompts are encoded and kept.
   package var textSettings: PromptCache.Settings {
-    PromptCache.Settings(
-      model: model, folder: promptCache, placement: placement,
-      maxSequenceLength: maxSequenceLength)
+    PromptCache.Settings(source, folder: promptCache)
+  }
+
+  /// The guidance of the rollout and the update.
+  package var guidance: Guidance { guidance(sampling.guidanceScale) }
+
+  /// The guidance of evaluations.
+  package var evaluationGuidance: Guidance { guidance(evaluation.guidanceScale) }
+
+  private func guidance(_ scale: Double) -> Guidance {
+    FlowModelDefaults.guidance(guidanceKind, scale: scale)
+  }
+
+  /// The weights that are trained.
+  package var trainableWeights: TrainableWeights {
+    learning.adapters.map { .adapters($0) } ?? .full
   }
 
   /// Rewards trained on and rewards watched.
@@ -177,6 +202,22 @@ extension TrainingRecipe {
         + "an epoch (\(prompts.perEpoch) prompts x \(trunks) trunks x \(steps) steps); "
         + "\(nearest.map(String.init).joined(separator: ", ")) updates would, or "
         + "prompts.per_epoch \(counts.map(String.init).joined(separator: " or "))")
+  }
+}
+
+extension FlowModelDefaults {
+  /// Those of the model's family; of a folder that is not there yet, those of the first family.
+  fileprivate static func of(_ folder: String, _ root: RecipeSection) -> FlowModelDefaults {
+    let first = FlowModelRegistry.all[0].defaults
+    guard FileManager.default.fileExists(atPath: "\(folder)/\(ModelIndex.fileName)") else {
+      return first
+    }
+    do throws(PipelineError) {
+      return try FlowModelRegistry.family(of: folder).defaults
+    } catch {
+      root.report("model", error.description)
+      return first
+    }
   }
 }
 

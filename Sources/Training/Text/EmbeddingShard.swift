@@ -1,19 +1,14 @@
-internal import DiffusionPipelines
+internal import DiffusionModels
 internal import Runs
 internal import Torch
 
-/// One file of encoded prompts: safetensors with `<key>.clip`, `<key>.t5` and `<key>.pooled` of
-/// each prompt, and in its metadata a checksum for each key and, under `<key>.truncated`, what the
+/// One file of encoded prompts: safetensors with `<key>.<name>` for each tensor of a prompt, and in its metadata a checksum for each key and, under `<key>.truncated`, what the
 /// encoders left out of a long prompt.
 struct EmbeddingShard {
   private let file: SafetensorsFile
 
   /// - Throws: `SafetensorsError` for a file that is cut or malformed.
   init(path: String) throws(SafetensorsError) { file = try SafetensorsFile(path: path) }
-
-  /// What stands for a prompt: the SHA-256 of its UTF-8 bytes. Texts that Swift calls equal may
-  /// differ in their tokens.
-  static func key(_ prompt: String) -> String { SHA256.digest(of: prompt.utf8) }
 
   /// The keys of the prompts in the file.
   var keys: [String] { file.metadata.keys.filter { !$0.hasSuffix(Self.truncated) } }
@@ -36,15 +31,13 @@ struct EmbeddingShard {
 
   /// Writes a batch, in one step.
   static func write(
-    _ embeddings: PromptEmbeddings, keys: [String], truncations: [String: PromptTruncation],
+    _ embeddings: [PromptEmbeddings], keys: [String], truncations: [String: PromptTruncation],
     to path: String
   ) throws(SafetensorsError) {
     var tensors: [(String, Tensor)] = []
     var metadata: [String: String] = [:]
-    for (index, key) in keys.enumerated() {
-      let parts = embeddings.parts.map { name, tensor in
-        (name, tensor.narrowed(dim: 0, start: index, length: 1).to(.cpu).contiguous())
-      }
+    for (key, entry) in zip(keys, embeddings) {
+      let parts = entry.tensors.map { ($0.name, $0.tensor.to(.cpu).contiguous()) }
       metadata[key] = checksum(of: parts)
       metadata[key + truncated] = truncations[key]?.text
       tensors += parts.map { ("\(key).\($0.0)", $0.1) }
@@ -52,37 +45,30 @@ struct EmbeddingShard {
     try Safetensors.write(tensors, metadata: metadata, to: path)
   }
 
-  /// What was made of one prompt, in the file's memory. B is 1.
+  /// The embeddings of one prompt, in the file's memory.
   ///
   /// - Throws: `SafetensorsError.missingKey`, `.invalidEntry` when the checksum differs.
   func embeddings(of key: String) throws(SafetensorsError) -> PromptEmbeddings {
-    let clip = try file.tensor("\(key).clip")
-    let t5 = file.keys.contains("\(key).t5") ? try file.tensor("\(key).t5") : nil
-    let pooled = try file.tensor("\(key).pooled")
-    guard
-      clip.rank == 3, pooled.rank == 2,
-      case let embeddings = PromptEmbeddings(clip: clip, t5: t5, pooled: pooled),
-      Self.checksum(of: embeddings.parts) == file.metadata[key]
-    else {
+    var parts: [(name: String, tensor: Tensor)] = []
+    for name in file.keys.sorted() where name.hasPrefix("\(key).") {
+      parts.append((String(name.dropFirst(key.count + 1)), try file.tensor(name)))
+    }
+    guard !parts.isEmpty else {
+      throw .missingKey(path: file.path, key: key)
+    }
+    guard Self.checksum(of: parts.map { ($0.name, $0.tensor) }) == file.metadata[key] else {
       throw .invalidEntry(path: file.path, key: key, problem: "its checksum differs")
     }
-    return embeddings
+    return PromptEmbeddings(parts)
   }
 
   /// The SHA-256 of names, types, shapes and bytes.
   private static func checksum(of parts: [(String, Tensor)]) -> String {
     var hash = SHA256()
-    for (name, tensor) in parts {
+    for (name, tensor) in parts.sorted(by: { $0.0 < $1.0 }) {
       Array("\(name) \(tensor.dtype) \(tensor.shape)\n".utf8).withUnsafeBytes { hash.update($0) }
       tensor.withBytes { hash.update($0) }
     }
     return hash.digest()
-  }
-}
-
-extension PromptEmbeddings {
-  /// The tensors by the ends of their names.
-  fileprivate var parts: [(String, Tensor)] {
-    [("clip", clip)] + (t5.map { [("t5", $0)] } ?? []) + [("pooled", pooled)]
   }
 }

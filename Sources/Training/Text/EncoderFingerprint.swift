@@ -1,4 +1,4 @@
-internal import DiffusionPipelines
+internal import DiffusionModels
 internal import Foundation
 internal import Runs
 internal import Torch
@@ -14,28 +14,28 @@ struct EncoderFingerprint {
   /// The digest of each text encoder and tokenizer, by its folder's name.
   let components: [String: String]
 
-  private static let version = "tempflow text 3"
+  private static let version = "tempflow text 4"
 
   /// - Throws: `TrainingError.model` when a file cannot be read, or a component is absent and was
   ///   never seen; `.textCache` when the cache cannot be read or written.
-  init(_ settings: PromptCache.Settings, _ index: ModelIndex) throws(TrainingError) {
-    var lines = [Self.version, settings.placement.dtype.map { "\($0)" } ?? "as in the files"]
-    if index.hasT5 { lines.append("max_sequence_length \(settings.maxSequenceLength)") }
-    var components: [String: String] = [:]
-    for component in index.textComponents {
-      let folder = "\(settings.model)/\(component)"
+  init(_ settings: PromptCache.Settings, _ components: PromptComponents) throws(TrainingError) {
+    let dtype = settings.model.placement.dtype.map { "\($0)" } ?? "as in the files"
+    var lines = [Self.version, dtype] + components.settings
+    var digests: [String: String] = [:]
+    for component in components.folders {
+      let folder = "\(settings.model.folder)/\(component)"
       let record = Self.record(of: folder, settings)
       let digest: String
       if FileManager.default.fileExists(atPath: folder) {
-        digest = try Self.digest(ofComponent: folder, settings.placement)
+        digest = try Self.digest(ofComponent: folder, settings.model.placement)
         try Self.note(digest, in: record, of: settings.folder)
       } else {
-        digest = try Self.noted(record, component: component, of: settings.model)
+        digest = try Self.noted(record, component: component, of: settings.model.folder)
       }
       lines.append("\(component) \(digest)")
-      components[component] = digest
+      digests[component] = digest
     }
-    self.components = components
+    self.components = digests
     digest = SHA256.digest(of: lines.joined(separator: "\n").utf8)
   }
 
@@ -59,7 +59,7 @@ struct EncoderFingerprint {
   /// The file in the cache that notes the digest of a component's folder.
   private static func record(of folder: String, _ settings: PromptCache.Settings) -> String {
     let path = URL(fileURLWithPath: folder).standardizedFileURL.path
-    let name = SHA256.digest(of: "\(path)\n\(settings.placement.variant ?? "")".utf8)
+    let name = SHA256.digest(of: "\(path)\n\(settings.model.placement.variant ?? "")".utf8)
     return "\(settings.folder)/components/\(name)"
   }
 

@@ -1,6 +1,6 @@
 package import DiffusionModels
-package import DiffusionPipelines
 internal import Foundation
+internal import ImageFiles
 package import Runs
 internal import Torch
 
@@ -12,22 +12,13 @@ internal import Torch
 package final class PromptCache {
   /// What decides an encoded prompt, beside its text; and where it is kept.
   package struct Settings: Sendable {
-    /// A folder in diffusers layout.
-    package var model: String
+    package var model: ModelSource
     /// The folder of all encoded prompts; made if needed.
     package var folder: String
-    package var placement: Placement
-    /// Tokens of a prompt for T5, or rows of zeros in their place.
-    package var maxSequenceLength: Int
 
-    package init(
-      model: String, folder: String? = nil, placement: Placement = Placement(),
-      maxSequenceLength: Int = PromptEncoder.defaultMaxSequenceLength
-    ) {
+    package init(_ model: ModelSource, folder: String? = nil) {
       self.model = model
       self.folder = folder ?? PromptCache.defaultFolder
-      self.placement = placement
-      self.maxSequenceLength = maxSequenceLength
     }
   }
 
@@ -41,28 +32,33 @@ package final class PromptCache {
   private let progress: ProgressReporter
   /// The folder of the files with what these encoders make of prompts.
   private let folder: String
-  private let rowWidth: Int
+  private let family: any FlowModel.Type
   /// The digest of each text encoder and tokenizer, by its folder's name; see `EncoderFingerprint`.
   let componentDigests: [String: String]
   /// The file of each encoded prompt, by the prompt's key.
   private var homes: [String: String] = [:]
   /// What the encoders leave out of long prompts, by the prompt's key.
   private var truncations: [String: PromptTruncation] = [:]
-  /// All prompts that were asked for, in order.
-  private var wanted: [(key: String, prompt: String)] = []
+  /// The digests of condition images, by their files.
+  private var imageDigests: [String: String] = [:]
+  /// All prompts so far, in order.
+  private var wanted: [(key: String, prompt: Prompt)] = []
   private var wantedKeys: Set<String> = []
 
   /// Finds what has been encoded before.
   ///
-  /// - Throws: `TrainingError.model` when the model's text parts cannot be read, `.textCache`.
+  /// - Throws: `TrainingError.model` when the model's text parts cannot be read, `.promptCache`.
   package init(_ settings: Settings, progress: ProgressReporter) throws(TrainingError) {
     self.settings = settings
     self.progress = progress
-    let (index, text) = try ofModel { () throws(PipelineError) in
-      (try ModelIndex(folder: settings.model), try TransformerText(folder: settings.model))
+    let family = try ofModel { () throws(PipelineError) in
+      try FlowModelRegistry.family(of: settings.model.folder)
     }
-    rowWidth = text.rowWidth
-    let identity = try EncoderFingerprint(settings, index)
+    self.family = family
+    let components = try ofModel { () throws(PipelineError) in
+      try family.promptComponents(of: settings.model)
+    }
+    let identity = try EncoderFingerprint(settings, components)
     componentDigests = identity.components
     folder = "\(settings.folder)/\(identity.digest)"
     for name in try names(in: folder) where name.hasSuffix(".safetensors") {
@@ -80,12 +76,12 @@ package final class PromptCache {
   /// Encodes those of the prompts that are new; the text encoders are loaded for it and freed. One
   /// line says how many of the prompts, new or not, the encoders cut.
   ///
-  /// - Throws: `TrainingError.model` when the text encoders cannot be loaded, `.textCache` when
+  /// - Throws: `TrainingError.model` when the text encoders cannot be loaded, `.promptCache` when
   ///   the folder cannot be written.
-  package func prepare(_ prompts: [String]) throws(TrainingError) {
+  package func prepare(_ prompts: [Prompt]) throws(TrainingError) {
     let known = wanted.count
     for prompt in prompts {
-      let key = EmbeddingShard.key(prompt)
+      let key = try key(of: prompt)
       if wantedKeys.insert(key).inserted { wanted.append((key, prompt)) }
     }
     let missing = wanted.filter { homes[$0.key] == nil }
@@ -96,16 +92,17 @@ package final class PromptCache {
     let added = wanted[known...]
     let notice = PromptTruncation.notice(
       added.compactMap { truncations[$0.key] }, of: added.count,
-      maxSequenceLength: settings.maxSequenceLength)
+      maxSequenceLength: settings.model.maxSequenceLength ?? family.defaults.maxSequenceLength)
     if let notice { progress.message("\(notice).") }
   }
 
-  /// The conditions of prompts, read from disk. `B prompts -> B samples`, on the CPU
+  /// The embeddings of prompts, read from disk. On the CPU
   ///
   /// - Throws: as `prepare`, for a prompt that was not prepared or whose file is damaged.
-  package func conditions(_ prompts: [String]) throws(TrainingError) -> TextCondition {
+  package func embeddings(_ prompts: [Prompt]) throws(TrainingError) -> [PromptEmbeddings] {
     try prepare(prompts)
-    let keys = prompts.map(EmbeddingShard.key)
+    var keys: [String] = []
+    for prompt in prompts { keys.append(try key(of: prompt)) }
     var (entries, damaged) = read(keys)
     if !damaged.isEmpty {
       for (path, reason) in damaged { try discard(path, because: reason) }
@@ -113,19 +110,46 @@ package final class PromptCache {
       (entries, damaged) = read(keys)
     }
     if let (path, reason) = damaged.first { throw .promptCache(path: path, reason: reason) }
-    let found = keys.compactMap { entries[$0] }
-    let t5 = found.compactMap(\.t5)
-    return PromptEmbeddings(
-      clip: Tensor.cat(found.map(\.clip), dim: 0), t5: t5.isEmpty ? nil : Tensor.cat(t5, dim: 0),
-      pooled: Tensor.cat(found.map(\.pooled), dim: 0)
-    ).condition(width: rowWidth, t5Length: settings.maxSequenceLength)
+    return keys.compactMap { entries[$0] }
   }
 
-  private func encode(_ prompts: [(key: String, prompt: String)]) throws(TrainingError) {
+  /// What stands for a prompt: the SHA-256 of its UTF-8 bytes, as texts that Swift calls equal may
+  /// differ in their tokens; with condition images, of that and of the files' digests.
+  private func key(of prompt: Prompt) throws(TrainingError) -> String {
+    let text = SHA256.digest(of: prompt.text.utf8)
+    guard !prompt.images.isEmpty else { return text }
+    var parts = [text]
+    for path in prompt.images { parts.append(try digest(ofImage: path)) }
+    return SHA256.digest(of: parts.joined(separator: "\n").utf8)
+  }
+
+  private func digest(ofImage path: String) throws(TrainingError) -> String {
+    if let known = imageDigests[path] { return known }
+    do throws(RunError) {
+      let digest = SHA256.digest(of: try AtomicFile.read(path))
+      imageDigests[path] = digest
+      return digest
+    } catch {
+      throw .prompts(error.description)
+    }
+  }
+
+  /// Reads the condition images of a prompt.
+  private func input(_ prompt: Prompt) throws(TrainingError) -> PromptInput {
+    var images: [PixelBuffer] = []
+    for path in prompt.images {
+      do throws(ImageFileError) {
+        images.append(try PNG.read(path))
+      } catch {
+        throw .prompts(error.description)
+      }
+    }
+    return PromptInput(prompt.text, images: images)
+  }
+
+  private func encode(_ prompts: [(key: String, prompt: Prompt)]) throws(TrainingError) {
     let encoder = try ofModel { () throws(PipelineError) in
-      try PromptEncoder(
-        folder: settings.model, settings.placement,
-        maxSequenceLength: settings.maxSequenceLength)
+      try family.promptEncoder(of: settings.model)
     }
     encoderLoads += 1
     try makeFolder(folder)
@@ -134,10 +158,12 @@ package final class PromptCache {
       let batch = prompts[start..<min(start + Self.batch, prompts.count)]
       let keys = batch.map(\.key)
       let path = EmbeddingShard.path(of: keys, in: folder)
-      let embeddings = encoder.encode(batch.map(\.prompt))
-      try check(embeddings, of: batch.map(\.prompt))
+      var inputs: [PromptInput] = []
+      for (_, prompt) in batch { inputs.append(try input(prompt)) }
+      let embeddings = encoder.encode(inputs)
+      try check(embeddings, of: batch.map(\.prompt.text))
       do throws(SafetensorsError) {
-        for (key, prompt) in batch { truncations[key] = encoder.truncation(of: prompt) }
+        for (key, prompt) in batch { truncations[key] = encoder.truncation(of: prompt.text) }
         try EmbeddingShard.write(embeddings, keys: keys, truncations: truncations, to: path)
       } catch {
         throw .promptCache(path: path, reason: error.description)
@@ -150,20 +176,15 @@ package final class PromptCache {
 
   /// Makes sure that what is kept of prompts is finite; it would spoil every later run.
   private func check(
-    _ embeddings: PromptEmbeddings, of prompts: [String]
+    _ embeddings: [PromptEmbeddings], of prompts: [String]
   ) throws(TrainingError) {
-    let parts = [("CLIP", embeddings.clip), ("CLIP's pooled text", embeddings.pooled)]
-      + (embeddings.t5.map { [("T5", $0)] } ?? [])
-    guard let part = firstNonFinite(parts.map { (name: $0, tensor: $1) }) else { return }
-    let rows = prompts.indices.map { row in
-      (name: prompts[row], tensor: Tensor.cat(
-        parts.map { $1.narrowed(dim: 0, start: row, length: 1).reshaped([-1]).to(.float32) },
-        dim: 0))
+    for (prompt, entry) in zip(prompts, embeddings) {
+      guard let part = firstNonFinite(entry.tensors) else { continue }
+      let dtype = settings.model.placement.dtype.map { "\($0)" } ?? "the files' precision"
+      throw .model(
+        "\(settings.model.folder): the text encoders make non-finite numbers of '\(prompt)' "
+          + "(\(part), \(dtype)); encode in bfloat16 or float32")
     }
-    let dtype = settings.placement.dtype.map { "\($0)" } ?? "the files' precision"
-    throw .model(
-      "\(settings.model): the text encoders make non-finite numbers of "
-        + "'\(firstNonFinite(rows) ?? prompts[0])' (\(part), \(dtype)); encode in bfloat16 or float32")
   }
 
   /// The entries of `keys`, and the files that could not give theirs, with the reason.

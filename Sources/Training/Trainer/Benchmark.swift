@@ -1,5 +1,4 @@
 internal import DiffusionModels
-internal import DiffusionPipelines
 internal import TempFlow
 internal import Torch
 
@@ -12,7 +11,7 @@ package struct Benchmark: Encodable, Sendable, Equatable {
   /// Rows given to the network for one rollout, guidance included.
   package var evaluationsPerEpoch: Int
   package var imagesPerEpoch: Int
-  /// Floating-point operations of one epoch in the transformer; see `SD3TransformerWork`.
+  /// Floating-point operations of one epoch in the transformer; see `NetworkWork`.
   package var transformerFlops: Work
   /// Of the product of two square matrices of `gemmSide` rows, in the precision of the transformer.
   package var gemmFlopsPerSecond: Double
@@ -63,7 +62,7 @@ extension Trainer {
       ])
       rates.append(gemmRate(side: gemmSide))
     }
-    let work = try ModelMetadata(recipe).work(recipe.learning)
+    let work = try FlowModelMetadata(recipe).work
     let units = report?.updates.reduce(0) { $0 + $1.sampleCount - $1.skippedSampleCount } ?? 0
     return Benchmark(
       epochs: measured, warmUpSeconds: warmUp["all"],
@@ -71,7 +70,7 @@ extension Trainer {
       imagesPerEpoch: report?.images.rewards.count ?? 0,
       transformerFlops: .init(
         rollout: work.forward * Double(report?.nfe ?? 0),
-        training: work.training * Double(units * (recipe.sampling.guidanceScale > 1 ? 2 : 1))),
+        training: work.training * Double(units * recipe.guidance.rowsPerSample)),
       gemmFlopsPerSecond: rates.sorted()[rates.count / 2], gemmSide: gemmSide,
       gemmDtype: "\(recipe.dtype)",
       peakMemoryBytes: memory.peaks.filter { $0.key != "load" }.values.max(),
@@ -95,15 +94,5 @@ extension Trainer {
       let seconds = start.duration(to: .now) / .seconds(1)
       return 2 * Double(side * side * side * count) / seconds
     }
-  }
-}
-
-extension ModelMetadata {
-  /// The arithmetic of one row of the transformer.
-  func work(_ learning: LearningRecipe) -> SD3TransformerWork {
-    SD3TransformerWork(
-      transformer, imageTokens: geometry.imageTokens,
-      textTokens: promptRows + (zeroRows > 0 ? 1 : 0),
-      learning.adapters.map { .adapters($0) } ?? .full)
   }
 }

@@ -1,3 +1,4 @@
+internal import DiffusionModels
 internal import Runs
 internal import Torch
 
@@ -7,7 +8,7 @@ extension OutOfMemory.Advice {
   ///
   /// - Parameter evaluationPrompts: how many images an evaluation makes.
   init(
-    phase: String, _ recipe: TrainingRecipe, _ model: ModelMetadata, evaluationPrompts: Int,
+    phase: String, _ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int,
     decodeMicroBatch: Int, _ checkpoints: CheckpointStore
   ) {
     let batch: String? =

@@ -1,5 +1,4 @@
 internal import DiffusionModels
-internal import DiffusionPipelines
 internal import FlowMatching
 internal import ImageFiles
 internal import Runs
@@ -9,13 +8,13 @@ internal import TorchNN
 
 /// The model that learns, as the trainer sees it: prompts to conditions, a velocity field, images.
 final class Policy {
-  let pipeline: StableDiffusion3Pipeline
+  let pipeline: any FlowModel
   private let recipe: TrainingRecipe
   private let texts: PromptCache
   /// What guidance leads away from; nil without guidance.
-  private let negative: TextCondition?
+  private let negative: PromptEmbeddings?
   /// The model before training, when every weight learns and the loss pulls towards it.
-  private let original: StableDiffusion3Pipeline?
+  private let original: (any FlowModel)?
   /// Computes blocks again in the backward pass; nil keeps every intermediate value.
   private let tape: GradientCheckpointing?
   /// Takes rows through the network and back on threads of their own; nil where operators do better
@@ -30,7 +29,7 @@ final class Policy {
   /// - Throws: `PipelineError`, or `TrainingError` for what is wrong with the prompts' cache or
   ///   `lora.init_from`.
   init(
-    _ recipe: TrainingRecipe, prompts: [String], decodeMicroBatch: Int,
+    _ recipe: TrainingRecipe, prompts: [Prompt], decodeMicroBatch: Int,
     progress: ProgressReporter
   ) throws {
     let isFull = recipe.learning == .full
@@ -46,37 +45,33 @@ final class Policy {
     self.decodeMicroBatch = decodeMicroBatch
     tape = recipe.memory.gradientCheckpointing ? GradientCheckpointing() : nil
     texts = try PromptCache(recipe.textSettings, progress: progress)
-    let isGuided = max(recipe.sampling.guidanceScale, recipe.evaluation.guidanceScale) > 1
-    try texts.prepare((isGuided ? [recipe.sampling.negativePrompt] : []) + prompts)
-    negative = isGuided ? try texts.conditions([recipe.sampling.negativePrompt]) : nil
-    func load(_ setup: LearningSetup) throws(PipelineError) -> StableDiffusion3Pipeline {
-      try StableDiffusion3Pipeline(
-        folder: recipe.model, recipe.placement, transformer: setup, text: .absent,
-        imageSize: recipe.resolution)
-    }
-    pipeline = try load(setup)
-    original = isFull && recipe.loss.objective.klBeta > 0 ? try load(.frozen) : nil
+    let isGuided = recipe.guidance.needsNegative || recipe.evaluationGuidance.needsNegative
+    let negativePrompts = isGuided ? [Prompt(recipe.sampling.negativePrompt)] : []
+    try texts.prepare(negativePrompts + prompts)
+    negative = try texts.embeddings(negativePrompts).first
+    pipeline = try recipe.source.load(training: setup)
+    original = isFull && recipe.loss.objective.klBeta > 0 ? try recipe.source.load() : nil
     record =
       recipe.recordsRows(
-        learnedParameters: pipeline.transformer.store.trainable.reduce(0) { $0 + $1.tensor.count })
-      ? ThreadedBatch(leaves: pipeline.transformer.store.trainable.map(\.tensor)) : nil
+        learnedParameters: pipeline.store.trainable.reduce(0) { $0 + $1.tensor.count })
+      ? ThreadedBatch(leaves: pipeline.store.trainable.map(\.tensor)) : nil
   }
 
   /// The digest of each text encoder and tokenizer, by its folder's name.
   var textDigests: [String: String] { texts.componentDigests }
 
   /// What learns, in the optimizer's order.
-  var trainable: [ParameterStore.Named] { pipeline.transformer.store.trainable }
+  var trainable: [ParameterStore.Named] { pipeline.store.trainable }
 
   /// Takes back what a checkpoint saved of `trainable`.
   ///
   /// - Throws: `ParameterError.state` when it belongs to another model or recipe.
   func restore(_ saved: [String: Tensor]) throws(ParameterError) {
-    try pipeline.transformer.store.restore(saved)
+    try pipeline.store.restore(saved)
   }
 
   /// The shape of one latent, `[C, h, w]`.
-  var latentShape: [Int] { Array(pipeline.latentShape(count: 1).dropFirst()) }
+  var latentShape: [Int] { pipeline.latentShape }
 
   /// The model's own sigmas.
   func schedule(steps: Int) -> FlowSchedule { pipeline.schedule(stepCount: steps) }
@@ -84,28 +79,28 @@ final class Policy {
   /// The conditions of `prompts`, as the text encoders encoded them before the run.
   ///
   /// - Throws: `TrainingError`, when what is on disk is damaged and cannot be made again.
-  func conditions(_ prompts: [String]) throws(TrainingError) -> TextCondition {
-    try texts.conditions(prompts)
+  func conditions(_ prompts: [Prompt]) throws(TrainingError) -> [PromptEmbeddings] {
+    try texts.embeddings(prompts)
   }
 
   /// One image per prompt, or why there is none.
   ///
   /// - Throws: as `conditions`.
   func images(
-    of prompts: [String], _ sampling: ImageSampling
+    of prompts: [Prompt], _ sampling: ImageSampling
   ) throws(TrainingError) -> [Result<PixelBuffer, NonFiniteImage>] {
     let latents = try sampling.latents(
-      of: prompts, pipeline, negative: negative, conditions: conditions)
+      of: prompts, pipeline, negative: negative, embeddings: conditions)
     return sampling.decoded(latents, pipeline)
   }
 
   /// The velocity of trunks whose prompts are `rows` of `conditions`, as a function of the rows that
   /// every call of the network has on a GPU: at least those of any call of the field; see `padded`.
   func field(
-    _ conditions: TextCondition, rows: [Int], _ guidanceScale: Double
+    _ conditions: [PromptEmbeddings], rows: [Int], _ guidance: Guidance
   ) -> (_ size: Int) -> VelocityField {
-    let field = field(of: pipeline, conditions, rows, guidanceScale)
-    let cost = guidanceScale > 1 ? 2 : 1
+    let field = field(of: pipeline, conditions, rows, guidance)
+    let cost = guidance.rowsPerSample
     return { size in
       let field = self.sized(field, size)
       return { latents, sigma, trunks in
@@ -121,23 +116,23 @@ final class Policy {
 
   /// The same of the model before training; nil when the loss has no pull towards it.
   func reference(
-    _ conditions: TextCondition, rows: [Int], _ guidanceScale: Double, size: Int
+    _ conditions: [PromptEmbeddings], rows: [Int], _ guidance: Guidance, size: Int
   ) -> VelocityField? {
     guard recipe.loss.objective.klBeta > 0 else { return nil }
-    let field = sized(field(of: original ?? pipeline, conditions, rows, guidanceScale), size)
-    let store = pipeline.transformer.store
+    let field = sized(field(of: original ?? pipeline, conditions, rows, guidance), size)
+    let store = pipeline.store
     return { latents, sigma, trunks in
       withoutGradient { store.withoutAdapters { field(latents, sigma, trunks) } }
     }
   }
 
   private func field(
-    of pipeline: StableDiffusion3Pipeline, _ conditions: TextCondition, _ rows: [Int],
-    _ guidanceScale: Double
+    of pipeline: any FlowModel, _ conditions: [PromptEmbeddings], _ rows: [Int],
+    _ guidance: Guidance
   ) -> VelocityField {
     // Prompts are held once each; their rows are copied for the samples of one call alone.
     let field = pipeline.velocityField(
-      conditions, negative: guidanceScale > 1 ? negative : nil, guidanceScale: guidanceScale, tape, record)
+      conditions, negative: negative, guidance: guidance, checkpointing: tape, batch: record)
     return { latents, sigma, trunks in field(latents, sigma, trunks.map { rows[$0] }) }
   }
 
@@ -172,11 +167,10 @@ final class Policy {
   func export(_ record: LoRARecord, to directory: RunDirectory) throws(PipelineError) {
     switch recipe.learning {
     case .lora:
-      try LoRA(pipeline.transformer.store, record: record)
+      try LoRA(pipeline.store, record: record)
         .write(.peft, to: directory.adapters, replacing: true)
     case .full:
-      try PipelineWriter.write(
-        pipeline, textFrom: recipe.model, to: directory.path + "/model")
+      try pipeline.write(to: directory.path + "/model", textFrom: recipe.model)
     }
   }
 }

@@ -1,4 +1,4 @@
-internal import DiffusionPipelines
+internal import DiffusionModels
 internal import Foundation
 internal import Runs
 internal import Torch

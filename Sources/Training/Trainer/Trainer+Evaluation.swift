@@ -1,4 +1,4 @@
-internal import DiffusionPipelines
+internal import DiffusionModels
 internal import Foundation
 internal import ImageFiles
 internal import JSON
@@ -22,7 +22,7 @@ extension Trainer {
     let start = ContinuousClock.now
     let images = try memory.measure("evaluation") {
       try average.withAverages {
-        try policy.images(of: evaluationPrompts.map(\.text), evaluationSampling)
+        try policy.images(of: evaluationPrompts, evaluationSampling)
       }
     }
     let everything = Scorer(

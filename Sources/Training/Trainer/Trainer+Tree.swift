@@ -1,4 +1,4 @@
-internal import DiffusionPipelines
+internal import DiffusionModels
 internal import FlowMatching
 internal import Foundation
 internal import ImageFiles
@@ -21,11 +21,11 @@ extension Trainer {
     let count = min(Self.candidateCount, evaluationPrompts.count)
     let prompts = (0..<count).map { evaluationPrompts[$0 * evaluationPrompts.count / count] }
     let trunks = prompts.indices.map { TrunkID(prompt: $0, seed: 0) }
-    let conditions = try policy.conditions(prompts.map(\.text))
+    let conditions = try policy.conditions(prompts)
     var finishing = plan
     finishing.finishesTrunks = true
     let field = policy.field(
-      conditions, rows: trunks.map(\.prompt), recipe.sampling.guidanceScale
+      conditions, rows: trunks.map(\.prompt), recipe.guidance
     )(finishing.rowsPerCall(trunks: trunks.count, steps: trainedSteps))
     var images: [SampleID: Result<PixelBuffer, NonFiniteImage>] = [:]
     let rollout = TempFlow.rollOut(finishing, trunks: trunks, noise: epochNoise, field: field) {

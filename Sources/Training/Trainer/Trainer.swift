@@ -1,3 +1,4 @@
+internal import DiffusionModels
 internal import FlowMatching
 internal import JSON
 internal import Rewards
@@ -59,10 +60,15 @@ package final class Trainer {
       try RewardRegistry.reward(watch.reward)
     }
     let rewards = recipe.allRewards.map(\.name)
-    trainingPrompts = try PromptList.read(recipe.prompts.train, for: rewards)
-    let heldOut = try PromptList.read(recipe.prompts.evaluation, for: rewards)
+    let images = try ofModel { () throws(PipelineError) in
+      try FlowModelRegistry.family(of: recipe.model).defaults.conditionImages
+    }
+    trainingPrompts = try PromptList.read(
+      recipe.prompts.train, for: rewards, conditionImages: images)
+    let heldOut = try PromptList.read(
+      recipe.prompts.evaluation, for: rewards, conditionImages: images)
     evaluationPrompts = Array(heldOut.prefix(recipe.evaluation.prompts ?? heldOut.count))
-    let outline = try ModelMetadata(recipe)
+    let outline = try FlowModelMetadata(recipe)
     let evaluationCount = evaluationPrompts.count
     let memoryPlan = MemoryPlan(recipe, outline, evaluationPrompts: evaluationCount)
     TorchRuntime.keepFreedMemory(upTo: memoryPlan.keptBlockBytes)
@@ -76,9 +82,9 @@ package final class Trainer {
     self.memory = memory
     order = PromptOrder(
       count: trainingPrompts.count, promptsPerEpoch: recipe.prompts.perEpoch, seed: recipe.seed)
-    var prompts = evaluationPrompts.map(\.text)
+    var prompts = evaluationPrompts
     for position in order.used(epochs: recipe.epochs) {
-      prompts.append(trainingPrompts[position].text)
+      prompts.append(trainingPrompts[position])
     }
     policy = try memory.measure("load") { [prompts, decodeMicroBatch] in
       try Policy(
@@ -136,13 +142,13 @@ package final class Trainer {
     let prompts = order.prompts(epoch: state.epoch).map { trainingPrompts[$0] }
     let trunks = trunks(promptCount: prompts.count)
     let conditions = try measure("text", &phases) {
-      try policy.conditions(prompts.map(\.text))
+      try policy.conditions(prompts)
     }
-    let (rows, guidanceScale) = (trunks.map(\.prompt), recipe.sampling.guidanceScale)
+    let (rows, guidance) = (trunks.map(\.prompt), recipe.guidance)
     let steps = trainedSteps
 
     let evaluationsBefore = policy.evaluationCount
-    let field = policy.field(conditions, rows: rows, guidanceScale)
+    let field = policy.field(conditions, rows: rows, guidance)
     var (rollout, scores) = try await rollOut(
       prompts, trunks,
       telling(
@@ -161,7 +167,7 @@ package final class Trainer {
     try measure("learning", &phases) {
       let field = field(learningMicroBatch)
       let reference = policy.reference(
-        conditions, rows: rows, guidanceScale, size: learningMicroBatch)
+        conditions, rows: rows, guidance, size: learningMicroBatch)
       let objective = recipe.loss.objective
       let trainingSamples = rollout.trainingSamples(advantages)
       let updates = split.updates(epoch: state.epoch).map { $0.map { trainingSamples[$0] } }

@@ -1,5 +1,4 @@
 import DiffusionModels
-import DiffusionPipelines
 import TestSupport
 import Testing
 import Torch
@@ -29,7 +28,7 @@ struct LoRACase {
     let network = try SD3Transformer2DModel(
       try SD3TransformerConfiguration(contentsOf: "\(folder)/config.json"), store.root)
     try store.finish()
-    let condition = TextCondition(
+    let condition = SD3Conditioning(
       rows: try self["rows"], pooled: try self["pooled"], zeroRowCount: 0)
     return try withoutGradient {
       network(try self["latents"], timestep: try self["timestep"], condition: condition)

@@ -1,4 +1,4 @@
-import DiffusionPipelines
+import DiffusionModels
 import Foundation
 import TestSupport
 import Testing

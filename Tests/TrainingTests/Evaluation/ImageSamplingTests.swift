@@ -1,4 +1,4 @@
-import DiffusionPipelines
+import DiffusionModels
 import ImageFiles
 import Rewards
 import Runs

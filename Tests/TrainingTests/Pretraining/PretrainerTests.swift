@@ -1,5 +1,4 @@
 import DiffusionModels
-import DiffusionPipelines
 import Foundation
 import Runs
 import TestSupport

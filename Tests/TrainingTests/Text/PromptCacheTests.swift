@@ -1,5 +1,4 @@
 import DiffusionModels
-import DiffusionPipelines
 import Foundation
 import Runs
 import TestSupport
@@ -19,7 +18,7 @@ private struct Workplace {
 
   func settings(_ change: (inout PromptCache.Settings) -> Void = { _ in }) -> PromptCache.Settings {
     var settings = PromptCache.Settings(
-      model: model, folder: "\(folder)/cache", maxSequenceLength: 7)
+      ModelSource(folder: model, maxSequenceLength: 7), folder: "\(folder)/cache")
     change(&settings)
     return settings
   }
@@ -47,10 +46,14 @@ private final class Notes {
   }
 }
 
-private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
-  first.zeroRowCount == second.zeroRowCount
-    && largestDifference(first.rows, second.rows) == 0
-    && largestDifference(first.pooled, second.pooled) == 0
+private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> Bool {
+  first.count == second.count
+    && zip(first, second).allSatisfy { first, second in
+      first.tensors.map(\.name).sorted() == second.tensors.map(\.name).sorted()
+        && first.tensors.allSatisfy { name, tensor in
+          second[name].map { largestDifference(tensor, $0) == 0 } ?? false
+        }
+    }
 }
 
 @Suite struct PromptCacheTests {
@@ -62,13 +65,16 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
       let cache = try place.open()
       try cache.prepare(prompts)
       let asked = [prompts[39], prompts[0], prompts[39], prompts[33]]
-      let found = try cache.conditions(asked)
+      let found = try cache.embeddings(asked)
       let expected = try StableDiffusion3Pipeline(
         folder: place.model, text: .loaded(maxSequenceLength: 7)
       ).encode(asked)
-      #expect(relativeError(found.rows, expected.rows) < 1e-6)
-      #expect(relativeError(found.pooled, expected.pooled) < 1e-6)
-      #expect(found.rows.shape == [4, 16 + 7, 32])
+      for name in ["clip", "t5", "pooled"] {
+        let pair = (try #require(found.stacked(name)), try #require(expected.stacked(name)))
+        #expect(relativeError(pair.0, pair.1) < 1e-6, "\(name)")
+      }
+      #expect(found.count == 4 && found[0]["clip"]?.shape[0] == 16)
+      #expect(found[0]["t5"]?.shape == [7, 32])
       #expect(cache.encoderLoads == 1)
     }
   }
@@ -76,14 +82,14 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
   @Test func `a second process opens no text encoder, even when they are gone`() throws {
     try withTemporaryFolder { folder in
       let place = try Workplace(folder)
-      let first = try place.open().conditions(prompts)
+      let first = try place.open().embeddings(prompts)
       for name in ["text_encoder", "text_encoder_2", "text_encoder_3", "tokenizer_3"] {
         try FileManager.default.removeItem(atPath: "\(place.model)/\(name)")
       }
       let cache = try place.open()
-      #expect(same(try cache.conditions(prompts), first))
+      #expect(same(try cache.embeddings(prompts), first))
       #expect(cache.encoderLoads == 0)
-      let error = #expect(throws: TrainingError.self) { try cache.conditions(["a new prompt"]) }
+      let error = #expect(throws: TrainingError.self) { try cache.embeddings(["a new prompt"]) }
       #expect(error?.description.contains("text_encoder") == true)
     }
   }
@@ -114,30 +120,30 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
       let place = try Workplace(folder)
       let notes = Notes()
       let cache = try place.open(notes)
-      let sound = try cache.conditions(prompts)
+      let sound = try cache.embeddings(prompts)
       let shard = try #require(try place.shards.first)
       var bytes = try Data(contentsOf: URL(filePath: shard))
       bytes[bytes.count - 100] ^= 4
       try bytes.write(to: URL(filePath: shard))
-      #expect(same(try cache.conditions(prompts), sound))
+      #expect(same(try cache.embeddings(prompts), sound))
       #expect(notes.text.contains("its checksum differs"))
       #expect(notes.text.contains("encoded again"))
       #expect(cache.encoderLoads == 2)
-      #expect(same(try place.open().conditions(prompts), sound))
+      #expect(same(try place.open().embeddings(prompts), sound))
     }
   }
 
   @Test func `a cut file is found at the start`() throws {
     try withTemporaryFolder { folder in
       let place = try Workplace(folder)
-      let sound = try place.open().conditions(prompts)
+      let sound = try place.open().embeddings(prompts)
       let shard = try #require(try place.shards.first)
       let bytes = try Data(contentsOf: URL(filePath: shard))
       try bytes.prefix(bytes.count / 2).write(to: URL(filePath: shard))
       let notes = Notes()
       let cache = try place.open(notes)
       #expect(notes.text.contains("encoded again"))
-      #expect(same(try cache.conditions(prompts), sound))
+      #expect(same(try cache.embeddings(prompts), sound))
     }
   }
 
@@ -151,15 +157,15 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
         return cache.encoderLoads
       }
       try FileManager.default.copyItem(atPath: place.model, toPath: "\(folder)/elsewhere")
-      #expect(try loads { $0.model = "\(folder)/elsewhere" } == 0)
-      #expect(try loads { $0.maxSequenceLength = 8 } == 1)
-      #expect(try loads { $0.placement.dtype = .bfloat16 } == 1)
+      #expect(try loads { $0.model.folder = "\(folder)/elsewhere" } == 0)
+      #expect(try loads { $0.model.maxSequenceLength = 8 } == 1)
+      #expect(try loads { $0.model.placement.dtype = .bfloat16 } == 1)
       let weights = "\(folder)/elsewhere/text_encoder_3/model.safetensors"
       var tensors = try WeightsFile(path: weights).tensors
       let key = "encoder.block.1.layer.1.DenseReluDense.wo.weight"
       tensors[key] = try #require(tensors[key]) * 1.01
       try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: weights)
-      #expect(try loads { $0.model = "\(folder)/elsewhere" } == 1)
+      #expect(try loads { $0.model.folder = "\(folder)/elsewhere" } == 1)
     }
   }
 
@@ -182,11 +188,14 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
         tensors[key] = Tensor.cat([rows, row], dim: 0)
         try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: path)
         let cache = try place.open()
-        let found = try cache.conditions(prompts)
+        let found = try cache.embeddings(prompts)
         let expected = try StableDiffusion3Pipeline(
           folder: place.model, text: .loaded(maxSequenceLength: 7)
         ).encode(prompts)
-        #expect(relativeError(found.rows, expected.rows) < 1e-6, "\(component)")
+        for name in ["clip", "t5"] {
+          let pair = (try #require(found.stacked(name)), try #require(expected.stacked(name)))
+          #expect(relativeError(pair.0, pair.1) < 1e-6, "\(component)")
+        }
         #expect(cache.encoderLoads == 1, "\(component)")
       }
     }
@@ -197,7 +206,7 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
       let place = try Workplace(folder)
       let notes = Notes()
       let long = String(repeating: "circle ", count: 15)
-      try place.open(notes) { $0.maxSequenceLength = 60 }
+      try place.open(notes) { $0.model.maxSequenceLength = 60 }
         .prepare(["a red circle", long, String(repeating: long, count: 9)])
       let line =
         "2 of 3 prompts are longer than the 16 tokens of the CLIP text encoders, which take the "
@@ -205,21 +214,21 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
       #expect(notes.text.contains(line), "\(notes.text)")
       // A later run says it of the prompts that it finds, too; the second call has nothing new.
       let later = Notes()
-      let cache = try place.open(later) { $0.maxSequenceLength = 60 }
+      let cache = try place.open(later) { $0.model.maxSequenceLength = 60 }
       let found = ["a red circle", long, String(repeating: long, count: 9)]
       try cache.prepare(found)
-      _ = try cache.conditions(found)
+      _ = try cache.embeddings(found)
       #expect(later.text == line, "\(later.text)")
       #expect(cache.encoderLoads == 0)
       // Nothing is said of prompts that fit.
       let others = Notes()
-      try place.open(others) { $0.maxSequenceLength = 60 }.prepare(["a blue square"])
+      try place.open(others) { $0.model.maxSequenceLength = 60 }.prepare(["a blue square"])
       #expect(!others.text.contains("longer"))
     }
   }
 
   @Test func `without T5 the line says that nothing takes the rest`() throws {
-    let encoder = try PromptEncoder(folder: fixture("pipeline/model"))
+    let encoder = try SD3PromptEncoder(folder: fixture("pipeline/model"))
     let long = String(repeating: "circle ", count: 15)
     let truncation = try #require(encoder.truncation(of: long))
     #expect(
@@ -246,7 +255,7 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
       for cache in caches { try cache.prepare(prompts) }
       let count = try place.shards.count
       #expect(count == 2)
-      #expect(same(try caches[0].conditions(prompts), try caches[1].conditions(prompts)))
+      #expect(same(try caches[0].embeddings(prompts), try caches[1].embeddings(prompts)))
     }
   }
 
@@ -262,9 +271,9 @@ private func same(_ first: TextCondition, _ second: TextCondition) -> Bool {
   @Test func `texts that Swift calls equal are two prompts`() throws {
     try withTemporaryFolder { folder in
       let cache = try Workplace(folder).open()
-      let found = try cache.conditions(["caf\u{E9}", "cafe\u{301}"])
-      let parts = found.pooled.chunked(2, dim: 0)
-      #expect(parts.count == 2)
+      let found = try cache.embeddings(["caf\u{E9}", "cafe\u{301}"])
+      #expect(found.count == 2)
+      #expect(cache.encoderLoads == 1)
     }
   }
 }

@@ -1,0 +1,40 @@
+import Foundation
+import Torch
+public import TorchNN
+
+/// Writes components of pipeline folders in diffusers' layout.
+public enum PipelineWriter {
+  /// Writes one component: `config.json` and `<weights>.safetensors`. The folder is made if needed.
+  ///
+  /// - Throws: `PipelineError.unwritable`, `.weights`, or `.parameters` for a weight that is not
+  ///   finite.
+  public static func writeNetwork(
+    _ configuration: some ModelConfiguration, _ store: ParameterStore, folder: String,
+    weights: String
+  ) throws(PipelineError) {
+    try wrapping(PipelineError.parameters) { () throws(ParameterError) in
+      try checkFinite(store.weights, origin: folder)
+    }
+    try makeFolder(folder)
+    try writeFile("\(folder)/config.json") { try configuration.json() + Data("\n".utf8) }
+    try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
+      try Safetensors.write(
+        store.weights.map { ($0.name, $0.tensor.detached()) }, metadata: ["format": "pt"],
+        to: "\(folder)/\(weights).safetensors")
+    }
+  }
+}
+
+/// Makes a folder and those above it.
+func makeFolder(_ path: String) throws(PipelineError) {
+  try writing(path) {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+}
+
+/// Writes a small file in one step.
+func writeFile(_ path: String, _ contents: () throws -> Data) throws(PipelineError) {
+  try writing(path) {
+    try contents().write(to: URL(fileURLWithPath: path), options: .atomic)
+  }
+}

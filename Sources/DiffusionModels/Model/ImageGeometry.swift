@@ -1,0 +1,60 @@
+
+/// Height and width of an image, in pixels.
+public struct ImageSize: Equatable, Sendable {
+  public var height: Int
+  public var width: Int
+
+  public init(height: Int, width: Int) {
+    self.height = height
+    self.width = width
+  }
+}
+
+/// The sizes of one image of a pipeline: pixels, latents and tokens.
+public struct ImageGeometry: Equatable, Sendable {
+  public let image: ImageSize
+  /// Rows of the latents.
+  public let latentHeight: Int
+  /// Columns of the latents.
+  public let latentWidth: Int
+  /// Patches of the latents.
+  public let imageTokens: Int
+
+  /// Works out the sizes.
+  ///
+  /// - Parameters:
+  ///   - image: nil is a square of `defaultSide`.
+  ///   - defaultSide: in latent pixels.
+  ///   - factor: image pixels per latent pixel.
+  ///   - patch: side of a patch in latent pixels.
+  ///   - limit: the largest side in patches, and where it is set; nil for no limit.
+  ///   - path: the model, named in errors.
+  /// - Throws: `PipelineError.imageSize` when a side is no whole number of patches, or above the
+  ///   limit.
+  public init(
+    _ image: ImageSize?, defaultSide: Int, factor: Int, patch: Int,
+    limit: (patches: Int, setting: String)? = nil, path: String
+  ) throws(PipelineError) {
+    let image = image ?? ImageSize(height: defaultSide * factor, width: defaultSide * factor)
+    let unit = factor * patch
+    for (name, side) in [("height", image.height), ("width", image.width)] {
+      guard side >= unit, side % unit == 0 else {
+        let below = max(side / unit, 1) * unit
+        throw .imageSize(
+          path: path,
+          reason: "the \(name) \(side) is not a multiple of \(unit) pixels; "
+            + (side < below ? "\(below) is" : "\(below) and \(below + unit) are"))
+      }
+      if let limit, side > limit.patches * unit {
+        throw .imageSize(
+          path: path,
+          reason: "the \(name) \(side) exceeds the \(limit.patches * unit) pixels that the "
+            + "transformer has positions for (\(limit.setting) \(limit.patches))")
+      }
+    }
+    self.image = image
+    latentHeight = image.height / factor
+    latentWidth = image.width / factor
+    imageTokens = (image.height / unit) * (image.width / unit)
+  }
+}

@@ -1,0 +1,75 @@
+import Foundation
+public import Torch
+package import TorchNN
+
+/// The size of one network of a model folder.
+public struct NetworkSize: Sendable, Equatable {
+  /// Numbers of all weights, adapters not counted.
+  public let parameters: Int
+  /// Numbers that a run reads: all but tables of which it takes a few rows, and an autoencoder's
+  /// encoder.
+  public let used: Int
+  /// The precision of the files; nil while they are not there.
+  public let stored: DType?
+
+  public init(parameters: Int, used: Int, stored: DType?) {
+    self.parameters = parameters
+    self.used = used
+    self.stored = stored
+  }
+
+  /// Bytes in memory. Weights that stay in their mapped file count as far as they are read.
+  public func bytes(in dtype: DType, device: Device, copied: Bool = false) -> Int {
+    let isMapped = device == .cpu && stored == dtype && !copied
+    return dtype.byteCount * (isMapped ? used : parameters)
+  }
+}
+
+extension NetworkSize {
+  /// Builds the network of a component without memory, and reads the header of its weights.
+  ///
+  /// - Parameters:
+  ///   - store: on the meta device; holds the parameters afterwards.
+  ///   - isUsed: whether a run reads the weight of this name.
+  /// - Throws: `PipelineError.model`, `.parameters` or `.weights`.
+  package static func measure<Configuration: ModelConfiguration, Network>(
+    _ component: String, of source: ModelSource,
+    _ store: ParameterStore = ParameterStore(.meta, device: .meta),
+    isUsed: (String) -> Bool,
+    _ build: (Configuration, ParameterScope) throws(ParameterError) -> Network
+  ) throws(PipelineError) -> (Configuration, NetworkSize) {
+    let folder = "\(source.folder)/\(component)"
+    let configuration: Configuration = try wrapping(PipelineError.model) {
+      () throws(ModelError) in try Configuration(contentsOf: "\(folder)/config.json")
+    }
+    do throws(ParameterError) {
+      _ = try build(configuration, store.root)
+      try store.finish()
+    } catch {
+      throw .inconsistent(path: folder, reason: error.description)
+    }
+    func count(_ weights: [ParameterStore.Named]) -> Int {
+      weights.reduce(0) { $0 + $1.tensor.count }
+    }
+    let size = NetworkSize(
+      parameters: count(store.weights), used: count(store.weights.filter { isUsed($0.name) }),
+      stored: try stored(folder, variant: source.placement.variant))
+    return (configuration, size)
+  }
+
+  /// The precision of a component's weights, by the first tensor of its header; nil without weights.
+  private static func stored(
+    _ folder: String, variant: String?
+  ) throws(PipelineError) -> DType? {
+    for variant in [variant, nil] {
+      for name in [diffusersWeights, transformersWeights]
+      where WeightsFile.exists(folder: folder, baseName: name, variant: variant) {
+        return try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
+          try WeightsFile.open(folder: folder, baseName: name, variant: variant)
+            .tensors.values.first?.dtype
+        }
+      }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,111 @@
+public import Torch
+public import TorchNN
+
+/// A network and the store that owns its parameters.
+public struct StoredNetwork<Network> {
+  public let network: Network
+  public let store: ParameterStore
+
+  public init(_ network: Network, _ store: ParameterStore) {
+    self.network = network
+    self.store = store
+  }
+}
+
+/// Which parameters of a network learn, and its adapters.
+public struct LearningSetup {
+  public let trainable: ParameterStore.Trainable
+  public let adapters: (plan: LoRAConfig, source: ParameterSource)?
+
+  public init(
+    trainable: ParameterStore.Trainable,
+    adapters: (plan: LoRAConfig, source: ParameterSource)? = nil
+  ) {
+    self.trainable = trainable
+    self.adapters = adapters
+  }
+
+  /// Nothing learns and nothing is adapted.
+  public static var frozen: LearningSetup { LearningSetup(trainable: .nothing) }
+}
+
+/// Which weights of a component are read, and where they go.
+public struct Placement: Sendable, Equatable {
+  public var device: Device
+  /// Precision of the networks; nil keeps the files'.
+  public var dtype: DType?
+  /// The set of weights to read where a component has it, such as `fp16`; as in diffusers,
+  /// components without it take their plain weights.
+  public var variant: String?
+  /// Precision of the autoencoder; nil takes `dtype`.
+  public var autoencoderDType: DType?
+
+  public init(
+    device: Device = .cpu, dtype: DType? = nil, variant: String? = nil,
+    autoencoderDType: DType? = nil
+  ) {
+    self.device = device
+    self.dtype = dtype
+    self.variant = variant
+    self.autoencoderDType = autoencoderDType
+  }
+
+  /// Where the autoencoder goes.
+  var ofAutoencoder: Placement {
+    Placement(device: device, dtype: autoencoderDType ?? dtype, variant: variant)
+  }
+
+  /// Opens the weights `<folder>/<baseName>`.
+  package func open(folder: String, baseName: String) throws(PipelineError) -> WeightsFile {
+    let chosen = variant.flatMap {
+      WeightsFile.exists(folder: folder, baseName: baseName, variant: $0) ? $0 : nil
+    }
+    return try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
+      try WeightsFile.open(folder: folder, baseName: baseName, variant: chosen)
+    }
+  }
+
+  /// Checks that at least one component of the pipeline in `folder` has the variant.
+  func checkVariant(folder: String) throws(PipelineError) {
+    guard let variant else { return }
+    let components =
+      ["transformer", "vae"].map { ($0, diffusersWeights) }
+      + ["", "_2", "_3"].map { ("text_encoder\($0)", transformersWeights) }
+    let isThere = components.contains { name, weights in
+      WeightsFile.exists(folder: "\(folder)/\(name)", baseName: weights, variant: variant)
+    }
+    guard isThere else {
+      throw .inconsistent(
+        path: folder,
+        reason: "no component has weights of the variant '\(variant)'; leave the variant out, or "
+          + "download its files, such as 'transformer/\(diffusersWeights).\(variant).safetensors'")
+    }
+  }
+}
+
+extension StoredNetwork {
+  /// Reads `config.json` and the weights of one component.
+  init<Configuration: ModelConfiguration>(
+    folder: String, weights: String, placement: Placement, learning: LearningSetup = .frozen,
+    build: (Configuration, ParameterScope) throws(ParameterError) -> Network
+  ) throws(PipelineError) {
+    let configuration: Configuration = try wrapping(PipelineError.model) {
+      () throws(ModelError) in try Configuration(contentsOf: "\(folder)/config.json")
+    }
+    let checkpoint = try placement.open(folder: folder, baseName: weights)
+    let store = ParameterStore(
+      .checkpoint(checkpoint), dtype: placement.dtype, device: placement.device,
+      adapters: learning.adapters, trainable: learning.trainable)
+    network = try wrapping(PipelineError.parameters) { () throws(ParameterError) in
+      let network = try build(configuration, store.root)
+      try store.finish()
+      return network
+    }
+    self.store = store
+  }
+}
+
+/// What diffusers calls the weights of a component.
+let diffusersWeights = "diffusion_pytorch_model"
+/// What transformers calls them.
+let transformersWeights = "model"

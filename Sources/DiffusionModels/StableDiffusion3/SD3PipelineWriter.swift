@@ -1,0 +1,67 @@
+import FlowMatching
+import Foundation
+import TextTokenizers
+import Torch
+import TorchNN
+
+extension StableDiffusion3Pipeline {
+  /// Writes a folder that diffusers' `StableDiffusion3Pipeline.from_pretrained` loads. A model without
+  /// T5 needs the arguments `text_encoder_3=None, tokenizer_3=None` there: without them diffusers
+  /// refuses the null of the index.
+  ///
+  /// - Parameter source: nil writes the text encoders of the pipeline, which then has no T5.
+  /// - Throws: `PipelineError.unreadable`, `.unwritable`, `.weights` or `.tokenizer`; an older
+  ///   folder is then unchanged.
+  public func write(to folder: String, textFrom source: String? = nil) throws(PipelineError) {
+    try writeFolder(folder) { draft throws(PipelineError) in
+      try Self.writeComponents(of: self, to: draft)
+      if let source {
+        try Self.copyText(from: source, to: draft)
+      } else {
+        guard let text, text.t5 == nil else {
+          preconditionFailure("the text encoders, without T5, or a folder to copy them from")
+        }
+        try Self.writeText(of: text, to: draft)
+      }
+    }
+  }
+
+  private static func writeComponents(
+    of pipeline: StableDiffusion3Pipeline, to folder: String
+  ) throws(PipelineError) {
+    try PipelineWriter.writeNetwork(
+      pipeline.transformer.network.configuration, pipeline.transformer.store,
+      folder: "\(folder)/transformer", weights: diffusersWeights)
+    try PipelineWriter.writeNetwork(
+      pipeline.autoencoder.network.configuration, pipeline.autoencoder.store,
+      folder: "\(folder)/vae", weights: diffusersWeights)
+    try makeFolder("\(folder)/scheduler")
+    try writeFile("\(folder)/scheduler/scheduler_config.json") {
+      try prettyJSON(pipeline.scheduler)
+    }
+  }
+
+  private static func writeText(
+    of text: SD3PromptEncoder, to folder: String
+  ) throws(PipelineError) {
+    for (index, suffix) in clipSuffixes.enumerated() {
+      let encoder = text.textEncoders[index]
+      try PipelineWriter.writeNetwork(
+        encoder.network.configuration, encoder.store,
+        folder: "\(folder)/text_encoder\(suffix)", weights: transformersWeights)
+      try wrapping(PipelineError.tokenizer) { () throws(TokenizerError) in
+        try text.tokenizers[index].write(to: "\(folder)/tokenizer\(suffix)")
+      }
+    }
+    try writeFile("\(folder)/\(ModelIndex.fileName)") { try SD3ModelIndex.json() }
+  }
+
+  private static func copyText(
+    from source: String, to folder: String
+  ) throws(PipelineError) {
+    for name in try SD3ModelIndex(folder: source).copiedTextComponents {
+      try copyFolder("\(source)/\(name)", to: "\(folder)/\(name)")
+    }
+    try copyFile("\(source)/\(ModelIndex.fileName)", to: "\(folder)/\(ModelIndex.fileName)")
+  }
+}

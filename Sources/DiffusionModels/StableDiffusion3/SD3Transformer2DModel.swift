@@ -1,0 +1,116 @@
+import Foundation
+public import Torch
+public import TorchNN
+
+/// The velocity network of Stable Diffusion 3 and 3.5: a transformer over image and text tokens
+/// (arXiv 2403.03206; diffusers' `SD3Transformer2DModel`).
+///
+/// B samples, latents of C channels and h x w pixels, S = h/p * w/p image tokens, T text tokens,
+/// width D.
+public struct SD3Transformer2DModel {
+  public let configuration: SD3TransformerConfiguration
+  let patches: SD3PatchEmbedding
+  let timeText: SD3TimeTextEmbedding
+  let contextEmbedder: Linear
+  let blocks: [SD3TransformerBlock]
+  let outputModulation: SD3Modulation
+  let output: Linear
+
+  /// Takes its parameters, named as in a diffusers checkpoint.
+  ///
+  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  public init(
+    _ configuration: SD3TransformerConfiguration, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    self.configuration = configuration
+    let width = configuration.width
+    patches = try SD3PatchEmbedding(configuration, parameters["pos_embed"])
+    timeText = try SD3TimeTextEmbedding(configuration, parameters["time_text_embed"])
+    contextEmbedder = try Linear(
+      configuration.jointAttentionDim, width, parameters["context_embedder"])
+    var blocks: [SD3TransformerBlock] = []
+    for layer in 0..<configuration.numLayers {
+      blocks.append(
+        try SD3TransformerBlock(
+          configuration, layer: layer, parameters["transformer_blocks"][layer]))
+    }
+    self.blocks = blocks
+    outputModulation = try SD3Modulation(width, parts: 2, parameters["norm_out"])
+    output = try Linear(
+      width, configuration.patchSize * configuration.patchSize * configuration.outChannels,
+      parameters["proj_out"])
+  }
+
+  /// The velocity (noise minus data) of each sample.
+  ///
+  /// - Parameters:
+  ///   - latents: `[B, C, h, w]` in the precision of the weights; h and w are multiples of the
+  ///     patch size.
+  ///   - timestep: `[B]`, 0...1000 (sigma times 1000), 1000 is noise.
+  ///   - condition: of B samples.
+  ///   - tape: takes the blocks where gradients are recorded, so that they are computed again in
+  ///     the backward pass; the caller runs its `backward()` after the velocity's. nil keeps every
+  ///     intermediate value.
+  /// - Returns: `[B, C', h, w]`
+  public func callAsFunction(
+    _ latents: Tensor, timestep: Tensor, condition: SD3Conditioning,
+    recomputing tape: GradientCheckpointing? = nil
+  ) -> Tensor {
+    let image = patches(latents)
+    let conditioning = timeText(timestep: timestep, pooled: condition.pooled).silu()
+    var text = condition.isEmbedded ? condition.rows : contextEmbedder(condition.rows)
+    var keyBias: Tensor? = nil
+    if condition.zeroRowCount > 0 {
+      // ln(count) keeps two digits in half precision: there the rows are written out.
+      let isExact = text.dtype == .float32 || text.dtype == .float64
+      text = Tensor.cat(
+        [text, zeroRows(isExact ? 1 : condition.zeroRowCount, like: text)], dim: 1)
+      if isExact {
+        keyBias = repetitionBias(
+          of: condition.zeroRowCount, keyCount: image.shape[1] + text.shape[1], like: image)
+      }
+    }
+    let bias = keyBias
+    let (state, shared) = BlockLoop()(
+      [image, text], shared: [conditioning], count: blocks.count, checkpointing: tape
+    ) { index, state, shared in
+      let (image, text) = blocks[index](
+        state[0], state[1], conditioning: shared[0], keyBias: bias)
+      return text.map { [image, $0] } ?? [image]
+    }
+    let parts = outputModulation.parts(shared[0])
+    let patchValues = output(modulatedNorm(state[0], shift: parts[1], scale: parts[0]))
+    return unpatchified(patchValues, height: latents.shape[2], width: latents.shape[3])
+  }
+
+  /// The condition with its rows behind the context embedder, for any number of evaluations; the
+  /// same condition while the embedder learns.
+  public func embedded(_ condition: SD3Conditioning) -> SD3Conditioning {
+    guard !condition.isEmbedded, !contextEmbedder.learns else { return condition }
+    return withoutGradient { condition.embedded(by: contextEmbedder) }
+  }
+
+  /// Rows of zeros behind the context embedder. `-> [B, count, D]`
+  private func zeroRows(_ count: Int, like text: Tensor) -> Tensor {
+    let zeros = Tensor.zeros(
+      [1, 1, configuration.jointAttentionDim], dtype: text.dtype, device: text.device)
+    return contextEmbedder(zeros).expanded([text.shape[0], count, configuration.width])
+  }
+
+  /// `[B, S, p * p * C'] -> [B, C', h, w]`
+  private func unpatchified(_ x: Tensor, height: Int, width: Int) -> Tensor {
+    let patch = configuration.patchSize
+    let channels = configuration.outChannels
+    return x.reshaped([x.shape[0], height / patch, width / patch, patch, patch, channels])
+      .permuted([0, 5, 1, 3, 2, 4])
+      .reshaped([x.shape[0], channels, height, width])
+  }
+}
+
+/// One key that stands for `count` equal ones: `exp(logit + ln count)` is the sum of theirs.
+/// `-> [1, 1, 1, keyCount]`, zero but for the last.
+private func repetitionBias(of count: Int, keyCount: Int, like x: Tensor) -> Tensor {
+  var bias = [Float](repeating: 0, count: keyCount)
+  bias[keyCount - 1] = Float(log(Double(count)))
+  return Tensor(bias, shape: [1, 1, 1, keyCount]).to(x.dtype).to(x.device)
+}

@@ -1,0 +1,124 @@
+import Torch
+import TorchNN
+
+/// One block over image and text tokens (diffusers' `JointTransformerBlock`, MMDiT).
+///
+/// Both streams are normalised without weights and modulated by the timestep and pooled prompt;
+/// `conditioning` is that vector after its SiLU, computed once for all blocks.
+struct SD3TransformerBlock {
+  let modulation: SD3Modulation  // 6 parts or, with a second attention, 9
+  let textModulation: SD3Modulation  // 6 parts, 2 in the last block
+  let attention: SD3JointAttention
+  let selfAttention: SD3SelfAttention?
+  let feedForward: SD3FeedForward
+  let textFeedForward: SD3FeedForward?
+  /// Evaluates small blocks as a whole.
+  private let kernel: JointBlockKernel?
+
+  init(
+    _ configuration: SD3TransformerConfiguration, layer: Int, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    let width = configuration.width
+    let isDual = configuration.dualAttentionLayers.contains(layer)
+    let isLast = layer == configuration.numLayers - 1
+    modulation = try SD3Modulation(width, parts: isDual ? 9 : 6, parameters["norm1"])
+    textModulation = try SD3Modulation(width, parts: isLast ? 2 : 6, parameters["norm1_context"])
+    attention = try SD3JointAttention(configuration, isLast: isLast, parameters["attn"])
+    selfAttention = isDual ? try SD3SelfAttention(configuration, parameters["attn2"]) : nil
+    feedForward = try SD3FeedForward(width, parameters["ff"])
+    textFeedForward = isLast ? nil : try SD3FeedForward(width, parameters["ff_context"])
+    kernel =
+      isDual
+      ? nil
+      : JointBlockKernel(
+        image: (modulation, attention.image, attention.imageOutput, feedForward),
+        text: (textModulation, attention.text, attention.textOutput, textFeedForward))
+  }
+
+  /// `keyBias` is added to the logits of the keys, image before text.
+  /// `[B, S, D], [B, T, D], [B, D] -> the first two; the text is nil after the last block`
+  func callAsFunction(
+    _ image: Tensor, _ text: Tensor, conditioning: Tensor, keyBias: Tensor?
+  ) -> (image: Tensor, text: Tensor?) {
+    // Its attention keeps the logits of 16 queries at once.
+    if let kernel, JointBlockKernel.applies(to: image), image.shape[1] + text.shape[1] <= 256 {
+      let (image, text) = kernel(
+        image, text, conditioning: conditioning, keyBias: keyBias, epsilon: normEpsilon)
+      return (image, text)
+    }
+    let parts = modulation.parts(conditioning)
+    let textParts = textModulation.parts(conditioning)
+    // The last block's modulation of the text is the final layer's, scale before shift.
+    let (textShift, textScale) = textFeedForward == nil ? (1, 0) : (0, 1)
+    let (attended, textAttended) = attention(
+      modulatedNorm(image, shift: parts[0], scale: parts[1]),
+      modulatedNorm(text, shift: textParts[textShift], scale: textParts[textScale]),
+      keyBias: keyBias)
+
+    var result = gated(image, parts[2], attended)
+    if let selfAttention {
+      let second = selfAttention(modulatedNorm(image, shift: parts[6], scale: parts[7]))
+      result = gated(result, parts[8], second)
+    }
+    let update = feedForward(modulatedNorm(result, shift: parts[3], scale: parts[4]))
+    result = gated(result, parts[5], update)
+
+    guard let textFeedForward, let textAttended else { return (result, nil) }
+    let context = gated(text, textParts[2], textAttended)
+    let textUpdate = textFeedForward(
+      modulatedNorm(context, shift: textParts[3], scale: textParts[4]))
+    return (result, gated(context, textParts[5], textUpdate))
+  }
+}
+
+extension JointBlockKernel {
+  fileprivate typealias Parts = (
+    modulation: SD3Modulation, attention: QueryKeyValue, output: Linear?,
+    feedForward: SD3FeedForward?
+  )
+
+  /// nil where a layer has an adapter, or the kernel does not apply.
+  fileprivate convenience init?(image: Parts, text: Parts) {
+    guard let first = Stream(image), let second = Stream(text) else { return nil }
+    self.init(first, second, heads: image.attention.heads)
+  }
+}
+
+extension JointBlockKernel.Stream {
+  fileprivate init?(_ parts: JointBlockKernel.Parts) {
+    let attention = parts.attention
+    guard let modulation = parts.modulation.linear.kernelLayer,
+      let query = attention.query.kernelLayer, let key = attention.key.kernelLayer,
+      let value = attention.value.kernelLayer
+    else { return nil }
+    var feedForward: (up: JointBlockKernel.Layer, down: JointBlockKernel.Layer)?
+    if let layers = parts.feedForward {
+      guard let up = layers.up.kernelLayer, let down = layers.down.kernelLayer else { return nil }
+      feedForward = (up, down)
+    }
+    let output = parts.output.map(\.kernelLayer)
+    if case .some(nil) = output { return nil }
+    let norms = attention.queryNorm?.weight.flatMap { query in
+      attention.keyNorm?.weight.map { (query: query, key: $0) }
+    }
+    self.init(
+      modulation: modulation, query: parts.output == nil ? nil : query, key: key, value: value,
+      output: output ?? nil, feedForward: feedForward, norms: norms)
+  }
+}
+
+/// Two linears with a tanh-approximated GELU between (diffusers' `FeedForward`).
+struct SD3FeedForward {
+  let up: Linear
+  let down: Linear
+
+  init(_ width: Int, _ parameters: ParameterScope) throws(ParameterError) {
+    up = try Linear(width, 4 * width, parameters["net"][0]["proj"])
+    down = try Linear(4 * width, width, parameters["net"][2])
+  }
+
+  /// `[B, S, D] -> [B, S, D]`
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    down(up(x).gelu(approximate: .tanh))
+  }
+}
