@@ -10,14 +10,26 @@ struct PlanCommand: ParsableCommand {
     commandName: "plan",
     abstract: "Works out what training a recipe costs, before anything is loaded.",
     discussion: """
-      Prints prompts, groups, model calls, sample evaluations, decodes, rewards, updates and \
-      memory, and refuses numbers that do not fit together with those that would.
+      Prints prompts, groups, model calls, sample evaluations, decodes, rewards, updates, \
+      GPU-hours of the transformer, the prompt cache's size and memory, and refuses numbers that \
+      do not fit together with those that would. A folder with the model's configuration files \
+      and no weights is enough.
 
       Example: tempflow plan Recipes/shapes.yaml --set sampling.branches=6
       """)
 
   @OptionGroup var recipe: RecipeArguments
+
+  @Option(
+    name: .long,
+    help: "TFLOP/s of one GPU that GPU-hours are stated for (an H100 reaches about 400 in bfloat16).")
+  var teraflops = 400.0
+
   @OptionGroup var output: OutputOptions
+
+  func validate() throws {
+    if !(teraflops > 0) { throw ValidationError("--teraflops must be above 0") }
+  }
 
   func run() throws {
     let recipe = try recipe.read()
@@ -25,7 +37,7 @@ struct PlanCommand: ParsableCommand {
       FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
     }
     let plan = try TrainingPlan(recipe.settings)
-    try output.print(plan) { plan.text }
+    try output.print(plan) { plan.text(teraflops: teraflops) }
   }
 
   /// What rewards need that this machine lacks: training here would be refused, while a plan may be

@@ -31,6 +31,16 @@ package struct ModelIndex {
     self.folder = folder
   }
 
+  /// `_class_name` of a component's `config.json`; nil where there is no such file.
+  static func className(ofConfiguration path: String) throws(PipelineError) -> String? {
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    let entries: [String: Entry] = try reading(path) {
+      try JSONDecoder().decode(
+        [String: Entry].self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+    }
+    return entries["_class_name"]?.name
+  }
+
   /// The file.
   package var path: String { "\(folder)/\(Self.fileName)" }
 

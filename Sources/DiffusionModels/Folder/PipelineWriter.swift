@@ -4,6 +4,21 @@ public import TorchNN
 
 /// Writes components of pipeline folders in diffusers' layout.
 public enum PipelineWriter {
+  /// Writes a folder beside its place and renames it into it once it is complete.
+  package static func writeFolder(
+    _ folder: String, _ write: (_ draft: String) throws(PipelineError) -> Void
+  ) throws(PipelineError) {
+    try DiffusionModels.writeFolder(folder, write)
+  }
+
+  /// Copies components and the index of another folder.
+  package static func copyComponents(
+    _ names: [String], from source: String, to folder: String
+  ) throws(PipelineError) {
+    for name in names { try copyFolder("\(source)/\(name)", to: "\(folder)/\(name)") }
+    try copyFile("\(source)/\(ModelIndex.fileName)", to: "\(folder)/\(ModelIndex.fileName)")
+  }
+
   /// Writes one component: `config.json` and `<weights>.safetensors`. The folder is made if needed.
   ///
   /// - Throws: `PipelineError.unwritable`, `.weights`, or `.parameters` for a weight that is not

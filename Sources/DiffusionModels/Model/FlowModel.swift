@@ -13,6 +13,9 @@ public protocol FlowModel: SendableMetatype {
   /// The pipeline's class in diffusers: `_class_name` of `model_index.json`.
   static var className: String { get }
 
+  /// The transformer's class: `_class_name` of `transformer/config.json`.
+  static var transformerClassName: String { get }
+
   /// What recipes and options take where they give no value.
   static var defaults: FlowModelDefaults { get }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 
 /// The families of models, by the class in `model_index.json`.
@@ -15,16 +16,30 @@ public enum FlowModelRegistry {
     }
   }
 
-  /// The family of a model folder.
+  /// The family of a model folder: by its index or, in a folder that has none, by the class of its
+  /// transformer.
   ///
-  /// - Throws: `PipelineError` when the index cannot be read, or names a class of no family.
+  /// - Throws: `PipelineError` when neither can be read, or it names a class of no family.
   public static func family(of folder: String) throws(PipelineError) -> any FlowModel.Type {
-    let index = try ModelIndex(folder: folder)
+    let index = "\(folder)/\(ModelIndex.fileName)"
+    if !FileManager.default.fileExists(atPath: index) {
+      let path = "\(folder)/transformer/config.json"
+      if let found = try ModelIndex.className(ofConfiguration: path) {
+        return try family(named: found, in: path) { $0.transformerClassName }
+      }
+    }
+    let found = try ModelIndex(folder: folder).className
+    return try family(named: found, in: index) { $0.className }
+  }
+
+  private static func family(
+    named found: String, in path: String, _ name: (any FlowModel.Type) -> String
+  ) throws(PipelineError) -> any FlowModel.Type {
     let families = all
-    guard let family = families.first(where: { $0.className == index.className }) else {
+    guard let family = families.first(where: { name($0) == found }) else {
       throw .wrongClass(
-        path: index.path, component: "_class_name",
-        expected: families.map { $0.className }.joined(separator: " or "), found: index.className)
+        path: path, component: "_class_name",
+        expected: families.map(name).joined(separator: " or "), found: found)
     }
     return family
   }

@@ -85,7 +85,7 @@ public struct Placement: Sendable, Equatable {
 
 extension StoredNetwork {
   /// Reads `config.json` and the weights of one component.
-  init<Configuration: ModelConfiguration>(
+  package init<Configuration: ModelConfiguration>(
     folder: String, weights: String, placement: Placement, learning: LearningSetup = .frozen,
     build: (Configuration, ParameterScope) throws(ParameterError) -> Network
   ) throws(PipelineError) {

@@ -74,7 +74,10 @@ private struct SD3TextMetadata {
       rows = configuration.maxPositionEmbeddings
       width = (width ?? 0) + configuration.hiddenSize
     }
-    let hasT5 = try SD3ModelIndex(folder: source.folder).hasT5
+    let hasIndex = FileManager.default.fileExists(
+      atPath: "\(source.folder)/\(ModelIndex.fileName)")
+    let hasT5 =
+      hasIndex ? try SD3ModelIndex(folder: source.folder).hasT5 : isThere("text_encoder_3")
     if hasT5, isThere("text_encoder_3") {
       sizes.append(
         try NetworkSize.measure("text_encoder_3", of: source, isUsed: { _ in true }, T5EncoderModel.init).1)

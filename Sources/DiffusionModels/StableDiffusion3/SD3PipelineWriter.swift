@@ -59,9 +59,7 @@ extension StableDiffusion3Pipeline {
   private static func copyText(
     from source: String, to folder: String
   ) throws(PipelineError) {
-    for name in try SD3ModelIndex(folder: source).copiedTextComponents {
-      try copyFolder("\(source)/\(name)", to: "\(folder)/\(name)")
-    }
-    try copyFile("\(source)/\(ModelIndex.fileName)", to: "\(folder)/\(ModelIndex.fileName)")
+    try PipelineWriter.copyComponents(
+      SD3ModelIndex(folder: source).copiedTextComponents, from: source, to: folder)
   }
 }

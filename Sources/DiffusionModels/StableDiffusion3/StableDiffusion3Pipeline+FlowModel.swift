@@ -2,6 +2,7 @@ import TorchNN
 
 extension StableDiffusion3Pipeline {
   public static let className = "StableDiffusion3Pipeline"
+  public static let transformerClassName = SD3TransformerConfiguration.className
 
   /// The attention projections of all blocks are the targets of both papers.
   public static let defaults = FlowModelDefaults(

@@ -2,7 +2,9 @@ internal import Foundation
 
 extension TrainingPlan {
   /// The plan as a person reads it.
-  package var text: String {
+  ///
+  /// - Parameter teraflops: the rate of one GPU, for the hours.
+  package func text(teraflops: Double) -> String {
     let rows: [(String, String)] =
       [
         (
@@ -15,8 +17,9 @@ extension TrainingPlan {
           "\(number(groupsPerEpoch)) an epoch, of \(number(rowsPerGroup)) rewards (\(groupKind))"
         ),
         (
-          "pairs",
-          "\(number(trainingSamplesPerEpoch)) (trunk, step) an epoch; \(number(samplesPerUpdate)) an update"
+          "training samples",
+          "\(number(trainingSamplesPerEpoch)) (trunk, step) an epoch; "
+            + "\(number(samplesPerUpdate)) an update"
         ),
         ("epochs", epochText), ("", ""), ("", column("an epoch", "in all")),
       ] + work + [
@@ -26,7 +29,14 @@ extension TrainingPlan {
           "\(number(evaluations)) times \(number(evaluationPrompts)) images; "
             + "\(number(evaluationEvaluations)) sample evaluations in all"
         ),
-        ("learns", "\(number(learnedParameters)) numbers"),
+        ("trainable parameters", number(learnedParameters)),
+        (
+          "transformer alone",
+          String(format: "%.3g FLOP; ", transformerFlops)
+            + hours(gpuHours(flopsPerSecond: teraflops * 1e12))
+            + String(format: " GPU-hours at %g TFLOP/s", teraflops)
+        ),
+        ("prompt cache", "\(amount(promptCacheBytes)) on disk"),
         ("", ""),
       ] + memoryRows
     return rows.map { name, value in
@@ -89,6 +99,10 @@ extension TrainingPlan {
       digits.removeLast(3)
     }
     return ([digits] + groups).joined(separator: ",")
+  }
+
+  private func hours(_ value: Double) -> String {
+    value < 0.1 ? String(format: "%.2g", value) : String(format: "%.1f", value)
   }
 
   private func amount(_ bytes: Int) -> String {

@@ -54,6 +54,10 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   package var evaluationEvaluations: Int
   /// Numbers that learn.
   package var learnedParameters: Int
+  /// Bytes of the encoded prompts of the run on disk.
+  package var promptCacheBytes: Int
+  /// Floating-point operations of the transformer in the whole run, evaluations included.
+  package var transformerFlops: Double
   package var memory: MemoryPlan
   /// What would lower the peak of memory; empty while it lies within the budget.
   package var memoryAdvice: [MemoryAdvice]
@@ -90,11 +94,30 @@ extension TrainingPlan {
       evaluations * counts.evaluation * recipe.evaluation.steps
       * recipe.evaluationGuidance.rowsPerSample
     learnedParameters = model.trainableParameters
+    promptCacheBytes =
+      Self.promptCount(recipe, counts) * model.cachedPromptElements * recipe.dtype.byteCount
+    transformerFlops =
+      model.work.forward
+      * Double(total.rolloutEvaluations + total.referenceEvaluations + evaluationEvaluations)
+      + model.work.training * Double(total.learningEvaluations)
     memory = MemoryPlan(recipe, model, evaluationPrompts: counts.evaluation)
     memoryAdvice =
       memory.excess == nil
       ? [] : MemoryAdvice.all(recipe, model, memory, evaluationPrompts: counts.evaluation)
     timeLimit = recipe.timeLimit
+  }
+
+  /// Prompts that the run encodes: those of its epochs, the held-out ones, the negative one.
+  private static func promptCount(_ recipe: TrainingRecipe, _ counts: PromptCounts) -> Int {
+    let order = PromptOrder(
+      count: counts.training, promptsPerEpoch: recipe.prompts.perEpoch, seed: recipe.seed)
+    let needsNegative = recipe.guidance.needsNegative || recipe.evaluationGuidance.needsNegative
+    return order.used(epochs: recipe.epochs).count + counts.evaluation + (needsNegative ? 1 : 0)
+  }
+
+  /// Hours of one GPU for the transformer alone, at so many floating-point operations per second.
+  package func gpuHours(flopsPerSecond: Double) -> Double {
+    transformerFlops / flopsPerSecond / 3600
   }
 
   private static func groups(_ recipe: TrainingRecipe) -> (String, Int, Int) {
@@ -185,8 +208,15 @@ private struct PromptCounts {
 
   init(_ recipe: TrainingRecipe) throws(TrainingError) {
     let rewards = recipe.allRewards.map(\.name)
-    training = try PromptList.read(recipe.prompts.train, for: rewards).count
-    evaluation = try PromptList.read(recipe.prompts.evaluation, for: rewards).count
+    let images = try ofModel { () throws(PipelineError) in
+      try FlowModelRegistry.family(of: recipe.model).defaults.conditionImages
+    }
+    training = try PromptList.read(
+      recipe.prompts.train, for: rewards, conditionImages: images
+    ).count
+    evaluation = try PromptList.read(
+      recipe.prompts.evaluation, for: rewards, conditionImages: images
+    ).count
     guard recipe.prompts.perEpoch <= training else {
       throw .arithmetic(
         "prompts.per_epoch is \(recipe.prompts.perEpoch) but \(recipe.prompts.train) holds "
