@@ -84,7 +84,8 @@ struct DeviceWaitTests {
       objective, rollout: rollout, samples: samples, microBatch: 3, gradientScale: 1024,
       field: field,
       reference: setting.klBeta == 0
-        ? nil : { [store = pipeline.transformer.store] in
+        ? nil
+        : { [store = pipeline.transformer.store] in
           let (latents, sigma, trunks) = ($0, $1, $2)
           return store.withoutAdapters { field(latents, sigma, trunks) }
         }

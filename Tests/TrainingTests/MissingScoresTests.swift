@@ -1,6 +1,6 @@
 import Foundation
-import Rewards
 import JSON
+import Rewards
 import Runs
 import Testing
 import Training

@@ -12,7 +12,8 @@ import Training
 func scaleWeights(
   _ factors: [String: Double], of component: String, in model: String
 ) throws {
-  let path = "\(model)/\(component)/"
+  let path =
+    "\(model)/\(component)/"
     + (component.hasPrefix("text") ? "model" : "diffusion_pytorch_model") + ".safetensors"
   var tensors = try WeightsFile(path: path).tensors.mapValues { $0.clone() }
   for (name, factor) in factors { tensors[name] = try #require(tensors[name]) * factor }
@@ -155,7 +156,7 @@ func scaleWeights(
     let epoch = try MetricsLog.read(folder.path + "/run/metrics.jsonl")[1]
     #expect(epoch[.rewardMissing]?.int == 32)
     #expect(epoch[.rewardMissingReasons]?["stub"]?["non-finite latents (float16)"]?.int == 32)
-    let reports = lines.filter { $0.contains("32 of 32 images are none") }
+    let reports = lines.filter { $0.contains("32 of 32 images are not finite") }
     #expect(reports.count == 1)
     #expect(
       reports.first?.contains(/latents \(float16\) for 'a photo of .*', branch 0 of step \d/)

@@ -8,7 +8,8 @@ import Testing
   private func fingerprint(_ run: String) throws -> [String: Data] {
     var files: [String: Data] = [:]
     for name in try FileManager.default.subpathsOfDirectory(atPath: run) {
-      let varies = ["timings.jsonl", "log.txt", "summary.json", "lock"].contains(name)
+      let varies =
+        ["timings.jsonl", "log.txt", "summary.json", "lock"].contains(name)
         || name.hasSuffix("state.json") || name.hasSuffix("manifest.json")
       var isFolder: ObjCBool = false
       FileManager.default.fileExists(atPath: "\(run)/\(name)", isDirectory: &isFolder)

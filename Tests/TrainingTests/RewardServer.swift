@@ -22,9 +22,11 @@ final class RewardServer {
     try process.run()
     // Its only output is its address.
     let address = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
-    guard let found = address.split(separator: ":").last.flatMap({ text in
-      Int(text.trimmingCharacters(in: .whitespacesAndNewlines))
-    }) else { throw CocoaError(.fileReadCorruptFile) }
+    guard
+      let found = address.split(separator: ":").last.flatMap({ text in
+        Int(text.trimmingCharacters(in: .whitespacesAndNewlines))
+      })
+    else { throw CocoaError(.fileReadCorruptFile) }
     self.port = found
   }
 

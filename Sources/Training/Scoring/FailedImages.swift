@@ -22,6 +22,6 @@ struct FailedImages {
   ///
   /// - Parameter total: all samples of the rollout.
   func text(of total: Int) -> String? {
-    first.map { "\(count) of \(total) images are none and have no score; the first: \($0)" }
+    first.map { "\(count) of \(total) images are not finite and have no score; the first: \($0)" }
   }
 }

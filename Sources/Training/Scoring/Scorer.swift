@@ -25,7 +25,8 @@ package struct ImageScores: Sendable {
       parts.append(.init(name: part.name, values: Array(repeating: nil, count: before)))
     }
     for index in parts.indices {
-      parts[index].values += other.parts.first { $0.name == parts[index].name }?.values
+      parts[index].values +=
+        other.parts.first { $0.name == parts[index].name }?.values
         ?? Array(repeating: nil, count: after)
     }
     rewards += other.rewards
@@ -188,7 +189,8 @@ extension Reward {
     var scores = try await score(samples)
     guard scores.total.count == samples.count else {
       throw .failed(
-        reward: name, reason: "it returned \(scores.total.count) scores for \(samples.count) images")
+        reward: name, reason: "it returned \(scores.total.count) scores for \(samples.count) images"
+      )
     }
     for index in samples.indices where scores.total[index]?.isFinite == false {
       scores.total[index] = nil

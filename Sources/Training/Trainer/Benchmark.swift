@@ -60,7 +60,8 @@ extension Trainer {
       rates.append(gemmRate(side: gemmSide))
     }
     let work = try ModelMetadata(recipe).work(recipe.learning)
-    let samples = report?.updates.map(\.statistics)
+    let samples =
+      report?.updates.map(\.statistics)
       .reduce(0) { $0 + $1.sampleCount - $1.skippedSampleCount } ?? 0
     return Benchmark(
       epochs: measured, warmUpSeconds: warmUp.total,

@@ -1,7 +1,6 @@
 internal import DiffusionPipelines
 internal import Runs
 internal import TempFlow
-internal import TorchNN
 
 /// What the parts of a trainer share: the run's settings, its model and its output.
 @MainActor
