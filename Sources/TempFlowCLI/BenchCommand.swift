@@ -4,22 +4,22 @@ import Runs
 import Torch
 import Training
 
-/// `tempflow bench`: what an epoch of a recipe costs on this machine.
+/// `tempflow bench`: the cost of an epoch of a recipe on this machine.
 struct BenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
-    abstract: "Measures what an epoch of a recipe takes on this machine.",
+    abstract: "Measures the cost of an epoch of a recipe on this machine.",
     discussion: """
       Runs a few epochs without evaluations or checkpoints and prints the seconds of every phase, \
       sample evaluations per second, the arithmetic of the transformer against that of a matrix \
-      product, and the peak of memory. Nothing is kept.
+      product, and the peak memory. Its run directory is removed.
 
       Example: tempflow bench Recipes/shapes.yaml --epochs 3
       """)
 
   @OptionGroup var recipe: RecipeArguments
 
-  @Option(name: .long, help: "Epochs to measure, behind one that is not counted.")
+  @Option(name: .long, help: "Epochs to measure, after one warm-up epoch.")
   var epochs = 3
 
   @OptionGroup var output: OutputOptions
@@ -56,7 +56,7 @@ struct BenchCommand: AsyncParsableCommand {
 }
 
 extension Benchmark {
-  /// The figures for people: medians over the epochs.
+  /// The figures as a table: medians over the epochs.
   fileprivate var text: String {
     func median(_ phase: String) -> Double {
       let sorted = epochs.compactMap { $0[phase] }.sorted()
@@ -87,7 +87,7 @@ extension Benchmark {
     ]
     if let peakMemoryBytes {
       lines.append(
-        line("peak of memory", String(format: "%.2f GiB", Double(peakMemoryBytes) / 1_073_741_824)))
+        line("peak memory", String(format: "%.2f GiB", Double(peakMemoryBytes) / 1_073_741_824)))
     }
     return lines.joined(separator: "\n")
   }

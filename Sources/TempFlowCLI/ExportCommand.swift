@@ -7,11 +7,11 @@ import Training
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export",
-    abstract: "Writes what a run learned for other programs, or merged into its model.",
+    abstract: "Writes trained adapters for other programs, or merged into their model.",
     discussion: """
       Takes a run directory (its averaged weights) or a LoRA of any layout. peft is a folder; \
       diffusers and kohya (ComfyUI) are a .safetensors file each; --merge writes a whole model \
-      folder. docs/lora.md says which program loads which.
+      folder. docs/lora.md lists the programs that load each.
 
       Example: tempflow export runs/demo --format diffusers --output demo.safetensors
       """)
@@ -71,7 +71,7 @@ struct ExportCommand: ParsableCommand {
     }
   }
 
-  /// What `--json` prints; what is not known of the adapters is absent.
+  /// What `--json` prints; metadata that the adapters lack is absent.
   private struct Report: Encodable {
     var source: String
     var output: String

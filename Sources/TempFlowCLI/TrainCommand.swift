@@ -10,12 +10,12 @@ import Training
 struct TrainCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train",
-    abstract: "Trains a model as a recipe says.",
+    abstract: "Trains a model by a recipe.",
     discussion: """
       Everything is written into the run directory; docs/run-directory.md describes it. SIGINT \
       and SIGTERM finish the epoch under way, save and exit with 0; --resume goes on, also after \
-      a crash, and gives the run that was never stopped, bit for bit. --init-from is the recipe's \
-      key lora.init_from: training goes on from these adapters with a fresh optimizer.
+      a crash, and equals a run that was never stopped, bit for bit. --init-from is the recipe's \
+      key lora.init_from: training starts from these adapters with a fresh optimizer.
 
       Example: tempflow train Recipes/shapes.yaml --run-dir runs/demo --set epochs=20
       """)
@@ -38,7 +38,7 @@ struct TrainCommand: AsyncParsableCommand {
   @MainActor
   private func train() async throws -> RunSummary {
     let loaded = try recipe.read()
-    // Refuses what cannot work before a run directory is made.
+    // Throws what makes the recipe impossible before a run directory is made.
     _ = try TrainingPlan(loaded.settings)
     try TorchRuntime.check(loaded.settings.device)
     for reward in loaded.settings.allRewards {

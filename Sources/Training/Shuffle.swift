@@ -1,7 +1,5 @@
-/// Deterministic shuffles: which prompt comes when, which sample belongs to which update.
-///
-/// The same on every machine and in every process: SplitMix64 draws, Fisher-Yates order. Nothing
-/// here depends on `Hasher` or on the standard library's choice of algorithm.
+/// A deterministic shuffle: SplitMix64 draws, Fisher-Yates order. The same on every machine, in
+/// every process and with every version of the standard library.
 package struct Shuffle {
   private var state: UInt64
 

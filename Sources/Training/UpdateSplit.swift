@@ -1,14 +1,13 @@
-/// Which training samples of an epoch's rollout each optimizer update learns from.
+/// The training samples of each optimizer update of an epoch.
 ///
-/// One shuffle per epoch, a pure function of (seed, epoch), cut into `updates` parts of equal size
-/// and each part into micro-batches that fit the memory. So an update sees a mix of prompts and of
-/// steps, and a resumed run sees the same mix.
+/// One shuffle per epoch, a pure function of (seed, epoch), is cut into `updates` parts of equal
+/// size. So an update mixes prompts and steps, and a resumed run repeats the mix.
 package struct UpdateSplit: Sendable {
   /// Training samples, one per (trunk, step) of the rollout; a multiple of `updates`.
   package let samples: Int
   /// Optimizer updates an epoch.
   package let updates: Int
-  /// Samples of one forward pass at most.
+  /// Most samples of one forward pass.
   package let microBatch: Int
   /// The run's seed.
   package let seed: UInt64
@@ -24,10 +23,10 @@ package struct UpdateSplit: Sendable {
   /// Samples of one update.
   package var samplesPerUpdate: Int { samples / updates }
 
-  /// Forward passes of one update when no sample is skipped.
+  /// Forward passes of one update without skipped samples.
   package var microBatchesPerUpdate: Int { (samplesPerUpdate + microBatch - 1) / microBatch }
 
-  /// Samples of each forward pass on a GPU, where all have one size, the last filled up.
+  /// Samples of each forward pass on a GPU, where all passes have one size and the last is padded.
   package var samplesPerForward: Int {
     (samplesPerUpdate + microBatchesPerUpdate - 1) / microBatchesPerUpdate
   }

@@ -4,10 +4,10 @@ import Runs
 import Testing
 import Training
 
-/// Runs whose rewards compare nothing.
+/// Runs whose images all have the same reward.
 @MainActor
 @Suite(.serialized) struct DegenerateEpochTests {
-  @Test func `five epochs on end without an advantage stop the run, which can be resumed`()
+  @Test func `five consecutive epochs without an advantage stop the run, which can be resumed`()
     async throws
   {
     let folder = try tinyTask()
@@ -17,20 +17,22 @@ import Training
           RewardScores(total: samples.map { _ in 0.5 })
         }
       ], weights: [1])
-    var said = ""
+    var messages = ""
     let settings = [("epochs: 4", "epochs: 8\nthreads: 1")]
-    let summary = try await train(folder, settings, scorer: constant) { said += $0 + "\n" }
+    let summary = try await train(folder, settings, scorer: constant) { messages += $0 + "\n" }
     #expect(!summary.isFinished && summary.epochs == 5)
-    #expect(summary.stoppedBy == "5 epochs on end in which no image had an advantage")
-    #expect(said.contains("warning: epoch 1: every group's images have the same reward"), "\(said)")
-    #expect(said.contains("--resume goes on"))
+    #expect(summary.stoppedBy == "5 consecutive epochs in which no image had an advantage")
+    #expect(
+      messages.contains("warning: epoch 1: every group's images have the same reward"),
+      "\(messages)")
+    #expect(messages.contains("--resume goes on"))
     #expect(
       FileManager.default.fileExists(atPath: folder.path + "/run/checkpoints/000005/state.json"))
     let resumed = try await train(folder, settings, resume: true, scorer: constant)
     #expect(resumed.isFinished && resumed.epochs == 8)
   }
 
-  @Test func `one epoch with an advantage begins the count anew`() async throws {
+  @Test func `one epoch with an advantage resets the count`() async throws {
     let folder = try tinyTask()
     let seen = Counter()
     // 6 evaluation images, then 32 an epoch: the fourth epoch alone has different rewards.

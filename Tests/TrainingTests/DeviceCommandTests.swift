@@ -5,13 +5,15 @@ import TestSupport
 import Testing
 import Torch
 
-/// Every command that takes a device, as a process of its own, beside the same on the CPU. Noise is
-/// the processor's in both, so that the same must come out.
+/// Every command with a device option, compared with itself on the CPU, each in its own process.
+/// The CPU generates the noise of both, so that the results must agree.
 @Suite(.serialized, .enabled(if: TorchRuntime.hasCUDA, "needs a CUDA device, real or simulated"))
 struct DeviceCommandTests {
-  /// Rounding of float32 in two places that add up in another order.
+  /// Rounding of float32 sums in another order.
   private let tolerance = 1e-4
-  private let samplingFlags = ["--model", "model", "--steps", "4", "--guidance-scale", "2", "--batch", "4"]
+  private let samplingFlags = [
+    "--model", "model", "--steps", "4", "--guidance-scale", "2", "--batch", "4",
+  ]
 
   private func task(_ changes: [(String, String)] = []) throws -> TemporaryFolder {
     let folder = try tinyTask()
@@ -94,7 +96,7 @@ struct DeviceCommandTests {
       try Data(contentsOf: URL(filePath: "\(folder.path)/\($0)/\(file)"))
     }
     #expect(weights[0] == weights[1])
-    // One epoch more was evaluated in parts.
+    // The resumed run has one evaluation more.
     let epochs = try ["whole", "parts"].map {
       try MetricsLog.read("\(folder.path)/\($0)/metrics.jsonl").filter { $0[.kind] == "epoch" }
     }
@@ -156,7 +158,7 @@ struct DeviceCommandTests {
     #expect(relativeError(scores[1], scores[0]) < 1e-5)
   }
 
-  @Test func `bench and doctor say which device they saw`() throws {
+  @Test func `bench and doctor report the device`() throws {
     let folder = try task()
     let report = try json(
       ["bench", "tiny.yaml", "--epochs", "1", "--set", "device=cuda"], in: folder)
@@ -169,7 +171,7 @@ struct DeviceCommandTests {
     #expect((cuda?["detail"] as? String ?? "").contains("\(TorchRuntime.cudaDeviceCount) device"))
   }
 
-  @Test func `a device that is not there is refused before anything is written`() throws {
+  @Test func `a device that does not exist is an error before anything is written`() throws {
     let folder = try task()
     let commands = [
       ["train", "tiny.yaml", "--run-dir", "run", "--set", "device=cuda:99"],
@@ -188,13 +190,15 @@ struct DeviceCommandTests {
   }
 
   @Test(.enabled(if: SimulatedCUDA.current != nil, "limits a simulated device's memory"))
-  func `a lack of memory names phase, micro-batch and remedy, and the checkpoint is sound`() throws {
+  func `a lack of memory names phase, micro-batch and remedy, and the checkpoint is sound`()
+    throws
+  {
     let folder = try task()
     let arguments = ["train", "tiny.yaml", "--run-dir", "run", "--set", "device=cuda"]
     _ = try run(arguments + ["--set", "epochs=1"], in: folder)
     let weights = URL(filePath: "\(folder.path)/run/checkpoints/000001/model.safetensors")
     let before = try Data(contentsOf: weights)
-    // Enough for the model and the rollout's beginning, not for all of an epoch.
+    // Enough for the model and the start of a rollout, too little for an epoch.
     var statuses: [Int32] = []
     for kilobytes in [300, 600, 1200, 2400] {
       let outcome = try TempFlowProcess.run(
@@ -217,7 +221,7 @@ struct DeviceCommandTests {
   }
 
   @Test(.enabled(if: SimulatedCUDA.current != nil, "limits a simulated device's memory"))
-  func `sampling without enough memory says what to lower`() throws {
+  func `sampling without enough memory names the option to lower`() throws {
     let folder = try task()
     let outcome = try TempFlowProcess.run(
       ["sample", "--prompt", "a", "--output", "out", "--device", "cuda"] + samplingFlags,

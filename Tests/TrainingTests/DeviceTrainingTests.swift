@@ -16,11 +16,12 @@ struct DeviceTrainingTests {
   }
 
   @Test(arguments: [
-    "dtype: float32", "dtype: bfloat16", "dtype: float16", "gradient_checkpointing: true", "dtype: bfloat16\nvae_dtype: bfloat16",
+    "dtype: float32", "dtype: bfloat16", "dtype: float16", "gradient_checkpointing: true",
+    "dtype: bfloat16\nvae_dtype: bfloat16",
   ])
   func `adapters and whole models train on the GPU`(setting: String) async throws {
     for trainable in ["full", "lora"] {
-      // Weights that learn are float32.
+      // Trainable weights are float32.
       if trainable == "full", setting.contains("float16") { continue }
       let folder = try tinyTask()
       let summary = try await train(
@@ -43,7 +44,7 @@ struct DeviceTrainingTests {
     }
   }
 
-  @Test func `two runs on the GPU are equal to the bit`() async throws {
+  @Test func `two runs on the GPU are equal bit for bit`() async throws {
     let folder = try tinyTask()
     let settings = [
       ("trainable: full", "trainable: lora\ndevice: cuda\ndtype: bfloat16"),
@@ -63,8 +64,8 @@ struct DeviceTrainingTests {
   @Test(
     .enabled(
       if: TorchRuntime.hasCUDA && SimulatedCUDA.current == nil,
-      "a simulated device is not behind the host"))
-  func `the time between two moments is the device's`() {
+      "a simulated device runs in step with the host"))
+  func `the time between two events is the device's`() {
     let device = Device.cuda(0)
     let matrix = Tensor.ones([4096, 4096], device: device)
     TorchRuntime.synchronize(device)

@@ -6,12 +6,12 @@ import Testing
 import Torch
 import TorchNN
 
-/// A GPU's host that waits inside a step leaves the GPU idle. Only a simulated device counts waits.
+/// A host that waits inside a step leaves the GPU idle. Only a simulated device counts waits.
 @Suite(
   .serialized,
   .enabled(if: SimulatedCUDA.current != nil, "counts what a simulated CUDA device sees"))
 struct DeviceWaitTests {
-  /// A way to run the rollout and the update.
+  /// Settings of a rollout and an update.
   struct Setting: CustomTestStringConvertible {
     var method = RolloutMethod.branching(branches: 3)
     var dtype = DType.float32
@@ -60,31 +60,33 @@ struct DeviceWaitTests {
     let noise = NoiseSource(
       run: 1, epoch: 0, shape: Array(pipeline.latentShape(count: 1).dropFirst()), device: device,
       generatorDevice: setting.noise)
-    // What a first call sets up is not part of a step.
+    // The setup of a first call is not part of a step.
     _ = withoutGradient {
       field(noise.initial(trunks), Tensor.ones([4], device: device), [0, 1, 2, 3])
     }
     TorchRuntime.synchronize(device)
     simulation.reset()
-    var samples: [SampleID] = []
-    let rollout = rollOut(plan, trunks: trunks, noise: noise, field: field) { samples += $0.ids }
+    var ids: [SampleID] = []
+    let rollout = rollOut(plan, trunks: trunks, noise: noise, field: field) { ids += $0.ids }
     #expect(simulation.waits == 0, "\(simulation.waitsByName)")
     #expect(simulation.kernels > 100)
 
     let rewards = Dictionary(
-      uniqueKeysWithValues: samples.enumerated().map { ($1, [Double($0)] as [Double?]) })
+      uniqueKeysWithValues: ids.enumerated().map { ($1, [Double($0)] as [Double?]) })
     var settings = AdvantageSettings()
     settings.group = .prompt
-    let units = rollout.trainingSamples(Advantages(rollout.rewardRows(rewards), settings))
+    let samples = rollout.trainingSamples(Advantages(rollout.rewardRows(rewards), settings))
     var objective = PolicyObjective()
-    #expect(units.allSatisfy { !$0.isSkippable(objective) })
+    #expect(samples.allSatisfy { !$0.isSkippable(objective) })
     objective.klBeta = setting.klBeta
     simulation.reset()
     var waits: [Int] = []
     let statistics = policyGradient(
-      objective, rollout: rollout, samples: units, microBatch: 3, gradientScale: 1024, field: field,
+      objective, rollout: rollout, samples: samples, microBatch: 3, gradientScale: 1024,
+      field: field,
       reference: setting.klBeta == 0
-        ? nil : { [store = pipeline.transformer.store] in
+        ? nil
+        : { [store = pipeline.transformer.store] in
           let (latents, sigma, trunks) = ($0, $1, $2)
           return store.withoutAdapters { field(latents, sigma, trunks) }
         }
@@ -101,7 +103,7 @@ struct DeviceWaitTests {
     #expect(!gradients.isEmpty && gradients.allSatisfy { $0.device == device })
   }
 
-  @Test func `what of an image is finite is read together with its pixels`() throws {
+  @Test func `an image's finiteness is read together with its pixels`() throws {
     let simulation = try #require(SimulatedCUDA.current)
     let folder = try tinyTask()
     let pipeline = try StableDiffusion3Pipeline(

@@ -9,7 +9,7 @@ import Training
 /// Training of adapters beside a network in half precision.
 @MainActor
 @Suite(.serialized) struct HalfPrecisionTests {
-  /// Scores by the place in the batch alone: images differ between precisions.
+  /// Scores by the place in the batch, because images differ between precisions.
   private var scorer: Scorer {
     let reward = StubReward { samples throws(RewardError) in
       RewardScores(total: samples.indices.map { Double($0 * 7 % 5) })
@@ -33,7 +33,7 @@ import Training
       .filter { $0[.kind] == "epoch" }.map { JSONLine($0) }
   }
 
-  /// What the tests read of an epoch's line.
+  /// The figures of an epoch's line that the tests compare.
   private struct JSONLine {
     let gradientNorms: [Double]
     let lossScale: Double?
@@ -61,7 +61,7 @@ import Training
     #expect(found.allSatisfy { ($0.lossScale != nil) == (dtype == "float16") })
   }
 
-  @Test func `the distance from the rollout is told though the ratio is one`() async throws {
+  @Test func `the deviation from the rollout is measured although the ratio is 1`() async throws {
     let line = try await lines(
       tinyTask(), changes("bfloat16") + [("updates_per_epoch: 2", "updates_per_epoch: 1")])[0]
     #expect(line.ratioDeviation == 0)
@@ -74,7 +74,7 @@ import Training
   {
     let folder = try tinyTask()
     let undisturbed = try await lines(folder, changes("float16"))
-    // The first epoch once more, with a factor that no gradient survives.
+    // The first epoch once more, with a factor at which every gradient overflows.
     let other = try tinyTask()
     let short = changes("float16").map { ($0.0, $0.1.replacing("epochs: 2", with: "epochs: 1")) }
     _ = try await lines(other, short)
@@ -100,7 +100,7 @@ import Training
     #expect(relativeError(line.gradientNorms, undisturbed[1].gradientNorms) < 0.02)
   }
 
-  @Test func `the factor is a power of two that falls, doubles after a while and ends at one`() {
+  @Test func `the factor is a power of two that falls, doubles after 500 updates and ends at 1`() {
     var scale = LossScale(elements: 65_536, samples: 432)
     #expect(scale.value == 0x1p24)
     for _ in 0..<499 { scale.succeed() }

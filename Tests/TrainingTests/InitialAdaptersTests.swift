@@ -8,7 +8,7 @@ import Torch
 import TorchNN
 import Training
 
-/// Runs that end in adapters, and runs that begin from them.
+/// Runs that export adapters, and runs that start from them.
 @MainActor
 @Suite(.serialized) struct InitialAdaptersTests {
   private static let layers = "lora: {rank: 2, targets: [attn.to_q, attn.to_v]}"
@@ -19,7 +19,7 @@ import Training
     ema: {update_every: 1}
     """
 
-  /// A folder with the task and a run `first` that has learned adapters.
+  /// A folder with the task and a finished run `first` with adapters.
   private func folder() async throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
     try folder.writeShapesTask(prompts: 8, heldOut: 6)
@@ -55,7 +55,7 @@ import Training
   }
 
   @Test(arguments: LoRA.Format.allCases)
-  func `training goes on where the adapters ended, and is pulled to the model without them`(
+  func `training starts from the adapters, and its reference is the model without them`(
     format: LoRA.Format
   ) async throws {
     let folder = try await folder()
@@ -65,8 +65,7 @@ import Training
     let second = try await train(folder, "second", ["lora.init_from=lora.safetensors"])
     let (end, start) = (first[2], second[0])
     #expect(start[.trainingRewardMean]?.number == end[.trainingRewardMean]?.number)
-    // New adapters change nothing, so the first update finds no distance but the square of
-    // roundings in which kernels and operators differ, 1e-7 each.
+    // New adapters add 0, so the policy of the first update equals its reference.
     #expect(first[1][.kl]?.number == 0)
     #expect((second[1][.kl]?.number ?? 0) > 0)
   }
@@ -88,7 +87,7 @@ import Training
     }
   }
 
-  @Test func `a checkpoint's average is exported with what is known of it`() async throws {
+  @Test func `a checkpoint's average is exported with its metadata`() async throws {
     let folder = try await folder()
     let result = try LearnedAdapters(folder.path + "/first").lora
     let checkpoint = try LearnedAdapters(folder.path + "/first", checkpoint: 1).lora

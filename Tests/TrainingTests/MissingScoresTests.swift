@@ -1,11 +1,11 @@
 import Foundation
-import Rewards
 import JSON
+import Rewards
 import Runs
 import Testing
 import Training
 
-/// Runs whose reward fails on the way.
+/// Runs whose reward fails after some images.
 @MainActor
 @Suite(.serialized) struct MissingScoresTests {
   /// Images of the first evaluation and of each epoch.
@@ -19,7 +19,7 @@ import Training
   private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
 
   @Test(arguments: [FailingReward.Failure.noScores, .error])
-  func `a reward that fails stops the run, which goes on as if it never had`(
+  func `a reward that fails stops the run, and the resumed run equals one without a failure`(
     _ failure: FailingReward.Failure
   ) async throws {
     let folder = try tinyTask()
@@ -36,7 +36,7 @@ import Training
     case .noScores:
       #expect(text.contains("16 of 32 scores of stub are missing (timed out 16)"), "\(text)")
       #expect(text.contains("max_missing_scores allows 0.1"))
-    case .error: #expect(text.contains("the reward stub failed: the lamp is out"), "\(text)")
+    case .error: #expect(text.contains("the reward stub failed: no connection"), "\(text)")
     }
     #expect(text.contains("--resume") && text.contains("\(run)/checkpoints/000001"), "\(text)")
     let summary = try RunSummary.read(run + "/summary.json")
@@ -51,23 +51,24 @@ import Training
   }
 
   @Test(arguments: [nil, 0.5])
-  func `figures of nothing are null and no 0`(_ score: Double?) async throws {
+  func `figures without a value are null`(_ score: Double?) async throws {
     let folder = try tinyTask()
     let stub = StubReward { samples throws(RewardError) in
       RewardScores(total: samples.map { _ in score })
     }
-    var said = ""
+    var messages = ""
     let summary = try await train(
       folder, [("epochs: 4", "epochs: 1\nthreads: 1\nmax_missing_scores: 1")],
       scorer: Scorer([stub], weights: [1])
-    ) { said += $0 }
+    ) { messages += $0 }
     #expect(summary.before.overall.mean == score)
     #expect(summary.before.overall.count == (score == nil ? 0 : 6))
-    #expect(said.contains("epoch 1: stub \(score == nil ? "-" : "0.500 ± 0.000") on"), "\(said)")
+    let text = score == nil ? "-" : "0.500 ± 0.000"
+    #expect(messages.contains("epoch 1: stub \(text) on"), "\(messages)")
     let lines = try MetricsLog.read(folder.path + "/run/metrics.jsonl")
     #expect(lines[0][.mean] == score.map(JSONValue.double) ?? .null)
     #expect(lines[1][.rewardMean] == score.map(JSONValue.double) ?? .null)
-    // Without an advantage no pair is evaluated: there is no ratio and no distance.
+    // Without an advantage no sample is evaluated: there is no ratio and no KL divergence.
     for name in [MetricName.kl, .clipFraction, .ratioMaxDeviation] {
       #expect(lines[1][name] == .null, "\(name)")
     }
@@ -76,7 +77,9 @@ import Training
     #expect(read == summary)
   }
 
-  @Test func `an evaluation that cannot be scored stops the run and is made up for`() async throws {
+  @Test func `an evaluation that cannot be scored stops the run, and the resumed run repeats it`()
+    async throws
+  {
     let folder = try tinyTask()
     let settings = settings("evaluation: {every: 1}")
     let sound = Scorer([FailingReward(.error, after: .max)], weights: [1])

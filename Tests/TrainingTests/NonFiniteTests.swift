@@ -12,7 +12,8 @@ import Training
 func scaleWeights(
   _ factors: [String: Double], of component: String, in model: String
 ) throws {
-  let path = "\(model)/\(component)/"
+  let path =
+    "\(model)/\(component)/"
     + (component.hasPrefix("text") ? "model" : "diffusion_pytorch_model") + ".safetensors"
   var tensors = try WeightsFile(path: path).tensors.mapValues { $0.clone() }
   for (name, factor) in factors { tensors[name] = try #require(tensors[name]) * factor }
@@ -21,11 +22,11 @@ func scaleWeights(
     to: path)
 }
 
-/// A model that computes in float32 and overflows in float16, and what comes of it.
+/// A model that computes in float32 and overflows in float16.
 @MainActor
 @Suite(.serialized) struct NonFiniteTests {
-  /// The shapes task with a model whose attention values are beyond float16's range; the product
-  /// with the layer behind them is what it was.
+  /// The shapes task with a model whose attention values are beyond float16's range. The next layer
+  /// undoes the factor.
   private func overflowingTask() throws -> TemporaryFolder {
     let folder = try tinyTask()
     let attention = "transformer_blocks.0.attn"
@@ -41,7 +42,7 @@ func scaleWeights(
   private func pipeline(
     _ folder: TemporaryFolder, _ dtype: DType
   ) throws -> StableDiffusion3Pipeline {
-    // The weights themselves are within float16's range times the scale that they are given.
+    // The scaled weights are within float16's range.
     try StableDiffusion3Pipeline(
       folder: folder.path + "/model", Placement(dtype: dtype, autoencoderDType: .float32))
   }
@@ -65,7 +66,7 @@ func scaleWeights(
       ], weights: [1])
   }
 
-  @Test func `an image that is none is an error with prompt, steps and precision`() throws {
+  @Test func `a non-finite image is an error with prompt, steps and precision`() throws {
     let folder = try overflowingTask()
     let prompts = ["a red circle", "a blue square"]
     let sampling = ImageSampling(steps: 3, seed: 4)
@@ -95,7 +96,7 @@ func scaleWeights(
   }
 
   @Test(arguments: [Float.nan, .infinity, -.infinity])
-  func `one number that is not finite spoils its image alone`(value: Float) throws {
+  func `one non-finite number affects its own image only`(value: Float) throws {
     let pipeline = try pipeline(tinyTask(), .float32)
     let latents = ImageSampling(steps: 1, seed: 4)
       .noise(count: 3, latentShape: Array(pipeline.latentShape(count: 1).dropFirst()))
@@ -111,7 +112,7 @@ func scaleWeights(
     #expect(zip(pixels, bytes).allSatisfy { abs(Int($0) - Int($1)) <= 1 })
   }
 
-  @Test func `a prompt that a text encoder cannot hold is named and not kept`() throws {
+  @Test func `a prompt whose embedding is not finite is named and not cached`() throws {
     let folder = try tinyTask()
     try scaleWeights(
       ["text_model.final_layer_norm.weight": 6e4], of: "text_encoder_2",
@@ -128,11 +129,11 @@ func scaleWeights(
     for _ in 0..<2 {
       let error = #expect(throws: TrainingError.self) { try encode(.float16) }
       let text = error?.description ?? ""
-      #expect(text.contains("'a red circle' (clip") && text.contains("float16"), "\(text)")
+      #expect(text.contains("'a red circle' (pooled") && text.contains("float16"), "\(text)")
     }
   }
 
-  @Test func `pixels beyond the autoencoder's precision are no image`() throws {
+  @Test func `pixels beyond the autoencoder's precision are a failure`() throws {
     let folder = try tinyTask()
     try scaleWeights(
       ["decoder.conv_in.weight": 0x1p15], of: "vae", in: folder.path + "/model")
@@ -143,25 +144,27 @@ func scaleWeights(
     #expect(whole.images(latents, microBatch: 1) == [.failure(.pixels(.float16))])
   }
 
-  @Test func `a rollout's images that are none are unscored, counted and said in one line`()
+  @Test func `non-finite images of a rollout are unscored, counted and reported in one line`()
     async throws
   {
     let folder = try overflowingTask()
     var lines: [String] = []
     let summary = try await train(
-      folder, changes("max_missing_scores: 1\nepochs: 1"), scorer: scorer, write: { lines.append($0) })
+      folder, changes("max_missing_scores: 1\nepochs: 1"), scorer: scorer,
+      write: { lines.append($0) })
     #expect(summary.before.overall.count == 0)
     let epoch = try MetricsLog.read(folder.path + "/run/metrics.jsonl")[1]
     #expect(epoch[.rewardMissing]?.int == 32)
     #expect(epoch[.rewardMissingReasons]?["stub"]?["non-finite latents (float16)"]?.int == 32)
-    let said = lines.filter { $0.contains("32 of 32 images are none") }
-    #expect(said.count == 1)
+    let reports = lines.filter { $0.contains("32 of 32 images are not finite") }
+    #expect(reports.count == 1)
     #expect(
-      said.first?.contains(/latents \(float16\) for 'a photo of .*', branch 0 of step \d/) == true,
-      "\(said)")
+      reports.first?.contains(/latents \(float16\) for 'a photo of .*', branch 0 of step \d/)
+        == true,
+      "\(reports)")
   }
 
-  @Test func `more images that are none than max_missing_scores allows stop the run`() async throws {
+  @Test func `more non-finite images than max_missing_scores allows stop the run`() async throws {
     let folder = try overflowingTask()
     let error = await #expect(throws: TrainingError.self) {
       _ = try await train(folder, changes("epochs: 1"), scorer: scorer)

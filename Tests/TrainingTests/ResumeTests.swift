@@ -4,11 +4,12 @@ import Testing
 
 /// Runs of the real command on a tiny model, killed and resumed.
 @Suite(.serialized) struct ResumeTests {
-  /// Everything that a run leaves and that must not depend on how often it was killed.
+  /// The files of a run that must not depend on how often it was killed.
   private func fingerprint(_ run: String) throws -> [String: Data] {
     var files: [String: Data] = [:]
     for name in try FileManager.default.subpathsOfDirectory(atPath: run) {
-      let varies = ["timings.jsonl", "log.txt", "summary.json", "lock"].contains(name)
+      let varies =
+        ["timings.jsonl", "log.txt", "summary.json", "lock"].contains(name)
         || name.hasSuffix("state.json") || name.hasSuffix("manifest.json")
       var isFolder: ObjCBool = false
       FileManager.default.fileExists(atPath: "\(run)/\(name)", isDirectory: &isFolder)
@@ -54,7 +55,7 @@ import Testing
     let whole = try TempFlowProcess.run(arguments("whole"), in: folder.path)
     #expect(whole.status == 0, "\(whole.errors)")
     let seconds = start.duration(to: .now) / .seconds(1)
-    // One run is killed again and again, a little later each time; it ends when it is let.
+    // One run is killed several times, a little later each time, until it ends before the kill.
     var kills = 0
     for share in stride(from: 0.1, through: 1.0, by: 0.15) {
       let process = try TempFlowProcess(arguments("killed", resume: kills > 0), in: folder.path)
@@ -62,7 +63,7 @@ import Testing
       process.kill()
       let outcome = try process.wait()
       if outcome.wasKilled {
-        // Killed before there was a run: the next one begins it.
+        // Killed before the run directory existed: the next process creates it.
         guard FileManager.default.fileExists(atPath: folder.path + "/killed/recipe.yaml") else {
           continue
         }
@@ -101,7 +102,7 @@ import Testing
     }
   }
 
-  @Test func `a damaged checkpoint is passed over for the one before, and the run says so`()
+  @Test func `a damaged checkpoint is reported, and the run resumes from the one before`()
     throws
   {
     let folder = try task()
@@ -120,7 +121,7 @@ import Testing
     try expectSame(folder.path + "/whole", damaged, "damage")
   }
 
-  @Test func `an interrupted run finishes its epoch, saves and ends with 0`() throws {
+  @Test func `an interrupted run finishes its epoch, saves and exits with 0`() throws {
     let folder = try task()
     let whole = try TempFlowProcess.run(arguments("whole"), in: folder.path)
     #expect(whole.status == 0, "\(whole.errors)")
@@ -160,7 +161,7 @@ import Testing
     #expect(try fingerprint(folder.path + "/run") == before)
   }
 
-  @Test func `a run whose folder is taken away ends with an error that names it`() throws {
+  @Test func `a run whose folder is moved away ends with an error that names it`() throws {
     let folder = try task([("epochs: 6", "epochs: 100000")])
     let run = folder.path + "/gone"
     let process = try TempFlowProcess(arguments("gone"), in: folder.path)
@@ -174,7 +175,7 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: run), "nothing is made in its place")
   }
 
-  @Test func `a run that can write no more ends with an error and loses nothing`() throws {
+  @Test func `a run on a full disk ends with an error and can be resumed`() throws {
     let folder = try task()
     let whole = try TempFlowProcess.run(arguments("whole"), in: folder.path)
     #expect(whole.status == 0, "\(whole.errors)")

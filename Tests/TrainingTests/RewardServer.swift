@@ -10,7 +10,7 @@ final class RewardServer {
   ///
   /// - Parameters:
   ///   - folder: where the function's module is.
-  ///   - port: 0 takes a free one.
+  ///   - port: 0 is any free port.
   init(_ function: String, in folder: String = exampleRewards, port: Int = 0) throws {
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = ["python3", rewardServer, function, "--port", "\(port)"]
@@ -20,11 +20,13 @@ final class RewardServer {
     let output = Pipe()
     process.standardOutput = output
     try process.run()
-    // It prints its address, and nothing else.
+    // Its only output is its address.
     let address = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
-    guard let found = address.split(separator: ":").last.flatMap({ text in
-      Int(text.trimmingCharacters(in: .whitespacesAndNewlines))
-    }) else { throw CocoaError(.fileReadCorruptFile) }
+    guard
+      let found = address.split(separator: ":").last.flatMap({ text in
+        Int(text.trimmingCharacters(in: .whitespacesAndNewlines))
+      })
+    else { throw CocoaError(.fileReadCorruptFile) }
     self.port = found
   }
 

@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 import Training
 
-/// The shapes task with its reward rewritten in Python, outside this process: the run must be the
-/// one with the built-in reward, number for number.
+/// The shapes task with its reward rewritten in Python, in another process: the run must equal the
+/// one with the built-in reward, bit for bit.
 @MainActor
 @Suite(.serialized) struct RewardTwinTests {
   private func settings(_ reward: String) -> [(String, String)] {
@@ -54,7 +54,7 @@ import Training
       folder, settings(http.replacing("PORT", with: "\(server.port)")), run: "http")
     try expectSame(folder, "http")
 
-    // This one kills itself in the middle of the first epoch, and is started again after a while.
+    // This server exits in the middle of the first epoch, and another is started after a second.
     let module = """
       import os, pathlib, signal, shapes_reward
       seen = 0
@@ -77,7 +77,7 @@ import Training
     }
     _ = try await train(
       folder, settings(http.replacing("PORT", with: "\(port)")), run: "killed")
-    // Had it not killed itself, this would end the wait for it.
+    // Ends the wait for a server that is still running.
     mortal.kill()
     let second = try await restart.value
     #expect(FileManager.default.fileExists(atPath: folder.path + "/was-killed"))
@@ -89,7 +89,7 @@ import Training
   }
 }
 
-/// Hands a value to another task that is its only user.
+/// Transfers a value to the only task that uses it.
 private struct Unchecked<Value>: @unchecked Sendable {
   let value: Value
   init(_ value: Value) { self.value = value }

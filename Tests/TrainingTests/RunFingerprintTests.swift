@@ -17,7 +17,7 @@ import Training
     return Scorer([reward], weights: [1])
   }
 
-  /// What resuming a run ends with after a change.
+  /// The error of a run resumed after a change.
   private func failure(
     in folder: TemporaryFolder, after change: () throws -> Void
   ) async throws -> String {
@@ -32,7 +32,9 @@ import Training
   }
 
   @Test(arguments: ["train.jsonl", "held-out.jsonl"])
-  func `a changed prompt file is named, and put back it is resumed`(name: String) async throws {
+  func `a changed prompt file is named, and the run resumes with the original`(
+    name: String
+  ) async throws {
     let folder = try tinyTask()
     _ = try await train(folder, settings, scorer: scorer)
     let path = "\(folder.path)/\(name)"
@@ -74,7 +76,7 @@ import Training
     #expect(text.contains("changed since: \(folder.path)/model/scheduler;"), "\(text)")
   }
 
-  @Test func `a checkpoint without a fingerprint is taken with a warning`() async throws {
+  @Test func `a checkpoint without a fingerprint is restored with a warning`() async throws {
     let folder = try tinyTask()
     _ = try await train(folder, settings, scorer: scorer)
     let checkpoints = "\(folder.path)/run/checkpoints"
@@ -93,9 +95,9 @@ import Training
         try data.write(to: URL(filePath: "\(draft)/\(name)"))
       }
     }
-    var said = ""
-    let summary = try await train(folder, longer, resume: true, scorer: scorer) { said += $0 }
+    var messages = ""
+    let summary = try await train(folder, longer, resume: true, scorer: scorer) { messages += $0 }
     #expect(summary.epochs == 3)
-    #expect(said.contains("does not say which prompts and model it was trained with"), "\(said)")
+    #expect(messages.contains("has no fingerprint of its prompts and model"), "\(messages)")
   }
 }

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 import Training
 
-/// One image of 16 bytes x 3 whose brightness tells it apart.
+/// One image of 3 x 16 bytes, identified by its brightness.
 private func sample(_ level: UInt8) -> RewardSample {
   RewardSample(
     image: PixelBuffer(width: 4, height: 4, red: level, green: level, blue: level), prompt: "a")
@@ -25,7 +25,7 @@ private func pause(_ milliseconds: Int) async {
 }
 
 @Suite struct ScoringQueueTests {
-  @Test func `slow rewards overlap, at most so many, and results keep the order of the images`()
+  @Test func `slow rewards overlap up to the limit, and results keep the order of the images`()
     async throws
   {
     let running = Counter()
@@ -65,7 +65,7 @@ private func pause(_ milliseconds: Int) async {
     #expect(try await queue.finish().weighted.count == 8)
   }
 
-  @Test func `an error ends the other batches and reaches whoever adds the next`() async throws {
+  @Test func `an error cancels the other batches, and the next add throws it`() async throws {
     let cancelled = Counter()
     let queue = queue { samples throws(RewardError) in
       if samples[0].image.pixels[0] == 1 { throw .failed(reward: "stub", reason: "no") }
@@ -86,28 +86,28 @@ private func pause(_ milliseconds: Int) async {
     #expect(cancelled.count >= 2)
   }
 
-  @Test func `a queue that is given up cancels its rewards`() async {
+  @Test func `a released queue cancels its rewards`() async {
     let cancelled = Counter()
-    let begun = Counter()
+    let started = Counter()
     do {
       let queue = queue { samples in
-        begun.add(1)
+        started.add(1)
         do { try await Task.sleep(for: .seconds(60)) } catch { cancelled.add(1) }
         return RewardScores(total: [nil])
       }
       #expect(throws: Never.self) { try queue.add([sample(0)]) }
-      while begun.count == 0 { await pause(2) }
+      while started.count == 0 { await pause(2) }
     }
     for _ in 0..<500 where cancelled.count == 0 { await pause(2) }
     #expect(cancelled.count == 1)
   }
 
-  @Test func `several rewards are asked at once and each is kept by itself`() async throws {
+  @Test func `several rewards run concurrently and their scores stay separate`() async throws {
     let both = Counter()
     func slow(_ name: String, _ value: Double, part: String?) -> StubReward {
       StubReward(name: name) { samples in
         both.add(1)
-        // Each waits until the other has been asked, too.
+        // Each waits until the other has started.
         for _ in 0..<500 where both.count < 2 { await pause(2) }
         return RewardScores(
           total: samples.map { _ in both.count == 2 ? value : nil },
@@ -120,7 +120,7 @@ private func pause(_ milliseconds: Int) async {
     #expect(scores.parts == [.init(name: "two.x", values: [7])])
   }
 
-  @Test func `what is not finite or not there is counted by reward and reason`() async throws {
+  @Test func `non-finite and missing scores are counted by reward and reason`() async throws {
     let first = StubReward(name: "first") { samples in
       RewardScores(total: samples.map { $0.image.pixels[0] == 1 ? .nan : 1 })
     }
@@ -144,14 +144,14 @@ private func pause(_ milliseconds: Int) async {
     #expect(
       scores.missing.excess(over: 0.5, of: 5)
         == "3 of 5 scores of second are missing (refused 1, timed out 2)")
-    // A batch that failed as a whole reports no parts.
+    // A batch without scores has no parts.
     #expect(scores.parts == [.init(name: "second.part", values: [nil, nil, nil, 4, 4])])
   }
 
-  @Test func `a reward that answers with too few scores fails`() async {
+  @Test func `a reward that returns too few scores fails`() async {
     let scorer = Scorer([StubReward { _ in RewardScores(total: [1]) }], weights: [1])
     await #expect(
-      throws: RewardError.failed(reward: "stub", reason: "it gave 1 scores for 2 images")
+      throws: RewardError.failed(reward: "stub", reason: "it returned 1 scores for 2 images")
     ) {
       try await scorer.score([sample(0), sample(1)])
     }

@@ -3,7 +3,7 @@ import Rewards
 import Synchronization
 import Training
 
-/// A reward that a test writes itself.
+/// A reward given by a closure.
 struct StubReward: Reward {
   var name = "stub"
   let body: @Sendable ([RewardSample]) async throws(RewardError) -> RewardScores
@@ -18,7 +18,7 @@ func brightness(_ image: PixelBuffer) -> Double {
   Double(image.pixels.reduce(0) { $0 + Int($1) }) / Double(255 * image.pixels.count)
 }
 
-/// Scores by brightness, and fails for images that come after the first so many.
+/// Scores by brightness; fails after a number of images.
 struct FailingReward: Reward {
   enum Failure: Sendable {
     /// Every other image has no score.
@@ -42,7 +42,7 @@ struct FailingReward: Reward {
     let before = seen.add(samples.count)
     var scores = RewardScores(total: samples.map { brightness($0.image) })
     guard before >= healthy else { return scores }
-    if failure == .error { throw .failed(reward: name, reason: "the lamp is out") }
+    if failure == .error { throw .failed(reward: name, reason: "no connection") }
     for index in samples.indices where index % 2 == 0 {
       scores.total[index] = nil
       scores.reasons[index] = "timed out"
@@ -51,11 +51,13 @@ struct FailingReward: Reward {
   }
 }
 
-/// A number that several tasks count up.
+/// A counter that several tasks share.
 final class Counter: Sendable {
   private let value = Mutex(0)
 
-  /// Adds and returns what was there before.
+  /// Adds `amount`.
+  ///
+  /// - Returns: the count before.
   @discardableResult
   func add(_ amount: Int) -> Int {
     value.withLock { value in

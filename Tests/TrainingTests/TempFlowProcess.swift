@@ -1,8 +1,8 @@
 import Foundation
 
-/// The command `tempflow` as a process of its own.
+/// A process of the command `tempflow`.
 struct TempFlowProcess {
-  /// What a process left.
+  /// The status and the output of a process.
   struct Outcome {
     let status: Int32
     /// Whether a signal ended it.
@@ -18,8 +18,8 @@ struct TempFlowProcess {
   /// Starts the command in `folder`.
   ///
   /// - Parameters:
-  ///   - fileLimit: kilobytes that a file it writes may have, in place of a full disk.
-  ///   - environment: what differs from the tests' own.
+  ///   - fileLimit: most kilobytes of a written file, in place of a full disk.
+  ///   - environment: added to the tests' own.
   init(
     _ arguments: [String], in folder: String, fileLimit: Int? = nil,
     environment: [String: String] = [:]
@@ -64,10 +64,10 @@ struct TempFlowProcess {
   /// Whether it has not ended yet.
   var isRunning: Bool { process.isRunning }
 
-  /// Ends it at once: it can neither save nor clean up.
+  /// Ends it at once, before it can save or clean up.
   func kill() { Foundation.kill(process.processIdentifier, SIGKILL) }
 
-  /// Asks it to stop, as Ctrl-C does.
+  /// Sends SIGINT, as Ctrl-C does.
   func interrupt() { process.interrupt() }
 
   /// Waits for its end.

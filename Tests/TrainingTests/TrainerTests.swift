@@ -9,7 +9,7 @@ import Training
 ///
 /// - Parameters:
 ///   - scorer: in place of the recipe's rewards.
-///   - write: gets what a person would see.
+///   - write: gets the progress lines and messages.
 @MainActor
 func train(
   _ folder: TemporaryFolder, _ changes: [(String, String)] = [], run: String = "run",
@@ -63,7 +63,43 @@ private func contents(_ path: String) throws -> Data {
     #expect(sheet.samples.count == 6)
   }
 
-  @Test func `training makes the reward rise`() async throws {
+  @Test func `the seconds of an epoch's phases add up to no more than the epoch's`() async throws {
+    let folder = try tinyTask()
+    let summary = try await train(folder, [("epochs: 4", "epochs: 2\nthreads: 1")])
+    let lines = try MetricsLog.read(folder.path + "/run/timings.jsonl")
+    #expect(
+      lines.map { $0[.kind]?.string }
+        == ["start", "evaluation", "checkpoint", "epoch", "epoch", "evaluation", "checkpoint"])
+    let names = [
+      MetricName.textSeconds, .rolloutSeconds, .decodeSeconds, .rewardSeconds, .updateSeconds,
+    ]
+    for line in lines where line[.kind] == "epoch" {
+      let seconds = try names.map { try #require(line[$0]?.number) }
+      #expect(seconds.allSatisfy { $0 > 0 }, "\(seconds)")
+      #expect(seconds.reduce(0, +) <= (line[.epochSeconds]?.number ?? 0))
+    }
+    #expect(
+      Set(summary.phaseSeconds.keys) == [
+        "load", "text", "rollout", "decode", "reward", "learning", "evaluation", "checkpoint",
+      ])
+    let updates = lines.compactMap { $0[.updateSeconds]?.number }.reduce(0, +)
+    #expect(abs(summary.phaseSeconds["learning", default: 0] - updates) < 1e-9)
+  }
+
+  @Test func `the keys of a checkpoint's state are those of its format`() async throws {
+    let folder = try tinyTask()
+    _ = try await train(
+      folder, [("epochs: 4", "epochs: 1\nthreads: 1\nevaluation: {prompts: 2}")])
+    let bytes = try AtomicFile.read(folder.path + "/run/checkpoints/000001/state.json")
+    let state = try JSONParser.parse(bytes[...])
+    #expect(
+      Set((state.members ?? []).map(\.key)) == [
+        "best_reward", "epoch", "evaluations", "fingerprint", "metrics_bytes", "peak_memory",
+        "phase_seconds", "score_name", "timings_bytes", "total_seconds", "updates",
+      ])
+  }
+
+  @Test func `training raises the reward`() async throws {
     let folder = try tinyTask()
     let summary = try await train(
       folder,
@@ -76,7 +112,7 @@ private func contents(_ path: String) throws -> Data {
     #expect(gain > 4 * error, "\(summary.before.overall) to \(summary.after.overall)")
   }
 
-  @Test func `a second run finds its prompts encoded and needs no text encoder`() async throws {
+  @Test func `a second run reads the prompt cache and needs no text encoder`() async throws {
     let folder = try tinyTask()
     let changes = [
       ("trainable: full", "trainable: lora"), ("epochs: 4", "epochs: 2\nthreads: 1"),
@@ -96,7 +132,7 @@ private func contents(_ path: String) throws -> Data {
     }
   }
 
-  @Test func `the loss that is reported is that of every update, and the first ratio is 1`()
+  @Test func `every update's loss is reported, and rollout and training agree before the first`()
     async throws
   {
     let folder = try tinyTask()
@@ -107,7 +143,7 @@ private func contents(_ path: String) throws -> Data {
       #expect(line[.gradNormPerUpdate]?.array?.count == 2)
       #expect((line[.gradNorm]?.number ?? 0) > 0)
       #expect((line[.rewardStd]?.number ?? 0) > 0)
-      // Rollout and training meet in float32, in other batches: rounding and nothing else.
+      // In float32, rollout and training differ by the rounding of other batch sizes.
       for member in line[.logProbDeviationPerStep]?.members ?? [] {
         #expect((member.value.number ?? 1) < 1e-4)
       }
@@ -120,7 +156,7 @@ private func contents(_ path: String) throws -> Data {
     "trunks_per_rollout_batch: 1", "guidance_scale: 2", "dynamics: cps",
     "trained_steps: {sliding: 1}",
   ])
-  func `every way of sampling trains`(_ setting: String) async throws {
+  func `every sampling setting trains`(_ setting: String) async throws {
     let folder = try tinyTask()
     let summary = try await train(
       folder,
@@ -134,7 +170,9 @@ private func contents(_ path: String) throws -> Data {
   }
 
   @Test(arguments: ["full", "lora"])
-  func `a pull towards the model before training is measured`(_ trainable: String) async throws {
+  func `the KL divergence from the model before training is measured`(
+    _ trainable: String
+  ) async throws {
     let folder = try tinyTask()
     _ = try await train(
       folder,
@@ -148,7 +186,7 @@ private func contents(_ path: String) throws -> Data {
     #expect((line[.kl]?.number ?? 0) > 0)
   }
 
-  @Test func `a run with blocks computed again learns the same`() async throws {
+  @Test func `gradient checkpointing gives the same gradients`() async throws {
     let folder = try tinyTask()
     let settings = [
       ("epochs: 4", "epochs: 2\nthreads: 1\nevaluation: {prompts: 2}"),
@@ -156,8 +194,8 @@ private func contents(_ path: String) throws -> Data {
       ("steps: 3", "steps: 3, guidance_scale: 2"),
     ]
     _ = try await train(folder, settings, run: "kept")
-    let again = [("epochs: 2", "epochs: 2\ngradient_checkpointing: true")]
-    let summary = try await train(folder, settings + again, run: "recomputed")
+    let checkpointing = [("epochs: 2", "epochs: 2\ngradient_checkpointing: true")]
+    let summary = try await train(folder, settings + checkpointing, run: "recomputed")
     func norms(_ run: String) throws -> [Double] {
       try MetricsLog.read("\(folder.path)/\(run)/metrics.jsonl").compactMap {
         $0[.gradNorm]?.number
@@ -174,7 +212,7 @@ private func contents(_ path: String) throws -> Data {
     #endif
   }
 
-  @Test func `trunks that advance in parts give the same images and the same weights`()
+  @Test func `trunks that advance in several rollout batches give the same rewards`()
     async throws
   {
     let folder = try tinyTask()
@@ -186,11 +224,12 @@ private func contents(_ path: String) throws -> Data {
     let parts = try MetricsLog.read(folder.path + "/parts/metrics.jsonl")[1]
     let first = try #require(whole[.rewardMean]?.number)
     let second = try #require(parts[.rewardMean]?.number)
-    // Batches of other sizes round differently; a pixel may flip, a reward hardly moves.
+    // Batches of other sizes round differently: single pixels change, and the mean by less than
+    // 1e-3.
     #expect(abs(first - second) < 1e-3)
   }
 
-  @Test func `weights that blow up stop the run with what, where and the last good checkpoint`()
+  @Test func `weights that diverge stop the run with cause, epoch and last good checkpoint`()
     async throws
   {
     let folder = try tinyTask()

@@ -1,3 +1,4 @@
+import DiffusionModels
 import FlowMatching
 import Foundation
 import Runs
@@ -113,10 +114,31 @@ import Training
   }
 
   @Test func `the text names every figure a person needs`() throws {
-    let text = try plan().text
-    for word in ["prompts", "groups", "model calls", "decodes", "rewards", "updates", "memory"] {
+    let text = try plan().text(teraflops: 0.1)
+    for word in ["prompts", "groups", "model calls", "decodes", "rewards", "updates", "memory"]
+      + ["prompt cache", "GPU-hours at 0.1 TFLOP/s", "trainable parameters"]
+    {
       #expect(text.contains(word))
     }
+  }
+
+  @Test func `both halves of guidance are one model call and two rows`() throws {
+    let (plain, guided) = (try plan(), try plan([("steps: 3", "steps: 3, guidance_scale: 3")]))
+    #expect(guided.firstEpoch.rolloutCalls == plain.firstEpoch.rolloutCalls)
+    #expect(guided.firstEpoch.learningCalls == plain.firstEpoch.learningCalls)
+    #expect(guided.firstEpoch.rolloutEvaluations == 2 * plain.firstEpoch.rolloutEvaluations)
+  }
+
+  @Test func `the prompt cache and the hours of a GPU follow from the configuration`() throws {
+    let text = tinyTextEncoder
+    // CLIP's rows of both encoders and the pooled vectors, in float32.
+    let elements = text.maxPositionEmbeddings * 2 * text.hiddenSize + 2 * text.projectionDim
+    // 8 training prompts, 6 held-out ones; with guidance the negative one.
+    #expect(try plan().promptCacheBytes == 14 * 4 * elements)
+    let guided = try plan([("steps: 3", "steps: 3, guidance_scale: 3")])
+    #expect(guided.promptCacheBytes == 15 * 4 * elements)
+    #expect(guided.transformerFlops > 1.9 * (try plan().transformerFlops))
+    #expect(guided.gpuHours(flopsPerSecond: guided.transformerFlops) == 1 / 3600)
   }
 
   @Test func `memory is stated for every phase, and its peak is the largest`() throws {
@@ -134,7 +156,7 @@ import Training
     #expect(excess == small.memory.peak.bytes - 100_000_000)
     #expect(small.memory.decodeMicroBatch == 1)
     #expect(small.memoryAdvice.allSatisfy { $0.peak < small.memory.peak.bytes })
-    #expect(small.text.contains("TOO MUCH by"))
+    #expect(small.text(teraflops: 400).contains("TOO MUCH by"))
     let enough = try plan([("epochs: 4", "epochs: 4\nmemory_budget: 8GiB")])
     #expect(enough.memory.budget == 8 << 30)
     #expect(enough.memory.excess == nil)

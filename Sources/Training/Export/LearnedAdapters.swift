@@ -4,7 +4,7 @@ internal import Runs
 internal import Torch
 internal import TorchNN
 
-/// Adapters to be exported: those of a run, or those of a LoRA file.
+/// Adapters to export: those of a run, or those of a LoRA file.
 package struct LearnedAdapters {
   package let lora: LoRA
   /// The model folder that the run's recipe names; nil for a LoRA file.
@@ -14,13 +14,13 @@ package struct LearnedAdapters {
   ///
   /// - Parameters:
   ///   - path: a run directory, or anything that `LoRA` reads.
-  ///   - checkpoint: of a run, the epoch whose averaged weights are wanted; nil takes the result.
+  ///   - checkpoint: the epoch of a run whose averaged weights to export; nil takes the result.
   /// - Throws: `RecipeError`, `RunError`, `PipelineError` or `TrainingError.state`.
   package init(_ path: String, checkpoint: Int? = nil) throws {
     guard FileManager.default.fileExists(atPath: "\(path)/recipe.yaml") else {
       if checkpoint != nil {
         throw TrainingError.state(
-          path: path, reason: "it is no run directory, so it has no checkpoints")
+          path: path, reason: "it is not a run directory, so it has no checkpoints")
       }
       lora = try LoRA(path: path)
       model = nil

@@ -45,7 +45,7 @@ struct EmbeddingShard {
     try Safetensors.write(tensors, metadata: metadata, to: path)
   }
 
-  /// The embeddings of one prompt, in the file's memory.
+  /// The embeddings of one prompt, copied: another process may change the file.
   ///
   /// - Throws: `SafetensorsError.missingKey`, `.invalidEntry` when the checksum differs.
   func embeddings(of key: String) throws(SafetensorsError) -> PromptEmbeddings {
@@ -59,7 +59,7 @@ struct EmbeddingShard {
     guard Self.checksum(of: parts.map { ($0.name, $0.tensor) }) == file.metadata[key] else {
       throw .invalidEntry(path: file.path, key: key, problem: "its checksum differs")
     }
-    return PromptEmbeddings(parts)
+    return PromptEmbeddings(parts.map { ($0.name, $0.tensor.clone()) })
   }
 
   /// The SHA-256 of names, types, shapes and bytes.

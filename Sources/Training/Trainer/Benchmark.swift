@@ -2,13 +2,13 @@ internal import DiffusionModels
 internal import TempFlow
 internal import Torch
 
-/// What epochs of a recipe cost on this machine, measured.
+/// The measured cost of a recipe's epochs on this machine.
 package struct Benchmark: Encodable, Sendable, Equatable {
   /// Seconds of one epoch, by phase; "all" is the whole of it.
   package var epochs: [[String: Double]]
-  /// Seconds of the epoch before those, in which memory is first taken and kernels are chosen.
+  /// Seconds of the warm-up epoch, in which memory is first allocated and kernels are chosen.
   package var warmUpSeconds: Double
-  /// Rows given to the network for one rollout, guidance included.
+  /// Rows of the network in one rollout, guidance included.
   package var evaluationsPerEpoch: Int
   package var imagesPerEpoch: Int
   /// Floating-point operations of one epoch in the transformer; see `NetworkWork`.
@@ -17,7 +17,7 @@ package struct Benchmark: Encodable, Sendable, Equatable {
   package var gemmFlopsPerSecond: Double
   package var gemmSide: Int
   package var gemmDtype: String
-  /// Most bytes in use during the epochs; nil where the system does not say.
+  /// Most bytes in use during the epochs; nil where the system has no such counter.
   package var peakMemoryBytes: Int?
   package var threads: Int
   package var device: String
@@ -42,8 +42,8 @@ package struct Benchmark: Encodable, Sendable, Equatable {
 }
 
 extension Trainer {
-  /// Runs and measures `epochs` epochs behind one that is not counted. The run directory gets the
-  /// epochs' metrics, and no evaluation or checkpoint.
+  /// Measures `epochs` epochs after a warm-up epoch. The run directory gets their metrics, without
+  /// evaluations and checkpoints.
   ///
   /// - Throws: what `train` throws.
   package func benchmark(epochs: Int) async throws -> Benchmark {
@@ -53,32 +53,41 @@ extension Trainer {
     var measured: [[String: Double]] = []
     var report: EpochReport?
     for _ in 0..<epochs {
-      let (epochReport, phases) = try await trainEpoch()
+      let (epochReport, stopwatch) = try await trainEpoch()
       report = epochReport
-      measured.append([
-        "rollout": phases["rollout"], "decode": phases["decode"], "reward": phases["reward"],
-        "training": phases["learning"] - phases["optimizer"], "optimizer": phases["optimizer"],
-        "all": phases["all"],
-      ])
+      measured.append(figures(stopwatch))
       rates.append(gemmRate(side: gemmSide))
     }
     let work = try FlowModelMetadata(recipe).work
-    let units = report?.updates.reduce(0) { $0 + $1.sampleCount - $1.skippedSampleCount } ?? 0
+    let samples =
+      report?.updates.map(\.statistics)
+      .reduce(0) { $0 + $1.sampleCount - $1.skippedSampleCount } ?? 0
     return Benchmark(
-      epochs: measured, warmUpSeconds: warmUp["all"],
+      epochs: measured, warmUpSeconds: warmUp.total,
       evaluationsPerEpoch: report?.nfe ?? 0,
       imagesPerEpoch: report?.images.rewards.count ?? 0,
       transformerFlops: .init(
         rollout: work.forward * Double(report?.nfe ?? 0),
-        training: work.training * Double(units * recipe.guidance.rowsPerSample)),
+        training: work.training * Double(samples * recipe.guidance.rowsPerSample)),
       gemmFlopsPerSecond: rates.sorted()[rates.count / 2], gemmSide: gemmSide,
       gemmDtype: "\(recipe.dtype)",
-      peakMemoryBytes: memory.peaks.filter { $0.key != "load" }.values.max(),
+      peakMemoryBytes: memory.peaks.filter { $0.key != .load }.values.max(),
       threads: TorchRuntime.threadCount, device: "\(recipe.device)")
   }
 
-  /// Rows of the matrices whose product is measured: 2048, or 8192 where that takes too little time to
-  /// keep the device busy.
+  /// Seconds by the names of `Benchmark.epochs`.
+  private func figures(_ stopwatch: Stopwatch) -> [String: Double] {
+    let seconds = stopwatch.seconds
+    let phases: [(String, Phase)] = [
+      ("rollout", .rollout), ("decode", .decode), ("reward", .reward), ("training", .learning),
+      ("optimizer", .optimizer),
+    ]
+    let figures = phases.map { ($0, seconds[$1, default: 0]) } + [("all", stopwatch.total)]
+    return Dictionary(uniqueKeysWithValues: figures)
+  }
+
+  /// Rows of the matrices whose product is measured: 2048, or 8192 where that is too short to keep
+  /// the device busy.
   private func gemmSide() -> Int { gemmRate(side: 2048, count: 1) > 1e13 ? 8192 : 2048 }
 
   /// Operations per second of the product of two square matrices, `count` in a row.

@@ -4,63 +4,71 @@ internal import Runs
 internal import TempFlow
 internal import TorchNN
 
-/// What one epoch measured, gathered as it goes and written as one line of the metrics.
+/// What one epoch measured: one line of the metrics.
 struct EpochReport {
-  var images: ImageScores
-  /// Mean reward of the images decided at each trained step.
-  var rewardPerStep: [(step: Int, mean: Double)] = []
-  var advantages: Advantages
-  var nfe = 0
-  /// One entry per update, in order.
-  var updates: [PolicyStatistics] = []
-  /// Joint norm before clipping, one per update.
-  var gradientNorms: [Double] = []
+  let images: ImageScores
+  /// Rows of the network in the rollout, guidance included.
+  let nfe: Int
+  /// Mean reward of the images decided at each trained step, steps ascending.
+  let rewardPerStep: [(step: Int, mean: Double)]
+  let advantages: Advantages
+  /// In order.
+  let updates: [UpdateReport]
 
-  /// What gradients are multiplied by after the last update; nil where the network is not float16.
-  var lossScale: Double?
+  /// - Parameters:
+  ///   - rewards: the rows behind `advantages`.
+  ///   - weights: one per reward.
+  init(
+    _ rollout: ScoredRollout, _ rewards: [RewardRow], weights: [Double], _ advantages: Advantages,
+    _ updates: [UpdateReport]
+  ) {
+    images = rollout.scores
+    nfe = rollout.nfe
+    rewardPerStep = Self.meanPerStep(rewards, weights)
+    self.advantages = advantages
+    self.updates = updates
+  }
+
+  /// Mean of the weighted reward over the complete rows of each step.
+  private static func meanPerStep(
+    _ rows: [RewardRow], _ weights: [Double]
+  ) -> [(step: Int, mean: Double)] {
+    var values: [Int: [Double]] = [:]
+    for row in rows {
+      let present = row.rewards.compactMap { $0 }
+      guard present.count == row.rewards.count else { continue }
+      let sum = zip(present, weights).reduce(0) { $0 + $1.0 * $1.1 }
+      values[row.step, default: []].append(sum)
+    }
+    return values.sorted { $0.key < $1.key }.map { step, values in
+      (step, values.reduce(0, +) / Double(values.count))
+    }
+  }
 
   /// Mean of the weighted reward; nil when no image could be scored.
   var rewardMean: Double? { Moments(images.weighted)?.mean }
 
-  /// The updates for which the network was evaluated: the others have no ratio and no distance.
-  private var evaluated: [PolicyStatistics] {
-    updates.filter { $0.skippedSampleCount < $0.sampleCount }
-  }
+  /// Images without a weighted reward.
+  var missingCount: Int { images.weighted.count { $0 == nil } }
 
+  /// Why no image has an advantage, in words; nil when one has.
+  var degenerateCause: String? {
+    guard advantages.degenerateShare == 1 else { return nil }
+    return missingCount == 0
+      ? "every group's images have the same reward"
+      : "\(missingCount) of \(images.weighted.count) images have no score, and no group has two "
+        + "different ones"
+  }
+}
+
+extension EpochReport {
   /// The members of the line after `kind` and `epoch`.
-  func members(
-    _ recipe: TrainingRecipe, updatesSoFar: Int
-  ) -> [JSONValue.Member] {
-    let steps = updates.reduce(into: [:]) { $0.merge($1.perStep) { $0 + $1 } }
-    let total = StepStatistics.total(steps).squaredGradient
-    return rewardMembers(recipe) + [
-      .init(.advantageAbsMean, number(mean(advantages.values.map { abs($0) }))),
-      .init(.fracRewardZeroStd, number(advantages.degenerateShare)),
+  func members(_ recipe: TrainingRecipe, updatesSoFar: Int) -> [JSONValue.Member] {
+    rewardMembers(recipe) + [
+      .init(.advantageAbsMean, JSONValue(mean(advantages.values.map { abs($0) }))),
+      .init(.fracRewardZeroStd, JSONValue(advantages.degenerateShare)),
       .init(.updates, .int(updatesSoFar)),
-      .init(.trainingSamples, .int(updates.reduce(0) { $0 + $1.sampleCount })),
-      .init(.trainingSamplesSkipped, .int(updates.reduce(0) { $0 + $1.skippedSampleCount })),
-      .init(.learningRate, .double(recipe.optimizer.settings.learningRate)),
-      .init(.policyLoss, number(mean(updates.map(\.policyLoss)))),
-      .init(.policyLossPerUpdate, list(updates.map(\.policyLoss))),
-      .init(.kl, number(mean(evaluated.map(\.klDivergence)))),
-      .init(.clipFraction, number(mean(evaluated.map(\.clipFraction)))),
-      .init(.clipFractionPerUpdate, list(updates.map(\.clipFraction))),
-      .init(.gradNorm, number(mean(gradientNorms))),
-      .init(.gradNormPerUpdate, list(gradientNorms)),
-      .init(.lossScale, number(lossScale)),
-      .init(.approximateKL, number(mean(evaluated.compactMap(\.approximateKL)))),
-      .init(.klPerStep, each(steps, \.klDivergence)),
-      .init(.clipFractionPositivePerStep, each(steps, \.clipFractionPositive)),
-      .init(.clipFractionNegativePerStep, each(steps, \.clipFractionNegative)),
-      .init(.logRatioMeanPerStep, each(steps, \.meanLogRatio)),
-      .init(.gradientSharePerStep, each(steps) { total > 0 ? $0.squaredGradient / total : nil }),
-      .init(.rewardStdInGroupsPerStep, each(advantages.perStep) { $0.meanDeviation }),
-      .init(.fracRewardZeroStdPerStep, each(advantages.perStep) { $0.degenerateShare }),
-      .init(.ratioMaxDeviation, number(evaluated.map(\.maximumRatioDeviation).max())),
-      .init(.ratioMaxDeviationPerStep, perStep(updates.map(\.ratioDeviation))),
-      .init(
-        .logProbDeviationPerStep, perStep(updates.prefix(1).map(\.logProbabilityDeviation))),
-    ]
+    ] + updateMembers(recipe) + stepMembers
   }
 
   private func rewardMembers(_ recipe: TrainingRecipe) -> [JSONValue.Member] {
@@ -68,19 +76,19 @@ struct EpochReport {
     var members: [JSONValue.Member] = [
       .init(.images, .int(images.rewards.count)),
       .init(.nfe, .int(nfe)),
-      .init(.rewardMean, number(whole?.mean)),
-      .init(.rewardStd, number(whole?.deviation)),
-      .init(.rewardMissing, .int(images.weighted.count { $0 == nil })),
+      .init(.rewardMean, JSONValue(whole?.mean)),
+      .init(.rewardStd, JSONValue(whole?.deviation)),
+      .init(.rewardMissing, .int(missingCount)),
       .init(.rewardMissingReasons, JSONValue(images.missing)),
     ]
     for (index, reward) in recipe.rewards.enumerated() {
       let moments = Moments(images.rewards.map { $0[index] })
       let (mean, deviation) = (MetricName.rewardMean.rawValue, MetricName.rewardStd.rawValue)
-      members.append(.init("\(mean).\(reward.label)", number(moments?.mean)))
-      members.append(.init("\(deviation).\(reward.label)", number(moments?.deviation)))
+      members.append(.init("\(mean).\(reward.label)", JSONValue(moments?.mean)))
+      members.append(.init("\(deviation).\(reward.label)", JSONValue(moments?.deviation)))
     }
     for part in images.parts {
-      members.append(.init("part_mean.\(part.name)", number(Moments(part.values)?.mean)))
+      members.append(.init("part_mean.\(part.name)", JSONValue(Moments(part.values)?.mean)))
     }
     members.append(
       .init(
@@ -89,26 +97,68 @@ struct EpochReport {
     return members
   }
 
+  private var statistics: [PolicyStatistics] { updates.map(\.statistics) }
+
+  /// The updates with an evaluated sample: the others have no ratio and no KL divergence.
+  private var evaluated: [PolicyStatistics] {
+    statistics.filter { $0.skippedSampleCount < $0.sampleCount }
+  }
+
+  private func updateMembers(_ recipe: TrainingRecipe) -> [JSONValue.Member] {
+    let losses = statistics.map(\.policyLoss)
+    let norms = updates.map(\.gradientNorm)
+    return [
+      .init(.trainingSamples, .int(statistics.reduce(0) { $0 + $1.sampleCount })),
+      .init(.trainingSamplesSkipped, .int(statistics.reduce(0) { $0 + $1.skippedSampleCount })),
+      .init(.learningRate, .double(recipe.optimizer.settings.learningRate)),
+      .init(.policyLoss, JSONValue(mean(losses))),
+      .init(.policyLossPerUpdate, list(losses)),
+      .init(.kl, JSONValue(mean(evaluated.map(\.klDivergence)))),
+      .init(.clipFraction, JSONValue(mean(evaluated.map(\.clipFraction)))),
+      .init(.clipFractionPerUpdate, list(statistics.map(\.clipFraction))),
+      .init(.gradNorm, JSONValue(mean(norms))),
+      .init(.gradNormPerUpdate, list(norms)),
+      .init(.lossScale, JSONValue(updates.last?.lossScale)),
+      .init(.approximateKL, JSONValue(mean(evaluated.compactMap(\.approximateKL)))),
+    ]
+  }
+
+  private var stepMembers: [JSONValue.Member] {
+    let steps = statistics.reduce(into: [:]) { $0.merge($1.perStep) { $0 + $1 } }
+    let total = StepStatistics.total(steps).squaredGradient
+    return [
+      .init(.klPerStep, each(steps, \.klDivergence)),
+      .init(.clipFractionPositivePerStep, each(steps, \.clipFractionPositive)),
+      .init(.clipFractionNegativePerStep, each(steps, \.clipFractionNegative)),
+      .init(.logRatioMeanPerStep, each(steps, \.meanLogRatio)),
+      .init(.gradientSharePerStep, each(steps) { total > 0 ? $0.squaredGradient / total : nil }),
+      .init(.rewardStdInGroupsPerStep, each(advantages.perStep) { $0.meanDeviation }),
+      .init(.fracRewardZeroStdPerStep, each(advantages.perStep) { $0.degenerateShare }),
+      .init(.ratioMaxDeviation, JSONValue(evaluated.map(\.maximumRatioDeviation).max())),
+      .init(.ratioMaxDeviationPerStep, largest(statistics.map(\.ratioDeviation))),
+      .init(
+        .logProbDeviationPerStep, largest(statistics.prefix(1).map(\.logProbabilityDeviation))),
+    ]
+  }
+
   private func list(_ values: [Double]) -> JSONValue { .array(values.map(JSONValue.double)) }
 
-  private func number(_ value: Double?) -> JSONValue { value.map(JSONValue.double) ?? .null }
+  /// nil without a value.
+  private func mean(_ values: [Double]) -> Double? {
+    values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+  }
 
   /// A figure of each step, steps ascending; null where there is none.
   private func each<Figures>(
     _ steps: [Int: Figures], _ figure: (Figures) -> Double?
   ) -> JSONValue {
     .object(
-      steps.sorted { $0.key < $1.key }.map { .init(String($0.key), number(figure($0.value))) })
+      steps.sorted { $0.key < $1.key }.map { .init(String($0.key), JSONValue(figure($0.value))) })
   }
 
   /// The largest value of each step, steps ascending.
-  private func perStep(_ tables: [[Int: Double]]) -> JSONValue {
-    var largest: [Int: Double] = [:]
-    for (step, value) in tables.flatMap({ $0 }) {
-      largest[step] = max(largest[step] ?? 0, value)
-    }
-    return .object(
-      largest.sorted { $0.key < $1.key }.map { .init(String($0.key), .double($0.value)) })
+  private func largest(_ tables: [[Int: Double]]) -> JSONValue {
+    each(tables.reduce(into: [:]) { $0.merge($1, uniquingKeysWith: max) }) { $0 }
   }
 }
 
@@ -120,25 +170,4 @@ extension JSONValue {
         .init(reward, .object(reasons.map { .init($0.text, .int($0.count)) }))
       })
   }
-}
-
-/// Mean and population standard deviation of the values that are there.
-struct Moments {
-  let mean: Double
-  let deviation: Double
-
-  /// nil when there is no value.
-  init?(_ values: [Double?]) {
-    let present = values.compactMap { $0 }
-    guard !present.isEmpty else { return nil }
-    let count = Double(present.count)
-    let mean = present.reduce(0, +) / count
-    self.mean = mean
-    deviation = (present.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count).squareRoot()
-  }
-}
-
-/// nil without a value.
-private func mean(_ values: [Double]) -> Double? {
-  values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
 }

@@ -2,29 +2,34 @@ internal import Torch
 
 /// The most memory that each phase of a run had in use; see `TorchRuntime.peakMemory`.
 final class MemoryMeter {
-  /// Bytes by phase, as far as the system tells.
-  private(set) var peaks: [String: Int] = [:]
+  /// Bytes by phase; empty where the system has no such counter.
+  private(set) var peaks: [Phase: Int] = [:]
   private let device: Device
-  private var running: [String] = []
+  /// What the message holds when memory runs out in a phase.
+  private let advice: (Phase) -> OutOfMemory.Advice
+  private var running: [Phase] = []
   /// How often a phase ran that was inside no other.
-  private var counts: [String: Int] = [:]
-  private var isWatching = false
-  /// On the CPU a phase is watched the first time and every so often: giving memory back before it
-  /// costs the phase a fault for every page that it takes again.
+  private var counts: [Phase: Int] = [:]
+  private var isMeasuring = false
+  /// On the CPU a phase is measured the first time and then every 16th: memory is given back to the
+  /// system before it, which costs the phase a page fault for every page that it takes again.
   private static let interval = 16
-  /// What to say when memory runs out in a phase.
-  var advice: ((_ phase: String) -> OutOfMemory.Advice)?
 
-  init(_ device: Device) { self.device = device }
+  init(_ device: Device, advice: @escaping (Phase) -> OutOfMemory.Advice) {
+    self.device = device
+    self.advice = advice
+  }
 
-  /// Runs a phase. A phase inside another is not counted for the other.
-  func measure<Result>(_ phase: String, _ body: () throws -> Result) rethrows -> Result {
+  /// Runs a phase. A phase inside another does not count for the other.
+  func measure<Result, Failure: Error>(
+    _ phase: Phase, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     if running.isEmpty {
       let count = counts[phase, default: 0]
       counts[phase] = count + 1
-      isWatching = device != .cpu || count % Self.interval == 0
-      // What the phase before has freed would count for this one.
-      if isWatching, device == .cpu { TorchRuntime.releaseFreedMemory() }
+      isMeasuring = device != .cpu || count % Self.interval == 0
+      // Memory that the phase before has freed would count for this one.
+      if isMeasuring, device == .cpu { TorchRuntime.releaseFreedMemory() }
     }
     note()
     running.append(phase)
@@ -32,13 +37,19 @@ final class MemoryMeter {
       note()
       running.removeLast()
     }
-    guard let advice else { return try body() }
-    return try OutOfMemory.advised({ advice(phase) }, body)
+    return try OutOfMemory.advised({ [advice] in advice(phase) }, body)
+  }
+
+  /// Runs a phase that `stopwatch` times.
+  func measure<Result, Failure: Error>(
+    _ phase: Phase, by stopwatch: Stopwatch, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try measure(phase) { () throws(Failure) in try stopwatch.measure(phase, body) }
   }
 
   /// Counts the memory since the last note for the phase that is running, and begins anew.
   private func note() {
-    guard isWatching else { return }
+    guard isMeasuring else { return }
     if let phase = running.last, let peak = TorchRuntime.peakMemory(device) {
       peaks[phase] = max(peaks[phase] ?? 0, peak)
     }

@@ -3,11 +3,11 @@ internal import Foundation
 internal import Runs
 internal import Torch
 
-/// What a run reads beside its recipe and decides its future: prompt files byte for byte, and the
-/// model as `ComponentDigest` sees it. A run that is resumed with other files would go on as
-/// another run without a word.
+/// Digests of the files that a run reads beside its recipe: prompt files byte for byte, and the
+/// model by `ComponentDigest`. A run resumed with other files would become another run without an
+/// error.
 struct RunFingerprint: Codable, Equatable {
-  /// Digests by what they are of: `prompts.train`, `text_encoder_2`, or a part of a network, such
+  /// By the digested part: `prompts.train`, `text_encoder_2`, or a part of a network, such
   /// as `transformer/transformer_blocks.3` and `vae/decoder`.
   let digests: [String: String]
 
@@ -38,7 +38,7 @@ struct RunFingerprint: Codable, Equatable {
     self.digests = digests
   }
 
-  /// What differs from an earlier fingerprint, in words; nil when nothing does.
+  /// The files and parts that differ from an earlier fingerprint, in words; nil without one.
   func changes(since earlier: RunFingerprint, _ recipe: TrainingRecipe) -> String? {
     let keys = Set(digests.keys).union(earlier.digests.keys).sorted()
     let changed = keys.filter { digests[$0] != earlier.digests[$0] }
@@ -54,8 +54,8 @@ struct RunFingerprint: Codable, Equatable {
       + (changed.count > names.count ? " and \(changed.count - names.count) more parts" : "")
   }
 
-  /// The part of a network that a weight belongs to: the first word of its name, and the number of
-  /// the block.
+  /// The part of a network that a weight belongs to: the first component of its name, and the
+  /// number of the block.
   private static func part(of name: String) -> String {
     let words = name.split(separator: ".").prefix(2)
     return words.count == 2 && Int(words[1]) != nil

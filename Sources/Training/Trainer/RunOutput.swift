@@ -1,7 +1,7 @@
 package import JSON
 package import Runs
 
-/// Where a run writes: directory, logs, checkpoints and the line that tells a person how it goes.
+/// Where a run writes: directory, logs, checkpoints and the progress line.
 @MainActor
 package final class RunOutput {
   package let directory: RunDirectory
@@ -14,10 +14,10 @@ package final class RunOutput {
   private var metrics: MetricsLog?
   private var timings: MetricsLog?
 
-  /// Opens a run directory, new or to be resumed, and writes the resolved recipe into a new one.
+  /// Opens a run directory, a new one or one to resume, and writes the resolved recipe into it.
   ///
   /// - Throws: `RunError`; `TrainingError.otherRecipe` when a resumed run was made by a recipe
-  ///   that differs in more than its length.
+  ///   that differs in a setting that decides what an epoch does.
   package init(
     _ path: String, resume: Bool, recipe: Recipe<TrainingRecipe>, recipeName: String,
     progress: ProgressReporter
@@ -33,19 +33,21 @@ package final class RunOutput {
       try Self.compare(directory.recipe, with: recipe.resolved)
     }
     try AtomicFile.write(recipe.resolved.text, to: directory.recipe)
-    for warning in recipe.warnings { try say("warning: \(warning)") }
+    for warning in recipe.warnings { try message("warning: \(warning)") }
   }
 
-  /// Settings that a resumed run may change: they do not decide what an epoch does.
+  /// Settings that a resumed run may change, because an epoch does not depend on them.
   private static let changeable = [
     "epochs", "time_limit", "checkpoints.every", "checkpoints.keep",
-    "gradient_checkpointing", "memory_budget", "sampling.decode_micro_batch", "prompt_cache", "max_missing_scores",
+    "gradient_checkpointing", "memory_budget", "sampling.decode_micro_batch", "prompt_cache",
+    "max_missing_scores",
   ]
 
-  /// The same within an entry of `rewards` or `held_out_rewards`: how a reward is reached, not what it scores.
+  /// The same within an entry of `rewards` or `held_out_rewards`: how a reward is reached. Its
+  /// scores do not depend on them.
   private static let changeableOfRewards: Set = [
-    "batch_size", "command", "directory", "urls", "proxy", "timeout", "retries", "outage_timeout", "concurrency",
-    "api_key_variable", "image_transport", "threshold", "patience", "action",
+    "batch_size", "command", "directory", "urls", "proxy", "timeout", "retries", "outage_timeout",
+    "concurrency", "api_key_variable", "image_transport", "threshold", "patience", "action",
   ]
 
   private static func isChangeable(_ path: String) -> Bool {
@@ -63,22 +65,12 @@ package final class RunOutput {
     }
   }
 
-  /// Opens the logs, cutting off what a resumed run is about to do again.
+  /// Opens the logs. A resumed run's are cut to their lengths in `state`.
   func openLogs(at state: TrainingState) throws {
     metrics = try MetricsLog(
       directory.metrics, content: .metrics, resumingAt: isResumed ? state.metricsBytes : nil)
     timings = try MetricsLog(
       directory.timings, content: .timings, resumingAt: isResumed ? state.timingsBytes : nil)
-  }
-
-  /// Notes that a process is ready to train.
-  func started(seconds: Double, _ state: inout TrainingState) throws {
-    var phases = PhaseSeconds()
-    phases.add("load", seconds)
-    state.add(phases)
-    try append(timing: [
-      .init(.start), .init(.epoch, .int(state.epoch)), .init(.loadSeconds, .double(seconds)),
-    ])
   }
 
   /// Appends a line to the metrics.
@@ -87,25 +79,52 @@ package final class RunOutput {
     try metrics?.append(record)
   }
 
-  /// Appends a line to the timings.
-  func append(timing record: [JSONValue.Member]) throws { try timings?.append(record) }
-
-  /// Appends an epoch's seconds to the timings.
-  func append(_ phases: PhaseSeconds, scoring: Double, _ state: TrainingState) throws {
-    try append(timing: [
-      .init(.epoch), .init(.epoch, .int(state.epoch)),
-      .init(.totalSeconds, .double(state.trainingSeconds)),
-      .init(.textSeconds, .double(phases["text"])),
-      .init(.rolloutSeconds, .double(phases["rollout"])),
-      .init(.decodeSeconds, .double(phases["decode"])),
-      .init(.rewardSeconds, .double(phases["reward"])),
-      .init(.scoringSeconds, .double(scoring)),
-      .init(.updateSeconds, .double(phases["learning"])),
-      .init(.epochSeconds, .double(phases["all"])),
+  /// Appends the line of something timed beside the epochs to the timings.
+  func append(
+    _ kind: MetricKind, _ name: MetricName, _ stopwatch: Stopwatch, epoch: Int
+  ) throws {
+    try timings?.append([
+      .init(kind), .init(.epoch, .int(epoch)), .init(name, .double(stopwatch.total)),
     ])
   }
 
-  /// Waits until both logs are on the disk and notes their lengths.
+  /// Writes a completed epoch: a line of each log, and the progress.
+  ///
+  /// - Parameter state: with the epoch.
+  func append(
+    _ report: EpochReport, _ stopwatch: Stopwatch, _ state: TrainingState, _ recipe: TrainingRecipe
+  ) throws {
+    try append(
+      [.init(.epoch), .init(.epoch, .int(state.epoch))]
+        + report.members(recipe, updatesSoFar: state.updates))
+    try timings?.append(timing(report, stopwatch, state))
+    if !report.images.missing.counts.isEmpty {
+      try message("epoch \(state.epoch): scores missing: \(report.images.missing.text)")
+    }
+    progress.update(
+      state.epoch, meanReward: report.rewardMean, best: state.bestScore,
+      missing: report.missingCount)
+  }
+
+  private func timing(
+    _ report: EpochReport, _ stopwatch: Stopwatch, _ state: TrainingState
+  ) -> [JSONValue.Member] {
+    let phases = stopwatch.seconds
+    func seconds(_ phase: Phase) -> Double { phases[phase, default: 0] }
+    return [
+      .init(.epoch), .init(.epoch, .int(state.epoch)),
+      .init(.totalSeconds, .double(state.trainingSeconds)),
+      .init(.textSeconds, .double(seconds(.text))),
+      .init(.rolloutSeconds, .double(seconds(.rollout))),
+      .init(.decodeSeconds, .double(seconds(.decode))),
+      .init(.rewardSeconds, .double(seconds(.reward))),
+      .init(.scoringSeconds, .double(report.images.seconds)),
+      .init(.updateSeconds, .double(seconds(.learning) + seconds(.optimizer))),
+      .init(.epochSeconds, .double(stopwatch.total)),
+    ]
+  }
+
+  /// Waits until both logs are on the disk, and puts their lengths into `state`.
   func synchronize(_ state: inout TrainingState) throws {
     try metrics?.synchronize()
     try timings?.synchronize()
@@ -113,8 +132,8 @@ package final class RunOutput {
     state.timingsBytes = timings?.byteCount ?? 0
   }
 
-  /// Tells the person and the log.
-  func say(_ text: String) throws {
+  /// Writes a message to standard error and to `log.txt`.
+  func message(_ text: String) throws {
     progress.message(text)
     try log.write(text)
   }

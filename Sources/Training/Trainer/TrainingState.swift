@@ -1,6 +1,5 @@
 internal import Foundation
-package import Runs
-internal import Torch
+internal import Runs
 
 /// Everything beside tensors that decides a run's future or its summary: `state.json`.
 struct TrainingState: Codable {
@@ -10,40 +9,101 @@ struct TrainingState: Codable {
   var updates = 0
   /// Seconds of epochs, without evaluations and checkpoints, over all parts of the run.
   var trainingSeconds = 0.0
-  /// Seconds per phase, over all parts of the run.
+  /// Seconds by `Phase.summaryName`, over all parts of the run.
   var phaseSeconds: [String: Double] = [:]
-  /// Most bytes in use per phase, over all parts of the run.
+  /// Most bytes in use by phase, over all parts of the run.
   var peakMemory: [String: Int] = [:]
-  /// In order; the first is the model before training.
+  /// In order; the first is of the model before training.
   var evaluations: [RunSummary.Evaluation] = []
   /// What the evaluations measure, such as `shapes_strict`.
   var scoreName = ""
   /// The largest mean training reward of an epoch.
   var bestReward: Double?
-  /// What gradients are multiplied by; nil where the network is not float16.
+  /// The factor of the gradients; nil where the network is not float16.
   var lossScale: LossScale?
-  /// Epochs without a single advantage up to the last one; nil is 0.
+  /// Consecutive epochs without an advantage up to the last one; nil is 0.
   var degenerateEpochs: Int?
-  /// What the run read beside its recipe; nil in a checkpoint of a version that kept none.
+  /// Of what the run reads beside its recipe; nil in a checkpoint of a version that kept none.
   var fingerprint: RunFingerprint?
   /// Bytes of `metrics.jsonl` when this was saved.
   var metricsBytes = 0
   /// Bytes of `timings.jsonl` when this was saved.
   var timingsBytes = 0
 
+  private enum CodingKeys: String, CodingKey {
+    case epoch, updates, evaluations, fingerprint
+    case trainingSeconds = "total_seconds"
+    case phaseSeconds = "phase_seconds"
+    case peakMemory = "peak_memory"
+    case scoreName = "score_name"
+    case bestReward = "best_reward"
+    case lossScale = "loss_scale"
+    case degenerateEpochs = "degenerate_epochs"
+    case metricsBytes = "metrics_bytes"
+    case timingsBytes = "timings_bytes"
+  }
+}
+
+extension TrainingState {
   /// The best held-out score so far.
   var bestScore: Double? { evaluations.compactMap(\.scores.overall.mean).max() }
 
-  /// Whether the last evaluation is of the model as it is.
+  /// Whether the last evaluation is of the present weights.
   var isEvaluated: Bool { evaluations.last?.epoch == epoch }
 
-  mutating func add(_ phases: PhaseSeconds) {
-    for (name, seconds) in phases.seconds { phaseSeconds[name, default: 0] += seconds }
+  mutating func add(_ seconds: [Phase: Double]) {
+    for (phase, seconds) in seconds {
+      guard let name = phase.summaryName else { continue }
+      phaseSeconds[name, default: 0] += seconds
+    }
   }
 
-  mutating func add(_ memory: MemoryMeter) { peakMemory.merge(memory.peaks, uniquingKeysWith: max) }
+  mutating func add(_ memory: MemoryMeter) {
+    for (phase, bytes) in memory.peaks {
+      peakMemory[phase.rawValue] = max(peakMemory[phase.rawValue] ?? 0, bytes)
+    }
+  }
 
+  mutating func add(_ evaluation: HeldOutEvaluation) {
+    scoreName = evaluation.scoreName
+    let heldOut = Dictionary(evaluation.heldOut, uniquingKeysWith: { $1 })
+    evaluations.append(
+      .init(
+        epoch: epoch, trainingSeconds: trainingSeconds, scores: evaluation.scores,
+        trainingReward: evaluation.trainingReward, heldOutRewards: heldOut.isEmpty ? nil : heldOut))
+  }
+
+  /// Counts an epoch and its seconds.
+  mutating func complete(_ report: EpochReport, _ stopwatch: Stopwatch) {
+    epoch += 1
+    trainingSeconds += stopwatch.total
+    add(stopwatch.seconds)
+    bestReward = [bestReward, report.rewardMean].compactMap { $0 }.max()
+  }
+
+  /// Consecutive epochs without an advantage after which a run stops: their updates follow no
+  /// reward.
+  private static let degenerateLimit = 5
+
+  /// Counts consecutive epochs without an advantage.
+  ///
+  /// - Returns: why the run has to stop; nil when it goes on. A resumed run counts from 0.
+  mutating func countDegenerateEpochs(_ report: EpochReport) -> String? {
+    guard report.degenerateCause != nil else {
+      degenerateEpochs = nil
+      return nil
+    }
+    let count = (degenerateEpochs ?? 0) + 1
+    degenerateEpochs = count < Self.degenerateLimit ? count : nil
+    return count < Self.degenerateLimit
+      ? nil : "\(count) consecutive epochs in which no image had an advantage"
+  }
+}
+
+extension TrainingState {
   /// Reads `state.json` of a checkpoint.
+  ///
+  /// - Throws: `TrainingError.state`, or a file error.
   static func read(_ path: String) throws -> TrainingState {
     do {
       return try JSONDecoder().decode(
@@ -54,40 +114,11 @@ struct TrainingState: Codable {
   }
 
   /// Writes `state.json`; the same state gives the same bytes.
+  ///
+  /// - Throws: a file error.
   func write(_ path: String) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     try AtomicFile.write(try encoder.encode(self), to: path)
   }
-}
-
-/// Seconds per named phase of an epoch, as its device spends them.
-struct PhaseSeconds {
-  private let device: Device
-  private var known: [String: Double] = [:]
-  /// Phases that the device may still be busy with.
-  private var spans: [(phase: String, start: DeviceEvent, end: DeviceEvent)] = []
-
-  init(_ device: Device = .cpu) { self.device = device }
-
-  /// Runs `body` and adds its time to `phase`.
-  mutating func measure<Result>(
-    _ phase: String, _ body: () throws -> Result
-  ) rethrows -> Result {
-    let start = DeviceEvent(device)
-    defer { spans.append((phase, start, DeviceEvent(device))) }
-    return try body()
-  }
-
-  /// Adds seconds to `phase`.
-  mutating func add(_ phase: String, _ amount: Double) {
-    known[phase, default: 0] += amount
-  }
-
-  /// Everything so far; waits for the device.
-  var seconds: [String: Double] {
-    spans.reduce(into: known) { $0[$1.phase, default: 0] += $1.end.seconds(since: $1.start) }
-  }
-
-  subscript(_ phase: String) -> Double { seconds[phase, default: 0] }
 }

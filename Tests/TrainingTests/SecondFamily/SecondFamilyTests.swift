@@ -2,10 +2,13 @@ import DiffusionModels
 import FlowMatching
 import Foundation
 import ImageFiles
+import JSON
 import Rewards
 import Runs
+import TestSupport
 import Testing
 import Torch
+import TorchNN
 import Training
 
 /// A family of models that the sources do not contain goes through everything that Stable Diffusion 3

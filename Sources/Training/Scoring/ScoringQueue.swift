@@ -5,24 +5,24 @@ internal import Synchronization
 
 /// Scores batches of images on other threads while the caller makes the next ones.
 ///
-/// What crosses is plain values. Results come back in the order of `add`, whatever finished first.
-/// A bounded number of batches is scored at once, and images that wait for their scores take a
-/// bounded amount of memory: beyond it, `add` waits. The first error ends all other work.
+/// Plain values cross the threads. Results are in the order of `add`. The number of batches scored
+/// at once is bounded, and so is the memory of images that wait for their scores: beyond it, `add`
+/// waits. The first error cancels all other work.
 package final class ScoringQueue: Sendable {
   private typealias Batch = (index: Int, samples: [ScoringInput])
 
-  /// What the side that makes images and the side that scores them both see.
+  /// State shared by the thread that makes images and the tasks that score them.
   private final class Ledger: Sendable {
     struct State {
       /// Pixels of images that have no score yet.
       var bytes = 0
       var failure: RewardError?
-      /// Batches that are not begun will not be, and their bytes stay.
+      /// Batches in the stream are dropped, and their bytes stay counted.
       var isCancelled = false
     }
 
     let state = Mutex(State())
-    /// Signalled whenever a batch is done.
+    /// Signaled whenever a batch is done.
     let changed = DispatchSemaphore(value: 0)
 
     func finished(_ samples: [ScoringInput], _ failure: RewardError? = nil) {
@@ -41,8 +41,8 @@ package final class ScoringQueue: Sendable {
   private let work: Task<[ImageScores], any Error>
 
   /// - Parameters:
-  ///   - batchesAtOnce: batches that are scored at the same time at most.
-  ///   - byteLimit: bytes of images that wait for their scores; a larger batch waits alone.
+  ///   - batchesAtOnce: most batches scored at the same time.
+  ///   - byteLimit: most bytes of images that wait for their scores; a larger batch waits alone.
   package init(_ scorer: Scorer, batchesAtOnce: Int = 16, byteLimit: Int = 1 << 30) {
     self.byteLimit = byteLimit
     let stream: AsyncStream<Batch>
@@ -51,12 +51,12 @@ package final class ScoringQueue: Sendable {
     work = Task.detached {
       try await withThrowingTaskGroup(of: (Int, ImageScores).self) { group in
         var scores: [Int: ImageScores] = [:]
-        var begun = 0
+        var started = 0
         for await batch in stream {
-          if begun - scores.count == batchesAtOnce, let (index, found) = try await group.next() {
+          if started - scores.count == batchesAtOnce, let (index, found) = try await group.next() {
             scores[index] = found
           }
-          begun += 1
+          started += 1
           group.addTask { (batch.index, try await Self.score(batch.samples, scorer, ledger)) }
         }
         while let (index, found) = try await group.next() { scores[index] = found }
@@ -80,20 +80,20 @@ package final class ScoringQueue: Sendable {
     }
   }
 
-  /// Begins to score a batch; waits while too many images wait for their scores.
+  /// Queues a batch for scoring; blocks the calling thread while too many images wait for their
+  /// scores. Scoring must not need that thread.
   ///
-  /// The waiting blocks the calling thread, which must not be one that scorers need.
-  ///
-  /// Throws the error of a batch that has failed meanwhile.
+  /// - Throws: the error of a batch that has failed meanwhile.
   package func add(_ samples: [RewardSample]) throws(RewardError) {
     try add(samples.map(ScoringInput.success))
   }
 
-  /// The same; what is no image has no score.
+  /// The same; an input without an image has no score.
   package func add(_ samples: [ScoringInput]) throws(RewardError) {
     while true {
       let (fits, failure) = ledger.state.withLock { state in
-        let fits = state.isCancelled || state.bytes == 0 || state.bytes + samples.byteCount <= byteLimit
+        let fits =
+          state.isCancelled || state.bytes == 0 || state.bytes + samples.byteCount <= byteLimit
         if fits { state.bytes += samples.byteCount }
         return (fits, state.failure)
       }
@@ -110,7 +110,7 @@ package final class ScoringQueue: Sendable {
 
   /// Waits for every batch.
   ///
-  /// Throws `RewardError`, the first scorer's.
+  /// - Throws: `RewardError`, the first of a batch.
   package func finish() async throws -> ImageScores {
     batches.finish()
     var scores = ImageScores()
@@ -118,7 +118,7 @@ package final class ScoringQueue: Sendable {
     return scores
   }
 
-  /// Ends all work; scorers are told, and their scores are dropped. `add` waits no more.
+  /// Cancels all work and drops its scores. `add` no longer waits.
   package func cancel() {
     batches.finish()
     work.cancel()

@@ -2,30 +2,31 @@ package import DiffusionModels
 package import ImageFiles
 package import Rewards
 
-/// An image to be scored, or why there is none.
+/// An image to score, or the reason why there is none.
 package typealias ScoringInput = Result<RewardSample, NonFiniteImage>
 
-/// Every reward's answer for a list of images.
+/// The scores of a list of images by every reward.
 package struct ImageScores: Sendable {
-  /// Per image, one value per reward of the recipe; nil where it could not be computed.
+  /// Per image, one value per reward of the recipe; nil where a score is missing.
   package var rewards: [[Double?]] = []
   /// Per image, the weighted sum; nil where a reward is missing.
   package var weighted: [Double?] = []
-  /// Figures beside the totals, `REWARD.PART`, one value per image, in the rewards' order.
+  /// Parts of the rewards, named `REWARD.PART`, one value per image, in the rewards' order.
   package var parts: [RewardScores.Part] = []
-  /// What could not be scored, and why.
+  /// The missing scores, with their reasons.
   package var missing = MissingScores()
   /// Seconds that scoring took, summed over batches.
   package var seconds = 0.0
 
-  /// Adds the scores of further images. A part that some answers lack has no value there.
+  /// Adds the scores of further images. A part that either side lacks has no value there.
   mutating func append(_ other: ImageScores) {
     let (before, after) = (weighted.count, other.weighted.count)
     for part in other.parts where !parts.contains(where: { $0.name == part.name }) {
       parts.append(.init(name: part.name, values: Array(repeating: nil, count: before)))
     }
     for index in parts.indices {
-      parts[index].values += other.parts.first { $0.name == parts[index].name }?.values
+      parts[index].values +=
+        other.parts.first { $0.name == parts[index].name }?.values
         ?? Array(repeating: nil, count: after)
     }
     rewards += other.rewards
@@ -35,7 +36,7 @@ package struct ImageScores: Sendable {
   }
 }
 
-/// The rewards of a recipe, asked together.
+/// The rewards of a recipe, which score images concurrently.
 package struct Scorer: Sendable {
   /// In the recipe's order.
   package let rewards: [any Reward]
@@ -48,7 +49,7 @@ package struct Scorer: Sendable {
     self.weights = weights
   }
 
-  /// Makes every scorer: loads weights and starts processes.
+  /// Sets up every reward: loads weights and starts processes.
   ///
   /// - Throws: `RewardError` for a reward that does not exist or cannot be set up.
   package init(_ recipes: [RewardRecipe]) throws(RewardError) {
@@ -57,12 +58,14 @@ package struct Scorer: Sendable {
     self.init(rewards, weights: recipes.map(\.weight))
   }
 
-  /// Asks every reward about every image.
+  /// Scores every image by every reward.
+  ///
+  /// - Throws: as `columns`.
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> ImageScores {
     try await score(samples.map(ScoringInput.success))
   }
 
-  /// The same; what is no image has no score.
+  /// The same; an input without an image has no score.
   package func score(_ inputs: [ScoringInput]) async throws(RewardError) -> ImageScores {
     let start = ContinuousClock.now
     var scores = combine(try await columns(inputs))
@@ -70,32 +73,33 @@ package struct Scorer: Sendable {
     return scores
   }
 
-  /// Every reward's own answer, all rewards asked at once. A value that is not finite is no score.
+  /// The scores of each reward; all rewards run concurrently. A value that is not finite is no
+  /// score.
   ///
-  /// - Throws: the first reward's error that comes; the others are cancelled.
+  /// - Throws: the first error of a reward; the other rewards are canceled.
   package func columns(_ samples: [RewardSample]) async throws(RewardError) -> [RewardScores] {
-    let answers = await withTaskGroup(
-      of: (Int, RewardAnswer).self, returning: [Int: RewardAnswer].self
+    let results = await withTaskGroup(
+      of: (Int, RewardResult).self, returning: [Int: RewardResult].self
     ) { group in
       for (index, reward) in rewards.enumerated() {
-        group.addTask { (index, await reward.answer(samples)) }
+        group.addTask { (index, await reward.result(samples)) }
       }
-      var answers: [Int: RewardAnswer] = [:]
-      for await (index, answer) in group {
-        if case .failure = answer {
+      var results: [Int: RewardResult] = [:]
+      for await (index, result) in group {
+        if case .failure = result {
           group.cancelAll()
-          return [index: answer]
+          return [index: result]
         }
-        answers[index] = answer
+        results[index] = result
       }
-      return answers
+      return results
     }
     var columns: [RewardScores] = []
-    for (_, answer) in answers.sorted(by: { $0.key < $1.key }) { columns.append(try answer.get()) }
+    for (_, result) in results.sorted(by: { $0.key < $1.key }) { columns.append(try result.get()) }
     return columns
   }
 
-  /// The same; what is no image is shown to no reward, and has no score of any.
+  /// The same; an input without an image is not passed to the rewards, and has no score.
   package func columns(_ inputs: [ScoringInput]) async throws(RewardError) -> [RewardScores] {
     let samples = inputs.compactMap(\.sample)
     guard samples.count < inputs.count else { return try await columns(samples) }
@@ -104,7 +108,7 @@ package struct Scorer: Sendable {
     return found.map { $0.spread(over: inputs) }
   }
 
-  /// The answers of all rewards as one.
+  /// The scores of all rewards, joined.
   package func combine(_ columns: [RewardScores]) -> ImageScores {
     var scores = ImageScores()
     for index in columns[0].total.indices {
@@ -132,7 +136,7 @@ package struct Scorer: Sendable {
 }
 
 extension ScoringInput {
-  /// The image to be scored; nil where there is none.
+  /// The image to score; nil where there is none.
   fileprivate var sample: RewardSample? {
     guard case .success(let sample) = self else { return nil }
     return sample
@@ -140,7 +144,7 @@ extension ScoringInput {
 }
 
 extension RewardScores {
-  /// The scores of the images among `inputs`, in their places; the others have none.
+  /// The scores of the images among `inputs`, in their places; the other inputs have none.
   fileprivate func spread(over inputs: [ScoringInput]) -> RewardScores {
     var next = 0
     let places: [Int?] = inputs.map { input in
@@ -163,12 +167,12 @@ extension RewardScores {
   }
 }
 
-private typealias RewardAnswer = Result<RewardScores, RewardError>
+private typealias RewardResult = Result<RewardScores, RewardError>
 
 extension Reward {
-  /// What `checked` returns or throws. A function of its own: written where it is needed, in a task
-  /// that returns a pair, Swift 6.3's optimiser pairs the answers with the wrong rewards.
-  fileprivate func answer(_ samples: [RewardSample]) async -> RewardAnswer {
+  /// What `checked` returns or throws. A function, because Swift 6.3's optimizer pairs results with
+  /// the wrong rewards when a task that returns a pair contains this code.
+  fileprivate func result(_ samples: [RewardSample]) async -> RewardResult {
     do throws(RewardError) {
       return .success(try await checked(samples))
     } catch {
@@ -176,14 +180,17 @@ extension Reward {
     }
   }
 
-  /// Scores that are as many as the samples, and finite where they are there.
+  /// One finite score or none per sample.
+  ///
+  /// - Throws: the reward's error, or `.failed` for another number of scores.
   fileprivate func checked(
     _ samples: [RewardSample]
   ) async throws(RewardError) -> RewardScores {
     var scores = try await score(samples)
     guard scores.total.count == samples.count else {
       throw .failed(
-        reward: name, reason: "it gave \(scores.total.count) scores for \(samples.count) images")
+        reward: name, reason: "it returned \(scores.total.count) scores for \(samples.count) images"
+      )
     }
     for index in samples.indices where scores.total[index]?.isFinite == false {
       scores.total[index] = nil

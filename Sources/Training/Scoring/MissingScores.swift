@@ -1,20 +1,20 @@
 package import Rewards
 
-/// Scores that could not be had: of which reward, why, and how many.
+/// Scores that a reward did not return, counted by reward and reason.
 package struct MissingScores: Sendable, Equatable {
   /// Reward -> reason -> images.
   package private(set) var counts: [String: [String: Int]] = [:]
 
   package init() {}
 
-  /// Counts what is missing from a reward's answer.
+  /// Counts the scores that are missing from a reward's result.
   package mutating func add(_ scores: RewardScores, of reward: String) {
     for index in scores.total.indices where scores.total[index] == nil {
       counts[reward, default: [:]][scores.reasons[index] ?? "no reason given", default: 0] += 1
     }
   }
 
-  /// Counts what is missing from further images.
+  /// Adds the counts of further images.
   package mutating func add(_ other: MissingScores) {
     for (reward, reasons) in other.counts {
       counts[reward, default: [:]].merge(reasons, uniquingKeysWith: +)
@@ -31,14 +31,25 @@ package struct MissingScores: Sendable, Equatable {
     }
   }
 
-  /// The first reward of which more than a share is missing, in words; nil when all are within it.
+  /// The first reward whose missing scores exceed a share of the images, in words; nil without one.
   ///
-  /// - Parameter share: of the images, 0...1.
+  /// - Parameter share: 0...1.
   package func excess(over share: Double, of images: Int) -> String? {
     let found = sorted.first { Double(count(of: $0.reward)) > share * Double(images) }
     return found.map { reward, reasons in
       "\(count(of: reward)) of \(images) scores of \(reward) are missing (\(Self.text(reasons)))"
     }
+  }
+
+  /// Makes sure that no reward misses more scores than a recipe allows.
+  ///
+  /// - Parameters:
+  ///   - share: `max_missing_scores`.
+  ///   - images: how many were scored.
+  /// - Throws: `RewardError.missing`.
+  func check(against share: Double, of images: Int) throws(RewardError) {
+    guard let excess = excess(over: share, of: images) else { return }
+    throw .missing("\(excess), and max_missing_scores allows \(share) of them")
   }
 
   /// `http 3 (refused 1, timed out 2); vlm 1 (no score in the answer 1)`

@@ -3,27 +3,28 @@ internal import Runs
 internal import Torch
 
 extension OutOfMemory.Advice {
-  /// What a run says when memory runs out in `phase`: the micro-batch of the phase, the settings
-  /// that lower its need, and where to go on from.
+  /// What a run prints when memory runs out in `phase`: the micro-batch of the phase, the settings
+  /// that lower its need, and the checkpoint to resume from.
   ///
   /// - Parameter evaluationPrompts: how many images an evaluation makes.
   init(
-    phase: String, _ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int,
+    phase: Phase, _ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int,
     decodeMicroBatch: Int, _ checkpoints: CheckpointStore
   ) {
     let batch: String? =
       switch phase {
-      case "rollout", "evaluation": "sampling.micro_batch: \(recipe.sampling.microBatch)"
-      case "decode": "sampling.decode_micro_batch: \(decodeMicroBatch)"
-      case "learning": "optimizer.micro_batch: \(recipe.optimizer.microBatch)"
+      case .rollout, .evaluation: "sampling.micro_batch: \(recipe.sampling.microBatch)"
+      case .decode: "sampling.decode_micro_batch: \(decodeMicroBatch)"
+      case .learning: "optimizer.micro_batch: \(recipe.optimizer.microBatch)"
       default: nil
       }
     let settings = MemoryAdvice.settings(
-      lowering: phase, recipe, model, evaluationPrompts: evaluationPrompts)
+      lowering: phase.rawValue, recipe, model, evaluationPrompts: evaluationPrompts)
     let lower =
       settings.isEmpty
       ? "No setting lowers this phase: it takes a device with more memory."
-      : "Lower the need by \(settings.joined(separator: ", ")); `tempflow plan` tells what each saves."
+      : "Lower the need by \(settings.joined(separator: ", ")); "
+        + "`tempflow plan` prints what each saves."
     self.init(
       place: "on \(recipe.device) in the phase \(phase)" + (batch.map { " (\($0))" } ?? ""),
       remedy: "\(lower) \(Self.resumption(checkpoints))")

@@ -2,12 +2,12 @@ internal import DiffusionModels
 internal import ImageFiles
 internal import TempFlow
 
-/// Images of a rollout that are none because numbers were not finite.
+/// The images of a rollout that do not exist because latents or pixels are not finite.
 struct FailedImages {
   private var count = 0
   private var first: String?
 
-  /// Counts an image if it is none.
+  /// Counts a sample whose image does not exist.
   mutating func add(
     _ image: Result<PixelBuffer, NonFiniteImage>, of prompt: Prompt, _ id: SampleID
   ) {
@@ -17,11 +17,11 @@ struct FailedImages {
     first = first ?? "\(failure) for '\(prompt.text)', \(place)"
   }
 
-  /// One line: how many, and of the first the prompt, the step at which it left its trunk and
-  /// the precision; nil without any.
+  /// One line: the count, and of the first the prompt, the step at which it left its trunk and the
+  /// precision; nil without any.
   ///
-  /// - Parameter total: all images of the rollout.
+  /// - Parameter total: all samples of the rollout.
   func text(of total: Int) -> String? {
-    first.map { "\(count) of \(total) images are none and have no score; the first: \($0)" }
+    first.map { "\(count) of \(total) images are not finite and have no score; the first: \($0)" }
   }
 }

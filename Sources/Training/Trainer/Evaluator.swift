@@ -1,0 +1,132 @@
+internal import DiffusionModels
+internal import ImageFiles
+internal import JSON
+internal import Rewards
+internal import Runs
+internal import TorchNN
+
+/// What an evaluation measured on the held-out prompts.
+struct HeldOutEvaluation {
+  /// The images, and the first reward's scores of them.
+  let first: Evaluation
+  /// The scores of the trained rewards.
+  let training: ImageScores
+  /// The scores of the held-out rewards, in the recipe's order.
+  let heldOut: [(name: String, score: Score)]
+
+  /// The strict verdicts of the first reward, or its scores where it has no strict part.
+  var scores: TaggedScores { first.scores(part: "strict") ?? first.scores }
+
+  /// What `scores` are, such as `shapes_strict`.
+  var scoreName: String {
+    first.scores(part: "strict") == nil ? first.reward : "\(first.reward)_strict"
+  }
+
+  /// Mean of the weighted training reward; nil when no image has one.
+  var trainingReward: Double? { Moments(training.weighted)?.mean }
+}
+
+/// Measures the averaged weights on the held-out prompts: the same prompts, noises and settings
+/// each time.
+@MainActor
+struct Evaluator {
+  let context: TrainingContext
+  let scorer: Scorer
+  /// The rewards that are scored and not trained on.
+  let heldOut: [any Reward]
+  let prompts: [Prompt]
+  let average: ExponentialMovingAverage
+
+  private var recipe: TrainingRecipe { context.recipe }
+
+  /// Makes one image per prompt, and scores it by every reward.
+  ///
+  /// - Throws: `RewardError`, also when more scores are missing than the recipe allows.
+  func evaluate() async throws -> HeldOutEvaluation {
+    let images = try context.memory.measure(.evaluation) {
+      try average.withAverages { try context.policy.images(of: prompts, sampling) }
+    }
+    let all = Scorer(
+      scorer.rewards + heldOut, weights: scorer.weights + heldOut.map { _ in 0 })
+    let columns = try await all.columns(
+      zip(images, prompts).map { image, prompt in
+        image.map { RewardSample(image: $0, prompt: prompt) }
+      })
+    try all.combine(columns).missing.check(
+      against: recipe.maxMissingScores, of: images.count)
+    let size = context.policy.imageSize
+    return HeldOutEvaluation(
+      first: Evaluation(
+        images.map { $0.picture(size) }, of: prompts, reward: scorer.rewards[0].name, columns[0]),
+      training: scorer.combine(Array(columns.prefix(scorer.rewards.count))),
+      heldOut: zip(heldOut, columns.suffix(heldOut.count)).map { reward, column in
+        (reward.name, Score(column.total.compactMap { $0 }))
+      })
+  }
+
+  /// Writes the line of the metrics and a message, and warns of reward hacking.
+  ///
+  /// - Parameter state: with the evaluation.
+  /// - Returns: why the run has to stop; nil when it goes on.
+  /// - Throws: `RunError` when a log cannot be written.
+  func report(_ evaluation: HeldOutEvaluation, _ state: TrainingState) throws -> String? {
+    let alarms = recipe.heldOutRewards.compactMap { entry in
+      HeldOutAlarm(
+        state.evaluations, name: entry.reward.label, threshold: entry.threshold,
+        patience: entry.patience
+      ).map { (entry, text: $0.text(entry.reward.label)) }
+    }
+    try context.output.append(
+      [.init(.evaluation), .init(.epoch, .int(state.epoch))]
+        + evaluation.members(scorer.rewards, alarms: alarms.map { $0.0.reward.label }))
+    try context.output.message("epoch \(state.epoch): \(evaluation.text)")
+    for (_, text) in alarms {
+      try context.output.message("warning: \(text); look at the samples for reward hacking")
+    }
+    return alarms.last { $0.0.action == .stop }?.text
+  }
+
+  private var sampling: ImageSampling {
+    ImageSampling(
+      steps: recipe.evaluation.steps, guidanceScale: recipe.evaluation.guidanceScale,
+      seed: recipe.evaluation.seed, batch: recipe.sampling.microBatch)
+  }
+}
+
+extension HeldOutEvaluation {
+  /// The members of the line of the metrics after `kind` and `epoch`.
+  ///
+  /// - Parameters:
+  ///   - rewards: the trained rewards.
+  ///   - alarms: labels of held-out rewards.
+  func members(_ rewards: [any Reward], alarms: [String]) -> [JSONValue.Member] {
+    let overall = scores.overall
+    let means = rewards.indices.map { index in
+      JSONValue.Member(
+        "\(MetricName.rewardMean.rawValue).\(rewards[index].name)",
+        JSONValue(Moments(training.rewards.map { $0[index] })?.mean))
+    }
+    return [
+      .init(.reward, .string(scoreName)),
+      .init(.mean, JSONValue(overall.mean)),
+      .init(.standardError, JSONValue(overall.standardError)),
+      .init(.count, .int(overall.count)),
+      .init(.tags, JSONValue(tags: scores.tags)),
+      .init(.trainingRewardMean, JSONValue(trainingReward)),
+    ] + means + [
+      .init(.heldOutRewards, .object(heldOut.map { .init($0.name, JSONValue($0.score)) })),
+      .init(.heldOutAlarms, .array(alarms.map { .string($0) })),
+    ]
+  }
+
+  /// `shapes_strict 0.512 ± 0.022 on 64 held-out prompts; pickscore 0.871 (held-out reward)`
+  var text: String {
+    "\(scoreName) \(scores.overall.text) on \(scores.overall.count) held-out prompts"
+      + heldOut.map { "; \($0.name) \($0.score.meanText) (held-out reward)" }.joined()
+  }
+}
+
+extension JSONValue {
+  /// null without a value.
+  init(_ value: Double?) { self = value.map(JSONValue.double) ?? .null }
+}

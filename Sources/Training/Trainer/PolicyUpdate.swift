@@ -1,0 +1,147 @@
+internal import Runs
+internal import TempFlow
+internal import Torch
+internal import TorchNN
+
+/// What one optimizer update measured.
+struct UpdateReport {
+  let statistics: PolicyStatistics
+  /// Joint norm before clipping.
+  let gradientNorm: Double
+  /// The factor of the gradients after the update; nil where the network is not float16.
+  let lossScale: Double?
+}
+
+/// The updates of an epoch: gradients of the policy loss, clipping, AdamW, moving average.
+@MainActor
+final class PolicyUpdate {
+  let optimizer: AdamW
+  let average: ExponentialMovingAverage
+  private let context: TrainingContext
+  private let split: UpdateSplit
+
+  private var recipe: TrainingRecipe { context.recipe }
+  private var objective: PolicyObjective { recipe.loss.objective }
+
+  init(_ context: TrainingContext) {
+    let recipe = context.recipe
+    self.context = context
+    split = UpdateSplit(
+      samples: recipe.trainingSamplesPerEpoch, updates: recipe.optimizer.updatesPerEpoch,
+      microBatch: recipe.optimizer.microBatch, seed: recipe.seed)
+    optimizer = AdamW(context.policy.trainable, recipe.optimizer.settings)
+    average = ExponentialMovingAverage(
+      context.policy.trainable, limit: recipe.ema.decay, interval: recipe.ema.updateEvery)
+  }
+
+  /// Training samples of one forward pass at most. On a GPU all passes have this size.
+  private var microBatch: Int {
+    recipe.device == .cpu ? recipe.optimizer.microBatch : split.samplesPerForward
+  }
+
+  /// The samples of one update, and what their loss is computed from.
+  private struct Batch {
+    let samples: [TrainingSample]
+    let rollout: Rollout
+    let velocity: PolicyVelocity
+    let counter: EvaluationCounter
+  }
+
+  /// Makes all updates of an epoch.
+  ///
+  /// - Parameters:
+  ///   - velocity: of the rollout's trunks.
+  ///   - state: before the epoch; its updates and its loss scale go on.
+  ///   - stopwatch: gets the phase `optimizer`.
+  /// - Throws: `TrainingError.invariant` when an update fails its checks.
+  func run(
+    on rollout: Rollout, _ advantages: Advantages, _ velocity: PolicyVelocity,
+    _ state: inout TrainingState, _ stopwatch: Stopwatch
+  ) throws -> [UpdateReport] {
+    var rollout = rollout
+    let samples = rollout.trainingSamples(advantages)
+    let updates = split.updates(epoch: state.epoch).map { $0.map { samples[$0] } }
+    if recipe.loss.oldLogProb == .recomputed {
+      recomputeOldVelocities(of: updates, velocity, &rollout)
+    }
+    let counter = counter("learning", samples)
+    return try updates.enumerated().map { index, samples in
+      let batch = Batch(samples: samples, rollout: rollout, velocity: velocity, counter: counter)
+      return try update(index, from: batch, &state, stopwatch)
+    }
+  }
+
+  /// One optimizer update.
+  private func update(
+    _ index: Int, from batch: Batch, _ state: inout TrainingState, _ stopwatch: Stopwatch
+  ) throws -> UpdateReport {
+    if recipe.dtype == .float16, state.lossScale == nil {
+      state.lossScale = LossScale(
+        elements: context.policy.latentShape.reduce(1, *), samples: batch.samples.count)
+    }
+    var (statistics, norm) = gradients(of: batch, scale: state.lossScale)
+    do throws(InvariantError) {
+      try check(statistics, isFirst: index == 0)
+      // Gradients beyond float16's range change no weight: the same update once more.
+      while !norm.isFinite, state.lossScale?.lower() == true {
+        (statistics, norm) = gradients(of: batch, scale: state.lossScale)
+      }
+      guard norm.isFinite else { throw .notFinite(what: "the gradient", step: nil) }
+    } catch {
+      throw try context.invariant(
+        epoch: state.epoch + 1, update: index + 1, reason: error.description)
+    }
+    state.lossScale?.succeed()
+    stopwatch.measure(.optimizer) {
+      optimizer.step()
+      average.update()
+    }
+    state.updates += 1
+    return UpdateReport(
+      statistics: statistics, gradientNorm: norm, lossScale: state.lossScale?.value)
+  }
+
+  /// Leaves the clipped gradient of the batch's loss in the trainable parameters.
+  ///
+  /// - Returns: what happened, and the joint norm before clipping.
+  private func gradients(
+    of batch: Batch, scale: LossScale?
+  ) -> (PolicyStatistics, norm: Double) {
+    let scale = scale?.value ?? 1
+    let trainable = context.policy.trainable
+    optimizer.zeroGradients()
+    let statistics = batch.velocity.update(rowsPerCall: microBatch) { policy in
+      policyGradient(
+        objective, rollout: batch.rollout, samples: batch.samples, microBatch: microBatch,
+        gradientScale: scale, field: batch.counter.counting(policy.velocity),
+        reference: policy.reference, backward: policy.backward)
+    }
+    if scale != 1 { scaleGradients(trainable, by: 1 / scale) }
+    return (statistics, clipGradientNorm(trainable, limit: recipe.optimizer.maxGradNorm))
+  }
+
+  private func check(
+    _ statistics: PolicyStatistics, isFirst: Bool
+  ) throws(InvariantError) {
+    try statistics.checkFinite()
+    guard isFirst else { return }
+    try statistics.checkFirstUpdate(
+      clipRange: objective.clipRange, recomputed: recipe.loss.oldLogProb == .recomputed)
+  }
+
+  /// Evaluates the samples of all updates but the first under the weights before the first.
+  private func recomputeOldVelocities(
+    of updates: [[TrainingSample]], _ velocity: PolicyVelocity, _ rollout: inout Rollout
+  ) {
+    let counter = counter("old velocities", Array(updates.dropFirst().joined()))
+    velocity.update(rowsPerCall: microBatch) { policy in
+      rollout.recomputeOldVelocities(
+        of: updates, objective, microBatch: microBatch, field: counter.counting(policy.velocity))
+    }
+  }
+
+  private func counter(_ part: String, _ samples: [TrainingSample]) -> EvaluationCounter {
+    EvaluationCounter(
+      part, of: samples.count { !$0.isSkippable(objective) }, context.output.progress)
+  }
+}

@@ -1,0 +1,108 @@
+internal import FlowMatching
+internal import Torch
+internal import TorchNN
+
+// B: rows of a batch. T: trunks of an epoch; rows index into them.
+
+/// The policy's velocity under the prompts of one epoch.
+struct PolicyVelocity {
+  /// Rows of the network per row of latents: 2 with classifier-free guidance.
+  let networkRows: Int
+  private let field: VelocityField
+  private let reference: VelocityField?
+  private let padsBatches: Bool
+  private let graph: PolicyGraph
+
+  /// - Parameters:
+  ///   - reference: the velocity before training, evaluated without gradients; nil without a KL
+  ///     term.
+  ///   - padsBatches: whether every call evaluates one number of rows, as on a GPU; see `padded`.
+  init(
+    field: @escaping VelocityField, reference: VelocityField?, networkRows: Int, padsBatches: Bool,
+    _ graph: PolicyGraph
+  ) {
+    self.field = field
+    self.reference = reference
+    self.networkRows = networkRows
+    self.padsBatches = padsBatches
+    self.graph = graph
+  }
+
+  /// The field of a rollout.
+  ///
+  /// - Parameter rowsPerCall: at least the rows of any call.
+  func rollout(rowsPerCall: Int) -> VelocityField { sized(field, rowsPerCall) }
+
+  /// Runs the forward and backward passes of an update.
+  ///
+  /// - Parameter rowsPerCall: at least the rows of any call.
+  func update<Result, Failure: Error>(
+    rowsPerCall: Int, _ body: (UpdateVelocity) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let update = UpdateVelocity(
+      field: sized(field, rowsPerCall), reference: reference.map { sized($0, rowsPerCall) }, graph)
+    return try graph.open { () throws(Failure) in try body(update) }
+  }
+
+  private func sized(_ field: @escaping VelocityField, _ rows: Int) -> VelocityField {
+    padsBatches ? padded(field, to: rows) : field
+  }
+}
+
+/// The policy's velocity inside an update, and its vector-Jacobian product.
+struct UpdateVelocity {
+  private let field: VelocityField
+  /// The velocity before training; nil without a KL term.
+  let reference: VelocityField?
+  private let graph: PolicyGraph
+
+  fileprivate init(
+    field: @escaping VelocityField, reference: VelocityField?, _ graph: PolicyGraph
+  ) {
+    self.field = field
+    self.reference = reference
+    self.graph = graph
+  }
+
+  /// `[B, ...], [B], B indices in 0..<T -> [B, ...]`
+  func velocity(_ latents: Tensor, _ sigma: Tensor, _ trunks: [Int]) -> Tensor {
+    field(latents, sigma, trunks)
+  }
+
+  /// Adds J^T `gradient` to the gradients of the trainable parameters, J the Jacobian of
+  /// `velocity`.
+  func backward(_ velocity: Tensor, _ gradient: Tensor) { graph.backward(velocity, gradient) }
+}
+
+/// How the operators of a forward pass are recorded, and so how its backward pass runs: the whole
+/// batch by autograd, block by block with gradient checkpointing, or some rows on each thread.
+final class PolicyGraph {
+  /// Recomputes each block in the backward pass; nil keeps every intermediate value.
+  let checkpointing: GradientCheckpointing?
+  /// Some rows on each thread; nil where the operators of a whole batch share the threads.
+  let threadedBatch: ThreadedBatch?
+
+  /// - Parameter leaves: the trainable parameters.
+  init(_ recipe: TrainingRecipe, leaves: [Tensor]) {
+    checkpointing = recipe.memory.gradientCheckpointing ? GradientCheckpointing() : nil
+    let count = leaves.reduce(0) { $0 + $1.count }
+    threadedBatch =
+      recipe.recordsRows(learnedParameters: count) ? ThreadedBatch(leaves: leaves) : nil
+  }
+
+  /// Runs the forward and backward passes of an update.
+  fileprivate func open<Result, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    guard let threadedBatch else { return try body() }
+    return try threadedBatch.within(body)
+  }
+
+  /// Autograd ends at the outputs of a threaded batch or of the last checkpointed block, which then
+  /// continue the backward pass.
+  fileprivate func backward(_ velocity: Tensor, _ gradient: Tensor) {
+    velocity.backward(gradient: gradient)
+    threadedBatch?.backward()
+    checkpointing?.backward()
+  }
+}

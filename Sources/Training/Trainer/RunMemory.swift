@@ -1,0 +1,26 @@
+internal import DiffusionModels
+internal import Runs
+internal import Torch
+
+/// The memory of a run as its plan sets it up.
+struct RunMemory {
+  let meter: MemoryMeter
+  /// Latents decoded at once.
+  let decodeMicroBatch: Int
+
+  /// Plans the run's memory, and sets how much of freed memory the allocator keeps.
+  ///
+  /// - Throws: `TrainingError.model` when the model folder cannot be read.
+  init(_ recipe: TrainingRecipe, _ prompts: RunPrompts, _ checkpoints: CheckpointStore) throws {
+    let model = try FlowModelMetadata(recipe)
+    let count = prompts.evaluation.count
+    let plan = MemoryPlan(recipe, model, evaluationPrompts: count)
+    TorchRuntime.keepFreedMemory(upTo: plan.keptBlockBytes)
+    decodeMicroBatch = plan.decodeMicroBatch
+    meter = MemoryMeter(recipe.device) { phase in
+      OutOfMemory.Advice(
+        phase: phase, recipe, model, evaluationPrompts: count,
+        decodeMicroBatch: plan.decodeMicroBatch, checkpoints)
+    }
+  }
+}

@@ -1,0 +1,34 @@
+internal import DiffusionModels
+internal import Rewards
+
+/// The prompts of a run: those of its epochs, and those held out for evaluations.
+struct RunPrompts {
+  let training: [Prompt]
+  let evaluation: [Prompt]
+  private let order: PromptOrder
+
+  /// Reads both files of the recipe.
+  ///
+  /// - Throws: `TrainingError.prompts`.
+  init(_ recipe: TrainingRecipe) throws(TrainingError) {
+    let rewards = recipe.allRewards.map(\.name)
+    let images = try ofModel { () throws(PipelineError) in
+      try FlowModelRegistry.family(of: recipe.model).defaults.conditionImages
+    }
+    training = try PromptList.read(
+      recipe.prompts.train, for: rewards, conditionImages: images)
+    let heldOut = try PromptList.read(
+      recipe.prompts.evaluation, for: rewards, conditionImages: images)
+    evaluation = Array(heldOut.prefix(recipe.evaluation.prompts ?? heldOut.count))
+    order = PromptOrder(
+      count: training.count, promptsPerEpoch: recipe.prompts.perEpoch, seed: recipe.seed)
+  }
+
+  /// The prompts of an epoch, numbered from 0.
+  func epoch(_ epoch: Int) -> [Prompt] { order.prompts(epoch: epoch).map { training[$0] } }
+
+  /// The prompts of all evaluations and of the first `epochs` epochs, in the order of first use.
+  func used(epochs: Int) -> [Prompt] {
+    evaluation + order.used(epochs: epochs).map { training[$0] }
+  }
+}

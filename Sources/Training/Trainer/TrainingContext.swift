@@ -1,0 +1,65 @@
+internal import DiffusionModels
+internal import Runs
+internal import TempFlow
+
+/// What the parts of a trainer share: the run's settings, its model and its output.
+@MainActor
+struct TrainingContext {
+  let recipe: TrainingRecipe
+  let policy: Policy
+  let plan: RolloutPlan
+  let memory: MemoryMeter
+  let output: RunOutput
+
+  /// - Throws: `RolloutPlanError` or `InvariantError` when the sampling settings make no rollout.
+  init(
+    _ recipe: TrainingRecipe, _ policy: Policy, _ memory: MemoryMeter, _ output: RunOutput
+  ) throws {
+    self.recipe = recipe
+    self.policy = policy
+    self.memory = memory
+    self.output = output
+    plan = try recipe.sampling.rolloutPlan(policy.schedule(steps: recipe.sampling.steps))
+    try plan.checkWeights()
+  }
+
+  /// The trunks of an epoch: S (S K for Flow-GRPO) noises for each of `promptCount` prompts. A
+  /// prompt is identified by its number in the epoch, because its text may occur twice.
+  func trunks(promptCount: Int) -> [TrunkID] {
+    (0..<promptCount).flatMap { prompt in
+      (0..<recipe.sampling.trunksPerPrompt).map { TrunkID(prompt: prompt, seed: $0) }
+    }
+  }
+
+  /// The steps that `epoch` trains, ascending.
+  func trainedSteps(epoch: Int) -> [Int] {
+    plan.steps.steps(stepCount: plan.schedule.stepCount, run: recipe.seed, epoch: epoch)
+  }
+
+  /// The noise of `epoch`.
+  func noise(epoch: Int) -> NoiseSource {
+    NoiseSource(
+      run: recipe.seed, epoch: epoch, shape: policy.latentShape, device: recipe.device,
+      generatorDevice: recipe.sampling.noiseGenerator == .cpu ? .cpu : nil)
+  }
+
+  /// The metadata of the adapters after `state`, kept in every file that holds them.
+  func loraRecord(_ state: TrainingState) -> LoRARecord {
+    LoRARecord(
+      baseModel: LoRARecord.modelName(folder: recipe.model), recipe: output.recipeName,
+      epoch: state.epoch, updates: state.updates, rewards: recipe.rewards.map(\.name),
+      software: "TempFlow \(Version.current)")
+  }
+
+  /// The error of a failed check, with the last good checkpoint.
+  ///
+  /// - Parameters:
+  ///   - epoch: from 1.
+  ///   - update: from 1.
+  /// - Throws: `RunError` when the checkpoints cannot be read.
+  func invariant(epoch: Int, update: Int, reason: String) throws(RunError) -> TrainingError {
+    .invariant(
+      epoch: epoch, update: update, reason: reason,
+      lastGood: try output.checkpoints.newest().checkpoint?.path)
+  }
+}
