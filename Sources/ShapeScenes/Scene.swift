@@ -31,7 +31,7 @@ package struct SceneObject: Hashable, Sendable {
   }
 }
 
-/// What an image shows: objects on a dark ground.
+/// The content of an image: objects on a dark background.
 package struct Scene: Hashable, Sendable {
   /// Later objects are drawn over earlier ones.
   package var objects: [SceneObject]

@@ -1,26 +1,16 @@
-/// Where one object stands relative to another, with GenEval's words.
+/// The position of one object relative to another, in GenEval's words.
 package enum SceneRelation: String, CaseIterable, Codable, Hashable, Sendable {
   case leftOf = "left of"
   case rightOf = "right of"
   case above
   case below
 
-  /// The relation seen from the other object.
-  package var opposite: SceneRelation {
-    switch self {
-    case .leftOf: .rightOf
-    case .rightOf: .leftOf
-    case .above: .below
-    case .below: .above
-    }
-  }
-
-  /// How clearly `subject` stands in this relation to `reference`, in -1...1; the relation holds
+  /// The strength of this relation between `subject` and `reference`, -1...1; the relation holds
   /// above ``threshold``.
   ///
-  /// GenEval's `relative_position` (arXiv 2310.11513): the offset of the centres, each axis reduced
-  /// by a tenth of both boxes' extents, over the length of the full offset. Diagonal neighbours may
-  /// hold two relations at once.
+  /// GenEval's `relative_position` (arXiv 2310.11513): the offset of the centers, each axis reduced
+  /// by a tenth of both boxes' extents, over the length of the full offset. Two relations can hold
+  /// between diagonal neighbors.
   package func strength(subject: SceneBox, reference: SceneBox) -> Float {
     let dx = subject.centerX - reference.centerX
     let dy = subject.centerY - reference.centerY

@@ -3,6 +3,7 @@ import DiffusionModels
 import DiffusionPipelines
 import FlowMatching
 import ImageFiles
+import Rewards
 import Runs
 import Torch
 import TorchNN

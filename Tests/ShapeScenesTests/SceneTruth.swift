@@ -1,7 +1,7 @@
 import ShapeScenes
 
-/// Whether the scene itself, without any looking, is exactly what the prompt asks for; nil where a
-/// relation is too near its threshold to tell in pixels.
+/// Whether the scene satisfies the prompt exactly, from its objects and not from pixels; nil where a
+/// relation is too near its threshold for pixels to decide.
 func isTrue(_ prompt: ScenePrompt, of scene: Scene) -> Bool? {
   guard scene.objects.count == prompt.objectCount else { return false }
   var doubt = false

@@ -59,7 +59,8 @@ private func evaluations(
       "[{name: shapes, mode: strict, threshold: 0.05}, {name: jpeg_compressibility, "
         + "label: size, threshold: 0, patience: 3, action: stop}]")
     #expect(watch.map(\.reward.label) == ["shapes", "size"])
-    #expect(watch[0].reward.mode == "strict" && watch[0].threshold == 0.05)
+    #expect((watch[0].reward.factory as? ShapesFactory)?.mode == .strict)
+    #expect(watch[0].threshold == 0.05)
     #expect(watch[0].patience == 2 && watch[0].action == .warn)
     #expect(watch[1].patience == 3 && watch[1].action == .stop)
   }

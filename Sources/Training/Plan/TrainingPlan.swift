@@ -183,7 +183,7 @@ private struct PromptCounts {
   var evaluation: Int
 
   init(_ recipe: TrainingRecipe) throws(TrainingError) {
-    let rewards = recipe.allRewards.map(\.name)
+    let rewards = recipe.allRewards
     training = try PromptList.read(recipe.prompts.train, for: rewards).count
     evaluation = try PromptList.read(recipe.prompts.evaluation, for: rewards).count
     guard recipe.prompts.perEpoch <= training else {

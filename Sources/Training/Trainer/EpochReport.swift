@@ -76,8 +76,8 @@ struct EpochReport {
     for (index, reward) in recipe.rewards.enumerated() {
       let moments = Moments(images.rewards.map { $0[index] })
       let (mean, deviation) = (MetricName.rewardMean.rawValue, MetricName.rewardStd.rawValue)
-      members.append(.init("\(mean).\(reward.label)", number(moments?.mean)))
-      members.append(.init("\(deviation).\(reward.label)", number(moments?.deviation)))
+      members.append(.init("\(mean).\(reward.reward.label)", number(moments?.mean)))
+      members.append(.init("\(deviation).\(reward.reward.label)", number(moments?.deviation)))
     }
     for part in images.parts {
       members.append(.init("part_mean.\(part.name)", number(Moments(part.values)?.mean)))

@@ -1,5 +1,6 @@
 internal import DiffusionPipelines
 internal import JSON
+internal import Rewards
 internal import Runs
 internal import Torch
 internal import TorchNN
@@ -77,7 +78,7 @@ extension Trainer {
   var loraRecord: LoRARecord {
     LoRARecord(
       baseModel: LoRARecord.modelName(folder: recipe.model), recipe: output.recipeName,
-      epoch: state.epoch, updates: state.updates, rewards: recipe.rewards.map(\.name),
+      epoch: state.epoch, updates: state.updates, rewards: recipe.rewards.map(\.reward.name),
       software: "TempFlow \(Version.current)")
   }
 

@@ -56,9 +56,9 @@ package final class Trainer {
     self.output = output
     self.scorer = try scorer ?? Scorer(recipe.rewards)
     watched = try recipe.heldOutRewards.map { watch throws(RewardError) in
-      try RewardRegistry.reward(watch.reward)
+      try watch.reward.makeReward()
     }
-    let rewards = recipe.allRewards.map(\.name)
+    let rewards = recipe.allRewards
     trainingPrompts = try PromptList.read(recipe.prompts.train, for: rewards)
     let heldOut = try PromptList.read(recipe.prompts.evaluation, for: rewards)
     evaluationPrompts = Array(heldOut.prefix(recipe.evaluation.prompts ?? heldOut.count))
