@@ -1,4 +1,5 @@
 import Foundation
+package import ImageFiles
 
 /// An object that the verifier found in an image.
 package struct FoundObject: Sendable {
@@ -12,7 +13,7 @@ package struct FoundObject: Sendable {
   /// Mean color of the inner pixels over its largest channel, 0...1.
   package var tone: SIMD3<Float>
   /// Bounding box of the best drawing.
-  package var box: SceneBox
+  package var box: BoundingBox
   /// Radius of the best drawing, in pixels.
   package var radius: Float
   /// Whether the class is clear: a good fit, far better than the second, of a plausible size.

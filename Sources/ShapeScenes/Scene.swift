@@ -1,3 +1,5 @@
+package import ImageFiles
+
 /// One drawn object.
 package struct SceneObject: Hashable, Sendable {
   package var shape: SceneShape
@@ -24,8 +26,8 @@ package struct SceneObject: Hashable, Sendable {
   }
 
   /// The object's bounding box.
-  package var box: SceneBox {
-    SceneBox(
+  package var box: BoundingBox {
+    BoundingBox(
       centerX: centerX, centerY: centerY,
       halfWidth: shape.halfWidth * radius, halfHeight: shape.halfHeight * radius)
   }

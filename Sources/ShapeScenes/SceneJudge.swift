@@ -1,3 +1,5 @@
+import ImageFiles
+
 /// Judges the objects found in an image by GenEval's rules (arXiv 2310.11513), made exact.
 ///
 /// GenEval requires at least `count` objects of each class, with the named color, in the relation to
@@ -40,7 +42,7 @@ package enum SceneJudge {
     let best = matching.best(credits, objects: objects.count) { relation, subject, reference in
       let strength = relation.relation.strength(
         subject: objects[subject].box, reference: objects[reference].box)
-      return strength > SceneRelation.threshold ? 1 : 0
+      return strength > SpatialRelation.threshold ? 1 : 0
     }
     return best == 1
   }

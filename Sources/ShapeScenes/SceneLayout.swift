@@ -1,3 +1,5 @@
+import ImageFiles
+
 /// Finds places for the objects of a prompt.
 struct SceneLayout {
   /// The number of objects that always fit into an image of ``SceneRenderer/size``.
@@ -7,7 +9,7 @@ struct SceneLayout {
   static let gap: Float = 2
   /// The smallest gap between a box and the image's edge, in pixels.
   static let margin: Float = 0.8
-  /// The smallest strength of a drawn relation, above GenEval's ``SceneRelation/threshold``.
+  /// The smallest strength of a drawn relation, above GenEval's ``SpatialRelation/threshold``.
   static let relationStrength: Float = 0.62
 
   /// A scene that satisfies the prompt; everything else is random.
@@ -69,7 +71,7 @@ struct SceneLayout {
     object.centerY = generator.uniform(y...(size - y))
   }
 
-  private static func isApart(_ first: SceneBox, _ second: SceneBox) -> Bool {
+  private static func isApart(_ first: BoundingBox, _ second: BoundingBox) -> Bool {
     (first.centerX - second.centerX).magnitude >= first.halfWidth + second.halfWidth + gap
       || (first.centerY - second.centerY).magnitude >= first.halfHeight + second.halfHeight + gap
   }

@@ -1,8 +1,10 @@
+import ImageFiles
+
 /// The best one-to-one matching between wanted objects and found objects.
 struct SceneMatching {
   /// A wanted relation between two slots.
   struct Relation {
-    var relation: SceneRelation
+    var relation: SpatialRelation
     var subject: Int
     var reference: Int
   }

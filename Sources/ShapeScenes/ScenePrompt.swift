@@ -1,3 +1,5 @@
+package import ImageFiles
+
 /// One prompt and the objects that its image must show, in GenEval's metadata format.
 ///
 ///     {"tag": "position", "include": [{"class": "ring", "count": 1},
@@ -36,10 +38,10 @@ package struct ScenePrompt: Codable, Hashable, Sendable {
 
   /// A relation to the objects of the requirement with index `reference`.
   package struct Position: Hashable, Sendable {
-    package var relation: SceneRelation
+    package var relation: SpatialRelation
     package var reference: Int
 
-    package init(_ relation: SceneRelation, _ reference: Int) {
+    package init(_ relation: SpatialRelation, _ reference: Int) {
       self.relation = relation
       self.reference = reference
     }
@@ -91,7 +93,7 @@ extension ScenePrompt.Limit: Codable {
 extension ScenePrompt.Position: Codable {
   package init(from decoder: any Decoder) throws {
     var list = try decoder.unkeyedContainer()
-    relation = try list.decode(SceneRelation.self)
+    relation = try list.decode(SpatialRelation.self)
     reference = try list.decode(Int.self)
   }
 

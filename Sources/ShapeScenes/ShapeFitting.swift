@@ -66,7 +66,7 @@ struct ShapeFitting {
       (tone.z - border).magnitude)
     return FoundObject(
       shape: shape, misfits: misfits, color: SceneColor.byChannels[channels], tone: tone,
-      box: SceneBox(
+      box: BoundingBox(
         centerX: moments.x / moments.cover,
         centerY: moments.y / moments.cover - shape.centroidDrop * radius,
         halfWidth: shape.halfWidth * radius, halfHeight: shape.halfHeight * radius),

@@ -1,4 +1,5 @@
 import Foundation
+import ImageFiles
 
 /// Every prompt of the `shapes` task, divided into a training file and a held-out file.
 ///
@@ -141,7 +142,7 @@ extension ShapeGrammar {
 
   private static func positions() -> [ScenePrompt] {
     distinctPairs(SceneShape.allCases).flatMap { subject, reference in
-      SceneRelation.allCases.flatMap { relation in
+      SpatialRelation.allCases.flatMap { relation in
         worded(
           .position, [.init(reference), .init(subject, position: .init(relation, 0))],
           "a \(subject.rawValue) \(relation.rawValue) a \(reference.rawValue)")

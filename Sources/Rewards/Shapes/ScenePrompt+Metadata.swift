@@ -1,4 +1,5 @@
 internal import Foundation
+internal import ImageFiles
 package import JSON
 package import ShapeScenes
 

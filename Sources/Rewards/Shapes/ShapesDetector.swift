@@ -1,3 +1,4 @@
+import ImageFiles
 import ShapeScenes
 
 /// The embedded verifier's detector: finds the drawn shapes of the `shapes` task and their colors.

@@ -1,5 +1,5 @@
+import ImageFiles
 import JSON
-import ShapeScenes
 
 extension RemoteService {
   /// The detections of a service: the list `key` of its answer has one item per image, null where the
@@ -98,7 +98,7 @@ extension DetectedObject {
     guard color == .null || color.string != nil else { return nil }
     self.init(
       label, confidence: confidence,
-      box: SceneBox(
+      box: BoundingBox(
         centerX: (corners[0] + corners[2]) / 2, centerY: (corners[1] + corners[3]) / 2,
         halfWidth: (corners[2] - corners[0]) / 2, halfHeight: (corners[3] - corners[1]) / 2),
       color: color.string)

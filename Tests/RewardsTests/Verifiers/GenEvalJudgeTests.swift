@@ -1,5 +1,5 @@
+import ImageFiles
 import Rewards
-import ShapeScenes
 import Testing
 
 /// An object of 20 x 20 pixels around a point.
@@ -9,7 +9,7 @@ func object(
 ) -> DetectedObject {
   DetectedObject(
     label, confidence: confidence,
-    box: SceneBox(centerX: x, centerY: y, halfWidth: 10, halfHeight: 10), color: color)
+    box: BoundingBox(centerX: x, centerY: y, halfWidth: 10, halfHeight: 10), color: color)
 }
 
 /// A prompt of each tag with right detections, and with every kind of wrong ones.
@@ -115,14 +115,14 @@ func object(
   }
 
   @Test(arguments: [
-    (SceneRelation.leftOf, Float(-60), Float(0)), (.rightOf, 60, 0), (.above, 0, -60),
+    (SpatialRelation.leftOf, Float(-60), Float(0)), (.rightOf, 60, 0), (.above, 0, -60),
     (.below, 0, 60),
   ])
   func `position: each relation holds on its own side and on no other`(
-    _ relation: SceneRelation, _ dx: Float, _ dy: Float
+    _ relation: SpatialRelation, _ dx: Float, _ dy: Float
   ) {
     let laptop = object("laptop", at: 100, 100)
-    for asked in SceneRelation.allCases {
+    for asked in SpatialRelation.allCases {
       let prompt = GenEvalPrompt(
         tag: "position",
         include: [.init("laptop"), .init("cow", position: .init(asked, 0))])
@@ -150,7 +150,7 @@ func object(
   }
 
   @Test func `position: diagonal neighbors hold both relations`() {
-    for relation in [SceneRelation.rightOf, .below] {
+    for relation in [SpatialRelation.rightOf, .below] {
       let prompt = GenEvalPrompt(
         tag: "position", include: [.init("laptop"), .init("cow", position: .init(relation, 0))])
       let objects = [object("laptop", at: 50, 50), object("cow", at: 120, 120)]

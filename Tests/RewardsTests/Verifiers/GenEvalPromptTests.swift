@@ -1,6 +1,6 @@
+import ImageFiles
 import JSON
 import Rewards
-import ShapeScenes
 import Testing
 
 @Suite struct GenEvalPromptTests {

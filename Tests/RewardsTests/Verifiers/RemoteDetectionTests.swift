@@ -1,7 +1,6 @@
 import ImageFiles
 import JSON
 import Rewards
-import ShapeScenes
 import Testing
 
 @Suite struct RemoteDetectionTests {
@@ -47,11 +46,11 @@ import Testing
         .seen([
           DetectedObject(
             "car", confidence: 0.97,
-            box: SceneBox(centerX: 50, centerY: 40.25, halfWidth: 40, halfHeight: 19.75),
+            box: BoundingBox(centerX: 50, centerY: 40.25, halfWidth: 40, halfHeight: 19.75),
             color: "red"),
           DetectedObject(
             "dog", confidence: 1,
-            box: SceneBox(centerX: 4, centerY: 4, halfWidth: 4, halfHeight: 4)),
+            box: BoundingBox(centerX: 4, centerY: 4, halfWidth: 4, halfHeight: 4)),
         ]), .seen([]), .unseen(reason: "no score given"),
       ])
     let metadata: [String: JSONValue] = [

@@ -1,4 +1,4 @@
-package import ShapeScenes
+package import ImageFiles
 
 /// An object that a detector found in an image.
 package struct DetectedObject: Sendable, Equatable {
@@ -6,11 +6,11 @@ package struct DetectedObject: Sendable, Equatable {
   package var label: String
   /// The detector's confidence, 0...1.
   package var confidence: Double
-  package var box: SceneBox
+  package var box: BoundingBox
   /// The color, in the words of prompts; nil where the detector did not judge it.
   package var color: String?
 
-  package init(_ label: String, confidence: Double, box: SceneBox, color: String? = nil) {
+  package init(_ label: String, confidence: Double, box: BoundingBox, color: String? = nil) {
     self.label = label
     self.confidence = confidence
     self.box = box

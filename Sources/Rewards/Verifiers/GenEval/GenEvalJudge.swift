@@ -1,4 +1,4 @@
-import ShapeScenes
+import ImageFiles
 
 /// The score of detected objects by GenEval's rules.
 package struct GenEvalScore: Sendable, Equatable {
@@ -115,7 +115,7 @@ package struct GenEvalJudge {
     return subjects.allSatisfy { subject in
       references.allSatisfy { reference in
         position.relation.strength(subject: subject.box, reference: reference.box)
-          > SceneRelation.threshold
+          > SpatialRelation.threshold
       }
     }
   }

@@ -1,5 +1,5 @@
+package import ImageFiles
 package import JSON
-package import ShapeScenes
 
 /// What an image must show: the metadata of a GenEval prompt (arXiv 2310.11513).
 ///
@@ -29,10 +29,10 @@ package struct GenEvalPrompt: Sendable, Equatable {
 
   /// A relation to the objects of the requirement with index `reference`.
   package struct Position: Sendable, Equatable {
-    package var relation: SceneRelation
+    package var relation: SpatialRelation
     package var reference: Int
 
-    package init(_ relation: SceneRelation, _ reference: Int) {
+    package init(_ relation: SpatialRelation, _ reference: Int) {
       self.relation = relation
       self.reference = reference
     }
@@ -144,8 +144,8 @@ extension GenEvalPrompt.Position {
     _ value: JSONValue, _ place: String, before index: Int
   ) throws(GenEvalPrompt.Fault) {
     let items = value.array ?? []
-    let relations = SceneRelation.allCases.map(\.rawValue).joined(separator: ", ")
-    guard items.count == 2, let relation = items[0].string.flatMap(SceneRelation.init) else {
+    let relations = SpatialRelation.allCases.map(\.rawValue).joined(separator: ", ")
+    guard items.count == 2, let relation = items[0].string.flatMap(SpatialRelation.init) else {
       throw .init(reason: "\(place).position is not one of \(relations) with an index")
     }
     guard let reference = items[1].int, (0..<index).contains(reference) else {

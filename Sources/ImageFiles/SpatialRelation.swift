@@ -1,5 +1,5 @@
 /// The position of one object relative to another, in GenEval's words.
-package enum SceneRelation: String, CaseIterable, Codable, Hashable, Sendable {
+package enum SpatialRelation: String, CaseIterable, Codable, Hashable, Sendable {
   case leftOf = "left of"
   case rightOf = "right of"
   case above
@@ -11,7 +11,7 @@ package enum SceneRelation: String, CaseIterable, Codable, Hashable, Sendable {
   /// GenEval's `relative_position` (arXiv 2310.11513): the offset of the centers, each axis reduced
   /// by a tenth of both boxes' extents, over the length of the full offset. Two relations can hold
   /// between diagonal neighbors.
-  package func strength(subject: SceneBox, reference: SceneBox) -> Float {
+  package func strength(subject: BoundingBox, reference: BoundingBox) -> Float {
     let dx = subject.centerX - reference.centerX
     let dy = subject.centerY - reference.centerY
     let length = (dx * dx + dy * dy).squareRoot()
@@ -34,20 +34,5 @@ package enum SceneRelation: String, CaseIterable, Codable, Hashable, Sendable {
   private static func reduced(_ offset: Float, _ slack: Float) -> Float {
     let rest = max(offset.magnitude - slack, 0)
     return offset < 0 ? -rest : rest
-  }
-}
-
-/// A bounding box in pixels: x to the right, y down, the origin at the image's top left corner.
-package struct SceneBox: Hashable, Sendable {
-  package var centerX: Float
-  package var centerY: Float
-  package var halfWidth: Float
-  package var halfHeight: Float
-
-  package init(centerX: Float, centerY: Float, halfWidth: Float, halfHeight: Float) {
-    self.centerX = centerX
-    self.centerY = centerY
-    self.halfWidth = halfWidth
-    self.halfHeight = halfHeight
   }
 }

@@ -1,15 +1,15 @@
-import ShapeScenes
+import ImageFiles
 import Testing
 
-@Suite struct SceneRelationTests {
-  private func box(_ x: Float, _ y: Float, half: Float = 5) -> SceneBox {
-    SceneBox(centerX: x, centerY: y, halfWidth: half, halfHeight: half)
+@Suite struct SpatialRelationTests {
+  private func box(_ x: Float, _ y: Float, half: Float = 5) -> BoundingBox {
+    BoundingBox(centerX: x, centerY: y, halfWidth: half, halfHeight: half)
   }
 
-  private func relations(_ subject: SceneBox, to reference: SceneBox) -> Set<SceneRelation> {
+  private func relations(_ subject: BoundingBox, to reference: BoundingBox) -> Set<SpatialRelation> {
     Set(
-      SceneRelation.allCases.filter {
-        $0.strength(subject: subject, reference: reference) > SceneRelation.threshold
+      SpatialRelation.allCases.filter {
+        $0.strength(subject: subject, reference: reference) > SpatialRelation.threshold
       })
   }
 
@@ -32,14 +32,14 @@ import Testing
   @Test func `the slack is a tenth of both widths`() {
     // (|dx| - 0.1 * (10 + 10)) / |d| with dx = 8, dy = 6: 6 / 10 and 4 / 10.
     #expect(relations(box(18, 16), to: box(10, 10)) == [.rightOf])
-    let strength = SceneRelation.rightOf.strength(subject: box(18, 16), reference: box(10, 10))
+    let strength = SpatialRelation.rightOf.strength(subject: box(18, 16), reference: box(10, 10))
     #expect(abs(strength - 0.6) < 1e-6)
   }
 
   @Test func `swapping the objects gives the opposite relation`() {
     let first = box(9, 12)
     let second = box(22, 17)
-    for (relation, opposite) in [(SceneRelation.leftOf, SceneRelation.rightOf), (.above, .below)] {
+    for (relation, opposite) in [(SpatialRelation.leftOf, SpatialRelation.rightOf), (.above, .below)] {
       let strength = relation.strength(subject: first, reference: second)
       #expect(strength == opposite.strength(subject: second, reference: first))
       #expect(strength > 0)
