@@ -2,16 +2,17 @@ import ImageFiles
 
 /// Judges the objects found in an image by GenEval's rules (arXiv 2310.11513), made exact.
 ///
-/// GenEval requires at least `count` objects of each class, with the named color, in the relation to
-/// their reference, and fewer than the excluded count. Here the image must show nothing else:
-/// exactly the total number of objects of the prompt, whatever its tag, all of them clear, and almost
-/// no clutter. An image full of everything therefore satisfies no prompt.
+/// GenEval requires at least `count` objects of each class, with the named color, in the relation
+/// to their reference, and fewer than the excluded count. Here the image must show nothing else:
+/// exactly the total number of objects of the prompt, whatever its tag, all of them clear, and
+/// almost no clutter. An image full of everything therefore satisfies no prompt.
 package enum SceneJudge {
   /// The largest partial credit of an image that is not exact.
   package static let nearMiss: Float = 0.8
   /// The largest number of bright pixels outside objects in an exact image.
   static let clutterLimit = 6
-  /// The largest number of objects that are compared with the prompt; further ones lower the credit.
+  /// The largest number of objects that are compared with the prompt; further ones lower the
+  /// credit.
   static let compared = 6
 
   /// Strict and partial credit.
@@ -67,8 +68,8 @@ package enum SceneJudge {
     return best * surplus / (1 + Float(findings.clutter) / 60)
   }
 
-  /// Credit of one object for one wanted object, 0...1: a little for its presence, more for the right
-  /// shape and color, and a part for both together.
+  /// Credit of one object for one wanted object, 0...1: a little for its presence, more for the
+  /// right shape and color, and a part for both together.
   private static func credit(
     _ object: FoundObject, _ wanted: ScenePrompt.Requirement
   ) -> Float {

@@ -35,8 +35,8 @@ struct SceneMatching {
     self.relations = relations
   }
 
-  /// The largest mean credit over slots and relations, 0...1. Every object fills at most one slot, and
-  /// an empty slot has no credit.
+  /// The largest mean credit over slots and relations, 0...1. Every object fills at most one slot,
+  /// and an empty slot has no credit.
   ///
   /// `credits[slot][object]` and `relationCredit(relation, subject object, reference object)` are
   /// in 0...1. Complexity: O(objects ^ slots); both are small.

@@ -9,8 +9,8 @@ extension ScenePrompt {
     package init(reason: String) { self.reason = reason }
 
     package var description: String {
-      "not a prompt of the shapes task (\(reason)); each line is one JSON object with tag, include, "
-        + "prompt and optionally exclude"
+      "not a prompt of the shapes task (\(reason)); each line is one JSON object with tag, "
+        + "include, prompt and optionally exclude"
     }
   }
 

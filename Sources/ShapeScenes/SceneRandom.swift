@@ -13,8 +13,8 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
   }
 }
 
-/// Draws that depend on the generator's bits alone; the standard library's algorithms may change with
-/// its version.
+/// Draws that depend on the generator's bits alone; the standard library's algorithms may change
+/// with its version.
 extension RandomNumberGenerator {
   /// A uniform number in `range`, from 24 random bits.
   mutating func uniform(_ range: ClosedRange<Float>) -> Float {

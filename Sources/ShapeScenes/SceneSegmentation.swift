@@ -3,9 +3,9 @@ import ImageFiles
 /// Divides an image into regions of one color.
 ///
 /// A pixel is foreground when its largest channel is bright. Its color is the set of channels near
-/// that largest one. Pixels of one color that share an edge form a region. Specks of other color at a
-/// region's rim or inside it (blended edges, noise) join the region with which they share most edges,
-/// so objects of different color stay separate even where they touch.
+/// that largest one. Pixels of one color that share an edge form a region. Specks of other color at
+/// a region's rim or inside it (blended edges, noise) join the region with which they share most
+/// edges, so objects of different color stay separate even where they touch.
 struct SceneSegmentation {
   /// Foreground begins at this level; about half of a color's full level.
   static let foreground: UInt8 = 100
@@ -99,7 +99,8 @@ struct SceneSegmentation {
     }
   }
 
-  /// Joins each speck to the object with which it shares most edges; twice, for specks beside specks.
+  /// Joins each speck to the object with which it shares most edges; twice, for specks beside
+  /// specks.
   private func joinSpecks() {
     for _ in 0..<2 {
       for speck in 0..<regionCount where !isObject(speck) {

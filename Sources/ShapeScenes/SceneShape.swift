@@ -1,7 +1,7 @@
 /// The classes of the `shapes` task.
 ///
-/// A shape of radius `r` is defined around the center of its bounding box, x to the right and y down,
-/// in pixels. Area, corners and holes distinguish the five at a width of 9 pixels.
+/// A shape of radius `r` is defined around the center of its bounding box, x to the right and y
+/// down, in pixels. Area, corners and holes distinguish the five at a width of 9 pixels.
 package enum SceneShape: String, CaseIterable, Codable, Hashable, Sendable {
   case circle, square, triangle, cross, ring
 
@@ -42,8 +42,8 @@ package enum SceneShape: String, CaseIterable, Codable, Hashable, Sendable {
 
   /// The misfit (``FoundObject/misfits``) up to which an object is clearly this shape.
   ///
-  /// A blur of 0.7 pixels with noise of 10 levels stays well below. The circle has the lowest limit,
-  /// since a round blob fits a circle better than the other shapes.
+  /// A blur of 0.7 pixels with noise of 10 levels stays well below. The circle has the lowest
+  /// limit, since a round blob fits a circle better than the other shapes.
   var clearMisfit: Float {
     switch self {
     case .circle: 0.06

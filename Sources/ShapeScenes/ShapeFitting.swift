@@ -94,8 +94,8 @@ struct ShapeFitting {
       top: max(0, window.top - 2), bottom: min(height - 1, window.bottom + 2))
   }
 
-  /// Mean color of the pixels whose neighbors all belong to the region (of all its pixels when there
-  /// is none), the share of them with the most common color, and the channels of that color.
+  /// Mean color of the pixels whose neighbors all belong to the region (of all its pixels when
+  /// there is none), the share of them with the most common color, and the channels of that color.
   private func innerColor(
     _ region: Int, _ window: Window
   ) -> (mean: SIMD3<Float>, share: Float, channels: Int) {

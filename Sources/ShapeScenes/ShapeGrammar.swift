@@ -3,10 +3,10 @@ import ImageFiles
 
 /// Every prompt of the `shapes` task, divided into a training file and a held-out file.
 ///
-/// A text is a lead ("a photo of "), the objects, and an ending (" on black"). The two files have no
-/// text in common. For tags with few meanings, such as five single shapes, only wordings are held
-/// out; for `color_attr` whole combinations of shapes and colors are, in either order. The training
-/// file has an equal number of lines for every tag, so the texts of small tags repeat.
+/// A text is a lead ("a photo of "), the objects, and an ending (" on black"). The two files have
+/// no text in common. For tags with few meanings, such as five single shapes, only wordings are
+/// held out; for `color_attr` whole combinations of shapes and colors are, in either order. The
+/// training file has an equal number of lines for every tag, so the texts of small tags repeat.
 package enum ShapeGrammar {
   /// Lines of the training file per tag.
   package static let trainingPerTag = 1000
@@ -54,7 +54,8 @@ package enum ShapeGrammar {
     var prompts: [ScenePrompt]
     var training = ShapeGrammar.trainingPerTag
     var heldOut = 90
-    /// Whether the meanings of held-out prompts are kept out of the training file, beside their texts.
+    /// Whether the meanings of held-out prompts are kept out of the training file, beside their
+    /// texts.
     var holdsMeanings = false
   }
 

@@ -6,7 +6,8 @@ import Testing
     BoundingBox(centerX: x, centerY: y, halfWidth: half, halfHeight: half)
   }
 
-  private func relations(_ subject: BoundingBox, to reference: BoundingBox) -> Set<SpatialRelation> {
+  private func relations(_ subject: BoundingBox, to reference: BoundingBox) -> Set<SpatialRelation>
+  {
     Set(
       SpatialRelation.allCases.filter {
         $0.strength(subject: subject, reference: reference) > SpatialRelation.threshold
@@ -39,7 +40,9 @@ import Testing
   @Test func `swapping the objects gives the opposite relation`() {
     let first = box(9, 12)
     let second = box(22, 17)
-    for (relation, opposite) in [(SpatialRelation.leftOf, SpatialRelation.rightOf), (.above, .below)] {
+    for (relation, opposite) in [
+      (SpatialRelation.leftOf, SpatialRelation.rightOf), (.above, .below),
+    ] {
       let strength = relation.strength(subject: first, reference: second)
       #expect(strength == opposite.strength(subject: second, reference: first))
       #expect(strength > 0)

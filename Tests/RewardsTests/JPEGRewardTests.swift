@@ -11,9 +11,11 @@ import Testing
     return image
   }
 
-  @Test func `the score is the size in units of 500 kB, negative for compressibility`() async throws {
+  @Test func `the score is the size in units of 500 kB, negative for compressibility`() async throws
+  {
     let samples = [flat, busy].map { RewardSample(image: $0, prompt: "anything") }
-    let small = try await JPEGReward(.compressibility, name: "jpeg_compressibility").score(samples).total
+    let small = try await JPEGReward(.compressibility, name: "jpeg_compressibility").score(samples)
+      .total
     let large = try await JPEGReward(.incompressibility, name: "large").score(samples).total
     for (index, image) in [flat, busy].enumerated() {
       let size = Double(try JPEG.encode(image, quality: 95).count) / 500_000

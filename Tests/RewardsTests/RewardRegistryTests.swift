@@ -1,5 +1,7 @@
+import Foundation
 import Rewards
 import Runs
+import TestSupport
 import Testing
 
 @Suite struct RewardRegistryTests {
@@ -32,14 +34,16 @@ import Testing
   @Test func `an unknown name is an error that lists all names`() {
     let found = issues("shape")
     #expect(found.count == 1)
-    #expect(found.first?.hasPrefix("name: no reward is named \"shape\"; there is aesthetic, ") == true)
+    #expect(
+      found.first?.hasPrefix("name: no reward is named \"shape\"; there is aesthetic, ") == true)
     for name in RewardRegistry.builtIn.map({ $0.name }) {
       #expect(found.first?.contains(name) == true, "\(name)")
     }
   }
 
   @Test func `an unknown mode or backend is one error that lists all of them`() {
-    #expect(issues("shapes", ["mode=exact"]) == ["mode: must be one of partial, strict, found exact"])
+    #expect(
+      issues("shapes", ["mode=exact"]) == ["mode: must be one of partial, strict, found exact"])
     #expect(
       issues("ocr", ["backend=eyes"]) == ["backend: must be one of tesseract, remote, found eyes"])
   }
@@ -82,5 +86,35 @@ import Testing
     #expect(try entry("shapes") != entry("shapes", "label=exact"))
     let label = "label=size"
     #expect(try entry("jpeg_compressibility", label) != entry("jpeg_incompressibility", label))
+  }
+
+  @Test func `docs/recipes.md names every reward and every key of it`() throws {
+    let text = try String(
+      contentsOfFile: repositoryFolder() + "/docs/recipes.md", encoding: .utf8)
+    let start = try #require(text.range(of: "\n## `rewards`\n")).upperBound
+    let end = try #require(text.range(of: "\n## `held_out_rewards`\n")).lowerBound
+    let section = text[start..<end]
+    let required = [
+      "model": "/w", "urls": "['http://a']", "prompt": "a", "command": "[a]", "backend": "remote",
+    ]
+    for kind in RewardRegistry.builtIn {
+      #expect(section.contains("`\(kind.name)`"), "\(kind.name)")
+      // Those of the required keys that this reward has.
+      let overrides = required.filter { !isUnknown($0.key, of: kind.name) }
+        .map { "\($0.key)=\($0.value)" }
+      let recipe = try RewardEntry.read(kind.name, overrides)
+      for key in recipe.resolved.values.map(\.path) {
+        #expect(section.contains("\n| `\(key)` |"), "\(key) of \(kind.name)")
+      }
+    }
+  }
+
+  private func isUnknown(_ key: String, of name: String) -> Bool {
+    do throws(RecipeError) {
+      _ = try RewardEntry.read(name, ["\(key)=x"])
+      return false
+    } catch {
+      return error.issues.contains { $0.message.hasPrefix("unknown key \"\(key)\"") }
+    }
   }
 }

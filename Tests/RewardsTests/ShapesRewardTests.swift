@@ -78,14 +78,15 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    (["tag": "colors", "include": [["class": "dog", "count": 1]], "prompt": "x"], "dog"),
-    (["prompt": "a ring"], "the key \"tag\" is missing"),
-    (
-      ["tag": "colors", "include": [["class": "ring", "count": 1, "size": 3]], "prompt": "x"],
-      "include[0] has the key \"size\""
-    ),
-  ] as [([String: JSONValue], String)])
+  @Test(
+    arguments: [
+      (["tag": "colors", "include": [["class": "dog", "count": 1]], "prompt": "x"], "dog"),
+      (["prompt": "a ring"], "the key \"tag\" is missing"),
+      (
+        ["tag": "colors", "include": [["class": "ring", "count": 1, "size": 3]], "prompt": "x"],
+        "include[0] has the key \"size\""
+      ),
+    ] as [([String: JSONValue], String)])
   func `metadata of another task is refused before a run`(
     metadata: [String: JSONValue], says: String
   ) {

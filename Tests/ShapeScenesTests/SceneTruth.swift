@@ -1,8 +1,8 @@
 import ImageFiles
 import ShapeScenes
 
-/// Whether the scene satisfies the prompt exactly, from its objects and not from pixels; nil where a
-/// relation is too near its threshold for pixels to decide.
+/// Whether the scene satisfies the prompt exactly, from its objects and not from pixels; nil where
+/// a relation is too near its threshold for pixels to decide.
 func isTrue(_ prompt: ScenePrompt, of scene: Scene) -> Bool? {
   guard scene.objects.count == prompt.objectCount else { return false }
   var doubt = false

@@ -32,7 +32,8 @@ import Testing
     #expect(texts.isDisjoint(with: training.map(\.prompt)))
   }
 
-  @Test func `every tag has the same number of training lines and a similar number of held-out ones`() {
+  @Test
+  func `every tag has the same number of training lines and a similar number of held-out ones`() {
     for tag in ScenePrompt.Tag.allCases {
       #expect(training.count { $0.tag == tag } == ShapeGrammar.trainingPerTag)
       let held = heldOut.count { $0.tag == tag }

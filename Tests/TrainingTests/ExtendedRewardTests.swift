@@ -68,7 +68,8 @@ private struct BrightnessFactory: RewardFactory {
     try folder.write("{\"prompt\": \"a ring\"}\n", to: "plain.jsonl")
     let error = await #expect(throws: TrainingError.self) {
       try await train(
-        folder, [("name: shapes", "name: brightness"), ("train: train.jsonl", "train: plain.jsonl")])
+        folder,
+        [("name: shapes", "name: brightness"), ("train: train.jsonl", "train: plain.jsonl")])
     }
     #expect(
       error?.description

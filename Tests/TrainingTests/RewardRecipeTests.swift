@@ -39,7 +39,8 @@ import Training
       """
       [{name: pickscore, model: weights/pick, precision: bfloat16, batch_size: 4, device: cuda:1},
        {name: hpsv2, model: /weights/hps},
-       {name: process, command: [python3, score.py], image_transport: inline, timeout: 2.5, weight: 0.5},
+       {name: process, command: [python3, score.py], image_transport: inline, timeout: 2.5,
+        weight: 0.5},
        {name: vlm, urls: ["http://a/v1", "http://b/v1"], model: Qwen/VL, prompt: "Rate {prompt}.",
         pattern: "Score: (.*)", retries: 0, concurrency: 8, api_key_variable: KEY},
        {name: ocr, backend: remote, urls: ["http://c"]}]
@@ -107,7 +108,8 @@ import Training
       (
         "[{name: shapes}]",
         "[{name: shapes}, {name: pickscore, model: /w}, {name: http, urls: ['http://a']}, "
-          + "{name: ocr}, {name: process, command: [a]}, {name: vlm, urls: ['http://a'], prompt: b}]"
+          + "{name: ocr}, {name: process, command: [a]}, "
+          + "{name: vlm, urls: ['http://a'], prompt: b}]"
       )
     ])
     let lines = try readRecipe(text).resolved.text.split(separator: "\n")

@@ -7,8 +7,8 @@ import TorchNN
 /// HPSv3 (arXiv 2508.03789): human preference for quality and prompt, about 0...15, higher for
 /// better images.
 ///
-/// Qwen2-VL with HPSv3's head (`Qwen2VLRewardModelBT` of the PyPI package `hpsv3`). The score is the
-/// mean of a normal distribution over people's ratings.
+/// Qwen2-VL with HPSv3's head (`Qwen2VLRewardModelBT` of the PyPI package `hpsv3`). The score is
+/// the mean of a normal distribution over people's ratings.
 struct HPSv3Network: ScoringNetwork {
   private let tokenizer: QwenTokenizer
   private let vision: Qwen2VLVisionTower

@@ -78,7 +78,8 @@ struct WeightsFolder {
 
 extension WeightsFile {
   /// Splits the weights into the network, in the precision of the settings, and its head, the
-  /// tensors whose names begin with `headPrefix`, in float32: a score has more digits than bfloat16.
+  /// tensors whose names begin with `headPrefix`, in float32: a score has more digits than
+  /// bfloat16.
   func stores(
     headPrefix: String, _ settings: NetworkSettings
   ) -> (network: ParameterStore, head: ParameterStore) {

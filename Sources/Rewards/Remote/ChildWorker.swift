@@ -1,8 +1,8 @@
 import Dispatch
 import Synchronization
 
-/// One child process that answers one request per line. It is started for the first request and after
-/// its death, and killed when an answer takes too long.
+/// One child process that answers one request per line. It is started for the first request and
+/// after its death, and killed when an answer takes too long.
 final class ChildWorker: RemoteWorker {
   let label: String
   private let command: [String]

@@ -17,8 +17,8 @@ package struct HTTPReward: Reward {
   ///
   /// A sample without a score is nil, with the reason in ``RewardScores/reasons``.
   ///
-  /// - Throws: ``RewardError/failed(reward:reason:)`` for a fault that only a person can fix: a wrong
-  ///   address, a missing key, another version of the protocol.
+  /// - Throws: ``RewardError/failed(reward:reason:)`` for a fault that only a person can fix: a
+  ///   wrong address, a missing key, another version of the protocol.
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
     try await service.scores(samples)
   }

@@ -71,7 +71,8 @@ enum ScoringProtocol {
     var remark: String?
   }
 
-  /// The scores of an answer. A value that is not finite reads as nil; the other samples keep theirs.
+  /// The scores of an answer. A value that is not finite reads as nil; the other samples keep
+  /// theirs.
   ///
   /// - Parameter count: the number of samples in the request.
   static func scores(
@@ -142,8 +143,8 @@ enum ScoringProtocol {
     return numbers
   }
 
-  /// Parses one JSON value. NaN and infinities are accepted, so that one of them does not invalidate
-  /// the whole answer.
+  /// Parses one JSON value. NaN and infinities are accepted, so that one of them does not
+  /// invalidate the whole answer.
   static func parse(_ bytes: [UInt8], from sender: String) throws(RemoteFault) -> JSONValue {
     do throws(JSONParser.Failure) {
       return try JSONParser.parse(bytes[...], allowsNonFinite: true)

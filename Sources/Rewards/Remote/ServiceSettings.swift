@@ -57,11 +57,11 @@ package struct ServiceSettings: Sendable, Equatable {
 
   /// The addresses.
   ///
-  /// Recipes are saved with their runs and shown in reports. An address with a user, password, query
-  /// or fragment may hold a key; it is refused, and the error does not repeat it.
+  /// Recipes are saved with their runs and shown in reports. An address with a user, password,
+  /// query or fragment may hold a key; it is refused, and the error does not repeat it.
   ///
-  /// - Throws: ``RewardError/setting(reward:key:reason:)`` when there is none, or for one that is no
-  ///   plain address.
+  /// - Throws: ``RewardError/setting(reward:key:reason:)`` when there is none, or for one that is
+  ///   no plain address.
   func checkedURLs() throws(RewardError) -> [URL] {
     var checked: [URL] = []
     for (index, text) in urls.enumerated() {
@@ -106,8 +106,8 @@ package struct ServiceSettings: Sendable, Equatable {
 
   /// The service's key, from the environment variable ``apiKeyVariable``; nil without one.
   ///
-  /// - Throws: ``RewardError/setting(reward:key:reason:)`` for a variable that is unset, or holds no
-  ///   usable key.
+  /// - Throws: ``RewardError/setting(reward:key:reason:)`` for a variable that is unset, or holds
+  ///   no usable key.
   func apiKey() throws(RewardError) -> String? {
     guard let variable = apiKeyVariable else { return nil }
     let value = ProcessInfo.processInfo.environment[variable] ?? ""

@@ -7,9 +7,9 @@ package import Torch
 /// The embedded verifier of the `shapes` task: counts, colors, positions and attributes of drawn
 /// shapes.
 ///
-/// What an image must show is read from the prompt's metadata. The total is the mode's figure. It is
-/// also a part under the reward's name. The part `strict` is there in either mode, so that every run
-/// shows its accuracy. A sample whose metadata is not of the task has no score.
+/// What an image must show is read from the prompt's metadata. The total is the mode's figure. It
+/// is also a part under the reward's name. The part `strict` is there in either mode, so that every
+/// run shows its accuracy. A sample whose metadata is not of the task has no score.
 package struct ShapesReward: Reward {
   /// What the total is.
   package enum Mode: String, CaseIterable, Sendable {
@@ -51,7 +51,9 @@ package struct ShapesReward: Reward {
   }
 
   private static func scene(_ sample: RewardSample) -> ScenePrompt? {
-    do throws(PromptFault) { return try ScenePrompt(metadata: sample.metadata) } catch { return nil }
+    do throws(PromptFault) { return try ScenePrompt(metadata: sample.metadata) } catch {
+      return nil
+    }
   }
 }
 

@@ -2,8 +2,8 @@ import ImageFiles
 import JSON
 
 extension RemoteService {
-  /// The detections of a service: the list `key` of its answer has one item per image, null where the
-  /// image could not be read.
+  /// The detections of a service: the list `key` of its answer has one item per image, null where
+  /// the image could not be read.
   ///
   /// - Parameter value: reads an item that is not null; nil for one that breaks the protocol.
   fileprivate func detections<Value: Sendable>(

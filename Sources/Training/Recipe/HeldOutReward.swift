@@ -13,7 +13,8 @@ package struct HeldOutReward: Sendable, Equatable {
   }
 
   package var reward: RewardEntry
-  /// The drop of its mean, while the trained reward rises, that is tolerated; in the reward's units.
+  /// The drop of its mean, while the trained reward rises, that is tolerated; in the reward's
+  /// units.
   package var threshold: Double
   /// Consecutive evaluations that must show a larger drop before the alarm.
   package var patience: Int

@@ -129,7 +129,9 @@ import Testing
     #expect(error?.description.contains("secret") == false)
   }
 
-  @Test func `requests go through the entry's proxy and never through the environment's`() async throws {
+  @Test func `requests go through the entry's proxy and never through the environment's`()
+    async throws
+  {
     let (target, proxy) = (try FaultyServer(), try FaultyServer())
     // Other tests of this process reach their servers as 127.0.0.1, which stays without a proxy.
     setenv("no_proxy", "127.0.0.1", 1)
@@ -190,7 +192,9 @@ import Testing
     #expect(shares.allSatisfy { $0 >= 4 }, "\(shares)")
   }
 
-  @Test func `a server that is killed and started again neither loses nor repeats a score`() async throws {
+  @Test func `a server that is killed and started again neither loses nor repeats a score`()
+    async throws
+  {
     let first = try FaultyServer()
     var factory = HTTPFactory(service("http", urls: [first.url("slow")]))
     factory.batchSize = 1

@@ -52,7 +52,8 @@ func object(
     expect(prompt, dogs, official: true, strict: false, partial: 0.5)
   }
 
-  @Test func `counting: too few and too many are wrong by every rule, with credit by their distance`() {
+  @Test
+  func `counting: too few and too many are wrong by every rule, with credit by their distance`() {
     let prompt = GenEvalPrompt(
       tag: "counting", include: [.init("clock", count: 4)], exclude: [.init("clock", count: 5)])
     func clocks(_ count: Int, confidence: Double = 0.95) -> [DetectedObject] {
@@ -144,7 +145,9 @@ func object(
     expect(prompt, apart, official: true, strict: true, partial: 1)
     expect(prompt, [laptop], official: false, strict: false, partial: 1.0 / 3)
     expect(prompt, [object("cow", at: 90, 50)], official: false, strict: false, partial: 1.0 / 3)
-    let laptops = [laptop, object("laptop", at: 20, 50, confidence: 0.5), object("cow", at: 90, 50)]
+    let laptops = [
+      laptop, object("laptop", at: 20, 50, confidence: 0.5), object("cow", at: 90, 50),
+    ]
     expect(prompt, laptops, official: true, strict: false, partial: 1.0 / 3)
     expect(prompt, [], official: false, strict: false, partial: 0)
   }

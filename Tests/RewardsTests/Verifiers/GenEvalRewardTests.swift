@@ -63,7 +63,9 @@ private struct StagedDetector: ObjectDetector {
     #expect(scores.reasons.isEmpty)
   }
 
-  @Test func `the embedded detector distinguishes right from wrong drawings in every tag`() async throws {
+  @Test func `the embedded detector distinguishes right from wrong drawings in every tag`()
+    async throws
+  {
     let prompts: [(right: ScenePrompt, wrong: ScenePrompt, metadata: [String: JSONValue])] = [
       pair("single_object", .init(.ring), .init(.square)),
       pair("counting", .init(.circle, count: 3), .init(.circle, count: 2)),

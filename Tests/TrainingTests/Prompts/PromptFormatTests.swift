@@ -18,7 +18,9 @@ import Training
     }
   }
 
-  private func problem(_ text: String, _ name: String, for rewards: [any RewardFactory] = []) -> String {
+  private func problem(
+    _ text: String, _ name: String, for rewards: [any RewardFactory] = []
+  ) -> String {
     let error = #expect(throws: TrainingError.self) { try read(text, name, for: rewards) }
     return error?.description ?? ""
   }
@@ -143,7 +145,8 @@ import Training
           let path = "\(folder)/\(name)"
           try Data(mutations.mutated(Array(text.utf8))).write(to: URL(fileURLWithPath: path))
           do throws(TrainingError) {
-            let prompts = try PromptList.read(path, for: mutations.next(2) == 0 ? [] : [RewardEntry(GenEvalFactory())])
+            let rewards = mutations.next(2) == 0 ? [] : [RewardEntry(GenEvalFactory())]
+            let prompts = try PromptList.read(path, for: rewards)
             #expect(!prompts.isEmpty && prompts.allSatisfy { !$0.text.isEmpty })
           } catch {
             #expect(error.description.hasPrefix(path), "\(error)")

@@ -1,4 +1,5 @@
-/// `aesthetic`: how pleasing an image looks, whatever its prompt; people's ratings run from 1 to 10.
+/// `aesthetic`: how pleasing an image looks, whatever its prompt; people's ratings run from 1 to
+/// 10.
 package struct AestheticFactory: NetworkRewardFactory {
   package static let name = "aesthetic"
   package let settings: NetworkSettings

@@ -4,8 +4,8 @@ import ImageFiles
 import Torch
 
 /// `preprocessor_config.json` of transformers' `CLIPImageProcessor`, or the member
-/// `image_processor` of `processor_config.json`, where transformers 5 writes it: the shorter edge is
-/// scaled, the center cropped, the bytes normalized.
+/// `image_processor` of `processor_config.json`, where transformers 5 writes it: the shorter edge
+/// is scaled, the center cropped, the bytes normalized.
 struct CLIPImageProcessor: Decodable {
   /// Pixels of the shorter edge.
   let size: Int

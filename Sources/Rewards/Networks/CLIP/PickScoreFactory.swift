@@ -1,6 +1,7 @@
 internal import TextTokenizers
 
-/// `pickscore`: PickScore (Kirstain and others, arXiv 2305.01569), the CLIP logit over 26; near 0.8.
+/// `pickscore`: PickScore (Kirstain and others, arXiv 2305.01569), the CLIP logit over 26; near
+/// 0.8.
 package struct PickScoreFactory: NetworkRewardFactory {
   package static let name = "pickscore"
   package let settings: NetworkSettings

@@ -10,8 +10,9 @@ package struct ChatAnswer: Equatable {
   /// Whether the last word of `text` may be incomplete.
   private let endsInside: Bool
 
-  /// - Parameter choice: an item of `choices`. The content of its message is a text, a list of parts
-  ///   whose texts are joined, or null for a model that reached the token limit in its reasoning.
+  /// - Parameter choice: an item of `choices`. The content of its message is a text, a list of
+  ///   parts whose texts are joined, or null for a model that reached the token limit in its
+  ///   reasoning.
   package init(_ choice: JSONValue) {
     let content = Self.content(choice["message"]?["content"] ?? .null)
     let said = Self.withoutReasoning(content)
@@ -39,8 +40,9 @@ package struct ChatAnswer: Equatable {
     return said[..<(begin?.lowerBound ?? said.endIndex)]
   }
 
-  /// The number in the first group of the pattern's last match, since a model may repeat the form of
-  /// the answer before the answer. Nil when the group is only a part of a number, or may be cut off.
+  /// The number in the first group of the pattern's last match, since a model may repeat the form
+  /// of the answer before the answer. Nil when the group is only a part of a number, or may be cut
+  /// off.
   package func score(pattern: NSRegularExpression) -> Double? {
     let matches = pattern.matches(in: text, range: NSRange(text.startIndex..., in: text))
     guard let match = matches.last, let group = Range(match.range(at: 1), in: text),

@@ -30,8 +30,8 @@ package struct ChatReward: Reward {
   /// A sample without an answer, or whose answer holds no score, is nil, with the reason in
   /// ``RewardScores/reasons``.
   ///
-  /// - Throws: ``RewardError/failed(reward:reason:)`` for a fault that only a person can fix: a wrong
-  ///   address, a missing key, a model that is not served.
+  /// - Throws: ``RewardError/failed(reward:reason:)`` for a fault that only a person can fix: a
+  ///   wrong address, a missing key, a model that is not served.
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
     let answers = try await concurrently(samples, reward: name) {
       sample async throws(RemoteFault) in

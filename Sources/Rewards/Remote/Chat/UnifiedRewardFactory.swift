@@ -1,8 +1,8 @@
 package import Runs
 package import Torch
 
-/// `unifiedreward`: the vision model UnifiedReward (CodeGoat24/UnifiedReward) behind a chat service;
-/// 0.2...1. The keys are those of ``ServiceSettings`` and `model`, `prompt` and `pattern`.
+/// `unifiedreward`: the vision model UnifiedReward (CodeGoat24/UnifiedReward) behind a chat
+/// service; 0.2...1. The keys are those of ``ServiceSettings`` and `model`, `prompt` and `pattern`.
 package struct UnifiedRewardFactory: RewardFactory {
   package static let name = "unifiedreward"
   package var service: ServiceSettings

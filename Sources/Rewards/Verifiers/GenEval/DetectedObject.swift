@@ -22,8 +22,8 @@ package struct DetectedObject: Sendable, Equatable {
 package protocol ObjectDetector: Sendable {
   /// The objects of every image, in the samples' order.
   ///
-  /// The samples' metadata holds the classes and colors that a prompt names, so a detector can leave
-  /// out the colors that no prompt names.
+  /// The samples' metadata holds the classes and colors that a prompt names, so a detector can
+  /// leave out the colors that no prompt names.
   ///
   /// - Throws: ``RewardError`` when the whole batch fails.
   func detect(_ samples: [RewardSample]) async throws(RewardError) -> [Detection<[DetectedObject]>]

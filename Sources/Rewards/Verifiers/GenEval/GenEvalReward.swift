@@ -5,8 +5,8 @@ package import Torch
 /// GenEval: whether a detector finds the objects of the prompt, in number, color and position.
 ///
 /// The total is the mode's figure; `partial`, `strict` and `official` are parts in every mode. A
-/// sample has no score when its metadata is not GenEval's, when the detector failed on its image, or
-/// when the prompt names a color and the detector named none.
+/// sample has no score when its metadata is not GenEval's, when the detector failed on its image,
+/// or when the prompt names a color and the detector named none.
 package struct GenEvalReward: Reward {
   /// What the total is.
   package enum Mode: String, CaseIterable, Sendable {
@@ -22,7 +22,9 @@ package struct GenEvalReward: Reward {
   private let mode: Mode
   private let detector: any ObjectDetector
 
-  package init(_ detector: any ObjectDetector, mode: Mode = .partial, name: String = GenEvalFactory.name) {
+  package init(
+    _ detector: any ObjectDetector, mode: Mode = .partial, name: String = GenEvalFactory.name
+  ) {
     self.detector = detector
     self.mode = mode
     self.name = name
@@ -104,8 +106,8 @@ package struct GenEvalFactory: RewardFactory {
       _ = try GenEvalPrompt(metadata)
     } catch {
       throw PromptFault(
-        "not GenEval's metadata (\(error.reason)); the reward geneval reads tag, include and exclude "
-          + "of every prompt, see docs/rewards/geneval.md")
+        "not GenEval's metadata (\(error.reason)); the reward geneval reads tag, include and "
+          + "exclude of every prompt, see docs/rewards/geneval.md")
     }
   }
 

@@ -5,8 +5,8 @@ package struct QuotedText: Sendable, Equatable {
   /// Lower case, without white space.
   package let letters: [Character]
 
-  /// The text in the first pair of double quotes; nil without such a pair, or with white space alone
-  /// in it.
+  /// The text in the first pair of double quotes; nil without such a pair, or with white space
+  /// alone in it.
   package init?(in prompt: String) {
     let pieces = prompt.split(separator: "\"", maxSplits: 2, omittingEmptySubsequences: false)
     guard pieces.count == 3 else { return nil }

@@ -1,10 +1,11 @@
 import Foundation
 import ImageFiles
 
-/// Reads text with the program `tesseract` on this machine (Debian: tesseract-ocr, tested with 5.3).
+/// Reads text with the program `tesseract` on this machine (Debian: tesseract-ocr, tested with
+/// 5.3).
 ///
-/// One process reads one batch of images from files. When a batch fails or takes too long, its images
-/// are unread and its process has ended.
+/// One process reads one batch of images from files. When a batch fails or takes too long, its
+/// images are unread and its process has ended.
 package struct TesseractReader: TextReader {
   private let program: String
   private let batchSize: Int
