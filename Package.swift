@@ -80,8 +80,8 @@ let package = Package(
     library(
       "Rewards",
       [
-        "CCurl", "JSON", "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "ImageFiles",
-        "ShapeScenes",
+        "CCurl", "JSON", "Runs", "Torch", "TorchNN", "DiffusionModels", "TextTokenizers",
+        "ImageFiles", "ShapeScenes",
       ]),
     library(
       "Training",
@@ -118,7 +118,10 @@ let package = Package(
       ["Torch", "TorchNN", "DiffusionModels", "DiffusionPipelines", "FlowMatching", "ImageFiles"]),
     tests(
       "RewardsTests",
-      ["Rewards", "JSON", "Torch", "TorchNN", "DiffusionModels", "ImageFiles", "ShapeScenes"]),
+      [
+        "Rewards", "JSON", "Runs", "Torch", "TorchNN", "DiffusionModels", "ImageFiles",
+        "ShapeScenes",
+      ]),
     tests(
       "TrainingTests",
       [

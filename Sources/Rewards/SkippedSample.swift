@@ -1,4 +1,5 @@
-/// Why a sample has no score: a few words that are the same for every sample with this trouble.
+/// Why a sample has no score: a few words that are equal for every sample with this fault, so that
+/// they can be counted.
 struct SkippedSample: Error {
   let reason: String
 }

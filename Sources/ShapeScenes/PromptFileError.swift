@@ -3,7 +3,7 @@ package enum PromptFileError: Error, Equatable, CustomStringConvertible {
   /// The file cannot be read.
   case unreadable(path: String, reason: String)
   /// A line (counted from 1) is not a prompt in GenEval's metadata format.
-  case malformed(path: String, line: Int, reason: String)
+  case malformed(path: String, line: Int, ScenePrompt.Fault)
   /// The file holds no prompt.
   case empty(path: String)
   /// The file cannot be written.
@@ -13,9 +13,8 @@ package enum PromptFileError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .unreadable(let path, let reason):
       "\(path): cannot be read (\(reason)); check the path"
-    case .malformed(let path, let line, let reason):
-      "\(path):\(line): not a prompt of the shapes task (\(reason)); each line is one JSON object "
-        + "with tag, include, prompt and optionally exclude"
+    case .malformed(let path, let line, let fault):
+      "\(path):\(line): \(fault)"
     case .empty(let path):
       "\(path): holds no prompt; write one JSON object per line"
     case .unwritable(let path, let reason):

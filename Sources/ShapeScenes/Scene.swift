@@ -1,3 +1,5 @@
+package import ImageFiles
+
 /// One drawn object.
 package struct SceneObject: Hashable, Sendable {
   package var shape: SceneShape
@@ -24,14 +26,14 @@ package struct SceneObject: Hashable, Sendable {
   }
 
   /// The object's bounding box.
-  package var box: SceneBox {
-    SceneBox(
+  package var box: BoundingBox {
+    BoundingBox(
       centerX: centerX, centerY: centerY,
       halfWidth: shape.halfWidth * radius, halfHeight: shape.halfHeight * radius)
   }
 }
 
-/// What an image shows: objects on a dark ground.
+/// The content of an image: objects on a dark background.
 package struct Scene: Hashable, Sendable {
   /// Later objects are drawn over earlier ones.
   package var objects: [SceneObject]

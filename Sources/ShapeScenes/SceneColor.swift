@@ -16,7 +16,7 @@ package enum SceneColor: String, CaseIterable, Codable, Hashable, Sendable {
     }
   }
 
-  /// The color of empty places, 0...255 per channel.
+  /// The background color, 0...255 per channel.
   package static let background: SIMD3<Float> = [14, 14, 18]
 
   /// Which channels are on: bit 0 red, bit 1 green, bit 2 blue.

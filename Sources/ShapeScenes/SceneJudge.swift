@@ -1,15 +1,18 @@
-/// Judges what was found in an image by GenEval's rules (arXiv 2310.11513), made exact.
+import ImageFiles
+
+/// Judges the objects found in an image by GenEval's rules (arXiv 2310.11513), made exact.
 ///
-/// GenEval asks for at least `count` objects of each class, the named color on each, each in the
-/// relation to its reference, and fewer than the excluded count. Here the image must show nothing
-/// else besides: exactly as many objects as the prompt asks for in all, whatever the tag, each of
-/// them clear, and hardly any clutter. An image full of everything therefore satisfies no prompt.
+/// GenEval requires at least `count` objects of each class, with the named color, in the relation
+/// to their reference, and fewer than the excluded count. Here the image must show nothing else:
+/// exactly the total number of objects of the prompt, whatever its tag, all of them clear, and
+/// almost no clutter. An image full of everything therefore satisfies no prompt.
 package enum SceneJudge {
-  /// The most that an image which is not exact can earn.
+  /// The largest partial credit of an image that is not exact.
   package static let nearMiss: Float = 0.8
-  /// Bright pixels outside objects that an exact image may have.
+  /// The largest number of bright pixels outside objects in an exact image.
   static let clutterLimit = 6
-  /// Objects beyond this many cost credit but are not compared with the prompt.
+  /// The largest number of objects that are compared with the prompt; further ones lower the
+  /// credit.
   static let compared = 6
 
   /// Strict and partial credit.
@@ -40,15 +43,15 @@ package enum SceneJudge {
     let best = matching.best(credits, objects: objects.count) { relation, subject, reference in
       let strength = relation.relation.strength(
         subject: objects[subject].box, reference: objects[reference].box)
-      return strength > SceneRelation.threshold ? 1 : 0
+      return strength > SpatialRelation.threshold ? 1 : 0
     }
     return best == 1
   }
 
   /// Credit of an image that is not exact, 0...1.
   ///
-  /// The mean over wanted objects and relations of what the best matching earns, times
-  /// wanted / found where more objects are found than wanted, times 1 / (1 + clutter / 60).
+  /// The mean credit of the best matching over wanted objects and relations, times wanted / found
+  /// where more objects are found than wanted, times 1 / (1 + clutter / 60).
   private static func credit(
     _ findings: SceneVerifier.Findings, _ matching: SceneMatching
   ) -> Float {
@@ -65,8 +68,8 @@ package enum SceneJudge {
     return best * surplus / (1 + Float(findings.clutter) / 60)
   }
 
-  /// What one object earns for one wanted object, 0...1: a little for being there, more for being
-  /// of the right shape and color, and a part only for both together.
+  /// Credit of one object for one wanted object, 0...1: a little for its presence, more for the
+  /// right shape and color, and a part for both together.
   private static func credit(
     _ object: FoundObject, _ wanted: ScenePrompt.Requirement
   ) -> Float {

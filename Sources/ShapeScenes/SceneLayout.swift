@@ -1,16 +1,18 @@
+import ImageFiles
+
 /// Finds places for the objects of a prompt.
 struct SceneLayout {
-  /// Objects that surely find a place in an image of ``SceneRenderer/size``.
+  /// The number of objects that always fit into an image of ``SceneRenderer/size``.
   static let maximumObjects = 4
 
-  /// Pixels between the boxes of two objects, at least.
+  /// The smallest gap between the boxes of two objects, in pixels.
   static let gap: Float = 2
-  /// Pixels between a box and the image's edge, at least.
+  /// The smallest gap between a box and the image's edge, in pixels.
   static let margin: Float = 0.8
-  /// Relations are drawn clearer than GenEval's rule asks (``SceneRelation/threshold``).
+  /// The smallest strength of a drawn relation, above GenEval's ``SpatialRelation/threshold``.
   static let relationStrength: Float = 0.62
 
-  /// A scene that satisfies the prompt, at random in everything the prompt leaves open.
+  /// A scene that satisfies the prompt; everything else is random.
   static func scene(
     for prompt: ScenePrompt, using generator: inout some RandomNumberGenerator
   ) -> Scene {
@@ -22,7 +24,7 @@ struct SceneLayout {
     }
   }
 
-  /// One try at placing all objects, nil when one of them finds no place.
+  /// One attempt to place all objects; nil when one of them does not fit.
   private static func attempt(
     _ prompt: ScenePrompt, using generator: inout some RandomNumberGenerator
   ) -> [SceneObject]? {
@@ -48,7 +50,7 @@ struct SceneLayout {
     return holdsRelations(prompt, objects, owners) ? objects : nil
   }
 
-  /// Radii that leave room for this many objects, in pixels.
+  /// Radii at which this number of objects fits, in pixels.
   private static func radii(for count: Int) -> ClosedRange<Float> {
     switch count {
     case 1: 5...6.8
@@ -69,7 +71,7 @@ struct SceneLayout {
     object.centerY = generator.uniform(y...(size - y))
   }
 
-  private static func isApart(_ first: SceneBox, _ second: SceneBox) -> Bool {
+  private static func isApart(_ first: BoundingBox, _ second: BoundingBox) -> Bool {
     (first.centerX - second.centerX).magnitude >= first.halfWidth + second.halfWidth + gap
       || (first.centerY - second.centerY).magnitude >= first.halfHeight + second.halfHeight + gap
   }

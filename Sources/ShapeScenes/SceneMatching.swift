@@ -1,8 +1,10 @@
-/// Matches the objects a prompt asks for, one by one, with objects found, as well as possible.
+import ImageFiles
+
+/// The best one-to-one matching between wanted objects and found objects.
 struct SceneMatching {
   /// A wanted relation between two slots.
   struct Relation {
-    var relation: SceneRelation
+    var relation: SpatialRelation
     var subject: Int
     var reference: Int
   }
@@ -33,8 +35,8 @@ struct SceneMatching {
     self.relations = relations
   }
 
-  /// The largest mean credit over slots and relations, 0...1, when every object serves at most one
-  /// slot and a slot without an object earns nothing.
+  /// The largest mean credit over slots and relations, 0...1. Every object fills at most one slot,
+  /// and an empty slot has no credit.
   ///
   /// `credits[slot][object]` and `relationCredit(relation, subject object, reference object)` are
   /// in 0...1. Complexity: O(objects ^ slots); both are small.
@@ -58,7 +60,7 @@ struct SceneMatching {
         best = max(best, total)
         return
       }
-      // Nothing below can beat the best: each open slot and relation earns at most 1.
+      // Upper bound: each open slot and relation has a credit of at most 1.
       if sum + Float(slots.count - slot + relations.count) <= best { return }
       for object in 0..<objects where !isTaken[object] {
         isTaken[object] = true

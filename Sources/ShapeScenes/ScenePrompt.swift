@@ -1,10 +1,12 @@
-/// One prompt with what an image must show, in GenEval's metadata format.
+package import ImageFiles
+
+/// One prompt and the objects that its image must show, in GenEval's metadata format.
 ///
 ///     {"tag": "position", "include": [{"class": "ring", "count": 1},
 ///      {"class": "circle", "count": 1, "position": ["left of", 0]}],
 ///      "prompt": "a photo of a circle left of a ring"}
 package struct ScenePrompt: Codable, Hashable, Sendable {
-  /// What the prompt tests: GenEval's six tags.
+  /// The skill that the prompt tests: GenEval's six tags.
   package enum Tag: String, CaseIterable, Codable, Hashable, Sendable {
     case singleObject = "single_object"
     case twoObject = "two_object"
@@ -21,7 +23,7 @@ package struct ScenePrompt: Codable, Hashable, Sendable {
     package var count: Int
     /// Any color when nil.
     package var color: SceneColor?
-    /// Where these objects stand relative to those of another requirement.
+    /// The relation of these objects to those of another requirement.
     package var position: Position?
 
     package init(
@@ -36,16 +38,16 @@ package struct ScenePrompt: Codable, Hashable, Sendable {
 
   /// A relation to the objects of the requirement with index `reference`.
   package struct Position: Hashable, Sendable {
-    package var relation: SceneRelation
+    package var relation: SpatialRelation
     package var reference: Int
 
-    package init(_ relation: SceneRelation, _ reference: Int) {
+    package init(_ relation: SpatialRelation, _ reference: Int) {
       self.relation = relation
       self.reference = reference
     }
   }
 
-  /// Fewer than `count` objects of the shape may be there.
+  /// The image must show fewer than `count` objects of the shape.
   package struct Limit: Hashable, Sendable {
     package var shape: SceneShape
     package var count: Int
@@ -59,7 +61,7 @@ package struct ScenePrompt: Codable, Hashable, Sendable {
   package var tag: Tag
   package var include: [Requirement]
   package var exclude: [Limit]?
-  /// The text the model sees.
+  /// The text for the model.
   package var prompt: String
 
   package init(tag: Tag, include: [Requirement], exclude: [Limit]? = nil, prompt: String) {
@@ -69,7 +71,7 @@ package struct ScenePrompt: Codable, Hashable, Sendable {
     self.prompt = prompt
   }
 
-  /// How many objects the image must show in all.
+  /// The total number of objects that the image must show.
   package var objectCount: Int { include.reduce(0) { $0 + $1.count } }
 }
 
@@ -87,11 +89,11 @@ extension ScenePrompt.Limit: Codable {
   }
 }
 
-/// As GenEval writes it: `["left of", 0]`.
+/// GenEval's form: `["left of", 0]`.
 extension ScenePrompt.Position: Codable {
   package init(from decoder: any Decoder) throws {
     var list = try decoder.unkeyedContainer()
-    relation = try list.decode(SceneRelation.self)
+    relation = try list.decode(SpatialRelation.self)
     reference = try list.decode(Int.self)
   }
 

@@ -1,5 +1,4 @@
-/// SplitMix64 (Steele, Lea, Flood 2014): a generator whose numbers depend on the seed alone, on
-/// every machine and in every process.
+/// SplitMix64 (Steele, Lea, Flood 2014): a generator whose numbers depend on the seed alone.
 package struct SplitMix64: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
@@ -14,8 +13,8 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
   }
 }
 
-/// Draws that are fixed by the generator's bits; the standard library's may change with its
-/// version.
+/// Draws that depend on the generator's bits alone; the standard library's algorithms may change
+/// with its version.
 extension RandomNumberGenerator {
   /// A uniform number in `range`, from 24 random bits.
   mutating func uniform(_ range: ClosedRange<Float>) -> Float {
@@ -28,7 +27,7 @@ extension RandomNumberGenerator {
     Int(next().multipliedFullWidth(by: UInt64(count)).high)
   }
 
-  /// One of the elements, each as likely as the other.
+  /// One of the elements, uniformly.
   mutating func pick<Element>(_ elements: [Element]) -> Element {
     elements[index(below: elements.count)]
   }

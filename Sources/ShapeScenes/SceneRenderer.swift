@@ -5,8 +5,8 @@ package enum SceneRenderer {
   /// Width and height of the images, in pixels.
   package static let size = 32
 
-  /// An image that satisfies the prompt, at random in everything the prompt leaves open: places,
-  /// sizes, brightness, and colors that are not named.
+  /// An image that satisfies the prompt. Positions, sizes, brightness and colors that are not named
+  /// are random.
   package static func render(
     _ prompt: ScenePrompt, using generator: inout some RandomNumberGenerator
   ) -> PixelBuffer {
@@ -53,7 +53,7 @@ package enum SceneRenderer {
     }
   }
 
-  /// The pixels an object may touch along one axis.
+  /// The pixels that an object can touch along one axis.
   private static func span(_ center: Float, _ half: Float) -> Range<Int> {
     let lower = max(0, Int((center - half - 1).rounded(.down)))
     return lower..<max(lower, min(size, Int((center + half + 1).rounded(.up))))

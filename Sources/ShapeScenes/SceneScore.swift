@@ -1,8 +1,8 @@
-/// How well an image satisfies a prompt.
+/// The score of an image for a prompt.
 package struct SceneScore: Hashable, Sendable {
-  /// Everything is as asked, and nothing else is there.
+  /// Whether the image shows exactly the wanted objects.
   package var strict: Bool
-  /// 1 when strict; otherwise at most ``SceneJudge/nearMiss``, growing with what is right. 0...1.
+  /// Credit in 0...1: 1 when strict, otherwise at most ``SceneJudge/nearMiss``.
   package var partial: Double
 
   package init(strict: Bool, partial: Double) {

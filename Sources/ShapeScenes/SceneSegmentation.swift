@@ -1,11 +1,11 @@
 import ImageFiles
 
-/// Cuts an image into regions of one color.
+/// Divides an image into regions of one color.
 ///
-/// A pixel is foreground when its largest channel is bright; its color is the set of channels near
-/// that largest one. Pixels of one color that touch by an edge form a region. Specks of other color
-/// at a region's rim or inside it (blended edges, noise) join the region they touch most, so
-/// objects of different color stay apart even where they touch.
+/// A pixel is foreground when its largest channel is bright. Its color is the set of channels near
+/// that largest one. Pixels of one color that share an edge form a region. Specks of other color at
+/// a region's rim or inside it (blended edges, noise) join the region with which they share most
+/// edges, so objects of different color stay separate even where they touch.
 struct SceneSegmentation {
   /// Foreground begins at this level; about half of a color's full level.
   static let foreground: UInt8 = 100
@@ -34,17 +34,17 @@ struct SceneSegmentation {
     countClutter()
   }
 
-  /// Pixels of the region as first grown.
+  /// The number of pixels in the region before specks join.
   func area(_ region: Int) -> Int {
     Int(workspace.start[region + 1] - workspace.start[region])
   }
 
-  /// The region is an object, not a speck.
+  /// Whether the region is large enough to be an object.
   func isObject(_ region: Int) -> Bool { area(region) >= Self.speck }
 
-  /// The pixels that touch `pixel` by an edge.
+  /// Calls `body` with the pixels that share an edge with `pixel`.
   @inline(__always)
-  func forEachNeighbour(_ pixel: Int, _ body: (Int) -> Void) {
+  func forEachNeighbor(_ pixel: Int, _ body: (Int) -> Void) {
     let x = pixel % width
     if x > 0 { body(pixel - 1) }
     if x + 1 < width { body(pixel + 1) }
@@ -86,7 +86,7 @@ struct SceneSegmentation {
       while head < tail {
         let pixel = Int(workspace.queue[head])
         head += 1
-        forEachNeighbour(pixel) { next in
+        forEachNeighbor(pixel) { next in
           if workspace.channels[next] == color && workspace.region[next] < 0 {
             workspace.region[next] = id
             workspace.queue[tail] = UInt16(next)
@@ -99,14 +99,15 @@ struct SceneSegmentation {
     }
   }
 
-  /// Gives the pixels of each speck to the object it touches most; twice, for specks beside specks.
+  /// Joins each speck to the object with which it shares most edges; twice, for specks beside
+  /// specks.
   private func joinSpecks() {
     for _ in 0..<2 {
       for speck in 0..<regionCount where !isObject(speck) {
         let members = Int(workspace.start[speck])..<Int(workspace.start[speck + 1])
         var best = -1
         for index in members {
-          forEachNeighbour(Int(workspace.queue[index])) { next in
+          forEachNeighbor(Int(workspace.queue[index])) { next in
             let other = Int(workspace.region[next])
             guard other >= 0 && isObject(other) else { return }
             workspace.votes[other] += 1
@@ -115,7 +116,7 @@ struct SceneSegmentation {
         }
         if best < 0 { continue }
         for index in members {
-          forEachNeighbour(Int(workspace.queue[index])) { next in
+          forEachNeighbor(Int(workspace.queue[index])) { next in
             if workspace.region[next] >= 0 { workspace.votes[Int(workspace.region[next])] = 0 }
           }
         }

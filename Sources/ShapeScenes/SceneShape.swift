@@ -1,11 +1,11 @@
-/// The things a scene is made of: the classes of the `shapes` task.
+/// The classes of the `shapes` task.
 ///
-/// A shape of radius `r` is described around the middle of its bounding box, x to the right and y
-/// down, in pixels. The five differ in area, corners and holes enough to be told apart at 9 pixels.
+/// A shape of radius `r` is defined around the center of its bounding box, x to the right and y
+/// down, in pixels. Area, corners and holes distinguish the five at a width of 9 pixels.
 package enum SceneShape: String, CaseIterable, Codable, Hashable, Sendable {
   case circle, square, triangle, cross, ring
 
-  /// The word for more than one.
+  /// The plural.
   package var plural: String { self == .cross ? "crosses" : rawValue + "s" }
 
   /// Half the width of the bounding box, in radii.
@@ -37,13 +37,13 @@ package enum SceneShape: String, CaseIterable, Codable, Hashable, Sendable {
     }
   }
 
-  /// How far the centre of gravity lies below the middle of the bounding box, in radii.
+  /// The distance of the centroid below the center of the bounding box, in radii.
   var centroidDrop: Float { self == .triangle ? halfHeight / 3 : 0 }
 
   /// The misfit (``FoundObject/misfits``) up to which an object is clearly this shape.
   ///
-  /// A blur of 0.7 pixels with noise of 10 levels stays well below. The circle's is the tightest,
-  /// since every roundish blob fits a circle better than the other shapes.
+  /// A blur of 0.7 pixels with noise of 10 levels stays well below. The circle has the lowest
+  /// limit, since a round blob fits a circle better than the other shapes.
   var clearMisfit: Float {
     switch self {
     case .circle: 0.06

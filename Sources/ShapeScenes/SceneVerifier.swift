@@ -1,20 +1,20 @@
 package import ImageFiles
 
-/// Looks at an image of the `shapes` task by classical vision and judges it against a prompt.
+/// Judges an image of the `shapes` task against a prompt by classical vision.
 ///
-/// It finds bright regions of one color, fits the five shapes to each, and hands what it found to
-/// ``SceneJudge``. It is the reward of training runs, so doubt never counts in the image's favour:
-/// what is not clearly a shape of a color can earn partial credit but is never exact.
+/// It finds bright regions of one color, fits the five shapes to each, and passes the objects to
+/// ``SceneJudge``. An object whose shape or color is not clear has partial credit at most, since a
+/// policy is trained against this judgment.
 package enum SceneVerifier {
-  /// What the verifier sees in an image.
+  /// The verifier's findings in an image.
   package struct Findings: Sendable {
-    /// Everything large enough to be an object, the largest first.
+    /// All regions that are large enough to be objects, the largest first.
     package var objects: [FoundObject]
     /// Bright pixels that belong to no object.
     package var clutter: Int
   }
 
-  /// Judges the image (made for 32 x 32 pixels, objects 9 to 14 pixels wide) against the prompt.
+  /// The score of an image for a prompt; made for 32 x 32 pixels, objects 9 to 14 pixels wide.
   package static func score(_ image: PixelBuffer, _ prompt: ScenePrompt) -> SceneScore {
     SceneJudge.score(findings(in: image), prompt)
   }

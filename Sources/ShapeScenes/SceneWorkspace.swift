@@ -1,4 +1,4 @@
-/// Scratch memory for looking at one image of `count` pixels; the owner frees it.
+/// Scratch memory for one image of `count` pixels; the owner frees it.
 struct SceneWorkspace {
   /// Largest channel of each pixel, 0...255.
   let level: UnsafeMutablePointer<UInt8>
@@ -12,7 +12,7 @@ struct SceneWorkspace {
   let start: UnsafeMutablePointer<UInt16>
   /// Counters by region, zero between uses.
   let votes: UnsafeMutablePointer<UInt16>
-  /// How much of each pixel the object at hand covers, 0...1.
+  /// The share of each pixel that the current object covers, 0...1.
   let cover: UnsafeMutablePointer<Float>
 
   init(count: Int) {

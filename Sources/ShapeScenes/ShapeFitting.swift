@@ -1,6 +1,6 @@
 import ImageFiles
 
-/// Measures one region: its color, its place, and how well each shape fits it.
+/// Measures one region: its color, its position, and the fit of each shape.
 struct ShapeFitting {
   /// The best fit of a clear shape is at most this share of the second.
   static let clearLead: Float = 0.6
@@ -8,9 +8,9 @@ struct ShapeFitting {
   static let clearRadii: ClosedRange<Float> = 3.8...8.2
   /// Inner pixels of a clear color reach this level.
   static let clearLevel: Float = 140
-  /// Channels of a clear color keep this distance from the border between on and off.
+  /// The smallest distance of a clear color's channels from the threshold between on and off.
   static let clearTone: Float = 0.09
-  /// Share of a clear color's inner pixels that have it.
+  /// The smallest share of inner pixels that have a clear color.
   static let clearShare: Float = 0.75
 
   let image: UnsafePointer<UInt8>
@@ -66,7 +66,7 @@ struct ShapeFitting {
       (tone.z - border).magnitude)
     return FoundObject(
       shape: shape, misfits: misfits, color: SceneColor.byChannels[channels], tone: tone,
-      box: SceneBox(
+      box: BoundingBox(
         centerX: moments.x / moments.cover,
         centerY: moments.y / moments.cover - shape.centroidDrop * radius,
         halfWidth: shape.halfWidth * radius, halfHeight: shape.halfHeight * radius),
@@ -94,8 +94,8 @@ struct ShapeFitting {
       top: max(0, window.top - 2), bottom: min(height - 1, window.bottom + 2))
   }
 
-  /// Mean color of the pixels whose neighbours all belong to the region (of all its pixels when
-  /// there is none), the share of them with the most common color, and that color's channels.
+  /// Mean color of the pixels whose neighbors all belong to the region (of all its pixels when
+  /// there is none), the share of them with the most common color, and the channels of that color.
   private func innerColor(
     _ region: Int, _ window: Window
   ) -> (mean: SIMD3<Float>, share: Float, channels: Int) {
@@ -108,7 +108,7 @@ struct ShapeFitting {
           let pixel = y * segmentation.width + x
           guard workspace.region[pixel] == Int16(region) else { continue }
           var inner = true
-          segmentation.forEachNeighbour(pixel) {
+          segmentation.forEachNeighbor(pixel) {
             if workspace.region[$0] != Int16(region) { inner = false }
           }
           if innerOnly && !inner { continue }
@@ -154,7 +154,7 @@ struct ShapeFitting {
     }
   }
 
-  /// One of the eight pixels around belongs to the region.
+  /// Whether one of the eight adjacent pixels belongs to the region.
   private func touches(_ region: Int, _ x: Int, _ y: Int) -> Bool {
     for row in max(0, y - 1)...min(segmentation.height - 1, y + 1) {
       for column in max(0, x - 1)...min(segmentation.width - 1, x + 1)
@@ -166,7 +166,7 @@ struct ShapeFitting {
   }
 
   /// Squared difference between the covered pixels and a drawing of the shape with the same area
-  /// and centre of gravity, over the drawing's square.
+  /// and centroid, over the square of the drawing.
   private func misfit(_ shape: SceneShape, _ moments: Moments, _ window: Window) -> Float {
     let radius = (moments.cover / shape.area).squareRoot()
     let centerX = moments.x / moments.cover

@@ -1,17 +1,17 @@
 import Foundation
+import ImageFiles
 
-/// Every prompt of the `shapes` task, and how they are divided into training and held-out files.
+/// Every prompt of the `shapes` task, divided into a training file and a held-out file.
 ///
-/// A text is a lead ("a photo of "), what is to be seen, and an ending (" on black"). The held-out
-/// file shares no text with the training file. Where a tag has few meanings (five single shapes)
-/// only wordings are held out; for `color_attr` whole combinations of shapes and colors are, in
-/// either order. The training file holds as many lines for every tag, so the texts of small tags
-/// repeat.
+/// A text is a lead ("a photo of "), the objects, and an ending (" on black"). The two files have
+/// no text in common. For tags with few meanings, such as five single shapes, only wordings are
+/// held out; for `color_attr` whole combinations of shapes and colors are, in either order. The
+/// training file has an equal number of lines for every tag, so the texts of small tags repeat.
 package enum ShapeGrammar {
   /// Lines of the training file per tag.
   package static let trainingPerTag = 1000
 
-  /// The training and the held-out prompts, always the same ones.
+  /// The training and the held-out prompts; every call returns the same ones.
   package static func prompts() -> (training: [ScenePrompt], heldOut: [ScenePrompt]) {
     var generator = SplitMix64(seed: 0x5AFE_5CE9)
     var training: [ScenePrompt] = []
@@ -39,7 +39,7 @@ package enum ShapeGrammar {
     try PromptFile.write(heldOut, to: folder + "/held-out.jsonl")
   }
 
-  /// Every word the prompts are made of, sorted.
+  /// Every word of the prompts, sorted.
   package static var vocabulary: [String] {
     let (training, heldOut) = prompts()
     var words: Set<String> = []
@@ -49,12 +49,13 @@ package enum ShapeGrammar {
     return words.sorted()
   }
 
-  /// Prompts from which a share of one tag is drawn.
+  /// The prompts of one tag, or of a part of it.
   private struct Pool {
     var prompts: [ScenePrompt]
     var training = ShapeGrammar.trainingPerTag
     var heldOut = 90
-    /// Keep meanings, not only texts, out of the training file.
+    /// Whether the meanings of held-out prompts are kept out of the training file, beside their
+    /// texts.
     var holdsMeanings = false
   }
 
@@ -142,7 +143,7 @@ extension ShapeGrammar {
 
   private static func positions() -> [ScenePrompt] {
     distinctPairs(SceneShape.allCases).flatMap { subject, reference in
-      SceneRelation.allCases.flatMap { relation in
+      SpatialRelation.allCases.flatMap { relation in
         worded(
           .position, [.init(reference), .init(subject, position: .init(relation, 0))],
           "a \(subject.rawValue) \(relation.rawValue) a \(reference.rawValue)")

@@ -38,10 +38,9 @@ struct EvaluateCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let settings = try reward.read()
-    try TorchRuntime.check(settings.device)
-    let all = try model.prompts(prompts, for: [settings.name])
-    let scorer = try RewardRegistry.reward(settings)
+    let entry = try reward.read()
+    let all = try model.prompts(prompts, for: [entry])
+    let scorer = try entry.makeReward()
     let prompts = Array(all.prefix(limit ?? all.count))
     let (loaded, _, images) = try model.sample(prompts, sampling)
     let evaluation = try await Evaluation(images, of: prompts, by: scorer)

@@ -2,6 +2,7 @@ import ArgumentParser
 import DiffusionModels
 import FlowMatching
 import ImageFiles
+import Rewards
 import Runs
 import Torch
 import TorchNN
@@ -73,8 +74,8 @@ extension ModelOptions {
 
   /// Reads a file of prompts for the model.
   ///
-  /// - Parameter rewards: names of the rewards that score the images.
-  func prompts(_ path: String, for rewards: [String] = []) throws -> [Prompt] {
+  /// - Parameter rewards: the rewards of the images.
+  func prompts(_ path: String, for rewards: [RewardEntry] = []) throws -> [Prompt] {
     try PromptList.read(
       path, for: rewards,
       conditionImages: FlowModelRegistry.family(of: model).defaults.conditionImages)

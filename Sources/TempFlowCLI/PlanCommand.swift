@@ -42,10 +42,10 @@ struct PlanCommand: ParsableCommand {
 
   /// What rewards need that this machine lacks: training here would be refused, while a plan may be
   /// for another machine.
-  private static func missing(_ rewards: [RewardSettings]) -> [String] {
+  private static func missing(_ rewards: [RewardEntry]) -> [String] {
     rewards.compactMap { reward in
       do throws(RewardError) {
-        try RewardRegistry.check(reward)
+        try reward.check()
         return nil
       } catch {
         return "\(error)"

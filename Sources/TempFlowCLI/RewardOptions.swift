@@ -2,9 +2,10 @@ import ArgumentParser
 import Foundation
 import Rewards
 import Runs
+import Torch
 import Training
 
-/// Which scorer, and what it is made from: shared by `score` and `evaluate`.
+/// A reward and its settings: shared by `score` and `evaluate`.
 struct RewardOptions: ParsableArguments {
   @Option(name: .long, help: "The reward: \(RewardRegistry.names.joined(separator: ", ")).")
   var reward: String
@@ -19,32 +20,39 @@ struct RewardOptions: ParsableArguments {
 
   @Option(
     name: .long,
-    help: "Share of images that may stay without a score, 0 to 1; beyond it the command fails.")
+    help: "Largest share of images without a score, 0 to 1; beyond it the command fails.")
   var maxMissingScores = 0.1
 
   func validate() throws {
-    if !(0...1).contains(maxMissingScores) { throw ValidationError("--max-missing-scores must be in 0 ... 1") }
+    if !(0...1).contains(maxMissingScores) {
+      throw ValidationError("--max-missing-scores must be in 0 ... 1")
+    }
   }
 
-  /// Makes sure that no more scores are missing than may be.
+  /// Checks the share of missing scores.
   ///
-  /// - Throws: `RewardError.missing`.
+  /// - Throws: `RewardError.missing` when it is above `--max-missing-scores`.
   func checkMissing(_ evaluation: Evaluation) throws(RewardError) {
     let excess = evaluation.missing.excess(over: maxMissingScores, of: evaluation.images.count)
-    if let excess { throw .missing("\(excess), and --max-missing-scores allows \(maxMissingScores) of them") }
+    if let excess {
+      throw .missing("\(excess), and --max-missing-scores allows \(maxMissingScores) of them")
+    }
   }
 
-  /// Reads and checks the settings; warnings go to standard error.
+  /// Reads and checks the reward; warnings go to standard error.
   ///
-  /// - Throws: `RecipeError` with everything that is wrong, or `RewardError`.
-  func read() throws -> RewardSettings {
+  /// - Throws: `RecipeError` with everything that is wrong, `RewardError`, or the error of a device
+  ///   that does not exist.
+  func read() throws -> RewardEntry {
     let model = rewardModel.map { ["model='\($0.replacing("'", with: "''"))'"] } ?? []
-    let recipe = try RewardRecipe.settings(reward, settings + model)
+    let recipe = try RewardEntry.read(reward, settings + model)
     for warning in recipe.warnings {
       FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
     }
-    try RewardRegistry.check(recipe.settings)
-    return recipe.settings
+    let entry = recipe.settings
+    try entry.check()
+    if let device = entry.device { try TorchRuntime.check(device) }
+    return entry
   }
 }
 

@@ -2,10 +2,9 @@ import ArgumentParser
 import Foundation
 import Rewards
 import Runs
-import Torch
 import Training
 
-/// `tempflow score`: tries a reward on images that are there.
+/// `tempflow score`: scores existing images with a reward.
 struct ScoreCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "score",
@@ -30,9 +29,8 @@ struct ScoreCommand: AsyncParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() async throws {
-    let settings = try reward.read()
-    try TorchRuntime.check(settings.device)
-    let prompts = try PromptList.read(prompts, for: [settings.name])
+    let entry = try reward.read()
+    let prompts = try PromptList.read(prompts, for: [entry])
     let files = try ImageFolder.read(images)
     guard files.count == prompts.count else {
       throw ValidationError(
@@ -40,7 +38,7 @@ struct ScoreCommand: AsyncParsableCommand {
           + "each image needs its own")
     }
     let evaluation = try await Evaluation(
-      files.map(\.image), of: prompts, by: try RewardRegistry.reward(settings))
+      files.map(\.image), of: prompts, by: try entry.makeReward())
     let report = Report(evaluation, names: files.map(\.name))
     try output.print(report) { report.text(evaluation) }
     try reward.checkMissing(evaluation)
@@ -50,9 +48,9 @@ struct ScoreCommand: AsyncParsableCommand {
   private struct Report: Encodable {
     var reward: String
     var images: [Image]
-    /// Over the images that could be scored; absent when there is none.
+    /// Over the images with a score; absent when there is none.
     var scores: TaggedScores?
-    /// Images that could not be scored.
+    /// Images without a score.
     var missing: Int
     /// Reason -> images.
     var missingReasons: [String: Int]
@@ -66,7 +64,7 @@ struct ScoreCommand: AsyncParsableCommand {
       var name: String
       var prompt: String
       var tag: String?
-      /// nil, and written as null, when the image could not be scored.
+      /// nil, written as null, for an image without a score.
       var score: Double?
       var parts: [String: Double?]
       var reason: String?

@@ -42,8 +42,8 @@ struct TrainCommand: AsyncParsableCommand {
     _ = try TrainingPlan(loaded.settings)
     try TorchRuntime.check(loaded.settings.device)
     for reward in loaded.settings.allRewards {
-      try RewardRegistry.check(reward)
-      try TorchRuntime.check(reward.device)
+      try reward.check()
+      if let device = reward.device { try TorchRuntime.check(device) }
     }
     let run = try RunOutput(
       runDir ?? "runs/\(recipe.name)", resume: resume, recipe: loaded, recipeName: recipe.name,

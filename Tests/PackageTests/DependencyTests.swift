@@ -18,7 +18,7 @@ private let allowed: [String: Set<String>] = [
     "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "FlowMatching", "ImageFiles",
   ],
   "Rewards": [
-    "CCurl", "JSON", "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "ImageFiles",
+    "CCurl", "JSON", "Runs", "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "ImageFiles",
     "ShapeScenes",
   ],
   "Training": [

@@ -11,10 +11,12 @@ import Testing
     return image
   }
 
-  @Test func `a busy image is worth more or less by its size in units of 500 kB`() async throws {
+  @Test func `the score is the size in units of 500 kB, negative for compressibility`() async throws
+  {
     let samples = [flat, busy].map { RewardSample(image: $0, prompt: "anything") }
-    let small = try await JPEGReward(.compressibility).score(samples).total
-    let large = try await JPEGReward(.incompressibility).score(samples).total
+    let small = try await JPEGReward(.compressibility, name: "jpeg_compressibility").score(samples)
+      .total
+    let large = try await JPEGReward(.incompressibility, name: "large").score(samples).total
     for (index, image) in [flat, busy].enumerated() {
       let size = Double(try JPEG.encode(image, quality: 95).count) / 500_000
       #expect(small[index] == -size)
@@ -26,7 +28,7 @@ import Testing
   @Test func `an image too large for the format fails with the reward's name`() async {
     let wide = RewardSample(image: PixelBuffer(width: 70_000, height: 1), prompt: "wide")
     let error = await #expect(throws: RewardError.self) {
-      try await JPEGReward(.compressibility).score([wide])
+      try await JPEGReward(.compressibility, name: "jpeg_compressibility").score([wide])
     }
     #expect(error?.description.hasPrefix("the reward jpeg_compressibility failed") == true)
   }

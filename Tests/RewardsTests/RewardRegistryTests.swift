@@ -1,79 +1,120 @@
+import Foundation
 import Rewards
+import Runs
+import TestSupport
 import Testing
 
 @Suite struct RewardRegistryTests {
-  private func problem(_ settings: RewardSettings) -> String? {
-    #expect(throws: RewardError.self) { try RewardRegistry.check(settings) }?.description
+  private func issues(_ name: String, _ overrides: [String] = []) -> [String] {
+    let error = #expect(throws: RecipeError.self) { try RewardEntry.read(name, overrides) }
+    return error?.issues.map(\.message) ?? []
   }
 
-  @Test func `every reward that needs no setting gives a scorer under its label in each mode`()
-    throws
-  {
-    for family in RewardFamily.all where family.required.isEmpty {
-      #expect(try RewardRegistry.reward(RewardSettings(family.name)).name == family.name)
-      for mode in family.modes {
-        var settings = RewardSettings(family.name, label: "mine")
-        settings.mode = mode
-        #expect(try RewardRegistry.reward(settings).name == "mine")
+  @Test(arguments: ["jpeg_compressibility", "jpeg_incompressibility", "geneval", "ocr", "shapes"])
+  func `a reward without required keys is made under its label`(name: String) throws {
+    #expect(try RewardEntry.read(name, []).settings.makeReward().name == name)
+    let labeled = try RewardEntry.read(name, ["label=mine"]).settings
+    #expect(labeled.label == "mine" && labeled.name == name)
+    #expect(try labeled.makeReward().name == "mine")
+  }
+
+  @Test func `rewards are listed once and in alphabetical order`() {
+    let names = RewardRegistry.builtIn.map { $0.name }
+    #expect(names == Set(names).sorted())
+    #expect(names.allSatisfy { $0.wholeMatch(of: /[a-z0-9_]+/) != nil })
+  }
+
+  @Test func `partial credit is the default of shapes and geneval`() throws {
+    let shapes = try RewardEntry.read("shapes", []).settings.factory as? ShapesFactory
+    #expect(shapes?.mode == .partial)
+    let geneval = try RewardEntry.read("geneval", []).settings.factory as? GenEvalFactory
+    #expect(geneval?.mode == .partial && geneval?.backend == .shapes)
+  }
+
+  @Test func `an unknown name is an error that lists all names`() {
+    let found = issues("shape")
+    #expect(found.count == 1)
+    #expect(
+      found.first?.hasPrefix("name: no reward is named \"shape\"; there is aesthetic, ") == true)
+    for name in RewardRegistry.builtIn.map({ $0.name }) {
+      #expect(found.first?.contains(name) == true, "\(name)")
+    }
+  }
+
+  @Test func `an unknown mode or backend is one error that lists all of them`() {
+    #expect(
+      issues("shapes", ["mode=exact"]) == ["mode: must be one of partial, strict, found exact"])
+    #expect(
+      issues("ocr", ["backend=eyes"]) == ["backend: must be one of tesseract, remote, found eyes"])
+  }
+
+  @Test(arguments: [
+    ("timeout=0", "timeout: must be above 0, found 0"),
+    ("timeout=.inf", "timeout: expected a finite number"),
+    ("retries=-1", "retries: must be"), ("concurrency=0", "concurrency: must be"),
+    ("batch_size=0", "batch_size: must be"), ("outage_timeout=-1", "outage_timeout: must be"),
+    ("label=a.b", "label: a reward cannot be called \"a.b\"; use letters, digits, - and _"),
+  ])
+  func `a value that cannot work is refused with its key`(_ setting: String, _ message: String) {
+    let found = issues("http", ["urls=['http://a']", setting])
+    #expect(found.count == 1 && found.first?.hasPrefix(message) == true, "\(found)")
+  }
+
+  @Test func `a key in place of a variable's name is refused and not repeated`() {
+    let found = issues("http", ["urls=['http://a']", "api_key_variable=sk-1234567890"])
+    #expect(
+      found == [
+        "api_key_variable: must be the name of an environment variable that holds the key, such as "
+          + "API_KEY"
+      ])
+  }
+
+  @Test(arguments: [
+    ("http", "urls"), ("unifiedreward", "urls"), ("vlm", "urls"), ("vlm", "prompt"),
+    ("process", "command"), ("pickscore", "model"), ("hpsv3", "model"),
+  ])
+  func `a required key that is missing is named`(_ name: String, _ key: String) {
+    #expect(issues(name).contains("\(key): is required and missing"))
+  }
+
+  @Test func `entries are equal when name, label and settings are`() throws {
+    func entry(_ name: String, _ overrides: String...) throws -> RewardEntry {
+      try RewardEntry.read(name, overrides).settings
+    }
+    #expect(try entry("shapes") == entry("shapes", "mode=partial"))
+    #expect(try entry("shapes") != entry("shapes", "mode=strict"))
+    #expect(try entry("shapes") != entry("shapes", "label=exact"))
+    let label = "label=size"
+    #expect(try entry("jpeg_compressibility", label) != entry("jpeg_incompressibility", label))
+  }
+
+  @Test func `docs/recipes.md names every reward and every key of it`() throws {
+    let text = try String(
+      contentsOfFile: repositoryFolder() + "/docs/recipes.md", encoding: .utf8)
+    let start = try #require(text.range(of: "\n## `rewards`\n")).upperBound
+    let end = try #require(text.range(of: "\n## `held_out_rewards`\n")).lowerBound
+    let section = text[start..<end]
+    let required = [
+      "model": "/w", "urls": "['http://a']", "prompt": "a", "command": "[a]", "backend": "remote",
+    ]
+    for kind in RewardRegistry.builtIn {
+      #expect(section.contains("`\(kind.name)`"), "\(kind.name)")
+      // Those of the required keys that this reward has.
+      let overrides = required.filter { !isUnknown($0.key, of: kind.name) }
+        .map { "\($0.key)=\($0.value)" }
+      let recipe = try RewardEntry.read(kind.name, overrides)
+      for key in recipe.resolved.values.map(\.path) {
+        #expect(section.contains("\n| `\(key)` |"), "\(key) of \(kind.name)")
       }
     }
   }
 
-  @Test func `partial credit is what shapes scores unless told otherwise`() throws {
-    let reward = try #require(try RewardRegistry.reward(RewardSettings("shapes")) as? ShapesReward)
-    #expect(reward.mode == .partial)
-  }
-
-  @Test
-  func `rewards are listed once, in alphabetical order, with what they require among their keys`() {
-    let names = RewardFamily.all.map(\.name)
-    #expect(names == Set(names).sorted())
-    for family in RewardFamily.all {
-      #expect(Set(family.required).isSubset(of: family.keys), "\(family.name)")
-      #expect(family.keys.contains(.mode) == !family.modes.isEmpty, "\(family.name)")
-      #expect(family.keys.contains(.backend) == !family.backends.isEmpty, "\(family.name)")
+  private func isUnknown(_ key: String, of name: String) -> Bool {
+    do throws(RecipeError) {
+      _ = try RewardEntry.read(name, ["\(key)=x"])
+      return false
+    } catch {
+      return error.issues.contains { $0.message.hasPrefix("unknown key \"\(key)\"") }
     }
-  }
-
-  @Test func `a mode for a reward without modes is an error`() {
-    var settings = RewardSettings("jpeg_compressibility")
-    settings.mode = "strict"
-    #expect(problem(settings) == "the reward jpeg_compressibility has no modes; leave mode out")
-  }
-
-  @Test func `an unknown name or mode is an error that lists what there is`() {
-    let known = RewardRegistry.names.joined(separator: ", ")
-    #expect(problem(RewardSettings("shape")) == "no reward is named \"shape\"; there is \(known)")
-    var settings = RewardSettings("shapes")
-    settings.mode = "exact"
-    #expect(
-      problem(settings) == "the reward shapes has no mode \"exact\"; there is partial, strict")
-  }
-
-  @Test func `a value that cannot work is refused with its key`() {
-    func problem(_ change: (inout RewardSettings) -> Void) -> String? {
-      var settings = RewardSettings("shapes")
-      change(&settings)
-      return self.problem(settings)
-    }
-    let start = "the reward shapes cannot be set up: "
-    #expect(
-      problem { $0.timeout = 0 }
-        == start + "timeout must be a number of seconds above 0, found 0.0")
-    #expect(problem { $0.timeout = .infinity }?.hasPrefix(start + "timeout must be") == true)
-    #expect(problem { $0.retries = -1 } == start + "retries must be at least 0, found -1")
-    #expect(problem { $0.concurrency = 0 } == start + "concurrency must be at least 1, found 0")
-    #expect(problem { $0.batchSize = 0 } == start + "batch_size must be at least 1, found 0")
-    #expect(
-      problem { $0.label = "a.b" }
-        == "a reward cannot be called \"a.b\"; use letters, digits, - and _")
-  }
-
-  @Test func `a key in place of a variable's name is refused and not repeated`() {
-    var settings = RewardSettings("shapes")
-    settings.apiKeyVariable = "sk-1234567890"
-    let problem = problem(settings)
-    #expect(problem?.contains("must be the name of an environment variable") == true)
-    #expect(problem?.contains("1234") == false)
   }
 }

@@ -1,4 +1,5 @@
 import ImageFiles
+import JSON
 import Rewards
 import ShapeScenes
 import Testing
@@ -7,16 +8,20 @@ import Testing
   private let prompt = ScenePrompt(
     tag: .colors, include: [.init(.circle, color: .red)], prompt: "a red circle")
 
+  private func sample(_ image: PixelBuffer) -> RewardSample {
+    RewardSample(image: image, prompt: prompt.prompt, metadata: prompt.metadata)
+  }
+
   private func samples() -> [RewardSample] {
     var generator = SplitMix64(seed: 1)
     let blue = ScenePrompt(
       tag: .colors, include: [.init(.circle, color: .blue)], prompt: "a blue circle")
     return [prompt, blue].map {
-      RewardSample(image: SceneRenderer.render($0, using: &generator), scene: prompt)
+      sample(SceneRenderer.render($0, using: &generator))
     }
   }
 
-  @Test func `a right image earns one and a wrong color earns less in either mode`() async throws {
+  @Test func `a right image scores 1 and a wrong color less in either mode`() async throws {
     let partial = try await ShapesReward(mode: .partial).score(samples())
     let strict = try await ShapesReward(mode: .strict).score(samples())
     #expect(partial.total[0] == 1)
@@ -25,7 +30,7 @@ import Testing
     #expect(strict.total == [1, 0])
   }
 
-  @Test func `the total is the part shapes and strict is a part whatever the mode`() async throws {
+  @Test func `the total is the part shapes, and strict is a part in either mode`() async throws {
     for mode in ShapesReward.Mode.allCases {
       let scores = try await ShapesReward(mode: mode).score(samples())
       #expect(scores[part: "shapes"] == scores.total)
@@ -34,14 +39,15 @@ import Testing
     }
   }
 
-  @Test func `a sample without a scene cannot be scored and does not disturb the others`()
+  @Test func `a sample of another task has no score, and the others keep theirs`()
     async throws
   {
     var samples = samples()
-    samples[1].scene = nil
+    samples[1].metadata = ["tag": "colors", "prompt": "a red circle"]
     let scores = try await ShapesReward().score(samples)
     #expect(scores.total == [1, nil])
     #expect(scores[part: "strict"] == [1, nil])
+    #expect(scores.reasons == [1: "the prompt is not of the shapes task"])
   }
 
   @Test func `an empty batch has empty scores`() async throws {
@@ -51,7 +57,7 @@ import Testing
   }
 
   @Test func `images of another size are refused with both sizes named`() async {
-    let large = RewardSample(image: PixelBuffer(width: 512, height: 256), scene: prompt)
+    let large = sample(PixelBuffer(width: 512, height: 256))
     let error = await #expect(throws: RewardError.self) {
       try await ShapesReward().score([large])
     }
@@ -64,5 +70,28 @@ import Testing
     let first = try await ShapesReward().score(samples())
     let second = try await ShapesReward().score(samples())
     #expect(first == second)
+  }
+
+  @Test func `the metadata of a prompt reads back as the same prompt`() throws {
+    for prompt in ShapeGrammar.prompts().heldOut.prefix(100) {
+      #expect(try ScenePrompt(metadata: prompt.metadata) == prompt)
+    }
+  }
+
+  @Test(
+    arguments: [
+      (["tag": "colors", "include": [["class": "dog", "count": 1]], "prompt": "x"], "dog"),
+      (["prompt": "a ring"], "the key \"tag\" is missing"),
+      (
+        ["tag": "colors", "include": [["class": "ring", "count": 1, "size": 3]], "prompt": "x"],
+        "include[0] has the key \"size\""
+      ),
+    ] as [([String: JSONValue], String)])
+  func `metadata of another task is refused before a run`(
+    metadata: [String: JSONValue], says: String
+  ) {
+    let fault = #expect(throws: PromptFault.self) { try ShapesFactory.checkPrompt(metadata) }
+    #expect(fault?.description.hasPrefix("not a prompt of the shapes task (") == true)
+    #expect(fault?.description.contains(says) == true, "\(String(describing: fault))")
   }
 }

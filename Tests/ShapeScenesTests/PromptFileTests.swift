@@ -1,4 +1,5 @@
 import Foundation
+import ImageFiles
 import ShapeScenes
 import TestSupport
 import Testing
@@ -14,11 +15,11 @@ import Testing
 
   private func fault(_ text: String) -> (line: Int, reason: String)? {
     let error = #expect(throws: PromptFileError.self) { try read(text) }
-    guard case .malformed(_, let line, let reason) = error else { return nil }
-    return (line, reason)
+    guard case .malformed(_, let line, let fault) = error else { return nil }
+    return (line, fault.reason)
   }
 
-  @Test func `lines as GenEval writes them are understood`() throws {
+  @Test func `lines in GenEval's format are read`() throws {
     let prompts = try read(
       """
       {"tag": "counting", "include": [{"class": "cross", "count": 2}], \
@@ -45,7 +46,7 @@ import Testing
       ])
   }
 
-  @Test func `what is written reads back the same`() throws {
+  @Test func `a written file reads back the same`() throws {
     let prompts = Array(ShapeGrammar.prompts().heldOut.prefix(60))
     try withTemporaryFolder { folder in
       try PromptFile.write(prompts, to: folder + "/a.jsonl")

@@ -5,7 +5,7 @@ import Testing
 @Suite struct SceneRendererTests {
   private let heldOut = ShapeGrammar.prompts().heldOut
 
-  @Test func `every scene is exactly what its prompt asks for`() {
+  @Test func `every scene satisfies its prompt exactly`() {
     for seed: UInt64 in 0..<4 {
       var generator = SplitMix64(seed: seed)
       for prompt in heldOut {
@@ -40,7 +40,7 @@ import Testing
     #expect(image(1) != image(2))
   }
 
-  @Test func `what a prompt leaves open varies over all its values`() {
+  @Test func `a property that the prompt does not name takes all its values`() {
     let prompt = ScenePrompt(tag: .singleObject, include: [.init(.ring)], prompt: "a ring")
     var generator = SplitMix64(seed: 6)
     let objects = (0..<200).map { _ in
@@ -60,7 +60,7 @@ import Testing
     #expect(image[5, 12] == (127, 115, 37))
   }
 
-  @Test func `an object beyond the edge is cut off and nothing else happens`() {
+  @Test func `an object beyond the edge is cut off`() {
     let image = SceneRenderer.draw(
       Scene([
         SceneObject(.circle, .red, x: 0, y: 31, radius: 5),

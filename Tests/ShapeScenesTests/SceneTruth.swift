@@ -1,7 +1,8 @@
+import ImageFiles
 import ShapeScenes
 
-/// Whether the scene itself, without any looking, is exactly what the prompt asks for; nil where a
-/// relation is too near its threshold to tell in pixels.
+/// Whether the scene satisfies the prompt exactly, from its objects and not from pixels; nil where
+/// a relation is too near its threshold for pixels to decide.
 func isTrue(_ prompt: ScenePrompt, of scene: Scene) -> Bool? {
   guard scene.objects.count == prompt.objectCount else { return false }
   var doubt = false
@@ -18,8 +19,8 @@ func isTrue(_ prompt: ScenePrompt, of scene: Scene) -> Bool? {
         guard let position = requirement.position else { continue }
         for reference in groups[position.reference] {
           let strength = position.relation.strength(subject: object.box, reference: reference.box)
-          if abs(strength - SceneRelation.threshold) < 0.06 { doubt = true }
-          if strength <= SceneRelation.threshold { return false }
+          if abs(strength - SpatialRelation.threshold) < 0.06 { doubt = true }
+          if strength <= SpatialRelation.threshold { return false }
         }
       }
     }

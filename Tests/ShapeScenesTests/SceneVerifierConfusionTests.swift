@@ -2,7 +2,7 @@ import ImageFiles
 import ShapeScenes
 import Testing
 
-/// Images that are nearly right, and what they may earn.
+/// Images that are nearly right, and their credit.
 @Suite struct SceneVerifierConfusionTests {
   private let redCircle = ScenePrompt(
     tag: .colors, include: [.init(.circle, color: .red)], prompt: "a red circle")
@@ -27,7 +27,7 @@ import Testing
     return places.prefix(count).map { SceneObject(.ring, .green, x: $0.0, y: $0.1, radius: 5) }
   }
 
-  @Test func `a wrong count fails and earns less the further it is off`() {
+  @Test func `a wrong count fails, with less credit the further it is off`() {
     #expect(score(rings(3), threeRings) == SceneScore(strict: true, partial: 1))
     let scores = [1, 2, 4].map { score(rings($0), threeRings) }
     #expect(scores.allSatisfy { !$0.strict })
@@ -44,13 +44,13 @@ import Testing
     #expect(!score([right, extra], circle).strict)
   }
 
-  @Test func `a wrong color fails and earns the shape's part`() {
+  @Test func `a wrong color fails, with credit for the shape`() {
     let score = score([SceneObject(.circle, .blue, x: 16, y: 16, radius: 6)], redCircle)
     #expect(!score.strict)
     #expect(score.partial > 0.3 && score.partial < 0.5)
   }
 
-  @Test func `a wrong shape fails and earns the color's part`() {
+  @Test func `a wrong shape fails, with credit for the color`() {
     for shape in SceneShape.allCases where shape != .circle {
       let score = score([SceneObject(shape, .red, x: 16, y: 16, radius: 6)], redCircle)
       #expect(!score.strict)
@@ -58,7 +58,7 @@ import Testing
     }
   }
 
-  @Test func `swapped attributes fail although every word is there`() {
+  @Test func `swapped attributes fail`() {
     let right = [
       SceneObject(.circle, .red, x: 8, y: 10, radius: 5),
       SceneObject(.square, .blue, x: 24, y: 20, radius: 5),
@@ -71,7 +71,7 @@ import Testing
     #expect(!score.strict && score.partial < 0.5)
   }
 
-  @Test func `swapped positions fail and no relation earns between the two`() {
+  @Test func `swapped positions fail, with less credit than no relation`() {
     func pair(_ circleX: Float, _ squareX: Float, _ squareY: Float) -> SceneScore {
       score(
         [
@@ -86,7 +86,7 @@ import Testing
     #expect(level.partial < right.partial && swapped.partial < level.partial)
   }
 
-  @Test func `objects of different color are told apart where they touch`() {
+  @Test func `objects of different color are separate where they touch`() {
     let touching = [
       SceneObject(.circle, .red, x: 10, y: 16, radius: 5.5),
       SceneObject(.square, .blue, x: 20.4, y: 16, radius: 5.5),
@@ -160,7 +160,7 @@ import Testing
     #expect(!SceneVerifier.score(image, circle).strict)
   }
 
-  @Test func `growing blur loses strictness and then credit`() {
+  @Test func `growing blur costs strictness and then credit`() {
     let image = SceneRenderer.draw(Scene([SceneObject(.ring, .red, x: 16, y: 16, radius: 5.5)]))
     let ring = ScenePrompt(tag: .singleObject, include: [.init(.ring)], prompt: "a ring")
     let scores = [0.5, 0.8, 1.4, 2.0].map { SceneVerifier.score(image.blurred($0), ring) }
@@ -201,7 +201,7 @@ import Testing
     #expect(SceneVerifier.score(black, circle).partial == 0)
   }
 
-  @Test func `an image full of everything satisfies no prompt and earns little`() {
+  @Test func `an image full of everything satisfies no prompt and has little credit`() {
     let everything = SceneRenderer.draw(
       Scene(
         SceneShape.allCases.enumerated().map { index, shape in

@@ -8,7 +8,7 @@ import Testing
   import Darwin
 #endif
 
-/// Outlines that are none of the five shapes, or hardly.
+/// Outlines that differ from the five shapes.
 @Suite struct SceneVerifierOutlineTests {
   /// The clear shape found in a white drawing of the points that `inside` (around the image's
   /// middle, in pixels) accepts; nil when nothing clear is found.
@@ -51,14 +51,14 @@ import Testing
       clearShape { x, y in max(abs(x), abs(y)) < 6 && min(abs(x), abs(y)) < 2.1 } == .cross)
   }
 
-  @Test func `stretched outlines are not`() {
+  @Test func `stretched outlines are not clear`() {
     #expect(clearShape { x, y in hypotf(x / 1.25, y * 1.25) < 5.5 } == nil)
     #expect(clearShape { x, y in abs(x) < 6.2 && abs(y) < 4 } == nil)
     #expect(clearShape { x, y in y > -7 && y < 7 && abs(x) < (y + 7) * 0.35 } == nil)
     #expect(clearShape { x, y in abs(x) < 7 && abs(y) < 2.5 } == nil)
   }
 
-  @Test func `turned squares and triangles are not`() {
+  @Test func `rotated squares and triangles are not clear`() {
     for degrees: Float in [15, 30, 45] { #expect(clearShape(turned(degrees, square(5))) == nil) }
     #expect(clearShape { x, y in y > -5 && y < 5 && abs(x) < (5 - y) * 0.577 } == nil)
   }

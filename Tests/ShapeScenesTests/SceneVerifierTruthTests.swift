@@ -44,7 +44,7 @@ import Testing
     #expect(share >= 0.98)
   }
 
-  @Test func `against other prompts the verifier says what the scene itself says`() {
+  @Test func `against other prompts the verifier agrees with the scene itself`() {
     var generator = SplitMix64(seed: 77)
     let scenes = heldOut.map { SceneRenderer.scene(for: $0, using: &generator) }
     let findings = scenes.map { SceneVerifier.findings(in: SceneRenderer.draw($0)) }
@@ -57,11 +57,11 @@ import Testing
         #expect(SceneJudge.score(findings[index], prompt).strict == truth, "\(prompt.prompt)")
       }
     }
-    // Prompts of the same meaning meet now and then, so both answers were asked for.
+    // Some pairs have equal meanings, so both answers occur.
     #expect(satisfied > 50)
   }
 
-  @Test func `a mismatched pair is never strict and earns far less than a matched one`() {
+  @Test func `a mismatched pair is never strict and has far less credit than a matched one`() {
     var generator = SplitMix64(seed: 78)
     var total = 0.0
     var count = 0

@@ -9,7 +9,7 @@ import Testing
   private let heldOut = files.heldOut
 
   @Test(arguments: ["train.jsonl", "held-out.jsonl"])
-  func `the committed prompt files are byte for byte what the grammar writes`(
+  func `the committed prompt files are byte for byte those of the grammar`(
     file: String
   ) throws {
     try withTemporaryFolder { folder in
@@ -25,14 +25,15 @@ import Testing
     #expect(try PromptFile.read(promptFolder() + "/held-out.jsonl") == heldOut)
   }
 
-  @Test func `no held-out text is a training text and none comes twice`() {
+  @Test func `no held-out text is a training text, and none is repeated`() {
     let texts = Set(heldOut.map(\.prompt))
     #expect(heldOut.count == 500)
     #expect(texts.count == 500)
     #expect(texts.isDisjoint(with: training.map(\.prompt)))
   }
 
-  @Test func `every tag has as many training lines and about as many held-out ones`() {
+  @Test
+  func `every tag has the same number of training lines and a similar number of held-out ones`() {
     for tag in ScenePrompt.Tag.allCases {
       #expect(training.count { $0.tag == tag } == ShapeGrammar.trainingPerTag)
       let held = heldOut.count { $0.tag == tag }
@@ -53,7 +54,7 @@ import Testing
     #expect(combinations(heldOut).isDisjoint(with: combinations(training)))
   }
 
-  @Test func `one text always means the same`() {
+  @Test func `one text always has one meaning`() {
     var meanings: [String: [ScenePrompt.Requirement]] = [:]
     for prompt in training + heldOut {
       #expect(meanings[prompt.prompt] ?? prompt.include == prompt.include)
@@ -61,7 +62,7 @@ import Testing
     }
   }
 
-  @Test func `counting prompts exclude one more than they ask for and others exclude nothing`() {
+  @Test func `counting prompts exclude one object more, and other prompts exclude nothing`() {
     for prompt in training + heldOut {
       if prompt.tag == .counting {
         let wanted = prompt.include[0]
@@ -74,7 +75,7 @@ import Testing
     }
   }
 
-  @Test func `the words are few and no prompt is longer than twelve`() {
+  @Test func `the vocabulary is small, and no prompt has more than twelve words`() {
     #expect(
       ShapeGrammar.vocabulary.joined(separator: " ")
         == "a above an and below black blue circle circles cross crosses cyan drawing four green "

@@ -60,7 +60,8 @@ private func evaluations(
       "[{name: shapes, mode: strict, threshold: 0.05}, {name: jpeg_compressibility, "
         + "label: size, threshold: 0, patience: 3, action: stop}]")
     #expect(entries.map(\.reward.label) == ["shapes", "size"])
-    #expect(entries[0].reward.mode == "strict" && entries[0].threshold == 0.05)
+    #expect((entries[0].reward.factory as? ShapesFactory)?.mode == .strict)
+    #expect(entries[0].threshold == 0.05)
     #expect(entries[0].patience == 2 && entries[0].action == .warn)
     #expect(entries[1].patience == 3 && entries[1].action == .stop)
   }

@@ -4,11 +4,11 @@ import TextTokenizers
 import Torch
 import TorchNN
 
-/// HPSv3 (arXiv 2508.03789): what people would score an image for its quality and its prompt, about
-/// 0...15 and higher for better ones.
+/// HPSv3 (arXiv 2508.03789): human preference for quality and prompt, about 0...15, higher for
+/// better images.
 ///
-/// Qwen2-VL with HPSv3's head (`Qwen2VLRewardModelBT` of the PyPI package `hpsv3`): an image and a
-/// prompt to the mean of a normal distribution of what people would score.
+/// Qwen2-VL with HPSv3's head (`Qwen2VLRewardModelBT` of the PyPI package `hpsv3`). The score is
+/// the mean of a normal distribution over people's ratings.
 struct HPSv3Network: ScoringNetwork {
   private let tokenizer: QwenTokenizer
   private let vision: Qwen2VLVisionTower
@@ -18,14 +18,14 @@ struct HPSv3Network: ScoringNetwork {
   private let rewardToken: Int
   private let device: Device
 
-  /// The least and the most pixels of an image as the network sees it.
+  /// An image is resized to about this number of pixels.
   private static let pixels = 256 * 28 * 28
 
   /// Reads the network from the folder `settings.model`.
   ///
-  /// Throws ``RewardError/setting(reward:key:reason:)``, which names what is missing and where it
-  /// is published.
-  init(_ settings: RewardSettings) throws(RewardError) {
+  /// - Throws: ``RewardError/setting(reward:key:reason:)``, which names what is missing and where
+  ///   it is published.
+  init(_ settings: NetworkSettings) throws(RewardError) {
     let folder = try WeightsFolder(
       settings,
       contents: "HPSv3.safetensors of the Hugging Face repository MizzenAI/HPSv3, and config.json, "
@@ -40,7 +40,7 @@ struct HPSv3Network: ScoringNetwork {
       throw folder.problem("\(path): the tokenizer has no token \(HPSv3Prompt.imageToken)")
     }
     var configuration: Qwen2VLConfiguration = try folder.configuration()
-    // The table of embeddings was cut to the tokenizer's ids when the reward's token was added.
+    // The published embedding table was resized to the tokenizer's ids with the reward's token.
     configuration.vocabSize = tokenizer.vocabularyCount
     let checkpoint = try folder.checkpoint(
       WeightsFile.exists(folder: path, baseName: "HPSv3") ? "HPSv3" : "model")
@@ -61,16 +61,18 @@ struct HPSv3Network: ScoringNetwork {
     device = settings.device
   }
 
-  /// A sample on its way to the network.
+  /// The network's input for one sample.
   struct Input {
     let image: PixelBuffer
-    /// What the image is brought to.
+    /// The size after resizing.
     let size: Qwen2VLImageSize
     let ids: [Int]
   }
 
-  /// Throws ``SkippedSample`` for a prompt that holds a token of the network's own, and for an image
-  /// more than 200 times as long as wide.
+  /// The input of a sample.
+  ///
+  /// - Throws: ``SkippedSample`` for a prompt that holds a special token, and for an image with one
+  ///   side more than 200 times the other.
   func input(_ sample: RewardSample) throws(SkippedSample) -> Input {
     let images = Qwen2VLImage(configuration: vision.configuration)
     let (width, height) = (sample.image.width, sample.image.height)
@@ -84,7 +86,7 @@ struct HPSv3Network: ScoringNetwork {
     return Input(image: sample.image, size: size, ids: ids)
   }
 
-  /// Images of one size go through the network together.
+  /// Images of one size share a batch.
   func canShareBatch(_ first: Input, _ second: Input) -> Bool { first.size == second.size }
 
   func scores(_ batch: [Input]) -> [Double] {
@@ -93,7 +95,7 @@ struct HPSv3Network: ScoringNetwork {
     let patches = Qwen2VLImage(configuration: vision.configuration)
       .patches(batch.map(\.image), size: size, on: device)
     let features = vision(patches, rows: size.rows * merge, columns: size.columns * merge)
-    // A token sees none after it, so what fills a row up changes nothing before it.
+    // Attention is causal, so padding at the end of a row changes no earlier token.
     let length = batch.map(\.ids.count).max() ?? 0
     let rows = batch.map(\.ids).map { $0 + [Int](repeating: 0, count: length - $0.count) }
     let tokens = language.embed(rows)
@@ -104,8 +106,8 @@ struct HPSv3Network: ScoringNetwork {
         tokens.narrowed(dim: 1, start: 0, length: start), features.to(tokens.dtype),
         tokens.narrowed(dim: 1, start: end, length: length - end),
       ], dim: 1)
-    // The package gives its language model no positions, so transformers counts tokens one by one,
-    // those of the image too.
+    // The package passes no positions to its language model, and transformers then numbers all
+    // tokens in sequence, image tokens included.
     let positions = [[Int]](repeating: Array(0..<length), count: 3)
     let states = language(embeddings, positions: positions)
     let places = rows.enumerated().compactMap { row, ids in
@@ -116,7 +118,7 @@ struct HPSv3Network: ScoringNetwork {
   }
 }
 
-/// Three linears that give mean and deviation of a state's score; always float32.
+/// Three linear layers from a state to mean and deviation of its score; always float32.
 struct HPSv3Head {
   private let layers: [Linear]
 

@@ -1,9 +1,9 @@
-/// The message that HPSv3 was trained with; the words and the spaces are those of the PyPI package
-/// `hpsv3` 1.0.0 (MIT licence), in the chat form of Qwen2-VL.
+/// The message that HPSv3 was trained with, in Qwen2-VL's chat template; words and spaces are those
+/// of the PyPI package `hpsv3` 1.0.0 (MIT license).
 package enum HPSv3Prompt {
-  /// The token whose state the head reads.
+  /// The token whose state is the head's input.
   static let rewardToken = "<|Reward|>"
-  /// The token that stands for one token of the image.
+  /// The placeholder of one image token.
   static let imageToken = "<|image_pad|>"
 
   /// The whole text for a prompt and an image of `imageTokens` tokens.
@@ -13,7 +13,7 @@ package enum HPSv3Prompt {
       + instruction + prompt + question + "<|im_end|>\n<|im_start|>assistant\n"
   }
 
-  /// What comes before the prompt.
+  /// The text before the prompt.
   private static let instruction = """
 
     You are tasked with evaluating a generated image based on Visual Quality and Text Alignment \
@@ -55,7 +55,7 @@ package enum HPSv3Prompt {
     Textual prompt -\u{20}
     """
 
-  /// What comes after the prompt.
+  /// The text after the prompt.
   private static let question = """
 
 

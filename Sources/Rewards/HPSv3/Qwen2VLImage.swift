@@ -2,15 +2,15 @@ package import DiffusionModels
 import ImageFiles
 import Torch
 
-/// How images become patches for Qwen2-VL (`smart_resize` of `qwen-vl-utils`, and transformers'
+/// Images as patches for Qwen2-VL (`smart_resize` of `qwen-vl-utils`, and transformers'
 /// `Qwen2VLImageProcessor`).
 package struct Qwen2VLImage {
   let configuration: Qwen2VLVisionConfiguration
 
   package init(configuration: Qwen2VLVisionConfiguration) { self.configuration = configuration }
 
-  /// The size that an image is brought to: sides that are multiples of a token's, about as many
-  /// pixels as asked for, nearly the same shape; nil for one side more than 200 times the other.
+  /// The size to resize an image to: sides are multiples of a token's side, the area is about
+  /// `pixels`, the aspect ratio is nearly kept; nil for one side more than 200 times the other.
   package func size(width: Int, height: Int, pixels: Int) -> Qwen2VLImageSize? {
     let token = Double(configuration.tokenSize)
     let (width, height) = (Double(width), Double(height))
@@ -30,7 +30,7 @@ package struct Qwen2VLImage {
     return Qwen2VLImageSize(columns: Int(columns), rows: Int(rows))
   }
 
-  /// Flattened patches in the order that the vision tower takes. `-> [B, N, P]`
+  /// Flattened patches in the order of the vision tower's input. `-> [B, N, P]`
   func patches(_ images: [PixelBuffer], size: Qwen2VLImageSize, on device: Device) -> Tensor {
     let merge = configuration.spatialMergeSize
     let patch = configuration.patchSize
@@ -40,7 +40,7 @@ package struct Qwen2VLImage {
         filter: .bicubic)
     }
     let count = size.tokens * merge * merge
-    return resized.normalised(on: device)
+    return resized.normalized(on: device)
       .reshaped([images.count, 3, size.rows, merge, patch, size.columns, merge, patch])
       .permuted([0, 2, 5, 3, 6, 1, 4, 7])
       .reshaped([images.count, count, 3, 1, patch, patch])

@@ -4,32 +4,32 @@ import TextTokenizers
 import Torch
 import TorchNN
 
-/// ImageReward v1.0 (arXiv 2304.05977): how well people would like an image for its prompt, about
-/// -2...2 and on average 0.
+/// ImageReward v1.0 (arXiv 2304.05977): human preference for an image and its prompt, about -2...2
+/// with mean 0.
 ///
-/// BLIP's encoders and the linears that turn the first token's state into a score (`ImageReward` of
-/// the PyPI package `image-reward`).
+/// BLIP's encoders, and linear layers from the first token's state to a score (`ImageReward` of the
+/// PyPI package `image-reward`).
 struct ImageRewardNetwork: ScoringNetwork {
   private let tokenizer: BERTTokenizer
   private let vision: BLIPVisionEncoder
   private let text: BLIPTextEncoder
-  /// One after another, without an activation in between; always float32.
+  /// Linear layers without activations; always float32.
   private let head: [Linear]
   private let device: Device
 
-  /// Tokens of a prompt at most, the start and the end included.
+  /// The largest number of tokens of a prompt, with start and end.
   private static let promptLength = 35
-  /// Mean and deviation of the head's output over the images that the network was trained with.
+  /// Mean and standard deviation of the head's output over the training images.
   private static let mean = 0.16717362830052426
   private static let deviation = 1.0333394966054072
-  /// Where the head's linears stand among its dropouts.
+  /// Indices of the head's linear layers; dropout layers have the others.
   private static let headPlaces = [0, 2, 4, 6, 7]
 
   /// Reads the network from the folder `settings.model`.
   ///
-  /// Throws ``RewardError/setting(reward:key:reason:)``, which names what is missing and where it
-  /// is published.
-  init(_ settings: RewardSettings) throws(RewardError) {
+  /// - Throws: ``RewardError/setting(reward:key:reason:)``, which names what is missing and where
+  ///   it is published.
+  init(_ settings: NetworkSettings) throws(RewardError) {
     let folder = try WeightsFolder(
       settings,
       contents: "config.json, model.safetensors and vocab.txt as Tools/convert_imagereward.py "
@@ -69,7 +69,7 @@ struct ImageRewardNetwork: ScoringNetwork {
   func scores(_ samples: [RewardSample]) -> [Double] {
     let side = vision.configuration.imageSize
     let images = Tensor.cat(
-      samples.map { cropped([resized($0.image, side)].normalised(on: device), side) }, dim: 0)
+      samples.map { cropped([resized($0.image, side)].normalized(on: device), side) }, dim: 0)
     let ids = samples.map { tokenizer.encode($0.prompt) }
     let states = text(
       ids.map { tokenizer.padded($0, to: Self.promptLength) },
@@ -85,7 +85,7 @@ struct ImageRewardNetwork: ScoringNetwork {
       width: side * image.width / short, height: side * image.height / short, filter: .bicubic)
   }
 
-  /// The middle, as torchvision's `CenterCrop` rounds it. `[1, 3, h, w] -> [1, 3, side, side]`
+  /// The center, rounded as by torchvision's `CenterCrop`. `[1, 3, h, w] -> [1, 3, side, side]`
   private func cropped(_ image: Tensor, _ side: Int) -> Tensor {
     let margins = image.shape.suffix(2).map { margin in
       Int((Double(margin - side) / 2).rounded(.toNearestOrEven))

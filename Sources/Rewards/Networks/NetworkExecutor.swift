@@ -2,9 +2,9 @@ import Foundation
 
 /// Runs the jobs of actors that own libtorch networks, one after another, on one thread of its own.
 ///
-/// libtorch's modes are state of the thread, and every new thread that computes makes a team of
-/// processor threads of its own; Swift's shared pool moves an actor from thread to thread. An actor
-/// names the executor as its own:
+/// libtorch's modes are state of the thread, and every thread that computes creates its own team of
+/// processor threads, while Swift's shared pool moves an actor from thread to thread. An actor
+/// returns the executor as its own:
 ///
 ///     actor Scorer {
 ///       private let executor = NetworkExecutor.shared
@@ -13,12 +13,12 @@ import Foundation
 ///       }
 ///     }
 package final class NetworkExecutor: SerialExecutor {
-  /// The executor of every reward network: they share a machine, so they take turns.
+  /// The executor of every reward network. The networks share a machine and run in turn.
   package static let shared = NetworkExecutor()
 
   private let queue = JobQueue()
 
-  /// Starts the thread, which ends when the executor is gone and its jobs are done.
+  /// Starts the thread. It ends when the executor is released and its jobs are done.
   package init() {
     let thread = Thread { [queue] in
       while queue.runNext() {}
@@ -34,7 +34,7 @@ package final class NetworkExecutor: SerialExecutor {
   }
 }
 
-/// Jobs on their way to the thread. All state is guarded by `condition`.
+/// Jobs that wait for the thread. All state is guarded by `condition`.
 private final class JobQueue: @unchecked Sendable {
   private let condition = NSCondition()
   /// Each with its executor, which lives at least as long as its last job.
@@ -51,7 +51,7 @@ private final class JobQueue: @unchecked Sendable {
     condition.signal()
   }
 
-  /// Waits for a job and runs it; false when no more will come.
+  /// Waits for a job and runs it; false once the queue is closed and empty.
   func runNext() -> Bool {
     guard let next = take() else { return false }
     next.job.runSynchronously(on: next.executor.asUnownedSerialExecutor())

@@ -2,12 +2,14 @@ import Torch
 
 /// A network that scores images.
 protocol ScoringNetwork {
-  /// What the network takes in of a sample.
+  /// The network's input for one sample.
   associatedtype Input = RewardSample
 
-  /// Throws ``SkippedSample`` for a sample that the network cannot be asked about.
+  /// The input of a sample.
+  ///
+  /// - Throws: ``SkippedSample`` for a sample that the network cannot score.
   func input(_ sample: RewardSample) throws(SkippedSample) -> Input
-  /// Whether the two can go through the network together.
+  /// Whether two inputs fit into one batch.
   func canShareBatch(_ first: Input, _ second: Input) -> Bool
   /// One score per input of a batch, in order; a score need not be a finite number.
   func scores(_ batch: [Input]) -> [Double]
@@ -47,27 +49,27 @@ extension ScoringNetwork {
   }
 }
 
-/// Asks a network about samples, a batch at a time.
+/// Scores samples with a network, a batch at a time.
 actor NetworkReward<Network: ScoringNetwork>: Reward {
   nonisolated let name: String
   private let network: Network
   private let batchSize: Int
-  /// Threads of one operator. A new thread begins with the number that was set last on any other,
-  /// which is 1 while a rollout takes rows through its network.
+  /// Threads of one operator. A new thread starts with the number that was set last on any other
+  /// thread, which is 1 during a rollout.
   private let threads = TorchRuntime.threadCount
   private let executor = NetworkExecutor.shared
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-  /// - Parameter settings: the name and the size of a batch; the network has read the rest.
-  init(_ network: sending Network, _ settings: RewardSettings) {
+  /// - Parameter settings: the source of the label and the batch size.
+  init(_ network: sending Network, _ settings: NetworkSettings) {
     self.network = network
     name = settings.label
     batchSize = settings.batchSize
   }
 
-  /// Scores every sample; one that the network cannot be asked about, or whose score is no finite
-  /// number, gets nil.
+  /// Scores every sample; one that the network cannot score, or whose score is not finite, gets
+  /// nil.
   func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
     OutOfMemory.advised({ [name, batchSize] in
       OutOfMemory.Advice(

@@ -1,15 +1,15 @@
 import ImageFiles
 import Torch
 
-/// The mean and the deviation of each color, red first, that CLIP was trained with on 0...1; BLIP
-/// and Qwen2-VL use them as well.
+/// Mean and standard deviation of CLIP's training images by channel, red first, on 0...1; BLIP and
+/// Qwen2-VL use them as well.
 private let clipMean: [Float] = [0.48145466, 0.4578275, 0.40821073]
 private let clipDeviation: [Float] = [0.26862954, 0.26130258, 0.27577711]
 
 extension [PixelBuffer] {
-  /// Images of one size, 0...1 less the mean and over the deviation, CLIP's where none is given;
-  /// float32. `-> [B, 3, height, width]`
-  func normalised(
+  /// Images of one size, scaled to 0...1 and normalized with mean and standard deviation; float32.
+  /// `-> [B, 3, height, width]`
+  func normalized(
     on device: Device, mean: [Float] = clipMean, deviation: [Float] = clipDeviation
   ) -> Tensor {
     precondition(

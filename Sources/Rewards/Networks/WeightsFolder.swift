@@ -4,38 +4,37 @@ import TextTokenizers
 import Torch
 import TorchNN
 
-/// The folder of a reward's network, and the words for what is wrong with it.
+/// The folder of a reward's network, with the errors about it.
 struct WeightsFolder {
   /// The folder's path.
   let path: String
-  /// What the recipe calls the reward.
+  /// The reward's label, for errors.
   private let label: String
-  /// What the folder must hold, and where that is published.
+  /// The files of the folder, and where they are published.
   private let contents: String
 
-  /// Throws ``RewardError/setting(reward:key:reason:)`` when the settings name no folder, or a
-  /// device that is not there.
-  ///
-  /// - Parameter contents: what the folder must hold, and where that is published: part of every
+  /// - Parameter contents: the files of the folder, and where they are published: part of every
   ///   error.
-  init(_ settings: RewardSettings, contents: String) throws(RewardError) {
+  /// - Throws: ``RewardError/setting(reward:key:reason:)`` when `settings.model` is no folder, or
+  ///   `settings.device` does not exist.
+  init(_ settings: NetworkSettings, contents: String) throws(RewardError) {
     label = settings.label
-    path = settings.model ?? ""
+    path = settings.model
     self.contents = contents
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue
-    else { throw problem(settings.model.map { "\($0) is no folder" } ?? "is missing") }
+    else { throw problem("\(path) is no folder") }
     do { try TorchRuntime.check(settings.device) } catch {
-      throw .setting(reward: label, key: .device, reason: error.description)
+      throw .setting(reward: label, key: "device", reason: error.description)
     }
   }
 
   /// The error for a folder that cannot be used.
   func problem(_ reason: String) -> RewardError {
-    .setting(reward: label, key: .model, reason: "\(reason); the folder must hold \(contents)")
+    .setting(reward: label, key: "model", reason: "\(reason); the folder must hold \(contents)")
   }
 
-  /// Runs what reads the folder, and says of its errors what the folder must hold.
+  /// Runs `body`, which reads the folder; its errors gain the list of files.
   func reading<Result, Failure: Error & CustomStringConvertible>(
     _ body: () throws(Failure) -> Result
   ) throws(RewardError) -> Result {
@@ -64,7 +63,7 @@ struct WeightsFolder {
   ///   - dtype: nil takes the settings' precision.
   ///   - isWhole: whether every tensor of the checkpoint must be used.
   func network<Network>(
-    _ checkpoint: WeightsFile, _ settings: RewardSettings, dtype: DType? = nil,
+    _ checkpoint: WeightsFile, _ settings: NetworkSettings, dtype: DType? = nil,
     isWhole: Bool = true, build: (ParameterScope) throws(ParameterError) -> Network
   ) throws(RewardError) -> Network {
     let store = ParameterStore(
@@ -78,10 +77,11 @@ struct WeightsFolder {
 }
 
 extension WeightsFile {
-  /// A store of the network in the precision of the settings, and one of its head, the tensors
-  /// whose names begin with `headPrefix`, in float32: a score has more digits than bfloat16.
+  /// Splits the weights into the network, in the precision of the settings, and its head, the
+  /// tensors whose names begin with `headPrefix`, in float32: a score has more digits than
+  /// bfloat16.
   func stores(
-    headPrefix: String, _ settings: RewardSettings
+    headPrefix: String, _ settings: NetworkSettings
   ) -> (network: ParameterStore, head: ParameterStore) {
     let head = tensors.filter { $0.key.hasPrefix(headPrefix) }
     let store = ParameterStore(

@@ -5,21 +5,21 @@
 #endif
 import Synchronization
 
-/// A running program with pipes on its standard input, output and error, in a process group of its
-/// own: what it starts is killed with it, and a terminal's interrupt does not reach it.
+/// A running program with pipes on its standard input, output and error, in its own process group:
+/// the programs that it starts are killed with it, and a terminal's interrupt does not reach it.
 ///
-/// Its methods block, within deadlines.
+/// The methods block, with deadlines.
 final class ChildProcess {
   /// Why a program could not be started, in the system's words.
   struct StartFailure: Error { let reason: String }
 
-  /// How an exchange of lines ended.
+  /// The end of an exchange of lines.
   enum Exchange: Equatable {
     case answer([UInt8])
     /// The program closed its standard output, as it does when it ends.
     case ended
     case timedOut
-    /// A line without an end within the limit.
+    /// A line is longer than the limit.
     case tooLong
   }
 
@@ -29,11 +29,11 @@ final class ChildProcess {
   private var errors: LineReader
   private var unsent: ArraySlice<UInt8> = []
 
-  /// Starts `command`, whose first word is looked up like a shell does.
+  /// Starts `command`; its first word is looked up as by a shell.
   ///
   /// - Parameters:
-  ///   - directory: where it runs; nil is this process's own working directory.
-  ///   - longestLine: bytes of one line of its standard output, at most.
+  ///   - directory: the working directory; nil is this process's own.
+  ///   - longestLine: the largest number of bytes in one line of standard output.
   init(_ command: [String], directory: String?, longestLine: Int) throws(StartFailure) {
     let (pipes, identifier, status) = try Self.starting.withLock { _ throws(StartFailure) in
       try Self.start(command, directory: directory)
@@ -51,11 +51,11 @@ final class ChildProcess {
     errors = LineReader(pipes.errors.read, longestLine: 4096)
   }
 
-  /// Held from the making of pipes to the start of their program: a program that another thread
-  /// starts before they are marked would hold them open, and their end would not be seen.
+  /// Held from the creation of pipes to the start of their program. A program that another thread
+  /// starts in between would inherit the pipes and keep them open.
   static let starting = Mutex(())
 
-  /// - Returns: the pipes with all their ends, the process, and 0 or what went wrong.
+  /// - Returns: the pipes with all their ends, the process identifier, and 0 or the error number.
   private static func start(
     _ command: [String], directory: String?
   ) throws(StartFailure) -> (Pipes, pid_t, CInt) {
@@ -71,13 +71,13 @@ final class ChildProcess {
     defer { posix_spawnattr_destroy(&attributes) }
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
     posix_spawnattr_setpgroup(&attributes, 0)
-    // Threads of a dispatch queue hold signals back, and a child would inherit that.
+    // Threads of a dispatch queue block signals, and a child would inherit the mask.
     var signals = sigset_t()
     sigemptyset(&signals)
     posix_spawnattr_setsigmask(&attributes, &signals)
     var command = command
     if let directory {
-      // No call that changes the child's folder is there on every system; a shell's is.
+      // Not every system has a spawn action that changes the directory, so a shell changes it.
       command = ["/bin/sh", "-c", #"cd "$0" && exec "$@""#, directory] + command
     }
     var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
@@ -93,15 +93,15 @@ final class ChildProcess {
 
   deinit { _ = end() }
 
-  /// Kills the program and all it started, and says how it ended.
+  /// Kills the program and its process group, and returns how it ended, such as `exit status 3`.
   ///
-  /// - Parameter grace: seconds that it gets to end by itself, which tells more.
+  /// - Parameter grace: seconds to wait for an end without a kill, whose status says more.
   func end(grace: Double = 0) -> String {
     guard !isReaped else { return "killed" }
     isReaped = true
     let deadline = ContinuousClock.now + .seconds(grace)
     while !hasEnded, ContinuousClock.now < deadline { usleep(2000) }
-    // Before it is reaped: afterwards the number may be another group's.
+    // After the reaping the number may belong to another group.
     kill(-identifier, SIGKILL)
     var status: CInt = 0
     while waitpid(identifier, &status, 0) == -1, errno == EINTR {}
@@ -110,18 +110,18 @@ final class ChildProcess {
     return signal == 0 ? "exit status \(status >> 8 & 0xFF)" : "signal \(signal)"
   }
 
-  /// Whether it has ended and is still to be reaped.
+  /// Whether it has ended and is not reaped.
   private var hasEnded: Bool {
     var information = siginfo_t()
     return waitid(P_PID, id_t(identifier), &information, WEXITED | WNOHANG | WNOWAIT) == 0
       && information.si_signo == SIGCHLD
   }
 
-  /// Sends one line and waits for the line that answers it, which begins with a brace.
+  /// Sends one line and waits for the answer, which is a line that begins with a brace.
   ///
   /// - Parameters:
-  ///   - seconds: from now to the answer.
-  ///   - show: told every other line of its standard output and every line of its standard error.
+  ///   - seconds: the deadline, from now to the answer.
+  ///   - show: called with every other line of standard output and every line of standard error.
   func exchange(_ line: [UInt8], seconds: Double, show: (String) -> Void) -> Exchange {
     unsent += line
     unsent.append(UInt8(ascii: "\n"))
@@ -146,7 +146,7 @@ final class ChildProcess {
     }
   }
 
-  /// Waits for something to read or room to write; false when the deadline passes first.
+  /// Waits until a pipe can be read or written; false when the deadline passes first.
   private func wait(until deadline: ContinuousClock.Instant) -> Bool {
     var waits = [pollfd(fd: output.descriptor, events: Int16(POLLIN), revents: 0)]
     if !errors.isAtEnd {
@@ -158,7 +158,7 @@ final class ChildProcess {
     return poll(&waits, nfds_t(waits.count), CInt(min(left + 1, 1e9))) != 0
   }
 
-  /// Writes what fits. A program that reads no more is noticed by the end of its output.
+  /// Writes what fits. The end of standard output reveals a program that has stopped reading.
   private func send() {
     while !unsent.isEmpty {
       let count = withoutBrokenPipeSignal {
@@ -175,7 +175,7 @@ final class ChildProcess {
     }
   }
 
-  /// Shows the last words of a program that ended.
+  /// Shows the last lines of a program that ended.
   private func showErrors(for time: Duration, _ show: (String) -> Void) {
     let deadline = ContinuousClock.now + time
     while !errors.isAtEnd, ContinuousClock.now < deadline {
@@ -189,7 +189,7 @@ final class ChildProcess {
   }
 }
 
-/// Pipes that other programs started by this process do not inherit.
+/// Pipes that are closed in other programs that this process starts.
 private struct Pipes {
   let input, output, errors: (read: CInt, write: CInt)
 
@@ -209,8 +209,8 @@ private struct Pipes {
   }
 }
 
-/// Writes with the signal that a closed pipe raises held back on this thread: elsewhere in the
-/// process it keeps its meaning.
+/// Writes with SIGPIPE blocked on this thread. The signal's disposition in the process is
+/// unchanged.
 private func withoutBrokenPipeSignal(_ write: () -> Int) -> Int {
   var signals = sigset_t(), before = sigset_t(), pending = sigset_t()
   sigemptyset(&signals)

@@ -1,8 +1,8 @@
 import Dispatch
 import Synchronization
 
-/// One child process that answers a request a line, started when it is first needed, again when it
-/// has died, and killed when it gives no answer in time.
+/// One child process that answers one request per line. It is started for the first request and
+/// after its death, and killed when an answer takes too long.
 final class ChildWorker: RemoteWorker {
   let label: String
   private let command: [String]
@@ -14,13 +14,13 @@ final class ChildWorker: RemoteWorker {
 
   private struct State {
     var child: ChildProcess?
-    /// Whether any child of this command ever answered.
+    /// Whether any child of this command has answered.
     var hasAnswered = false
   }
 
   /// - Parameters:
   ///   - maximumBytes: of an answer.
-  ///   - notice: told what the child writes on its standard error, line by line.
+  ///   - notice: called with every line of the child's standard error.
   init(
     command: [String], directory: String?, maximumBytes: Int,
     notice: @escaping @Sendable (String) -> Void
@@ -44,7 +44,7 @@ final class ChildWorker: RemoteWorker {
   }
 
   func restart() async {
-    // Ending a child waits for it.
+    // The end of a child is waited for on the queue.
     await withCheckedContinuation { continuation in
       queue.async {
         self.state.withLock { $0.child = nil }

@@ -2,20 +2,20 @@ import CCurl
 import Foundation
 import Synchronization
 
-/// What a server answered.
+/// The answer of a server.
 struct HTTPAnswer: Equatable, Sendable {
   var status = 0
-  /// Seconds to leave the server alone, when it said so; else 0.
+  /// The header Retry-After in seconds; 0 without one.
   var retryAfter = 0.0
-  /// Where a redirect points.
+  /// The target of a redirect.
   var redirect: URL?
   var body: [UInt8] = []
 }
 
-/// How a request ended.
+/// The end of a request.
 enum HTTPOutcome: Equatable, Sendable {
   case answer(HTTPAnswer)
-  /// The deadline passed before the last byte had come.
+  /// The deadline passed before the last byte.
   case timedOut
   /// The answer was cut off at the limit.
   case tooLarge
@@ -23,17 +23,17 @@ enum HTTPOutcome: Equatable, Sendable {
   case failed(String)
 }
 
-/// Posts over libcurl: with a deadline for the whole exchange, a largest answer, and no redirects.
+/// POST requests over libcurl, with a deadline, a size limit for the answer, and no redirects.
 final class HTTPClient: Sendable {
   /// A connection, used by one thread at a time.
   private struct Handle: @unchecked Sendable {
     let pointer: UnsafeMutableRawPointer
   }
 
-  /// libcurl wants to be set up once, before any other use.
+  /// libcurl's global state, which must be initialized once, before any other use.
   private static let isSetUp = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
-  /// Handles that no request uses: each keeps its connections open.
+  /// Handles of no request; each keeps its connections open.
   private let idle = Mutex<[Handle]>([])
 
   init() {
@@ -44,13 +44,13 @@ final class HTTPClient: Sendable {
     for handle in idle.withLock({ $0 }) { curl_easy_cleanup(handle.pointer) }
   }
 
-  /// Sends `body` and collects the answer, whatever its status.
+  /// Sends `body` and returns the answer, whatever its status.
   ///
   /// A request whose task is cancelled ends within a second or so.
   ///
   /// - Parameters:
-  ///   - proxy: what the request goes through; with nil it goes to `url` itself, whatever the
-  ///     environment's `http_proxy` and its like say.
+  ///   - proxy: the proxy of the request; nil is none, whatever `http_proxy` and similar variables
+  ///     are.
   ///   - timeout: seconds from now to the last byte.
   ///   - maximumBytes: of the answer's body.
   func post(
@@ -60,9 +60,9 @@ final class HTTPClient: Sendable {
     let collector = Collector(maximumBytes: maximumBytes)
     return await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        // A thread of its own, since the exchange blocks: there are as many as requests under way.
+        // The exchange blocks, so each request in flight has its own thread.
         Thread.detachNewThread {
-          // TLS libraries write without asking for EPIPE; the thread ends with the request.
+          // TLS libraries may raise SIGPIPE. The signal is blocked on this thread alone.
           var signals = sigset_t()
           sigemptyset(&signals)
           sigaddset(&signals, SIGPIPE)
@@ -85,7 +85,7 @@ final class HTTPClient: Sendable {
     headers: [String], timeout: Double, _ collector: Collector
   ) -> HTTPOutcome {
     curl_easy_reset(handle)
-    // An empty Expect: a server need not invite a large body first.
+    // An empty Expect header sends a large body without a 100-continue round trip.
     var list: UnsafeMutablePointer<curl_slist>?
     for header in headers + ["Expect:"] { list = curl_slist_append(list, header) }
     defer { curl_slist_free_all(list) }
@@ -94,9 +94,9 @@ final class HTTPClient: Sendable {
 
     ccurl_set_long(handle, CURLOPT_NOSIGNAL, 1)
     ccurl_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
-    // libcurl copies both texts. An empty one takes the place of the environment's.
-    (proxy?.absoluteString ?? "").withCString { ccurl_set_pointer(handle, CURLOPT_PROXY, $0) }
-    "".withCString { ccurl_set_pointer(handle, CURLOPT_NOPROXY, $0) }
+    // libcurl copies both texts. An empty text overrides the environment variable.
+    _ = (proxy?.absoluteString ?? "").withCString { ccurl_set_pointer(handle, CURLOPT_PROXY, $0) }
+    _ = "".withCString { ccurl_set_pointer(handle, CURLOPT_NOPROXY, $0) }
     ccurl_set_long(handle, CURLOPT_TIMEOUT_MS, max(1, Int(min(timeout, 1e6) * 1000)))
     ccurl_set_size(handle, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(collector.maximumBytes))
     ccurl_set_pointer(handle, CURLOPT_HTTPHEADER, list)
@@ -154,7 +154,7 @@ final class HTTPClient: Sendable {
   }
 }
 
-/// Keeps the answer of one request, up to a limit. Its body belongs to the request's thread.
+/// The body of one answer, up to a limit. Only the request's thread reads and writes it.
 private final class Collector: @unchecked Sendable {
   let maximumBytes: Int
   let isCancelled = Atomic(false)
@@ -163,7 +163,7 @@ private final class Collector: @unchecked Sendable {
 
   init(maximumBytes: Int) { self.maximumBytes = maximumBytes }
 
-  /// Whether there was room.
+  /// Appends bytes; false when they exceed the limit.
   func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
     isTooLarge = body.count + bytes.count > maximumBytes
     if !isTooLarge { body += bytes }

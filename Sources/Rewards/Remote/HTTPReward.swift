@@ -1,26 +1,52 @@
-/// Scores from an HTTP server that speaks the protocol of `docs/rewards/protocol.md`.
+package import Runs
+package import Torch
+
+/// Scores from an HTTP server that implements the protocol of `docs/rewards/protocol.md`.
 package struct HTTPReward: Reward {
   package let name: String
   private let service: RemoteService
 
-  /// - Throws: `RewardError.setting` for an address or a key that cannot be used.
-  package init(_ settings: RewardSettings) throws(RewardError) {
+  /// - Throws: ``RewardError/setting(reward:key:reason:)`` for an address or a key that cannot be
+  ///   used.
+  package init(_ settings: HTTPFactory) throws(RewardError) {
     name = settings.label
-    service = try .http(settings, path: "score")
+    service = try .http(settings.service, path: "score", batchSize: settings.batchSize)
   }
 
-  /// Asks the servers for every sample's score.
+  /// Scores every sample with the servers.
   ///
-  /// A sample whose score could not be had is nil, with why in ``RewardScores/reasons``. Throws
-  /// ``RewardError/failed(reward:reason:)`` for what a person has to see to: a wrong address, a
-  /// missing key, another version of the protocol.
+  /// A sample without a score is nil, with the reason in ``RewardScores/reasons``.
+  ///
+  /// - Throws: ``RewardError/failed(reward:reason:)`` for a fault that only a person can fix: a
+  ///   wrong address, a missing key, another version of the protocol.
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
     try await service.scores(samples)
   }
 }
 
+/// `http`: ``HTTPReward`` with the keys of ``ServiceSettings`` and `batch_size`.
+package struct HTTPFactory: RewardFactory {
+  package static let name = "http"
+  package var service: ServiceSettings
+  /// The largest number of images in one request, 1...
+  package var batchSize = 16
+
+  package init(_ service: ServiceSettings) { self.service = service }
+
+  package init(_ section: RecipeSection, label: String, device: Device) {
+    service = ServiceSettings(section, label: label)
+    batchSize = section.int("batch_size", in: 1..., default: batchSize)
+  }
+
+  package var label: String { service.label }
+
+  package func check() throws(RewardError) { try service.check() }
+
+  package func makeReward() throws(RewardError) -> any Reward { try HTTPReward(self) }
+}
+
 extension RemoteService {
-  /// The scores of samples, with the reasons of those that could not be had.
+  /// The scores of samples, with the reasons of those that have none.
   func scores(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
     let batches = try await ask(samples) { answer, count, sender throws(RemoteFault) in
       try ScoringProtocol.scores(answer, count: count, from: sender)
@@ -36,7 +62,7 @@ extension RemoteService {
 }
 
 extension RewardScores {
-  /// The scores of `count` samples, all missing after a fault.
+  /// The scores of `count` samples; after a fault all are nil.
   init(_ result: Result<RewardScores, RemoteFault>, count: Int) {
     switch result {
     case .success(let scores):
@@ -45,25 +71,6 @@ extension RewardScores {
       self.init(total: Array(repeating: nil, count: count))
       guard case .transient(let reason, _, _) = fault else { return }
       for index in total.indices { reasons[index] = reason.rawValue }
-    }
-  }
-
-  /// The scores of batches one after the other. A part that a batch does not have is nil there.
-  init(joining batches: [RewardScores]) {
-    self.init(total: batches.flatMap(\.total))
-    var start = 0
-    for batch in batches {
-      for part in batch.parts {
-        let index =
-          parts.firstIndex { $0.name == part.name }
-          ?? {
-            parts.append(.init(name: part.name, values: Array(repeating: nil, count: total.count)))
-            return parts.endIndex - 1
-          }()
-        parts[index].values.replaceSubrange(start..<start + batch.total.count, with: part.values)
-      }
-      for (index, reason) in batch.reasons { reasons[start + index] = reason }
-      start += batch.total.count
     }
   }
 }

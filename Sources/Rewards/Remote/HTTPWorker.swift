@@ -1,9 +1,8 @@
 import Foundation
 
-/// One HTTP server that is sent JSON and answers with JSON.
+/// One HTTP server, with JSON in requests and answers.
 ///
-/// No redirect is followed: the images and the key go to the address in the recipe and nowhere
-/// else.
+/// Redirects are not followed, so images and key go to the address in the recipe alone.
 struct HTTPWorker: RemoteWorker {
   let label: String
   private let url: URL
@@ -14,9 +13,9 @@ struct HTTPWorker: RemoteWorker {
   private let client: HTTPClient
 
   /// - Parameters:
-  ///   - url: one of ``RewardSettings/checkedURLs()``, with a path.
-  ///   - key: sent as a bearer token; it appears in no text that leaves this type.
-  ///   - proxy: what requests go through; nil is nothing, whatever the environment says.
+  ///   - url: one of ``ServiceSettings/checkedURLs()``, with a path.
+  ///   - key: sent as a bearer token; no message of this type contains it.
+  ///   - proxy: the proxy of all requests; nil is none, whatever the environment's variables are.
   ///   - maximumBytes: the size of the largest answer that is read.
   init(_ url: URL, key: String?, proxy: URL?, maximumBytes: Int, client: HTTPClient) {
     self.url = url
@@ -32,10 +31,11 @@ struct HTTPWorker: RemoteWorker {
 
   /// The servers of `settings`.
   ///
-  /// - Parameter path: what they are asked, under each address.
-  /// - Throws: `RewardError.setting` for an address or a key that cannot be used.
+  /// - Parameter path: appended to every address.
+  /// - Throws: ``RewardError/setting(reward:key:reason:)`` for an address or a key that cannot be
+  ///   used.
   static func all(
-    _ settings: RewardSettings, path: String, maximumBytes: Int = 16_000_000
+    _ settings: ServiceSettings, path: String, maximumBytes: Int = 16_000_000
   ) throws(RewardError) -> RemoteWorkers {
     let (key, proxy) = (try settings.apiKey(), try settings.checkedProxy())
     let client = HTTPClient()
@@ -47,7 +47,7 @@ struct HTTPWorker: RemoteWorker {
           client: client))
     }
     return RemoteWorkers(
-      workers, limit: settings.concurrency, policy: RetryPolicy(settings),
+      workers, limit: settings.concurrency, policy: settings.retry,
       notice: RewardNotice.standardError(settings.label))
   }
 
@@ -69,7 +69,7 @@ struct HTTPWorker: RemoteWorker {
     }
   }
 
-  /// What to know of a proxy that other programs would go through.
+  /// A remark about a proxy in the environment, which has no effect here.
   private var unusedProxy: String {
     let names = [url.scheme.map { "\($0.lowercased())_proxy" }, "all_proxy"].compactMap { $0 }
     let set = (names + names.map { $0.uppercased() }).first { name in
@@ -79,7 +79,7 @@ struct HTTPWorker: RemoteWorker {
     return "; the environment's \(set) is not used: proxy in the reward's entry names a proxy"
   }
 
-  /// A request knows nothing of the one before it.
+  /// Does nothing: requests are independent.
   func restart() {}
 
   private func fault(of answer: HTTPAnswer) -> RemoteFault {
@@ -104,7 +104,7 @@ struct HTTPWorker: RemoteWorker {
     }
   }
 
-  /// What a server says of itself, short, printable, and without the key.
+  /// The start of an error's body, printable, without the key.
   private func excerpt(_ body: [UInt8]) -> String {
     var text = String(decoding: body.prefix(4096), as: UTF8.self)
     if let key { text = text.replacing(key, with: "[key]") }

@@ -4,12 +4,12 @@
   import Darwin
 #endif
 
-/// Lines from a pipe that does not block, with a limit to how much is kept.
+/// Lines from a non-blocking pipe, with a limit to the buffer.
 struct LineReader {
   let descriptor: CInt
   private let longestLine: Int
   private var buffer: [UInt8] = []
-  /// Bytes at the buffer's beginning that hold no line end.
+  /// The number of bytes at the buffer's start without a line end.
   private var searched = 0
   private(set) var isAtEnd = false
 
@@ -18,10 +18,10 @@ struct LineReader {
     self.longestLine = longestLine
   }
 
-  /// Whether the limit is reached without a line end.
+  /// Whether the buffer is beyond the limit.
   var isTooLong: Bool { buffer.count > longestLine }
 
-  /// Reads what is there, up to the limit.
+  /// Reads the available bytes, up to the limit.
   mutating func read() {
     var chunk = [UInt8](repeating: 0, count: 65_536)
     while !isAtEnd, !isTooLong {
@@ -45,8 +45,8 @@ struct LineReader {
 
   /// The next line, without its line end; nil when none is complete.
   ///
-  /// - Parameter cuttingLong: whether a line above the limit is handed out in pieces. The text
-  ///   before the end of the stream is a line, too.
+  /// - Parameter cuttingLong: whether a line above the limit is returned in pieces, and the text
+  ///   before the end of the stream as a line.
   mutating func takeLine(cuttingLong: Bool = false) -> [UInt8]? {
     if let end = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
       let line = Array(buffer[..<end])

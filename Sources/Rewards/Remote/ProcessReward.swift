@@ -1,16 +1,17 @@
-/// Scores from a child process, in any language: JSON lines on its standard input and output, as
-/// `docs/rewards/process.md` describes.
+package import Runs
+package import Torch
+
+/// Scores from a child process, in any language: JSON lines on its standard input and output
+/// (`docs/rewards/process.md`).
 package struct ProcessReward: Reward {
   package let name: String
   private let service: RemoteService
 
-  /// Nothing is started yet.
+  /// Starts no process yet.
   ///
-  /// - Throws: `RewardError.setting` for a command that is empty.
-  package init(_ settings: RewardSettings) throws(RewardError) {
-    guard !settings.command.isEmpty else {
-      throw .setting(reward: settings.label, key: .command, reason: "is required and missing")
-    }
+  /// - Throws: ``RewardError/setting(reward:key:reason:)`` for an empty command.
+  package init(_ settings: ProcessFactory) throws(RewardError) {
+    try settings.check()
     name = settings.label
     let notice = RewardNotice.standardError(settings.label)
     let children = (0..<settings.concurrency).map { _ in
@@ -21,17 +22,63 @@ package struct ProcessReward: Reward {
     service = RemoteService(
       reward: settings.label,
       workers: RemoteWorkers(
-        children, limit: settings.concurrency, limitPerWorker: 1, policy: RetryPolicy(settings),
+        children, limit: settings.concurrency, limitPerWorker: 1, policy: settings.retry,
         notice: notice),
       images: settings.imageTransport, batchSize: settings.batchSize)
   }
 
-  /// Asks the children for every sample's score, starting them as needed.
+  /// Scores every sample; children are started as needed.
   ///
-  /// A sample whose score could not be had is nil, with why in ``RewardScores/reasons``. Throws
-  /// ``RewardError/failed(reward:reason:)`` for a command that cannot be started, or that ends
-  /// before it has ever answered.
+  /// A sample without a score is nil, with the reason in ``RewardScores/reasons``.
+  ///
+  /// - Throws: ``RewardError/failed(reward:reason:)`` for a command that cannot be started, or that
+  ///   ends before its first answer.
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
     try await service.scores(samples)
   }
+}
+
+/// How images reach a service.
+package enum ImageTransport: String, CaseIterable, Sendable {
+  /// As paths of PNG files, which exist until the answer has arrived.
+  case paths
+  /// As base64 text of a PNG.
+  case inline
+}
+
+/// `process`: ``ProcessReward`` with the keys `command`, `directory`, `timeout`, `retries`,
+/// `outage_timeout`, `concurrency`, `batch_size` and `image_transport`.
+package struct ProcessFactory: RewardFactory {
+  package static let name = "process"
+  package let label: String
+  /// The program, looked up as by a shell, and its arguments.
+  package var command: [String] = []
+  /// The program's working directory; nil is this process's own.
+  package var directory: String?
+  package var retry = RetryPolicy()
+  /// The number of child processes, 1... Each loads its own model, so the default is one.
+  package var concurrency = 1
+  /// The largest number of images in one message, 1...
+  package var batchSize = 16
+  package var imageTransport = ImageTransport.paths
+
+  package init(label: String = name) { self.label = label }
+
+  package init(_ section: RecipeSection, label: String, device: Device) {
+    self.label = label
+    command = section.list("command", of: .string, default: [])
+    directory = section.path("directory", default: ".")
+    retry.read(section)
+    concurrency = section.int("concurrency", in: 1...1024, default: concurrency)
+    batchSize = section.int("batch_size", in: 1..., default: batchSize)
+    imageTransport = section.choice("image_transport", default: imageTransport)
+  }
+
+  package func check() throws(RewardError) {
+    if command.isEmpty {
+      throw .setting(reward: label, key: "command", reason: "is required and missing")
+    }
+  }
+
+  package func makeReward() throws(RewardError) -> any Reward { try ProcessReward(self) }
 }

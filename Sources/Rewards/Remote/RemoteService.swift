@@ -2,17 +2,17 @@ import Foundation
 import ImageFiles
 package import JSON
 
-/// A service that speaks the protocol of `docs/rewards/protocol.md`, over HTTP or in a child
+/// A service that implements the protocol of `docs/rewards/protocol.md`, over HTTP or in a child
 /// process.
 package struct RemoteService: Sendable {
-  /// What errors and messages call the reward that the service is for.
+  /// The label of the reward, for errors and messages.
   package let reward: String
   private let workers: RemoteWorkers
-  private let images: RewardSettings.ImageTransport
+  private let images: ImageTransport
   private let batchSize: Int
 
   init(
-    reward: String, workers: RemoteWorkers, images: RewardSettings.ImageTransport, batchSize: Int
+    reward: String, workers: RemoteWorkers, images: ImageTransport, batchSize: Int
   ) {
     self.reward = reward
     self.workers = workers
@@ -22,23 +22,24 @@ package struct RemoteService: Sendable {
 
   /// A service at the addresses of `settings`.
   ///
-  /// - Parameter path: what is asked of it, under every address: `score`, or another of the
-  ///   protocol.
-  /// - Throws: `RewardError.setting` for an address or a key that cannot be used.
+  /// - Parameters:
+  ///   - path: appended to every address: `score` or another path of the protocol.
+  ///   - batchSize: the largest number of samples in one request.
+  /// - Throws: ``RewardError/setting(reward:key:reason:)`` for an address or a key that cannot be
+  ///   used.
   package static func http(
-    _ settings: RewardSettings, path: String
+    _ settings: ServiceSettings, path: String, batchSize: Int
   ) throws(RewardError) -> RemoteService {
     RemoteService(
       reward: settings.label, workers: try HTTPWorker.all(settings, path: path), images: .inline,
-      batchSize: settings.batchSize)
+      batchSize: batchSize)
   }
 
-  /// Asks about samples, a batch to a request, several requests at once.
+  /// Sends samples, a batch per request, several requests at once.
   ///
-  /// - Parameter read: takes what belongs to `count` samples out of the answer of `sender`.
-  /// - Returns: the batches in order: their sample counts, and what was read or why there is
-  ///   nothing.
-  /// - Throws: `RewardError.failed` for a fault that a person has to see to.
+  /// - Parameter read: reads the values of `count` samples from the answer of `sender`.
+  /// - Returns: the batches in order: their sample counts, and the values or the fault.
+  /// - Throws: ``RewardError/failed(reward:reason:)`` for a permanent fault.
   package func ask<Answer: Sendable>(
     _ samples: [RewardSample],
     read: @escaping @Sendable (JSONValue, _ count: Int, _ sender: String) throws(RemoteFault)
@@ -54,7 +55,7 @@ package struct RemoteService: Sendable {
     return zip(batches, answers).map { ($0.count, $1) }
   }
 
-  /// Tells of a score that is not finite, once.
+  /// Writes a message about a score that is not finite, once.
   func noteNotFinite(_ detail: String) async { await workers.note(.notFinite, detail) }
 
   private func ask<Answer: Sendable>(
@@ -85,15 +86,15 @@ package struct RemoteService: Sendable {
   }
 }
 
-/// Does `work` for every item at once and returns the results in order.
+/// Runs `work` for all items concurrently and returns the results in order.
 ///
-/// - Throws: `RewardError.failed` as soon as one meets a lasting fault.
+/// - Throws: ``RewardError/failed(reward:reason:)`` at the first permanent fault.
 func concurrently<Item: Sendable, Value: Sendable>(
   _ items: [Item], reward: String,
   _ work: @escaping @Sendable (Item) async throws(RemoteFault) -> Value
 ) async throws(RewardError) -> [Result<Value, RemoteFault>] {
   var results = [Result<Value, RemoteFault>?](repeating: nil, count: items.count)
-  let lasting = await withTaskGroup(
+  let permanent = await withTaskGroup(
     of: (Int, Result<Value, RemoteFault>).self, returning: String?.self
   ) { group in
     for (index, item) in items.enumerated() {
@@ -108,12 +109,12 @@ func concurrently<Item: Sendable, Value: Sendable>(
     }
     return nil
   }
-  if let lasting { throw .failed(reward: reward, reason: lasting) }
+  if let permanent { throw .failed(reward: reward, reason: permanent) }
   return results.compactMap(\.self)
 }
 
-/// A function of its own: Swift 6.3 pairs outcomes with other tasks' items when a task of a group
-/// catches a typed error itself.
+/// The result of `work`. Swift 6.3 mixes up the results of a group's tasks when the task itself
+/// catches a typed error, so the catch has its own function.
 private func outcome<Item: Sendable, Value: Sendable>(
   of item: Item, _ work: @Sendable (Item) async throws(RemoteFault) -> Value
 ) async -> Result<Value, RemoteFault> {
@@ -142,7 +143,7 @@ private struct TemporaryImages {
     self.paths = paths
   }
 
-  /// Best effort: what is left of a temporary folder harms nobody.
+  /// Best effort; the folder is temporary.
   func remove() {
     do { try FileManager.default.removeItem(at: folder) } catch {}
   }

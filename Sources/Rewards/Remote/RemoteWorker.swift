@@ -1,30 +1,30 @@
-/// Something outside this process that answers requests: a server, or a child process.
+/// A server or a child process that answers requests.
 protocol RemoteWorker: Sendable {
-  /// What messages call it: an address or a command.
+  /// Its name in messages: an address or a command.
   var label: String { get }
   /// Sends a request and returns the whole answer, or fails within `timeout` seconds.
   func ask(_ request: [UInt8], timeout: Double) async throws(RemoteFault) -> [UInt8]
-  /// Begins anew after an answer that made no sense.
+  /// Starts afresh after an answer that breaks the protocol.
   func restart() async
 }
 
 /// Workers that share the requests of one reward.
 ///
-/// The worker with the fewest requests under way gets the next one. One that fails is left alone
-/// for a while, longer each time, and then tried again with a single request. When no worker has
-/// given a good answer for `patience` seconds, waiting requests fail at once instead of one after
-/// the other, and go on failing until a trial succeeds.
+/// The worker with the fewest requests in flight gets the next one. After a fault a worker rests,
+/// longer each time, and then gets a single request as a trial. When no worker has given a valid
+/// answer for `RetryPolicy.outageTimeout` seconds, waiting requests fail at once, until a trial
+/// succeeds.
 actor RemoteWorkers {
   private struct State {
-    var underWay = 0
-    /// Faults since its last good answer.
+    var inFlight = 0
+    /// Faults since the last valid answer.
     var faults = 0
-    /// Counts its rests, so that the end of an earlier one does not end a later one.
+    /// The number of rests so far; the end of an earlier rest does not end a later one.
     var rests = 0
     var isResting = false
   }
 
-  /// What became of a request.
+  /// The end of one attempt.
   enum Outcome: Equatable { case good, failed(RemoteFault), abandoned }
 
   private let workers: [any RemoteWorker]
@@ -33,15 +33,15 @@ actor RemoteWorkers {
   private let policy: RetryPolicy
   private let notice: @Sendable (String) -> Void
   private var states: [State]
-  /// Faults of single requests that were told already.
+  /// Faults of single requests that have been shown.
   private var shown: Set<RemoteFault.Reason> = []
   private var waiting: [CheckedContinuation<Void, Never>] = []
-  /// When the present row of faults began, and when its last one was.
+  /// The times of the first and the last fault since the last valid answer.
   private var outage: (start: ContinuousClock.Instant, last: ContinuousClock.Instant)?
 
   /// - Parameters:
-  ///   - limit: requests under way at once, over all workers.
-  ///   - notice: told when a worker stops or resumes answering, one line of text each.
+  ///   - limit: the largest number of requests in flight, over all workers.
+  ///   - notice: called with one line of text when a worker fails or answers again.
   init(
     _ workers: [any RemoteWorker], limit: Int, limitPerWorker: Int = .max, policy: RetryPolicy,
     notice: @escaping @Sendable (String) -> Void
@@ -55,13 +55,12 @@ actor RemoteWorkers {
     states = Array(repeating: State(), count: workers.count)
   }
 
-  /// Sends a request until it is answered well or there is no more use in it.
+  /// Sends a request until it has a valid answer, or until no attempt is left.
   ///
-  /// In a task that is cancelled it ends early, with a fault that says nothing.
+  /// In a cancelled task it ends early, with any fault.
   ///
-  /// - Parameter read: takes the answer of `sender` apart; what it throws counts as a fault of the
-  ///   attempt.
-  /// - Throws: the fault that ended it.
+  /// - Parameter read: reads the answer of `sender`; its error is a fault of the attempt.
+  /// - Throws: the last fault.
   func ask<Answer: Sendable>(
     _ request: [UInt8], read: @Sendable ([UInt8], _ sender: String) throws(RemoteFault) -> Answer
   ) async throws(RemoteFault) -> Answer {
@@ -71,7 +70,7 @@ actor RemoteWorkers {
       guard !Task.isCancelled, let index = await acquire() else {
         throw .transient(.unreachable, detail: "no answer for \(policy.outageTimeout) s")
       }
-      // Cancelled while it waited for a worker.
+      // The task was cancelled during the wait for a worker.
       if Task.isCancelled {
         release(index, .abandoned)
         throw .transient(.unreachable, detail: "no longer wanted")
@@ -101,18 +100,18 @@ actor RemoteWorkers {
     }
   }
 
-  /// Tells of a trouble with single samples, once for each kind.
+  /// Writes a message about a fault of single samples, once for each kind.
   func note(_ reason: RemoteFault.Reason, _ detail: String) {
     if shown.insert(reason).inserted { notice("\(detail); further ones are only counted") }
   }
 
-  /// The worker for the next attempt, when there is one; nil when all have been away for too long.
+  /// The worker for the next attempt; nil after an outage beyond the timeout.
   private func acquire() async -> Int? {
     while true {
-      if states.reduce(0, { $0 + $1.underWay }) < limit {
+      if states.reduce(0, { $0 + $1.inFlight }) < limit {
         let ready = states.indices.filter { isReady(states[$0]) }
-        if let index = ready.min(by: { states[$0].underWay < states[$1].underWay }) {
-          states[index].underWay += 1
+        if let index = ready.min(by: { states[$0].inFlight < states[$1].inFlight }) {
+          states[index].inFlight += 1
           return index
         }
       }
@@ -125,13 +124,13 @@ actor RemoteWorkers {
     }
   }
 
-  /// One that failed gets a single request, whose answer decides.
+  /// After a fault a worker gets one request at a time.
   private func isReady(_ state: State) -> Bool {
-    !state.isResting && state.underWay < (state.faults > 0 ? 1 : limitPerWorker)
+    !state.isResting && state.inFlight < (state.faults > 0 ? 1 : limitPerWorker)
   }
 
   private func release(_ index: Int, _ outcome: Outcome) {
-    states[index].underWay -= 1
+    states[index].inFlight -= 1
     switch outcome {
     case .failed(.transient(let reason, let detail, let retryAfter)) where reason.isWorthRetrying:
       rest(index, detail: detail, retryAfter: retryAfter)
@@ -152,10 +151,10 @@ actor RemoteWorkers {
     outage = nil
   }
 
-  /// Leaves a worker alone for a while.
+  /// Starts a rest of a worker.
   private func rest(_ index: Int, detail: String, retryAfter: Double?) {
     let now = ContinuousClock.now
-    // A later fault belongs to the same row unless nothing was asked for longer than faults take.
+    // A fault after a long idle time starts a new outage.
     let idle = policy.outageTimeout + policy.longestRest + policy.timeout
     if let outage, outage.last.duration(to: now) < .seconds(idle) {
       self.outage = (outage.start, now)

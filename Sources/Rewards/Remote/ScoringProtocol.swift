@@ -2,14 +2,13 @@ import Foundation
 import ImageFiles
 import JSON
 
-/// The messages of `docs/rewards/protocol.md`: what servers and child processes are asked, and what
-/// they answer.
+/// Requests and answers of `docs/rewards/protocol.md`.
 enum ScoringProtocol {
   static let version = 1
-  /// More named figures than this in one answer are taken for a mistake.
-  static let mostParts = 32
+  /// The largest number of parts in one answer.
+  static let maxParts = 32
 
-  /// How the image of a sample travels.
+  /// The image of one sample in a request.
   enum Image {
     /// As base64 text of a PNG.
     case inline([UInt8])
@@ -19,7 +18,7 @@ enum ScoringProtocol {
 
   /// The text of a request, on one line.
   ///
-  /// - Parameter identifier: the same whenever the request is sent again.
+  /// - Parameter identifier: the same for every attempt of a request.
   static func request(
     _ samples: [RewardSample], images: [Image], identifier: String
   ) -> [UInt8] {
@@ -41,7 +40,7 @@ enum ScoringProtocol {
     return Array(request.text.utf8)
   }
 
-  /// Takes the frame of an answer apart: version and identifier have to be right.
+  /// Parses an answer, and checks its version and identifier.
   ///
   /// - Parameter sender: the service, for messages.
   static func answer(
@@ -65,27 +64,27 @@ enum ScoringProtocol {
     return answer
   }
 
-  /// What an answer says of its samples.
+  /// The scores in an answer.
   struct Scores: Equatable, Sendable {
     var scores: RewardScores
-    /// Where the answer has a number that is not finite, and what to send instead.
+    /// A message about a number that is not finite; nil when all are finite.
     var remark: String?
   }
 
-  /// The scores of an answer. A value that is not finite is none, and costs no other sample its
-  /// own.
+  /// The scores of an answer. A value that is not finite reads as nil; the other samples keep
+  /// theirs.
   ///
-  /// - Parameter count: the samples of the request.
+  /// - Parameter count: the number of samples in the request.
   static func scores(
     _ answer: JSONValue, count: Int, from sender: String
   ) throws(RemoteFault) -> Scores {
     let total = try values(answer["scores"], "scores", count: count, from: sender)
     var parts: [RewardScores.Part] = []
     for member in answer["parts"]?.members ?? [] {
-      guard parts.count < mostParts, isName(member.key) else {
+      guard parts.count < maxParts, isName(member.key) else {
         throw .transient(
           .badAnswer, detail: "\(sender) names a part \"\(member.key.oneLine(limit: 40))\"; names "
-            + "are letters, digits, - and _, and there are \(mostParts) at most")
+            + "are letters, digits, - and _, and there are \(maxParts) at most")
       }
       parts.append(
         .init(
@@ -101,7 +100,7 @@ enum ScoringProtocol {
     return Scores(scores: scores, remark: remark(answer, from: sender))
   }
 
-  /// Names the first number of the answer that is not finite.
+  /// A message about the first number that is not finite.
   private static func remark(_ answer: JSONValue, from sender: String) -> String? {
     let lists = [JSONValue.Member("scores", answer["scores"] ?? .null)]
       + (answer["parts"]?.members ?? []).map { .init("parts.\($0.key)", $0.value) }
@@ -115,7 +114,7 @@ enum ScoringProtocol {
     return nil
   }
 
-  /// As JSON's neighbors write it.
+  /// The spelling of Python and JavaScript.
   private static func name(_ value: Double) -> String {
     value.isNaN ? "NaN" : value < 0 ? "-Infinity" : "Infinity"
   }
@@ -144,8 +143,8 @@ enum ScoringProtocol {
     return numbers
   }
 
-  /// Reads one JSON value; NaN and infinite numbers are read, too, so that one of them does not
-  /// cost a whole answer.
+  /// Parses one JSON value. NaN and infinities are accepted, so that one of them does not
+  /// invalidate the whole answer.
   static func parse(_ bytes: [UInt8], from sender: String) throws(RemoteFault) -> JSONValue {
     do throws(JSONParser.Failure) {
       return try JSONParser.parse(bytes[...], allowsNonFinite: true)

@@ -1,8 +1,8 @@
-/// What an engine made of one image.
+/// The result of a detector or a text reader for one image.
 package enum Detection<Value: Sendable>: Sendable {
-  /// What it saw; nothing at all is a value, too.
+  /// What is in the image, which may be nothing.
   case seen(Value)
-  /// It could not look, for a reason in a few words that can be counted.
+  /// The image could not be read; the reason is a few words that can be counted.
   case unseen(reason: String)
 }
 

@@ -1,13 +1,12 @@
+import ImageFiles
 import JSON
-import ShapeScenes
 
 extension RemoteService {
-  /// What a service sees in every image: its answer's list `key` with one item for each, null where
-  /// it could not look.
+  /// The detections of a service: the list `key` of its answer has one item per image, null where
+  /// the image could not be read.
   ///
-  /// - Parameter value: reads an item that is not null, or gives nil for one that breaks the
-  ///   protocol.
-  fileprivate func sightings<Value: Sendable>(
+  /// - Parameter value: reads an item that is not null; nil for one that breaks the protocol.
+  fileprivate func detections<Value: Sendable>(
     _ samples: [RewardSample], in key: String,
     value: @escaping @Sendable (JSONValue) -> Value?
   ) async throws(RewardError) -> [Detection<Value>] {
@@ -45,38 +44,40 @@ extension RemoteService {
   }
 }
 
-/// Reads text with a service: `{"texts": ["OPEN", "", null]}`.
+/// Reads text through a service: `{"texts": ["OPEN", "", null]}`.
 package struct RemoteReader: TextReader {
   private let service: RemoteService
 
-  /// Throws ``RewardError`` for an address or a key that cannot be used.
-  package init(_ settings: RewardSettings) throws(RewardError) {
-    service = try .http(settings, path: "read")
+  /// - Throws: ``RewardError/setting(reward:key:reason:)`` for an address or a key that cannot be
+  ///   used.
+  package init(_ settings: ServiceSettings, batchSize: Int) throws(RewardError) {
+    service = try .http(settings, path: "read", batchSize: batchSize)
   }
 
   package func read(_ samples: [RewardSample]) async throws(RewardError) -> [Detection<String>] {
-    try await service.sightings(samples, in: "texts", value: \.string)
+    try await service.detections(samples, in: "texts", value: \.string)
   }
 }
 
-/// Finds objects with a service: for every image
+/// Finds objects through a service, whose answer is
 ///
 ///     {"detections": [[{"label": "car", "confidence": 0.97, "box": [10, 20, 90, 60],
 ///                       "color": "red"}], [], null]}
 ///
-/// A box is left, top, right, bottom in pixels; a color may be left out.
+/// with one list per image. A box is left, top, right, bottom in pixels; a color is optional.
 package struct RemoteDetector: ObjectDetector {
   private let service: RemoteService
 
-  /// Throws ``RewardError`` for an address or a key that cannot be used.
-  package init(_ settings: RewardSettings) throws(RewardError) {
-    service = try .http(settings, path: "detect")
+  /// - Throws: ``RewardError/setting(reward:key:reason:)`` for an address or a key that cannot be
+  ///   used.
+  package init(_ settings: ServiceSettings, batchSize: Int) throws(RewardError) {
+    service = try .http(settings, path: "detect", batchSize: batchSize)
   }
 
   package func detect(
     _ samples: [RewardSample]
   ) async throws(RewardError) -> [Detection<[DetectedObject]>] {
-    try await service.sightings(samples, in: "detections") { item in
+    try await service.detections(samples, in: "detections") { item in
       guard let items = item.array else { return nil }
       let objects = items.compactMap(DetectedObject.init)
       return objects.count == items.count ? objects : nil
@@ -85,7 +86,7 @@ package struct RemoteDetector: ObjectDetector {
 }
 
 extension DetectedObject {
-  /// Reads an object as a service gives it; nil when it is none.
+  /// Reads one object of a service's answer; nil for one that breaks the protocol.
   fileprivate init?(_ value: JSONValue) {
     let corners = (value["box"]?.array ?? []).compactMap(\.number).map(Float.init)
     guard let label = value["label"]?.string, !label.isEmpty,
@@ -97,7 +98,7 @@ extension DetectedObject {
     guard color == .null || color.string != nil else { return nil }
     self.init(
       label, confidence: confidence,
-      box: SceneBox(
+      box: BoundingBox(
         centerX: (corners[0] + corners[2]) / 2, centerY: (corners[1] + corners[3]) / 2,
         halfWidth: (corners[2] - corners[0]) / 2, halfHeight: (corners[3] - corners[1]) / 2),
       color: color.string)

@@ -207,7 +207,7 @@ private struct PromptCounts {
   var evaluation: Int
 
   init(_ recipe: TrainingRecipe) throws(TrainingError) {
-    let rewards = recipe.allRewards.map(\.name)
+    let rewards = recipe.allRewards
     let images = try ofModel { () throws(PipelineError) in
       try FlowModelRegistry.family(of: recipe.model).defaults.conditionImages
     }

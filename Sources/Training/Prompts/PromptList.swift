@@ -1,7 +1,6 @@
 internal import Foundation
 internal import JSON
 package import Rewards
-internal import ShapeScenes
 
 /// Prompts on disk: lines of text, JSON lines, a JSON list, or a table with a heading (CSV, TSV).
 ///
@@ -10,15 +9,14 @@ internal import ShapeScenes
 package enum PromptList {
   /// Reads every prompt of the file, in order.
   ///
-  /// - Parameter rewards: names of the rewards that will judge the images. One that judges scenes
-  ///   makes every row a prompt of the shapes task; one that reads GenEval's metadata needs it in
-  ///   every row.
-  /// - Parameter conditionImages: how many images to edit the model takes with a prompt: files in the
-  ///   key `image` or the list `images`, relative to the prompt file. Where it takes none, these keys
-  ///   are metadata like any other.
+  /// - Parameters:
+  ///   - rewards: the rewards of the images; each checks the metadata of every prompt.
+  ///   - conditionImages: how many images to edit the model takes with a prompt: files in the key
+  ///     `image` or the list `images`, relative to the prompt file. Where it takes none, these keys
+  ///     are metadata like any other.
   /// - Throws: `TrainingError.prompts`, with file, line and what a line must hold.
   package static func read(
-    _ path: String, for rewards: [String] = [], conditionImages: ClosedRange<Int> = 0...0
+    _ path: String, for rewards: [RewardEntry] = [], conditionImages: ClosedRange<Int> = 0...0
   ) throws(TrainingError) -> [Prompt] {
     let data: Data
     do {
@@ -34,16 +32,23 @@ package enum PromptList {
       throw .prompts("\(place): \(error.reason)")
     }
     if rows.isEmpty { throw .prompts("\(path): holds no prompt; write one a line") }
-    let judgesScenes = rewards.contains(where: RewardRegistry.judgesScenes)
-    let readsGenEval = rewards.contains(where: RewardRegistry.readsGenEval)
+    var kinds: [any RewardFactory.Type] = []
+    for reward in rewards where !kinds.contains(where: { $0.name == reward.name }) {
+      kinds.append(type(of: reward.factory))
+    }
     var prompts: [Prompt] = []
     for row in rows {
+      for kind in kinds {
+        do throws(PromptFault) {
+          try kind.checkPrompt(row.metadata)
+        } catch {
+          throw .prompts("\(path):\(row.line): \(error)")
+        }
+      }
       var prompt = Prompt(row.text, tag: row.tag, metadata: row.metadata)
       if conditionImages.upperBound > 0 {
         prompt.images = try images(row, path, conditionImages)
       }
-      if judgesScenes { prompt.scene = try scene(row, path) }
-      if readsGenEval { try checkGenEval(row, path) }
       prompts.append(prompt)
     }
     return prompts
@@ -65,33 +70,5 @@ package enum PromptList {
     }
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
     return names.map { URL(fileURLWithPath: $0, relativeTo: folder).standardizedFileURL.path }
-  }
-
-  private static func scene(
-    _ row: PromptRow, _ path: String
-  ) throws(TrainingError) -> ScenePrompt {
-    do throws(GenEvalPrompt.Fault) {
-      try GenEvalPrompt.checkKeys(row.metadata)
-    } catch {
-      throw .prompts(
-        PromptFileError.malformed(path: path, line: row.line, reason: error.reason).description)
-    }
-    let members = row.metadata.sorted { $0.key < $1.key }.map { JSONValue.Member($0, $1) }
-    do throws(PromptFileError) {
-      return try PromptFile.prompt(
-        Data(JSONValue.object(members).text.utf8), path: path, line: row.line)
-    } catch {
-      throw .prompts(error.description)
-    }
-  }
-
-  private static func checkGenEval(_ row: PromptRow, _ path: String) throws(TrainingError) {
-    do throws(GenEvalPrompt.Fault) {
-      _ = try GenEvalPrompt(row.metadata)
-    } catch {
-      throw .prompts(
-        "\(path):\(row.line): not GenEval's metadata (\(error.reason)); the reward geneval reads "
-          + "tag, include and exclude of every prompt, see docs/rewards/geneval.md")
-    }
   }
 }

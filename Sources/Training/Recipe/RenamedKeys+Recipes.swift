@@ -1,3 +1,4 @@
+internal import Rewards
 internal import Runs
 
 // docs/renamed.md holds the same names as a table.
@@ -24,7 +25,7 @@ extension RenamedKeys {
       "held_out_rewards.*.evaluations": "patience",
     ].merging(
       ["rewards", "held_out_rewards"].flatMap { list in
-        rewardKeys.map { ("\(list).*.\($0)", $1) }
+        RewardEntry.renamedKeys.map { ("\(list).*.\($0)", $1) }
       }, uniquingKeysWith: { first, _ in first }),
     values: [
       "sampling.method=flow_grpo_window": "flow_grpo_fast",
@@ -48,11 +49,4 @@ extension RenamedKeys {
     "flow.schedule_terminal": "shift_terminal",
     "evaluation.guidance": "guidance_scale",
   ])
-
-  /// Of the settings of one reward.
-  static let reward = RenamedKeys(keys: rewardKeys)
-
-  private static let rewardKeys = [
-    "engine": "backend", "images": "image_transport", "patience": "outage_timeout",
-  ]
 }

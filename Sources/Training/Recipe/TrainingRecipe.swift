@@ -177,8 +177,8 @@ extension TrainingRecipe {
     learning.adapters.map { .adapters($0) } ?? .full
   }
 
-  /// Rewards trained on and rewards watched.
-  package var allRewards: [RewardSettings] { rewards.map(\.settings) + heldOutRewards.map(\.reward) }
+  /// Trained rewards, then held-out rewards.
+  package var allRewards: [RewardEntry] { rewards.map(\.reward) + heldOutRewards.map(\.reward) }
 
   /// (trunk, step) pairs of one epoch: what the updates share.
   package var trainingSamplesPerEpoch: Int {
@@ -264,18 +264,5 @@ extension CheckpointRecipe {
   init(_ section: RecipeSection) {
     every = section.int("every", in: 1..., default: 10)
     keep = section.int("keep", in: 2...1000, default: 2)
-  }
-}
-
-/// The names of `dtype`.
-package enum PrecisionName: String, CaseIterable, Sendable {
-  case float32, bfloat16, float16
-
-  package var dtype: DType {
-    switch self {
-    case .float32: .float32
-    case .bfloat16: .bfloat16
-    case .float16: .float16
-    }
   }
 }

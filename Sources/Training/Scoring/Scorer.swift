@@ -54,7 +54,7 @@ package struct Scorer: Sendable {
   /// - Throws: `RewardError` for a reward that does not exist or cannot be set up.
   package init(_ recipes: [RewardRecipe]) throws(RewardError) {
     var rewards: [any Reward] = []
-    for recipe in recipes { rewards.append(try RewardRegistry.reward(recipe.settings)) }
+    for recipe in recipes { rewards.append(try recipe.reward.makeReward()) }
     self.init(rewards, weights: recipes.map(\.weight))
   }
 

@@ -84,8 +84,8 @@ extension EpochReport {
     for (index, reward) in recipe.rewards.enumerated() {
       let moments = Moments(images.rewards.map { $0[index] })
       let (mean, deviation) = (MetricName.rewardMean.rawValue, MetricName.rewardStd.rawValue)
-      members.append(.init("\(mean).\(reward.label)", JSONValue(moments?.mean)))
-      members.append(.init("\(deviation).\(reward.label)", JSONValue(moments?.deviation)))
+      members.append(.init("\(mean).\(reward.reward.label)", JSONValue(moments?.mean)))
+      members.append(.init("\(deviation).\(reward.reward.label)", JSONValue(moments?.deviation)))
     }
     for part in images.parts {
       members.append(.init("part_mean.\(part.name)", JSONValue(Moments(part.values)?.mean)))

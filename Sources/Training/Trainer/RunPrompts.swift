@@ -11,7 +11,7 @@ struct RunPrompts {
   ///
   /// - Throws: `TrainingError.prompts`.
   init(_ recipe: TrainingRecipe) throws(TrainingError) {
-    let rewards = recipe.allRewards.map(\.name)
+    let rewards = recipe.allRewards
     let images = try ofModel { () throws(PipelineError) in
       try FlowModelRegistry.family(of: recipe.model).defaults.conditionImages
     }

@@ -48,7 +48,7 @@ package final class Trainer {
     self.recipe = recipe
     self.scorer = try scorer ?? Scorer(recipe.rewards)
     let heldOut = try recipe.heldOutRewards.map { entry throws(RewardError) in
-      try RewardRegistry.reward(entry.reward)
+      try entry.reward.makeReward()
     }
     prompts = try RunPrompts(recipe)
     let memory = try RunMemory(recipe, prompts, output.checkpoints)

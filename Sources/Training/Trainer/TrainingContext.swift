@@ -1,4 +1,5 @@
 internal import DiffusionModels
+internal import Rewards
 internal import Runs
 internal import TempFlow
 
@@ -47,7 +48,7 @@ struct TrainingContext {
   func loraRecord(_ state: TrainingState) -> LoRARecord {
     LoRARecord(
       baseModel: LoRARecord.modelName(folder: recipe.model), recipe: output.recipeName,
-      epoch: state.epoch, updates: state.updates, rewards: recipe.rewards.map(\.name),
+      epoch: state.epoch, updates: state.updates, rewards: recipe.rewards.map(\.reward.name),
       software: "TempFlow \(Version.current)")
   }
 

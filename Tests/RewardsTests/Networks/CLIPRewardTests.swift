@@ -24,10 +24,8 @@ import TorchNN
     }
   }
 
-  private func settings(_ name: String, _ folder: String) -> RewardSettings {
-    var settings = RewardSettings(name, label: "mine")
-    settings.model = folder
-    return settings
+  private func settings(_ folder: String) -> NetworkSettings {
+    NetworkSettings(label: "mine", model: folder)
   }
 
   private func expected(_ folder: String, _ name: String) throws -> [Double] {
@@ -46,9 +44,9 @@ import TorchNN
   {
     let expected = try expected(folder, name)
     for batchSize in [16, 2] {
-      var settings = settings(name, "\(Self.root)/\(folder)")
+      var settings = settings("\(Self.root)/\(folder)")
       settings.batchSize = batchSize
-      let reward = try RewardRegistry.reward(settings)
+      let reward = try networkReward(name, settings)
       #expect(reward.name == "mine")
       let scores = try await reward.score(try samples())
       #expect(scores.reasons.isEmpty)
@@ -59,10 +57,10 @@ import TorchNN
   }
 
   @Test(arguments: [("hpsv2", "open-clip"), ("pickscore", "gelu"), ("clipscore", "gelu")])
-  func `a prompt is cleaned where the scorer's package cleans it`(name: String, folder: String)
+  func `a prompt is cleaned where the reference package cleans it`(name: String, folder: String)
     async throws
   {
-    let reward = try RewardRegistry.reward(settings(name, "\(Self.root)/\(folder)"))
+    let reward = try networkReward(name, settings("\(Self.root)/\(folder)"))
     let image = try samples()[0].image
     let prompts = [
       "the \"cat's\" café & 2 dogs", "the “cat’s” café & 2 dogs",
@@ -77,41 +75,41 @@ import TorchNN
   }
 
   @Test func `an empty batch has no scores`() async throws {
-    let reward = try RewardRegistry.reward(settings("pickscore", "\(Self.root)/gelu"))
+    let reward = try networkReward("pickscore", settings("\(Self.root)/gelu"))
     #expect(try await reward.score([]).total.isEmpty)
   }
 
   @Test func `scores in bfloat16 are close to those in float32`() async throws {
-    var settings = settings("aesthetic", "\(Self.root)/quick-gelu")
+    var settings = settings("\(Self.root)/quick-gelu")
     settings.precision = .bfloat16
-    let scores = try await RewardRegistry.reward(settings).score(try samples())
+    let scores = try await networkReward("aesthetic", settings).score(try samples())
     let total = try scores.total.map { try #require($0) }
     // A mantissa of 7 bits, over two blocks.
     #expect(relativeError(total, try expected("quick-gelu", "aesthetic")) <= 3e-2)
   }
 
-  @Test func `a network with a weight that is not finite is refused at once`() async throws {
-    try await withTemporaryFolder { copy in
+  @Test func `a network with a weight that is not finite is refused at once`() throws {
+    try withTemporaryFolder { copy in
       let folder = try fill(copy)
       var tensors = try WeightsFile(path: "\(folder)/model.safetensors").tensors
       tensors["visual_projection.weight"] = Tensor.full([12, 24], .nan)
       try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: "\(folder)/model.safetensors")
       let error = #expect(throws: RewardError.self) {
-        _ = try RewardRegistry.reward(settings("pickscore", folder))
+        _ = try networkReward("pickscore", settings(folder))
       }
       let text = error?.description ?? ""
       #expect(text.contains("'visual_projection.weight' holds NaN"), "\(text)")
     }
   }
 
-  @Test func `a score that is no number is missing, with the reason`() async throws {
+  @Test func `a score that is not finite is missing, with the reason`() async throws {
     try await withTemporaryFolder { copy in
       let folder = try fill(copy)
       var tensors = try WeightsFile(path: "\(folder)/model.safetensors").tensors
       // Its exponential is beyond float32.
       tensors["logit_scale"] = Tensor.full([], 1000)
       try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: "\(folder)/model.safetensors")
-      let scores = try await RewardRegistry.reward(settings("pickscore", folder))
+      let scores = try await networkReward("pickscore", settings(folder))
         .score(try samples())
       #expect(scores.total == [nil, nil, nil, nil, nil])
       #expect(scores.reasons[4] == "the network's score is no number")
@@ -157,7 +155,7 @@ import TorchNN
 
   private func problem(_ name: String, _ folder: String) -> String {
     let error = #expect(throws: RewardError.self) {
-      try RewardRegistry.reward(settings(name, folder))
+      try networkReward(name, settings(folder))
     }
     return error?.description ?? ""
   }
@@ -166,7 +164,7 @@ import TorchNN
     "config.json", "model.safetensors", "vocab.json", "preprocessor_config.json",
     "tokenizer_config.json",
   ])
-  func `a file that is not there is named, with the repository that has it`(file: String) throws {
+  func `a missing file is named, with the repository that has it`(file: String) throws {
     try withTemporaryFolder { copy in
       let problem = problem("pickscore", try fill(copy, without: file))
       #expect(problem.hasPrefix("the reward mine cannot be set up: model"))
@@ -175,7 +173,7 @@ import TorchNN
     }
   }
 
-  @Test func `a folder that is not there is named, with what it must hold`() {
+  @Test func `a missing folder is named, with the files it must hold`() {
     #expect(problem("clipscore", "/nowhere").contains("/nowhere is no folder"))
     #expect(problem("clipscore", "/nowhere").contains("openai/clip-vit-large-patch14"))
     #expect(problem("hpsv2", "/nowhere").contains("Tools/convert_hpsv2.py"))
@@ -197,30 +195,30 @@ import TorchNN
   }
 
   /// `CLIPProcessor.save_pretrained` of transformers 5.23 writes the image processor there.
-  @Test func `the image processor may lie in the processor's file, which then counts`() async throws
+  @Test func `an image processor in processor_config.json takes precedence`() async throws
   {
     try await withTemporaryFolder { copy in
       let folder = try fill(copy)
       let path = "\(folder)/preprocessor_config.json"
       let inner = try String(contentsOfFile: path, encoding: .utf8)
       try #require(inner.contains("\"shortest_edge\": 32"))
-      // What lies beside it is not read, as in transformers.
+      // The other file is not read, as in transformers.
       try Data("{}".utf8).write(to: URL(filePath: path))
       let whole = #"{"image_processor": \#(inner), "processor_class": "CLIPProcessor"}"#
       let target = URL(filePath: "\(folder)/processor_config.json")
       try Data(whole.utf8).write(to: target)
-      let scores = try await RewardRegistry.reward(settings("pickscore", folder))
+      let scores = try await networkReward("pickscore", settings(folder))
         .score(try samples())
       let expected = try expected("quick-gelu", "pickscore")
       #expect(relativeError(try scores.total.map { try #require($0) }, expected) <= 1e-4)
-      // It is read as strictly.
+      // It is read with the same strictness.
       try Data(whole.replacing("\"resample\": 3", with: "\"resample\": 0").utf8).write(to: target)
       #expect(problem("pickscore", folder).contains("processor_config.json: 'image_processor.resa"))
-      // Without an image processor, as transformers 4 writes it, the other file counts.
+      // Without an image processor, as transformers 4 writes it, the other file is read.
       try Data(#"{"processor_class": "CLIPProcessor"}"#.utf8).write(to: target)
       #expect(problem("pickscore", folder).contains("/preprocessor_config.json: no 'image_mean'"))
       try Data(inner.utf8).write(to: URL(filePath: path))
-      _ = try RewardRegistry.reward(settings("pickscore", folder))
+      _ = try networkReward("pickscore", settings(folder))
     }
   }
 
@@ -243,7 +241,7 @@ import TorchNN
         }
         try Data(bytes).write(to: URL(filePath: "\(folder)/processor_config.json"))
         do throws(RewardError) {
-          _ = try RewardRegistry.reward(settings("pickscore", folder))
+          _ = try networkReward("pickscore", settings(folder))
         } catch {
           #expect(error.description.contains("the reward mine"))
         }

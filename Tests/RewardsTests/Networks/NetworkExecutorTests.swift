@@ -3,7 +3,7 @@ import Rewards
 import Testing
 
 @Suite struct NetworkExecutorTests {
-  /// Counts on its executor, and says on which threads.
+  /// Counts on its executor, and records the threads.
   private actor Counter {
     private let executor: NetworkExecutor
     private(set) var count = 0

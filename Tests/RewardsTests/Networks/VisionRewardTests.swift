@@ -7,7 +7,7 @@ import Testing
 import Torch
 
 @Suite struct VisionRewardTests {
-  /// What `Tools/fixtures/vision_rewards.py` wrote.
+  /// Written by `Tools/fixtures/vision_rewards.py`.
   private struct Cases: Decodable {
     struct Sample: Decodable {
       let image: String
@@ -27,11 +27,8 @@ import Torch
     return try JSONDecoder().decode(Cases.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
   }
 
-  private static func settings(_ name: String) -> RewardSettings {
-    var settings = RewardSettings(name)
-    settings.model = fixture("rewards/\(name)")
-    settings.batchSize = 3
-    return settings
+  private static func settings(_ name: String) -> NetworkSettings {
+    NetworkSettings(label: name, model: fixture("rewards/\(name)"), batchSize: 3)
   }
 
   private static func samples(_ cases: Cases) throws -> [RewardSample] {
@@ -44,7 +41,7 @@ import Torch
   @Test(arguments: names)
   func `scores from PNG and prompt equal those of the published steps`(name: String) async throws {
     let cases = try Self.cases(name)
-    let scores = try await RewardRegistry.reward(Self.settings(name)).score(try Self.samples(cases))
+    let scores = try await networkReward(name, Self.settings(name)).score(try Self.samples(cases))
     let found = try scores.total.map { try #require($0) }
     #expect(relativeError(found, cases.samples.map(\.score)) < 1e-4)
     for (score, sample) in zip(found, cases.samples) {
@@ -56,12 +53,12 @@ import Torch
   func `scores do not depend on what else is in the batch`(name: String) async throws {
     let samples = try Self.samples(try Self.cases(name))
     var settings = Self.settings(name)
-    let together = try await RewardRegistry.reward(settings).score(samples + samples.reversed())
+    let together = try await networkReward(name, settings).score(samples + samples.reversed())
     settings.batchSize = 1
-    let alone = try await RewardRegistry.reward(settings).score(samples)
+    let alone = try await networkReward(name, settings).score(samples)
     let expected = (alone.total + alone.total.reversed()).map { $0 ?? .nan }
     #expect(relativeError(together.total.map { $0 ?? .nan }, expected) < 1e-5)
-    #expect(try await RewardRegistry.reward(settings).score([]).total.isEmpty)
+    #expect(try await networkReward(name, settings).score([]).total.isEmpty)
   }
 
   @Test(arguments: names)
@@ -69,7 +66,7 @@ import Torch
     let cases = try Self.cases(name)
     var settings = Self.settings(name)
     settings.precision = .bfloat16
-    let scores = try await RewardRegistry.reward(settings).score(try Self.samples(cases))
+    let scores = try await networkReward(name, settings).score(try Self.samples(cases))
     let expected = cases.samples.map(\.score)
     let found = scores.total.map { $0 ?? .nan }
     // 8 bits, over a few layers.
@@ -82,7 +79,7 @@ import Torch
     #expect(HPSv3Prompt.text("{prompt}", imageTokens: 1) == cases.message)
   }
 
-  @Test func `images are brought to the package's sizes`() throws {
+  @Test func `images are resized to the package's sizes`() throws {
     let sizes = try #require(try Self.cases("hpsv3").sizes)
     #expect(sizes.count > 50)
     let images = Qwen2VLImage(configuration: Qwen2VLVisionConfiguration())
@@ -93,8 +90,8 @@ import Torch
     #expect(images.size(width: 1, height: 201, pixels: 256 * 28 * 28) == nil)
   }
 
-  @Test func `what HPSv3 cannot be asked has no score and a reason`() async throws {
-    let reward = try RewardRegistry.reward(Self.settings("hpsv3"))
+  @Test func `a sample that HPSv3 cannot score has a reason`() async throws {
+    let reward = try networkReward("hpsv3", Self.settings("hpsv3"))
     let image = PixelBuffer(width: 30, height: 30, red: 90)
     let scores = try await reward.score([
       RewardSample(image: image, prompt: "a <|Reward|>"),
@@ -109,8 +106,8 @@ import Torch
   @Test(arguments: names)
   func `an incomplete folder says what is missing and where it is published`(name: String) throws {
     let repository = name == "hpsv3" ? "MizzenAI/HPSv3" : "THUDM/ImageReward"
-    func check(_ settings: RewardSettings, _ part: String) throws {
-      let error = #expect(throws: RewardError.self) { _ = try RewardRegistry.reward(settings) }
+    func check(_ settings: NetworkSettings, _ part: String) throws {
+      let error = #expect(throws: RewardError.self) { _ = try networkReward(name, settings) }
       let text = error?.description ?? ""
       #expect(text.contains(part) && text.contains(repository), "\(text)")
     }
@@ -149,7 +146,7 @@ import Torch
       }
       var settings = Self.settings(name)
       settings.model = copy
-      let error = #expect(throws: RewardError.self) { _ = try RewardRegistry.reward(settings) }
+      let error = #expect(throws: RewardError.self) { _ = try networkReward(name, settings) }
       #expect(error?.description.contains(key) == true, "\(String(describing: error))")
     }
   }

@@ -7,7 +7,7 @@ import Testing
 @Suite struct ChatAnswerTests {
   private let pattern: NSRegularExpression
 
-  init() throws { pattern = try NSRegularExpression(pattern: ChatReward.scorePattern) }
+  init() throws { pattern = try NSRegularExpression(pattern: ChatQuestion.scorePattern) }
 
   private func score(_ content: JSONValue, cut: Bool = false) -> Double? {
     ChatAnswer([
@@ -22,7 +22,7 @@ import Testing
     ("Score: 7, since the color is right.", 7), ("{\"score\": 7}", 7), ("Score：7", 7),
     ("Score: 1e-1", 0.1), ("The form is Score: 10. Score: 7 of 10", 7), ("Score: 7 - good", 7),
   ])
-  func `a score is read however it is set`(text: String, score: Double) {
+  func `a score is read in every markup`(text: String, score: Double) {
     #expect(self.score(.string(text)) == score)
   }
 
@@ -31,7 +31,7 @@ import Testing
     "Score: 1’000", "Score: 1 x 10^2", "Score: none", "Subscore: 7", "",
     "The Score: 10. Score: 7,5",
   ])
-  func `what is no whole number is no score, and neither is an earlier one`(text: String) {
+  func `a part of a number is no score, and an earlier number is none either`(text: String) {
     #expect(score(.string(text)) == nil)
   }
 
@@ -43,7 +43,7 @@ import Testing
     ("<think>The form is Score: 10. Let me", nil), ("<thinking>Score: 10", nil),
     ("<think>a</think><think>Score: 10", nil),
   ] as [(String, Double?)])
-  func `what a model only reasons is no answer`(text: String, score: Double?) {
+  func `reasoning is no answer`(text: String, score: Double?) {
     #expect(self.score(.string(text)) == score)
     #expect(self.score(.string(text + " so"), cut: true) == score)
   }
@@ -52,13 +52,13 @@ import Testing
     ("Score: 1", nil), ("Score: 1.", nil), ("Score: 1,", nil), ("Score: 1e", nil),
     ("Score: 1 of 10, as", 1), ("**Score: 1**", 1),
   ] as [(String, Double?)])
-  func `a number at the end of an answer that was cut may be a part of one`(
+  func `a number at the end of an answer that was cut off is no score`(
     text: String, score: Double?
   ) {
     #expect(self.score(.string(text), cut: true) == score)
   }
 
-  @Test func `a list of parts is joined, and a part that only reasons is left out`() {
+  @Test func `a list of parts is joined without its parts of reasoning`() {
     let parts: JSONValue = [
       ["type": "thinking", "thinking": "Score: 2"], ["type": "text", "text": "Score:"],
       ["type": "text", "text": " 7"], "/10",
@@ -68,7 +68,7 @@ import Testing
     #expect(score(3) == nil)
   }
 
-  @Test func `the digits that a pattern leaves over are not lost`() throws {
+  @Test func `a number whose digits the pattern cuts is no score`() throws {
     let digit = try NSRegularExpression(pattern: #"(\d)/10"#)
     func score(_ text: String) -> Double? {
       ChatAnswer(["message": ["content": .string(text)]]).score(pattern: digit)

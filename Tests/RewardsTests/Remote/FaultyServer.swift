@@ -5,14 +5,14 @@ import Rewards
 import TestSupport
 import Testing
 
-/// `Tests/Fixtures/rewards/faulty_server.py` as a running server. It ends with this object, or with
-/// the tests.
+/// `Tests/Fixtures/rewards/faulty_server.py` as a running server. It ends with this object or with
+/// the test process.
 final class FaultyServer: Sendable {
   let port: Int
   private let process: Process
   private let input = Pipe()
 
-  /// - Parameter port: where it listens; 0 is any free port.
+  /// - Parameter port: 0 is any free port.
   init(port: Int = 0) throws {
     let output = Pipe()
     process = Process()
@@ -33,7 +33,7 @@ final class FaultyServer: Sendable {
 
   deinit { kill() }
 
-  /// Ends the server as a crash does.
+  /// Kills the server.
   func kill() {
     guard process.isRunning else { return }
     Foundation.kill(process.processIdentifier, SIGKILL)
@@ -42,15 +42,15 @@ final class FaultyServer: Sendable {
 
   func url(_ fault: String) -> String { "http://127.0.0.1:\(port)/\(fault)" }
 
-  /// What the server was asked, of one fault: request identifiers and sample counts.
+  /// The requests to one fault so far: identifiers and sample counts.
   func seen(_ fault: String) throws -> [(id: String?, count: Int)] {
     (try report()["seen"]?.array ?? []).compactMap(\.array)
       .filter { $0[0] == .string(fault) }
       .map { ($0[1].string, $0[2].int ?? 0) }
   }
 
-  /// Requests that were under way at once, at most.
-  func mostUnderWay() throws -> Int? { try report()["most_under_way"]?.int }
+  /// The largest number of requests that were in flight at once.
+  func maxInFlight() throws -> Int? { try report()["most_under_way"]?.int }
 
   private func report() throws -> JSONValue {
     let data = try Data(contentsOf: try #require(URL(string: "http://127.0.0.1:\(port)/")))
@@ -67,12 +67,18 @@ func samples(_ count: Int) -> [RewardSample] {
   }
 }
 
-/// Settings with limits that suit tests.
-func settings(_ name: String, urls: [String] = []) -> RewardSettings {
-  var settings = RewardSettings(name)
-  settings.urls = urls
-  settings.timeout = 30
-  settings.retries = 0
-  settings.outageTimeout = 0.1
-  return settings
+/// A service with limits that suit tests.
+func service(_ label: String, urls: [String] = []) -> ServiceSettings {
+  var service = ServiceSettings(label: label, urls: urls)
+  service.retry = shortRetry
+  return service
+}
+
+/// One attempt of 30 s, and no wait for a service that is away.
+var shortRetry: RetryPolicy {
+  var retry = RetryPolicy()
+  retry.timeout = 30
+  retry.retries = 0
+  retry.outageTimeout = 0.1
+  return retry
 }

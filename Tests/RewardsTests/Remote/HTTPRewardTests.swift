@@ -4,18 +4,18 @@ import Rewards
 import Testing
 
 @Suite struct HTTPRewardTests {
-  /// Shared by the tests that do not end it.
+  /// Shared by the tests that do not kill a server.
   private static let server = Result { try FaultyServer() }
   private let server: FaultyServer
 
   init() throws { server = try Self.server.get() }
 
   private func reward(
-    _ fault: String, _ change: (inout RewardSettings) -> Void = { _ in }
+    _ fault: String, _ change: (inout HTTPFactory) -> Void = { _ in }
   ) throws -> HTTPReward {
-    var settings = settings("http", urls: [server.url(fault)])
-    change(&settings)
-    return try HTTPReward(settings)
+    var factory = HTTPFactory(service("http", urls: [server.url(fault)]))
+    change(&factory)
+    return try HTTPReward(factory)
   }
 
   @Test func `scores and parts come back in the order of the samples, a batch to a request`()
@@ -28,13 +28,13 @@ import Testing
     #expect(try server.seen("good").map(\.count).sorted() == [1, 3, 3, 3])
   }
 
-  @Test func `a server gets images as PNG and what the prompt file says`() async throws {
+  @Test func `a request holds images as PNG and the metadata of the prompt`() async throws {
     let scores = try await reward("echo").score(samples(3))
     #expect(scores.total == [1, 2, 3])
     #expect(scores[part: "png"] == [1, 1, 1])
   }
 
-  @Test func `no samples are no request`() async throws {
+  @Test func `an empty batch makes no request`() async throws {
     #expect(try await reward("missing").score([]) == RewardScores(total: []))
   }
 
@@ -45,37 +45,37 @@ import Testing
     ("text", "bad answer"), ("flag", "bad answer"), ("other", "bad answer"),
     ("page", "bad answer"), ("names", "bad answer"), ("refused", "request refused"),
   ])
-  func `a fault leaves its samples without a score, and says why`(
+  func `after a fault the samples have no score, with the reason`(
     fault: String, reason: String
   ) async throws {
     let scores = try await reward(fault) {
-      $0.timeout = reason == "timed out" ? 0.3 : 30
+      $0.service.retry.timeout = reason == "timed out" ? 0.3 : 30
     }.score(samples(2))
     #expect(scores.total == [nil, nil])
     #expect(scores.reasons == [0: reason, 1: reason])
   }
 
-  @Test func `null is the server's word for a sample without a score`() async throws {
+  @Test func `a sample with null has no score`() async throws {
     let scores = try await reward("null").score(samples(3))
     #expect(scores.total == [nil, 1, 1])
     #expect(scores.reasons == [0: "no score given"])
   }
 
-  @Test func `a number that is not finite costs its own sample its score and no other`()
+  @Test func `a number that is not finite leaves its own sample alone without a score`()
     async throws
   {
-    let scores = try await reward("infinite") { $0.retries = 3 }.score(samples(4))
+    let scores = try await reward("infinite") { $0.service.retry.retries = 3 }.score(samples(4))
     #expect(scores.total == [1, nil, nil, 4])
     #expect(scores.reasons == [1: "not a finite number", 2: "not a finite number"])
     #expect(scores[part: "half"] == [nil, 1, 1, 1])
-    #expect(try server.seen("infinite").count == 1, "nothing is asked again")
+    #expect(try server.seen("infinite").count == 1, "the request is sent once")
   }
 
   @Test(arguments: ["twice", "busy"])
   func `a request that failed is sent again under the same identifier`(fault: String) async throws {
     let scores = try await reward(fault) {
-      $0.retries = 2
-      $0.outageTimeout = 5
+      $0.service.retry.retries = 2
+      $0.service.retry.outageTimeout = 5
     }.score(samples(2))
     #expect(scores.total == [1, 2])
     let seen = try server.seen(fault)
@@ -89,11 +89,11 @@ import Testing
     ("redirect", "redirects (307) to elsewhere.invalid, which is not followed"),
     ("key", "answers 401"),
   ])
-  func `what a person has to see to ends the run at once`(fault: String, says: String)
+  func `a fault that only a person can fix ends the run at once`(fault: String, says: String)
     async throws
   {
     let error = await #expect(throws: RewardError.self) {
-      try await reward(fault) { $0.retries = 100 }.score(samples(2))
+      try await reward(fault) { $0.service.retry.retries = 100 }.score(samples(2))
     }
     let text = try #require(error?.description)
     #expect(text.hasPrefix("the reward http failed: ") && text.contains(says), "\(text)")
@@ -103,15 +103,15 @@ import Testing
   @Test func `the key comes from the environment and is never repeated`() async throws {
     setenv("TEMPFLOW_TEST_RIGHT", " right-key\n", 1)
     setenv("TEMPFLOW_TEST_WRONG", "wrong-key", 1)
-    let good = try await reward("key") { $0.apiKeyVariable = "TEMPFLOW_TEST_RIGHT" }
+    let good = try await reward("key") { $0.service.apiKeyVariable = "TEMPFLOW_TEST_RIGHT" }
       .score(samples(1))
     #expect(good.total == [1])
-    let wrong = try reward("key") { $0.apiKeyVariable = "TEMPFLOW_TEST_WRONG" }
+    let wrong = try reward("key") { $0.service.apiKeyVariable = "TEMPFLOW_TEST_WRONG" }
     let refusal = await #expect(throws: RewardError.self) { try await wrong.score(samples(1)) }
     #expect(refusal?.description.contains("the key Bearer [key] is wrong") == true)
     #expect(refusal?.description.contains("wrong-key") == false)
     let unset = #expect(throws: RewardError.self) {
-      try reward("key") { $0.apiKeyVariable = "TEMPFLOW_TEST_UNSET" }
+      try reward("key") { $0.service.apiKeyVariable = "TEMPFLOW_TEST_UNSET" }
     }
     #expect(unset?.description.contains("TEMPFLOW_TEST_UNSET, which is not set") == true)
   }
@@ -119,32 +119,38 @@ import Testing
   @Test(arguments: [
     "127.0.0.1:80", "ftp://host/", "http://", "http://me:secret@host/", "http://host/?key=secret",
   ])
-  func `an address that could hold a key, or is none, is refused and not repeated`(
+  func `an address that may hold a key, or is no address, is refused and not repeated`(
     url: String
   ) throws {
     let error = #expect(throws: RewardError.self) {
-      try RewardRegistry.check(settings("http", urls: [url]))
+      try HTTPFactory(service("http", urls: [url])).check()
     }
     #expect(error?.description.contains("urls must be addresses such as") == true)
     #expect(error?.description.contains("secret") == false)
   }
 
-  @Test func `the environment's proxy gets nothing, and the settings' gets everything`() async throws {
-    let proxy = try FaultyServer()
+  @Test func `requests go through the entry's proxy and never through the environment's`()
+    async throws
+  {
+    let (target, proxy) = (try FaultyServer(), try FaultyServer())
+    // Other tests of this process reach their servers as 127.0.0.1, which stays without a proxy.
+    setenv("no_proxy", "127.0.0.1", 1)
     let names = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
     for name in names { setenv(name, "http://127.0.0.1:\(proxy.port)", 1) }
     defer { for name in names { unsetenv(name) } }
-    #expect(try await reward("good").score(samples(2)).total == [1, 2])
+    var factory = HTTPFactory(service("http", urls: ["http://localhost:\(target.port)/good"]))
+    #expect(try await HTTPReward(factory).score(samples(2)).total == [1, 2])
+    #expect(try target.seen("good").count == 1)
     #expect(try proxy.seen("good").isEmpty)
-    // A proxy is asked for the whole address.
-    var settings = settings("http", urls: ["http://service.invalid/good"])
-    settings.proxy = "http://127.0.0.1:\(proxy.port)"
+    // A request to a proxy holds the whole address.
+    factory.service.urls = ["http://service.invalid/good"]
+    factory.service.proxy = "http://127.0.0.1:\(proxy.port)"
     setenv("no_proxy", "*", 1)
-    defer { unsetenv("no_proxy") }
-    #expect(try await HTTPReward(settings).score(samples(2)).total == [1, 2])
+    defer { setenv("no_proxy", "127.0.0.1", 1) }
+    #expect(try await HTTPReward(factory).score(samples(2)).total == [1, 2])
     #expect(try proxy.seen("good").count == 1)
-    settings.urls = ["http://service.invalid/missing"]
-    let failing = try HTTPReward(settings)
+    factory.service.urls = ["http://service.invalid/missing"]
+    let failing = try HTTPReward(factory)
     let error = await #expect(throws: RewardError.self) { try await failing.score(samples(1)) }
     #expect(
       error?.description.contains(
@@ -156,43 +162,45 @@ import Testing
     "proxy:3128", "ftp://proxy", "http://me:secret@proxy:3128", "http://proxy/path?secret", "",
   ])
   func `a proxy that is no plain address is refused and not repeated`(proxy: String) throws {
-    var settings = settings("http", urls: ["http://127.0.0.1:8000"])
-    settings.proxy = proxy
-    let error = #expect(throws: RewardError.self) { try RewardRegistry.check(settings) }
+    var factory = HTTPFactory(service("http", urls: ["http://127.0.0.1:8000"]))
+    factory.service.proxy = proxy
+    let error = #expect(throws: RewardError.self) { try factory.check() }
     #expect(error?.description.contains("proxy must be an address such as") == true)
     #expect(error?.description.contains("secret") == false)
   }
 
-  @Test func `no more requests are under way than the limit allows`() async throws {
+  @Test func `requests in flight stay within the limit`() async throws {
     let own = try FaultyServer()
-    var settings = settings("http", urls: [own.url("slow")])
-    settings.batchSize = 1
-    settings.concurrency = 3
-    let scores = try await HTTPReward(settings).score(samples(9))
+    var factory = HTTPFactory(service("http", urls: [own.url("slow")]))
+    factory.batchSize = 1
+    factory.service.concurrency = 3
+    let scores = try await HTTPReward(factory).score(samples(9))
     #expect(scores.total == (1...9).map(Double.init))
-    #expect(try own.mostUnderWay() == 3)
+    #expect(try own.maxInFlight() == 3)
   }
 
-  @Test func `servers share the work, and one that is down is left out`() async throws {
+  @Test func `servers share the work without one that is down`() async throws {
     let servers = try [FaultyServer(), FaultyServer(), FaultyServer()]
     servers[1].kill()
-    var settings = settings("http", urls: servers.map { $0.url("slow") })
-    settings.batchSize = 1
-    settings.outageTimeout = 5
-    let scores = try await HTTPReward(settings).score(samples(12))
+    var factory = HTTPFactory(service("http", urls: servers.map { $0.url("slow") }))
+    factory.batchSize = 1
+    factory.service.retry.outageTimeout = 5
+    let scores = try await HTTPReward(factory).score(samples(12))
     #expect(scores.total == (1...12).map(Double.init))
     let shares = try [servers[0], servers[2]].map { try $0.seen("slow").count }
     #expect(shares.reduce(0, +) == 12)
     #expect(shares.allSatisfy { $0 >= 4 }, "\(shares)")
   }
 
-  @Test func `a server that is killed and started again loses and repeats no score`() async throws {
+  @Test func `a server that is killed and started again neither loses nor repeats a score`()
+    async throws
+  {
     let first = try FaultyServer()
-    var settings = settings("http", urls: [first.url("slow")])
-    settings.batchSize = 1
-    settings.concurrency = 2
-    settings.outageTimeout = 30
-    let reward = try HTTPReward(settings)
+    var factory = HTTPFactory(service("http", urls: [first.url("slow")]))
+    factory.batchSize = 1
+    factory.service.concurrency = 2
+    factory.service.retry.outageTimeout = 30
+    let reward = try HTTPReward(factory)
     async let scores = reward.score(samples(16))
     while try first.seen("slow").count < 4 { try await Task.sleep(for: .milliseconds(10)) }
     first.kill()
@@ -205,14 +213,14 @@ import Testing
     #expect(Set(seen.map(\.id)).count == seen.count)
   }
 
-  @Test func `once a service is given up, what still waits fails at once`() async throws {
+  @Test func `once a service is given up, waiting requests fail at once`() async throws {
     let gone = try FaultyServer()
     gone.kill()
-    var settings = settings("http", urls: [gone.url("good")])
-    settings.batchSize = 1
-    settings.outageTimeout = 0.3
+    var factory = HTTPFactory(service("http", urls: [gone.url("good")]))
+    factory.batchSize = 1
+    factory.service.retry.outageTimeout = 0.3
     let start = ContinuousClock.now
-    let scores = try await HTTPReward(settings).score(samples(64))
+    let scores = try await HTTPReward(factory).score(samples(64))
     #expect(scores.total.allSatisfy { $0 == nil })
     #expect(Set(scores.reasons.values) == ["unreachable"])
     // Tried one after the other, at 5 s of rest each, they would take five minutes.

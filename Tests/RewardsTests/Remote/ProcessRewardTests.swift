@@ -7,26 +7,27 @@ import Testing
   private let memory = NSTemporaryDirectory() + "tempflow-child-\(UUID().uuidString)"
 
   private func reward(
-    _ mode: String, _ change: (inout RewardSettings) -> Void = { _ in }
+    _ mode: String, _ change: (inout ProcessFactory) -> Void = { _ in }
   ) throws -> ProcessReward {
-    var settings = settings("process")
+    var settings = ProcessFactory()
+    settings.retry = shortRetry
     settings.command = ["python3", fixture("rewards/child.py"), mode, memory]
     settings.batchSize = 2
-    // Starting Python takes as long as the machine likes.
-    settings.outageTimeout = 30
+    // The start of Python may take long on a busy machine.
+    settings.retry.outageTimeout = 30
     change(&settings)
     return try ProcessReward(settings)
   }
 
-  /// The children there were, by their process identifiers.
+  /// The process identifiers of all children so far.
   private func children() throws -> [pid_t] {
     try String(contentsOfFile: memory, encoding: .utf8).split(separator: "\n")
       .compactMap { pid_t($0) }
   }
 
-  @Test(arguments: RewardSettings.ImageTransport.allCases)
+  @Test(arguments: ImageTransport.allCases)
   func `a program scores images given as paths or inline`(
-    images: RewardSettings.ImageTransport
+    images: ImageTransport
   ) async throws {
     let reward = try reward("good") { $0.imageTransport = images }
     let scores = try await reward.score(samples(5))
@@ -46,20 +47,20 @@ import Testing
   }
 
   @Test(arguments: ["dies", "deaf", "stutters"])
-  func `a child that dies or makes no sense is started again and its samples asked again`(
+  func `a child that dies or breaks the protocol is started again, and its samples are sent again`(
     mode: String
   ) async throws {
-    let scores = try await reward(mode) { $0.retries = 1 }.score(samples(6))
+    let scores = try await reward(mode) { $0.retry.retries = 1 }.score(samples(6))
     #expect(scores.total == [1, 2, 3, 4, 5, 6])
     let children = try children()
     #expect(children.count == 2)
     #expect(kill(children[0], 0) != 0)
   }
 
-  @Test func `NaN is no score of its sample, and the child goes on`() async throws {
+  @Test func `a sample with NaN has no score, and the child goes on`() async throws {
     let scores = try await reward("undefined") {
       $0.batchSize = 3
-      $0.retries = 3
+      $0.retry.retries = 3
     }.score(samples(6))
     #expect(scores.total == [1, 2, nil, 4, 5, nil])
     #expect(scores.reasons == [2: "not a finite number", 5: "not a finite number"])
@@ -68,8 +69,8 @@ import Testing
 
   @Test func `a child that hangs is killed and started again`() async throws {
     let scores = try await reward("hangs") {
-      $0.retries = 1
-      $0.timeout = 3
+      $0.retry.retries = 1
+      $0.retry.timeout = 3
     }.score(samples(6))
     #expect(scores.total == [1, 2, 3, 4, 5, 6])
     let children = try children()
@@ -77,9 +78,9 @@ import Testing
     #expect(kill(children[0], 0) != 0)
   }
 
-  @Test func `without a retry left the samples have no score`() async throws {
+  @Test func `without retries the samples have no score`() async throws {
     let scores = try await reward("dies").score(samples(4))
-    // Either batch may be the one that gets the answer: both are asked at once.
+    // Both batches are sent at once, so either may have the answer.
     let answersFirst = scores.total[0] != nil
     #expect(scores.total == (answersFirst ? [1, 2, nil, nil] : [nil, nil, 3, 4]))
     let lost = answersFirst ? [2, 3] : [0, 1]
@@ -87,17 +88,17 @@ import Testing
       scores.reasons == Dictionary(uniqueKeysWithValues: lost.map { ($0, "process ended") }))
   }
 
-  @Test func `other text on standard output is no answer and does no harm`() async throws {
+  @Test func `other text on standard output is not an answer`() async throws {
     #expect(try await reward("chatty").score(samples(4)).total == [1, 2, 3, 4])
   }
 
-  @Test func `an endless line is given up`() async throws {
+  @Test func `an endless line is refused`() async throws {
     let scores = try await reward("floods").score(samples(1))
     #expect(scores.reasons == [0: "answer too large"])
   }
 
-  @Test func `a program that cannot start ends the run with its last words`() async throws {
-    let broken = try reward("broken") { $0.retries = 100 }
+  @Test func `a program that cannot start ends the run with its last lines`() async throws {
+    let broken = try reward("broken") { $0.retry.retries = 100 }
     let error = await #expect(throws: RewardError.self) { try await broken.score(samples(1)) }
     let text = try #require(error?.description)
     #expect(text.contains("ended (exit status 3) before it answered"), "\(text)")

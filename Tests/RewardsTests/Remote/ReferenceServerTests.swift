@@ -7,7 +7,7 @@ import Testing
   import FoundationNetworking
 #endif
 
-/// `Tools/reward_server.py`, held to the scorers that are built in.
+/// `Tools/reward_server.py` with the rewards that connect to it.
 @Suite struct ReferenceServerTests {
   private let script = repositoryFolder() + "/Tools/reward_server.py"
   private let functions = testsFolder() + "/Fixtures/rewards"
@@ -38,14 +38,15 @@ import Testing
     setenv("TEMPFLOW_TEST_SERVER", "a-key", 1)
     let (process, url) = try serve("functions:length", key: "TEMPFLOW_TEST_SERVER")
     defer { kill(process.processIdentifier, SIGKILL) }
-    var remote = settings("http", urls: [url])
+    var remote = HTTPFactory(service("http", urls: [url]))
     remote.batchSize = 3
-    remote.apiKeyVariable = "TEMPFLOW_TEST_SERVER"
-    var child = settings("process")
+    remote.service.apiKeyVariable = "TEMPFLOW_TEST_SERVER"
+    var child = ProcessFactory()
+    child.retry = shortRetry
     child.batchSize = 3
     child.directory = functions
     child.command = ["python3", script, "functions:length", "--stdio"]
-    // The fourth sample is one that the function cannot take, and the fifth has no number.
+    // The function fails on the fourth sample and returns no number for the fifth.
     let total: [Double?] = [1, 2, 3, nil, nil, 6, 7]
     for reward in [try HTTPReward(remote), try ProcessReward(child)] as [any Reward] {
       let scores = try await reward.score(samples(7))
@@ -53,12 +54,12 @@ import Testing
       #expect(scores[part: "double"] == total.map { $0.map { $0 * 2 } }, "\(reward.name)")
       #expect(scores.reasons == [3: "no score given", 4: "no score given"], "\(reward.name)")
     }
-    remote.apiKeyVariable = nil
+    remote.service.apiKeyVariable = nil
     let refused = try HTTPReward(remote)
     await #expect(throws: RewardError.self) { try await refused.score(samples(1)) }
   }
 
-  @Test func `a request that comes again is answered from memory`() async throws {
+  @Test func `a repeated request has the answer of the first`() async throws {
     let (process, url) = try serve("functions:count")
     defer { kill(process.processIdentifier, SIGKILL) }
     func answer(_ identifier: String) async throws -> String {

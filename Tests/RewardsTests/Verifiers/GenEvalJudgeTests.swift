@@ -1,5 +1,5 @@
+import ImageFiles
 import Rewards
-import ShapeScenes
 import Testing
 
 /// An object of 20 x 20 pixels around a point.
@@ -9,10 +9,10 @@ func object(
 ) -> DetectedObject {
   DetectedObject(
     label, confidence: confidence,
-    box: SceneBox(centerX: x, centerY: y, halfWidth: 10, halfHeight: 10), color: color)
+    box: BoundingBox(centerX: x, centerY: y, halfWidth: 10, halfHeight: 10), color: color)
 }
 
-/// Each tag's prompt with detections that are right, and wrong in every way that it can fail.
+/// A prompt of each tag with right detections, and with every kind of wrong ones.
 @Suite struct GenEvalJudgeTests {
   private func expect(
     _ prompt: GenEvalPrompt, _ objects: [DetectedObject], official: Bool, strict: Bool,
@@ -42,7 +42,7 @@ func object(
     expect(prompt, above, official: true, strict: true, partial: 1)
   }
 
-  @Test func `two_object: each class earns its own half`() {
+  @Test func `two_object: each class has its own half of the credit`() {
     let prompt = GenEvalPrompt(tag: "two_object", include: [.init("dog"), .init("bench")])
     expect(prompt, [object("dog"), object("bench")], official: true, strict: true, partial: 1)
     expect(prompt, [object("dog")], official: false, strict: false, partial: 0.5)
@@ -52,7 +52,8 @@ func object(
     expect(prompt, dogs, official: true, strict: false, partial: 0.5)
   }
 
-  @Test func `counting: too few and too many are wrong by any rule, and earn by their distance`() {
+  @Test
+  func `counting: too few and too many are wrong by every rule, with credit by their distance`() {
     let prompt = GenEvalPrompt(
       tag: "counting", include: [.init("clock", count: 4)], exclude: [.init("clock", count: 5)])
     func clocks(_ count: Int, confidence: Double = 0.95) -> [DetectedObject] {
@@ -70,7 +71,7 @@ func object(
     expect(prompt, doubtful, official: true, strict: true, partial: 1)
   }
 
-  @Test func `counting: sixteen objects of a class are looked at`() {
+  @Test func `counting: sixteen objects of a class are judged`() {
     let many = (0..<40).map { object("clock", at: Float($0)) }
     let sixteen = GenEvalPrompt(tag: "counting", include: [.init("clock", count: 16)])
     expect(sixteen, many, official: true, strict: true, partial: 1)
@@ -78,7 +79,7 @@ func object(
     expect(more, many, official: false, strict: false, partial: 0.8)
   }
 
-  @Test func `colors: the number and the color earn a half each`() {
+  @Test func `colors: the number and the color have half of the credit each`() {
     let prompt = GenEvalPrompt(tag: "colors", include: [.init("car", color: "red")])
     expect(prompt, [object("car", at: 9, 9, "red")], official: true, strict: true, partial: 1)
     expect(prompt, [object("car", at: 9, 9, "blue")], official: false, strict: false, partial: 0.5)
@@ -115,14 +116,14 @@ func object(
   }
 
   @Test(arguments: [
-    (SceneRelation.leftOf, Float(-60), Float(0)), (.rightOf, 60, 0), (.above, 0, -60),
+    (SpatialRelation.leftOf, Float(-60), Float(0)), (.rightOf, 60, 0), (.above, 0, -60),
     (.below, 0, 60),
   ])
   func `position: each relation holds on its own side and on no other`(
-    _ relation: SceneRelation, _ dx: Float, _ dy: Float
+    _ relation: SpatialRelation, _ dx: Float, _ dy: Float
   ) {
     let laptop = object("laptop", at: 100, 100)
-    for asked in SceneRelation.allCases {
+    for asked in SpatialRelation.allCases {
       let prompt = GenEvalPrompt(
         tag: "position",
         include: [.init("laptop"), .init("cow", position: .init(asked, 0))])
@@ -144,13 +145,15 @@ func object(
     expect(prompt, apart, official: true, strict: true, partial: 1)
     expect(prompt, [laptop], official: false, strict: false, partial: 1.0 / 3)
     expect(prompt, [object("cow", at: 90, 50)], official: false, strict: false, partial: 1.0 / 3)
-    let laptops = [laptop, object("laptop", at: 20, 50, confidence: 0.5), object("cow", at: 90, 50)]
+    let laptops = [
+      laptop, object("laptop", at: 20, 50, confidence: 0.5), object("cow", at: 90, 50),
+    ]
     expect(prompt, laptops, official: true, strict: false, partial: 1.0 / 3)
     expect(prompt, [], official: false, strict: false, partial: 0)
   }
 
-  @Test func `position: diagonal neighbours hold both relations`() {
-    for relation in [SceneRelation.rightOf, .below] {
+  @Test func `position: diagonal neighbors hold both relations`() {
+    for relation in [SpatialRelation.rightOf, .below] {
       let prompt = GenEvalPrompt(
         tag: "position", include: [.init("laptop"), .init("cow", position: .init(relation, 0))])
       let objects = [object("laptop", at: 50, 50), object("cow", at: 120, 120)]
@@ -158,7 +161,7 @@ func object(
     }
   }
 
-  @Test func `a class that must not be there spoils the image`() {
+  @Test func `an excluded class makes the image wrong`() {
     let prompt = GenEvalPrompt(
       tag: "two_object", include: [.init("dog")], exclude: [.init("cat", count: 1)])
     expect(prompt, [object("dog")], official: true, strict: true, partial: 1)

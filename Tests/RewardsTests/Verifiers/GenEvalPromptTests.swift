@@ -1,6 +1,6 @@
+import ImageFiles
 import JSON
 import Rewards
-import ShapeScenes
 import Testing
 
 @Suite struct GenEvalPromptTests {
@@ -10,7 +10,7 @@ import Testing
       Dictionary(uniqueKeysWithValues: members.map { ($0.key, $0.value) }))
   }
 
-  @Test func `a line says tag, objects, colors, positions and limits`() throws {
+  @Test func `tag, objects, colors, positions and limits are read`() throws {
     let position = try read(
       #"""
       {"tag": "position", "include": [{"class": "dog", "count": 1},
@@ -79,7 +79,7 @@ import Testing
       #"include is no list; write [{"class": "dog", "count": 1}]"#
     ),
   ])
-  func `what cannot be judged is refused with its key`(_ line: String, _ reason: String) {
+  func `metadata that cannot be judged is refused with its key`(_ line: String, _ reason: String) {
     let fault = #expect(throws: GenEvalPrompt.Fault.self) { try read(line) }
     #expect(fault?.reason == reason)
   }

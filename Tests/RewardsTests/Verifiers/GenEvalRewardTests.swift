@@ -4,7 +4,7 @@ import Rewards
 import ShapeScenes
 import Testing
 
-/// A detector that answers what it was told to.
+/// A detector with fixed answers.
 private struct StagedDetector: ObjectDetector {
   var answers: [Detection<[DetectedObject]>]
 
@@ -40,7 +40,7 @@ private struct StagedDetector: ObjectDetector {
     }
   }
 
-  @Test func `what cannot be scored has no score, a reason, and does not disturb the others`()
+  @Test func `a sample that cannot be scored has a reason, and the others keep their scores`()
     async throws
   {
     let right: Detection = .seen([object("car", at: 9, 9, "red")])
@@ -55,7 +55,7 @@ private struct StagedDetector: ObjectDetector {
       ])
   }
 
-  @Test func `a color matters only where one is asked for`() async throws {
+  @Test func `a color matters only where the prompt names one`() async throws {
     let scores = try await score(
       [.seen([object("car")]), .seen([])],
       [["tag": "single_object", "include": [["class": "car", "count": 1]]], redCar])
@@ -63,7 +63,9 @@ private struct StagedDetector: ObjectDetector {
     #expect(scores.reasons.isEmpty)
   }
 
-  @Test func `the embedded detector tells right from wrong drawings in every tag`() async throws {
+  @Test func `the embedded detector distinguishes right from wrong drawings in every tag`()
+    async throws
+  {
     let prompts: [(right: ScenePrompt, wrong: ScenePrompt, metadata: [String: JSONValue])] = [
       pair("single_object", .init(.ring), .init(.square)),
       pair("counting", .init(.circle, count: 3), .init(.circle, count: 2)),
@@ -99,7 +101,7 @@ private struct StagedDetector: ObjectDetector {
     ScenePrompt(tag: .singleObject, include: include, prompt: "drawn")
   }
 
-  /// A drawing of what is asked for, another, and what is asked for as a line says it.
+  /// A right drawing, a wrong one, and the metadata of the prompt.
   private func pair(
     _ tag: String, _ right: ScenePrompt.Requirement, _ wrong: ScenePrompt.Requirement
   ) -> (ScenePrompt, ScenePrompt, [String: JSONValue]) {

@@ -4,7 +4,7 @@ import Rewards
 import TestSupport
 import Testing
 
-/// A reader that answers what it was told to.
+/// A reader with fixed answers.
 private struct StagedReader: TextReader {
   var answers: [Detection<String>]
 
@@ -16,7 +16,7 @@ private struct StagedReader: TextReader {
     ("OPEN LATE", 1), ("we are\nopen\nlate!", 1), ("Open L4te", 7 / 8), ("", 0),
     ("a long page about something else altogether", 0), ("pen Late", 7 / 8), ("Late", 0.5),
   ] as [(String, Double)])
-  func `the score is what is right of the quoted text, spaces and case aside`(
+  func `the score is the similarity to the quoted text, without spaces and case`(
     _ read: String, _ score: Double
   ) throws {
     let target = try #require(QuotedText(in: "a sign that says \"Open Late\" and \"more\""))
@@ -67,15 +67,14 @@ private struct DrawnTexts: Decodable {
 }
 
 @Suite struct TesseractTests {
-  private func settings(_ change: (inout RewardSettings) -> Void = { _ in }) -> RewardSettings {
-    var settings = RewardSettings("ocr")
-    settings.concurrency = 2
-    settings.batchSize = 50
-    change(&settings)
-    return settings
+  private func factory(batchSize: Int = 50) -> OCRFactory {
+    var factory = OCRFactory()
+    factory.service.concurrency = 2
+    factory.batchSize = batchSize
+    return factory
   }
 
-  @Test func `a hundred texts in five fonts are told from texts that are wrong`() async throws {
+  @Test func `a hundred texts in five fonts are distinguished from wrong texts`() async throws {
     let (drawn, sheet) = try DrawnTexts.load()
     var samples: [RewardSample] = []
     for (row, text) in drawn.texts.enumerated() {
@@ -85,10 +84,10 @@ private struct DrawnTexts: Decodable {
       }
     }
     #expect(samples.count == 100)
-    let read = try await TesseractReader(settings()).read(samples)
-    for (index, sighting) in read.enumerated() {
-      guard case .seen(let found) = sighting else {
-        Issue.record("\(samples[index].prompt): \(sighting)")
+    let read = try await TesseractReader(factory()).read(samples)
+    for (index, detection) in read.enumerated() {
+      guard case .seen(let found) = detection else {
+        Issue.record("\(samples[index].prompt): \(detection)")
         continue
       }
       let right = try #require(QuotedText(in: samples[index].prompt)).score(found)
@@ -100,18 +99,18 @@ private struct DrawnTexts: Decodable {
     }
   }
 
-  @Test func `an image without text is read as empty and the order is kept`() async throws {
+  @Test func `an image without text is read as empty, and the order is kept`() async throws {
     let (drawn, sheet) = try DrawnTexts.load()
     let blank = PixelBuffer(width: 64, height: 64, red: 255, green: 255, blue: 255)
     let text = drawn.tile(sheet, row: 0, column: 0)
     let images = [blank, text, blank, blank, text].map { RewardSample(image: $0, prompt: "") }
-    let reward = try RewardRegistry.reward(settings { $0.batchSize = 2 })
+    let reward = try factory(batchSize: 2).makeReward()
     let scores = try await reward.score(
       images.map { RewardSample(image: $0.image, prompt: "says \"\(drawn.texts[0])\"") })
     #expect(scores.total == [0, 1, 0, 0, 1])
   }
 
-  @Test func `a program that takes too long is killed, one that fails is told from it`()
+  @Test func `a program that takes too long is killed, and one that fails has its own reason`()
     async throws
   {
     let folder = FileManager.default.temporaryDirectory.appending(path: "tempflow-\(UUID())")

@@ -25,7 +25,7 @@ import Training
       _ = try await Pretrainer(recipe, progress: Lines().reporter).run()
       let pipeline = try StableDiffusion3Pipeline(folder: "\(folder)/model")
       let prompts = Array(
-        try PromptList.read(promptFile("held-out"), for: ["shapes"]).prefix(6))
+        try PromptList.read(promptFile("held-out"), for: [RewardEntry(ShapesFactory())]).prefix(6))
       let sampling = ImageSampling(steps: 3, seed: 4)
       let first = try sampling.images(of: prompts.map(\.text), pipeline)
       _ = Generator(seed: 1)

@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import Rewards
 import ShapeScenes
 import TestSupport
 import Testing
@@ -8,16 +9,18 @@ import Training
 /// What is read as prompts, by content and by the ending of the file's name.
 @Suite struct PromptFormatTests {
   private func read(
-    _ text: String, _ name: String, for rewards: [String] = []
+    _ text: String, _ name: String, for rewards: [any RewardFactory] = []
   ) throws -> [Prompt] {
     try withTemporaryFolder { folder in
       let path = "\(folder)/\(name)"
       try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-      return try PromptList.read(path, for: rewards)
+      return try PromptList.read(path, for: rewards.map(RewardEntry.init))
     }
   }
 
-  private func problem(_ text: String, _ name: String, for rewards: [String] = []) -> String {
+  private func problem(
+    _ text: String, _ name: String, for rewards: [any RewardFactory] = []
+  ) -> String {
     let error = #expect(throws: TrainingError.self) { try read(text, name, for: rewards) }
     return error?.description ?? ""
   }
@@ -100,11 +103,12 @@ import Training
   @Test func `a list and a table serve rewards that read metadata`() throws {
     let include = #""include": [{"class": "ring", "count": 1}]"#
     let object = #"{"tag": "colors", "prompt": "a ring", "# + include + "}"
-    #expect(try read("[\(object)]", "a.json", for: ["shapes"])[0].scene?.include == [.init(.ring)])
-    let reason = problem("prompt\na ring\n", "a.csv", for: ["shapes"])
+    let prompt = try read("[\(object)]", "a.json", for: [ShapesFactory()])[0]
+    #expect(try ScenePrompt(metadata: prompt.metadata).include == [.init(.ring)])
+    let reason = problem("prompt\na ring\n", "a.csv", for: [ShapesFactory()])
     #expect(reason.contains("a.csv:2: not a prompt of the shapes task"), "\(reason)")
     let misspelt = object.replacing(#""count""#, with: #""colour": "red", "count""#)
-    #expect(problem(misspelt, "a.jsonl", for: ["shapes"]).contains(#"has the key "colour""#))
+    #expect(problem(misspelt, "a.jsonl", for: [ShapesFactory()]).contains(#"has the key "colour""#))
   }
 
   @Test(arguments: [
@@ -122,7 +126,7 @@ import Training
     line: String, says: String
   ) throws {
     let sound = #"{"tag": "c", "prompt": "a", "include": [{"class": "x", "count": 1}]}"#
-    let reason = problem(sound + "\n" + line, "p.jsonl", for: ["geneval"])
+    let reason = problem(sound + "\n" + line, "p.jsonl", for: [GenEvalFactory()])
     #expect(reason.contains("p.jsonl:2: not GenEval's metadata (\(says)"), "\(reason)")
     #expect(try read(sound + "\n" + line, "p.jsonl").count == 2, "another reward may read it")
   }
@@ -141,7 +145,8 @@ import Training
           let path = "\(folder)/\(name)"
           try Data(mutations.mutated(Array(text.utf8))).write(to: URL(fileURLWithPath: path))
           do throws(TrainingError) {
-            let prompts = try PromptList.read(path, for: mutations.next(2) == 0 ? [] : ["geneval"])
+            let rewards = mutations.next(2) == 0 ? [] : [RewardEntry(GenEvalFactory())]
+            let prompts = try PromptList.read(path, for: rewards)
             #expect(!prompts.isEmpty && prompts.allSatisfy { !$0.text.isEmpty })
           } catch {
             #expect(error.description.hasPrefix(path), "\(error)")

@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import Rewards
 import ShapeScenes
 import TestSupport
 import Testing
@@ -7,17 +8,17 @@ import Training
 
 @Suite struct PromptListTests {
   private func read(
-    _ text: String, name: String = "prompts.txt", for rewards: [String] = []
+    _ text: String, name: String = "prompts.txt", for rewards: [any RewardFactory] = []
   ) throws -> [Prompt] {
     try withTemporaryFolder { folder in
       let path = "\(folder)/\(name)"
       try Data(text.utf8).write(to: URL(filePath: path))
-      return try PromptList.read(path, for: rewards)
+      return try PromptList.read(path, for: rewards.map(RewardEntry.init))
     }
   }
 
   private func problem(
-    _ text: String, name: String = "prompts.jsonl", for rewards: [String] = []
+    _ text: String, name: String = "prompts.jsonl", for rewards: [any RewardFactory] = []
   ) -> String? {
     #expect(throws: TrainingError.self) { try read(text, name: name, for: rewards) }?.description
   }
@@ -25,7 +26,7 @@ import Training
   @Test func `a text file holds one prompt a line, without its white space`() throws {
     let prompts = try read("a fox \r\n\n  a \"red\" door\n\u{85B}\u{2028}b\nlast")
     #expect(prompts.map(\.text) == ["a fox", "a \"red\" door", "\u{85B}\u{2028}b", "last"])
-    #expect(prompts.allSatisfy { $0.tag == nil && $0.scene == nil })
+    #expect(prompts.allSatisfy { $0.tag == nil })
   }
 
   @Test func `a JSON line may hold a tag and what only a reward reads`() throws {
@@ -47,14 +48,13 @@ import Training
 
   @Test func `for the shapes reward every line says what the image must show`() throws {
     let line = #"{"tag": "colors", "include": [{"class": "ring", "count": 1}], "prompt": "a ring"}"#
-    let scene = try #require(
-      try read(line, name: "p.jsonl", for: ["jpeg_compressibility", "shapes"]).first?.scene)
-    #expect(scene.include == [.init(.ring)])
-    let metadata = try read(line, name: "p.jsonl", for: ["shapes"])[0].metadata
-    #expect(metadata["include"] == [["class": "ring", "count": 1]])
+    let prompt = try #require(
+      try read(line, name: "p.jsonl", for: [JPEGCompressibilityFactory(), ShapesFactory()]).first)
+    #expect(try ScenePrompt(metadata: prompt.metadata).include == [.init(.ring)])
+    #expect(prompt.metadata["include"] == [["class": "ring", "count": 1]])
     let reason = problem(
       line + "\n" + #"{"tag": "colors", "include": [{"class": "dog", "count": 1}], "prompt": "x"}"#,
-      for: ["shapes"])
+      for: [ShapesFactory()])
     #expect(reason?.contains("prompts.jsonl:2: not a prompt of the shapes task") == true)
   }
 

@@ -3,9 +3,8 @@ import ImageFiles
 import Torch
 import TorchNN
 
-/// How pleasing an image looks, whatever its prompt: a small network on the embedding of OpenAI's
-/// CLIP ViT-L/14, trained on people's ratings from 1 to 10 (Schuhmann's improved aesthetic
-/// predictor).
+/// Schuhmann's improved aesthetic predictor: a small network on the embedding of OpenAI's CLIP
+/// ViT-L/14, trained on people's ratings from 1 to 10. The prompt has no effect.
 struct AestheticNetwork: ScoringNetwork {
   private let vision: CLIPVisionModelWithProjection
   private let head: AestheticHead
@@ -14,15 +13,15 @@ struct AestheticNetwork: ScoringNetwork {
 
   /// Loads the image tower and, from `aesthetic.safetensors` beside it, the head.
   ///
-  /// Throws ``RewardError`` for a folder that lacks something or does not fit together.
-  init(_ settings: RewardSettings) throws(RewardError) {
+  /// - Throws: ``RewardError`` for a folder that lacks a file, or whose files do not fit together.
+  init(_ settings: NetworkSettings) throws(RewardError) {
     let folder = try WeightsFolder(
       settings,
       contents: "the files of the Hugging Face repository openai/clip-vit-large-patch14 and "
         + "aesthetic.safetensors as Tools/convert_aesthetic.py writes it")
     let configuration: CLIPConfiguration = try folder.configuration()
     processor = try .read(folder, for: configuration.vision)
-    // The text tower, in the same file, is not asked.
+    // The text tower, in the same file, is not used.
     vision = try folder.network(try folder.checkpoint(), settings, isWhole: false) {
       parameters throws(ParameterError) in
       try CLIPVisionModelWithProjection(configuration.vision, parameters)
@@ -40,12 +39,12 @@ struct AestheticNetwork: ScoringNetwork {
   }
 }
 
-/// Five linears without activations between them; the published widths are 768, 1024, 128, 64, 16
-/// and 1, and dropout, which does nothing here, has the numbers between.
+/// Five linear layers without activations; the published widths are 768, 1024, 128, 64, 16 and 1.
+/// The missing numbers belong to dropout layers, which are inactive in inference.
 private struct AestheticHead {
   private let layers: [Linear]
 
-  /// - Parameter weights: they say how wide the layers are.
+  /// - Parameter weights: their shapes are the widths of the layers.
   init(
     inputs: Int, _ weights: WeightsFile, _ parameters: ParameterScope
   ) throws(ParameterError) {

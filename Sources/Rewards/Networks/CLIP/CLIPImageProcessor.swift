@@ -4,17 +4,17 @@ import ImageFiles
 import Torch
 
 /// `preprocessor_config.json` of transformers' `CLIPImageProcessor`, or the member
-/// `image_processor` of `processor_config.json`, where transformers 5 writes it: the shorter edge is
-/// scaled, the middle cropped, the bytes normalised.
+/// `image_processor` of `processor_config.json`, where transformers 5 writes it: the shorter edge
+/// is scaled, the center cropped, the bytes normalized.
 struct CLIPImageProcessor: Decodable {
   /// Pixels of the shorter edge.
   let size: Int
   /// Pixels of the side of the square that is cropped.
   let cropSize: Int
   let filter: ResamplingFilter
-  /// Per channel.
+  /// By channel, on 0...1.
   let mean: [Float]
-  /// Per channel.
+  /// Standard deviation by channel, on 0...1.
   let deviation: [Float]
 
   /// Reads the file of a folder whose tower is `vision`.
@@ -31,7 +31,7 @@ struct CLIPImageProcessor: Decodable {
   }
 
   private static func read(_ folder: WeightsFolder) throws(RewardError) -> CLIPImageProcessor {
-    // As in transformers, the processor's file counts where it holds the image processor.
+    // As in transformers, processor_config.json takes precedence where it holds an image processor.
     let whole = "\(folder.path)/processor_config.json"
     if FileManager.default.fileExists(atPath: whole) {
       let file: ProcessorFile = try read(whole, of: folder)
@@ -67,12 +67,12 @@ struct CLIPImageProcessor: Decodable {
     }
   }
 
-  /// Images of any size as the tower takes them. `[B, 3, cropSize, cropSize]`
+  /// The input of the tower from images of any size. `-> [B, 3, cropSize, cropSize]`
   func callAsFunction(_ images: [PixelBuffer], on device: Device) -> Tensor {
-    images.map(cropped).normalised(on: device, mean: mean, deviation: deviation)
+    images.map(cropped).normalized(on: device, mean: mean, deviation: deviation)
   }
 
-  /// The middle of the scaled image.
+  /// The center of the scaled image.
   func cropped(_ image: PixelBuffer) -> PixelBuffer {
     let short = min(image.width, image.height)
     return image.resized(

@@ -4,53 +4,37 @@ import TextTokenizers
 import Torch
 import TorchNN
 
-/// How well an image fits its prompt: the cosine of their CLIP embeddings, scaled as each of three
-/// published scorers scales it.
+/// How well an image fits its prompt: the scaled cosine of their CLIP embeddings.
 struct CLIPRewardNetwork: ScoringNetwork {
-  /// The scorers; they differ in weights and scale.
-  enum Kind {
-    /// PickScore (Kirstain and others, arXiv 2305.01569): the logit over 26, near 0.8.
-    case pickScore
-    /// CLIPScore: the logit of OpenAI's ViT-L/14 over 30, near 0.9.
-    case clipScore
-    /// HPSv2 (Wu and others, arXiv 2306.09341): the cosine, near 0.27.
-    case hpsv2
-
-    /// What the folder of weights must hold, and where that is published.
-    var contents: String {
-      switch self {
-      case .pickScore: "the files of the Hugging Face repository yuvalkirstain/PickScore_v1"
-      case .clipScore: "the files of the Hugging Face repository openai/clip-vit-large-patch14"
-      case .hpsv2:
-        "config.json, model.safetensors, tokenizer and preprocessor files as Tools/convert_hpsv2.py"
-          + " writes them from HPS_v2.1_compressed.pt of the Hugging Face repository xswu/HPSv2"
-      }
-    }
-
-    /// Whose tokenizer the scorer's package uses.
-    var tokenizer: CLIPTokenizer.Reference {
-      switch self {
-      case .pickScore, .clipScore: .transformers
-      case .hpsv2: .openCLIP
-      }
-    }
+  /// The unit of a score.
+  enum Scale {
+    /// The cosine itself.
+    case cosine
+    /// The logit, which is the cosine times the model's learned factor, over a number.
+    case logit(over: Double)
   }
 
   private let model: CLIPModel
   private let tokenizer: CLIPTokenizer
   private let processor: CLIPImageProcessor
   private let device: Device
-  /// What a cosine is multiplied with.
-  private let scale: Double
+  /// The score of a cosine of 1.
+  private let factor: Double
 
-  /// Loads the weights of checked settings.
+  /// Loads the weights.
   ///
-  /// Throws ``RewardError`` for a folder that lacks something or does not fit together.
-  init(_ kind: Kind, _ settings: RewardSettings) throws(RewardError) {
-    let folder = try WeightsFolder(settings, contents: kind.contents)
+  /// - Parameters:
+  ///   - reference: the package whose tokenizer the reward's authors used.
+  ///   - contents: the files of the folder, and where they are published.
+  /// - Throws: ``RewardError`` for a folder that lacks a file, or whose files do not fit together.
+  init(
+    _ settings: NetworkSettings, tokenizer reference: CLIPTokenizer.Reference, scale: Scale,
+    contents: String
+  ) throws(RewardError) {
+    let folder = try WeightsFolder(settings, contents: contents)
     let configuration: CLIPConfiguration = try folder.configuration()
     tokenizer = try folder.reading { () throws(TokenizerError) in
-      try CLIPTokenizer(folder: folder.path, like: kind.tokenizer)
+      try CLIPTokenizer(folder: folder.path, like: reference)
     }
     guard tokenizer.vocabularyCount <= configuration.text.vocabSize else {
       throw folder.problem(
@@ -62,16 +46,15 @@ struct CLIPRewardNetwork: ScoringNetwork {
       parameters throws(ParameterError) in
       try CLIPModel(configuration, parameters)
     }
-    let factor = model.logitScale.to(.float32).to(.cpu).exp().item()
-    switch kind {
-    case .pickScore: scale = factor / 26
-    case .clipScore: scale = factor / 30
-    case .hpsv2: scale = 1
+    switch scale {
+    case .cosine: factor = 1
+    case .logit(let divisor):
+      factor = model.logitScale.to(.float32).to(.cpu).exp().item() / divisor
     }
     device = settings.device
   }
 
-  func scores(_ batch: [RewardSample]) -> [Double] { (cosines(batch) * scale).doubles() }
+  func scores(_ batch: [RewardSample]) -> [Double] { (cosines(batch) * factor).doubles() }
 
   /// One cosine per sample, float32. `[B]`
   private func cosines(_ samples: [RewardSample]) -> Tensor {
@@ -90,7 +73,7 @@ struct CLIPRewardNetwork: ScoringNetwork {
     return (images.unitRows() * texts.unitRows()).sum(dims: [1])
   }
 
-  /// Token ids, filled up to the longest prompt; what follows the end of a text changes nothing.
+  /// Token ids, padded to the longest prompt; tokens after the end of a text change nothing.
   private func ids(_ prompts: [String]) -> [[Int]] {
     let limit = min(tokenizer.modelMaxLength, model.text.configuration.maxPositionEmbeddings)
     let ids = prompts.map(tokenizer.encode)

@@ -1,16 +1,16 @@
-package import ShapeScenes
+package import ImageFiles
 
 /// An object that a detector found in an image.
 package struct DetectedObject: Sendable, Equatable {
-  /// The class, in the words that prompts use: `wine glass`.
+  /// The class, in the words of prompts: `wine glass`.
   package var label: String
-  /// How sure the detector is, 0...1.
+  /// The detector's confidence, 0...1.
   package var confidence: Double
-  package var box: SceneBox
-  /// The color, in the words that prompts use; nil where the detector did not judge it.
+  package var box: BoundingBox
+  /// The color, in the words of prompts; nil where the detector did not judge it.
   package var color: String?
 
-  package init(_ label: String, confidence: Double, box: SceneBox, color: String? = nil) {
+  package init(_ label: String, confidence: Double, box: BoundingBox, color: String? = nil) {
     self.label = label
     self.confidence = confidence
     self.box = box
@@ -22,9 +22,9 @@ package struct DetectedObject: Sendable, Equatable {
 package protocol ObjectDetector: Sendable {
   /// The objects of every image, in the samples' order.
   ///
-  /// The samples' metadata says which classes and colors a prompt asks for, so that a detector need
-  /// not judge the color of objects for which none is asked.
+  /// The samples' metadata holds the classes and colors that a prompt names, so a detector can
+  /// leave out the colors that no prompt names.
   ///
-  /// Throws ``RewardError`` when it fails as a whole.
+  /// - Throws: ``RewardError`` when the whole batch fails.
   func detect(_ samples: [RewardSample]) async throws(RewardError) -> [Detection<[DetectedObject]>]
 }

@@ -1,8 +1,9 @@
-import ShapeScenes
+import ImageFiles
 
-/// What a detector's findings are worth by GenEval's rules.
+/// The score of detected objects by GenEval's rules.
 package struct GenEvalScore: Sendable, Equatable {
-  /// The benchmark's accuracy: at least the wanted objects, judged on the surest of each class.
+  /// The benchmark's accuracy: at least the wanted objects, judged on the most confident of each
+  /// class.
   package var official: Bool
   /// Exactly the wanted number of every wanted class, all as wanted.
   package var strict: Bool
@@ -12,35 +13,35 @@ package struct GenEvalScore: Sendable, Equatable {
 
 /// Judges detected objects against a prompt.
 ///
-/// The official accuracy follows `evaluate_images.py` of GenEval (arXiv 2310.11513); strict and
-/// partial credit follow the reward that Flow-GRPO (arXiv 2505.05470) trains with, but for what
+/// The official accuracy follows `evaluate_images.py` of GenEval (arXiv 2310.11513). Strict and
+/// partial credit follow the reward of Flow-GRPO (arXiv 2505.05470), with the differences that
 /// `docs/rewards/geneval.md` lists.
 package struct GenEvalJudge {
   /// Objects count above this confidence.
   package static let threshold = 0.3
   /// The same for prompts that test counting.
   package static let countingThreshold = 0.9
-  /// Objects of one class that are looked at, the surest first.
+  /// The number of objects of one class that are judged, the most confident first.
   package static let maximumObjects = 16
 
   private let prompt: GenEvalPrompt
-  /// The objects that count, by class, the surest first.
+  /// The objects above the threshold, by class, the most confident first.
   private let objects: [String: [DetectedObject]]
 
-  /// - Parameter detected: everything that was found, in any order.
+  /// - Parameter detected: all detected objects, in any order.
   package init(_ detected: [DetectedObject], _ prompt: GenEvalPrompt) {
     self.prompt = prompt
     let threshold = prompt.tag == "counting" ? Self.countingThreshold : Self.threshold
     let sure = detected.filter { $0.confidence > threshold }
     objects = Dictionary(grouping: sure, by: \.label).mapValues { group in
-      // Sorting keeps the order of equals only by what is stated here.
+      // The offset breaks ties: sorting alone is not stable.
       group.enumerated()
         .sorted { ($1.element.confidence, $0.offset) < ($0.element.confidence, $1.offset) }
         .prefix(Self.maximumObjects).map(\.element)
     }
   }
 
-  /// Whether the color of an object that will be judged by its color is not known.
+  /// Whether an object that is judged by its color has none.
   package var lacksColors: Bool {
     prompt.include.contains { requirement in
       requirement.color != nil && found(requirement).contains { $0.color == nil }
@@ -73,8 +74,8 @@ package struct GenEvalJudge {
     return matched.allSatisfy { $0 != nil } && withinLimits
   }
 
-  /// The mean of what every requirement earns for its number, its color and its place; a color or a
-  /// place earns nothing while the number is wrong, and a place nothing while the color is.
+  /// The mean credit of all requirements for number, color and position. A wrong number leaves no
+  /// credit for color and position, and a wrong color none for position.
   private var partial: Double {
     var earned: [Double] = []
     var matched: [[DetectedObject]?] = []
@@ -93,7 +94,7 @@ package struct GenEvalJudge {
       }
       matched.append(isRight ? found : nil)
     }
-    // What is both wanted and limited has been counted above.
+    // A class that is both wanted and limited is counted above.
     let wanted = Set(prompt.include.map(\.label))
     for limit in prompt.exclude where !wanted.contains(limit.label) {
       earned.append((objects[limit.label] ?? []).count < limit.count ? 1 : 0)
@@ -105,7 +106,7 @@ package struct GenEvalJudge {
     max(0, 1 - abs(Double(count - wanted)) / Double(wanted))
   }
 
-  /// Whether all subjects stand so to all references; not when there is no sound reference.
+  /// Whether all subjects have the relation to all references; false without a valid reference.
   private func holds(
     _ position: GenEvalPrompt.Position, _ subjects: [DetectedObject],
     _ references: [DetectedObject]?
@@ -114,7 +115,7 @@ package struct GenEvalJudge {
     return subjects.allSatisfy { subject in
       references.allSatisfy { reference in
         position.relation.strength(subject: subject.box, reference: reference.box)
-          > SceneRelation.threshold
+          > SpatialRelation.threshold
       }
     }
   }

@@ -1,20 +1,20 @@
+package import ImageFiles
 package import JSON
-package import ShapeScenes
 
-/// What an image must show, as a line of a GenEval prompt file says it (arXiv 2310.11513).
+/// What an image must show: the metadata of a GenEval prompt (arXiv 2310.11513).
 ///
 ///     {"tag": "position", "prompt": "a photo of a cow right of a laptop",
 ///      "include": [{"class": "laptop", "count": 1},
 ///                  {"class": "cow", "count": 1, "position": ["right of", 0]}]}
 package struct GenEvalPrompt: Sendable, Equatable {
-  /// Objects of one class that must be there.
+  /// Objects of one class that the image must show.
   package struct Requirement: Sendable, Equatable {
     package var label: String
     /// How many, 1...
     package var count: Int
     /// Any color when nil.
     package var color: String?
-    /// Where each of them stands relative to each object of an earlier requirement.
+    /// The relation of each object to each object of an earlier requirement.
     package var position: Position?
 
     package init(
@@ -29,16 +29,16 @@ package struct GenEvalPrompt: Sendable, Equatable {
 
   /// A relation to the objects of the requirement with index `reference`.
   package struct Position: Sendable, Equatable {
-    package var relation: SceneRelation
+    package var relation: SpatialRelation
     package var reference: Int
 
-    package init(_ relation: SceneRelation, _ reference: Int) {
+    package init(_ relation: SpatialRelation, _ reference: Int) {
       self.relation = relation
       self.reference = reference
     }
   }
 
-  /// Fewer than `count` objects of the class may be there.
+  /// The image must show fewer than `count` objects of the class.
   package struct Limit: Sendable, Equatable {
     package var label: String
     package var count: Int
@@ -59,20 +59,17 @@ package struct GenEvalPrompt: Sendable, Equatable {
     self.include = include
     self.exclude = exclude
   }
-
-  /// Whether a color is asked for.
-  package var needsColors: Bool { include.contains { $0.color != nil } }
 }
 
 extension GenEvalPrompt {
-  /// What is wrong with a line.
+  /// What is wrong with the metadata.
   package struct Fault: Error, Equatable {
     package let reason: String
   }
 
-  /// Reads what a prompt file's line says besides the prompt.
+  /// Reads the metadata of a prompt.
   ///
-  /// Throws ``Fault`` that names the key.
+  /// - Throws: ``Fault`` that names the key.
   package init(_ metadata: [String: JSONValue]) throws(Fault) {
     guard let tag = metadata["tag"]?.string else { throw Fault(reason: "tag is missing") }
     try Self.checkKeys(metadata)
@@ -91,7 +88,7 @@ extension GenEvalPrompt {
         requirement.position = try Position(position, place, before: index)
       }
       guard !include.contains(where: { $0.label == requirement.label }) else {
-        // Both entries would be judged on the same objects, and could not be right together.
+        // Both entries would be judged on the same objects.
         throw Fault(reason: "\(place).class is \(requirement.label) again")
       }
       include.append(requirement)
@@ -102,8 +99,10 @@ extension GenEvalPrompt {
     }
   }
 
-  /// Makes sure that `include` and `exclude` are lists of objects with known keys: anything else
-  /// would be ignored, and what it asks for with it.
+  /// Checks that `include` and `exclude` are lists of objects with known keys, since an unknown key
+  /// would be a requirement without effect.
+  ///
+  /// - Throws: ``Fault`` that names the key.
   package static func checkKeys(_ metadata: [String: JSONValue]) throws(Fault) {
     let lists = [
       ("include", ["class", "count", "color", "position"]), ("exclude", ["class", "count"]),
@@ -145,8 +144,8 @@ extension GenEvalPrompt.Position {
     _ value: JSONValue, _ place: String, before index: Int
   ) throws(GenEvalPrompt.Fault) {
     let items = value.array ?? []
-    let relations = SceneRelation.allCases.map(\.rawValue).joined(separator: ", ")
-    guard items.count == 2, let relation = items[0].string.flatMap(SceneRelation.init) else {
+    let relations = SpatialRelation.allCases.map(\.rawValue).joined(separator: ", ")
+    guard items.count == 2, let relation = items[0].string.flatMap(SpatialRelation.init) else {
       throw .init(reason: "\(place).position is not one of \(relations) with an index")
     }
     guard let reference = items[1].int, (0..<index).contains(reference) else {

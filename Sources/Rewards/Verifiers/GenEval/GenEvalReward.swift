@@ -1,17 +1,18 @@
-import JSON
+package import JSON
+package import Runs
+package import Torch
 
-/// GenEval: whether the image shows the objects that the prompt asks for, in number, color and
-/// place, as a detector sees them.
+/// GenEval: whether a detector finds the objects of the prompt, in number, color and position.
 ///
-/// The total is the mode's figure; `partial`, `strict` and `official` are parts whatever the mode.
-/// A sample whose prompt does not say what the image must show, whose image the detector could not
-/// look at, or whose colors it did not judge though the prompt asks for one, cannot be scored.
+/// The total is the mode's figure; `partial`, `strict` and `official` are parts in every mode. A
+/// sample has no score when its metadata is not GenEval's, when the detector failed on its image,
+/// or when the prompt names a color and the detector named none.
 package struct GenEvalReward: Reward {
   /// What the total is.
   package enum Mode: String, CaseIterable, Sendable {
-    /// Credit for what is right, 0...1.
+    /// Partial credit, 0...1.
     case partial
-    /// 1 for exactly what is wanted, else 0.
+    /// 1 for exactly the wanted objects, else 0.
     case strict
     /// 1 by the benchmark's own rule, else 0.
     case official
@@ -21,20 +22,22 @@ package struct GenEvalReward: Reward {
   private let mode: Mode
   private let detector: any ObjectDetector
 
-  package init(_ detector: any ObjectDetector, mode: Mode = .partial, name: String = "geneval") {
+  package init(
+    _ detector: any ObjectDetector, mode: Mode = .partial, name: String = GenEvalFactory.name
+  ) {
     self.detector = detector
     self.mode = mode
     self.name = name
   }
 
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
-    let sightings = try await detector.detect(samples)
-    precondition(sightings.count == samples.count, "a detector answers for every image")
+    let detections = try await detector.detect(samples)
+    precondition(detections.count == samples.count, "one detection per image")
     var reasons: [Int: String] = [:]
     var scores: [GenEvalScore?] = []
-    for (index, (sample, sighting)) in zip(samples, sightings).enumerated() {
+    for (index, (sample, detection)) in zip(samples, detections).enumerated() {
       do throws(SkippedSample) {
-        scores.append(try judge(sample, sighting))
+        scores.append(try judge(sample, detection))
       } catch {
         scores.append(nil)
         reasons[index] = error.reason
@@ -51,7 +54,7 @@ package struct GenEvalReward: Reward {
   }
 
   private func judge(
-    _ sample: RewardSample, _ sighting: Detection<[DetectedObject]>
+    _ sample: RewardSample, _ detection: Detection<[DetectedObject]>
   ) throws(SkippedSample) -> GenEvalScore {
     let prompt: GenEvalPrompt
     do throws(GenEvalPrompt.Fault) {
@@ -59,7 +62,7 @@ package struct GenEvalReward: Reward {
     } catch {
       throw SkippedSample(reason: "the prompt file's line is not GenEval's: \(error.reason)")
     }
-    switch sighting {
+    switch detection {
     case .unseen(let reason): throw SkippedSample(reason: reason)
     case .seen(let objects):
       let judge = GenEvalJudge(objects, prompt)
@@ -69,14 +72,57 @@ package struct GenEvalReward: Reward {
   }
 }
 
-extension GenEvalReward {
-  /// The scorer of checked settings.
-  ///
-  /// Throws ``RewardError`` for a service whose address or key cannot be used.
-  init(_ settings: RewardSettings) throws(RewardError) {
+/// `geneval`: ``GenEvalReward`` with the keys `mode`, `backend`, `batch_size` and those of
+/// ``ServiceSettings``.
+package struct GenEvalFactory: RewardFactory {
+  /// The detector.
+  package enum Backend: String, CaseIterable, Sendable {
+    /// The embedded verifier's detector, for images of the shapes task.
+    case shapes
+    /// A service.
+    case remote
+  }
+
+  package static let name = "geneval"
+  package var mode = GenEvalReward.Mode.partial
+  package var backend = Backend.shapes
+  /// The largest number of images in one request, 1...
+  package var batchSize = 16
+  package var service: ServiceSettings
+
+  package init(_ service: ServiceSettings = ServiceSettings(label: name)) { self.service = service }
+
+  package init(_ section: RecipeSection, label: String, device: Device) {
+    mode = section.alternative("mode")
+    backend = section.alternative("backend")
+    batchSize = section.int("batch_size", in: 1..., default: batchSize)
+    service = ServiceSettings(
+      section, label: label,
+      unusedBecause: backend == .remote ? nil : "backend is \(backend.rawValue)")
+  }
+
+  package static func checkPrompt(_ metadata: [String: JSONValue]) throws(PromptFault) {
+    do throws(GenEvalPrompt.Fault) {
+      _ = try GenEvalPrompt(metadata)
+    } catch {
+      throw PromptFault(
+        "not GenEval's metadata (\(error.reason)); the reward geneval reads tag, include and "
+          + "exclude of every prompt, see docs/rewards/geneval.md")
+    }
+  }
+
+  package var label: String { service.label }
+
+  package func check() throws(RewardError) {
+    if backend == .remote { try service.check() }
+  }
+
+  package func makeReward() throws(RewardError) -> any Reward {
     let detector: any ObjectDetector =
-      settings.isRemote ? try RemoteDetector(settings) : ShapesDetector(for: settings.label)
-    self.init(
-      detector, mode: settings.mode.flatMap(Mode.init) ?? .partial, name: settings.label)
+      switch backend {
+      case .shapes: ShapesDetector(for: label)
+      case .remote: try RemoteDetector(service, batchSize: batchSize)
+      }
+    return GenEvalReward(detector, mode: mode, name: label)
   }
 }

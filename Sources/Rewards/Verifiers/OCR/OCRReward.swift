@@ -1,19 +1,22 @@
+package import Runs
+package import Torch
+
 /// Reads the text in images, for ``OCRReward``.
 package protocol TextReader: Sendable {
-  /// What is written in every image, in the samples' order; empty text where there is none.
+  /// The text of every image, in the samples' order; empty where there is none.
   ///
-  /// Throws ``RewardError`` when it fails as a whole.
+  /// - Throws: ``RewardError`` when the whole batch fails.
   func read(_ samples: [RewardSample]) async throws(RewardError) -> [Detection<String>]
 }
 
-/// How well the image shows the text that the prompt quotes, 0...1; see ``QuotedText``.
+/// How well the image shows the text that the prompt quotes, 0...1 (``QuotedText``).
 ///
-/// A sample whose prompt quotes no text, or whose image could not be read, cannot be scored.
+/// A sample whose prompt quotes no text, or whose image could not be read, has no score.
 package struct OCRReward: Reward {
   package let name: String
   private let reader: any TextReader
 
-  package init(_ reader: any TextReader, name: String = "ocr") {
+  package init(_ reader: any TextReader, name: String = OCRFactory.name) {
     self.reader = reader
     self.name = name
   }
@@ -21,14 +24,14 @@ package struct OCRReward: Reward {
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
     let targets = samples.map { QuotedText(in: $0.prompt) }
     let readable = samples.indices.filter { targets[$0] != nil }
-    let sightings = try await reader.read(readable.map { samples[$0] })
-    precondition(sightings.count == readable.count, "a reader answers for every image")
+    let detections = try await reader.read(readable.map { samples[$0] })
+    precondition(detections.count == readable.count, "one detection per image")
     var scores = RewardScores(total: Array(repeating: nil, count: samples.count))
     for index in samples.indices where targets[index] == nil {
       scores.reasons[index] = "the prompt quotes no text"
     }
-    for (index, sighting) in zip(readable, sightings) {
-      switch sighting {
+    for (index, detection) in zip(readable, detections) {
+      switch detection {
       case .seen(let text): scores.total[index] = targets[index]?.score(text)
       case .unseen(let reason): scores.reasons[index] = reason
       }
@@ -37,13 +40,47 @@ package struct OCRReward: Reward {
   }
 }
 
-extension OCRReward {
-  /// The scorer of checked settings.
-  ///
-  /// Throws ``RewardError`` when the engine is not installed, or its address or key cannot be used.
-  init(_ settings: RewardSettings) throws(RewardError) {
+/// `ocr`: ``OCRReward`` with the keys `backend`, `batch_size` and those of ``ServiceSettings``.
+package struct OCRFactory: RewardFactory {
+  /// The reader of text.
+  package enum Backend: String, CaseIterable, Sendable {
+    /// The program tesseract on this machine.
+    case tesseract
+    /// A service.
+    case remote
+  }
+
+  package static let name = "ocr"
+  package var backend = Backend.tesseract
+  /// The largest number of images in one process or request, 1...
+  package var batchSize = 16
+  package var service: ServiceSettings
+
+  package init(_ service: ServiceSettings = ServiceSettings(label: name)) { self.service = service }
+
+  package init(_ section: RecipeSection, label: String, device: Device) {
+    backend = section.alternative("backend")
+    batchSize = section.int("batch_size", in: 1..., default: batchSize)
+    service = ServiceSettings(
+      section, label: label,
+      unusedBecause: backend == .remote ? nil : "backend is \(backend.rawValue)")
+  }
+
+  package var label: String { service.label }
+
+  package func check() throws(RewardError) {
+    switch backend {
+    case .tesseract: _ = try TesseractReader.program(for: label)
+    case .remote: try service.check()
+    }
+  }
+
+  package func makeReward() throws(RewardError) -> any Reward {
     let reader: any TextReader =
-      settings.isRemote ? try RemoteReader(settings) : try TesseractReader(settings)
-    self.init(reader, name: settings.label)
+      switch backend {
+      case .tesseract: try TesseractReader(self)
+      case .remote: try RemoteReader(service, batchSize: batchSize)
+      }
+    return OCRReward(reader, name: label)
   }
 }

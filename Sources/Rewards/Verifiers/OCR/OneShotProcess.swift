@@ -1,14 +1,14 @@
 package import Foundation
 internal import Synchronization
 
-/// Whether a program is known to have ended.
+/// Whether a program has ended.
 private final class Ended: Sendable {
   let state = Mutex(false)
 }
 
-/// A program that is run once, without input, for what it prints.
+/// A program that is run once, without input, for its output.
 package struct OneShotProcess: Sendable {
-  /// Why there is nothing to read; completes a sentence that begins with the program's name.
+  /// Why there is no output; completes a sentence that begins with the program's name.
   package struct Failure: Error {
     package let reason: String
   }
@@ -17,18 +17,18 @@ package struct OneShotProcess: Sendable {
   private let arguments: [String]
   private let environment: [String: String]
 
-  /// - Parameter environment: what is set besides this process's own environment.
+  /// - Parameter environment: variables beside this process's own.
   package init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) {
     self.program = program
     self.arguments = arguments
     self.environment = environment
   }
 
-  /// Runs it to its end, or kills it after `timeout` seconds.
+  /// Runs the program to its end, or kills it after `timeout` seconds.
   ///
-  /// Its output goes to a file, so that neither side ever waits for the other to read or write.
+  /// The output goes to a file, since a full pipe would block the program.
   ///
-  /// - Parameter folder: where the output is kept; it must be there.
+  /// - Parameter folder: an existing folder for the output.
   package func run(in folder: URL, timeout: Double) async -> Result<String, Failure> {
     let file = folder.appending(path: "output")
     do {
@@ -43,7 +43,7 @@ package struct OneShotProcess: Sendable {
     }
   }
 
-  /// What was wrong with its end; nil for a sound one.
+  /// The failure of the program; nil for exit status 0.
   private func run(to output: FileHandle, timeout: Double) async throws -> Failure? {
     let process = Process()
     process.executableURL = URL(filePath: program)
@@ -60,14 +60,14 @@ package struct OneShotProcess: Sendable {
     }
     try ChildProcess.starting.withLock { _ in try process.run() }
     let identifier = process.processIdentifier
-    let watch = Task {
+    let deadline = Task {
       try await Task.sleep(for: .seconds(timeout))
-      // Once it is known to be reaped, the number may be another process's.
+      // After the reaping the number may belong to another process.
       hasEnded.state.withLock { if !$0 { kill(identifier, SIGKILL) } }
     }
-    // A task of its own, which the caller's cancellation does not end before the process has.
+    // The wait is an unstructured task, which the caller's cancellation does not end early.
     await Task { for await _ in ends.stream {} }.value
-    watch.cancel()
+    deadline.cancel()
     guard process.terminationReason == .exit else {
       return Failure(reason: process.terminationStatus == SIGKILL ? "took too long" : "crashed")
     }

@@ -1,12 +1,12 @@
 import Foundation
 
-/// The text that a prompt asks for, and how near what was read comes to it.
+/// The text that a prompt quotes, and its similarity to the text that was read.
 package struct QuotedText: Sendable, Equatable {
   /// Lower case, without white space.
   package let letters: [Character]
 
-  /// What stands in the first pair of double quotes; nil when there is no such pair, or nothing in
-  /// it but white space.
+  /// The text in the first pair of double quotes; nil without such a pair, or with white space
+  /// alone in it.
   package init?(in prompt: String) {
     let pieces = prompt.split(separator: "\"", maxSplits: 2, omittingEmptySubsequences: false)
     guard pieces.count == 3 else { return nil }
@@ -14,8 +14,8 @@ package struct QuotedText: Sendable, Equatable {
     if letters.isEmpty { return nil }
   }
 
-  /// 1 when the text stands somewhere in what was read, else 1 - d/n: d is the Levenshtein distance
-  /// to all that was read, at most n, the text's own length.
+  /// 1 when the text that was read contains the quoted text, else 1 - min(d, n) / n, where d is the
+  /// Levenshtein distance between the two and n the length of the quoted text.
   package func score(_ read: String) -> Double {
     let read = Self.letters(read)
     if read.firstRange(of: letters) != nil { return 1 }

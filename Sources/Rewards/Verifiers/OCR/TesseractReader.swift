@@ -1,11 +1,11 @@
 import Foundation
 import ImageFiles
 
-/// Reads text with the program `tesseract` (Debian: tesseract-ocr, tested with 5.3), on this
-/// machine.
+/// Reads text with the program `tesseract` on this machine (Debian: tesseract-ocr, tested with
+/// 5.3).
 ///
-/// One process reads a batch of images from files and ends; a batch that fails or takes too long
-/// leaves its images unread and no process behind.
+/// One process reads one batch of images from files. When a batch fails or takes too long, its
+/// images are unread and its process has ended.
 package struct TesseractReader: TextReader {
   private let program: String
   private let batchSize: Int
@@ -13,23 +13,24 @@ package struct TesseractReader: TextReader {
   /// Seconds for one batch.
   private let timeout: Double
 
-  /// Throws ``RewardError/failed(reward:reason:)`` when the program is not installed.
-  package init(_ settings: RewardSettings) throws(RewardError) {
-    program = try Self.program(settings)
+  /// - Throws: ``RewardError/failed(reward:reason:)`` when the program is not installed.
+  package init(_ settings: OCRFactory) throws(RewardError) {
+    program = try Self.program(for: settings.label)
     batchSize = settings.batchSize
-    concurrency = settings.concurrency
-    timeout = settings.timeout
+    concurrency = settings.service.concurrency
+    timeout = settings.service.retry.timeout
   }
 
   /// The program's path.
   ///
-  /// Throws ``RewardError/failed(reward:reason:)`` when it is not installed.
-  static func program(_ settings: RewardSettings) throws(RewardError) -> String {
+  /// - Parameter reward: the label, for errors.
+  /// - Throws: ``RewardError/failed(reward:reason:)`` when it is not installed.
+  static func program(for reward: String) throws(RewardError) -> String {
     let folders = ProcessInfo.processInfo.environment["PATH", default: ""].split(separator: ":")
     let candidates = folders.map { "\($0)/tesseract" }
     guard let path = candidates.first(where: FileManager.default.isExecutableFile) else {
       throw .failed(
-        reward: settings.label,
+        reward: reward,
         reason: "the program tesseract is not installed; apt-get install tesseract-ocr, or set "
           + "backend: remote")
     }
@@ -77,12 +78,12 @@ package struct TesseractReader: TextReader {
     }
     let file = folder.appending(path: "list.txt")
     try Data(list.utf8).write(to: file)
-    // Page segmentation 11 looks for text anywhere in a picture, in no particular layout.
+    // Page segmentation mode 11 is sparse text: anywhere in the image, in no particular order.
     let process = OneShotProcess(
       program, [file.path, "stdout", "--psm", "11"], environment: ["OMP_THREAD_LIMIT": "1"])
     let outcome = await process.run(in: folder, timeout: timeout)
     try FileManager.default.removeItem(at: folder)
-    // Pages are separated by form feeds; some releases end the last one with another.
+    // Pages are separated by form feeds; some releases write one after the last page, too.
     var pages = try outcome.get().split(separator: "\u{C}", omittingEmptySubsequences: false)
     if pages.count == images.count + 1, pages.last?.allSatisfy(\.isWhitespace) == true {
       pages.removeLast()

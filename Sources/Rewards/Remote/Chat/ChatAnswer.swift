@@ -1,17 +1,18 @@
 package import Foundation
 package import JSON
 
-/// The answer of a chat service, without what the model only reasoned.
+/// The answer of a chat service, without the model's reasoning.
 package struct ChatAnswer: Equatable {
-  /// What the model says after its reasoning.
+  /// The text after the reasoning.
   package let text: String
-  /// Whether the answer ended for lack of tokens.
+  /// Whether the answer was cut off at the token limit.
   package let isCut: Bool
-  /// Whether the last word of `text` may be half of one.
+  /// Whether the last word of `text` may be incomplete.
   private let endsInside: Bool
 
-  /// - Parameter choice: an item of `choices`; its message's content is a text, a list of parts
-  ///   whose texts are joined, or null for a model that ran out of tokens while it reasoned.
+  /// - Parameter choice: an item of `choices`. The content of its message is a text, a list of
+  ///   parts whose texts are joined, or null for a model that reached the token limit in its
+  ///   reasoning.
   package init(_ choice: JSONValue) {
     let content = Self.content(choice["message"]?["content"] ?? .null)
     let said = Self.withoutReasoning(content)
@@ -28,9 +29,9 @@ package struct ChatAnswer: Equatable {
     }.joined()
   }
 
-  /// What stands after the last end of a reasoning, up to the next beginning of one.
+  /// The text after the last end mark of reasoning, up to the next start mark.
   ///
-  /// The marks are those that servers without a reasoning parser leave in the text: `<think>` of
+  /// Servers without a reasoning parser leave these marks in the text: `<think>` of
   /// Qwen and DeepSeek, `[THINK]` of Magistral, `◁think▷` of Kimi-VL.
   private static func withoutReasoning(_ text: String) -> Substring {
     let ends = text.ranges(of: /<\/think(?:ing)?>|\[\/THINK\]|◁\/think▷/.ignoresCase())
@@ -39,8 +40,9 @@ package struct ChatAnswer: Equatable {
     return said[..<(begin?.lowerBound ?? said.endIndex)]
   }
 
-  /// The number in the first group of the pattern's last match: a model may name the form of the
-  /// answer before it answers. Nil when the group is no whole number, or may be cut.
+  /// The number in the first group of the pattern's last match, since a model may repeat the form
+  /// of the answer before the answer. Nil when the group is only a part of a number, or may be cut
+  /// off.
   package func score(pattern: NSRegularExpression) -> Double? {
     let matches = pattern.matches(in: text, range: NSRange(text.startIndex..., in: text))
     guard let match = matches.last, let group = Range(match.range(at: 1), in: text),
@@ -49,7 +51,7 @@ package struct ChatAnswer: Equatable {
     let before = text[..<group.lowerBound].suffix(3)
     let after = text[group.upperBound...]
     if Self.continuesNumber(after) || Self.beginsNumber(before) { return nil }
-    // A number that could still have gone on.
+    // The number may be cut off.
     if endsInside, after.wholeMatch(of: /[-+.,eE\s]*/) != nil { return nil }
     return score
   }

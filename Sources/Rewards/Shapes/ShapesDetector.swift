@@ -1,14 +1,15 @@
+import ImageFiles
 import ShapeScenes
 
-/// The embedded verifier's eyes: finds the drawn shapes of the `shapes` task, and their colors.
+/// The embedded verifier's detector: finds the drawn shapes of the `shapes` task and their colors.
 ///
-/// An object whose shape is beyond doubt has confidence 1, any other its likeness to the shape that
-/// fits best.
+/// An object whose shape is clear has confidence 1, any other the likeness to its best-fitting
+/// shape.
 package struct ShapesDetector: ObjectDetector {
-  /// The reward's name, for errors.
+  /// The reward's label, for errors.
   private let reward: String
 
-  package init(for reward: String = "geneval") { self.reward = reward }
+  package init(for reward: String = GenEvalFactory.name) { self.reward = reward }
 
   package func detect(
     _ samples: [RewardSample]

@@ -1,0 +1,100 @@
+internal import Foundation
+package import Runs
+package import Torch
+
+/// One reward that a recipe or a command line names, with its settings.
+package struct RewardEntry: Sendable, Equatable {
+  /// The kind of reward and its settings.
+  package let factory: any RewardFactory
+
+  package init(_ factory: any RewardFactory) { self.factory = factory }
+
+  /// The name in recipes and on command lines.
+  package var name: String { type(of: factory).name }
+  /// What metrics, reports and errors call the reward.
+  package var label: String { factory.label }
+  /// The device of the reward's network; nil for a reward without one.
+  package var device: Device? { factory.device }
+
+  /// See ``RewardFactory/check()``.
+  package func check() throws(RewardError) { try factory.check() }
+
+  /// See ``RewardFactory/makeReward()``.
+  package func makeReward() throws(RewardError) -> any Reward { try factory.makeReward() }
+
+  package static func == (first: Self, second: Self) -> Bool {
+    first.factory.isEqual(to: second.factory)
+  }
+}
+
+extension RewardFactory {
+  fileprivate func isEqual(to other: any RewardFactory) -> Bool { self == other as? Self }
+}
+
+extension RewardEntry {
+  /// Reads `name`, `label` and the keys of the named reward; any other key is unknown.
+  ///
+  /// - Parameter device: the default device of a network.
+  package init(_ section: RecipeSection, device: Device) {
+    let name = section.string("name")
+    let label = section.string("label", default: name)
+    do throws(RewardError) {
+      let factory = try RewardRegistry.factory(named: name)
+      self.init(factory.init(section, label: label, device: device))
+    } catch {
+      section.report("name", error.description)
+      // The keys belong to a reward that is not known, so none of them is an error.
+      for key in section.givenKeys { _ = section.shape(of: key) }
+      // A valid stand-in, with which the reading goes on to the next error.
+      self.init(JPEGCompressibilityFactory(label: label))
+      return
+    }
+    if label.wholeMatch(of: /[A-Za-z0-9_-]+/) == nil {
+      section.report(
+        "label", "a reward cannot be called \"\(label)\"; use letters, digits, - and _")
+    }
+    do throws(RewardError) {
+      try check()
+    } catch .setting(_, let key, let reason) {
+      section.report(key, reason)
+    } catch {
+      // A recipe may be read on a machine that lacks a program.
+    }
+  }
+
+  /// Reads a reward from a command line, as strictly as an entry of `rewards`.
+  ///
+  /// - Parameters:
+  ///   - name: the reward.
+  ///   - overrides: `key=value` each, the value in YAML; relative paths start from the current
+  ///     folder.
+  /// - Throws: everything wrong with them, unknown keys included.
+  package static func read(
+    _ name: String, _ overrides: [String]
+  ) throws(RecipeError) -> Recipe<RewardEntry> {
+    let document = try RecipeDocument(
+      text: "", name: "the reward \(name)", folder: FileManager.default.currentDirectoryPath,
+      overrides: ["name=\(name)"] + overrides)
+    return try document.read(renamed: RenamedKeys(keys: renamedKeys)) {
+      RewardEntry($0, device: .cpu)
+    }
+  }
+
+  /// Earlier names of keys -> names.
+  package static let renamedKeys = [
+    "engine": "backend", "images": "image_transport", "patience": "outage_timeout",
+  ]
+}
+
+extension RecipeSection {
+  /// One case of an enumeration, the first by default: a reward's `mode` or `backend`.
+  package func alternative<Choice: RawRepresentable & CaseIterable>(_ key: String) -> Choice
+  where Choice.RawValue == String {
+    let first = Choice.allCases[Choice.allCases.startIndex]
+    let text = string(key, default: first.rawValue)
+    if let choice = Choice(rawValue: text) { return choice }
+    let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+    report(key, "must be one of \(known), found \(text)")
+    return first
+  }
+}

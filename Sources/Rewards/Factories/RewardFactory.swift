@@ -1,0 +1,57 @@
+package import JSON
+package import Runs
+package import Torch
+
+/// One kind of reward: its name, the keys of its entry in a recipe, and how the reward is made.
+///
+/// A value holds the settings of one entry. A further reward is one file with a conforming type and
+/// one line in ``RewardRegistry/builtIn``; other targets add theirs with
+/// ``RewardRegistry/register(_:)``.
+package protocol RewardFactory: Sendable, Equatable {
+  /// The name in recipes and on command lines: letters, digits, `-` and `_`.
+  static var name: String { get }
+
+  /// Checks the metadata of one prompt, at the start of a run.
+  ///
+  /// - Parameter metadata: the line of the prompt file, by key.
+  /// - Throws: ``PromptFault`` for a prompt whose images the reward cannot score.
+  static func checkPrompt(_ metadata: [String: JSONValue]) throws(PromptFault)
+
+  /// What metrics, reports and errors call the reward.
+  var label: String { get }
+
+  /// The device of the reward's network; nil for a reward without one.
+  var device: Device? { get }
+
+  /// Reads the keys of one entry other than `name` and `label`.
+  ///
+  /// Faulty values are reported to the section.
+  ///
+  /// - Parameter device: the default device of a network.
+  init(_ section: RecipeSection, label: String, device: Device)
+
+  /// Checks the settings. No weights are loaded, no process is started, no service is called.
+  ///
+  /// - Throws: ``RewardError/setting(reward:key:reason:)`` for a value that cannot work, and
+  ///   ``RewardError/failed(reward:reason:)`` for a program that is not installed.
+  func check() throws(RewardError)
+
+  /// Makes the reward: loads weights, prepares connections.
+  ///
+  /// - Throws: what ``check()`` throws, and ``RewardError`` for weights that cannot be read.
+  func makeReward() throws(RewardError) -> any Reward
+}
+
+extension RewardFactory {
+  package static func checkPrompt(_ metadata: [String: JSONValue]) throws(PromptFault) {}
+  package var device: Device? { nil }
+  package func check() throws(RewardError) {}
+}
+
+/// Why a prompt's metadata does not serve a reward.
+package struct PromptFault: Error, Equatable, CustomStringConvertible {
+  /// The fault and the remedy, without the place in the file.
+  package let description: String
+
+  package init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,12 @@
+/// `aesthetic`: how pleasing an image looks, whatever its prompt; people's ratings run from 1 to
+/// 10.
+package struct AestheticFactory: NetworkRewardFactory {
+  package static let name = "aesthetic"
+  package let settings: NetworkSettings
+
+  package init(_ settings: NetworkSettings) { self.settings = settings }
+
+  package func makeReward() throws(RewardError) -> any Reward {
+    NetworkReward(try AestheticNetwork(settings), settings)
+  }
+}

@@ -1,0 +1,60 @@
+package import Foundation
+
+extension ScenePrompt {
+  /// Why a text is not a prompt of this task.
+  package struct Fault: Error, Equatable, CustomStringConvertible {
+    /// The fault, with the key.
+    package let reason: String
+
+    package init(reason: String) { self.reason = reason }
+
+    package var description: String {
+      "not a prompt of the shapes task (\(reason)); each line is one JSON object with tag, "
+        + "include, prompt and optionally exclude"
+    }
+  }
+
+  /// Decodes and checks one prompt, a JSON object.
+  ///
+  /// - Throws: ``Fault``.
+  package init(json: Data) throws(Fault) {
+    do {
+      self = try JSONDecoder().decode(ScenePrompt.self, from: json)
+    } catch {
+      throw Fault(reason: Self.reason(error))
+    }
+    if let fault { throw Fault(reason: fault) }
+  }
+
+  /// Why no image can satisfy the prompt; nil when one can.
+  var fault: String? {
+    if include.isEmpty { return "include is empty" }
+    for (index, requirement) in include.enumerated() {
+      if requirement.count < 1 { return "include[\(index)].count is below 1" }
+      if let position = requirement.position,
+        !include.indices.contains(position.reference) || position.reference == index
+      {
+        return "include[\(index)].position names requirement \(position.reference)"
+      }
+    }
+    if objectCount > SceneLayout.maximumObjects {
+      return "\(objectCount) objects, more than the \(SceneLayout.maximumObjects) that fit"
+    }
+    return nil
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    guard let error = error as? DecodingError else { return error.localizedDescription }
+    func place(_ context: DecodingError.Context) -> String {
+      let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+      return path.isEmpty ? context.debugDescription : "\(path): \(context.debugDescription)"
+    }
+    switch error {
+    case .keyNotFound(let key, _): return "the key \"\(key.stringValue)\" is missing"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context),
+      .dataCorrupted(let context):
+      return place(context)
+    @unknown default: return error.localizedDescription
+    }
+  }
+}
