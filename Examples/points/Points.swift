@@ -5,7 +5,7 @@ import TempFlow
 /// Data are eight small clouds on a circle, whose velocity is known exactly. A prompt names one
 /// of them; a small network learns to steer there.
 @main struct Points {
-  /// The clouds' centres, which are the goals of prompts 0...7.
+  /// The clouds' centers, which are the goals of prompts 0...7.
   static let goals: [[Float]] = [
     [2, 0], [1.4, 1.4], [0, 2], [-1.4, 1.4], [-2, 0], [-1.4, -1.4], [0, -2], [1.4, -1.4],
   ]

@@ -4,14 +4,14 @@ import Rewards
 import Runs
 import Training
 
-/// `tempflow plan`: what a recipe costs, before anything is loaded.
+/// `tempflow plan`: the cost of a recipe, computed before anything is loaded.
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan",
-    abstract: "Works out what training a recipe costs, before anything is loaded.",
+    abstract: "Computes the cost of training a recipe before anything is loaded.",
     discussion: """
       Prints prompts, groups, model calls, sample evaluations, decodes, rewards, updates and \
-      memory, and refuses numbers that do not fit together with those that would.
+      memory. If numbers do not fit together, the error names numbers that do.
 
       Example: tempflow plan Recipes/shapes.yaml --set sampling.branches=6
       """)
@@ -28,8 +28,8 @@ struct PlanCommand: ParsableCommand {
     try output.print(plan) { plan.text }
   }
 
-  /// What rewards need that this machine lacks: training here would be refused, while a plan may be
-  /// for another machine.
+  /// Unmet requirements of the rewards. They are warnings because a plan may be for another machine;
+  /// training refuses to start with them.
   private static func missing(_ rewards: [RewardSettings]) -> [String] {
     rewards.compactMap { reward in
       do throws(RewardError) {

@@ -55,7 +55,7 @@ import TorchNN
     }
   }
 
-  @Test func `quantised weights are refused by their configuration`() throws {
+  @Test func `quantized weights are refused by their configuration`() throws {
     try withCopy { folder in
       let path = "\(folder)/transformer/config.json"
       let text = try String(contentsOfFile: path, encoding: .utf8)

@@ -137,13 +137,13 @@ import Testing
         == .tooLarge(path: "huge.png", width: 100_000, height: 100_000, limit: PNG.pixelLimit))
   }
 
-  @Test func `grey, sixteen-bit and palette files become RGB`() throws {
-    let grey = try PNG.decode(
+  @Test func `gray, sixteen-bit and palette files become RGB`() throws {
+    let gray = try PNG.decode(
       bytes(
         base64:
           "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAAAAADRSSBWAAAAC0lEQVR42mM4wQUAAZ0A0zs3rfkAAAAASUVO"
           + "RK5CYII="))
-    #expect(grey.pixels == [200, 200, 200, 10, 10, 10])
+    #expect(gray.pixels == [200, 200, 200, 10, 10, 10])
     let deep = try PNG.decode(
       bytes(
         base64:

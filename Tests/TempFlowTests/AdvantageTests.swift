@@ -109,7 +109,7 @@ private func expectClose(
     #expect(AdvantageSettings().clip == 5)
   }
 
-  @Test func `a weighted sum is normalised once and needs every reward`() {
+  @Test func `a weighted sum is normalized once and needs every reward`() {
     var settings = settings(.seed)
     settings.weights = [1, 10]
     let rewards: [[Double?]] = [[1, 0.1], [3, 0.5], [2, 0.3], [9, nil]]
@@ -119,7 +119,7 @@ private func expectClose(
     expectClose(found.values, [-3 / deviation, 3 / deviation, 0, 0])
   }
 
-  @Test func `normalising each reward lets a small one count as much as a large one`() {
+  @Test func `normalizing each reward lets a small one count as much as a large one`() {
     var settings = settings(.seed)
     settings.combination = .perReward
     settings.weights = [1, 0.5]
@@ -131,7 +131,7 @@ private func expectClose(
     expectClose(found.values, [-large - small, large, small, 0])
   }
 
-  @Test func `what a sum takes for equal, normalising each reward tells apart`() {
+  @Test func `what a sum takes for equal, normalizing each reward tells apart`() {
     // A win in one of two rewards against a win in both: their sums have the same advantages.
     func values(_ combination: RewardCombination, _ winner: [Double?]) -> [Double] {
       var settings = settings(.prompt)

@@ -194,7 +194,7 @@ private func compare(
   }
 
   @Test(arguments: Distance.allCases)
-  func `the pull towards the reference has the right gradient`(distance: Distance) throws {
+  func `the pull toward the reference has the right gradient`(distance: Distance) throws {
     let scene = try Scene()
     let other = ToyField(width: 8, trunks: 5, seed: 99)
     compare(

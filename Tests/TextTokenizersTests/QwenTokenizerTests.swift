@@ -21,7 +21,7 @@ import TextTokenizers
   @Test(arguments: [
     (#"{"tokenizer_class": "CLIPTokenizer"}"#, "describes a CLIPTokenizer"),
     (#"{"add_prefix_space": true}"#, "'add_prefix_space': true is not known"),
-    (#"{"added_tokens_decoder": {"5": {"content": "<x>"}}}"#, "normalised text"),
+    (#"{"added_tokens_decoder": {"5": {"content": "<x>"}}}"#, "normalized text"),
     (#"{"added_tokens_decoder": {"5": {"content": "<x>", "special": true}}}"#, "another token's"),
     (#"{}"#, "tokenizer.json: cannot be read"),
   ])

@@ -69,21 +69,21 @@ private struct LayerFixture {
     try LayerFixture("embedding").check { try Embedding(6, 4, $0).callAsFunction }
   }
 
-  @Test func `layer normalisation`() throws {
+  @Test func `layer normalization`() throws {
     try LayerFixture("layer_norm").check { try LayerNorm(8, $0).callAsFunction }
   }
 
-  @Test func `layer normalisation without parameters`() throws {
+  @Test func `layer normalization without parameters`() throws {
     try LayerFixture("layer_norm_plain").check {
       try LayerNorm(8, epsilon: 1e-6, affine: false, $0).callAsFunction
     }
   }
 
-  @Test func `root mean square normalisation`() throws {
+  @Test func `root mean square normalization`() throws {
     try LayerFixture("rms_norm").check { try RMSNorm(8, $0).callAsFunction }
   }
 
-  @Test func `group normalisation`() throws {
+  @Test func `group normalization`() throws {
     try LayerFixture("group_norm").check {
       try GroupNorm(groups: 2, 6, epsilon: 1e-6, $0).callAsFunction
     }

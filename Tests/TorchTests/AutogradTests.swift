@@ -76,7 +76,7 @@ private func leaf(_ values: [Float]) -> Tensor {
     #expect((found - expected).abs().amax().item() < 1e-5)
   }
 
-  @Test func `normalisations give mean 0 and square mean 1`() {
+  @Test func `normalizations give mean 0 and square mean 1`() {
     let x = Tensor.randn([4, 8, 3, 3], generator: Generator(seed: 5)) * 3 + 2
     let grouped = x.groupNorm(groups: 2, weight: nil, bias: nil, eps: 1e-6).reshaped([8, -1])
     #expect(grouped.mean(dims: [1]).abs().amax().item() < 1e-5)

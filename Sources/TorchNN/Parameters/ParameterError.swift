@@ -1,12 +1,12 @@
 public import Torch
 
-/// What is wrong between a model and the tensors it was to be built from.
+/// Why a model cannot be built from the given tensors.
 ///
 /// `origin` is the file or folder the tensors came from.
 public enum ParameterError: Error, Equatable, CustomStringConvertible {
   /// The source holds no tensor of this name.
   case missing(key: String, origin: String)
-  /// The tensor's shape is not the one that the configuration asks for.
+  /// The tensor's shape differs from the shape in the configuration.
   case shape(key: String, expected: [Int], found: [Int], origin: String)
   /// The tensor holds integers or booleans where the model needs real numbers.
   case notFloatingPoint(key: String, origin: String)
@@ -15,7 +15,7 @@ public enum ParameterError: Error, Equatable, CustomStringConvertible {
   /// The tensor holds NaN or infinity, or numbers beyond the range of `dtype`, to which it was
   /// converted.
   case notFinite(key: String, dtype: DType, origin: String)
-  /// The source holds tensors that the model never asked for.
+  /// The source holds tensors that the model does not use.
   case unused(keys: [String], origin: String)
   /// An adapter target matches no linear layer of the model.
   case unmatchedTargets([String])

@@ -55,10 +55,10 @@ public struct ParameterScope {
   /// Whether the source is a checkpoint that holds this tensor.
   public func holds(_ name: String) -> Bool { store.holds(self[name].path) }
 
-  /// Says that the source may hold this tensor although the model has no use for it.
+  /// Allows the source to hold this tensor although the model does not use it.
   public func ignore(_ name: String) { store.ignore(self[name].path) }
 
-  /// The low-rank adapter of this linear layer, when the store's plan names it.
+  /// The low-rank adapter of this linear layer; nil if it is not a target of the configuration.
   func adapter(_ inputs: Int, _ outputs: Int) throws(ParameterError) -> LowRankAdapter? {
     try store.adapter(path, inputs, outputs)
   }
