@@ -2,8 +2,8 @@ import TempFlow
 
 /// A flow in the plane, a custom reward, and two training methods.
 ///
-/// Data are eight small clouds on a circle, whose velocity has a closed form. A prompt is the number
-/// of a cloud; training teaches a small network to move samples to it.
+/// Data are eight small clouds on a circle, whose velocity has a closed form. A prompt is the
+/// number of a cloud; training teaches a small network to move samples to it.
 @main struct Points {
   /// The centers of the clouds: the goals of prompts 0...7.
   static let goals: [[Float]] = [
@@ -96,14 +96,13 @@ struct Policy {
   }
 
   /// `(x - E[data | x]) / sigma` for clouds of standard deviation 0.2, plus the network's output.
-  func velocity(_ x: Tensor, _ sigmas: Tensor, _ promptIndices: [Int]) -> Tensor {
+  func velocity(_ x: Tensor, _ sigmas: Tensor, _ prompts: [Int]) -> Tensor {
     let (sigma, rest) = (sigmas.unsqueezed(1), 1.0 - sigmas.unsqueezed(1))
     let variance = rest.squared() * 0.04 + sigma.squared()
     let offsets = x.unsqueezed(1) - rest.unsqueezed(2) * goals
     let odds = (offsets.squared().sum(dims: [2]) / (variance * -2)).softmax(dim: 1)
     let means = goals + offsets * (rest * 0.04 / variance).unsqueezed(2)
-    let prompts = Tensor(promptIndices.map { $0 % 8 }, shape: [promptIndices.count])
-    let goal = goals.indexSelect(dim: 0, prompts)
+    let goal = goals.indexSelect(dim: 0, Tensor(prompts.map { $0 % 8 }, shape: [prompts.count]))
     let hidden = (Tensor.cat([x, sigma, goal], dim: 1).matmul(parameters[0]) + parameters[1]).tanh()
     return (x - (means * odds.unsqueezed(2)).sum(dims: [1])) / sigma + hidden.matmul(parameters[2])
   }

@@ -46,7 +46,8 @@ public func integrate(
     var state = latents
     for index in steps ?? 0..<schedule.stepCount {
       let step = schedule.step(index, .deterministic)
-      let sigma = Tensor.full([promptIndices.count], step.sigma, dtype: .float32, device: state.device)
+      let sigma = Tensor.full(
+        [promptIndices.count], step.sigma, dtype: .float32, device: state.device)
       state = step.deterministic(state, velocity: field(state, sigma, promptIndices))
     }
     return state

@@ -3,8 +3,8 @@ public enum InvariantError: Error, Hashable, Sendable {
   /// The first update of an epoch computes other log-probabilities than the rollout, which defines
   /// the old policy.
   case rolloutAndTrainingDisagree(step: Int, deviation: Double, clipRange: Double)
-  /// The same where the update's own forward pass defines the old policy; the deviation is far above
-  /// rounding errors.
+  /// The same where the update's own forward pass defines the old policy; the deviation is far
+  /// above rounding errors.
   case rolloutAndRecomputationDisagree(step: Int, deviation: Double, limit: Double)
   /// A loss, ratio or divergence is not finite.
   case notFinite(what: String, step: Int?)
@@ -54,9 +54,9 @@ extension PolicyStatistics {
   ///
   /// If the rollout defines the old policy, a deviation beyond the clip range would clip gradients
   /// away. If the update's own forward pass does
-  /// (``Rollout/recomputeOldVelocities(of:_:microBatch:field:)``), ratios are 1 at any deviation, and
-  /// up to 30 clip ranges, at most 3e-3, are rounding errors of half precision; a deviation within
-  /// the clip range is always accepted.
+  /// (``Rollout/recomputeOldVelocities(of:_:microBatch:field:)``), ratios are 1 at any deviation,
+  /// and up to 30 clip ranges, at most 3e-3, are rounding errors of half precision; a deviation
+  /// within the clip range is always accepted.
   ///
   /// - Parameters:
   ///   - clipRange: eps.

@@ -28,8 +28,8 @@ struct PlanCommand: ParsableCommand {
     try output.print(plan) { plan.text }
   }
 
-  /// Unmet requirements of the rewards. They are warnings because a plan may be for another machine;
-  /// training refuses to start with them.
+  /// Unmet requirements of the rewards. They are warnings because a plan may be for another
+  /// machine; training refuses to start with them.
   private static func missing(_ rewards: [RewardSettings]) -> [String] {
     rewards.compactMap { reward in
       do throws(RewardError) {

@@ -70,8 +70,9 @@ struct JSONField {
     }
   }
 
-  /// Throws if `truncation` or `padding` of a `tokenizer.json`, saved from its last use, has another
-  /// side than the right, unless `configuration` overrides it. Lengths are given with each prompt.
+  /// Throws if `truncation` or `padding` of a `tokenizer.json`, saved from its last use, has
+  /// another side than the right, unless `configuration` overrides it. Lengths are given with each
+  /// prompt.
   func checkSides(besides configuration: JSONField) throws(TokenizerError) {
     for (name, override) in [("truncation", "truncation_side"), ("padding", "padding_side")]
     where configuration[override].isNull {

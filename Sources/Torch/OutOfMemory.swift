@@ -52,7 +52,9 @@ public enum OutOfMemory {
   /// The sentences of libtorch's message about requested and free memory, on one line.
   private static func short(_ message: String) -> String {
     var text = message.split(whereSeparator: \.isNewline).joined(separator: " ")
-    if let start = text.range(of: "DefaultCPUAllocator") { text = String(text[start.lowerBound...]) }
+    if let start = text.range(of: "DefaultCPUAllocator") {
+      text = String(text[start.lowerBound...])
+    }
     if let end = text.range(of: " Including non-PyTorch") { text = String(text[..<end.lowerBound]) }
     while text.last == "." || text.last == " " { text.removeLast() }
     return text

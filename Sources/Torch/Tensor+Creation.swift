@@ -107,8 +107,8 @@ extension Tensor {
   /// A copy to a GPU does not wait for the work that is queued there; this tensor's memory has been
   /// read when the call returns.
   public func to(_ device: Device) -> Tensor {
-    // CUDA copies pageable memory into a staging buffer before it returns. A copy to the host has to
-    // block: its elements could be read before they arrive.
+    // CUDA copies pageable memory into a staging buffer before it returns. A copy to the host has
+    // to block: its elements could be read before they arrive.
     let leavesHost = self.device == .cpu
     return Operator.toDevice(
       .tensor(self), .device(device), .dtype(dtype), .bool(leavesHost), false, nil)

@@ -5,9 +5,9 @@ extension Tensor {
   /// one part per thread, elsewhere a single part.
   ///
   /// An operator with intra-op threads waits for the slowest of them; a network of small operators
-  /// spends a quarter of its time waiting. Threads that each run some rows through the whole network
-  /// wait once. `body` runs once for all rows, with multi-threaded operators, on a GPU, with one
-  /// thread, with fewer rows than threads, and where the parts would be very unequal.
+  /// spends a quarter of its time waiting. Threads that each run some rows through the whole
+  /// network wait once. `body` runs once for all rows, with multi-threaded operators, on a GPU,
+  /// with one thread, with fewer rows than threads, and where the parts would be very unequal.
   ///
   /// Records no gradients.
   ///
@@ -79,8 +79,8 @@ extension TorchRuntime {
     return try count > 0 ? withThreads(count, body) : body()
   }
 
-  /// Whether `withSingleThreadedOps` is in effect, on this thread or around the part of a batch that
-  /// this thread computes.
+  /// Whether `withSingleThreadedOps` is in effect, on this thread or around the part of a batch
+  /// that this thread computes.
   static var runsSerialOperators: Bool { ctorch_row_thread_count() > 0 && threadCount == 1 }
 
   /// Runs `body` with `count` threads per operator.

@@ -7,9 +7,9 @@ extension TorchRuntime {
   ///
   /// Every operator allocates its result. glibc returns large blocks to the system when they are
   /// freed, and the system clears every page again: a fifth of the time of a training step of a
-  /// small network. Kept blocks of many sizes fragment memory, which can make a process nearly twice
-  /// as large as its tensors, so a large model returns its large blocks. Without glibc the call has
-  /// no effect.
+  /// small network. Kept blocks of many sizes fragment memory, which can make a process nearly
+  /// twice as large as its tensors, so a large model returns its large blocks. Without glibc the
+  /// call has no effect.
   ///
   /// - Parameter bytes: the size of the largest blocks that are kept.
   public static func keepFreedMemory(upTo bytes: Int = .max) {

@@ -68,7 +68,8 @@ public enum TorchRuntime {
     }
   }
 
-  /// Blocks until everything queued on `device` has run; returns at once if it is not a CUDA device.
+  /// Blocks until everything queued on `device` has run; returns at once if it is not a CUDA
+  /// device.
   public static func synchronize(_ device: Device) {
     if case .cuda(let index) = device { ctorch_cuda_synchronize(Int32(index)) }
   }
@@ -80,8 +81,8 @@ public struct DeviceUnavailable: Error, Equatable, CustomStringConvertible {
   public let reason: String
 
   public var description: String {
-    "the device \(device) cannot be used: \(reason); 'tempflow doctor' lists this machine's devices, "
-      + "and device: cpu (--set device=cpu) needs no GPU"
+    "the device \(device) cannot be used: \(reason); 'tempflow doctor' lists the devices, and "
+      + "device: cpu (--set device=cpu) needs no GPU"
   }
 }
 

@@ -9,12 +9,12 @@ import TorchNN
 @Suite struct PipelineFolderTests {
   private let model = fixture("pipeline/model")
 
-  @Test func `a written pipeline is read back as it was`() throws {
+  @Test func `a written pipeline is read back unchanged`() throws {
     let pipeline = try StableDiffusion3Pipeline(folder: model)
     try withTemporaryFolder { folder in
       let target = "\(folder)/copy"
       try PipelineWriter.write(pipeline, to: target)
-      // Once more, over the first.
+      // Again, over the first.
       try PipelineWriter.write(pipeline, to: target)
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["copy"])
       let copy = try StableDiffusion3Pipeline(folder: target)
@@ -30,7 +30,7 @@ import TorchNN
     }
   }
 
-  @Test func `the index names the classes by which diffusers loads the parts`() throws {
+  @Test func `the index has diffusers' class names of the components`() throws {
     try withTemporaryFolder { folder in
       try PipelineWriter.write(
         StableDiffusion3Pipeline(folder: model), to: "\(folder)/copy")
@@ -78,7 +78,7 @@ import TorchNN
     }
   }
 
-  @Test func `a component or key that is not known is refused, not ignored`() throws {
+  @Test func `an unknown component or key is refused`() throws {
     for (file, found, replacement) in [
       ("model_index.json", "\"vae\"", "\"controlnet\": [\"diffusers\", \"X\"], \"vae\""),
       ("transformer/config.json", "\"num_layers\"", "\"number_of_layers\": 2, \"num_layers\""),
@@ -95,7 +95,7 @@ import TorchNN
     }
   }
 
-  @Test func `T5 in the index without its folders says how to go without`() throws {
+  @Test func `T5 in the index without its folders is an error with a remedy`() throws {
     for component in ["text_encoder_3", "tokenizer_3"] {
       try withCopy(of: fixture("pipeline/model-t5")) { folder in
         try FileManager.default.removeItem(atPath: "\(folder)/\(component)")
@@ -104,7 +104,7 @@ import TorchNN
         }
         #expect(error == .absentT5(folder: folder))
         #expect(error?.description.contains("[null, null]") == true)
-        // Nobody misses it where conditions come from elsewhere.
+        // Not needed when the prompt embeddings come from elsewhere.
         _ = try StableDiffusion3Pipeline(folder: folder, text: .absent)
         // The remedy.
         try changeIndex(
@@ -143,7 +143,7 @@ import TorchNN
           let (found, expected) = (pipeline.encode(prompts), plain.encode(prompts))
           #expect(found.zeroRowCount == expected.zeroRowCount)
           #expect(largestDifference(found.rows, expected.rows) == 0)
-          // A copy holds all that its index names.
+          // A copy holds all components of its index.
           try PipelineWriter.write(pipeline, textFrom: folder, to: "\(folder)/copy")
           let isThere = FileManager.default.fileExists(atPath: "\(folder)/copy/tokenizer_3")
           #expect(isThere == keepsTokenizer)
@@ -236,7 +236,7 @@ import TorchNN
     #expect(error?.description.contains("text_encoder_3 10") == true)
   }
 
-  @Test func `text components are copied as they are, links included`() throws {
+  @Test func `text components are copied unchanged, links included`() throws {
     try withCopy(of: fixture("pipeline/model-t5")) { folder in
       let weights = "\(folder)/text_encoder_3/model.safetensors"
       try FileManager.default.moveItem(atPath: weights, toPath: "\(folder)/blob")
@@ -250,7 +250,7 @@ import TorchNN
     }
   }
 
-  @Test func `parts that do not fit together are refused before anything runs`() throws {
+  @Test func `incompatible components are refused before anything runs`() throws {
     try withCopy { folder in
       try replace(
         "\"model_max_length\": 16", with: "\"model_max_length\": 40",

@@ -24,6 +24,6 @@ package func withTemporaryFolder<Result>(
 
 private func removeFolder(_ folder: URL) {
   do { try FileManager.default.removeItem(at: folder) } catch {
-    print("\(folder.path) stays behind: \(error.localizedDescription)")
+    print("\(folder.path) was not removed: \(error.localizedDescription)")
   }
 }

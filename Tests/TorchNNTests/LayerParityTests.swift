@@ -3,7 +3,7 @@ import Testing
 import Torch
 import TorchNN
 
-/// Rounding of float32 sums of some ten terms, with a margin.
+/// Rounding errors of float32 sums of about ten terms, with a margin.
 private let tolerance = 1e-6
 
 /// The part of `layers.safetensors` that belongs to one layer.
@@ -50,7 +50,7 @@ private struct LayerFixture {
   }
 }
 
-@Suite struct `layers compute what PyTorch computes, forward and backward` {
+@Suite struct `layers equal PyTorch's, forward and backward` {
   @Test func `linear`() throws {
     try LayerFixture("linear").check { try Linear(5, 7, $0).callAsFunction }
   }

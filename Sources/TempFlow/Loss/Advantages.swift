@@ -78,10 +78,12 @@ public struct Advantages: Hashable, Sendable {
     public var count = 0
     /// How many of them are degenerate.
     public var degenerateCount = 0
-    /// Groups with two or more present rewards, and the sum of their population standard deviations.
+    /// Groups with two or more present rewards, and the sum of their population standard
+    /// deviations.
     var comparedCount = 0, deviation = 0.0
 
-    /// Mean of the population standard deviations of groups with two or more rewards; nil without one.
+    /// Mean of the population standard deviations of groups with two or more rewards; nil without
+    /// one.
     public var meanDeviation: Double? {
       comparedCount == 0 ? nil : deviation / Double(comparedCount)
     }

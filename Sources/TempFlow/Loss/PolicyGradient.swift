@@ -16,11 +16,11 @@ public import Torch
 ///     the parameters' gradients are multiplied by it.
 ///   - field: the policy, evaluated with gradients recorded.
 ///   - reference: the policy without adapters, evaluated without gradients; needed if `klBeta` > 0.
-///   - backward: backpropagates dL/dv through a velocity of `field`; with gradient checkpointing the
-///     backward pass continues here.
+///   - backward: backpropagates dL/dv through a velocity of `field`; with gradient checkpointing
+///     the backward pass continues here.
 ///
-/// Skippable samples (``TrainingSample/isSkippable(_:)``) are not evaluated but count in the mean, so
-/// that the weights of the other samples do not change.
+/// Skippable samples (``TrainingSample/isSkippable(_:)``) are not evaluated but count in the mean,
+/// so that the weights of the other samples do not change.
 ///
 /// - Returns: the statistics of the update, read from the device once, at the end.
 @discardableResult

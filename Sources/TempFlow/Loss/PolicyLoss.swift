@@ -16,9 +16,9 @@ import Torch
 ///     logp_new - logp_old = -P [mean_D shift (shift + 2 offset) + 2 w mean_D shift eps]
 ///     d logp_new / dv     = 2 P b / D (shift + offset + w eps)
 struct PolicyLoss {
-  /// Columns of the statistics: policy loss, clipped share, KL, max |ratio - 1|,
-  /// max |logp_new - logp_rollout|, and the sums of `StepStatistics`: of logp_new - logp_old, of its
-  /// square, of clipped rows with a positive and a negative advantage, and |dL/dv|^2.
+  /// Columns of the statistics: policy loss, clipped share, KL, max |ratio - 1|, max |logp_new -
+  /// logp_rollout|, and the sums of `StepStatistics`: of logp_new - logp_old, of its square, of
+  /// clipped rows with a positive and a negative advantage, and |dL/dv|^2.
   static let columns = 10
 
   private let objective: PolicyObjective
@@ -42,8 +42,10 @@ struct PolicyLoss {
     func flat(_ tensor: Tensor) -> Tensor { tensor.reshaped([samples.count, elements]) }
     func column(_ value: (StepCoefficients) -> Double) -> Tensor {
       let coefficients = rollout.coefficients
-      return Tensor(samples.map { Float(value(coefficients[$0.stepIndex])) }, shape: [samples.count, 1])
-        .to(rollout.noise.device)
+      return Tensor(
+        samples.map { Float(value(coefficients[$0.stepIndex])) }, shape: [samples.count, 1]
+      )
+      .to(rollout.noise.device)
     }
     self.objective = objective
     self.velocity = flat(velocity)

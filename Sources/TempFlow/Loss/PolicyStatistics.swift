@@ -24,9 +24,9 @@ public struct PolicyStatistics: Hashable, Sendable {
       && logProbabilityDeviation.values.allSatisfy(\.isFinite)
   }
 
-  /// Mean of (logp_new - logp_old)^2 / 2 over evaluated rows, an estimate of the KL divergence of the
-  /// new policy from the old one; nil when none was evaluated.
-  /// Source: http://joschu.net/blog/kl-approx.html
+  /// Mean of (logp_new - logp_old)^2 / 2 over evaluated rows, an estimate of the KL divergence of
+  /// the new policy from the old one; nil when none was evaluated. Source:
+  /// http://joschu.net/blog/kl-approx.html
   public var approximateKL: Double? {
     let all = StepStatistics.total(perStep)
     return all.rowCount == 0 ? nil : all.squaredLogRatio / Double(2 * all.rowCount)

@@ -5,12 +5,13 @@ public import Torch
 
 /// The data of one epoch's rollout for training.
 ///
-/// A (trunk, step) is stored once for all its branches: the latents and the velocity. With the noise
-/// from the branches' seeds they determine the next latents of every branch.
+/// A (trunk, step) is stored once for all its branches: the latents and the velocity. With the
+/// noise from the branches' seeds they determine the next latents of every branch.
 public struct Rollout {
   /// The plan of the rollout.
   public let plan: RolloutPlan
-  /// The trunks in the order of storage; prompt indices of velocity fields are indices into this list.
+  /// The trunks in the order of storage; prompt indices of velocity fields are indices into this
+  /// list.
   public let trunks: [TrunkID]
   /// The source of the noise.
   public let noise: NoiseSource

@@ -53,8 +53,8 @@ public struct RolloutPlan: Hashable, Sendable {
     if case .branching(let branches) = method { branches } else { 1 }
   }
 
-  /// c, the factor by which the noise-aware weights `c w_i` average to 1 over all trainable steps of
-  /// the plan.
+  /// c, the factor by which the noise-aware weights `c w_i` average to 1 over all trainable steps
+  /// of the plan.
   public var weightNormalizer: Double {
     schedule.weightNormalizer(
       over: steps.candidates(stepCount: schedule.stepCount), dynamics)

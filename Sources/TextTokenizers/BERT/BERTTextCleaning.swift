@@ -3,8 +3,8 @@ import Foundation
 /// Normalization and pre-tokenization of BERT's uncased tokenizer (`BertNormalizer` and
 /// `BertPreTokenizer` of the `tokenizers` library).
 enum BERTTextCleaning {
-  /// The words of a text: lower case and without accents, split at white space. Each punctuation mark
-  /// and each Chinese character is a word of its own.
+  /// The words of a text: lower case and without accents, split at white space. Each punctuation
+  /// mark and each Chinese character is a word of its own.
   static func words(_ text: some Sequence<Unicode.Scalar>) -> [[Unicode.Scalar]] {
     var words: [[Unicode.Scalar]] = []
     var word: [Unicode.Scalar] = []

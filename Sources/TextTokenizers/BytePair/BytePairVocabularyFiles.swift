@@ -37,7 +37,8 @@ struct BytePairVocabularyFiles {
           case .string(let right) = halves[1]
         else { fallthrough }
         merges.append((left, right))
-      default: throw .malformed(path: path, reason: "'model.merges' has an entry that is not a pair")
+      default:
+        throw .malformed(path: path, reason: "'model.merges' has an entry that is not a pair")
       }
     }
     self.merges = merges

@@ -1,7 +1,7 @@
 /// Normalization and pre-tokenization of transformers' `CLIPTokenizer`.
 ///
-/// The set of letters depends on the Unicode version: Swift 6.3 has 17, the `tokenizers` library 16,
-/// so words with letters that are new in 17 have other ids.
+/// The set of letters depends on the Unicode version: Swift 6.3 has 17, the `tokenizers` library
+/// 16, so words with letters that are new in 17 have other ids.
 enum CLIPTextCleaning {
   /// The text in NFC, with each run of white space as one space, in lower case scalar by scalar.
   static func normalized(_ text: some StringProtocol) -> String.UnicodeScalarView {

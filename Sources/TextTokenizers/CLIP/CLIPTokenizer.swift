@@ -120,7 +120,8 @@ public struct CLIPTokenizer: Sendable {
       guard let found, found == listed || found < vocabulary.count else {
         throw .malformed(
           path: path,
-          reason: "the added token '\(token.name)' has id \(listed), which belongs to another token "
+          reason:
+            "the added token '\(token.name)' has id \(listed), which belongs to another token "
             + "or leaves a gap after the ids before it")
       }
       var token = token

@@ -1,7 +1,7 @@
 import Foundation
 
-/// `tokenizer_config.json` of transformers' `CLIPTokenizer`, and the added tokens of the files beside
-/// it.
+/// `tokenizer_config.json` of transformers' `CLIPTokenizer`, and the added tokens of the files
+/// beside it.
 ///
 /// Files and precedence are those of transformers 5. The tokens are those of
 /// `added_tokens_decoder` if the configuration has it (transformers 4 writes it); else those of

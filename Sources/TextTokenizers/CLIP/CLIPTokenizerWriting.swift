@@ -2,7 +2,8 @@ import Foundation
 
 extension CLIPTokenizer {
   /// Writes `vocab.json`, `merges.txt`, `tokenizer_config.json` and `special_tokens_map.json`;
-  /// transformers' `CLIPTokenizer` loaded from them gives the same ids. Creates the folder if missing.
+  /// transformers' `CLIPTokenizer` loaded from them gives the same ids. Creates the folder if
+  /// missing.
   public func write(to folder: String) throws(TokenizerError) {
     do {
       try FileManager.default.createDirectory(

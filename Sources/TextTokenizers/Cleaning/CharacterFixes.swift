@@ -1,6 +1,7 @@
 import Foundation
 
-/// Replaces characters from typography, old encodings and terminals by plain ones, as in ftfy 6.3.1.
+/// Replaces characters from typography, old encodings and terminals by plain ones, as in ftfy
+/// 6.3.1.
 enum CharacterFixes {
   /// The text with plain quotes, letters, widths and line breaks, and without control characters.
   static func fixed(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {

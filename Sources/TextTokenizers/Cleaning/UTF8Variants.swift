@@ -1,7 +1,8 @@
 /// Decodes UTF-8 and the variants of older programs.
 enum UTF8Variants {
   /// The text of bytes; nil if they are not UTF-8. At a byte 0xED or 0xC0, CESU-8 (a supplementary
-  /// scalar as two surrogates of three bytes each) and Java's null (0xC0 0x80) are accepted as well.
+  /// scalar as two surrogates of three bytes each) and Java's null (0xC0 0x80) are accepted as
+  /// well.
   static func text(of bytes: [UInt8]) -> [Unicode.Scalar]? {
     guard bytes.contains(where: { $0 == 0xED || $0 == 0xC0 }) else { return strict(bytes[...]) }
     var result: [Unicode.Scalar] = []

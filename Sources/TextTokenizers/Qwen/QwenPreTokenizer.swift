@@ -51,8 +51,8 @@ enum QwenPreTokenizer {
     return run.isEmpty ? nil : rest[run.endIndex...].prefix(while: isLineEnd).endIndex
   }
 
-  /// `\s*[\r\n]+|\s+(?!\S)|\s+`: white space up to its last line end, else white space before a word
-  /// except its last scalar.
+  /// `\s*[\r\n]+|\s+(?!\S)|\s+`: white space up to its last line end, else white space before a
+  /// word except its last scalar.
   private static func space(_ rest: ArraySlice<Unicode.Scalar>) -> Int {
     let run = rest.prefix { $0.properties.isWhitespace }
     if let line = run.lastIndex(where: isLineEnd) { return line + 1 }

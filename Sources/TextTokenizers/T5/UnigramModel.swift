@@ -9,7 +9,8 @@ struct UnigramModel: Sendable {
   /// Logarithms of probabilities, by id.
   private let scores: [Double]
   private let unknownScore: Double
-  /// The ids of the tokens `<0x00>`...`<0xFF>` that replace unknown text; nil without byte fallback.
+  /// The ids of the tokens `<0x00>`...`<0xFF>` that replace unknown text; nil without byte
+  /// fallback.
   private let byteIDs: [Int]?
 
   /// Reads the member `model`.

@@ -34,8 +34,8 @@ public struct Linear {
     guard let adapter else { return x.linear(weight: weight, bias: bias) }
     let shape = x.shape
     let rows = x.reshaped([-1, shape[x.rank - 1]])
-    // `addmm_` adds the large product to the small one and rounds the sum once. With the adapter off
-    // the same operator runs, so that a new adapter, whose product is 0, gives the same bits.
+    // `addmm_` adds the large product to the small one and rounds the sum once. With the adapter
+    // off the same operator runs, so that a new adapter, whose product is 0, gives the same bits.
     let result =
       adapter.isEnabled ? adapter(rows, bias: bias) : start(rows.shape[0], like: rows)
     result.addmm_(rows, weight.transposed(0, 1))

@@ -35,8 +35,8 @@ public enum ParameterError: Error, Equatable, CustomStringConvertible {
       "\(origin): '\(key)' holds 8-bit floating-point numbers (fp8), too coarse to train on or to "
         + "compare with; use the model's bfloat16, float16 or float32 weights"
     case .notFinite(let key, let dtype, let origin):
-      "\(origin): '\(key)' holds NaN or infinity in \(dtype); the file is damaged or was saved by a "
-        + "run that diverged, so download or make it again"
+      "\(origin): '\(key)' holds NaN or infinity in \(dtype); the file is damaged or was saved by "
+        + "a run that diverged, so download or make it again"
         + (dtype == .float16
           ? "; where its numbers are beyond float16's range, use bfloat16 or float32" : "")
     case .unused(let keys, let origin):

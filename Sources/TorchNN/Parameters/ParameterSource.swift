@@ -2,8 +2,8 @@ public import Torch
 
 /// The source of the parameter values of a `ParameterStore`.
 public enum ParameterSource {
-  /// The tensors of a weights file. A tensor that needs no conversion stays in the mapped file. When
-  /// a tensor is converted, or copied for training, its mapped pages are released at once.
+  /// The tensors of a weights file. A tensor that needs no conversion stays in the mapped file.
+  /// When a tensor is converted, or copied for training, its mapped pages are released at once.
   case checkpoint(WeightsFile)
   /// New values from each declaration's `Initializer`, drawn on the CPU in declaration order, so
   /// that one seed gives one model on every device.
