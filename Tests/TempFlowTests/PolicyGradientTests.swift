@@ -93,7 +93,7 @@ private func compare(
   // float32 against float64.
   #expect(relativeError(found, gradients) < 2e-5, sourceLocation: sourceLocation)
   #expect(abs(statistics.policyLoss - expected.policy) < 1e-5, sourceLocation: sourceLocation)
-  #expect(abs(statistics.klDivergence - expected.pull) < 1e-5, sourceLocation: sourceLocation)
+  #expect(abs(statistics.klDivergence - expected.kl) < 1e-5, sourceLocation: sourceLocation)
   #expect(abs(statistics.clipFraction - expected.clipped) < 1e-6, sourceLocation: sourceLocation)
   switch distance {
   case .onPolicy:
