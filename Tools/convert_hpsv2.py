@@ -3,8 +3,8 @@
     python Tools/convert_hpsv2.py HPS_v2.1_compressed.pt CLIP_FOLDER OUTPUT     (torch, safetensors)
 
 HPS_v2_compressed.pt and HPS_v2.1_compressed.pt are in https://huggingface.co/xswu/HPSv2. CLIP_FOLDER is
-a copy of https://huggingface.co/laion/CLIP-ViT-H-14-laion2B-s32B-b79K, of which only the tokenizer and
-preprocessor files are needed and copied. OUTPUT becomes a folder of transformers' CLIPModel.
+a copy of https://huggingface.co/laion/CLIP-ViT-H-14-laion2B-s32B-b79K; only its tokenizer and preprocessor
+files are needed, and they are copied. OUTPUT becomes a folder of transformers' CLIPModel.
 """
 
 import argparse

@@ -40,7 +40,7 @@ package enum PNG {
     return try result.get()
   }
 
-  /// The bytes of a PNG file that holds the image; the same image always gives the same bytes.
+  /// The bytes of a PNG file with the image; equal images give equal bytes.
   package static func encode(_ buffer: PixelBuffer) throws(ImageFileError) -> [UInt8] {
     var image = png_image()
     image.version = UInt32(PNG_IMAGE_VERSION)

@@ -48,7 +48,7 @@ extension Tensor {
 
   /// Accumulates `gradientᵀ · d self / d leaf` into every leaf of this tensor's graph.
   ///
-  /// `gradient` has this tensor's shape; nil stands for 1 where the tensor has a single element.
+  /// `gradient` has this tensor's shape; nil means 1 for a tensor with a single element.
   public func backward(gradient: Tensor? = nil, retainGraph: Bool = false) {
     var output: OpaquePointer? = handle
     var seed = gradient?.handle

@@ -10,7 +10,7 @@ public final class ExponentialMovingAverage {
   public let limit: Double
   /// Optimizer steps from one update to the next.
   public let interval: Int
-  /// Optimizer steps seen so far.
+  /// Optimizer steps counted so far.
   public private(set) var stepCount = 0
 
   private let parameters: [ParameterStore.Named]
