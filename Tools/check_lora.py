@@ -1,18 +1,19 @@
-"""Checks in Python that other programs make of our LoRA files what tempflow makes of them.
+"""Checks that Python programs compute the same from TempFlow's LoRA files as tempflow does.
 
     python Tools/check_lora.py --model Models/shapes --lora runs/demo/adapters
 
-Exports the adapters with `tempflow export` in every layout and merged, has `tempflow sample` and
-diffusers sample from the same noise, and prints how far the final latents are apart:
+Exports the adapters with `tempflow export` in every layout and merged, samples with
+`tempflow sample` and with diffusers from the same noise, and prints the relative difference of the
+final latents:
 
     peft        PeftModel.from_pretrained on the transformer
     diffusers   StableDiffusion3Pipeline.load_lora_weights
-    kohya       no loader of diffusers reads it: W + alpha / rank * up @ down in the original
-                checkpoint's layers, which diffusers' own conversion of that checkpoint renames
+    kohya       diffusers has no loader for it: W + alpha / rank * up @ down in the layers of the
+                original checkpoint, renamed by diffusers' conversion of that checkpoint
     merged      StableDiffusion3Pipeline.from_pretrained
 
-Then the other way round: `tempflow sample` reads what peft and diffusers saved. Ends with 1 if a
-relative error is above 1e-4. Needs torch, diffusers, transformers, peft and safetensors.
+Then `tempflow sample` reads files saved by peft and diffusers. The exit status is 1 if a relative
+error is above 1e-4. Requires torch, diffusers, transformers, peft and safetensors.
 """
 
 import argparse
@@ -40,7 +41,7 @@ diffusers.logging.set_verbosity_error()
 
 
 def load(folder):
-    """A pipeline in float32; diffusers wants to be told that there is no T5."""
+    """A pipeline in float32; for diffusers, an absent T5 is an explicit None."""
     index = json.loads((Path(folder) / "model_index.json").read_text())
     absent = {
         name: None
@@ -123,7 +124,7 @@ def by_conversion(model, path):
 
 
 class Check:
-    """The settings of all samples, and the outcome so far."""
+    """The settings of all samples, and the largest error so far."""
 
     def __init__(self, options, folder):
         self.options, self.folder, self.worst = options, folder, 0.0
@@ -140,24 +141,24 @@ class Check:
             sys.exit(f"{' '.join(command)}\n{outcome.stderr}")
 
     def ours(self, lora=None, model=None):
-        """What tempflow samples."""
+        """The final latents of tempflow."""
         result = self.folder / "ours.safetensors"
         adapters = ("--lora", lora) if lora else ()
         self.tempflow(
             "sample", "--model", model or self.options.model, *adapters,
             "--prompt", self.options.prompt, "--steps", self.options.steps,
-            "--guidance-scale", self.options.guidance, "--output", self.folder / "images",
+            "--guidance-scale", self.options.guidance_scale, "--output", self.folder / "images",
             "--initial-latents", self.folder / "noise.safetensors", "--save-latents", result,
         )
         return load_file(result)["latents"]
 
     def theirs(self, pipeline):
-        """What diffusers samples."""
+        """The final latents of diffusers."""
         side = self.latents.shape[2] * pipeline.vae_scale_factor
         with torch.no_grad():
             return pipeline(
                 prompt=[self.options.prompt], num_inference_steps=self.options.steps,
-                guidance_scale=self.options.guidance, latents=self.latents.clone(),
+                guidance_scale=self.options.guidance_scale, latents=self.latents.clone(),
                 height=side, width=side, output_type="latent",
             ).images.float()
 
@@ -171,7 +172,7 @@ def check(options, folder):
     checking = Check(options, folder)
     expected = checking.ours(lora=options.lora)
     effect = (expected - checking.ours()).norm() / expected.norm()
-    print(f"{'what the adapters change':44} {effect:.1e}")
+    print(f"{'effect of the adapters':44} {effect:.1e}")
     ways = {"peft": by_peft, "diffusers": by_diffusers, "kohya": by_conversion}
     for layout, read in ways.items():
         path = folder / (layout if layout == "peft" else f"{layout}.safetensors")
@@ -193,7 +194,7 @@ def check(options, folder):
 
 
 def saved_in_python(adapted, model, folder):
-    """The same adapters as diffusers and peft save them."""
+    """The same adapters, saved by diffusers and by peft."""
     transformer = adapted.transformer
     adapter, config = next(iter(transformer.peft_config.items()))
     layers = get_peft_model_state_dict(transformer, adapter_name=adapter)
@@ -222,7 +223,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         worst = check(options, Path(folder))
-    print("passed" if worst <= LIMIT else f"failed: more than {LIMIT} apart")
+    print("passed" if worst <= LIMIT else f"failed: a relative error is above {LIMIT}")
     sys.exit(worst > LIMIT)
 
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The paper's ablation on the embedded task, every run with the same training time:
-#   flow-grpo      SDE steps throughout, one reward for all of them
-#   branching      + trunks and branches: a reward belongs to one decision
+# The paper's ablation on the embedded task, all runs with equal training time:
+#   flow-grpo      all steps are SDE steps, with one reward for all of them
+#   branching      + trunks and branches: a reward belongs to one SDE step
 #   weights        + noise-aware weights
 #   tempflow-grpo  + groups of one seed's branches: TempFlow-GRPO
-# Writes docs/results/compare.md and compare.svg. Runs that are finished are kept, runs that were
-# stopped go on, so the script can be started again at any time. As it is: 33 minutes on two cores.
+# Writes docs/results/compare.md and compare.svg. Finished runs are kept and stopped runs are resumed,
+# so the script can be started again at any time. With the defaults: 33 minutes on two cores.
 #
-#   SECONDS_PER_RUN  training time of one run, evaluations not counted (300)
+#   SECONDS_PER_RUN  training time of one run without evaluations (300)
 #   SEEDS            "1 2 3"
 #   JOBS             runs at a time, one thread each (2)
 #   RUNS             folder of the runs (runs/compare-300s)
@@ -24,8 +24,8 @@ output=${OUTPUT:-docs/results}
 export runs=${RUNS:-runs/compare-${SECONDS_PER_RUN}s}
 methods=(flow-grpo branching weights tempflow-grpo)
 
-# What a method changes in Recipes/shapes.yaml. All draw 48 prompts an epoch, with 16 images (for
-# Flow-GRPO) or 2 trunks of 8 branches a step each, so that groups of a seed and of a prompt differ.
+# The overrides of each method in Recipes/shapes.yaml. All draw 48 prompts per epoch, each with 16
+# images (Flow-GRPO) or 2 trunks of 8 branches per step, so that seed and prompt groups differ.
 settings() {
   case $1 in
     flow-grpo) echo sampling.method=flow_grpo advantage.group=prompt loss.weighting=none ;;
@@ -38,7 +38,7 @@ settings() {
 train() {
   local method=$1 seed=$2 name=$1-seed-$2 resume=() set=() setting
   if grep -Eqs '"finished" *: *true' "$runs/$name/summary.json"; then
-    echo "$name: finished before, kept"
+    echo "$name: already finished, kept"
     return
   fi
   for setting in $(settings "$method") \
@@ -55,7 +55,7 @@ train() {
     tail -n 5 "$runs/$name.out" >&2
     return 1
   fi
-  # A signal ends a run early and leaves it to be resumed.
+  # A signal ends a run early; it can be resumed.
   grep -Eqs '"finished" *: *true' "$runs/$name/summary.json" || {
     echo "$name: stopped before its end" >&2
     return 1
@@ -67,7 +67,7 @@ mkdir -p "$runs" "$output"
 for seed in $seeds; do
   for method in "${methods[@]}"; do printf '%s %s\n' "$method" "$seed"; done
 done | xargs -P "$jobs" -L 1 bash -c 'train "$@"' train || {
-  echo "compare: not every run came to its end; start this script again to go on" >&2
+  echo "compare: some runs did not finish; start this script again to continue them" >&2
   exit 1
 }
 

@@ -1,9 +1,9 @@
-"""Writes the published aesthetic head as the `aesthetic.safetensors` that `aesthetic` reads.
+"""Converts the published aesthetic head to `aesthetic.safetensors` for the reward `aesthetic`.
 
     python Tools/convert_aesthetic.py sac+logos+ava1-l14-linearMSE.pth CLIP_FOLDER   (torch, safetensors)
 
-The file is in https://github.com/christophschuhmann/improved-aesthetic-predictor; CLIP_FOLDER is the folder
-of https://huggingface.co/openai/clip-vit-large-patch14, which gets the result.
+The file is in https://github.com/christophschuhmann/improved-aesthetic-predictor; CLIP_FOLDER is a copy of
+https://huggingface.co/openai/clip-vit-large-patch14, to which the result is written.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""Writes the published HPSv2 weights, which have open_clip's layout, as a folder for `hpsv2`.
+"""Converts the published HPSv2 weights from open_clip's layout to a folder for the reward `hpsv2`.
 
     python Tools/convert_hpsv2.py HPS_v2.1_compressed.pt CLIP_FOLDER OUTPUT     (torch, safetensors)
 
 HPS_v2_compressed.pt and HPS_v2.1_compressed.pt are in https://huggingface.co/xswu/HPSv2. CLIP_FOLDER is
-the folder of https://huggingface.co/laion/CLIP-ViT-H-14-laion2B-s32B-b79K, or at least its tokenizer and
-preprocessor files, which are copied. OUTPUT gets a transformers CLIPModel.
+a copy of https://huggingface.co/laion/CLIP-ViT-H-14-laion2B-s32B-b79K; only its tokenizer and preprocessor
+files are needed, and they are copied. OUTPUT becomes a folder of transformers' CLIPModel.
 """
 
 import argparse
@@ -19,7 +19,7 @@ COPIED = [
     "preprocessor_config.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json",
     "merges.txt", "tokenizer.json",
 ]
-# open_clip's names of a block's layers, and transformers'.
+# Names of a block's layers in open_clip and in transformers.
 LAYERS = {
     "ln_1": "layer_norm1", "ln_2": "layer_norm2", "attn.out_proj": "self_attn.out_proj",
     "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2",
@@ -27,7 +27,7 @@ LAYERS = {
 
 
 def block(state, source, target):
-    """The tensors of one block, taken out of `state`."""
+    """The tensors of one block, removed from `state`."""
     tensors = {}
     for kind in ("weight", "bias"):
         joined = state.pop(f"{source}.attn.in_proj_{kind}")
@@ -71,7 +71,7 @@ def converted(state, heads):
     tensors["visual_projection.weight"] = state.pop("visual.proj").T
     tensors["text_projection.weight"] = state.pop("text_projection").T
     if state:
-        raise SystemExit(f"tensors of an unknown meaning: {', '.join(sorted(state))}")
+        raise SystemExit(f"unknown tensors: {', '.join(sorted(state))}")
 
     def tower(name, layers):
         width, hidden = tensors[f"{name}.encoder.layers.0.mlp.fc2.weight"].shape
@@ -87,7 +87,7 @@ def converted(state, heads):
     configuration = {
         "architectures": ["CLIPModel"], "model_type": "clip",
         "projection_dim": tensors["visual_projection.weight"].shape[0],
-        # The end of the text has the highest id, where open_clip reads the prompt's embedding, too.
+        # The end-of-text token has the highest id; open_clip also reads the prompt's embedding there.
         "text_config": tower("text_model", text_layers) | {
             "vocab_size": vocabulary, "max_position_embeddings": positions,
             "bos_token_id": vocabulary - 2, "eos_token_id": vocabulary - 1,

@@ -1,8 +1,8 @@
-"""Makes the folder that the reward `imagereward` reads from the published files.
+"""Converts the published files of ImageReward to a folder for the reward `imagereward`.
 
 ImageReward.pt is in the Hugging Face repository THUDM/ImageReward, vocab.txt in
-google-bert/bert-base-uncased. The folder gets model.safetensors, with the tensors that take part in
-a score, config.json and vocab.txt.
+google-bert/bert-base-uncased. The folder becomes model.safetensors with the tensors that affect a
+score, config.json and vocab.txt.
 
     python Tools/convert_imagereward.py ImageReward.pt vocab.txt FOLDER    (torch, safetensors)
 """
@@ -23,7 +23,7 @@ USED = re.compile(
 
 
 def used(state):
-    """The tensors of the network: the file also holds what BLIP was pretrained with."""
+    """The tensors of the network; the file also holds parts for BLIP's pretraining."""
     return {
         key: value.contiguous() for key, value in state.items()
         if USED.match(key) and not key.endswith("position_ids")
@@ -31,7 +31,7 @@ def used(state):
 
 
 def configuration(state, head_width=64):
-    """Every size is a tensor's, but the width of an attention head."""
+    """The configuration from the tensors' shapes and the width of an attention head."""
     vision, text = "blip.visual_encoder", "blip.text_encoder"
     vision_width, _, patch, _ = state[f"{vision}.patch_embed.proj.weight"].shape
     vocabulary, width = state[f"{text}.embeddings.word_embeddings.weight"].shape
@@ -76,7 +76,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path, help="ImageReward.pt")
     parser.add_argument("vocabulary", type=Path, help="vocab.txt of bert-base-uncased")
-    parser.add_argument("folder", type=Path, help="the folder to make")
+    parser.add_argument("folder", type=Path, help="the folder to write")
     arguments = parser.parse_args()
     state = torch.load(arguments.checkpoint, map_location="cpu", weights_only=True, mmap=True)
     convert(state, arguments.folder)

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Checks TempFlow on a machine with an NVIDIA GPU and PyTorch, without Swift and without a network.
-# `Tools/gpu-check.sh --help` says how; the steps are in gpu-check/steps.sh.
+# Usage: `Tools/gpu-check.sh --help`; the steps are in gpu-check/steps.sh.
 set -uo pipefail
 
 cd "$(dirname "$0")/.." || exit 2
 root=$PWD
-# Everything that this makes.
+# The folder of all output.
 readonly base=$root/.gpu-check
 export root base
 export archive=$base/gpu-check.tar.xz programs=$base/programs work=$base/work results=$base/results
@@ -14,17 +14,17 @@ usage() {
   cat <<'EOF'
 Checks TempFlow on a machine with an NVIDIA GPU, Python 3 with PyTorch 2.11 for CUDA 13, peft and transformers.
 
-  Tools/gpu-check.sh pack           where it was built (swift build -c release --build-tests): makes
-                                    .gpu-check/gpu-check.tar.xz; carry it there, to the same place in a checkout
-  Tools/gpu-check.sh one [STEP...]  there: commands, tests, equal runs, rounding; at most five minutes
-  Tools/gpu-check.sh two [STEP...]  there: an iteration beside the same in Python; at most five minutes
-  Tools/gpu-check.sh table          what is known, as one Markdown table
+  Tools/gpu-check.sh pack           on the build machine (swift build -c release --build-tests): writes
+                                    .gpu-check/gpu-check.tar.xz; copy it to the same path on the GPU machine
+  Tools/gpu-check.sh one [STEP...]  on the GPU machine: commands, tests, equal runs, rounding; at most five minutes
+  Tools/gpu-check.sh two [STEP...]  on the GPU machine: an iteration compared with Python; at most five minutes
+  Tools/gpu-check.sh table          all results so far, as one Markdown table
 
-A step that has a result in .gpu-check/results is not run again unless it is named; 'iteration' keeps what each
-program measured in results/bench. The status is 0 when all steps passed, 1 when not, 2 when none can run. $OUT,
+A step with a result in .gpu-check/results is skipped unless it is an argument; 'iteration' keeps the measurements
+of each program in results/bench. The status is 0 when all steps passed, 1 when not, 2 when none can run. $OUT,
 if set, is a folder for copies: table.md, results.tar.gz.
-  GPU_CHECK_SECONDS=290    what a stage may take       GPU_CHECK_PYTHON=python3    the one that has PyTorch
-  GPU_CHECK_SMALL=1        without a GPU: tiny models, the Python program on the processor, and tempflow with
+  GPU_CHECK_SECONDS=290    time limit of a stage       GPU_CHECK_PYTHON=python3    the Python with PyTorch
+  GPU_CHECK_SMALL=1        without a GPU: tiny models, the Python program on the CPU, and tempflow with
   GPU_CHECK_LIBRARIES=DIR  libraries before PyTorch's, such as the output of Tests/SimulatedCUDA
 EOF
 }
@@ -54,20 +54,20 @@ rows() { # a file of tab-separated lines
   sed -e 's/|/\\|/g' -e 's/\t/ | /g' -e 's/^/| /' -e 's/$/ |/' "$1"
 }
 
-copy_results() { # to $OUT, few files whatever the number of steps
+copy_results() { # to $OUT, as two files for any number of steps
   [ -n "${OUT:-}" ] || return 0
   mkdir -p "$OUT"
   table >"$OUT/table.md"
   tar -czf "$OUT/.results" -C "$base" results && mv "$OUT/.results" "$OUT/results.tar.gz"
 }
 
-step() { # name, seconds that it may take
+step() { # name, time limit in seconds
   local name=$1 limit=$2 left start seconds status=0 outcome figure message
   local result=$results/$name.tsv log=$results/$name.log
   # A simulated device is slow.
   [ -z "${GPU_CHECK_SMALL:-}" ] || limit=$((3 * limit))
   if [ -e "$result" ]; then
-    say "$name: done before, $(head -n 1 "$result" | cut -f 2)"
+    say "$name: already done, $(head -n 1 "$result" | cut -f 2)"
     return 0
   fi
   left=$((deadline - SECONDS))
@@ -77,23 +77,23 @@ step() { # name, seconds that it may take
   fi
   rm -f "$results/$name".{title,figure,rows}
   start=$SECONDS
-  # Not in the foreground, so that a signal to this script ends it.
+  # In the background, so that a signal to this script ends it.
   timeout -k 5 "$((limit < left ? limit : left))" \
     "$BASH" Tools/gpu-check/steps.sh "$name" >"$log" 2>&1 &
   wait $! || status=$?
   seconds=$((SECONDS - start))
   if { [ "$status" = 124 ] || [ "$status" = 137 ]; } && [ "$left" -lt "$limit" ]; then
-    say "$name: cut off by the end of the stage after $seconds s"
+    say "$name: stopped by the time limit of the stage after $seconds s"
     return 0
   fi
   case $status in
     0) outcome=passed ;;
-    124 | 137) outcome="FAILED: not done" ;;
+    124 | 137) outcome="FAILED: time limit" ;;
     *) outcome=FAILED ;;
   esac
   figure=$(awk 'NR > 1 { printf "; " } { printf "%s", $0 }' "$results/$name.figure" 2>/dev/null)
   if [ "$status" != 0 ]; then
-    # The message, or what came last.
+    # The error message, or the last line.
     message=$({ grep -E -m 1 '(^|[ :])error: ' "$log" || tail -n 1 "$log"; } | tr '\t' ' ' | cut -c 1-300)
     figure="$figure${figure:+; }$message"
   fi
@@ -107,13 +107,13 @@ step() { # name, seconds that it may take
   say "$name: $outcome, $seconds s. $figure"
 }
 
-# Runs the steps of the arguments again, whatever was found before.
+# Removes the results of the steps in the arguments, so that they run again.
 forget() {
   local name
   for name; do
     case " ${stage[*]} " in
       *" $name "*) rm -f "$results/$name.tsv" ;;
-      *) fail "this stage has no step '$name', but ${stage[*]}" ;;
+      *) fail "this stage has no step '$name'; its steps are ${stage[*]}" ;;
     esac
   done
 }
@@ -146,7 +146,7 @@ start() {
   trap stop TERM INT
 }
 
-# Stopped from outside, it takes along what it started.
+# Ends the background steps when this script is stopped.
 stop() {
   trap - TERM INT
   # shellcheck disable=SC2046
@@ -155,7 +155,7 @@ stop() {
   exit 1
 }
 
-beside() { # step, seconds: while the script goes on
+beside() { # step, seconds: in the background
   (
     trap stop TERM INT
     step "$@"
@@ -165,7 +165,7 @@ beside() { # step, seconds: while the script goes on
 one() {
   stage=("${stage_one[@]}")
   start "$@"
-  # Most of these two is waiting for files and for processes to begin.
+  # These two mostly wait for files and for processes to start.
   if [ "$(nproc)" -ge 8 ]; then
     beside tests 240
     local tests=$!

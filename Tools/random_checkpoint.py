@@ -1,12 +1,12 @@
-"""Writes a pipeline folder with random weights: the published layout, keys, shapes and tokenizers'
-sizes of a model, without a download. For trying commands, memory and speed; its images are noise.
+"""Writes a pipeline folder with random weights: the published layout, keys, shapes and tokenizer
+sizes of a model, without a download. For tests of commands, memory and speed; its images are noise.
 
     python Tools/random_checkpoint.py sd3.5-medium --output Models/random-sd3.5-medium
     python Tools/random_checkpoint.py sd3.5-medium --layers 2 --t5-layers 1 --output ...
     python Tools/random_checkpoint.py sd3.5-medium --size tiny --dtype float32 --output ...
 
-Needs torch, diffusers and transformers. A component is made and written before the next one, so the
-memory taken is that of the largest: 5 GB for sd3.5-medium in bfloat16. Drawing its numbers takes
+Requires torch, diffusers and transformers. Components are built and written one after the other, so
+the memory needed is that of the largest: 5 GB for sd3.5-medium in bfloat16. Drawing its numbers takes
 minutes on a CPU and seconds with `--device cuda`.
 """
 
@@ -28,7 +28,7 @@ from transformers import (
     T5TokenizerFast,
 )
 
-# What differs between the published transformers of one family.
+# The differences between the published transformers of the family.
 TRANSFORMERS = {
     "sd3-medium": {"num_layers": 24, "num_attention_heads": 24, "pos_embed_max_size": 192},
     "sd3.5-medium": {
@@ -47,7 +47,7 @@ T5_PIECES = 32000
 
 
 def make(build, dtype, generator):
-    """A model with random weights: built without memory, then filled."""
+    """A model with random weights: built on the meta device, then filled."""
     usual = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -56,7 +56,7 @@ def make(build, dtype, generator):
     finally:
         torch.set_default_dtype(usual)
     model = model.to_empty(device=generator.device).eval().requires_grad_(False)
-    if hasattr(model, "tie_weights"):  # to_empty has made two of T5's one table of tokens
+    if hasattr(model, "tie_weights"):  # to_empty splits T5's shared embedding table in two
         model.tie_weights()
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
@@ -92,7 +92,7 @@ def transformer(arguments, generator):
         ),
         arguments.dtype, generator,
     )
-    # The positions are no parameters: the class works them out.
+    # The position embedding is a buffer that the class computes.
     model.pos_embed.pos_embed = PatchEmbed(
         height=size, width=size, patch_size=2, in_channels=16, embed_dim=width,
         pos_embed_max_size=settings["pos_embed_max_size"],
@@ -145,7 +145,7 @@ def t5(arguments, generator):
 
 
 def byte_characters():
-    """The characters that byte-level vocabularies write for the 256 bytes, printable ones first."""
+    """The characters of the 256 bytes in byte-level vocabularies, printable ones first."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     rest = range(256, 512 - len(printable))
     return [chr(byte) for byte in printable] + [chr(code) for code in rest]
@@ -164,7 +164,7 @@ def clip_tokenizer(pad):
 
 
 class ClipFiles:
-    """A tokenizer folder as it is published: CLIPTokenizer of today would save another format."""
+    """A tokenizer folder in the published format; today's CLIPTokenizer saves another one."""
 
     def __init__(self, tokens, merges, pad):
         self.tokens, self.merges, self.pad = tokens, merges, pad
@@ -235,21 +235,21 @@ def main():
     parser.add_argument("--layers", type=int, help="blocks of the transformer (the model's own)")
     parser.add_argument(
         "--dual-layers", type=int,
-        help="the first blocks that have a second attention (the model's own), sd3.5-medium",
+        help="the number of first blocks with a second attention (the model's own), sd3.5-medium",
     )
     parser.add_argument(
         "--tiny-autoencoder", action="store_true",
-        help="few channels in the autoencoder, so that decoding keeps its share beside few blocks",
+        help="few channels in the autoencoder, which keeps decoding's share of the time with few blocks",
     )
     parser.add_argument(
         "--t5-layers", type=int, default=0,
-        help="layers of the T5 encoder; 24 is the published one, 0 leaves it out (0)",
+        help="layers of the T5 encoder; the published one has 24, 0 leaves it out (0)",
     )
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="bfloat16")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--device", default="cpu",
-        help="what draws the numbers: cpu, or cuda, which is faster and draws others (cpu)",
+        help="the device that draws the numbers: cpu, or cuda, which is faster; they differ (cpu)",
     )
     arguments = parser.parse_args()
     if arguments.output.exists():
@@ -258,7 +258,7 @@ def main():
     arguments.tiny_autoencoder |= arguments.size == "tiny"
     generator = torch.Generator(arguments.device).manual_seed(arguments.seed)
 
-    # Written beside the final folder, so that a folder of that name is always whole.
+    # Written beside the final folder and renamed, so that the final folder is always complete.
     partial = arguments.output.with_name(arguments.output.name + ".partial")
     with_t5 = arguments.t5_layers > 0
     parts = {

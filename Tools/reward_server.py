@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Offers a Python function as a reward, over HTTP or as a child process.
+"""Serves a Python function as a reward, over HTTP or as a child process.
 
     reward_server.py my_reward:score                 http://127.0.0.1:8000/score
     reward_server.py my_reward:score --stdio         as `command` of the reward `process`
 
-The function gets a list of samples, dictionaries with `prompt` (text), `png` (the bytes of a PNG
-file) and `metadata` (what the prompt file says). It returns one number a sample, larger is better,
-None where it has none; or a dictionary with such a list as `scores` and optionally `parts`, lists by
-name. For the rewards `ocr` and `geneval` the dictionary holds `texts` or `detections` instead.
-`my_reward` is looked for in the current folder, too. One call runs at a time.
+The function takes a list of samples, dictionaries with `prompt` (text), `png` (the bytes of a PNG
+file) and `metadata` (the prompt's entry in the prompt file). It returns one number per sample, larger
+is better, None for a missing score; or a dictionary with such a list as `scores` and optionally
+`parts`, lists by name. For the rewards `ocr` and `geneval` the dictionary holds `texts` or
+`detections` instead. `my_reward` may also be in the current folder. One call runs at a time.
 
 The protocol is docs/rewards/protocol.md. Standard library only.
 """
@@ -28,12 +28,12 @@ import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PROTOCOL = 1
-MOST_BYTES = 1 << 28  # of a request
-REMEMBERED = 256  # answers that are kept for requests that come again
+MAX_REQUEST_BYTES = 1 << 28
+CACHED_ANSWERS = 256  # answers kept for repeated requests
 
 
 class Refused(Exception):
-    """A request that cannot be served, with the HTTP status that says so."""
+    """A request that cannot be served, with its HTTP status."""
 
     def __init__(self, status, text):
         super().__init__(text)
@@ -41,7 +41,7 @@ class Refused(Exception):
 
 
 class Scorer:
-    """Calls the function for requests and remembers its answers by their identifiers."""
+    """Calls the function for requests and caches its answers by their identifiers."""
 
     def __init__(self, function):
         self.function = function
@@ -50,7 +50,7 @@ class Scorer:
 
     def answer(self, request):
         if not isinstance(request, dict) or request.get("protocol") != PROTOCOL:
-            raise Refused(501, f"this server speaks protocol {PROTOCOL}")
+            raise Refused(501, f"this server supports protocol {PROTOCOL}")
         identifier, samples = request.get("id"), request.get("samples")
         if not isinstance(identifier, str) or not isinstance(samples, list):
             raise Refused(400, "a request has an id and samples")
@@ -59,7 +59,7 @@ class Scorer:
             if identifier not in self.answers:
                 result = self.call(samples)
                 self.answers[identifier] = {"protocol": PROTOCOL, "id": identifier, **result}
-                if len(self.answers) > REMEMBERED:
+                if len(self.answers) > CACHED_ANSWERS:
                     self.answers.popitem(last=False)
             return self.answers[identifier]
 
@@ -70,7 +70,7 @@ class Scorer:
             if len(samples) < 2:
                 raise
             traceback.print_exc()
-        # One sample that the function cannot take must not cost the others their scores.
+        # A sample on which the function fails must not remove the scores of the others.
         results, failure = [], None
         for sample in samples:
             try:
@@ -95,7 +95,7 @@ def read_sample(sample):
 
 
 def tidy(result):
-    """A function's result as members of an answer: plain numbers, None for what is not finite."""
+    """A function's result as members of an answer: plain numbers, None if not finite."""
     if not isinstance(result, dict):
         result = {"scores": result}
     result = dict(result)
@@ -116,7 +116,7 @@ def number(value):
 
 
 def join(results):
-    """The results of single samples as one; a part that one of them lacks is None there."""
+    """The joined results of single samples; missing parts are None."""
     keys = {key for result in results for key in result} - {"parts"}
     names = sorted({name for result in results for name in result.get("parts", {})})
     joined = {key: [result.get(key, [None])[0] for result in results] for key in sorted(keys)}
@@ -145,16 +145,16 @@ def handler(scorer, key):
                 self.send(500, {"protocol": PROTOCOL, "error": f"{type(error).__name__}: {error}"})
 
         def read(self):
-            self.close_connection = True  # until the body is read, the connection is of no more use
+            self.close_connection = True  # the connection can be reused only after the body is read
             if key is not None:
                 given = self.headers.get("Authorization", "")
                 if not hmac.compare_digest(given.encode(), f"Bearer {key}".encode()):
-                    raise Refused(401, "a key is needed")
+                    raise Refused(401, "a key is required")
             length = self.headers.get("Content-Length", "")
             if not length.isdigit():
                 raise Refused(411, "the length of the request is missing")
-            if int(length) > MOST_BYTES:
-                raise Refused(413, f"more than {MOST_BYTES} bytes; lower batch_size")
+            if int(length) > MAX_REQUEST_BYTES:
+                raise Refused(413, f"more than {MAX_REQUEST_BYTES} bytes; lower batch_size")
             body = self.rfile.read(int(length))
             self.close_connection = False
             try:
@@ -179,9 +179,9 @@ def handler(scorer, key):
 def serve_lines(scorer):
     """Answers requests line by line until standard input ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the function prints must not look like an answer
+    os.dup2(2, 1)  # output of the function must not be read as an answer
     for line in sys.stdin.buffer:
-        # A request that fails ends the process: whoever started it sees why and starts it again.
+        # A failed request ends the process: its parent reads the reason and restarts it.
         print(json.dumps(scorer.answer(json.loads(line)), allow_nan=False), file=answers, flush=True)
 
 
@@ -190,8 +190,8 @@ def main():
     parser.add_argument("function", help="module:function")
     parser.add_argument("--stdio", action="store_true", help="JSON lines on standard input and output")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one; it is printed")
-    parser.add_argument("--key-variable", help="environment variable with the key that clients send")
+    parser.add_argument("--port", type=int, default=8000, help="0 selects a free port; it is printed")
+    parser.add_argument("--key-variable", help="environment variable with the clients' key")
     options = parser.parse_args()
     sys.path.insert(0, os.getcwd())
     module, _, name = options.function.partition(":")

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes this checkout ready to build: the system packages, and libtorch in .libtorch.
-# Safe to run again: what is in place is left alone. LIBTORCH=DIR uses a PyTorch that is already
-# installed (its `torch` folder) instead of fetching one.
+# Installs what a build of this checkout needs: system packages, and libtorch in .libtorch.
+# A repeated run keeps what is installed. LIBTORCH=DIR uses an installed PyTorch (its `torch` folder)
+# instead of downloading one.
 set -euo pipefail
 
 readonly torch_version=2.11.0
-# What libtorch_cpu.so of this wheel links to even on a machine without a GPU.
+# Libraries that libtorch_cpu.so of this wheel links to, on machines without a GPU as well.
 readonly cuda_parts=(nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
 readonly index_hint="is the network, or PIP_INDEX_URL, set up?"
 
@@ -17,12 +17,12 @@ fail() {
   exit 1
 }
 
-version_of() { # the version that the headers of a torch folder state
+version_of() { # the version in the headers of a torch folder
   sed -nE 's/^#define TORCH_VERSION_(MAJOR|MINOR|PATCH) +([0-9]+).*/\2/p' \
     "$1/include/torch/headeronly/version.h" 2>/dev/null | paste -sd. - || true
 }
 
-check_torch() { # folder, what to do about it
+check_torch() { # folder, remedy
   local found
   found=$(version_of "$1")
   [ -n "$found" ] || fail "$1 is no PyTorch installation: it has no torch headers. $2"
@@ -41,12 +41,12 @@ check_swift() {
   esac
 }
 
-# The Debian packages that are missing, by what is looked for rather than by name.
+# The missing Debian packages, found by the files that they provide.
 missing_packages() {
   command -v pkg-config >/dev/null || echo pkg-config
   { command -v pkg-config >/dev/null && pkg-config --exists libpng; } || echo libpng-dev
   { command -v pkg-config >/dev/null && pkg-config --exists libturbojpeg; } || echo libturbojpeg0-dev
-  command -v tesseract >/dev/null || echo tesseract-ocr # what the reward `ocr` reads images with
+  command -v tesseract >/dev/null || echo tesseract-ocr # for the reward `ocr`
   { command -v pkg-config >/dev/null && pkg-config --exists libcurl; } || echo libcurl4-openssl-dev
   # g++ also builds Tests/ThreadStress: Swift's clang comes without ThreadSanitizer.
   { command -v g++ >/dev/null && echo '#include <string>' | clang++ -fsyntax-only -x c++ - 2>/dev/null; } || echo g++
@@ -85,7 +85,7 @@ install_torch() {
   fi
   command -v python3 >/dev/null || fail "there is no python3, which fetches libtorch: run 'apt-get install python3 python3-pip'"
   python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip, which fetches libtorch: run 'apt-get install python3-pip'"
-  # Beside the final folder, and renamed when whole: an interrupted download leaves nothing half-made.
+  # Installed beside the final folder and renamed when complete, so that .libtorch is never partial.
   local partial=.libtorch-partial log
   rm -rf "$partial"
   log=$(mktemp)
@@ -95,7 +95,7 @@ install_torch() {
   python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
     --target "$partial" "${arguments[@]}" >"$log" 2>&1 ||
     fail "pip could not fetch torch $torch_version ($index_hint): $(grep -m 1 -i error "$log" || tail -n 1 "$log")"
-  check_torch "$partial/torch" "pip fetched another version than it was asked for."
+  check_torch "$partial/torch" "pip fetched another version than the requested one."
   mv "$partial" .libtorch
   rm -f "$log"
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs every test of the built package, one after another, then the tests of devices on simulated CUDA devices, and those
-# of kernels, memory and parity as processors with fewer instructions would; ends with what failed and what no pass ran.
+# Runs every test of the built package, then the device tests on simulated CUDA devices, and the tests of kernels, memory
+# and parity with the instruction sets of older processors. The last lines are the failed tests and those that no pass ran.
 # Arguments go to `swift test`, in one plain pass: `Tools/test.sh --filter ResumeTests`.
-# Tests hold the processor for seconds at a time; side by side they would make each other's time limits meaningless.
+# Tests run one after another because each uses all cores for seconds; in parallel, time limits would be exceeded.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,7 +28,7 @@ pass() {
   passes+=("$name" "$status" "$events")
 }
 
-# What stands in for a GPU; tests find its programs by this name.
+# The simulated GPU; tests find its programs by this variable.
 export SIMULATED_CUDA=$PWD/.build/simulated-cuda
 make -C Tests/SimulatedCUDA --no-print-directory TORCH="${LIBTORCH:-$PWD/.libtorch/torch}" OUT="$SIMULATED_CUDA" || exit
 

@@ -1,7 +1,7 @@
-"""What passes of the tests came to: issues, each test that no pass ran and its reason, a line for each pass, all tests.
+"""Summarizes passes of the tests: issues, tests that no pass ran with the reason, a line per pass, and totals.
 
-Arguments, for each pass: its name, the status with which `swift test` ended, and its event stream, which has one JSON
-object a line. A test that failed in one pass has failed; one that ran in any pass is not skipped.
+Arguments, for each pass: its name, the exit status of `swift test`, and its event stream, one JSON object per line. A
+test fails if it fails in any pass; it counts as skipped only if every pass skips it.
 """
 
 import json
@@ -10,9 +10,9 @@ from pathlib import Path
 
 
 def events(path: str) -> list[dict]:
-    """A program that broke off may leave half a line at the end, or no file."""
+    """The events of a stream; after a crash, its last line may be incomplete, or the file missing."""
     found = []
-    # Not `splitlines`: names of tests may hold other ends of lines than a line feed.
+    # `splitlines` would also split at other line separators, which names of tests may contain.
     for line in Path(path).read_text().split("\n") if Path(path).exists() else []:
         if not line:
             continue
@@ -26,7 +26,7 @@ def events(path: str) -> list[dict]:
 
 
 def is_test(event: dict) -> bool:
-    """Whether it is about a test and not a suite, whose name has no place in a file."""
+    """Whether the event is of a test; the id of a suite has no source location."""
     return ".swift:" in event.get("testID", "")
 
 

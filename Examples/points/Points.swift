@@ -1,22 +1,22 @@
 import TempFlow
 
-/// A flow in the plane, a reward of our own, and two ways to make the flow earn it.
+/// A flow in the plane, a custom reward, and two training methods.
 ///
-/// Data are eight small clouds on a circle, whose velocity is known exactly. A prompt names one
-/// of them; a small network learns to steer there.
+/// Data are eight small clouds on a circle, whose velocity has a closed form. A prompt is the
+/// number of a cloud; training teaches a small network to move samples to it.
 @main struct Points {
-  /// The clouds' centres, which are the goals of prompts 0...7.
+  /// The centers of the clouds: the goals of prompts 0...7.
   static let goals: [[Float]] = [
     [2, 0], [1.4, 1.4], [0, 2], [-1.4, 1.4], [-2, 0], [-1.4, -1.4], [0, -2], [1.4, -1.4],
   ]
 
-  /// Our reward: 1 at the prompt's goal, falling with the distance, in 0...1.
+  /// The reward, in 0...1: 1 at the prompt's goal, decreasing with the distance.
   static func reward(_ point: [Float], prompt: Int) -> Double {
     let (x, y) = (point[0] - goals[prompt][0], point[1] - goals[prompt][1])
     return 1 / (1 + Double(x * x + y * y))
   }
 
-  /// Velocities that each method may compute, in rollouts and updates together.
+  /// Velocity evaluations of each method, rollouts and updates together.
   static let budget = 100_000
 
   static func main() throws {
@@ -27,16 +27,16 @@ import TempFlow
     ])
   }
 
-  /// Trains a fresh policy and returns the mean reward of 256 fixed starts on the way.
+  /// Trains a new policy and returns the mean reward of 256 fixed initial points per epoch.
   static func train(
     _ method: RolloutMethod, seeds: Int, _ group: AdvantageGroup,
     _ weighting: PolicyObjective.Weighting
   ) throws -> [(Int, Double)] {
     let policy = Policy(seed: 1)
     var evaluations = 0
-    let field: VelocityField = { latents, sigma, trunks in
-      evaluations += trunks.count
-      return policy.velocity(latents, sigma, trunks)
+    let field: VelocityField = { latents, sigma, promptIndices in
+      evaluations += promptIndices.count
+      return policy.velocity(latents, sigma, promptIndices)
     }
     let plan = try RolloutPlan(
       schedule: FlowSchedule(SchedulerConfiguration(), stepCount: 8),
@@ -76,7 +76,7 @@ import TempFlow
         canvas[15 - Int(reward * 15 + 0.5)][evaluations * 60 / budget] = mark
       }
     }
-    print("mean reward, 0 to 1, of 256 points over velocities computed, 0 to \(budget)")
+    print("mean reward of 256 points (0 to 1) over velocity evaluations (0 to \(budget))")
     for row in canvas { print(" |" + String(row)) }
     for (name, mark, points) in curves {
       print(" \(mark) \(name): \(((points.last?.1 ?? 0) * 1000).rounded() / 1000) at the end")
@@ -84,7 +84,7 @@ import TempFlow
   }
 }
 
-/// The clouds' velocity plus a network with one hidden layer, which starts at zero.
+/// The clouds' velocity plus a network with one hidden layer, whose output is initially 0.
 struct Policy {
   private let goals = Tensor(Points.goals.flatMap { $0 }, shape: [8, 2])
   private let parameters: [Tensor]
@@ -95,14 +95,14 @@ struct Policy {
     for parameter in parameters { parameter.requiresGradient = true }
   }
 
-  /// `(x - E[data | x]) / sigma` for clouds of deviation 0.2, and the correction.
-  func velocity(_ x: Tensor, _ sigmas: Tensor, _ trunks: [Int]) -> Tensor {
+  /// `(x - E[data | x]) / sigma` for clouds of standard deviation 0.2, plus the network's output.
+  func velocity(_ x: Tensor, _ sigmas: Tensor, _ prompts: [Int]) -> Tensor {
     let (sigma, rest) = (sigmas.unsqueezed(1), 1.0 - sigmas.unsqueezed(1))
     let variance = rest.squared() * 0.04 + sigma.squared()
     let offsets = x.unsqueezed(1) - rest.unsqueezed(2) * goals
     let odds = (offsets.squared().sum(dims: [2]) / (variance * -2)).softmax(dim: 1)
     let means = goals + offsets * (rest * 0.04 / variance).unsqueezed(2)
-    let goal = goals.indexSelect(dim: 0, Tensor(trunks.map { $0 % 8 }, shape: [trunks.count]))
+    let goal = goals.indexSelect(dim: 0, Tensor(prompts.map { $0 % 8 }, shape: [prompts.count]))
     let hidden = (Tensor.cat([x, sigma, goal], dim: 1).matmul(parameters[0]) + parameters[1]).tanh()
     return (x - (means * odds.unsqueezed(2)).sum(dims: [1])) / sigma + hidden.matmul(parameters[2])
   }

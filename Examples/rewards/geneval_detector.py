@@ -1,7 +1,7 @@
 """Mask2Former of mmdetection as the detector of the reward `geneval`.
 
-GenEval's detector needs mmdetection 2, which needs an old torch; a server keeps both to itself. It
-wants a GPU, the checkpoint and the list of class names that GenEval's repository points to:
+GenEval's detector requires mmdetection 2, which requires an old torch; a server isolates both. It
+needs a GPU, the checkpoint and the list of class names that GenEval's repository links to:
 
     conda create -n geneval python=3.8 && conda activate geneval
     pip install torch==1.13.1 torchvision==0.14.1 open_clip_torch==2.20.0 openmim
@@ -11,9 +11,9 @@ wants a GPU, the checkpoint and the list of class names that GenEval's repositor
     export GENEVAL_CLASSES=.../object_names.txt
     python ../../Tools/reward_server.py geneval_detector:detect --port 8002
 
-    rewards: [{name: geneval, engine: remote, urls: ["http://127.0.0.1:8002"]}]
+    rewards: [{name: geneval, backend: remote, urls: ["http://127.0.0.1:8002"]}]
 
-The scoring rules are the reward's; what is here only looks. Written against mmdetection 2.28 and
+This file only detects objects; the scoring rules are in the reward. Written for mmdetection 2.28 and
 open_clip 2.20; the project's tests do not run it.
 """
 
@@ -28,9 +28,9 @@ from mmdet.apis import inference_detector, init_detector
 from PIL import Image
 
 DEVICE = "cuda"
-# GenEval's own limits: an object counts from 0.3, and from 0.9 where objects are counted.
-SUREST, SURE = 0.9, 0.3
-MOST_OBJECTS = 16
+# GenEval's confidence thresholds: 0.9 for the tag `counting`, 0.3 for the others.
+COUNTING_THRESHOLD, THRESHOLD = 0.9, 0.3
+MAX_OBJECTS = 16
 COLORS = ["red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white"]
 
 detector = init_detector(os.environ["GENEVAL_CONFIG"], os.environ["GENEVAL_CHECKPOINT"], device=DEVICE)
@@ -41,20 +41,20 @@ tokenize = open_clip.get_tokenizer("ViT-L-14")
 
 
 def detect(samples):
-    return {"detections": [look(sample) for sample in samples]}
+    return {"detections": [detect_objects(sample) for sample in samples]}
 
 
 @torch.no_grad()
-def look(sample):
+def detect_objects(sample):
     image = Image.open(io.BytesIO(sample["png"])).convert("RGB")
     metadata = sample["metadata"]
     colored = {item["class"] for item in metadata.get("include", []) if "color" in item}
-    least = SUREST if metadata.get("tag") == "counting" else SURE
+    threshold = COUNTING_THRESHOLD if metadata.get("tag") == "counting" else THRESHOLD
     boxes, masks = inference_detector(detector, mmcv.rgb2bgr(numpy.array(image)))
     found = []
     for label, rows, shapes in zip(CLASSES, boxes, masks):
-        order = numpy.argsort(-rows[:, 4])[:MOST_OBJECTS]
-        for index in order[rows[order, 4] > least]:
+        order = numpy.argsort(-rows[:, 4])[:MAX_OBJECTS]
+        for index in order[rows[order, 4] > threshold]:
             item = {
                 "label": label,
                 "confidence": float(rows[index, 4]),
@@ -67,7 +67,7 @@ def look(sample):
 
 
 def color(image, label, box, mask):
-    """The color that CLIP sees in an object cut out on gray."""
+    """CLIP's best matching color of an object, cut out on gray."""
     gray = Image.new("RGB", image.size, "#999")
     cut = Image.composite(image, gray, Image.fromarray(numpy.uint8(mask) * 255)).crop(tuple(box))
     vision = clip.encode_image(prepare(cut)[None].to(DEVICE))[0]

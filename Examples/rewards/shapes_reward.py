@@ -1,4 +1,4 @@
-"""The built-in reward `shapes` once more, in Python's standard library alone: the same numbers, bit
+"""The built-in reward `shapes` in Python, with the standard library only and the same numbers, bit
 for bit. docs/shapes.md has the rules; the built-in computes in 32-bit floats, so `f` rounds every
 result.
 
@@ -33,7 +33,7 @@ clamp = lambda value: min(max(value, 0.0), 1.0)
 
 
 def pixels(png):
-    """Width, height and the (red, green, blue) of every pixel of an 8-bit RGB image."""
+    """Width, height and the (red, green, blue) values of the pixels of an 8-bit RGB image."""
     place, data = 8, b""
     while place < len(png):
         size, kind = struct.unpack(">I4s", png[place:place + 8])
@@ -78,7 +78,7 @@ def findings(width, height, image):
                         grown.append(q)
             members.append(grown)
     objects = {number for number, grown in enumerate(members) if len(grown) >= 12}
-    for _ in range(2):  # specks join the object they touch most
+    for _ in range(2):  # small regions join the object with the longest shared border
         for number, grown in enumerate(members):
             votes, best = Counter(), None
             touched = [q for p in grown for q in near[p]] if number not in objects else []
@@ -191,7 +191,7 @@ def likeness_of_color(found, name):
 
 
 def strength(relation, subject, reference):
-    """How clearly the subject stands in the relation to the reference, -1...1."""
+    """How clearly the relation between subject and reference holds, -1...1."""
     dx, dy = f(subject.x - reference.x), f(subject.y - reference.y)
     length = f(sqrt(f(f(dx * dx) + f(dy * dy))))
     if length < f(1e-3):
@@ -203,7 +203,7 @@ def strength(relation, subject, reference):
 
 
 def best(slots, relations, credits, count, credit_of_relation):
-    """The largest mean credit when every object serves one slot at most."""
+    """The largest mean credit when every object fills at most one slot."""
     top, chosen = 0.0, [None] * len(slots)
 
     def descend(slot, total):
@@ -228,7 +228,7 @@ def best(slots, relations, credits, count, credit_of_relation):
 def judge(png, metadata):
     """Strict (0 or 1) and partial credit (0...1) of an image for a prompt in GenEval's format."""
     objects, clutter = findings(*pixels(png))
-    owners = [i for i, wanted in enumerate(metadata["include"]) for _ in range(wanted["count"])]
+    owners = [i for i, entry in enumerate(metadata["include"]) for _ in range(entry["count"])]
     slots = [metadata["include"][i] for i in owners]
     relations = [(slot["position"][0], subject, reference) for subject, slot in enumerate(slots)
                  if slot.get("position") for reference, owner in enumerate(owners)

@@ -1,15 +1,15 @@
 import Foundation
 
-/// The sigmas a sampler visits: `sigma_0 = 1 > … > sigma_{N-1} > sigma_N = 0`, in float64.
+/// The sigmas of a sampler: `sigma_0 = 1 > … > sigma_{N-1} > sigma_N = 0`, in float64.
 ///
-/// Sigma is the only clock below the pipelines; a model's timestep is its pipeline's business.
+/// Below the pipelines, time is sigma; a pipeline converts it to its model's timestep.
 public struct FlowSchedule: Hashable, Sendable {
   /// The grid before any shift, with N points.
   public enum Grid: String, Hashable, Sendable {
-    /// From the largest to the smallest sigma of training. A static shift has already bent the
-    /// ends of that range, so the shift counts twice; this is what SD3's pipeline does.
+    /// From the largest to the smallest sigma of training. The ends of that range already include
+    /// a static shift, so the shift counts twice, as in SD3's pipeline.
     case trainedRange
-    /// `1, …, 1/N`; FLUX's and Qwen-Image's pipelines ask for it.
+    /// `1, …, 1/N`, as in FLUX's and Qwen-Image's pipelines.
     case uniform
   }
 
@@ -27,7 +27,7 @@ public struct FlowSchedule: Hashable, Sendable {
     self.sigmas = sigmas
   }
 
-  /// The schedule that diffusers' `FlowMatchEulerDiscreteScheduler` makes.
+  /// The schedule of diffusers' `FlowMatchEulerDiscreteScheduler`.
   ///
   /// - Parameters:
   ///   - configuration: the model's scheduler configuration.

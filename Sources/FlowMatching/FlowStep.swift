@@ -1,7 +1,7 @@
 public import Torch
 
-// B: rows of the batch. All arithmetic is float32, whatever the network's type: the ratio of two
-// log-probabilities is decided by differences that half precision rounds away.
+// B: rows of the batch. All arithmetic is float32 for any type of the network: the ratio of two
+// log-probabilities depends on differences that half precision rounds away.
 
 extension StepCoefficients {
   /// The deterministic step `x' = x + dt v`: `[B, …], [B, …] -> [B, …]`.
@@ -34,7 +34,7 @@ extension StepCoefficients {
 ///   - field: evaluated once a step, on all rows at once.
 ///   - latents: float32 latents at `sigma_i`; at step 0 standard normal noise.
 ///   - schedule: the sigmas to visit.
-///   - promptIndices: the condition of each row.
+///   - promptIndices: the prompt of each row; see ``VelocityField``.
 ///   - steps: within 0..<N; nil takes all N.
 ///
 /// Records no gradients.
@@ -46,7 +46,8 @@ public func integrate(
     var state = latents
     for index in steps ?? 0..<schedule.stepCount {
       let step = schedule.step(index, .deterministic)
-      let sigma = Tensor.full([promptIndices.count], step.sigma, dtype: .float32, device: state.device)
+      let sigma = Tensor.full(
+        [promptIndices.count], step.sigma, dtype: .float32, device: state.device)
       state = step.deterministic(state, velocity: field(state, sigma, promptIndices))
     }
     return state

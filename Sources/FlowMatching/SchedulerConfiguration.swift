@@ -1,10 +1,10 @@
 import Foundation
 
-/// The numbers of a model's `scheduler/scheduler_config.json`, as far as they decide its sigmas.
+/// The numbers of a model's `scheduler/scheduler_config.json` that determine its sigmas.
 ///
 /// Keys and defaults are those of diffusers' `FlowMatchEulerDiscreteScheduler`.
 public struct SchedulerConfiguration: Hashable, Sendable {
-  /// How a dynamic shift bends the grid.
+  /// The formula of a dynamic shift.
   public enum TimeShift: String, Hashable, Sendable, Codable {
     /// `e^mu / (e^mu + (1/x - 1))`
     case exponential
@@ -12,7 +12,7 @@ public struct SchedulerConfiguration: Hashable, Sendable {
     case linear
   }
 
-  /// The static shift `f(x) = shift x / (1 + (shift - 1) x)`; 1 leaves the grid alone.
+  /// The static shift `f(x) = shift x / (1 + (shift - 1) x)`; 1 does not change the grid.
   public var shift = 1.0
   /// Whether the shift depends on the image size (then ``shift`` is not used).
   public var usesDynamicShifting = false
@@ -24,21 +24,21 @@ public struct SchedulerConfiguration: Hashable, Sendable {
   public var baseImageTokens = 256
   /// Image tokens at which mu is ``maxShift``.
   public var maxImageTokens = 4096
-  /// The value the last non-zero sigma is stretched to, in 0..<1; nil and 0 leave it alone, as in
-  /// diffusers.
+  /// The value that the last non-zero sigma is stretched to, in 0..<1; nil and 0 do not stretch, as
+  /// in diffusers.
   public var terminalSigma: Double?
-  /// Length of the clock the network was trained with; the smallest trained sigma is its inverse.
+  /// Number of timesteps of the network's training; its inverse is the smallest trained sigma.
   public var trainingTimesteps = 1000
   /// The formula of the dynamic shift.
   public var timeShift = TimeShift.exponential
 
-  /// diffusers' defaults: no shift at all.
+  /// diffusers' defaults: no shift.
   public init() {}
 
   /// Reads a `scheduler_config.json`.
   ///
-  /// - Throws: ``SchedulerConfigurationError`` if the file is missing, is not that format, or asks
-  ///   for a sigma grid that is not built here.
+  /// - Throws: ``SchedulerConfigurationError`` if the file is missing, has another format, or
+  ///   selects an unsupported sigma grid.
   public init(path: String) throws(SchedulerConfigurationError) {
     do {
       let data = try Data(contentsOf: URL(fileURLWithPath: path))
@@ -52,7 +52,7 @@ public struct SchedulerConfiguration: Hashable, Sendable {
     }
   }
 
-  /// mu for an image of so many tokens: linear through the two configured points.
+  /// mu for an image of `imageTokens` tokens: linear through the two configured points.
   public func mu(imageTokens: Int) -> Double {
     let start = Double(baseImageTokens)
     let slope = (maxShift - baseShift) / (Double(maxImageTokens) - start)
@@ -73,7 +73,7 @@ extension SchedulerConfiguration: Codable {
     case timeShift = "time_shift_type"
   }
 
-  /// Switches of the class that change the grid in ways not built here; all are off by default.
+  /// Switches of the class that select an unsupported grid; all are off by default.
   private enum UnsupportedKeys: String, CodingKey, CaseIterable {
     case invertSigmas = "invert_sigmas"
     case karras = "use_karras_sigmas"
@@ -82,7 +82,7 @@ extension SchedulerConfiguration: Codable {
     case stochastic = "stochastic_sampling"
   }
 
-  /// The class name is written beside the numbers, so that diffusers can load what we save.
+  /// The class name is written beside the numbers so that diffusers can load the file.
   private enum HeaderKeys: String, CodingKey {
     case className = "_class_name"
   }
@@ -141,7 +141,7 @@ extension SchedulerConfiguration: Codable {
         throw .outOfRange(path: "", key: key.rawValue, value: "\(value)")
       }
     }
-    // Beyond these, neighboring sigmas are one number, or there is one alone.
+    // Beyond these limits neighboring sigmas are equal, or there is only one.
     try require(shift >= 1e-6 && shift <= 1e6, .shift, shift)
     try require(trainingTimesteps > 1, .trainingTimesteps, trainingTimesteps)
     try require(maxImageTokens > baseImageTokens, .maxImageTokens, maxImageTokens)

@@ -1,12 +1,12 @@
-/// Why a `scheduler_config.json` gives no schedule.
+/// Why a `scheduler_config.json` cannot be turned into a schedule.
 public enum SchedulerConfigurationError: Error, Hashable, Sendable {
   /// The file could not be read.
   case unreadable(path: String, reason: String)
   /// The file is not JSON of this format.
   case malformed(path: String, reason: String)
-  /// A setting asks for a grid that is not built here.
+  /// A setting selects an unsupported grid.
   case unsupported(path: String, key: String, value: String)
-  /// A number makes no schedule.
+  /// A number is out of range.
   case outOfRange(path: String, key: String, value: String)
 
   /// The same error with the file it came from.

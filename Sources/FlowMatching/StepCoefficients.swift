@@ -2,18 +2,17 @@ import Foundation
 
 /// One step from `sigma` to `nextSigma`, as numbers in float64.
 ///
-/// Every dynamics is linear in latents and velocity, so one form serves all of them:
+/// All dynamics are linear in latents and velocity, so one form covers them:
 ///
 ///     mean = A x + b v        x' = mean + w eps        log p(x'|x) = -P mean_D (x' - mean)^2 - Z
 ///
-/// `mean_D` is the mean over the D elements of a sample: clip ranges are tuned to a mean, not a
-/// sum.
+/// `mean_D` is the mean over the D elements of a sample; clip ranges are tuned to a mean.
 public struct StepCoefficients: Hashable, Sendable {
   /// sigma_i in 0...1; 1 is noise.
   public let sigma: Double
   /// sigma_{i+1} < sigma_i.
   public let nextSigma: Double
-  /// s_i, the noise rate per square root of time.
+  /// s_i, the diffusion coefficient: noise per square root of time.
   public let diffusion: Double
   /// w_i, the standard deviation of the noise that the step adds; 0 for a deterministic step.
   public let stdDev: Double
@@ -29,8 +28,8 @@ public struct StepCoefficients: Hashable, Sendable {
   /// dt_i = sigma_{i+1} - sigma_i < 0.
   public var timeStep: Double { nextSigma - sigma }
 
-  /// - Parameter finiteSigma: `sigma*`, the sigma used under `1 - sigma*` so that the first step,
-  ///   at sigma 1, stays finite.
+  /// - Parameter finiteSigma: `sigma*`, the sigma in the denominator `1 - sigma*`; it keeps the
+  ///   first step, at sigma 1, finite.
   init(_ dynamics: Dynamics, sigma: Double, nextSigma: Double, finiteSigma: Double) {
     self.sigma = sigma
     self.nextSigma = nextSigma

@@ -1,6 +1,6 @@
 public import Torch
 
-/// A flow model seen from below the pipelines: where a batch of latents is heading.
+/// A flow model as a function: the velocities of a batch of latents.
 ///
 /// `(latents [B, …] float32, sigma [B] float32, promptIndices: B indices) -> velocity [B, …]`
 ///
@@ -11,14 +11,15 @@ public import Torch
 ///   made for.
 ///
 /// The velocity is noise minus data, in any floating-point type; callers convert it to float32.
-/// Whether gradients are recorded is the caller's choice (`withGradient`, `withoutGradient`).
-public typealias VelocityField = (_ latents: Tensor, _ sigma: Tensor, _ promptIndices: [Int]) -> Tensor
+/// The caller decides whether gradients are recorded (`withGradient`, `withoutGradient`).
+public typealias VelocityField =
+  (_ latents: Tensor, _ sigma: Tensor, _ promptIndices: [Int]) -> Tensor
 
-/// The same field, which evaluates `size` rows at every call: the first row stands in for those that
-/// lack, and what it gives there is dropped.
+/// The same field with batches padded to `size` rows: missing rows repeat the first, and their
+/// velocities are dropped.
 ///
-/// Which kernels a GPU takes depends on the number of rows, and so do the last bits of a row's
-/// velocity. With one size a row has the same bits whatever shares its batch.
+/// On a GPU the choice of kernels depends on the number of rows, and with it the last bits of a
+/// row's velocity. At a constant size a row has the same bits in every batch.
 public func padded(_ field: @escaping VelocityField, to size: Int) -> VelocityField {
   { latents, sigma, promptIndices in
     let count = promptIndices.count

@@ -1,12 +1,12 @@
-/// Many small images laid out in one, row by row from the top left.
+/// Small images laid out in a grid, row by row from the top left.
 package struct ContactSheet: Sendable {
   /// Images per row, at least 1.
   package var columns: Int
-  /// Pixels between neighbouring images and around the whole, after enlarging.
+  /// Pixels between neighboring images and around the grid, after enlarging.
   package var gutter: Int
-  /// Whole factor by which every image is enlarged (nearest neighbour).
+  /// Whole factor by which every image is enlarged (nearest neighbor).
   package var scale: Int
-  /// Grey level of the gutters and of unused places, 0...255.
+  /// Gray level of the gutters and of unused cells, 0...255.
   package var gutterLevel: UInt8
 
   package init(columns: Int, gutter: Int = 2, scale: Int = 1, gutterLevel: UInt8 = 96) {

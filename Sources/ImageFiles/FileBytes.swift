@@ -4,7 +4,7 @@
   import Darwin
 #endif
 
-/// The whole of a file.
+/// All bytes of a file.
 func fileBytes(_ path: String) throws(ImageFileError) -> [UInt8] {
   let descriptor = open(path, O_RDONLY | O_CLOEXEC)
   guard descriptor >= 0 else { throw .unreadable(path: path, reason: systemReason()) }
@@ -51,5 +51,5 @@ func replaceFile(_ path: String, with bytes: [UInt8]) throws(ImageFileError) {
   }
 }
 
-/// The system's text for the error of the call just made.
+/// The system's message for the last error.
 private func systemReason() -> String { String(cString: strerror(errno)) }

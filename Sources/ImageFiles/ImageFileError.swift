@@ -2,13 +2,13 @@
 package enum ImageFileError: Error, Equatable, CustomStringConvertible {
   /// The file cannot be opened or read.
   case unreadable(path: String, reason: String)
-  /// The file was read, but is no PNG or a damaged one.
+  /// The file was read but is not a valid PNG.
   case malformed(path: String, reason: String)
-  /// The image is larger than `limit` pixels, which is more than any image of ours.
+  /// The image has more than `limit` pixels.
   case tooLarge(path: String, width: Int, height: Int, limit: Int)
   /// The image cannot be turned into a file of this format.
   case unencodable(format: String, reason: String)
-  /// The file cannot be written; what stood at the path before is still there.
+  /// The file cannot be written; an older file at the path stays as it was.
   case unwritable(path: String, reason: String)
 
   package var description: String {
@@ -16,7 +16,7 @@ package enum ImageFileError: Error, Equatable, CustomStringConvertible {
     case .unreadable(let path, let reason):
       "\(path): cannot be read (\(reason)); check that it exists and is readable"
     case .malformed(let path, let reason):
-      "\(path): not a sound PNG (\(reason)); write the file again"
+      "\(path): not a valid PNG (\(reason)); write the file again"
     case .tooLarge(let path, let width, let height, let limit):
       "\(path): \(width) x \(height) pixels, more than the \(limit) allowed; scale it down"
     case .unencodable(let format, let reason):

@@ -1,6 +1,6 @@
 import CTurboJPEG
 
-/// JPEG out, 8-bit RGB, through TurboJPEG.
+/// Writes JPEG, 8-bit RGB, with TurboJPEG.
 package enum JPEG {
   /// The bytes of a baseline JPEG file: chroma halved both ways (4:2:0), exact integer DCT,
   /// standard Huffman tables, as Pillow's `save(format="JPEG", quality:)` writes it.
@@ -10,7 +10,7 @@ package enum JPEG {
   package static func encode(
     _ image: PixelBuffer, quality: Int
   ) throws(ImageFileError) -> [UInt8] {
-    precondition((1...100).contains(quality), "a JPEG's quality is 1...100, not \(quality)")
+    precondition((1...100).contains(quality), "JPEG quality \(quality) is outside 1...100")
     guard let compressor = tjInitCompress() else { throw failure(nil) }
     defer { tjDestroy(compressor) }
     var file: UnsafeMutablePointer<UInt8>?

@@ -1,12 +1,12 @@
 import CPNG
 
-/// PNG in and out, 8-bit RGB, through libpng.
+/// Reads and writes PNG, 8-bit RGB, with libpng.
 ///
-/// Pixels are read as they are stored, as Pillow's `convert("RGB")` does: gray becomes three equal
-/// channels, a palette its colors, 16 bits their high byte (of gray, too, which Pillow clips), alpha
-/// is dropped, and gAMA and color profiles are not applied.
+/// Pixels are read as stored, as in Pillow's `convert("RGB")`: gray becomes three equal channels, a
+/// palette its colors, 16 bits their high byte (for gray as well, where Pillow clips), alpha is
+/// dropped, and gAMA and color profiles are ignored.
 package enum PNG {
-  /// Images above this many pixels are refused before memory is taken for them.
+  /// Images with more pixels are refused before memory is allocated for them.
   package static let pixelLimit = 1 << 26
 
   /// Reads a PNG file.
@@ -16,7 +16,7 @@ package enum PNG {
     try decode(try fileBytes(path), path: path)
   }
 
-  /// Decodes the bytes of a PNG file; `path` only serves the error's text.
+  /// Decodes the bytes of a PNG file; `path` appears only in errors.
   package static func decode(
     _ bytes: [UInt8], path: String = "image"
   ) throws(ImageFileError) -> PixelBuffer {
@@ -40,7 +40,7 @@ package enum PNG {
     return try result.get()
   }
 
-  /// The bytes of a PNG file that holds the image; the same image always gives the same bytes.
+  /// The bytes of a PNG file with the image; equal images give equal bytes.
   package static func encode(_ buffer: PixelBuffer) throws(ImageFileError) -> [UInt8] {
     var image = png_image()
     image.version = UInt32(PNG_IMAGE_VERSION)
@@ -49,7 +49,7 @@ package enum PNG {
     image.format = rgb
     defer { png_image_free(&image) }
     let stride = png_int_32(buffer.width * 3)
-    // Deflate never grows data by more than this; a filter byte per row and the chunks come on top.
+    // The upper bound of deflate's growth, plus a filter byte per row and the chunks.
     let rows = (buffer.width * 3 + 1) * buffer.height
     var size = rows + rows / 1000 + 4096
     var bytes = [UInt8](repeating: 0, count: size)
@@ -61,7 +61,7 @@ package enum PNG {
 
   /// Writes the image as a PNG file: beside the target, synced, then renamed over it.
   ///
-  /// Throws ``ImageFileError``; a file that stood at `path` is then still whole.
+  /// Throws ``ImageFileError``; an older file at `path` then stays as it was.
   package static func write(_ buffer: PixelBuffer, to path: String) throws(ImageFileError) {
     try replaceFile(path, with: try encode(buffer))
   }
@@ -79,6 +79,6 @@ package enum PNG {
 
   private static func text(_ message: UnsafeRawBufferPointer) -> String {
     let text = message.prefix { $0 != 0 }
-    return text.isEmpty ? "libpng gives no reason" : String(decoding: text, as: UTF8.self)
+    return text.isEmpty ? "libpng has no message" : String(decoding: text, as: UTF8.self)
   }
 }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Pillow's filters; the raw values are its numbers, which `preprocessor_config.json` holds.
+/// Pillow's filters; the raw values are Pillow's numbers, as in `preprocessor_config.json`.
 package enum ResamplingFilter: Int, CaseIterable, Sendable {
   case lanczos = 1
   case bilinear = 2
@@ -9,11 +9,12 @@ package enum ResamplingFilter: Int, CaseIterable, Sendable {
 
 extension PixelBuffer {
   /// The image scaled to `width` x `height`, byte for byte as `Image.resize` of Pillow 13: rows and
-  /// columns one after the other, each with a filter as wide as the reduction asks for
+  /// columns one after the other, each with a filter whose width follows the reduction
   /// (antialiased), fixed-point weights, and rounding to 8 bits in between.
   ///
-  /// Rows come first unless far more lines than columns go. Pillow before version 13 always begins
-  /// with the rows; that changes nothing where the reduction keeps proportions of up to 1 : 2.
+  /// Rows come first unless the height shrinks by more than twice as many pixels as the width.
+  /// Before version 13, Pillow always began with the rows; the bytes are the same where the
+  /// reduction keeps proportions of up to 1 : 2.
   package func resized(width: Int, height: Int, filter: ResamplingFilter) -> PixelBuffer {
     precondition(width > 0 && height > 0, "an image needs at least one pixel")
     if height < self.height && self.height - height > 2 * (self.width - width) {
@@ -25,7 +26,7 @@ extension PixelBuffer {
   /// The middle `side` x `side` pixels; where the margin is odd, the larger half is cut from the
   /// right and the bottom, as transformers does.
   package func centerCropped(side: Int) -> PixelBuffer {
-    precondition(side <= width && side <= height, "the cropped part must lie inside")
+    precondition(side <= width && side <= height, "the crop must lie inside the image")
     let left = (width - side) / 2
     let top = (height - side) / 2
     var bytes: [UInt8] = []
@@ -90,16 +91,16 @@ extension PixelBuffer {
   }
 }
 
-/// Which pixels of a line make each pixel of its scaled line, and with what weights, as in Pillow's
-/// `Resample.c`: computed in double precision, then rounded to 22 bits after the point.
+/// The source pixels of each pixel of a scaled line and their weights, as in Pillow's `Resample.c`:
+/// computed in double precision, then rounded to 22 fractional bits.
 private struct ResamplingTaps {
   private static let fractionBits: Int32 = 22
-  /// A half, which turns the shift's rounding down into rounding to nearest.
+  /// One half: the shift then rounds to nearest instead of down.
   static let half: Int32 = 1 << (fractionBits - 1)
 
   /// The first pixel of each sum.
   private(set) var starts: [Int] = []
-  /// The weights of the pixels from there on.
+  /// The weights of the pixels from that one on.
   private(set) var weights: [[Int32]] = []
 
   init(from size: Int, to newSize: Int, _ filter: ResamplingFilter) {
@@ -126,7 +127,7 @@ private struct ResamplingTaps {
 }
 
 extension ResamplingFilter {
-  /// Half the filter's width, in pixels of an image that is not reduced.
+  /// Half the filter's width, in pixels of an unreduced image.
   fileprivate var support: Double {
     switch self {
     case .lanczos: 3

@@ -1,4 +1,4 @@
-/// An 8-bit RGB image in memory: a plain value that may cross isolation.
+/// An 8-bit RGB image in memory.
 ///
 /// `pixels` is row-major `[height, width, 3]`, red first, 0...255 in the sRGB encoding of the file;
 /// row 0 is the top.
@@ -56,7 +56,7 @@ package struct PixelBuffer: Hashable, Sendable {
   package mutating func paste(_ image: PixelBuffer, x: Int, y: Int) {
     precondition(
       x >= 0 && y >= 0 && x + image.width <= width && y + image.height <= height,
-      "the pasted image must lie inside")
+      "the pasted image must lie inside the target")
     let row = image.width * 3
     for line in 0..<image.height {
       let target = ((y + line) * width + x) * 3
@@ -87,7 +87,7 @@ package struct PixelBuffer: Hashable, Sendable {
 
 extension PixelBuffer {
   /// The image at most `side` pixels wide and high: every pixel is the mean of a square block of
-  /// the original's. An image that fits is returned as it is; columns and rows that fill no block
+  /// the original. An image that fits is returned as it is; columns and rows of incomplete blocks
   /// are left out.
   package func reduced(toFit side: Int) -> PixelBuffer {
     let factor = (max(width, height) + side - 1) / side

@@ -1,3 +1,3 @@
-// A library user imports TempFlow alone: tensors, schedules and velocity fields come with it.
+// `import TempFlow` also gives tensors, schedules and velocity fields.
 @_exported public import FlowMatching
 @_exported public import Torch

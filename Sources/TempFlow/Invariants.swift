@@ -1,14 +1,14 @@
-/// What a run checks of itself.
+/// A violated invariant of a training run.
 public enum InvariantError: Error, Hashable, Sendable {
-  /// The first update of an epoch sees other log-probabilities than the rollout did, which define
+  /// The first update of an epoch computes other log-probabilities than the rollout, which defines
   /// the old policy.
   case rolloutAndTrainingDisagree(step: Int, deviation: Double, clipRange: Double)
-  /// The same where the update's own forward pass defines the old policy, and by far more than
-  /// rounding explains.
+  /// The same where the update's own forward pass defines the old policy; the deviation is far
+  /// above rounding errors.
   case rolloutAndRecomputationDisagree(step: Int, deviation: Double, limit: Double)
-  /// A number that steers training is not finite.
+  /// A loss, ratio or divergence is not finite.
   case notFinite(what: String, step: Int?)
-  /// A group has not the size that the recipe promises.
+  /// The size of a group differs from the recipe's.
   case groupSize(prompt: Int, step: Int, found: Int, expected: Int)
   /// The noise-aware weights do not average to 1.
   case weightMean(Double)
@@ -19,14 +19,14 @@ extension InvariantError: CustomStringConvertible {
     switch self {
     case .rolloutAndTrainingDisagree(let step, let deviation, let clipRange):
       "step \(step): log-probabilities of rollout and training differ by \(deviation), more than "
-        + "the clip range \(clipRange), before anything was learned; likely causes are half "
+        + "the clip range \(clipRange), before the first update; likely causes are half "
         + "precision, kernels that depend on the batch, or dropout; set "
         + "old_log_prob: recomputed, or compute in float32"
     case .rolloutAndRecomputationDisagree(let step, let deviation, let limit):
       "step \(step): log-probabilities of rollout and training differ by \(deviation), more than "
-        + "\(limit), before anything was learned; that is more than half precision explains: likely "
-        + "causes are kernels that depend on the batch, or dropout; compute in float32, or train "
-        + "earlier steps, where rounding counts less"
+        + "\(limit), before the first update; that is above the rounding error of half precision: "
+        + "likely causes are kernels that depend on the batch, or dropout; compute in float32, or "
+        + "train earlier steps, where rounding has less effect"
     case .notFinite(let what, let step):
       "\(what) is not finite" + (step.map { " at step \($0)" } ?? "")
         + "; resume from the last checkpoint with a smaller learning rate or clip range"
@@ -49,13 +49,14 @@ extension PolicyStatistics {
     }
   }
 
-  /// Checks the first update of an epoch: nothing was learned yet, so training sees the rollout's
-  /// log-probabilities up to rounding.
+  /// Checks the first update of an epoch: the parameters are still the rollout's, so training
+  /// computes the rollout's log-probabilities up to rounding.
   ///
-  /// Where the rollout defines the old policy, a deviation beyond the clip range would silence
-  /// gradients. Where the update's own forward pass does (``Rollout/recomputeOldVelocities(of:_:microBatch:field:)``),
-  /// ratios are 1 whatever the deviation, and up to 30 clip ranges, at most 3e-3, are rounding of
-  /// half precision; a deviation within the clip range is never too large.
+  /// If the rollout defines the old policy, a deviation beyond the clip range would clip gradients
+  /// away. If the update's own forward pass does
+  /// (``Rollout/recomputeOldVelocities(of:_:microBatch:field:)``), ratios are 1 at any deviation,
+  /// and up to 30 clip ranges, at most 3e-3, are rounding errors of half precision; a deviation
+  /// within the clip range is always accepted.
   ///
   /// - Parameters:
   ///   - clipRange: eps.
@@ -74,7 +75,7 @@ extension PolicyStatistics {
 }
 
 extension RolloutPlan {
-  /// Checks that `c mean(w) = 1` over the steps that the plan can train.
+  /// Checks that `c mean(w) = 1` over the trainable steps of the plan.
   public func checkWeights() throws(InvariantError) {
     let candidates = steps.candidates(stepCount: schedule.stepCount)
     let total = candidates.reduce(0) { $0 + schedule.step($1, dynamics).stdDev }

@@ -2,26 +2,26 @@ import ArgumentParser
 import Dashboard
 import Foundation
 
-/// `tempflow compare`: methods against each other at equal training time.
+/// `tempflow compare`: compares methods at equal training time.
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compare",
     abstract: "Compares runs of several methods and seeds: one chart and one table.",
     discussion: """
-      Runs whose directories differ by their number alone (flow-grpo-seed-1, flow-grpo-seed-2) \
+      Runs whose directories differ only in their number (flow-grpo-seed-1, flow-grpo-seed-2) \
       are one method. Writes compare.svg and compare.md.
 
       Example: tempflow compare runs/compare/* --output docs/results \
       --label flow-grpo=Flow-GRPO --label tempflow-grpo=TempFlow-GRPO
       """)
 
-  @Argument(help: "Run directories, in the order in which methods are to be listed.")
+  @Argument(help: "Run directories, in the order of the methods in the table.")
   var runs: [String]
 
-  @Option(name: .long, help: "The folder to write to; made if need be.")
+  @Option(name: .long, help: "The folder to write to; created if missing.")
   var output: String
 
-  @Option(name: .long, help: "The name to show a method by, as METHOD=NAME; may be repeated.")
+  @Option(name: .long, help: "The displayed name of a method, as METHOD=NAME; may be repeated.")
   var label: [String] = []
 
   @Option(name: .long, help: "A line to add to the page, such as how the runs were made.")

@@ -3,21 +3,21 @@ import Foundation
 import Runs
 import Torch
 
-/// `tempflow doctor`: says whether this machine can run the rest.
+/// `tempflow doctor`: checks whether this machine can run the other commands.
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",
-    abstract: "Checks that this machine has what the other commands need.",
+    abstract: "Checks that this machine meets the requirements of the other commands.",
     discussion: """
-      Ends with status 1 when something that is needed is missing; each line says what to do.
+      Ends with status 1 when a requirement is missing; each line names the remedy.
 
       Example: tempflow doctor --model Models/shapes --json
       """)
 
-  @Option(name: .long, help: "Model folder to look for.")
+  @Option(name: .long, help: "The model folder to check.")
   var model = "Models/shapes"
 
-  @Option(name: .long, help: "Folder that runs are to be written to.")
+  @Option(name: .long, help: "The folder of future runs.")
   var runs = "."
 
   @OptionGroup var output: OutputOptions
@@ -29,25 +29,25 @@ struct DoctorCommand: ParsableCommand {
   }
 }
 
-/// What `doctor` found.
+/// The findings of `doctor`.
 struct Diagnosis: Encodable {
-  /// How bad a finding is.
+  /// The severity of a finding.
   enum Level: String, Encodable {
     case good, warning, failure
   }
 
-  /// One thing looked at.
+  /// One checked requirement.
   struct Finding: Encodable {
     var subject: String
     var level: Level
-    /// What was found and, unless good, what to do.
+    /// What was found and, unless good, the remedy.
     var detail: String
   }
 
   var version = Version.current
   var findings: [Finding]
 
-  /// Whether nothing that is needed is missing.
+  /// Whether every requirement is met.
   var isSound: Bool { findings.allSatisfy { $0.level != .failure } }
 
   /// One line per finding.
@@ -87,7 +87,7 @@ struct Diagnosis: Encodable {
       detail: "\(TorchRuntime.threadCount) for one operator, \(processors) processors")
   }
 
-  /// The kernels that take the place of libtorch's operators on processors.
+  /// The CPU kernels that replace libtorch's operators.
   private static var kernels: Finding {
     do throws(UnknownCPUKernel) {
       try CPUKernel.checkNames()
@@ -105,7 +105,7 @@ struct Diagnosis: Encodable {
 
   private static var cuda: Finding {
     if let failure = TorchRuntime.cudaFailure {
-      let reason = failure.split(separator: "\n").first ?? "no reason given"
+      let reason = failure.split(separator: "\n").first ?? "unknown reason"
       return Finding(subject: "CUDA", level: .warning, detail: "not used: \(reason)")
     }
     let devices = (0..<TorchRuntime.cudaDeviceCount).map { index in

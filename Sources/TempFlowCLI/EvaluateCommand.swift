@@ -6,15 +6,15 @@ import Runs
 import Torch
 import Training
 
-/// `tempflow evaluate`: measures a model on a file of prompts.
+/// `tempflow evaluate`: evaluates a model on a file of prompts.
 struct EvaluateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Measures a model: mean reward, per tag, with counts and standard errors.",
+    abstract: "Evaluates a model: mean reward per tag, with counts and standard errors.",
     discussion: """
-      One image per prompt, made by ODE from noise that follows from --seed and the prompt's place \
-      in the file alone. The protocol is part of the report: scores of different protocols do not \
-      compare. An image that could not be scored takes no part in a mean, and is counted.
+      One image per prompt, sampled by ODE from noise that depends only on --seed and the prompt's \
+      position in the file. The protocol is part of the report: scores of different protocols are \
+      not comparable. Images that could not be scored are left out of the means and counted.
 
       Example: tempflow evaluate --model Models/shapes --prompts Prompts/shapes/held-out.jsonl \
       --reward shapes --steps 8 --json
@@ -28,7 +28,7 @@ struct EvaluateCommand: AsyncParsableCommand {
 
   @OptionGroup var reward: RewardOptions
 
-  @Option(name: .long, help: "Measure the first so many prompts only.")
+  @Option(name: .long, help: "Evaluate only this many prompts from the start of the file.")
   var limit: Int?
 
   @OptionGroup var output: OutputOptions
@@ -64,7 +64,7 @@ struct EvaluateCommand: AsyncParsableCommand {
       """ + parts.joined() + (evaluation.missingText.map { "\n\n\($0)" } ?? "")
   }
 
-  /// What `--json` prints.
+  /// The output of `--json`.
   private struct Report: Encodable {
     var model: String
     var lora: String?

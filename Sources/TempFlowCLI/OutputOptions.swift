@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// The flag shared by every command that reports something.
+/// The flag shared by every command with a report.
 struct OutputOptions: ParsableArguments {
   @Flag(
     name: .long,

@@ -4,11 +4,11 @@ import Rewards
 import Runs
 import Training
 
-/// `tempflow plan`: what a recipe costs, before anything is loaded.
+/// `tempflow plan`: the cost of a recipe, computed before anything is loaded.
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan",
-    abstract: "Works out what training a recipe costs, before anything is loaded.",
+    abstract: "Computes the cost of training a recipe before anything is loaded.",
     discussion: """
       Prints prompts, groups, model calls, sample evaluations, decodes, rewards, updates, \
       GPU-hours of the transformer, the prompt cache's size and memory, and refuses numbers that \
@@ -40,7 +40,7 @@ struct PlanCommand: ParsableCommand {
     try output.print(plan) { plan.text(teraflops: teraflops) }
   }
 
-  /// What rewards need that this machine lacks: training here would be refused, while a plan may be
+  /// Unmet requirements of the rewards. They are warnings because a plan may be for another
   /// for another machine.
   private static func missing(_ rewards: [RewardEntry]) -> [String] {
     rewards.compactMap { reward in

@@ -3,14 +3,14 @@ import Foundation
 import Runs
 import Training
 
-/// `tempflow pretrain`: makes the embedded model from nothing.
+/// `tempflow pretrain`: trains the embedded model from scratch.
 struct PretrainCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pretrain",
-    abstract: "Makes the embedded model from nothing: autoencoder, then flow matching.",
+    abstract: "Trains the embedded model from scratch: autoencoder, then flow matching.",
     discussion: """
-      Writes the recipe's model folder (diffusers layout) after every measurement, each time as a \
-      whole. Ctrl-C ends it after the step under way.
+      Writes the recipe's model folder (diffusers layout) after every evaluation, each time as a \
+      whole. Ctrl-C ends it after the current step.
 
       Example: tempflow pretrain Recipes/shapes-pretrain.yaml --set output=/tmp/shapes
       """)
@@ -48,7 +48,7 @@ struct PretrainCommand: AsyncParsableCommand {
       """
   }
 
-  /// What `--json` prints.
+  /// The output of `--json`.
   private struct Report: Encodable {
     var model: String
     var accuracy: TaggedScores

@@ -2,29 +2,29 @@ import ArgumentParser
 import Runs
 import Training
 
-/// The recipe and the settings put over it: shared by `train` and `plan`.
+/// The recipe and its overrides, shared by `train` and `plan`.
 struct RecipeArguments: ParsableArguments {
   @Argument(help: "Recipe, a YAML file; docs/recipes.md describes its keys.")
   var recipe: String
 
   @Option(
-    name: .customLong("set"), help: "A setting over the recipe's, such as sampling.branches=6.")
+    name: .customLong("set"), help: "Overrides a setting, such as sampling.branches=6.")
   var settings: [String] = []
 
   @Option(
     name: .long,
-    help: "Begin from these LoRA adapters: a PEFT folder, or a diffusers or kohya file.")
+    help: "Start from these LoRA adapters: a PEFT folder, or a diffusers or kohya file.")
   var initFrom: String?
 
   /// Reads the recipe.
   ///
-  /// - Throws: `RecipeError` with everything that is wrong.
+  /// - Throws: `RecipeError` with all problems of the recipe.
   func read() throws -> Recipe<TrainingRecipe> {
     let adapters = initFrom.map { ["lora.init_from='\($0.replacing("'", with: "''"))'"] } ?? []
     return try TrainingRecipe.read(path: recipe, overrides: settings + adapters)
   }
 
-  /// The recipe file's name without its ending.
+  /// The recipe file's name without its extension.
   var name: String {
     let file = recipe.split(separator: "/").last.map(String.init) ?? recipe
     return file.split(separator: ".").first.map(String.init) ?? file

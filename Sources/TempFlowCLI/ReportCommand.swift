@@ -1,13 +1,13 @@
 import ArgumentParser
 import Dashboard
 
-/// `tempflow report`: draws the account of a run.
+/// `tempflow report`: writes the report of a run.
 struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "report",
-    abstract: "Writes a run's report.html: one page that needs nothing else.",
+    abstract: "Writes a run's report.html: one self-contained page.",
     discussion: """
-      The run may still be going; the page says what is not there yet.
+      The run may still be in progress; the page lists what is not there yet.
 
       Example: tempflow report runs/demo
       """)

@@ -5,20 +5,19 @@ import ImageFiles
 import Torch
 import Training
 
-/// `tempflow sample`: makes images from prompts.
+/// `tempflow sample`: samples images from prompts.
 struct SampleCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sample",
-    abstract: "Makes images from prompts.",
+    abstract: "Samples images from prompts.",
     discussion: """
-      Writes 0000.png, 0001.png, ... into the output folder, one image per prompt; more than \
-      10,000 images get as many digits as the last needs. \
+      Writes 0000.png, 0001.png, ... into the output folder, one image per prompt; with more than \
+      10,000 images the numbers have more digits. \
       --initial-latents and --save-latents read and write a safetensors file with one tensor \
-      `latents` [B, C, h, w], so that another implementation can start from the same noise and its \
-      result be compared.
+      `latents` [B, C, h, w], for comparisons with another implementation from the same noise.
 
-      The text encoders are loaded for prompts that were never encoded before, and freed before \
-      the transformer is loaded; what they made is kept in --prompt-cache.
+      The text encoders are loaded only for prompts that are not in --prompt-cache, and freed \
+      before the transformer is loaded; new embeddings are added to the cache.
 
       Example: tempflow sample --model Models/shapes --prompt "a red circle" --steps 8 --output out
       """)
@@ -38,7 +37,7 @@ struct SampleCommand: ParsableCommand {
   @Option(name: .long, help: "Write the final latents, before decoding, to this safetensors file.")
   var saveLatents: String?
 
-  @Option(name: .long, help: "Folder for the images; made when it is missing.")
+  @Option(name: .long, help: "Folder for the images; created if missing.")
   var output: String
 
   @OptionGroup var report: OutputOptions
@@ -69,7 +68,7 @@ struct SampleCommand: ParsableCommand {
     }
   }
 
-  /// What `--json` prints.
+  /// The output of `--json`.
   private struct Report: Encodable {
     var model: String
     var lora: String?

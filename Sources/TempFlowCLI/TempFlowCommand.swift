@@ -2,14 +2,14 @@ import ArgumentParser
 import Runs
 import Torch
 
-/// The command `tempflow`: one subcommand a file, in this folder.
+/// The command `tempflow`; every subcommand has a file in this folder.
 struct TempFlowCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tempflow",
-    abstract: "Teaches flow-matching image models with TempFlow-GRPO.",
+    abstract: "Fine-tunes flow-matching image models with TempFlow-GRPO.",
     discussion: """
-      A recipe (one YAML file) says what is learned, from which prompts and rewards, and how. \
-      `plan` works out what it costs, `train` runs it, `report` draws the account of the run.
+      A recipe (one YAML file) holds the model, prompts, rewards and settings of a training run. \
+      `plan` computes its cost, `train` runs it, `report` writes a page about the run.
 
       Example: tempflow train Recipes/shapes.yaml --run-dir runs/demo
       """,
@@ -21,11 +21,11 @@ struct TempFlowCommand: AsyncParsableCommand {
     ])
 }
 
-/// Where the process begins.
+/// The entry point of the process.
 @main
 enum TempFlowMain {
-  /// Refuses a libtorch of another release, and kernels that do not exist, before anything is
-  /// computed; `doctor` reports them instead.
+  /// Checks the libtorch release and the kernel names before anything is computed; `doctor` reports
+  /// these errors as findings.
   static func main() async {
     if CommandLine.arguments.dropFirst().first != "doctor" {
       do {

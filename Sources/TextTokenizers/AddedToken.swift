@@ -1,24 +1,24 @@
-/// A token that is recognised in the text before the model cuts it, as `tokenizer.json` and
-/// `tokenizer_config.json` describe it.
+/// A token that is matched in the text before the model splits it, an entry of `tokenizer.json` or
+/// `tokenizer_config.json`.
 struct AddedToken: Sendable, Equatable {
   let content: [Unicode.Scalar]
-  /// Whether it takes the white space before it.
+  /// Whether it absorbs the white space before it (`lstrip`).
   var stripsLeft = false
-  /// Whether it takes the white space after it.
+  /// Whether it absorbs the white space after it (`rstrip`).
   var stripsRight = false
-  /// Whether it is recognised only where no letter, digit or mark adjoins it.
+  /// Whether it matches only where no letter, digit or mark adjoins it.
   var isSingleWord = false
-  /// Whether it is looked for in normalised text.
-  var isNormalised = false
-  /// Whether it has a task of its own, such as to end a prompt.
+  /// Whether it is matched in normalized text.
+  var isNormalized = false
+  /// Whether it is a special token, such as the end of a prompt.
   var isSpecial = true
 
-  /// A special token with no more known than its text.
+  /// A special token with default flags.
   init(_ content: String) { self.content = Array(content.unicodeScalars) }
 
-  /// Reads text, or an object with flags.
+  /// Reads a string, or an object with flags.
   ///
-  /// - Parameter isSpecial: what counts where an object says neither.
+  /// - Parameter isSpecial: the default of the flag `special`.
   init(_ field: JSONField, isSpecial: Bool = false) throws(TokenizerError) {
     if case .string = field.value {
       content = try field.text()
@@ -32,19 +32,19 @@ struct AddedToken: Sendable, Equatable {
     stripsRight = try field["rstrip"].flag(or: false)
     isSingleWord = try field["single_word"].flag(or: false)
     self.isSpecial = try field["special"].flag(or: isSpecial)
-    isNormalised = try field["normalized"].flag(or: !self.isSpecial)
+    isNormalized = try field["normalized"].flag(or: !self.isSpecial)
   }
 
   var name: String { String(content) }
 }
 
-/// Added tokens and their ids, and where a text holds them.
+/// Added tokens with their ids, and the search for them in a text.
 struct AddedTokens: Sendable {
   private var entries: [(token: AddedToken, id: Int)] = []
   private var trie = ScalarTrie()
 
-  /// Adds a token to be looked for as `text`: its content, normalised if the searched text is. Of
-  /// two with one text the later counts.
+  /// Adds a token that is matched as `text`: its content, normalized if the searched text is. A
+  /// later token with the same text overrides an earlier one.
   mutating func insert(_ token: AddedToken, as text: [Unicode.Scalar], id: Int) {
     guard !text.isEmpty else { return }
     trie.insert(text, entries.count)
@@ -56,10 +56,10 @@ struct AddedTokens: Sendable {
     case text(Range<Int>)
   }
 
-  /// Cuts `text` at the tokens: the first from the left, the longest of those that begin there.
+  /// Splits `text` at the tokens: the leftmost match first, and at one position the longest.
   func parts(of text: [Unicode.Scalar]) -> [Part] {
     var parts: [Part] = []
-    // Where the text begins that no part holds yet.
+    // The start of the text that is not yet in a part.
     var start = 0
     var position = 0
     while position < text.count {
@@ -84,7 +84,7 @@ struct AddedTokens: Sendable {
     return parts
   }
 
-  /// Where the white space begins that ends `text`.
+  /// The start of the trailing white space of `text`.
   private func endOfWords(_ text: ArraySlice<Unicode.Scalar>) -> Int {
     text.lastIndex { !$0.properties.isWhitespace }.map { $0 + 1 } ?? text.startIndex
   }

@@ -2,7 +2,7 @@ import Foundation
 
 /// JSON whose strings are UTF-8 bytes.
 ///
-/// A dictionary of `String` would merge tokens that Unicode holds canonically equal.
+/// As `String` keys, canonically equivalent tokens would be equal.
 indirect enum ByteJSON: Equatable {
   case object([[UInt8]: ByteJSON])
   case array([ByteJSON])
@@ -12,12 +12,12 @@ indirect enum ByteJSON: Equatable {
   case boolean(Bool)
   case null
 
-  /// Reads the file at `path`, refusing an object that gives a key twice.
+  /// Reads the file at `path`; an object with a duplicate key is an error.
   init(contentsOf path: String) throws(TokenizerError) {
     try self.init(bytes: fileBytes(path), path: path)
   }
 
-  /// Reads `bytes`; `path` names them in errors.
+  /// Reads `bytes`; `path` is their name in errors.
   init(bytes: [UInt8], path: String) throws(TokenizerError) {
     var reader = ByteJSONReader(bytes: bytes, path: path)
     self = try reader.read()
@@ -30,8 +30,8 @@ indirect enum ByteJSON: Equatable {
   }
 }
 
-/// The contents of the file at `path`. Throws as well for what Git LFS keeps in place of a large
-/// file: `tokenizer.json` often is one.
+/// The contents of the file at `path`. A Git LFS pointer, which often replaces a large
+/// `tokenizer.json`, is an error.
 func fileBytes(_ path: String) throws(TokenizerError) -> [UInt8] {
   let bytes: [UInt8]
   do {
@@ -42,7 +42,7 @@ func fileBytes(_ path: String) throws(TokenizerError) -> [UInt8] {
   guard !bytes.starts(with: "version https://git-lfs.github.com/spec/".utf8) else {
     throw .unreadable(
       path: path,
-      reason: "it is a Git LFS pointer, not the file it stands for; run 'git lfs pull' in its "
+      reason: "it is a Git LFS pointer in place of the file; run 'git lfs pull' in its "
         + "folder, or fetch the repository with 'hf download'")
   }
   return bytes

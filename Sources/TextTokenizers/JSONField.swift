@@ -1,4 +1,4 @@
-/// A value of a tokenizer's JSON file with the names by which errors point at it.
+/// A value of a tokenizer's JSON file, with its file and key for errors.
 struct JSONField {
   let value: ByteJSON
   /// The file.
@@ -20,12 +20,12 @@ struct JSONField {
   /// Whether the value is missing or `null`.
   var isNull: Bool { value == .null }
 
-  /// The member `name` of an object, `null` if there is none.
+  /// The member `name` of an object; `null` if there is none.
   subscript(_ name: String) -> JSONField {
     JSONField(value: value[name] ?? .null, path: path, key: key.isEmpty ? name : "\(key).\(name)")
   }
 
-  /// Refuses an object that has other members than `known`.
+  /// Throws if an object has other members than `known`.
   func allowOnly(_ known: Set<String>) throws(TokenizerError) {
     for (name, member) in try members() where !known.contains(name) {
       throw .unknownKey(path: path, key: member.key)
@@ -70,8 +70,9 @@ struct JSONField {
     }
   }
 
-  /// Refuses a `tokenizer.json` whose `truncation` or `padding`, left over from use, works at the
-  /// left, unless `configuration` says otherwise. Lengths are given anew with each prompt.
+  /// Throws if `truncation` or `padding` of a `tokenizer.json`, saved from its last use, has
+  /// another side than the right, unless `configuration` overrides it. Lengths are given with each
+  /// prompt.
   func checkSides(besides configuration: JSONField) throws(TokenizerError) {
     for (name, override) in [("truncation", "truncation_side"), ("padding", "padding_side")]
     where configuration[override].isNull {
@@ -79,17 +80,17 @@ struct JSONField {
       guard !direction.isNull else { continue }
       let side = try direction.string()
       guard side.lowercased() == "right" else {
-        throw direction.unsupported("'\(side)' is not known")
+        throw direction.unsupported("'\(side)' is not supported")
       }
     }
   }
 
-  /// The error for a value that is well-formed and cannot be followed.
+  /// The error for a valid value that is not supported.
   func unsupported(_ reason: String) -> TokenizerError {
     .unsupported(path: path, key: key, reason: reason)
   }
 
-  /// The error for a value that is not what it must be.
+  /// The error for an invalid value.
   func wrong(_ expected: String) -> TokenizerError {
     .malformed(path: path, reason: "'\(key)' is not \(expected)")
   }

@@ -1,8 +1,8 @@
-/// A set of texts with a number each, looked up scalar by scalar.
+/// A map from texts to numbers, looked up scalar by scalar.
 ///
-/// Scalars and not characters: texts that Unicode holds canonically equal stay apart.
+/// With scalars as keys, canonically equivalent texts are different keys.
 struct ScalarTrie: Sendable {
-  /// The node where every text begins.
+  /// The root node.
   static let root = 0
 
   /// The node after a node and a scalar, keyed by both.
@@ -10,7 +10,7 @@ struct ScalarTrie: Sendable {
   /// The number of the text that ends at a node.
   private var values: [Int?] = [nil]
 
-  /// Adds a text. One that is there already gets the new number.
+  /// Adds a text; an existing text gets the new number.
   mutating func insert(_ text: some Sequence<Unicode.Scalar>, _ value: Int) {
     var node = Self.root
     for scalar in text {
@@ -42,7 +42,7 @@ struct ScalarTrie: Sendable {
     return value(at: node)
   }
 
-  /// The longest text that begins `text`: its end there, and its number.
+  /// The longest prefix of `text` in the map: its end in `text`, and its number.
   func longestPrefix(of text: ArraySlice<Unicode.Scalar>) -> (end: Int, value: Int)? {
     var node = Self.root
     var found: (end: Int, value: Int)?

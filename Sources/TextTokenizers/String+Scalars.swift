@@ -8,8 +8,8 @@ extension String {
     self.init(view)
   }
 
-  /// The text in Unicode's form NFC. Foundation leaves a final consonant after a composed Hangul
-  /// syllable alone; the rule is in chapter 3.12 of the Unicode Standard.
+  /// The text in NFC. Foundation does not compose a Hangul syllable with a final consonant after
+  /// it; the rule is in section 3.12 of the Unicode Standard.
   var composedScalars: [Unicode.Scalar] {
     var result: [Unicode.Scalar] = []
     for scalar in precomposedStringWithCanonicalMapping.unicodeScalars {

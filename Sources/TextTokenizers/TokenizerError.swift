@@ -1,16 +1,16 @@
-/// What is wrong with a tokenizer's files.
+/// Why a tokenizer's files cannot be read or written.
 public enum TokenizerError: Error, Equatable, CustomStringConvertible {
   /// A file is missing or cannot be read.
   case unreadable(path: String, reason: String)
   /// A file cannot be written.
   case unwritable(path: String, reason: String)
-  /// A file does not have the form it must have.
+  /// A file has an invalid format.
   case malformed(path: String, reason: String)
-  /// The configuration names another tokenizer.
+  /// The configuration is of another tokenizer.
   case wrongClass(path: String, expected: String, found: String)
-  /// A key of the configuration that is not known and may change the ids.
+  /// An unknown key of the configuration, which may change the ids.
   case unknownKey(path: String, key: String)
-  /// A known key with a value that cannot be followed.
+  /// A known key with an unsupported value.
   case unsupported(path: String, key: String, reason: String)
   /// A special token or the result of a merge is not in the vocabulary.
   case missingToken(path: String, token: String)

@@ -6,14 +6,14 @@ public var isRecordingGradients: Bool { ctorch_grad_enabled() }
 /// Runs `body` without recording a backward graph.
 ///
 /// Gradient mode is a property of the *thread*. `body` is synchronous so that no suspension point
-/// can separate setting the mode from restoring it; there is deliberately no `async` overload.
+/// can separate setting the mode from restoring it; an `async` overload would allow one.
 public func withoutGradient<Result, Failure: Error>(
   _ body: () throws(Failure) -> Result
 ) throws(Failure) -> Result {
   try withGradientMode(false, body)
 }
 
-/// Runs `body` with recording on, also inside `withoutGradient`.
+/// Runs `body` with recording, even inside `withoutGradient`.
 public func withGradient<Result, Failure: Error>(
   _ body: () throws(Failure) -> Result
 ) throws(Failure) -> Result {
@@ -38,7 +38,7 @@ extension Tensor {
     }
   }
 
-  /// What backward passes have accumulated for this leaf; nil before the first.
+  /// The gradient that backward passes have accumulated in this leaf; nil before the first.
   public var gradient: Tensor? {
     get { ctorch_grad(handle).map(Tensor.init(owning:)) }
     set {
@@ -48,7 +48,7 @@ extension Tensor {
 
   /// Accumulates `gradientᵀ · d self / d leaf` into every leaf of this tensor's graph.
   ///
-  /// `gradient` has this tensor's shape; nil stands for 1 where the tensor has a single element.
+  /// `gradient` has this tensor's shape; nil means 1 for a tensor with a single element.
   public func backward(gradient: Tensor? = nil, retainGraph: Bool = false) {
     var output: OpaquePointer? = handle
     var seed = gradient?.handle
@@ -74,8 +74,8 @@ extension Tensor {
     guard succeeded else { failed("backward") }
   }
 
-  /// The vector-Jacobian products of `outputs` with respect to `inputs`, without touching any
-  /// `gradient`.
+  /// The vector-Jacobian products of `outputs` with respect to `inputs`; every `gradient` stays as
+  /// it is.
   ///
   /// An entry is nil where the input does not reach an output. `outputGradients` may hold nil for
   /// outputs with a single element.

@@ -1,4 +1,4 @@
-/// Where a tensor's storage lives.
+/// The device of a tensor's storage.
 public enum Device: Hashable, Sendable, CustomStringConvertible {
   case cpu
   /// A CUDA device by its index.
@@ -6,8 +6,8 @@ public enum Device: Hashable, Sendable, CustomStringConvertible {
   /// Shapes and types without storage.
   case meta
 
-  // The raw values are those of c10::DeviceType. Whoever names a CUDA device to libtorch needs its
-  // CUDA half loaded.
+  // The raw values are those of c10::DeviceType. libtorch accepts a CUDA device only once its CUDA
+  // library is loaded.
   var type: Int32 {
     switch self {
     case .cpu: return 0
@@ -31,7 +31,7 @@ public enum Device: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The device of a name: `cpu`, `cuda` (the first) or `cuda:N`; nil for any other text.
+  /// The device with this name: `cpu`, `cuda` (the first) or `cuda:N`; nil for any other text.
   public init?(name: String) {
     let parts = name.split(separator: ":", omittingEmptySubsequences: false)
     switch (parts.first, parts.count) {

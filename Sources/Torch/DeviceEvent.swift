@@ -1,14 +1,14 @@
 internal import CTorch
 
-/// A moment in a device's work, to time what lies between two of them.
+/// A point in a device's queue of work; the time between two of them is the time of the work.
 ///
-/// A GPU runs behind the program that queues its work: the moment comes when everything queued so
-/// far has run, and making one does not wait for it. Elsewhere it is now.
+/// A GPU runs asynchronously. A CUDA event completes when all work queued on the current stream so
+/// far has run, and recording it does not block. On other devices the event is the current time.
 public final class DeviceEvent {
   private let instant = ContinuousClock.now
   private let event: OpaquePointer?
 
-  /// The moment when `device` has run what is queued on it so far.
+  /// Records an event after the work queued on `device` so far.
   public init(_ device: Device) {
     guard case .cuda(let index) = device else {
       event = nil
@@ -22,7 +22,7 @@ public final class DeviceEvent {
 
   deinit { if let event { ctorch_event_release(event) } }
 
-  /// Seconds from `earlier`, a moment of the same device, to this one; waits until both have come.
+  /// Seconds from `earlier`, an event of the same device, to this one; blocks until both complete.
   public func seconds(since earlier: DeviceEvent) -> Double {
     guard let event, let start = earlier.event else {
       return earlier.instant.duration(to: instant) / .seconds(1)

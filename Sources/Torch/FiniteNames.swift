@@ -1,9 +1,9 @@
-/// The first of named tensors that holds NaN or infinity; nil when all numbers are finite.
+/// The name of the first tensor that holds NaN or infinity; nil when all numbers are finite.
 ///
 /// Reads every number once, at about the speed of memory: one sum per tensor, and one read of all
-/// sums, so that a GPU is waited for once. A sum is not finite where a number is not, and may leave
-/// the range where all are; only such a tensor is looked at number by number. Meta tensors,
-/// integers and floating-point numbers of 8 bits are passed over.
+/// sums, so that the host waits for a GPU once. A sum with NaN or infinity in it is not finite, and
+/// a sum of finite numbers may overflow: tensors whose sum is not finite are checked element by
+/// element. Meta tensors, integers and 8-bit floating-point numbers are skipped.
 package func firstNonFinite(_ tensors: [(name: String, tensor: Tensor)]) -> String? {
   let real = tensors.filter {
     $0.tensor.device != .meta && $0.tensor.count > 0

@@ -1,6 +1,6 @@
 internal import CTorch
 
-/// A stream of random numbers. Every random operator takes one; none draws from a global stream.
+/// A stream of random numbers. Every random operator has one as argument; no stream is global.
 public final class Generator {
   let handle: OpaquePointer
   public let device: Device

@@ -2,8 +2,8 @@ internal import CTorch
 
 /// Every libtorch operator that this package calls, by its schema name.
 ///
-/// The table is resolved as a whole at the first call; an entry that libtorch does not have stops
-/// the process with its name. The typed wrappers are in `Tensor+*.swift`, by family.
+/// The whole table is resolved at the first call; an entry that libtorch lacks stops the process
+/// with a message that names it. The typed wrappers are in `Tensor+*.swift`, by family.
 package enum Operator: String, CaseIterable {
   // Creation
   case empty = "aten::empty.memory_format"
@@ -139,7 +139,7 @@ package enum Operator: String, CaseIterable {
   case foreachZeroInPlace = "aten::_foreach_zero_"
   case fusedAdamWInPlace = "aten::_fused_adamw_"
 
-  /// Looks the schema up; nil, with libtorch's message in `failure`, when it has none of that name.
+  /// Whether libtorch has the schema; if it does not, `failure` is libtorch's message.
   package static func resolves(_ entry: Operator, failure: inout String) -> Bool {
     if entry.resolved() != nil { return true }
     failure = lastErrorMessage()
@@ -152,7 +152,9 @@ package enum Operator: String, CaseIterable {
   }
 
   private nonisolated(unsafe) static let handles: [OpaquePointer] = {
-    do throws(UnknownCPUKernel) { try CPUKernel.checkNames() } catch { fatalError(error.description) }
+    do throws(UnknownCPUKernel) { try CPUKernel.checkNames() } catch {
+      fatalError(error.description)
+    }
     return allCases.map { entry in
       guard let handle = entry.resolved() else {
         fatalError("libtorch has no operator \(entry.rawValue): \(lastErrorMessage())")
@@ -194,7 +196,7 @@ extension Operator {
     static func optional(_ value: Double?) -> Argument { value.map(Argument.double) ?? .none }
     static func optional(_ value: Int?) -> Argument { value.map(Argument.int) ?? .none }
 
-    /// The argument for libtorch; `list` is what the caller frees after the call.
+    /// The argument for libtorch; the caller frees `list` after the call.
     fileprivate func value(list: inout UnsafeMutableRawPointer?) -> CTorchValue {
       var value = CTorchValue()
       switch self {

@@ -1,16 +1,16 @@
 internal import CTorch
 internal import Foundation
 
-/// What happens when an operator finds no memory, on a GPU or on the host.
+/// Ends the process when an operator cannot allocate memory, on a GPU or on the host.
 ///
 /// Operators do not throw, so nothing can be unwound: the process ends at once with one message on
-/// standard error and a status of its own. Files are replaced as a whole, so what was saved before
-/// is sound.
+/// standard error and a status of its own. Files are replaced as a whole, so files saved earlier
+/// stay intact.
 public enum OutOfMemory {
   /// The status with which the process ends (EX_OSERR of sysexits.h).
   public static let exitStatus: Int32 = 71
 
-  /// Where memory ran out, and what would lower the need.
+  /// Where memory ran out, and what would reduce the memory needed.
   public struct Advice {
     /// Follows "out of memory", such as `in the rollout (sampling.micro_batch: 64)`.
     public var place: String
@@ -23,8 +23,8 @@ public enum OutOfMemory {
     }
   }
 
-  /// Runs `body`; the message of an operator that finds no memory in it, on this thread, holds
-  /// `advice`. Inside another scope, the inner advice counts.
+  /// Runs `body`; if an operator on this thread runs out of memory in it, the message includes
+  /// `advice`. Of nested scopes, the innermost counts.
   public static func advised<Result, Failure: Error>(
     _ advice: @escaping () -> Advice, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -45,22 +45,23 @@ public enum OutOfMemory {
     let remedy = advice?.remedy ?? "Use smaller batches or images, or a device with more memory."
     FileHandle.standardError.write(
       Data("\nerror: out of memory\(place): \(short(message)). \(remedy)\n".utf8))
-    // Not `exit`: other threads are still at work on what its handlers would take away.
+    // `exit` would run handlers that free state which other threads still use.
     _exit(exitStatus)
   }
 
-  /// The sentences of libtorch's message that say what was wanted and what is free, on one line.
+  /// The sentences of libtorch's message about requested and free memory, on one line.
   private static func short(_ message: String) -> String {
     var text = message.split(whereSeparator: \.isNewline).joined(separator: " ")
-    if let start = text.range(of: "DefaultCPUAllocator") { text = String(text[start.lowerBound...]) }
+    if let start = text.range(of: "DefaultCPUAllocator") {
+      text = String(text[start.lowerBound...])
+    }
     if let end = text.range(of: " Including non-PyTorch") { text = String(text[..<end.lowerBound]) }
     while text.last == "." || text.last == " " { text.removeLast() }
     return text
   }
 }
 
-/// Ends the process, because a call of libtorch failed: memory ran out, or a contract of ours is
-/// broken.
+/// Ends the process after a libtorch call failed: out of memory, or a broken precondition.
 func failed(_ call: String) -> Never {
   let message = lastErrorMessage()
   if ctorch_ran_out_of_memory() { OutOfMemory.exit(message) }

@@ -1,5 +1,5 @@
 extension Tensor {
-  // An integral tensor stays integral under an integral number.
+  // An integer tensor keeps its type when the number is whole.
   private func number(_ value: Double) -> Operator.Argument {
     if let whole = Int(exactly: value), !dtype.isFloatingPoint { return .int(whole) }
     return .double(value)
@@ -93,7 +93,7 @@ extension Tensor {
   public func isEqual(to value: Double) -> Tensor {
     Operator.equalScalar(.tensor(self), number(value))
   }
-  /// Neither infinite nor not-a-number, element by element.
+  /// Whether each element is finite: neither infinity nor NaN.
   public func isFinite() -> Tensor { Operator.isFinite(.tensor(self)) }
   public func logicalNot() -> Tensor { Operator.logicalNot(.tensor(self)) }
   public func logicalAnd(_ other: Tensor) -> Tensor {

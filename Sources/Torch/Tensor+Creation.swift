@@ -51,8 +51,8 @@ extension Tensor {
       .ints(shape), .generator(generator), .dtype(dtype), nil, .device(generator.device), nil)
   }
 
-  /// `randn` of each seed: `[seeds, shape…]` float32. On the CPU equal to it within rounding, and
-  /// many times faster.
+  /// `randn` of each seed: `[seeds, shape…]` float32. On the CPU it equals `randn` within rounding
+  /// and is many times faster.
   package static func randn(
     _ shape: [Int], seeds: some Collection<UInt64>, device: Device
   ) -> Tensor {
@@ -74,8 +74,8 @@ extension Tensor {
     return result
   }
 
-  /// Numbers that CUDA draws from one seed. For more than about 200,000 the launch grid, and with it
-  /// which thread draws which number, depends on how many multiprocessors the GPU has.
+  /// How many numbers CUDA draws from one seed. Above about 200,000 the launch grid depends on the
+  /// number of multiprocessors of the GPU, and with it the thread that draws each number.
   private static let chunkOfNoise = 65_536
 
   /// Draws uniformly from 0 ..< 1 on the generator's device.
@@ -104,11 +104,11 @@ extension Tensor {
 
   /// The tensor on `device`; itself when it is there already.
   ///
-  /// On the way to a GPU nobody waits for the work that is queued there: the elements have left
-  /// this tensor's memory when the call returns.
+  /// A copy to a GPU does not wait for the work that is queued there; this tensor's memory has been
+  /// read when the call returns.
   public func to(_ device: Device) -> Tensor {
-    // CUDA copies pageable memory into a buffer of its own before it returns. The other way, the
-    // elements would be read before they are there.
+    // CUDA copies pageable memory into a staging buffer before it returns. A copy to the host has
+    // to block: its elements could be read before they arrive.
     let leavesHost = self.device == .cpu
     return Operator.toDevice(
       .tensor(self), .device(device), .dtype(dtype), .bool(leavesHost), false, nil)

@@ -20,12 +20,12 @@ extension Tensor {
       .ints([padding, padding]), .ints([1, 1]), 1)
   }
 
-  /// Normalises over the last dimensions, whose sizes are `shape`.
+  /// Normalizes over the last dimensions, whose sizes are `shape`.
   public func layerNorm(shape: [Int], weight: Tensor?, bias: Tensor?, eps: Double) -> Tensor {
     Operator.layerNorm(
       .tensor(self), .ints(shape), .optional(weight), .optional(bias), .double(eps), true)
   }
-  /// `[B, C, *]` -> the same, normalised over groups of channels.
+  /// `[B, C, *]` -> the same, normalized over groups of channels.
   public func groupNorm(groups: Int, weight: Tensor?, bias: Tensor?, eps: Double) -> Tensor {
     Operator.groupNorm(
       .tensor(self), .int(groups), .optional(weight), .optional(bias), .double(eps), true)
@@ -47,7 +47,7 @@ extension Tensor {
     Operator.embedding(.tensor(self), .tensor(indices), -1, false, false)
   }
 
-  /// `softmax(scale · q kᵀ + mask) v`, by the fastest kernel of the device.
+  /// `softmax(scale · q kᵀ + mask) v`, with libtorch's fastest kernel for the device.
   ///
   /// `[B, H, S, D]`, `[B, H, T, D]`, `[B, H, T, D]` -> `[B, H, S, D]`; `scale` is 1/√D unless
   /// given.

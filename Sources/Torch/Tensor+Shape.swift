@@ -1,5 +1,5 @@
 extension Tensor {
-  /// One entry of `shape` may be -1: it takes what is left.
+  /// One entry of `shape` may be -1: it is inferred from the others.
   public func reshaped(_ shape: [Int]) -> Tensor { Operator.reshape(.tensor(self), .ints(shape)) }
   public func permuted(_ dimensions: [Int]) -> Tensor {
     Operator.permute(.tensor(self), .ints(dimensions))
@@ -31,7 +31,7 @@ extension Tensor {
   public func selected(dim: Int, index: Int) -> Tensor {
     Operator.select(.tensor(self), .int(dim), .int(index))
   }
-  /// The slices that `indices` (int64) names, in its order.
+  /// The slices at `indices` (int64), in that order.
   public func indexSelect(dim: Int, _ indices: Tensor) -> Tensor {
     Operator.indexSelect(.tensor(self), .int(dim), .tensor(indices))
   }

@@ -2,8 +2,8 @@ internal import CTorch
 
 /// A reference to libtorch tensor storage.
 ///
-/// A tensor is not `Sendable`: what crosses tasks is plain values. An operator that fails (a shape
-/// mismatch, say) is a broken contract and traps with libtorch's message.
+/// A tensor is not `Sendable`: tasks exchange plain values. An operator that fails (a shape
+/// mismatch, for example) is a programming error and traps with libtorch's message.
 public final class Tensor {
   let handle: OpaquePointer
 

@@ -1,6 +1,6 @@
 /// Operators over whole lists of tensors: one call for all parameters of a model.
 ///
-/// The lists of one call have the same length and matching shapes.
+/// The lists of one call have equal lengths and matching shapes.
 public enum TensorList {
   /// The Euclidean norm of each tensor.
   public static func norms(_ tensors: [Tensor]) -> [Tensor] {
@@ -47,8 +47,7 @@ public enum TensorList {
 
   /// One AdamW update of every tensor by libtorch's fused kernel.
   ///
-  /// `steps` are float32 tensors with one element each, which hold the number of this step (1 at
-  /// the first).
+  /// `steps` are float32 tensors with one element each: the number of this step, 1 for the first.
   public static func adamW_(
     _ tensors: [Tensor], gradients: [Tensor], averages: [Tensor], squareAverages: [Tensor],
     steps: [Tensor], _ settings: AdamWStep

@@ -1,8 +1,8 @@
-/// A batch that goes through a network in parts, each recorded by a thread of its own, and back.
+/// Runs a batch through a network in parts, one thread each, forward and backward.
 ///
-/// Operators that share their work among threads make all of them wait for the slowest, and a
-/// backward pass has many small ones. Here a thread takes some rows through the whole network and
-/// their gradients back, with operators of its own:
+/// An operator with intra-op threads waits for the slowest of them, and a backward pass has many
+/// small operators. Here each thread runs some rows through the whole network and their gradients
+/// back, with single-threaded operators:
 ///
 ///     let record = ThreadedBatch(leaves: parameters)
 ///     record.within {
@@ -11,22 +11,22 @@
 ///       record.backward()
 ///     }
 ///
-/// Each part has gradients of its own, which are added up in the order of the parts: the same bits
-/// each time with the same number of threads, at a copy of what learns per thread.
+/// Each part has gradients of its own, which are summed in the order of the parts: with the same
+/// number of threads the result has the same bits. The price is a copy of the gradients per thread.
 package final class ThreadedBatch {
   private let leaves: [Tensor]
-  /// The parts, and the batch that they were joined to.
+  /// The parts of each batch, and the joined batch.
   private var runs: [(parts: [(rows: Range<Int>, output: Tensor)], joined: Tensor)] = []
-  /// How many threads a batch is spread over; 0 outside `within`.
+  /// How many threads share a batch; 0 outside `within`.
   private var threads = 0
 
-  /// - Parameter leaves: what receives gradients.
+  /// - Parameter leaves: the tensors that receive gradients.
   package init(leaves: [Tensor]) { self.leaves = leaves }
 
   /// Whether `run` may be called.
   package var isOpen: Bool { threads > 0 }
 
-  /// Runs operators of this thread on this thread alone, and only `run` on several.
+  /// Runs this thread's operators single-threaded; only `run` uses several threads.
   package func within<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -35,11 +35,11 @@ package final class ThreadedBatch {
     return try TorchRuntime.withThreads(1, body)
   }
 
-  /// Computes a batch of `count` rows in parts, as `Tensor.threadedBatch`, also where gradients are
-  /// recorded: the result is then a leaf, whose gradient `backward` takes on.
+  /// Computes a batch of `count` rows in parts, as `Tensor.threadedBatch` does. Where gradients are
+  /// recorded, the result is a leaf, and `backward` continues from its gradient.
   ///
-  /// - Parameter body: the rows of one part; called on several threads at once, so it may only read
-  ///   what it shares.
+  /// - Parameter body: computes the rows of one part. It runs on several threads at once, so shared
+  ///   state must be read-only.
   package func run(_ count: Int, _ body: (Range<Int>) -> Tensor) -> Tensor {
     precondition(isOpen, "rows are recorded within a scope")
     precondition(count > 0, "a batch has at least one row")
@@ -57,7 +57,7 @@ package final class ThreadedBatch {
     return joined
   }
 
-  /// Takes the gradients that have arrived at results of `run` on to the leaves.
+  /// Propagates the gradients of the results of `run` to the leaves.
   package func backward() {
     for (parts, joined) in runs {
       guard let gradient = joined.gradient else { continue }

@@ -1,22 +1,21 @@
 internal import CTorch
 
 extension Tensor {
-  /// Computes a batch in parts, all at once, and joins them: within
-  /// `TorchRuntime.withSingleThreadedOps` in as many as there are threads, elsewhere in one.
+  /// Computes a batch in parallel parts and joins them: within `TorchRuntime.withSingleThreadedOps`
+  /// one part per thread, elsewhere a single part.
   ///
-  /// Operators that share their work among threads make all of them wait for the slowest, each time;
-  /// a network of small operators spends a quarter of its time so. Threads that each take some rows
-  /// through the whole network wait once. On a GPU, with one thread, with fewer rows than threads,
-  /// or where rows would be shared out very unequally, `body` runs once, for all rows, with the
-  /// threads in its operators.
+  /// An operator with intra-op threads waits for the slowest of them; a network of small operators
+  /// spends a quarter of its time waiting. Threads that each run some rows through the whole
+  /// network wait once. `body` runs once for all rows, with multi-threaded operators, on a GPU,
+  /// with one thread, with fewer rows than threads, and where the parts would be very unequal.
   ///
-  /// Gradients are not recorded inside.
+  /// Records no gradients.
   ///
   /// - Parameters:
   ///   - count: rows of the batch.
-  ///   - device: where `body` computes.
-  ///   - body: the rows of one part; called on several threads at once, so it may only read what it
-  ///     shares.
+  ///   - device: the device of the computation.
+  ///   - body: computes the rows of one part. It runs on several threads at once, so shared state
+  ///     must be read-only.
   /// - Returns: the parts' results, joined along dimension 0.
   package static func threadedBatch(
     _ count: Int, on device: Device, _ body: (Range<Int>) -> Tensor
@@ -35,7 +34,7 @@ func part(_ index: Int, of parts: Int, rows: Int) -> Range<Int> {
   (rows * index / parts)..<(rows * (index + 1) / parts)
 }
 
-/// Runs `body` for 0..<`count`, each on a thread of its own whose operators use no other.
+/// Runs `body` for 0..<`count`, each on a thread of its own with single-threaded operators.
 ///
 /// - Parameter records: whether gradients are recorded inside.
 func concurrently<Value>(
@@ -59,10 +58,10 @@ func concurrently<Value>(
 }
 
 extension TorchRuntime {
-  /// Runs operators of this thread on this thread alone, and only `threadedBatch` on several: for
-  /// work that is a chain of calls of `threadedBatch`. Threads of operators spin for some
-  /// milliseconds after each, on processors that the rows need. Weights must not change inside:
-  /// kernels keep them in an order of their own.
+  /// Runs this thread's operators single-threaded; only `threadedBatch` uses several threads. For
+  /// work that is a chain of calls of `threadedBatch`: intra-op threads spin for some milliseconds
+  /// after each operator, on cores that the rows need. Weights must not change inside, because
+  /// kernels cache repacked copies of them.
   package static func withSingleThreadedOps<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -72,7 +71,7 @@ extension TorchRuntime {
     return try withThreads(1, body)
   }
 
-  /// Runs operators with all threads again inside `withSingleThreadedOps`: for few, large operators.
+  /// Restores multi-threaded operators inside `withSingleThreadedOps`: for few, large operators.
   package static func withMultiThreadedOps<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -80,11 +79,11 @@ extension TorchRuntime {
     return try count > 0 ? withThreads(count, body) : body()
   }
 
-  /// Whether operators run on this thread alone by `withSingleThreadedOps`, here or around the part of
-  /// a batch that this thread computes.
+  /// Whether `withSingleThreadedOps` is in effect, on this thread or around the part of a batch
+  /// that this thread computes.
   static var runsSerialOperators: Bool { ctorch_row_thread_count() > 0 && threadCount == 1 }
 
-  /// Runs `body` with another number of threads for its operators.
+  /// Runs `body` with `count` threads per operator.
   package static func withThreads<Result, Failure: Error>(
     _ count: Int, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {

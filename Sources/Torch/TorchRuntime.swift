@@ -1,6 +1,6 @@
 internal import CTorch
 
-/// What the process knows of libtorch and its devices.
+/// libtorch and its devices in this process.
 public enum TorchRuntime {
   /// The libtorch release that this code is written for.
   public static let supportedVersion = "2.11.0"
@@ -20,42 +20,42 @@ public enum TorchRuntime {
 
   /// Why CUDA cannot be used; nil when it can.
   ///
-  /// The CUDA half of libtorch is loaded at the first use of this property, so that one binary
-  /// serves machines with a GPU and without. From then on operators take kernels that give the same
-  /// bits in every run, where there are such.
+  /// libtorch's CUDA library is loaded at the first use of this property, so that one binary serves
+  /// machines with a GPU and without. From then on operators use deterministic kernels where they
+  /// exist.
   public static let cudaFailure: String? = {
     guard ctorch_load_cuda() else { return lastErrorMessage() }
-    return ctorch_cuda_device_count() > 0 ? nil : "libtorch sees no CUDA device"
+    return ctorch_cuda_device_count() > 0 ? nil : "libtorch finds no CUDA device"
   }()
 
   public static var hasCUDA: Bool { cudaFailure == nil }
 
   public static var cudaDeviceCount: Int { hasCUDA ? Int(ctorch_cuda_device_count()) : 0 }
 
-  /// The name of the hardware behind `device`, such as `NVIDIA H200`; nil where it is not known.
+  /// The hardware name of `device`, such as `NVIDIA H200`; nil where unknown.
   public static func name(of device: Device) -> String? {
     guard case .cuda(let index) = device, index < cudaDeviceCount else { return nil }
     return ctorch_cuda_device_name(Int32(index)).map { String(cString: $0) }
   }
 
-  /// Whether products or convolutions of float32 on `device` may round their inputs to TF32, of 10
-  /// bits; nil elsewhere than on CUDA.
+  /// Whether float32 matrix products or convolutions on `device` may round their inputs to TF32 (10
+  /// mantissa bits); nil on other devices than CUDA.
   public static func usesTF32(_ device: Device) -> Bool? {
     guard case .cuda = device, hasCUDA else { return nil }
     return ctorch_cuda_uses_tf32()
   }
 
-  /// Makes sure that tensors can be on `device`. Loads libtorch's CUDA half for a CUDA device: a
+  /// Checks that tensors can be on `device`. For a CUDA device it loads libtorch's CUDA library: a
   /// command calls this before anything is computed.
   ///
-  /// - Throws: ``DeviceUnavailable`` for a CUDA device that is not there.
+  /// - Throws: ``DeviceUnavailable`` for a CUDA device that does not exist.
   public static func check(_ device: Device) throws(DeviceUnavailable) {
     guard case .cuda(let index) = device else { return }
     if let cudaFailure { throw DeviceUnavailable(device: device, reason: cudaFailure) }
     guard index < cudaDeviceCount else {
       throw DeviceUnavailable(
         device: device,
-        reason: "libtorch sees \(cudaDeviceCount) CUDA device(s), the first is cuda:0")
+        reason: "libtorch finds \(cudaDeviceCount) CUDA device(s), the first is cuda:0")
     }
   }
 
@@ -68,25 +68,25 @@ public enum TorchRuntime {
     }
   }
 
-  /// Waits until everything queued on `device` has run; returns at once for other devices than
-  /// CUDA's.
+  /// Blocks until everything queued on `device` has run; returns at once if it is not a CUDA
+  /// device.
   public static func synchronize(_ device: Device) {
     if case .cuda(let index) = device { ctorch_cuda_synchronize(Int32(index)) }
   }
 }
 
-/// A device that this machine, or its libtorch, does not have.
+/// The machine or its libtorch lacks the device.
 public struct DeviceUnavailable: Error, Equatable, CustomStringConvertible {
   public let device: Device
   public let reason: String
 
   public var description: String {
-    "the device \(device) cannot be used: \(reason); 'tempflow doctor' says what this machine has, "
-      + "and device: cpu (--set device=cpu) needs no GPU"
+    "the device \(device) cannot be used: \(reason); 'tempflow doctor' lists the devices, and "
+      + "device: cpu (--set device=cpu) needs no GPU"
   }
 }
 
-/// The loaded libtorch is another release than the supported one.
+/// The loaded libtorch is not the supported release.
 public struct TorchVersionMismatch: Error, Equatable, CustomStringConvertible {
   public let found: String
   public let supported: String

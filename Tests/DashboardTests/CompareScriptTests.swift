@@ -78,7 +78,7 @@ struct CompareScriptTests {
       #expect(later.count == 2)
       #expect(later.first?.contains("/runs/weights-seed-2 ") == true)
       #expect(later.first?.contains("--resume") == true)
-      #expect(kept.contains("weights-seed-1: finished before, kept"))
+      #expect(kept.contains("weights-seed-1: already finished, kept"))
     }
   }
 }

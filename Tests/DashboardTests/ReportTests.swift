@@ -212,8 +212,8 @@ struct ReportTests {
       for (file, content, message) in [
         ("tree/tree.json", "{\"epoch\":1}", "\"prompt\" is missing"),
         ("samples/after.json", "{", "not sound JSON"),
-        ("samples/after.png", "no image", "not a sound PNG"),
-        ("tree/step-0-branch-1.png", "", "not a sound PNG"),
+        ("samples/after.png", "no image", "not a valid PNG"),
+        ("tree/step-0-branch-1.png", "", "not a valid PNG"),
         ("summary.json", "{}", "summary.json:1"),
       ] {
         let path = "\(folder)/\(file)"

@@ -4,8 +4,8 @@ import Testing
 import Torch
 import TorchNN
 
-/// Rollout and training put samples into unequal batches and must compute the same velocity: in half
-/// precision guidance multiplies one rounding to more than a clip range.
+/// Rollout and training evaluate samples in different batches and must compute equal velocities: in
+/// half precision, guidance amplifies one rounding error beyond the clip range.
 @Suite struct BatchInvarianceTests {
   @Test func `a sample has the same velocity in float16, to the bit, alone and among others`()
     throws
@@ -13,7 +13,7 @@ import TorchNN
     try expectSameBits(.float16)
   }
 
-  /// Elsewhere a run reports how far rollout and training are apart.
+  /// On other processors a run reports the deviation between rollout and training.
   @Test(
     .enabled(
       if: rowsRoundAlike(.bfloat16),
@@ -23,7 +23,7 @@ import TorchNN
   }
 
   private func expectSameBits(_ dtype: DType) throws {
-    // The full width: kernels are chosen by the size of a matrix.
+    // The full width, because the choice of kernels depends on matrix sizes.
     var configuration = SD3TransformerConfiguration()
     configuration.numLayers = 1
     configuration.attentionHeadDim = 64

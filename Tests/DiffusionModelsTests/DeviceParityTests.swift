@@ -6,7 +6,7 @@ import TorchNN
 
 @Suite(.enabled(if: TorchRuntime.hasCUDA, "needs a CUDA device, real or simulated"))
 struct DeviceParityTests {
-  /// float32 throughout: TF32 is off.
+  /// All arithmetic is float32; TF32 is off.
   private let tolerance = 1e-4
 
   @Test(arguments: ["transformer-sd3", "transformer-sd35"])

@@ -10,7 +10,7 @@ struct FixtureCase<Configuration: ModelConfiguration> {
   let store: ParameterStore
   let tensors: [String: Tensor]
 
-  /// `adapted` freezes the weights and adds the fixture's adapters, which learn.
+  /// `adapted` freezes the weights and adds the fixture's adapters as trainable parameters.
   init(
     _ name: String, _ type: Configuration.Type, weights: String, device: Device = .cpu,
     adapted: Bool = false
@@ -53,9 +53,9 @@ struct FixtureCase<Configuration: ModelConfiguration> {
     return tensor
   }
 
-  /// Compares outputs, and the gradients of leaves and of every parameter the fixture names.
+  /// Compares outputs, and the gradients of leaves and of every parameter in the fixture.
   ///
-  /// - Parameter prefix: `lora.` for what the fixture recorded with adapters.
+  /// - Parameter prefix: `lora.` for the fixture's values with adapters.
   func check(
     _ outputs: [String: Tensor], leaves: [String: Tensor] = [:], prefix: String = ""
   ) throws {
@@ -72,7 +72,7 @@ struct FixtureCase<Configuration: ModelConfiguration> {
     for key in expected {
       let name = String(key.dropFirst("\(prefix)gradient.".count))
       let leaf = try #require(leaves[name] ?? parameters[name], "no leaf or weight '\(name)'")
-      // What reaches no output has a gradient of zeros in Python and none here.
+      // A leaf that reaches no output has a zero gradient in Python and none here.
       let gradient = leaf.gradient ?? Tensor.zeros(like: leaf)
       #expect(relativeError(gradient, try self[key]) <= parityTolerance, "gradient of \(name)")
     }

@@ -5,10 +5,10 @@ import Testing
 import Torch
 import TorchNN
 
-/// The keys and shapes that the Python class of a full-size model has; made by
-/// `Tools/fixtures/manifests.py` and `text_encoders.py`.
+/// The keys and shapes of the Python class of a full-size model, from `Tools/fixtures/manifests.py`
+/// and `text_encoders.py`.
 struct KeyManifest {
-  /// Shape by key, as Python prints it.
+  /// Shape by key, in Python's notation.
   let shapes: [String: String]
 
   init(_ name: String) throws {
@@ -24,7 +24,7 @@ struct KeyManifest {
     self.shapes = shapes
   }
 
-  /// `a.{0...1,4}.b` is `a.0.b`, `a.1.b`, `a.4.b`.
+  /// Expands `a.{0...1,4}.b` to `a.0.b`, `a.1.b`, `a.4.b`.
   private static func unfolded(_ pattern: String) throws -> [String] {
     guard let open = pattern.firstIndex(of: "{"), let close = pattern.firstIndex(of: "}") else {
       return [pattern]
@@ -37,22 +37,22 @@ struct KeyManifest {
     }
   }
 
-  /// The configuration of a model of diffusers, as the Python class writes it.
+  /// The configuration of a diffusers model, written by the Python class.
   static func configuration<Configuration: ModelConfiguration>(
     _ name: String, _ type: Configuration.Type = Configuration.self
   ) throws -> Configuration {
     try Configuration(contentsOf: fixture("manifests/\(name).json"))
   }
 
-  /// Compares with the weights a network declares on the meta device, both ways.
+  /// Compares both ways with the weights that a network declares on the meta device.
   static func check(_ name: String, _ build: (ParameterScope) throws -> Void) throws {
     let store = ParameterStore(.meta)
     try build(store.root)
     let expected = try KeyManifest(name).shapes
     let found = Dictionary(
       uniqueKeysWithValues: store.weights.map { ($0.name, "\($0.tensor.shape)") })
-    #expect(Set(expected.keys).subtracting(found.keys).sorted() == [], "we lack")
-    #expect(Set(found.keys).subtracting(expected.keys).sorted() == [], "Python lacks")
+    #expect(Set(expected.keys).subtracting(found.keys).sorted() == [], "missing here")
+    #expect(Set(found.keys).subtracting(expected.keys).sorted() == [], "missing in Python")
     for (key, shape) in expected.sorted(by: { $0.key < $1.key }) {
       #expect(found[key] == shape, "\(key)")
     }

@@ -21,7 +21,8 @@ import TorchNN
     #expect(configuration.tileUnit == 32)
   }
 
-  @Test func `an older file without the keys of Stable Diffusion 3.5 describes version 3`() throws {
+  @Test func `an older file without the keys of Stable Diffusion 3.5 is read as version 3`() throws
+  {
     let path = fixture("manifests/sd3-medium-transformer.json")
     var object = try #require(
       try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: path)))
@@ -37,7 +38,7 @@ import TorchNN
         == SD3TransformerConfiguration(contentsOf: path))
   }
 
-  @Test func `a network made from nothing has finite outputs and the position table of diffusers`()
+  @Test func `a new network has finite outputs and the position table of diffusers`()
     throws
   {
     let given = try FixtureCase(

@@ -4,7 +4,7 @@ import Testing
 import Torch
 import TorchNN
 
-/// A network of some depth: activations are a hundred megabytes.
+/// A network whose activations take a hundred megabytes.
 private func deep(_ layers: Int) -> SD3TransformerConfiguration {
   var configuration = SD3TransformerConfiguration()
   configuration.numLayers = layers
@@ -20,7 +20,7 @@ private func deep(_ layers: Int) -> SD3TransformerConfiguration {
   return configuration
 }
 
-/// The bytes that forward and backward pass of a sample need beside the weights, and what is
+/// The bytes that forward and backward pass of a sample need beside the weights: measured and
 /// predicted.
 private func peak(
   _ dtype: DType, adapters: Bool, recomputing: Bool
@@ -52,8 +52,8 @@ private func peak(
   return (measured, kept + memory.backward)
 }
 
-/// The bytes that `body` needs at most beside what is there, the second time: gradients, and what
-/// the libraries keep for these sizes, are there then.
+/// The most bytes that the second run of `body` needs beside the memory in use: after the first
+/// run, gradients and the libraries' workspaces for these sizes are allocated.
 private func added(_ body: () -> Void) throws -> Int {
   body()
   TorchRuntime.releaseFreedMemory()
@@ -105,25 +105,25 @@ private func decoding(_ dtype: DType) throws -> (measured: Int, predicted: Int) 
   return (try added { run(2) }, 2 * each)
 }
 
-/// With blocks computed again and without.
-private func expectTrainingForeseen(_ dtype: DType, adapters: Bool) throws {
+/// With gradient checkpointing and without.
+private func expectTrainingPredicted(_ dtype: DType, adapters: Bool) throws {
   for recomputing in [true, false] {
     let (measured, predicted) = try peak(dtype, adapters: adapters, recomputing: recomputing)
     let error = Double(predicted) / Double(measured) - 1
     #expect(
       abs(error) < (recomputing ? 0.3 : 0.15),
-      "adapters \(adapters), recomputing \(recomputing): \(measured), predictedOriginal \(predicted)")
+      "adapters \(adapters), recomputing \(recomputing): \(measured), predicted \(predicted)")
   }
 }
 
-private func expectForeseen(_ bytes: (measured: Int, predicted: Int)) {
+private func expectPredicted(_ bytes: (measured: Int, predicted: Int)) {
   let error = Double(bytes.predicted) / Double(bytes.measured) - 1
-  #expect(abs(error) < 0.15, "\(bytes.measured) bytes, predictedOriginal \(bytes.predicted)")
+  #expect(abs(error) < 0.15, "\(bytes.measured) bytes, predicted \(bytes.predicted)")
 }
 
 #if os(Linux)
   @Suite(.serialized) struct MemoryTests {
-    @Test func `recomputation takes a fraction of the memory`() async {
+    @Test func `gradient checkpointing takes a third of the memory or less`() async {
       await #expect(processExitsWith: .success) {
         let recomputed = try peak(.float32, adapters: false, recomputing: true)
         let whole = try peak(.float32, adapters: false, recomputing: false)
@@ -131,39 +131,39 @@ private func expectForeseen(_ bytes: (measured: Int, predicted: Int)) {
       }
     }
 
-    @Test func `the memory of a training step in float32 is predictedOriginal`() async {
+    @Test func `the memory of a training step in float32 is predicted`() async {
       await #expect(processExitsWith: .success) {
-        for adapters in [true, false] { try expectTrainingForeseen(.float32, adapters: adapters) }
+        for adapters in [true, false] { try expectTrainingPredicted(.float32, adapters: adapters) }
       }
     }
 
-    @Test func `the memory of a training step in bfloat16 is predictedOriginal`() async {
+    @Test func `the memory of a training step in bfloat16 is predicted`() async {
       await #expect(processExitsWith: .success) {
-        try expectTrainingForeseen(.bfloat16, adapters: true)
+        try expectTrainingPredicted(.bfloat16, adapters: true)
       }
     }
 
-    @Test func `the memory of evaluating is predictedOriginal`() async {
+    @Test func `the memory of an evaluation is predicted`() async {
       await #expect(processExitsWith: .success) {
         for dtype in [DType.float32, .bfloat16] {
-          // Image tokens are 256. Some processors take a second for a sample in bfloat16.
+          // There are 256 image tokens. On some processors a sample in bfloat16 takes a second.
           for textTokens in dtype == .float32 ? [16, 128, 512] : [128] {
-            expectForeseen(try evaluation(dtype, textTokens: textTokens))
+            expectPredicted(try evaluation(dtype, textTokens: textTokens))
           }
         }
       }
     }
 
-    @Test func `the memory of decoding in float32 is predictedOriginal`() async {
-      await #expect(processExitsWith: .success) { expectForeseen(try decoding(.float32)) }
+    @Test func `the memory of decoding in float32 is predicted`() async {
+      await #expect(processExitsWith: .success) { expectPredicted(try decoding(.float32)) }
     }
 
     @Test(
       .enabled(
         if: convolvesInPlace(.bfloat16),
         "libtorch unfolds images for convolutions in bfloat16 on this processor"))
-    func `the memory of decoding in bfloat16 is predictedOriginal`() async {
-      await #expect(processExitsWith: .success) { expectForeseen(try decoding(.bfloat16)) }
+    func `the memory of decoding in bfloat16 is predicted`() async {
+      await #expect(processExitsWith: .success) { expectPredicted(try decoding(.bfloat16)) }
     }
   }
 #endif

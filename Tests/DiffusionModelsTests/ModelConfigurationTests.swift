@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct ModelConfigurationTests {
-  @Test func `what is written is read back, with the class by which diffusers knows it`() throws {
+  @Test func `a written configuration is read back, with diffusers' class name`() throws {
     var configuration = SD3TransformerConfiguration()
     configuration.numLayers = 3
     configuration.dualAttentionLayers = [0, 2]
@@ -23,7 +23,7 @@ import Testing
     #expect(configuration.qkNorm == nil)
   }
 
-  @Test func `a misspelt key is an error that names the nearest known one`() {
+  @Test func `a misspelled key is an error that names the nearest known key`() {
     #expect(
       throws: ModelError.unknownKey(
         path: "config.json", key: "num_layer", nearest: "num_layers")
@@ -37,7 +37,7 @@ import Testing
     ) { try read(#"{"_class_name": "FluxTransformer2DModel", "num_layers": 2}"#) }
   }
 
-  @Test func `a value of the wrong type names its key`() {
+  @Test func `a value of the wrong type is an error that names its key`() {
     let error = #expect(throws: ModelError.self) { try read(#"{"num_layers": "two"}"#) }
     guard case .wrongType(_, let key, _) = error else {
       Issue.record("unexpected \(String(describing: error))")
@@ -51,7 +51,7 @@ import Testing
     (#"{"caption_projection_dim": 64}"#, "caption_projection_dim"),
     (#"{"patch_size": 0}"#, "patch_size"),
   ])
-  func `a value that cannot be followed names its key`(text: String, key: String) {
+  func `an unsupported value is an error that names its key`(text: String, key: String) {
     let error = #expect(throws: ModelError.self) { try read(text) }
     guard case .unsupported(_, let found, _) = error else {
       Issue.record("unexpected \(String(describing: error))")
@@ -60,14 +60,14 @@ import Testing
     #expect(found == key)
   }
 
-  @Test func `statistics per channel of an autoencoder are refused, not ignored`() {
+  @Test func `statistics per channel of an autoencoder are refused`() {
     #expect(throws: ModelError.self) {
       try AutoencoderKLConfiguration(
         json: Data(#"{"latents_mean": [0.1, 0.2, 0.3, 0.4]}"#.utf8), path: "config.json")
     }
   }
 
-  @Test func `a file that is no JSON object is an error`() {
+  @Test func `a file that is not a JSON object is an error`() {
     #expect(throws: ModelError.self) { try read("[1, 2]") }
     #expect(throws: ModelError.self) { try read("{") }
     #expect(throws: ModelError.self) {

@@ -71,7 +71,7 @@ import TorchNN
     (0..<prompts.shape[0]).map { prompts.selected(dim: 0, index: $0).ints() }
   }
 
-  @Test func `the autoencoder cuts large images into tiles as diffusers does`() throws {
+  @Test func `the autoencoder's tiles of large images equal diffusers'`() throws {
     let given = try FixtureCase(
       "autoencoder-sd3", AutoencoderKLConfiguration.self, weights: "diffusion_pytorch_model")
     let model = try AutoencoderKL(given.configuration, given.store.root)
@@ -86,12 +86,12 @@ import TorchNN
       #expect(relativeError(found, try given["tiled.\(name)"]) <= parityTolerance, "\(name)")
     }
     let whole = withoutGradient { model.decode(latents) }
-    #expect(relativeError(whole, decoded) > 0.01, "tiles must make a difference")
+    #expect(relativeError(whole, decoded) > 0.01, "tiling must change the result")
     let small = latents.narrowed(dim: 2, start: 0, length: 4).narrowed(dim: 3, start: 0, length: 4)
     withoutGradient {
       #expect(
         largestDifference(model.decode(small, tile: tile), model.decode(small)) == 0,
-        "what fits a tile is not cut")
+        "latents of one tile are not tiled")
     }
   }
 
@@ -109,12 +109,12 @@ import TorchNN
     let (mean, decoded) = withoutGradient {
       (model.encode(images.to(.bfloat16)).mean, model.decode(latents.to(.bfloat16)))
     }
-    // Eight bits of mantissa: 0.4 % a rounding, over some ten layers.
+    // 8 bits of mantissa: 0.4 % per rounding, over about ten layers.
     #expect(relativeError(mean.to(.float32), try given["mean"]) < 0.05)
     #expect(relativeError(decoded.to(.float32), try given["decoded"]) < 0.05)
   }
 
-  @Test func `rows of zeros given as a count equal rows of zeros written out`() throws {
+  @Test func `a count of zero rows equals explicit zero rows`() throws {
     let given = try FixtureCase(
       "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
     let model = try SD3Transformer2DModel(given.configuration, given.store.root)
@@ -151,7 +151,7 @@ import TorchNN
     #expect(error < 1e-5)
   }
 
-  @Test func `in bfloat16 rows of zeros are written out, and the velocity stays close`() throws {
+  @Test func `in bfloat16 zero rows are explicit, and the velocity stays close`() throws {
     let folder = fixture("models/transformer-sd35")
     let given = try FixtureCase(
       "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
@@ -166,7 +166,7 @@ import TorchNN
       model(
         try given["latents"].to(.bfloat16), timestep: try given["timestep"], condition: condition)
     }
-    // Eight bits of mantissa: 0.4 % a rounding, over two blocks.
+    // 8 bits of mantissa: 0.4 % per rounding, over two blocks.
     #expect(relativeError(velocity.to(.float32), try given["velocity"]) < 0.05)
   }
 }

@@ -24,8 +24,8 @@ import TorchNN
     }
   }
 
-  /// Each precision with its prefix in the fixture, and the relative error that rounding in another
-  /// order may make: bfloat16 has 8 bits.
+  /// Each precision with its prefix in the fixture, and the relative error of rounding in another
+  /// order: bfloat16 has 8 bits.
   @Test(arguments: [(DType.float32, "", parityTolerance), (.bfloat16, "bfloat16.", 2e-2)])
   func `both halves equal transformers', with an image's positions on three axes`(
     dtype: DType, prefix: String, tolerance: Double
@@ -75,7 +75,9 @@ import TorchNN
     (#""vision_config": {"depth": 0}"#, "vision_config.depth"),
     (#""vision_config": {"window_size": 112}"#, "vision_config.window_size"),
   ])
-  func `a configuration that cannot be followed names its key`(entry: String, key: String) throws {
+  func `an unsupported configuration is an error that names its key`(
+    entry: String, key: String
+  ) throws {
     let error = #expect(throws: ModelError.self) {
       try Qwen2VLConfiguration(json: Data("{\(entry)}".utf8), path: "config.json")
     }
@@ -86,7 +88,7 @@ import TorchNN
     #expect(found == key)
   }
 
-  @Test func `a configuration that is written is read back`() throws {
+  @Test func `a written configuration is read back`() throws {
     let configuration = try Qwen2VLConfiguration(contentsOf: "\(folder)/config.json")
     let written = try Qwen2VLConfiguration(json: configuration.json(), path: "config.json")
     #expect(written == configuration)

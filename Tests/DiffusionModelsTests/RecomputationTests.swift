@@ -11,9 +11,9 @@ import TorchNN
     var gradients: [(name: String, gradient: Tensor)]
   }
 
-  /// The gradients of what learns and, if they receive any, of the network's inputs.
+  /// The gradients of trainable parameters and, with `inputsRequireGradient`, of the inputs.
   private func run(
-    _ name: String, adapters: Bool, dtype: DType, zeroRows: Int, inputsLearn: Bool,
+    _ name: String, adapters: Bool, dtype: DType, zeroRows: Int, inputsRequireGradient: Bool,
     recomputing: Bool
   ) throws -> Outcome {
     let folder = fixture("models/\(name)")
@@ -31,7 +31,7 @@ import TorchNN
     let given = try WeightsFile(path: "\(folder)/case.safetensors").tensors
     func input(_ name: String) throws -> Tensor {
       let tensor = try #require(given[name]).to(dtype).clone()
-      tensor.requiresGradient = inputsLearn
+      tensor.requiresGradient = inputsRequireGradient
       return tensor
     }
     let inputs = (try input("latents"), try input("rows"), try input("pooled"))
@@ -52,17 +52,17 @@ import TorchNN
   @Test(
     arguments: ["transformer-sd3", "transformer-sd35"],
     [(false, DType.float32, 5), (false, .float32, 0), (true, .float32, 5), (true, .bfloat16, 5)])
-  func `gradients with and without recomputation are equal`(
+  func `gradients with and without gradient checkpointing are equal`(
     _ name: String, _ setting: (adapters: Bool, dtype: DType, zeroRows: Int)
   ) throws {
     let outcomes = try [false, true].map {
       try run(
         name, adapters: setting.adapters, dtype: setting.dtype, zeroRows: setting.zeroRows,
-        inputsLearn: true, recomputing: $0)
+        inputsRequireGradient: true, recomputing: $0)
     }
     #expect(outcomes[0].velocity.floats() == outcomes[1].velocity.floats())
     #expect(outcomes[0].gradients.map(\.name) == outcomes[1].gradients.map(\.name))
-    // The gradient of the conditioning vector, which every block reads, is summed in another order.
+    // The gradient of the conditioning vector, an input of every block, is summed in another order.
     let tolerance = setting.dtype == .float32 ? 2e-6 : 2e-2
     for (expected, found) in zip(outcomes[0].gradients, outcomes[1].gradients) {
       #expect(relativeError(found.gradient, expected.gradient) <= tolerance, "\(expected.name)")
@@ -70,11 +70,11 @@ import TorchNN
   }
 
   @Test(arguments: [DType.float32, .bfloat16])
-  func `adapters get the very same gradients`(_ dtype: DType) throws {
+  func `adapters get bit-identical gradients`(_ dtype: DType) throws {
     let outcomes = try [false, true].map {
       try run(
-        "transformer-sd35", adapters: true, dtype: dtype, zeroRows: 5, inputsLearn: false,
-        recomputing: $0)
+        "transformer-sd35", adapters: true, dtype: dtype, zeroRows: 5,
+        inputsRequireGradient: false, recomputing: $0)
     }
     #expect(!outcomes[0].gradients.isEmpty)
     for (expected, found) in zip(outcomes[0].gradients, outcomes[1].gradients) {
@@ -82,7 +82,7 @@ import TorchNN
     }
   }
 
-  @Test func `without gradients a tape stays empty`() throws {
+  @Test func `without gradients no block is kept`() throws {
     let given = try FixtureCase(
       "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
     let model = try SD3Transformer2DModel(given.configuration, given.store.root)

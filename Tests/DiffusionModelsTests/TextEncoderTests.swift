@@ -14,8 +14,8 @@ import TorchNN
     try given.check(["hidden": model(try prompts(given))])
   }
 
-  /// The precisions with the relative error that their mantissas of 10 and 7 bits, rounded in
-  /// another order, may make over three blocks.
+  /// The precisions, with mantissas of 10 and 7 bits, and the relative error of rounding in another
+  /// order over three blocks.
   @Test(arguments: [(DType.float16, "float16", 2e-3), (.bfloat16, "bfloat16", 2e-2)])
   func `T5 in half precision is close to transformers'`(
     dtype: DType, key: String, tolerance: Double
@@ -30,7 +30,7 @@ import TorchNN
     #expect(relativeError(hidden.to(.float32), try given[key]) < tolerance)
   }
 
-  @Test func `distances beyond the longest are one, and the sides differ`() {
+  @Test func `distances beyond the longest share a bucket, and the sides differ`() {
     var configuration = T5Configuration()
     configuration.relativeAttentionMaxDistance = 128
     let length = 300
@@ -42,7 +42,7 @@ import TorchNN
     #expect(buckets[299 * length] == 15 && buckets[299 * length + 291] == 8)
   }
 
-  @Test func `the table of embeddings may have its second name as well`() throws {
+  @Test func `the embedding table may also have its second name`() throws {
     let folder = fixture("models/text-encoder-t5")
     let configuration = try T5Configuration(contentsOf: "\(folder)/config.json")
     var tensors = try WeightsFile.open(folder: folder, baseName: "model").tensors
@@ -52,8 +52,8 @@ import TorchNN
     try store.finish()
   }
 
-  /// `safetensors.torch.save_model` keeps the first name by the alphabet of a tensor with several.
-  @Test func `the table of embeddings may have its second name alone`() throws {
+  /// Of a tensor with several names, `safetensors.torch.save_model` keeps the alphabetically first.
+  @Test func `the embedding table may have only its second name`() throws {
     let given = try FixtureCase("text-encoder-t5", T5Configuration.self, weights: "model")
     var tensors = try WeightsFile.open(
       folder: fixture("models/text-encoder-t5"), baseName: "model"
@@ -65,7 +65,7 @@ import TorchNN
     try store.finish()
     let hidden = try withoutGradient { model(try prompts(given)) }
     #expect(relativeError(hidden, try given["hidden"]) < 1e-5)
-    // Without either name the first is missed.
+    // Without either name, the error names the first.
     tensors["encoder.embed_tokens.weight"] = nil
     let error = #expect(throws: ParameterError.self) {
       try T5EncoderModel(
@@ -111,7 +111,9 @@ import TorchNN
     (#""relative_attention_max_distance": 8"#, "relative_attention_max_distance"),
     (#""num_heads": 0"#, "num_heads"),
   ])
-  func `a T5 that cannot be followed names its key`(entry: String, key: String) throws {
+  func `an unsupported T5 configuration is an error that names its key`(
+    entry: String, key: String
+  ) throws {
     let text =
       entry.contains("feed_forward_proj")
       ? "{\(entry)}" : #"{"feed_forward_proj": "gated-gelu", \#(entry)}"#
@@ -125,13 +127,13 @@ import TorchNN
     #expect(found == key)
   }
 
-  @Test func `a T5 file without the kind of feed-forward layer describes the first T5`() {
+  @Test func `a T5 file without the kind of feed-forward layer is read as the first T5`() {
     #expect(throws: ModelError.self) {
       try T5Configuration(json: Data(#"{"d_model": 8}"#.utf8), path: "config.json")
     }
   }
 
-  @Test func `a T5 configuration that is written is read back`() throws {
+  @Test func `a written T5 configuration is read back`() throws {
     let configuration = try T5Configuration(json: Data(publishedT5.utf8), path: "config.json")
     let written = try T5Configuration(json: configuration.json(), path: "config.json")
     #expect(written == configuration)
@@ -143,7 +145,7 @@ import TorchNN
   }
 }
 
-/// `text_encoder_3/config.json` as Stable Diffusion 3.5 Medium is published.
+/// The published `text_encoder_3/config.json` of Stable Diffusion 3.5 Medium.
 private let publishedT5 = """
   {"architectures": ["T5EncoderModel"], "classifier_dropout": 0.0, "d_ff": 10240, "d_kv": 64,
    "d_model": 4096, "decoder_start_token_id": 0, "dense_act_fn": "gelu_new", "dropout_rate": 0.1,

@@ -18,8 +18,7 @@ import TorchNN
     return configuration
   }
 
-  /// Counted from the other end: every matrix in the network's own list of parameters, times the
-  /// tokens that pass it.
+  /// An independent count: every matrix in the network's list of parameters, times its tokens.
   private func linears(
     _ configuration: SD3TransformerConfiguration, image: Int, text: Int, plan: LoRAConfig?
   ) throws -> (base: Double, adapters: Double) {
@@ -29,10 +28,10 @@ import TorchNN
     var base = 0.0
     var adapters = 0.0
     for (name, tensor) in store.weights + store.adapters where tensor.rank >= 2 {
-      // A table; and queries of text that nobody reads, which checkpoints have nevertheless.
+      // A table, and the last block's text queries, which are in checkpoints and unused.
       let last = "transformer_blocks.\(configuration.numLayers - 1).attn.add_q_proj"
       guard name != "pos_embed.pos_embed", !name.hasPrefix(last) else { continue }
-      // Computed once per prompt while adapters sit elsewhere.
+      // Computed once per prompt because its layer has no adapter.
       guard plan == nil || !name.hasPrefix("context_embedder") else { continue }
       let isText = ["add_", "ff_context", "context_embedder"].contains { name.contains($0) }
       let isVector = name.contains("time_text") || name.contains("norm")

@@ -4,9 +4,9 @@ import TestSupport
 import Testing
 import Torch
 
-/// The committed model against diffusers' pipeline of the same folder, from the same noise.
+/// The committed model compared with diffusers' pipeline of the same folder and noise.
 ///
-/// When the model changes, so does what is expected:
+/// After a change of the model, write the expected values again:
 /// `python Tools/fixtures/pipeline.py --model Models/shapes --output Tests/Fixtures/shapes`
 @Suite struct EmbeddedModelTests {
   private struct Expected: Decodable {
@@ -16,7 +16,7 @@ import Torch
   }
 
   @Test(arguments: ["plain", "guided"])
-  func `the embedded model gives diffusers' image`(name: String) throws {
+  func `the image of the embedded model equals diffusers'`(name: String) throws {
     let folder = fixture("shapes")
     let expected = try JSONDecoder().decode(
       Expected.self, from: Data(contentsOf: URL(fileURLWithPath: "\(folder)/expected.json")))

@@ -11,14 +11,14 @@ import Testing
     return try ImageGeometry(size, transformer, autoencoder, path: "sd3.5")
   }
 
-  @Test func `without a size images have the transformer's`() throws {
+  @Test func `the default image size is the transformer's`() throws {
     let found = try geometry(nil)
     #expect(found.image == ImageSize(height: 1024, width: 1024))
     #expect(found.latentHeight == 128 && found.latentWidth == 128)
     #expect(found.imageTokens == 4096)
   }
 
-  @Test func `a size that is not square gives latents and tokens that are not`() throws {
+  @Test func `a rectangular size gives rectangular latents and tokens`() throws {
     let found = try geometry(ImageSize(height: 512, width: 768))
     #expect(found.latentHeight == 64 && found.latentWidth == 96)
     #expect(found.imageTokens == 32 * 48)
@@ -29,7 +29,7 @@ import Testing
     (ImageSize(height: 512, width: 8), ["width 8", "16 is"]),
     (ImageSize(height: 512, width: 6160), ["width 6160", "6144", "pos_embed_max_size 384"]),
   ])
-  func `a size that cannot be made is refused with those that can`(
+  func `an impossible size is refused with the nearest possible ones`(
     size: ImageSize, words: [String]
   ) throws {
     let error = #expect(throws: PipelineError.self) { try geometry(size) }

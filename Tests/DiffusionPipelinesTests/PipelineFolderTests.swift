@@ -8,7 +8,7 @@ import TorchNN
 @Suite struct PipelineFolderTests {
   private let model = fixture("pipeline/model")
 
-  @Test func `a written pipeline is read back as it was`() throws {
+  @Test func `a written pipeline is read back unchanged`() throws {
     let pipeline = try StableDiffusion3Pipeline(folder: model)
     try withTemporaryFolder { folder in
       let target = "\(folder)/copy"
@@ -29,7 +29,7 @@ import TorchNN
     }
   }
 
-  @Test func `the index names the classes by which diffusers loads the parts`() throws {
+  @Test func `the index has diffusers' class names of the components`() throws {
     try withTemporaryFolder { folder in
       try StableDiffusion3Pipeline(folder: model).write(to: "\(folder)/copy")
       let written = try index("\(folder)/copy/model_index.json")
@@ -76,7 +76,7 @@ import TorchNN
     }
   }
 
-  @Test func `a component or key that is not known is refused, not ignored`() throws {
+  @Test func `an unknown component or key is refused`() throws {
     for (file, found, replacement) in [
       ("model_index.json", "\"vae\"", "\"controlnet\": [\"diffusers\", \"X\"], \"vae\""),
       ("transformer/config.json", "\"num_layers\"", "\"number_of_layers\": 2, \"num_layers\""),
@@ -93,7 +93,7 @@ import TorchNN
     }
   }
 
-  @Test func `T5 in the index without its folders says how to go without`() throws {
+  @Test func `T5 in the index without its folders is an error with a remedy`() throws {
     for component in ["text_encoder_3", "tokenizer_3"] {
       try withCopy(of: fixture("pipeline/model-t5")) { folder in
         try FileManager.default.removeItem(atPath: "\(folder)/\(component)")
@@ -235,7 +235,7 @@ import TorchNN
     #expect(error?.description.contains("text_encoder_3 10") == true)
   }
 
-  @Test func `text components are copied as they are, links included`() throws {
+  @Test func `text components are copied unchanged, links included`() throws {
     try withCopy(of: fixture("pipeline/model-t5")) { folder in
       let weights = "\(folder)/text_encoder_3/model.safetensors"
       try FileManager.default.moveItem(atPath: weights, toPath: "\(folder)/blob")
@@ -249,7 +249,7 @@ import TorchNN
     }
   }
 
-  @Test func `parts that do not fit together are refused before anything runs`() throws {
+  @Test func `incompatible components are refused before anything runs`() throws {
     try withCopy { folder in
       try replace(
         "\"model_max_length\": 16", with: "\"model_max_length\": 40",

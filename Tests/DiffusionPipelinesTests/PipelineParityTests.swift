@@ -9,7 +9,7 @@ import TorchNN
   private let folder = fixture("pipeline/model")
   private let prompts = ["a photo of a red circle", "three blue squares"]
 
-  @Test func `prompts are encoded as diffusers encodes them`() throws {
+  @Test func `prompt embeddings equal diffusers'`() throws {
     let pipeline = try StableDiffusion3Pipeline(folder: folder)
     let expected = try cases()
     for (names, given) in [
@@ -20,7 +20,7 @@ import TorchNN
       let length = condition.rows.shape[1]
       #expect(
         relativeError(condition.rows, rows.narrowed(dim: 1, start: 0, length: length)) < 1e-5)
-      // What follows the prompt in diffusers' rows are the zeros that are kept as a count.
+      // After the prompt, diffusers' rows are zeros, which are kept as a count here.
       let rest = rows.narrowed(dim: 1, start: length, length: rows.shape[1] - length)
       #expect(rest.abs().sum().item() == 0)
       #expect(relativeError(condition.pooled, try #require(expected[names.1])) < 1e-5)
@@ -30,7 +30,7 @@ import TorchNN
   @Test(arguments: [
     ("plain", 5, 1.0, ""), ("guided", 5, 4.5, ""), ("negative", 3, 2.0, "a blue square"),
   ])
-  func `the same initial latents give diffusers' image`(
+  func `the image from the same initial latents equals diffusers'`(
     name: String, steps: Int, guidanceScale: Double, negative: String
   ) throws {
     let pipeline = try StableDiffusion3Pipeline(folder: folder)
@@ -41,7 +41,7 @@ import TorchNN
     try check(pipeline, final, name, expected)
   }
 
-  @Test func `adapters that PEFT saved give diffusers' image`() throws {
+  @Test func `the image with adapters saved by PEFT equals diffusers'`() throws {
     let lora = try LoRA(path: fixture("pipeline/lora"))
     let pipeline = try StableDiffusion3Pipeline(
       folder: folder, transformer: try lora.learningSetup(model: folder))
@@ -56,7 +56,7 @@ import TorchNN
   }
 
   @Test(arguments: [1.0, 4.5])
-  func `adapters learn the same with blocks computed again`(_ guidanceScale: Double) throws {
+  func `adapters get the same update with gradient checkpointing`(_ guidanceScale: Double) throws {
     let plan = LoRAConfig(rank: 2, alpha: 4, targets: ["attn.to_q", "attn.to_out.0"])
     let latents = try #require(try cases()["latents"])
     func gradients(_ tape: GradientCheckpointing?) throws -> [[Float]] {
@@ -81,13 +81,13 @@ import TorchNN
     #expect(try gradients(nil) == gradients(GradientCheckpointing()))
   }
 
-  @Test func `images decoded one by one are those decoded together`() throws {
+  @Test func `images decoded one by one equal images decoded together`() throws {
     let pipeline = try StableDiffusion3Pipeline(folder: folder)
     let latents = try #require(try cases()["plain.latents"])
     let together = try pipeline.images(latents, microBatch: 2).map { try $0.get() }
     let alone = try pipeline.images(latents, microBatch: 1).map { try $0.get() }
     for (one, other) in zip(alone, together) {
-      // Rounding may move a value across a half.
+      // Rounding errors may move a value across a half.
       #expect(zip(one.pixels, other.pixels).allSatisfy { abs(Int($0) - Int($1)) <= 1 })
     }
   }
@@ -119,7 +119,7 @@ import TorchNN
   }
 }
 
-/// Float32 rounding over a few steps, latents being of order 1.
+/// Float32 rounding errors over a few steps, for latents of order 1.
 private let latentTolerance = 1e-3
-/// Of 255; a difference of rounding may move a pixel by one.
+/// Of 255; rounding errors may change a pixel by one.
 private let pixelTolerance = 2.0

@@ -9,7 +9,7 @@ import TorchNN
 @Suite struct PipelineWeightsTests {
   private let transformer = "transformer/diffusion_pytorch_model.safetensors"
 
-  @Test func `weights that end early name file, tensor and remedy`() throws {
+  @Test func `truncated weights are an error with file, tensor and remedy`() throws {
     try withCopy { folder in
       let path = "\(folder)/\(transformer)"
       let whole = try Data(contentsOf: URL(filePath: path))
@@ -20,7 +20,7 @@ import TorchNN
     }
   }
 
-  @Test func `a missing shard names index, shard and a tensor of it`() throws {
+  @Test func `a missing shard is an error with index, shard and one of its tensors`() throws {
     try withCopy { folder in
       try shard("\(folder)/transformer")
       #expect(throws: Never.self) { try StableDiffusion3Pipeline(folder: folder) }
@@ -32,7 +32,7 @@ import TorchNN
     }
   }
 
-  @Test func `weights in float8 are refused, not computed with`() throws {
+  @Test func `weights in float8 are refused`() throws {
     try withCopy { folder in
       let path = "\(folder)/\(transformer)"
       try rewrite(path) { $0.to(.float8E4M3) }
@@ -55,7 +55,7 @@ import TorchNN
     }
   }
 
-  @Test func `quantised weights are refused by their configuration`() throws {
+  @Test func `quantized weights are refused by their configuration`() throws {
     try withCopy { folder in
       let path = "\(folder)/transformer/config.json"
       let text = try String(contentsOfFile: path, encoding: .utf8)
@@ -66,7 +66,7 @@ import TorchNN
     }
   }
 
-  @Test func `pickled weights alone are refused by name`() throws {
+  @Test func `a folder with only pickled weights is refused with their name`() throws {
     try withCopy { folder in
       try FileManager.default.moveItem(
         atPath: "\(folder)/\(transformer)",
@@ -75,12 +75,12 @@ import TorchNN
     }
   }
 
-  @Test func `a variant is read where a component has it, and must be asked for`() throws {
+  @Test func `a variant is read where a component has it, and only on request`() throws {
     try withCopy { folder in
       #expect(try failure(folder, variant: "fp16").contains("no component has weights"))
       let variant = "\(folder)/transformer/diffusion_pytorch_model.fp16.safetensors"
       try FileManager.default.moveItem(atPath: "\(folder)/\(transformer)", toPath: variant)
-      #expect(try failure(folder).contains("ask for it: variant fp16"))
+      #expect(try failure(folder).contains("request it: variant fp16"))
       try rewrite(variant) { $0.to(.float16) }
       let pipeline = try StableDiffusion3Pipeline(folder: folder, Placement(variant: "fp16"))
       #expect(pipeline.transformer.store.weights.allSatisfy { $0.tensor.dtype == .float16 })

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Torch
 
-/// One case of Tools/fixtures/pipeline.py: what diffusers' StableDiffusion3Pipeline made.
+/// One case of Tools/fixtures/pipeline.py: results of diffusers' StableDiffusion3Pipeline.
 private struct TextCase: Decodable, CustomTestStringConvertible {
   let name: String
   let model: String
@@ -53,7 +53,7 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
     tensors = try WeightsFile(path: fixture("pipeline/text-cases.safetensors")).tensors
   }
 
-  @Test func `T5, lengths, negative prompts and sizes give diffusers' embeddings and images`()
+  @Test func `embeddings and images with T5, lengths, negative prompts and sizes equal diffusers'`()
     throws
   {
     let file = try TextCase.file()
@@ -83,8 +83,8 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
     }
   }
 
-  /// When the fixture is made again: `python Tools/fixtures/textual_inversion.py`.
-  @Test func `tokens of textual inversion give diffusers' embeddings`() throws {
+  /// The fixture is written by `python Tools/fixtures/textual_inversion.py`.
+  @Test func `embeddings with tokens of textual inversion equal diffusers'`() throws {
     let expected = try WeightsFile(path: fixture("pipeline/added-tokens.safetensors"))
     let prompts = try JSONDecoder().decode(
       [String].self, from: Data(try #require(expected.metadata["prompts"]).utf8))
@@ -99,13 +99,13 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
       let rows = try #require(expected.tensors["rows"])
       #expect(relativeError(try writtenOut(found), rows) < 1e-5)
       #expect(relativeError(found.pooled, try #require(expected.tensors["pooled"])) < 1e-5)
-      // Without its rows an encoder does not fit its tokenizer.
+      // Without the new rows an encoder is smaller than its tokenizer.
       try change("\(model)/text_encoder/config.json") { $0["vocab_size"] = 621 }
       #expect(throws: PipelineError.self) { try SD3PromptEncoder(folder: model) }
     }
   }
 
-  /// Two tokens and their rows in a CLIP encoder of a pipeline folder.
+  /// Adds two tokens and their rows to a CLIP encoder of a pipeline folder.
   private func addTokens(_ model: String, _ suffix: String) throws {
     let path = "\(model)/text_encoder\(suffix)/model.safetensors"
     let key = "text_model.embeddings.token_embedding.weight"
@@ -141,7 +141,7 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
     return Tensor.cat([condition.rows, zeros], dim: 1)
   }
 
-  /// Decoded, 0 to 1. `[B, 3, H, W]`
+  /// The decoded images, 0 to 1: `[B, 3, H, W]`.
   private func images(_ pipeline: StableDiffusion3Pipeline, _ latents: Tensor) -> Tensor {
     withoutGradient {
       let network = pipeline.autoencoder.network

@@ -1,7 +1,7 @@
 import FlowMatching
 import Testing
 
-/// A schedule's printed numbers, seven decimals each.
+/// A schedule's numbers with seven decimals each.
 struct GoldenSchedule: CustomTestStringConvertible, Sendable {
   var name: String
   var configuration: SchedulerConfiguration
@@ -12,7 +12,7 @@ struct GoldenSchedule: CustomTestStringConvertible, Sendable {
   var scales: [Double]
   var latentFactors: [Double]
   var velocityFactors: [Double]
-  /// c over all steps but the last, four decimals.
+  /// c over all steps except the last, with four decimals.
   var normalizer: Double
 
   var testDescription: String { name }
@@ -103,7 +103,7 @@ struct GoldenSchedule: CustomTestStringConvertible, Sendable {
   }
 }
 
-/// Seven printed decimals leave half a sample of the last one.
+/// The rounding error of seven decimals.
 private let printed = 1e-7
 
 private func expectClose(
@@ -113,19 +113,19 @@ private func expectClose(
   #expect(found.count == expected.count, sourceLocation: sourceLocation)
   for (index, (left, right)) in zip(found, expected).enumerated() {
     #expect(
-      abs(left - right) <= tolerance, "entry \(index): \(left) for \(right)",
+      abs(left - right) <= tolerance, "entry \(index): \(left), expected \(right)",
       sourceLocation: sourceLocation)
   }
 }
 
 @Suite struct GoldenScheduleTests {
   @Test(arguments: GoldenSchedule.all)
-  func `sigmas are those of the published schedule`(golden: GoldenSchedule) {
+  func `sigmas equal the published schedule`(golden: GoldenSchedule) {
     expectClose(golden.schedule.sigmas, golden.sigmas)
   }
 
   @Test(arguments: GoldenSchedule.all)
-  func `coefficients of every step are the golden ones`(golden: GoldenSchedule) {
+  func `coefficients of every step equal the golden values`(golden: GoldenSchedule) {
     let steps = (0..<10).map { golden.schedule.step($0, golden.dynamics) }
     if let rates = golden.rates { expectClose(steps.map(\.diffusion), rates) }
     expectClose(steps.map(\.stdDev), golden.scales)
@@ -134,13 +134,13 @@ private func expectClose(
   }
 
   @Test(arguments: GoldenSchedule.all)
-  func `the first step's noise is the noise level`(golden: GoldenSchedule) {
+  func `the diffusion of the first step is the noise level`(golden: GoldenSchedule) {
     let first = golden.schedule.step(0, golden.dynamics)
     #expect(abs(first.stdDev - golden.noiseLevel) < 1e-14)
   }
 
   @Test(arguments: GoldenSchedule.all)
-  func `c makes the weights of the trained steps average to one`(golden: GoldenSchedule) {
+  func `the weights of the trained steps average to one`(golden: GoldenSchedule) {
     let trained = Array(0..<9)
     let normalizer = golden.schedule.weightNormalizer(over: trained, golden.dynamics)
     #expect(abs(normalizer - golden.normalizer) < 5e-5)

@@ -18,7 +18,7 @@ import Torch
     #expect(largestDifference(found, start * factor + constant) < 1e-5)
   }
 
-  @Test func `Gaussian data is reached from noise by scaling and shifting`() {
+  @Test func `the flow to Gaussian data scales and shifts the noise`() {
     // Data N(m, s^2): x_sigma has variance (1-sigma)^2 s^2 + sigma^2, the velocity is linear in
     // x, and the exact flow maps noise z to m + s z.
     let (mean, deviation) = (1.5, 0.4)
@@ -30,23 +30,26 @@ import Torch
     }
     let schedule = FlowSchedule(SchedulerConfiguration(), stepCount: 1000)
     let start = Tensor.randn([8, 3], generator: Generator(seed: 6))
-    let found = integrate(field, from: start, over: schedule, promptIndices: [Int](repeating: 0, count: 8))
-    // Euler's error is of the order of the step.
+    let found = integrate(
+      field, from: start, over: schedule, promptIndices: [Int](repeating: 0, count: 8))
+    // The error of Euler's method is of the order of the step.
     #expect(largestDifference(found, start * deviation + mean) < 5e-3)
   }
 
-  @Test func `conditions reach their rows and the last steps can be taken alone`() {
+  @Test func `prompt indices reach their rows and the last steps can be taken alone`() {
     let schedule = FlowSchedule(sigmas: [1, 0.6, 0.3, 0])
-    let field: VelocityField = { latents, _, trunks in
-      Tensor.zeros(like: latents) + Tensor(trunks.map(Float.init), shape: [trunks.count, 1])
+    let field: VelocityField = { latents, _, promptIndices in
+      Tensor.zeros(like: latents)
+        + Tensor(promptIndices.map(Float.init), shape: [promptIndices.count, 1])
     }
     let start = Tensor.zeros([3, 2])
-    let found = integrate(field, from: start, over: schedule, promptIndices: [2, 0, 1], steps: 1..<schedule.stepCount)
+    let found = integrate(
+      field, from: start, over: schedule, promptIndices: [2, 0, 1], steps: 1..<schedule.stepCount)
     let expected: [Float] = [-1.2, -1.2, 0, 0, -0.6, -0.6]
     for (left, right) in zip(found.floats(), expected) { #expect(abs(left - right) < 1e-6) }
   }
 
-  @Test func `guidance goes through both velocities`() {
+  @Test func `gradients of guidance flow through both velocities`() {
     let condition = Tensor([1, 2] as [Float], shape: [1, 2])
     let none = Tensor([3, 5] as [Float], shape: [1, 2])
     condition.requiresGradient = true

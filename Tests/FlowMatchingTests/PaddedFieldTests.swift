@@ -10,13 +10,13 @@ import Torch
     return weight
   }()
 
-  @Test func `every call has one size, and rows and gradients are those of the field`() {
+  @Test func `every call has one size, and rows and gradients equal the field's`() {
     var sizes: [Int] = []
-    let field: VelocityField = { [weight] latents, sigma, trunks in
-      sizes.append(trunks.count)
-      #expect(latents.shape[0] == trunks.count && sigma.shape == [trunks.count])
-      let owners = Tensor(trunks.map(Float.init), shape: [trunks.count, 1])
-      return (latents * weight + sigma.unsqueezed(1)).tanh() * (owners + 1.0)
+    let field: VelocityField = { [weight] latents, sigma, promptIndices in
+      sizes.append(promptIndices.count)
+      #expect(latents.shape[0] == promptIndices.count && sigma.shape == [promptIndices.count])
+      let indices = Tensor(promptIndices.map(Float.init), shape: [promptIndices.count, 1])
+      return (latents * weight + sigma.unsqueezed(1)).tanh() * (indices + 1.0)
     }
     for count in [1, 3, 4] {
       let latents = Tensor.randn([count, 3], generator: Generator(seed: 5))

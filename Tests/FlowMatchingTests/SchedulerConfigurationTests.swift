@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// One schedule as diffusers computes it, in float32.
+/// One schedule of diffusers, in float32.
 private struct Reference: Decodable {
   var name: String
   var config: SchedulerConfiguration
@@ -12,7 +12,7 @@ private struct Reference: Decodable {
   var sigmas: [Double]
 }
 
-/// The error that a configuration of this text gives, and the path it was read from.
+/// The error of a configuration with this text, and its path.
 private func failure(
   reading text: String
 ) throws -> (error: SchedulerConfigurationError, path: String) {
@@ -37,13 +37,13 @@ private func failure(
         reference.config, stepCount: reference.stepCount, imageTokens: reference.imageTokens)
       #expect(schedule.sigmas.count == reference.sigmas.count, "\(reference.name)")
       for (found, expected) in zip(schedule.sigmas, reference.sigmas) {
-        // diffusers rounds to float32 several times on the way.
-        #expect(abs(found - expected) < 5e-7, "\(reference.name): \(found) for \(expected)")
+        // diffusers rounds to float32 several times.
+        #expect(abs(found - expected) < 5e-7, "\(reference.name): \(found), expected \(expected)")
       }
     }
   }
 
-  @Test func `a configuration survives being written and read`() throws {
+  @Test func `a written configuration is read back`() throws {
     var configuration = SchedulerConfiguration()
     configuration.shift = 3
     configuration.terminalSigma = 0.02
@@ -53,7 +53,7 @@ private func failure(
     #expect(String(decoding: data, as: UTF8.self).contains("FlowMatchEulerDiscreteScheduler"))
   }
 
-  @Test func `a grid that is not built here is refused by name`() throws {
+  @Test func `an unsupported grid is refused by name`() throws {
     let (error, path) = try failure(reading: #"{"shift": 3.0, "use_karras_sigmas": true}"#)
     #expect(error == .unsupported(path: path, key: "use_karras_sigmas", value: "true"))
     #expect(error.description.contains(path) && error.description.contains("use_karras_sigmas"))
@@ -114,7 +114,7 @@ private func failure(
       }
     }
     #expect(accepted > 0)
-    // A difference of the two that no integer holds.
+    // Their difference overflows an integer.
     let extreme =
       #"{"base_image_seq_len": -9223372036854775807, "max_image_seq_len": 9223372036854775807}"#
     let configuration = try JSONDecoder().decode(
@@ -122,7 +122,7 @@ private func failure(
     #expect(abs(configuration.mu(imageTokens: 0) - 0.825) < 1e-9)
   }
 
-  @Test func `broken JSON and missing files are told apart`() throws {
+  @Test func `broken JSON and missing files give different errors`() throws {
     let broken = try failure(reading: #"{"shift": "three"}"#)
     guard case .malformed = broken.error else {
       Issue.record("\(broken.error)")

@@ -24,7 +24,7 @@ private func normal(_ shape: [Int], seed: UInt64) -> Tensor {
   }
 
   @Test(arguments: 0..<5)
-  func `the SDE is the drift with its score term, as the paper writes it`(index: Int) {
+  func `the SDE equals the paper's drift with its score term`(index: Int) {
     let level = 0.7
     let (sigma, next) = (schedule.sigmas[index], schedule.sigmas[index + 1])
     let finite = sigma == 1 ? next : sigma
@@ -54,7 +54,7 @@ private func normal(_ shape: [Int], seed: UInt64) -> Tensor {
   }
 
   @Test(arguments: 0..<5)
-  func `coefficient-preserving sampling keeps the scheduled noise`(index: Int) {
+  func `coefficient-preserving sampling has the scheduled noise`(index: Int) {
     let level = 0.6
     let (sigma, next) = (schedule.sigmas[index], schedule.sigmas[index + 1])
     let step = schedule.step(index, .cps(noiseLevel: level))
@@ -66,7 +66,7 @@ private func normal(_ shape: [Int], seed: UInt64) -> Tensor {
       largestDifference(
         step.mean(latents, velocity: velocity), data * (1 - next) + predictedNoise * kept) < 1e-5)
     #expect(abs(step.stdDev - deviation) < 1e-12)
-    // log p is the negative mean square, without scale or constant.
+    // log p is the negative mean square without scale and constant.
     let sample = step.stochastic(latents, velocity: velocity, noise: noise)
     let found = step.logProbability(
       of: sample, mean: step.mean(latents, velocity: velocity)
@@ -77,7 +77,7 @@ private func normal(_ shape: [Int], seed: UInt64) -> Tensor {
     }
   }
 
-  @Test func `the log-probability is the mean over elements of the Gaussian's logarithm`() {
+  @Test func `the log-probability is the mean of the Gaussian log-density over elements`() {
     let step = schedule.step(2, .flowSDE(noiseLevel: 0.7))
     let mean = step.mean(latents, velocity: velocity)
     let sample = step.stochastic(latents, velocity: velocity, noise: noise)
@@ -92,7 +92,7 @@ private func normal(_ shape: [Int], seed: UInt64) -> Tensor {
     }
   }
 
-  @Test func `arithmetic is float32 whatever the network's type`() {
+  @Test func `arithmetic is float32 for any type of the network`() {
     let step = schedule.step(1, .flowSDE(noiseLevel: 0.7))
     let half = velocity.to(.bfloat16)
     #expect(step.mean(latents, velocity: half).dtype == .float32)

@@ -6,7 +6,7 @@ import Testing
     PixelBuffer(width: 2, height: 1, red: level, green: 0, blue: 0)
   }
 
-  @Test func `images stand row by row with gutters between and around them`() {
+  @Test func `images are placed row by row with gutters between and around them`() {
     let sheet = ContactSheet(columns: 2, gutter: 1, gutterLevel: 9)
       .image(of: [plain(10), plain(20), plain(30)])
     #expect(sheet.width == 7 && sheet.height == 5)
@@ -21,7 +21,7 @@ import Testing
       ])
   }
 
-  @Test func `scaling repeats pixels and leaves the gutter as it is`() {
+  @Test func `scaling repeats pixels and keeps the gutter's width`() {
     let sheet = ContactSheet(columns: 1, gutter: 1, scale: 3, gutterLevel: 9)
       .image(of: [plain(10)])
     #expect(sheet.width == 8 && sheet.height == 5)
@@ -43,7 +43,7 @@ import Testing
     #expect(image.enlarged(by: 2) == PixelBuffer(width: 4, height: 2, pixels: row + row))
   }
 
-  @Test func `pasting changes only the pixels below the pasted image`() {
+  @Test func `pasting changes only the pixels under the pasted image`() {
     var image = PixelBuffer(width: 4, height: 3, red: 5, green: 5, blue: 5)
     image.paste(PixelBuffer(width: 2, height: 2, red: 7, green: 8, blue: 9), x: 1, y: 1)
     let changed = (0..<3).map { y in (0..<4).map { image[$0, y] == (7, 8, 9) } }

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct JPEGTests {
-  /// An image of a formula and the size of its file as Pillow writes it (`Tools/fixtures/jpeg.py`).
+  /// An image from a formula and the size of Pillow's file (`Tools/fixtures/jpeg.py`).
   private struct Expected: Decodable {
     let width: Int
     let height: Int
@@ -25,7 +25,7 @@ import Testing
     }
   }
 
-  @Test func `files are as large as Pillow's to one percent`() throws {
+  @Test func `file sizes equal Pillow's within one percent`() throws {
     let data = try Data(contentsOf: URL(filePath: fixture("images/jpeg_sizes.json")))
     let cases = try JSONDecoder().decode([Expected].self, from: data)
     #expect(cases.count == 18)
@@ -37,7 +37,7 @@ import Testing
     }
   }
 
-  @Test func `lower quality makes smaller files that begin and end as JPEG files do`() throws {
+  @Test func `lower quality gives smaller files that begin and end like JPEG files`() throws {
     let image = PixelBuffer(width: 40, height: 24, red: 200, green: 10, blue: 90)
     let good = try JPEG.encode(image, quality: 95)
     #expect(good.prefix(3) == [0xFF, 0xD8, 0xFF])

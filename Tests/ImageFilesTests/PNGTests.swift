@@ -20,12 +20,12 @@ import Testing
   }
 
   @Test(arguments: [(1, 1), (3, 2), (32, 32), (61, 17)])
-  func `an image comes back from its PNG bytes as it was`(width: Int, height: Int) throws {
+  func `an image is read back from its PNG bytes unchanged`(width: Int, height: Int) throws {
     let image = gradient(width: width, height: height)
     #expect(try PNG.decode(PNG.encode(image)) == image)
   }
 
-  @Test func `an image comes back from its file as it was`() throws {
+  @Test func `an image is read back from its file unchanged`() throws {
     let image = gradient(width: 40, height: 25)
     try withTemporaryFolder { folder in
       try PNG.write(image, to: folder + "/a.png")
@@ -33,12 +33,12 @@ import Testing
     }
   }
 
-  @Test func `the same image always gives the same bytes`() throws {
+  @Test func `equal images give equal bytes`() throws {
     let image = gradient(width: 32, height: 32)
     #expect(try PNG.encode(image) == PNG.encode(image))
   }
 
-  @Test func `writing replaces the file and leaves nothing beside it`() throws {
+  @Test func `writing replaces the file and leaves no other file beside it`() throws {
     try withTemporaryFolder { folder in
       try PNG.write(PixelBuffer(width: 2, height: 2), to: folder + "/a.png")
       let second = gradient(width: 5, height: 5)
@@ -48,7 +48,7 @@ import Testing
     }
   }
 
-  @Test func `a write that cannot end leaves the old and no remains`() throws {
+  @Test func `a failed write keeps the old file and leaves no other file`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/a.png"
       // A folder that is not empty cannot be replaced by a file.
@@ -78,16 +78,16 @@ import Testing
     }
   }
 
-  @Test func `what is no PNG is an error that names the path`() throws {
+  @Test func `a file that is not a PNG is an error that names the path`() throws {
     for bytes in [[], [1, 2, 3], [UInt8](repeating: 65, count: 200)] {
       let error = #expect(throws: ImageFileError.self) {
         try PNG.decode(bytes, path: "some/file.png")
       }
-      #expect(error?.description.hasPrefix("some/file.png: not a sound PNG") == true)
+      #expect(error?.description.hasPrefix("some/file.png: not a valid PNG") == true)
     }
   }
 
-  @Test func `a pointer of Git LFS in place of an image says what to run`() throws {
+  @Test func `a Git LFS pointer in place of an image is an error with the command to run`() throws {
     try withTemporaryFolder { folder in
       let path = "\(folder)/0000.png"
       try Data("version https://git-lfs.github.com/spec/v1\noid sha256:01\nsize 9\n".utf8)
@@ -127,7 +127,7 @@ import Testing
     #expect(refused > 1500)
   }
 
-  @Test func `an absurd size is refused before memory is taken`() throws {
+  @Test func `an absurd size is refused before memory is allocated`() throws {
     let huge = try bytes(
       base64: "iVBORw0KGgoAAAANSUhEUgABhqAAAYagCAIAAAAnMJyfAAAACUlEQVR42mMAAAABAAGxDbaTAAAAAElFTkSu"
         + "QmCC")
@@ -137,13 +137,13 @@ import Testing
         == .tooLarge(path: "huge.png", width: 100_000, height: 100_000, limit: PNG.pixelLimit))
   }
 
-  @Test func `grey, sixteen-bit and palette files become RGB`() throws {
-    let grey = try PNG.decode(
+  @Test func `gray, sixteen-bit and palette files become RGB`() throws {
+    let gray = try PNG.decode(
       bytes(
         base64:
           "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAAAAADRSSBWAAAAC0lEQVR42mM4wQUAAZ0A0zs3rfkAAAAASUVO"
           + "RK5CYII="))
-    #expect(grey.pixels == [200, 200, 200, 10, 10, 10])
+    #expect(gray.pixels == [200, 200, 200, 10, 10, 10])
     let deep = try PNG.decode(
       bytes(
         base64:
@@ -158,7 +158,7 @@ import Testing
     #expect(palette.pixels == [200, 100, 50, 9, 8, 7])
   }
 
-  @Test func `the color of a transparent pixel stays as it is stored`() throws {
+  @Test func `the color of a transparent pixel is read as stored`() throws {
     let image = try PNG.decode(
       bytes(
         base64:
@@ -167,7 +167,7 @@ import Testing
     #expect(image.pixels == [255, 100, 0, 255, 255, 255])
   }
 
-  /// The files of `Tools/fixtures/png.py`, with the pixels that all of theirs are.
+  /// The files of `Tools/fixtures/png.py`, with the value of all their pixels.
   private static let kinds = Result {
     let folder = fixture("images/png")
     let data = try Data(contentsOf: URL(filePath: folder + "/pixels.json"))
@@ -176,7 +176,7 @@ import Testing
     }.sorted { $0.path < $1.path }
   }
 
-  @Test func `pixels are read as they are stored, whatever their kind`() throws {
+  @Test func `pixels of every format are read as stored`() throws {
     let kinds = try Self.kinds.get()
     #expect(kinds.count > 20)
     for (path, pixel) in kinds {
@@ -186,7 +186,7 @@ import Testing
     }
   }
 
-  @Test func `no damaged file of any kind ends the program`() throws {
+  @Test func `no damaged file of any format ends the program`() throws {
     var mutations = Mutations(seed: 13)
     for (path, _) in try Self.kinds.get() {
       let bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))

@@ -2,7 +2,7 @@ import ImageFiles
 import Testing
 
 @Suite struct ReducedTests {
-  @Test func `an image that fits is left as it is`() {
+  @Test func `an image that fits is returned unchanged`() {
     let image = PixelBuffer(width: 32, height: 20, red: 3, green: 5, blue: 7)
     #expect(image.reduced(toFit: 32) == image)
   }
@@ -17,7 +17,7 @@ import Testing
     #expect(small.pixels == [25, 51, 255, 102, 203, 255])
   }
 
-  @Test func `what fills no block is left out and a thin image keeps a row`() {
+  @Test func `incomplete blocks are left out and a thin image keeps a row`() {
     let image = PixelBuffer(width: 513, height: 5, red: 9, green: 8, blue: 7)
     let small = image.reduced(toFit: 64)
     #expect(small == PixelBuffer(width: 57, height: 1, red: 9, green: 8, blue: 7))

@@ -13,7 +13,7 @@ import Testing
     let bicubic: String
   }
 
-  @Test func `images of fifty sizes are resized byte for byte as Pillow does`() throws {
+  @Test func `resized images of fifty sizes equal Pillow's byte for byte`() throws {
     let data = try Data(contentsOf: URL(filePath: fixture("images/resize.json")))
     let cases = try JSONDecoder().decode([Expected].self, from: data)
     #expect(cases.count == 50)
@@ -28,7 +28,7 @@ import Testing
     }
   }
 
-  @Test func `the middle is cropped, the larger half of an odd margin to the right and below`() {
+  @Test func `a center crop cuts the larger half of an odd margin at the right and the bottom`() {
     let image = picture(width: 8, height: 5)
     let middle = image.centerCropped(side: 3)
     #expect(middle.width == 3 && middle.height == 3)

@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 
-/// What one run of the command `tempflow` left.
+/// The result of one run of the command `tempflow`.
 struct CommandOutcome {
   let status: Int32
   let output: String
@@ -22,7 +22,7 @@ func tempflow(_ arguments: String...) throws -> CommandOutcome { try tempflow(ar
 
 /// Runs the built command in the repository's folder.
 ///
-/// - Parameter environment: what differs from the tests' own.
+/// - Parameter environment: variables added to those of the tests.
 func tempflow(
   _ arguments: [String], environment: [String: String] = [:]
 ) throws -> CommandOutcome {
@@ -40,7 +40,7 @@ func tempflow(
   process.executableURL = executable
   process.arguments = arguments
   process.currentDirectoryURL = URL(filePath: repositoryFolder())
-  // What the command keeps for its user belongs to the test.
+  // The command's user cache is inside the test's folder.
   process.environment = ProcessInfo.processInfo.environment
     .merging(["XDG_CACHE_HOME": folder.path]) { $1 }.merging(environment) { $1 }
   process.standardOutput = try FileHandle(forWritingTo: files[0])

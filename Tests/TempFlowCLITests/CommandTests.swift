@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct CommandTests {
-  /// Part of the interface: a command may be added, none may go.
+  /// Part of the interface: commands may be added and must not be removed.
   static let commands = [
     "train", "plan", "export", "pretrain", "sample", "evaluate", "score", "report", "compare",
     "doctor",
@@ -42,13 +42,17 @@ import Testing
     (
       "evaluate",
       [
-        "--model", "--lora", "--prompts", "--reward", "--reward-model", "--set", "--max-missing-scores",
+        "--model", "--lora", "--prompts", "--reward", "--reward-model", "--set",
+        "--max-missing-scores",
         "--json",
       ]
     ),
     (
       "score",
-      ["--reward", "--reward-model", "--set", "--max-missing-scores", "--images", "--prompts", "--json"]
+      [
+        "--reward", "--reward-model", "--set", "--max-missing-scores", "--images", "--prompts",
+        "--json",
+      ]
     ),
     ("pretrain", ["--json"]),
     ("report", ["--json"]),
@@ -59,7 +63,7 @@ import Testing
     for option in options { #expect(help.contains(option), "\(command) \(option)") }
   }
 
-  @Test func `a plan warns of a reward that cannot run on this machine`() throws {
+  @Test func `a plan warns about a reward that cannot run on this machine`() throws {
     let arguments = ["plan", "Recipes/shapes.yaml", "--set", "rewards=[{name: ocr}]"]
     let found = try tempflow(arguments, environment: ["PATH": "/nonexistent"])
     #expect(found.status == 0)
@@ -67,15 +71,18 @@ import Testing
     #expect(try tempflow(arguments).errors.isEmpty)
   }
 
-  @Test func `a model with T5 makes images of the size, precision and prompts asked for`() throws {
+  @Test func `a model with T5 samples images of the requested size, precision and prompts`() throws
+  {
     try withTemporaryFolder { folder in
       func sample(_ more: String...) throws -> CommandOutcome {
-        try tempflow([
-          "sample", "--model", fixture("pipeline/model-t5"), "--prompt", "a red circle",
-          "--negative-prompt", "blue", "--guidance-scale", "3", "--steps", "2", "--dtype", "bfloat16",
-          "--max-sequence-length", "9", "--prompt-cache", "\(folder)/text", "--output",
-          "\(folder)/out", "--json",
-        ] + more)
+        try tempflow(
+          [
+            "sample", "--model", fixture("pipeline/model-t5"), "--prompt", "a red circle",
+            "--negative-prompt", "blue", "--guidance-scale", "3", "--steps", "2", "--dtype",
+            "bfloat16",
+            "--max-sequence-length", "9", "--prompt-cache", "\(folder)/text", "--output",
+            "\(folder)/out", "--json",
+          ] + more)
       }
       let first = try sample("--height", "8", "--width", "12")
       #expect(first.status == 0, "\(first.errors)")
@@ -92,7 +99,7 @@ import Testing
     }
   }
 
-  @Test func `an evaluation in which nothing could be scored has no mean and fails`() throws {
+  @Test func `an evaluation without any score has no mean and fails`() throws {
     try withTemporaryFolder { folder in
       try Data("a red circle\na blue square\n".utf8).write(to: URL(filePath: "\(folder)/p.txt"))
       let arguments = [
@@ -156,13 +163,13 @@ import Testing
     #expect(outcome.output.isEmpty)
   }
 
-  @Test func `a recipe that is not there is refused by name`() throws {
+  @Test func `a missing recipe is refused by name`() throws {
     let outcome = try tempflow("train", "Recipes/nothing.yaml")
     #expect(outcome.status == 1)
     #expect(outcome.errors.contains("Recipes/nothing.yaml:1:1: no such file"))
   }
 
-  @Test func `a device or a reward that is not there is refused before a run directory is made`()
+  @Test func `a missing device or reward is refused before a run directory is created`()
     throws
   {
     let folder = "\(FileManager.default.temporaryDirectory.path)/tempflow-no-run-\(UUID())"

@@ -5,7 +5,9 @@ import Testing
 @Suite struct ExportCommandTests {
   private let lora = "Tests/Fixtures/pipeline/lora"
 
-  @Test func `adapters are written in another layout, and what they are is reported`() throws {
+  @Test func `adapters are written in another layout, and their rank and layers are reported`()
+    throws
+  {
     try withTemporaryFolder { folder in
       let file = "\(folder)/kohya.safetensors"
       let outcome = try tempflow(
@@ -25,7 +27,7 @@ import Testing
     }
   }
 
-  @Test func `a merge without a model, and two ways at once, are refused`() throws {
+  @Test func `a merge without a model, and a merge with a format, are refused`() throws {
     let merge = try tempflow("export", lora, "--merge", "--output", "/nowhere/merged")
     #expect(merge.status == 64)
     #expect(merge.errors.contains("--merge needs --model"))

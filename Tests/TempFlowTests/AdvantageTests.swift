@@ -51,7 +51,7 @@ private func expectClose(
       ])
   }
 
-  @Test func `batch groups take the mean per prompt and the deviation over everything`() {
+  @Test func `batch groups use the mean per prompt and the deviation of the batch`() {
     // All eight: mean 3.25, mean square 17.5.
     let deviation = (17.5 - 3.25 * 3.25).squareRoot() + 1e-4
     expectClose(
@@ -87,7 +87,7 @@ private func expectClose(
     let seeds = Advantages(rows(holes), settings(.seed))
     expectClose(
       seeds.values, [0, 0, -2 / 2.0001, 2 / 2.0001, -1 / 1.0001, 1 / 1.0001, 0, 0])
-    // A lone reward and no reward at all leave nothing to compare.
+    // Groups with one reward or none are degenerate.
     #expect(seeds.degenerateGroupCount == 2)
     #expect(seeds.degenerateShare == 0.5)
   }
@@ -99,7 +99,7 @@ private func expectClose(
     #expect(advantages.degenerateShare == 1)
   }
 
-  @Test func `one winner of a group is bounded by the group's size and then by the clip`() {
+  @Test func `the advantage of one winner is bounded by the group's size and by the clip`() {
     let winner = (0..<50).map {
       RewardRow(prompt: 0, seed: 0, step: 0, rewards: [$0 == 7 ? 1e9 : 0])
     }
@@ -109,7 +109,7 @@ private func expectClose(
     #expect(AdvantageSettings().clip == 5)
   }
 
-  @Test func `a weighted sum is normalised once and needs every reward`() {
+  @Test func `a weighted sum is normalized once and needs every reward`() {
     var settings = settings(.seed)
     settings.weights = [1, 10]
     let rewards: [[Double?]] = [[1, 0.1], [3, 0.5], [2, 0.3], [9, nil]]
@@ -119,7 +119,7 @@ private func expectClose(
     expectClose(found.values, [-3 / deviation, 3 / deviation, 0, 0])
   }
 
-  @Test func `normalising each reward lets a small one count as much as a large one`() {
+  @Test func `with normalization per reward, small and large rewards have equal influence`() {
     var settings = settings(.seed)
     settings.combination = .perReward
     settings.weights = [1, 0.5]
@@ -131,8 +131,8 @@ private func expectClose(
     expectClose(found.values, [-large - small, large, small, 0])
   }
 
-  @Test func `what a sum takes for equal, normalising each reward tells apart`() {
-    // A win in one of two rewards against a win in both: their sums have the same advantages.
+  @Test func `rewards with equal normalized sums differ with normalization per reward`() {
+    // The best branch is better in one reward or in both: the sums have equal advantages.
     func values(_ combination: RewardCombination, _ winner: [Double?]) -> [Double] {
       var settings = settings(.prompt)
       settings.combination = combination

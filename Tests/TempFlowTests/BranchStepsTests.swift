@@ -8,14 +8,14 @@ import Testing
     }
   }
 
-  @Test func `early and listed steps are the same in every epoch`() {
+  @Test func `first and listed steps are the same in every epoch`() {
     for epoch in 0..<4 {
       #expect(BranchSteps.first(3).steps(stepCount: 10, run: 1, epoch: epoch) == [0, 1, 2])
       #expect(BranchSteps.list([5, 1]).steps(stepCount: 10, run: 1, epoch: epoch) == [1, 5])
     }
   }
 
-  @Test func `rotating steps pass over all of them evenly`() {
+  @Test func `sliding steps cover all steps evenly`() {
     let epochs = (0..<9).map { BranchSteps.sliding(4).steps(stepCount: 10, run: 1, epoch: $0) }
     #expect(epochs[0] == [0, 1, 2, 3])
     #expect(epochs[1] == [4, 5, 6, 7])
@@ -24,16 +24,16 @@ import Testing
     #expect(counts == [Int](repeating: 4, count: 9))
   }
 
-  @Test func `sampled steps follow from run and epoch and reach every step`() {
+  @Test func `random steps are a function of run and epoch and reach every step`() {
     let policy = BranchSteps.random(3)
-    var seen: Set<Int> = []
+    var found: Set<Int> = []
     for epoch in 0..<30 {
       let steps = policy.steps(stepCount: 8, run: 11, epoch: epoch)
       #expect(steps == policy.steps(stepCount: 8, run: 11, epoch: epoch))
       #expect(steps.count == 3 && Set(steps).count == 3 && steps == steps.sorted())
-      seen.formUnion(steps)
+      found.formUnion(steps)
     }
-    #expect(seen == Set(0..<7))
+    #expect(found == Set(0..<7))
     #expect(
       (0..<30).contains {
         policy.steps(stepCount: 8, run: 11, epoch: $0)
@@ -49,7 +49,7 @@ import Testing
     (.list([4]), .stepOutOfRange(4, trainable: 4)),
     (.list([1, 1]), .repeatedStep(1)),
   ])
-  func `steps that do not exist are refused with those that do`(
+  func `nonexistent steps are refused with the existing ones`(
     policy: BranchSteps, expected: RolloutPlanError
   ) {
     #expect(throws: expected) {
@@ -71,7 +71,8 @@ import Testing
     }
     #expect(throws: RolloutPlanError.tooFewSteps(1)) {
       try RolloutPlan(
-        schedule: FlowSchedule(sigmas: [1, 0]), dynamics: .flowSDE(noiseLevel: 0.7), method: .flowGRPO)
+        schedule: FlowSchedule(sigmas: [1, 0]), dynamics: .flowSDE(noiseLevel: 0.7),
+        method: .flowGRPO)
     }
   }
 }

@@ -2,7 +2,7 @@ import TempFlow
 import Testing
 
 @Suite struct NoiseSeedTests {
-  @Test func `noise may be drawn elsewhere than it is needed`() {
+  @Test func `the device that draws noise may differ from the device that uses it`() {
     let source = NoiseSource(run: 1, epoch: 0, shape: [4], device: .meta, generatorDevice: .cpu)
     #expect(source.initial([TrunkID(prompt: 0, seed: 0)]).device == .meta)
     #expect(NoiseSource(run: 1, epoch: 0, shape: [4], device: .meta).generatorDevice == .meta)
@@ -25,7 +25,7 @@ import Testing
         == 0x3F5D_4D8B_35A5_A0B9)
   }
 
-  @Test func `every number of the key matters and order does, too`() {
+  @Test func `seeds depend on every number of the key and on their order`() {
     var seeds: Set<UInt64> = []
     var lower: Set<UInt32> = []
     for epoch in 0..<3 {
@@ -43,14 +43,14 @@ import Testing
       }
     }
     #expect(seeds.count == 3 * 6 * 4 * 6 * 6)
-    // libtorch's generator keeps the lower half; it must be mixed as well.
+    // libtorch's generator uses the lower half, which must be mixed as well.
     #expect(lower.count == 3 * 6 * 4 * 6 * 6)
     #expect(
       noiseSeed(run: 1, epoch: 0, prompt: 0, seed: 0, step: 0, branch: 0)
         != noiseSeed(run: 2, epoch: 0, prompt: 0, seed: 0, step: 0, branch: 0))
   }
 
-  @Test func `noise of a trunk does not depend on what is drawn beside it`() {
+  @Test func `the noise of a trunk does not depend on other trunks`() {
     let noise = NoiseSource(run: 3, epoch: 1, shape: [2, 5])
     let trunks = toyTrunks(prompts: 2, seeds: 2)
     let together = noise.initial(trunks)

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Runs the example and returns what it prints.
+/// Runs the example and returns its output.
 private func output(of executable: String) throws -> String {
   let process = Process()
   let pipe = Pipe()
@@ -23,13 +23,13 @@ private func reward(of name: String, in text: String) throws -> Double {
 }
 
 @Suite struct PointsExampleTests {
-  @Test func `the example raises its reward with both methods, ours ahead`() throws {
+  @Test func `the example's reward rises with both methods, more with TempFlow-GRPO`() throws {
     let text = try output(of: builtProduct("points"))
-    let ours = try reward(of: "TempFlow-GRPO", in: text)
+    let tempflow = try reward(of: "TempFlow-GRPO", in: text)
     let baseline = try reward(of: "Flow-GRPO", in: text)
     // Both start near 0.28.
-    #expect(ours > 0.9 && baseline > 0.8, "\(text)")
-    #expect(ours > baseline, "\(text)")
+    #expect(tempflow > 0.9 && baseline > 0.8, "\(text)")
+    #expect(tempflow > baseline, "\(text)")
     #expect(text.contains("#") && text.contains("o"))
   }
 

@@ -3,24 +3,25 @@ import TempFlow
 import TestSupport
 import Testing
 
-/// How far training has moved from the rollout's policy.
+/// The distance of the trained policy from the rollout's.
 enum Distance: Double, CaseIterable {
   case onPolicy = 0
   case offPolicy = 0.03
 }
 
-/// A rollout with random advantages, and the field that made it.
+/// A rollout with advantages, and its field.
 struct Scene {
   let rollout: Rollout
   let trainingSamples: [TrainingSample]
   let toy: ToyField
   let field: VelocityField
 
-  /// - Parameter guidance: nil follows the field itself, a scale follows it away from a second
-  ///   condition of its own.
+  /// - Parameter guidanceScale: nil uses the field without guidance; with a scale, prompt index 4
+  ///   is the unconditional branch.
   init(
     method: RolloutMethod = .branching(branches: 4), steps: BranchSteps = .all,
-    dynamics: Dynamics = .flowSDE(noiseLevel: 0.7), guidanceScale: Double? = nil, device: Device = .cpu
+    dynamics: Dynamics = .flowSDE(noiseLevel: 0.7), guidanceScale: Double? = nil,
+    device: Device = .cpu
   ) throws {
     let trunks = toyTrunks(prompts: 2, seeds: 2)
     let toy = ToyField(width: 8, trunks: 5, seed: 3, device: device)
@@ -42,7 +43,7 @@ struct Scene {
     trainingSamples = rollout.trainingSamples(Advantages(rollout.rewardRows(rewards), settings))
   }
 
-  /// The samples where every second one has equal rewards, hence no gradient.
+  /// The samples, of which every second one has equal rewards and therefore no gradient.
   func halfSkippable() -> [TrainingSample] {
     let values = trainingSamples.enumerated().flatMap { index, sample in
       index % 2 == 0 ? sample.advantages : sample.advantages.map { _ in 0 }
@@ -54,7 +55,8 @@ struct Scene {
             let step = rollout.steps[sample.stepIndex]
             let index = trainingSamples.firstIndex(of: sample).map { $0 * 4 + branch } ?? 0
             return (
-              SampleID(trunk: sample.trunk, step: step, branch: branch), [values[index]] as [Double?]
+              SampleID(trunk: sample.trunk, step: step, branch: branch),
+              [values[index]] as [Double?]
             )
           }
         }))
@@ -62,7 +64,7 @@ struct Scene {
   }
 }
 
-/// A clip range that some ratios of the off-policy scene exceed and others do not.
+/// An objective whose clip range is exceeded by some ratios of the off-policy scene.
 private func objective(_ change: (inout PolicyObjective) -> Void = { _ in }) -> PolicyObjective {
   var objective = PolicyObjective()
   objective.clipRange = 0.02
@@ -77,7 +79,8 @@ private func compare(
 ) {
   scene.toy.perturb(by: distance.rawValue, seed: 17)
   let statistics = policyGradient(
-    objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 3, field: scene.field,
+    objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 3,
+    field: scene.field,
     reference: reference)
   let found = scene.toy.takeGradients()
   let expected = ReferenceLoss(
@@ -88,7 +91,7 @@ private func compare(
   // float32 against float64.
   #expect(relativeError(found, gradients) < 2e-5, sourceLocation: sourceLocation)
   #expect(abs(statistics.policyLoss - expected.policy) < 1e-5, sourceLocation: sourceLocation)
-  #expect(abs(statistics.klDivergence - expected.pull) < 1e-5, sourceLocation: sourceLocation)
+  #expect(abs(statistics.klDivergence - expected.kl) < 1e-5, sourceLocation: sourceLocation)
   #expect(abs(statistics.clipFraction - expected.clipped) < 1e-6, sourceLocation: sourceLocation)
   switch distance {
   case .onPolicy:
@@ -103,7 +106,7 @@ private func compare(
 
 @Suite struct PolicyGradientTests {
   @Test(arguments: Distance.allCases, [Fold.shared, .each])
-  func `one forward and one product equal autograd, shared and K-fold`(
+  func `one forward pass and one product equal autograd, shared and K-fold`(
     distance: Distance, fold: Fold
   ) throws {
     compare(try Scene(), objective(), distance, fold: fold)
@@ -125,7 +128,8 @@ private func compare(
     let wide = objective { $0.clipRange = 1 }
     scene.toy.perturb(by: 0.05, seed: 4)
     policyGradient(
-      wide, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 64, field: scene.field)
+      wide, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 64,
+      field: scene.field)
     let found = scene.toy.takeGradients()
     _ = ReferenceLoss(
       objective: wide, rollout: scene.rollout, samples: scene.trainingSamples, fold: .each
@@ -134,18 +138,20 @@ private func compare(
   }
 
   @Test(
-    .enabled(if: TorchRuntime.hasCUDA, "needs a CUDA device, real or simulated"), arguments: Distance.allCases)
-  func `the gradient on the GPU is autograd's`(distance: Distance) throws {
+    .enabled(if: TorchRuntime.hasCUDA, "needs a CUDA device, real or simulated"),
+    arguments: Distance.allCases)
+  func `the gradient on the GPU equals autograd's`(distance: Distance) throws {
     compare(try Scene(guidanceScale: 2.5, device: .cuda(0)), objective(), distance, fold: .each)
   }
 
-  @Test func `in float16 a scaled gradient arrives where the plain one underflows`() throws {
-    // One factor per trunk over a sample as large as an image of 512 pixels.
+  @Test func `in float16 a scaled gradient is accurate where the plain one underflows`() throws {
+    // One factor per trunk, for samples of the size of an image of 512 pixels.
     let factors = Tensor.ones([4]) * 0.5
     factors.requiresGradient = true
     func field(_ dtype: DType) -> VelocityField {
-      { latents, _, trunks in
-        let factor = factors.to(dtype).indexSelect(dim: 0, Tensor(trunks, shape: [trunks.count]))
+      { latents, _, promptIndices in
+        let factor = factors.to(dtype).indexSelect(
+          dim: 0, Tensor(promptIndices, shape: [promptIndices.count]))
         return latents.to(dtype) * factor.unsqueezed(1)
       }
     }
@@ -157,13 +163,15 @@ private func compare(
     func samples(_ reward: (Int) -> Double) -> [TrainingSample] {
       let rewards = rollout.steps.flatMap { step in
         trunks.indices.flatMap { trunk in
-          (0..<2).map { (SampleID(trunk: trunk, step: step, branch: $0), [reward($0)] as [Double?]) }
+          (0..<2).map {
+            (SampleID(trunk: trunk, step: step, branch: $0), [reward($0)] as [Double?])
+          }
         }
       }
       return rollout.trainingSamples(
         Advantages(rollout.rewardRows(Dictionary(uniqueKeysWithValues: rewards))))
     }
-    // An update of 416 decisions, most of which have nothing to teach.
+    // An update of 416 samples, most of which have equal rewards.
     let samples = samples { Double($0) } + (0..<25).flatMap { _ in samples { _ in 0 } }
     func gradient(_ dtype: DType, scale: Double) -> [Double] {
       policyGradient(
@@ -179,20 +187,20 @@ private func compare(
   }
 
   @Test(arguments: Distance.allCases)
-  func `a chain is the case of one branch`(distance: Distance) throws {
-    // A chain of this size has few samples, so the clip is narrow enough to catch some.
+  func `the gradient of Flow-GRPO is the case of one branch`(distance: Distance) throws {
+    // There are few samples, so the clip range is narrow enough to clip some of them.
     let narrow = objective { $0.clipRange = 0.002 }
     compare(try Scene(method: .flowGRPO), narrow, distance, fold: .each)
     compare(try Scene(method: .flowGRPOFast, steps: .first(2)), narrow, distance, fold: .each)
   }
 
   @Test(arguments: Distance.allCases)
-  func `without weights the loss is Flow-GRPO's`(distance: Distance) throws {
+  func `without noise-aware weights the loss is Flow-GRPO's`(distance: Distance) throws {
     compare(try Scene(), objective { $0.weighting = .none }, distance, fold: .each)
   }
 
   @Test(arguments: Distance.allCases)
-  func `the pull towards the reference has the right gradient`(distance: Distance) throws {
+  func `the KL term has the right gradient`(distance: Distance) throws {
     let scene = try Scene()
     let other = ToyField(width: 8, trunks: 5, seed: 99)
     compare(
@@ -201,7 +209,7 @@ private func compare(
   }
 
   @Test(arguments: Distance.allCases)
-  func `guarded ratios have the right gradient`(distance: Distance) throws {
+  func `GRPO-Guard's ratios have the right gradient`(distance: Distance) throws {
     compare(
       try Scene(),
       objective {
@@ -210,15 +218,15 @@ private func compare(
       }, distance, fold: .each)
   }
 
-  @Test func `on-policy the derivative by the velocity is the advantage-weighted noise`() throws {
+  @Test func `the on-policy derivative by the velocity is the advantage-weighted noise`() throws {
     let plan = try RolloutPlan(
       schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: .branching(branches: 5),
       steps: .list([2]))
     let trunks = toyTrunks(prompts: 1, seeds: 2)
     let velocities = Tensor.randn([2, 8], generator: Generator(seed: 2))
     velocities.requiresGradient = true
-    let field: VelocityField = { _, _, trunks in
-      velocities.indexSelect(dim: 0, Tensor(trunks, shape: [trunks.count]))
+    let field: VelocityField = { _, _, promptIndices in
+      velocities.indexSelect(dim: 0, Tensor(promptIndices, shape: [promptIndices.count]))
     }
     let noise = NoiseSource(run: 1, epoch: 0, shape: [8])
     let (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: field)
@@ -244,7 +252,8 @@ private func compare(
     let scene = try Scene()
     scene.toy.perturb(by: 0.03, seed: 17)
     let whole = policyGradient(
-      objective(), rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 16, field: scene.field)
+      objective(), rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 16,
+      field: scene.field)
     let expected = scene.toy.takeGradients()
     let cut = policyGradient(
       objective(), rollout: scene.rollout, samples: scene.trainingSamples, microBatch: microBatch,
@@ -258,9 +267,9 @@ private func compare(
     let scene = try Scene()
     var noise = scene.rollout.noise
     noise.shape = [2, 2, 2]
-    let field: VelocityField = { latents, sigma, trunks in
-      scene.field(latents.reshaped([trunks.count, 8]), sigma, trunks)
-        .reshaped([trunks.count, 2, 2, 2])
+    let field: VelocityField = { latents, sigma, promptIndices in
+      scene.field(latents.reshaped([promptIndices.count, 8]), sigma, promptIndices)
+        .reshaped([promptIndices.count, 2, 2, 2])
     }
     let (rollout, samples) = collect(
       scene.rollout.plan, trunks: scene.rollout.trunks, noise: noise, field: field)
@@ -271,22 +280,25 @@ private func compare(
     let other = ToyField(width: 8, trunks: 5, seed: 99)
     policyGradient(
       wide, rollout: rollout, samples: scene.trainingSamples, microBatch: 5, field: field,
-      reference: { latents, sigma, trunks in
-        other.velocity(latents.reshaped([trunks.count, 8]), sigma, trunks)
-          .reshaped([trunks.count, 2, 2, 2])
+      reference: { latents, sigma, promptIndices in
+        other.velocity(latents.reshaped([promptIndices.count, 8]), sigma, promptIndices)
+          .reshaped([promptIndices.count, 2, 2, 2])
       })
     let found = scene.toy.takeGradients()
     policyGradient(
-      wide, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 5, field: scene.field,
+      wide, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 5,
+      field: scene.field,
       reference: other.velocity)
     #expect(relativeError(found, scene.toy.takeGradients()) < 1e-6)
   }
 
-  @Test func `a sample without advantages keeps its KL term unless its whole trunk has none`() throws {
+  @Test func `a sample without advantages keeps its KL term unless its whole trunk has none`()
+    throws
+  {
     let scene = try Scene()
     scene.toy.perturb(by: 0.03, seed: 17)
     let steps = scene.rollout.steps
-    // Trunk 0 has nothing to compare at two of four steps, trunk 1 at none of them.
+    // Trunk 0 is degenerate at two of four steps, trunk 1 at all of them.
     func reward(_ sample: TrainingSample, _ branch: Int) -> Double {
       let isEqual = sample.trunk == 1 || sample.trunk == 0 && sample.stepIndex < 2
       return isEqual ? 1 : Double((branch * 7 + sample.stepIndex) % 5)
@@ -303,40 +315,42 @@ private func compare(
         }))
     let samples = scene.rollout.trainingSamples(Advantages(rows))
     let kept = samples.filter { $0.trunk != 1 }
-    let pulled = objective { $0.klBeta = 0.5 }
+    let withKL = objective { $0.klBeta = 0.5 }
     let other = ToyField(width: 8, trunks: 5, seed: 99)
     var evaluated = 0
     let statistics = policyGradient(
-      pulled, rollout: scene.rollout, samples: samples, microBatch: 4,
-      field: { latents, sigma, trunks in
-        evaluated += trunks.count
-        return scene.field(latents, sigma, trunks)
+      withKL, rollout: scene.rollout, samples: samples, microBatch: 4,
+      field: { latents, sigma, promptIndices in
+        evaluated += promptIndices.count
+        return scene.field(latents, sigma, promptIndices)
       }, reference: other.velocity)
     let found = scene.toy.takeGradients()
     #expect(evaluated == kept.count && statistics.skippedSampleCount == samples.count - kept.count)
     let expected = ReferenceLoss(
-      objective: pulled, rollout: scene.rollout, samples: kept, fold: .shared
+      objective: withKL, rollout: scene.rollout, samples: kept, fold: .shared
     ).backward(field: scene.field, reference: other.velocity)
-    // The reference divides by the samples that it sees.
+    // The reference loss divides by the number of kept samples.
     let share = Double(kept.count) / Double(samples.count)
     #expect(relativeError(found, scene.toy.takeGradients().map { $0 * share }) < 2e-5)
-    #expect(abs(statistics.klDivergence - expected.pull) < 1e-5)
-    // Without a KL term both trunks' equal rewards cost nothing.
+    #expect(abs(statistics.klDivergence - expected.kl) < 1e-5)
+    // Without a KL term, samples of both trunks with equal rewards are skipped.
     #expect(samples.count { !$0.isSkippable(objective()) } == samples.count - 4 - 2)
   }
 
-  @Test func `an update tells of each step what its rows did`() throws {
+  @Test func `an update has statistics of each step`() throws {
     let scene = try Scene()
     scene.toy.perturb(by: 0.03, seed: 17)
     let clipped = objective()
     let statistics = policyGradient(
-      clipped, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 3, field: scene.field)
+      clipped, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 3,
+      field: scene.field)
     let ratios = ReferenceLoss(
       objective: clipped, rollout: scene.rollout, samples: scene.trainingSamples, fold: .shared
     ).logRatios(scene.field)
     var squares = 0.0
     for (stepIndex, step) in scene.rollout.steps.enumerated() {
-      let rows = zip(scene.trainingSamples, ratios).filter { $0.0.stepIndex == stepIndex }.flatMap { sample, ratios in
+      let rows = zip(scene.trainingSamples, ratios).filter { $0.0.stepIndex == stepIndex }.flatMap {
+        sample, ratios in
         zip(sample.advantages, ratios).map { (advantage: $0, ratio: $1) }
       }
       squares += rows.reduce(0) { $0 + $1.ratio * $1.ratio }
@@ -360,7 +374,7 @@ private func compare(
     _ = scene.toy.takeGradients()
   }
 
-  @Test func `samples without advantages are skipped and keep their weight`() throws {
+  @Test func `samples without advantages are skipped and count in the mean`() throws {
     let scene = try Scene()
     scene.toy.perturb(by: 0.03, seed: 17)
     let samples = scene.halfSkippable()
@@ -368,15 +382,17 @@ private func compare(
     var evaluated = 0
     let statistics = policyGradient(
       objective(), rollout: scene.rollout, samples: samples, microBatch: 4
-    ) { latents, sigma, trunks in
-      evaluated += trunks.count
-      return scene.field(latents, sigma, trunks)
+    ) { latents, sigma, promptIndices in
+      evaluated += promptIndices.count
+      return scene.field(latents, sigma, promptIndices)
     }
     let found = scene.toy.takeGradients()
     #expect(evaluated == samples.count / 2)
     #expect(statistics.skippedSampleCount == samples.count / 2)
-    _ = ReferenceLoss(objective: objective(), rollout: scene.rollout, samples: samples, fold: .shared)
-      .backward(field: scene.field)
+    _ = ReferenceLoss(
+      objective: objective(), rollout: scene.rollout, samples: samples, fold: .shared
+    )
+    .backward(field: scene.field)
     #expect(relativeError(found, scene.toy.takeGradients()) < 2e-5)
   }
 
@@ -387,7 +403,8 @@ private func compare(
         uniqueKeysWithValues: scene.trainingSamples.flatMap { sample in
           (0..<4).map {
             (
-              SampleID(trunk: sample.trunk, step: scene.rollout.steps[sample.stepIndex], branch: $0),
+              SampleID(
+                trunk: sample.trunk, step: scene.rollout.steps[sample.stepIndex], branch: $0),
               [nil] as [Double?]
             )
           }

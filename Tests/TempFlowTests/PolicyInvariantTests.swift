@@ -3,9 +3,9 @@ import TestSupport
 import Testing
 
 @Suite struct PolicyInvariantTests {
-  /// A field that training evaluates a little differently from the rollout.
+  /// A field that differs slightly from the rollout's.
   private func drifting(_ field: @escaping VelocityField) -> VelocityField {
-    { latents, sigma, trunks in field(latents, sigma, trunks) * 1.01 }
+    { latents, sigma, promptIndices in field(latents, sigma, promptIndices) * 1.01 }
   }
 
   private var objective: PolicyObjective {
@@ -14,17 +14,18 @@ import Testing
     return objective
   }
 
-  @Test func `the first update sees ratios of one`() throws {
+  @Test func `the ratios of the first update are one`() throws {
     let scene = try Scene()
     let statistics = policyGradient(
-      objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 5, field: scene.field)
+      objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 5,
+      field: scene.field)
     try statistics.checkFirstUpdate(clipRange: 1e-4)
     try statistics.checkFinite()
     #expect(Set(statistics.ratioDeviation.keys) == [0, 1, 2, 3])
     #expect(statistics.clipFraction == 0)
   }
 
-  @Test func `a network that training evaluates differently is reported with a remedy`() throws {
+  @Test func `a network with other results in training is reported with a remedy`() throws {
     let scene = try Scene()
     let statistics = policyGradient(
       objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 5,
@@ -41,18 +42,19 @@ import Testing
   }
 
   @Test(arguments: [
-    // Half precision at the paper's clip range: thirty of it.
+    // Half precision at the paper's clip range: up to 30 clip ranges.
     (1e-4, 2.9e-3, true), (1e-4, 3.1e-3, false), (1e-5, 2.9e-4, true), (1e-5, 3.1e-4, false),
-    // Never above 3e-3, unless the clip range itself allows more.
+    // At most 3e-3, or the clip range if that is larger.
     (5e-4, 2.9e-3, true), (5e-4, 3.1e-3, false), (3e-2, 2.9e-2, true), (3e-2, 3.1e-2, false),
     (1e-4, .nan, false),
   ])
-  func `a recomputed old policy allows for half precision's rounding and no more`(
+  func `a recomputed old policy allows rounding errors of half precision and no more`(
     clipRange: Double, deviation: Double, isAllowed: Bool
   ) throws {
     let scene = try Scene()
     var statistics = policyGradient(
-      objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 64, field: scene.field)
+      objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 64,
+      field: scene.field)
     statistics.logProbabilityDeviation = [0: 0, 3: deviation]
     do throws(InvariantError) {
       try statistics.checkFirstUpdate(clipRange: clipRange, recomputed: true)
@@ -66,30 +68,32 @@ import Testing
     }
   }
 
-  @Test func `training's own forward pass brings the first ratios back to one`() throws {
+  @Test func `with recomputed old log-probabilities the first ratios are one`() throws {
     let scene = try Scene()
     let field = drifting(scene.field)
     var rollout = scene.rollout
     var evaluations = 0
-    rollout.recomputeOldVelocities(of: [scene.trainingSamples], objective, microBatch: 5) { latents, sigma, trunks in
-      evaluations += trunks.count
-      return field(latents, sigma, trunks)
+    rollout.recomputeOldVelocities(of: [scene.trainingSamples], objective, microBatch: 5) {
+      latents, sigma, promptIndices in
+      evaluations += promptIndices.count
+      return field(latents, sigma, promptIndices)
     }
-    #expect(evaluations == 0, "the first update needs no evaluation of its own")
+    #expect(evaluations == 0, "the first update needs no extra evaluation")
     let statistics = policyGradient(
       objective, rollout: rollout, samples: scene.trainingSamples, microBatch: 5, field: field)
     #expect(statistics.maximumRatioDeviation == 0)
     #expect(statistics.clipFraction == 0)
-    // How far rollout and training are apart is told all the same.
+    // The deviation between rollout and training is still reported.
     let plain = policyGradient(
-      objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 5, field: field)
+      objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 5, field: field
+    )
     for (step, deviation) in plain.logProbabilityDeviation {
       #expect(abs(statistics.logProbabilityDeviation[step]! - deviation) < 1e-6)
     }
     _ = scene.toy.takeGradients()
   }
 
-  @Test func `samples of later updates are evaluated before the first, skipped ones are not`() throws {
+  @Test func `samples of later updates are evaluated in advance unless skipped`() throws {
     let scene = try Scene()
     let samples = scene.halfSkippable()
     let later = Array(samples.suffix(10))
@@ -98,18 +102,18 @@ import Testing
     rollout.recomputeOldVelocities(
       of: [Array(samples.dropLast(10)), later], objective, microBatch: 4
     ) {
-      latents, sigma, trunks in
-      batches.append(trunks)
-      return scene.field(latents, sigma, trunks)
+      latents, sigma, promptIndices in
+      batches.append(promptIndices)
+      return scene.field(latents, sigma, promptIndices)
     }
-    var learned: [[Int]] = []
+    var trained: [[Int]] = []
     _ = policyGradient(objective, rollout: rollout, samples: later, microBatch: 4) {
-      latents, sigma, trunks in
-      learned.append(trunks)
-      return scene.field(latents, sigma, trunks)
+      latents, sigma, promptIndices in
+      trained.append(promptIndices)
+      return scene.field(latents, sigma, promptIndices)
     }
     #expect(batches.joined().count == 5)
-    #expect(batches == learned)
+    #expect(batches == trained)
     _ = scene.toy.takeGradients()
   }
 
@@ -123,9 +127,10 @@ import Testing
     var objective = objective
     objective.clipRange = 0.01
     objective.ratio = ratio
-    // On-policy samples are the first update's, off-policy ones a later one's.
+    // On-policy samples belong to the first update, off-policy ones to a later one.
     rollout.recomputeOldVelocities(
-      of: distance == .onPolicy ? [scene.trainingSamples] : [[], scene.trainingSamples], objective, microBatch: 5,
+      of: distance == .onPolicy ? [scene.trainingSamples] : [[], scene.trainingSamples], objective,
+      microBatch: 5,
       field: field)
     var reference = ReferenceLoss(
       objective: objective, rollout: rollout, samples: scene.trainingSamples, fold: .each)
@@ -144,7 +149,7 @@ import Testing
     let scene = try Scene()
     let statistics = policyGradient(
       objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 5
-    ) { latents, sigma, trunks in scene.field(latents, sigma, trunks) * Double.nan }
+    ) { latents, sigma, promptIndices in scene.field(latents, sigma, promptIndices) * Double.nan }
     #expect(!statistics.isFinite)
     #expect(throws: InvariantError.notFinite(what: "the policy loss", step: nil)) {
       try statistics.checkFinite()

@@ -1,7 +1,7 @@
 import TempFlow
 
-// The loss as written on paper, in float64, differentiated by autograd: what the closed form has
-// to equal. U: samples, K: branches, D: elements.
+// The paper's loss in float64, differentiated by autograd, for comparison with the closed form.
+// K: branches.
 
 /// How often the network runs per sample.
 enum Fold {
@@ -16,7 +16,7 @@ struct ReferenceLoss {
   var rollout: Rollout
   var samples: [TrainingSample]
   var fold: Fold
-  /// The old policy's, one per sample, as `velocities` gives them; nil for the rollout's.
+  /// The old policy's velocities, one per sample, from `velocities(_:)`; nil for the rollout's.
   var oldVelocities: [Tensor]?
 
   /// The velocity of each sample under `field`, in float64.
@@ -28,14 +28,14 @@ struct ReferenceLoss {
     }
   }
 
-  /// Backpropagates the loss and returns its policy part, its pull (without weight) and the share
+  /// Backpropagates the loss and returns its policy term, its KL term (without beta) and the share
   /// of clipped rows.
   func backward(
     field: VelocityField, reference: VelocityField? = nil
-  ) -> (policy: Double, pull: Double, clipped: Double) {
+  ) -> (policy: Double, kl: Double, clipped: Double) {
     let count = rollout.plan.branchCount
     var policy = 0.0
-    var pull = 0.0
+    var kl = 0.0
     var clipped = 0.0
     for (index, sample) in samples.enumerated() {
       let step = rollout.coefficients[sample.stepIndex]
@@ -60,10 +60,13 @@ struct ReferenceLoss {
         }
         let ratio = logRatio.exp()
         let advantage = -weight(step) * sample.advantages[branch]
-        let free = ratio * advantage
-        let bounded = ratio.clamped(1 - objective.clipRange, 1 + objective.clipRange) * advantage
-        if free.item() < bounded.item() { clipped += 1 / Double(count * samples.count) }
-        terms.append(free.maximum(bounded))
+        let unclippedTerm = ratio * advantage
+        let clippedTerm =
+          ratio.clamped(1 - objective.clipRange, 1 + objective.clipRange) * advantage
+        if unclippedTerm.item() < clippedTerm.item() {
+          clipped += 1 / Double(count * samples.count)
+        }
+        terms.append(unclippedTerm.maximum(clippedTerm))
       }
       var loss = Tensor.cat(terms, dim: 0).mean()
       policy += loss.item() / Double(samples.count)
@@ -74,15 +77,16 @@ struct ReferenceLoss {
         }
         let distance =
           (mean - other).squared().mean() / (2 * step.stdDev * step.stdDev)
-        pull += distance.item() / Double(samples.count)
+        kl += distance.item() / Double(samples.count)
         loss = loss + distance * objective.klBeta
       }
       (loss / Double(samples.count)).backward(retainGraph: false)
     }
-    return (policy, pull, clipped)
+    return (policy, kl, clipped)
   }
 
-  /// logp_new - logp_old of every branch of every sample under `field`, the rollout's policy the old one.
+  /// logp_new - logp_old of every branch of every sample; new is `field`, old is the rollout's
+  /// policy.
   func logRatios(_ field: VelocityField) -> [[Double]] {
     zip(samples, velocities(field)).map { sample, velocity in
       let step = rollout.coefficients[sample.stepIndex]

@@ -17,26 +17,28 @@ private func branching(
 
 @Suite struct RolloutTests {
   @Test(arguments: [RolloutMethod.branching(branches: 3), .flowGRPO, .flowGRPOFast], [2, 5, 64])
-  func `the largest call of a rollout is predictedOriginal`(
+  func `the largest call of a rollout is predicted`(
     method: RolloutMethod, trunksPerBatch: Int
   ) throws {
     for finishes in [false, true] where finishes == false || method == .branching(branches: 3) {
       for microBatch in [1, 7, 1000] {
         var plan = try RolloutPlan(
-          schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: method, steps: .first(2))
+          schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: method,
+          steps: .first(2))
         plan.trunksPerBatch = trunksPerBatch
         plan.microBatch = microBatch
         plan.finishesTrunks = finishes
         let trunks = toyTrunks(prompts: 3, seeds: 2)
         var largest = 0
         _ = rollOut(plan, trunks: trunks, noise: NoiseSource(run: 1, epoch: 0, shape: [2])) {
-          latents, _, trunks in
-          largest = max(largest, trunks.count)
+          latents, _, promptIndices in
+          largest = max(largest, promptIndices.count)
           return latents
-        } finished: { _ in }
-        let predictedOriginal = plan.rowsPerCall(trunks: trunks.count, steps: [0, 1])
-        // Rows are cut into nearly equal calls, which may be smaller than a micro-batch.
-        #expect(microBatch == 7 ? (largest...7).contains(predictedOriginal) : predictedOriginal == largest)
+        } finished: { _ in
+        }
+        let predicted = plan.rowsPerCall(trunks: trunks.count, steps: [0, 1])
+        // Rows are divided into nearly equal calls, which may be smaller than a micro-batch.
+        #expect(microBatch == 7 ? (largest...7).contains(predicted) : predicted == largest)
       }
     }
   }
@@ -45,7 +47,7 @@ private func branching(
   let noise = NoiseSource(run: 5, epoch: 3, shape: [6])
   let toy = ToyField(width: 6, trunks: 4, seed: 1)
 
-  /// Follows one sample of `v = k x + c[trunk]` in float64, by hand.
+  /// Computes one sample of `v = k x + c[trunk]` in float64.
   private func byHand(_ id: SampleID, slope: Double, plan: RolloutPlan) -> [Double] {
     let trunk = trunks[id.trunk]
     var state = noise.initial([trunk]).doubles()
@@ -69,11 +71,12 @@ private func branching(
   }
 
   @Test(arguments: policies)
-  func `branches of a linear field land where the arithmetic says`(steps: BranchSteps) throws {
+  func `branches of a linear field equal a direct computation`(steps: BranchSteps) throws {
     var plan = try branching(steps)
     plan.finishesTrunks = true
-    let (rollout, samples) = collect(plan, trunks: trunks, noise: noise) { latents, _, trunks in
-      latents * -0.4 + Tensor(trunks.map(Float.init), shape: [trunks.count, 1])
+    let (rollout, samples) = collect(plan, trunks: trunks, noise: noise) {
+      latents, _, promptIndices in
+      latents * -0.4 + Tensor(promptIndices.map(Float.init), shape: [promptIndices.count, 1])
     }
     #expect(samples.count == 4 * plan.samplesPerTrunk(steps: rollout.steps))
     for (id, sample) in samples {
@@ -83,7 +86,7 @@ private func branching(
   }
 
   @Test(arguments: policies)
-  func `the wavefront equals one sample at a time, regenerated from its seeds alone`(
+  func `every sample of a rollout equals its regeneration from seeds alone`(
     steps: BranchSteps
   ) throws {
     let plan = try branching(steps)
@@ -110,7 +113,7 @@ private func branching(
     }
   }
 
-  @Test func `stored states are the trunks', and log-probabilities those of the branches`() throws {
+  @Test func `stored states belong to trunks and log-probabilities to branches`() throws {
     let plan = try branching(.list([1, 3]), branches: 2)
     let (rollout, _) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     #expect(rollout.latents.shape == [2, 4, 6])
@@ -137,17 +140,17 @@ private func branching(
   }
 
   @Test(arguments: [(1, Int.max), (5, 3), (64, 1), (2, 2)])
-  func `micro-batches and wavefronts do not change the result`(
-    microBatch: Int, wavefront: Int
+  func `micro-batches and rollout batches do not change the result`(
+    microBatch: Int, trunksPerBatch: Int
   ) throws {
     var plan = try branching()
     let whole = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     plan.microBatch = microBatch
-    plan.trunksPerBatch = wavefront
+    plan.trunksPerBatch = trunksPerBatch
     var largest = 0
-    let cut = collect(plan, trunks: trunks, noise: noise) { latents, sigma, trunks in
-      largest = max(largest, trunks.count)
-      return toy.velocity(latents, sigma, trunks)
+    let cut = collect(plan, trunks: trunks, noise: noise) { latents, sigma, promptIndices in
+      largest = max(largest, promptIndices.count)
+      return toy.velocity(latents, sigma, promptIndices)
     }
     #expect(largest <= microBatch)
     #expect(Set(cut.samples.keys) == Set(whole.samples.keys))
@@ -168,7 +171,7 @@ private func branching(
   }
 
   @Test(arguments: policies, [false, true])
-  func `the plan knows how many evaluations and samples a rollout takes`(
+  func `the plan counts the evaluations and samples of a rollout`(
     steps: BranchSteps, finishesTrunks: Bool
   ) throws {
     var plan = try branching(steps)
@@ -176,18 +179,20 @@ private func branching(
     plan.microBatch = Int.max
     var calls = 0
     var rows = 0
-    let (rollout, samples) = collect(plan, trunks: trunks, noise: noise) { latents, sigma, trunks in
+    let (rollout, samples) = collect(plan, trunks: trunks, noise: noise) {
+      latents, sigma, promptIndices in
       calls += 1
-      rows += trunks.count
+      rows += promptIndices.count
       #expect(Set(sigma.floats()).count == 1)
-      return toy.velocity(latents, sigma, trunks)
+      return toy.velocity(latents, sigma, promptIndices)
     }
     #expect(calls == 5)
     #expect(rows == 4 * plan.evaluationsPerTrunk(steps: rollout.steps))
     #expect(samples.count == 4 * plan.samplesPerTrunk(steps: rollout.steps))
   }
 
-  @Test func `finished samples come in micro-batches and a thrown error stops the rollout`() throws
+  @Test func `finished samples arrive in micro-batches and a thrown error stops the rollout`()
+    throws
   {
     struct Stop: Error {}
     var plan = try branching()
@@ -205,7 +210,7 @@ private func branching(
   }
 
   @Test(arguments: [Dynamics.cps(noiseLevel: 0.6), .danceSDE(eta: 0.4)])
-  func `other dynamics branch the same way`(dynamics: Dynamics) throws {
+  func `samples of other dynamics equal their regeneration`(dynamics: Dynamics) throws {
     let plan = try branching(dynamics: dynamics)
     let (_, samples) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     for (id, sample) in samples {

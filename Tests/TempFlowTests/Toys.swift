@@ -2,7 +2,7 @@ import TempFlow
 
 /// `v = tanh(x W) + sigma u + c[trunk]`: small, nonlinear, trainable. `[B, D] -> [B, D]`.
 ///
-/// Computes in the type of its input, so that a test can have a float64 reference.
+/// Computes in the type of its input, so that a float64 reference is possible.
 final class ToyField {
   /// W `[D, D]`, u `[D]`, c `[T, D]`.
   let parameters: [Tensor]
@@ -16,15 +16,15 @@ final class ToyField {
     }
   }
 
-  func velocity(_ latents: Tensor, _ sigma: Tensor, _ trunks: [Int]) -> Tensor {
+  func velocity(_ latents: Tensor, _ sigma: Tensor, _ promptIndices: [Int]) -> Tensor {
     let typed = parameters.map { $0.to(latents.dtype) }
     let conditions = typed[2].indexSelect(
-      dim: 0, Tensor(trunks, shape: [trunks.count]).to(latents.device))
+      dim: 0, Tensor(promptIndices, shape: [promptIndices.count]).to(latents.device))
     return latents.matmul(typed[0]).tanh()
       + sigma.to(latents.dtype).unsqueezed(1) * typed[1] + conditions
   }
 
-  /// Moves every parameter by a normal random amount.
+  /// Adds normal noise to every parameter.
   func perturb(by scale: Double, seed: UInt64) {
     let generator = Generator(seed: seed)
     withoutGradient {
@@ -35,7 +35,7 @@ final class ToyField {
     }
   }
 
-  /// The gradients gathered since the last call, flat.
+  /// The gradients accumulated since the last call, flat.
   func takeGradients() -> [Double] {
     parameters.flatMap { parameter in
       defer { parameter.gradient = nil }
@@ -60,7 +60,7 @@ func collect(
   var samples: [SampleID: [Float]] = [:]
   let rollout = rollOut(plan, trunks: trunks, noise: noise, field: field) { finished in
     for (id, row) in zip(finished.ids, finished.latents.unbound(dim: 0)) {
-      precondition(samples[id] == nil, "\(id) came twice")
+      precondition(samples[id] == nil, "\(id) is a duplicate")
       samples[id] = row.floats()
     }
   }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// The path of an executable that was built beside the tests, such as `builtProduct("points")`.
+/// The path of an executable built with the tests, such as `builtProduct("points")`.
 ///
-/// The test target must depend on it, so that building the tests builds it, too.
+/// The test target must depend on it, so that building the tests also builds the executable.
 package func builtProduct(_ name: String) -> String {
   #if os(macOS)
     let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") } ?? Bundle.main

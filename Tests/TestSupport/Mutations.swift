@@ -1,4 +1,4 @@
-/// Damages bytes the way files are damaged: changed, lost, repeated and cut.
+/// Damages bytes like damaged files: changed, lost, repeated and truncated.
 package struct Mutations {
   private var state: UInt64
 

@@ -14,7 +14,7 @@ package func whyOff(_ name: String) -> String? {
 /// Whether libtorch rounds a row of a product in `dtype` the same way in any batch.
 ///
 /// On some processors its kernels in half precision are chosen by the number of rows. The width is a
-/// full transformer's, since it takes part in the choice.
+/// full transformer's, because it affects the choice.
 package func rowsRoundAlike(_ dtype: DType) -> Bool {
   func normal(_ shape: [Int], _ seed: UInt64) -> Tensor {
     Tensor.randn(shape, generator: Generator(seed: seed)).to(dtype)

@@ -1,14 +1,14 @@
 import Foundation
 
-/// What a program left that a test ran to its end.
+/// The result of a program that a test ran to its end.
 package struct ProgramRun {
   package let status: Int32
-  /// Standard output and standard error, as they came.
+  /// Standard output and standard error, interleaved.
   package let output: String
 
   /// - Parameters:
   ///   - input: its standard input.
-  ///   - environment: what differs from the tests' own.
+  ///   - environment: variables added to those of the tests.
   package init(
     _ path: String, _ arguments: [String] = [], input: String = "",
     environment: [String: String] = [:]
@@ -18,7 +18,7 @@ package struct ProgramRun {
     defer {
       do { try FileManager.default.removeItem(at: folder) } catch { print("\(folder.path) stays") }
     }
-    // Files, so that neither side waits for the other to read or write.
+    // With files instead of pipes, neither side blocks on the other.
     let files = ["input", "output"].map { folder.appending(path: $0) }
     try Data(input.utf8).write(to: files[0])
     try Data().write(to: files[1])

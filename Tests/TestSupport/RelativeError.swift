@@ -2,7 +2,7 @@ package import Torch
 
 /// The Euclidean distance of `found` from `expected`, relative to the length of `expected`.
 ///
-/// Computed in float64; infinite when shapes differ, so that a test shows it as a failure.
+/// Computed in float64; infinite when shapes differ, so that a test fails.
 package func relativeError(_ found: Tensor, _ expected: Tensor) -> Double {
   guard found.shape == expected.shape else { return .infinity }
   return relativeError(found.doubles(), expected.doubles())

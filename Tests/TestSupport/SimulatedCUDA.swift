@@ -1,7 +1,7 @@
 import Foundation
 import Torch
 
-/// The simulated CUDA devices of `Tests/SimulatedCUDA`, where they stand in for libtorch's CUDA half.
+/// The simulated CUDA devices of `Tests/SimulatedCUDA`, when they replace libtorch's CUDA library.
 package struct SimulatedCUDA {
   /// nil where there is no CUDA device, or a real one.
   package static var current: SimulatedCUDA? {
@@ -18,13 +18,13 @@ package struct SimulatedCUDA {
     self.handle = handle
   }
 
-  /// Begins all counts anew.
+  /// Resets all counts.
   package func reset() {
     typealias Function = @convention(c) () -> Void
     function("simulated_cuda_reset", as: Function.self)()
   }
 
-  /// How often a GPU's host would have waited for it.
+  /// How often the host would have waited for a GPU.
   package var waits: Int {
     typealias Function = @convention(c) () -> Int
     return function("simulated_cuda_waits", as: Function.self)()

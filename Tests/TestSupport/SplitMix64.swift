@@ -1,4 +1,4 @@
-/// A generator with a known sequence, for tests that must meet the same cases every time.
+/// A generator with a known sequence, for tests with reproducible cases.
 package struct SplitMix64: RandomNumberGenerator {
   private var state: UInt64
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Runs `body` with the path of a new empty folder, which is removed afterwards.
+/// Runs `body` with the path of a new empty folder, which is removed afterward.
 @discardableResult
 package func withTemporaryFolder<Result>(
   _ body: (String) throws -> Result
@@ -11,7 +11,7 @@ package func withTemporaryFolder<Result>(
   return try body(folder.path)
 }
 
-/// Runs `body` with the path of a new empty folder, which is removed afterwards.
+/// Runs `body` with the path of a new empty folder, which is removed afterward.
 @discardableResult
 package func withTemporaryFolder<Result>(
   _ body: (String) async throws -> Result
@@ -24,6 +24,6 @@ package func withTemporaryFolder<Result>(
 
 private func removeFolder(_ folder: URL) {
   do { try FileManager.default.removeItem(at: folder) } catch {
-    print("\(folder.path) stays behind: \(error.localizedDescription)")
+    print("\(folder.path) was not removed: \(error.localizedDescription)")
   }
 }

@@ -3,10 +3,10 @@ import TestSupport
 import Testing
 import TextTokenizers
 
-/// CLIP tokenizers with added tokens, in the files of three generations of transformers, against
-/// its ids.
+/// CLIP tokenizers with added tokens, in the file formats of three versions of transformers,
+/// compared with its ids.
 ///
-/// When the fixture is made again: `python Tools/fixtures/added_tokens.py`.
+/// The fixture is written by `python Tools/fixtures/added_tokens.py`.
 @Suite struct AddedTokenTests {
   private struct Case: Decodable {
     let name: String
@@ -36,7 +36,7 @@ import TextTokenizers
         for (text, ids) in zip(file.texts, given.ids) {
           #expect(tokenizer.encode(text) == ids, "\(given.name): \(text.debugDescription)")
         }
-        // What is written gives the same ids.
+        // A written tokenizer gives the same ids.
         try tokenizer.write(to: "\(folder)/copy")
         let copy = try CLIPTokenizer(folder: "\(folder)/copy")
         #expect(copy.vocabularyCount == given.count && copy.padID == given.pad)
@@ -46,17 +46,20 @@ import TextTokenizers
   }
 
   @Test(arguments: [
-    (#"{"added_tokens_decoder": {"7": {"content": "<new>"}}}"#, "id 7, which is another token's"),
-    (#"{"added_tokens_decoder": {"625": {"content": "<new>"}}}"#, "does not follow"),
+    (
+      #"{"added_tokens_decoder": {"7": {"content": "<new>"}}}"#,
+      "id 7, which belongs to another token"
+    ),
+    (#"{"added_tokens_decoder": {"625": {"content": "<new>"}}}"#, "leaves a gap"),
     (#"{"added_tokens_decoder": {"one": {"content": "<new>"}}}"#, "'added_tokens_decoder.one'"),
     (#"{"added_tokens_decoder": {"620": {"content": "<new>", "bold": true}}}"#, "'added_tok"),
     (#"{"added_tokens_decoder": {"620": {"content": 5}}}"#, "'added_tokens_decoder.620.content'"),
-    (#"{"extra_special_tokens": {"one": "<a>", "two": "<b>"}}"#, "names 2 tokens"),
+    (#"{"extra_special_tokens": {"one": "<a>", "two": "<b>"}}"#, "has 2 tokens"),
     (#"{"truncation_side": "left"}"#, "'truncation_side': 'left'"),
     (#"{"padding_side": "left"}"#, "'padding_side': 'left'"),
     (#"{"split_special_tokens": true}"#, "'split_special_tokens'"),
   ])
-  func `what cannot be followed is refused`(json: String, message: String) throws {
+  func `unsupported settings are refused`(json: String, message: String) throws {
     try withFolder("clip") { folder in
       try Data(json.utf8).write(to: URL(filePath: "\(folder)/tokenizer_config.json"))
       let error = #expect(throws: TokenizerError.self) { try CLIPTokenizer(folder: folder) }
@@ -65,7 +68,7 @@ import TextTokenizers
   }
 
   @Test(arguments: ["truncation", "padding"])
-  func `a side left over from use counts where the configuration names none`(key: String) throws {
+  func `a saved side applies if the configuration has none`(key: String) throws {
     for (side, isKnown) in [("Right", true), ("Left", false)] {
       try withFolder("saved") { folder in
         try change("\(folder)/tokenizer.json", [key: ["direction": side]])
@@ -82,7 +85,7 @@ import TextTokenizers
     }
   }
 
-  @Test func `a pointer of Git LFS in place of a file says what to run`() throws {
+  @Test func `a Git LFS pointer in place of a file is an error with the command to run`() throws {
     let pointer = """
       version https://git-lfs.github.com/spec/v1
       oid sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef

@@ -11,7 +11,7 @@ struct AwkwardTexts {
     texts = try decoded([Entry].self, fixture("tokenizers/awkward.json")).map(\.text)
   }
 
-  /// Compares the ids of every text with those in `folder`.
+  /// Compares the ids of every text with the ids in `folder`.
   func check(folder: String, _ encode: (String) -> [Int]) throws {
     let expected = try decoded([Expected].self, "\(folder)/awkward-ids.json")
     try #require(expected.count == texts.count && texts.count >= 500)
@@ -26,7 +26,7 @@ struct AwkwardTexts {
     }
   }
 
-  /// FNV-1a over the ids, 32 bits each, cut to 32 bits.
+  /// FNV-1a over the ids, 32 bits each, truncated to 32 bits.
   static func digest(_ ids: [Int]) -> UInt64 {
     var value: UInt64 = 0xCBF2_9CE4_8422_2325
     for id in ids {
@@ -37,7 +37,7 @@ struct AwkwardTexts {
     return value & 0xFFFF_FFFF
   }
 
-  /// A text, and how often it is repeated.
+  /// A text and the number of its repetitions.
   private struct Entry: Decodable {
     let text: String
 
@@ -48,7 +48,7 @@ struct AwkwardTexts {
     }
   }
 
-  /// Ids, or how many there are and a digest of them.
+  /// Ids, or their number and a digest.
   private enum Expected: Decodable {
     case ids([Int])
     case many(count: Int, digest: UInt64)

@@ -13,7 +13,7 @@ import TextTokenizers
     #expect(tokenizer.vocabularyCount == 669)
   }
 
-  @Test func `a prompt is cut before its end, or filled up after it`() throws {
+  @Test func `a prompt is truncated before its end token, or padded after it`() throws {
     let tokenizer = try BERTTokenizer(folder: folder)
     let ids = tokenizer.encode("a photo of a red circle")
     #expect(tokenizer.padded(ids, to: 5) == ids.prefix(4) + [4])
@@ -23,9 +23,9 @@ import TextTokenizers
 
   @Test(arguments: [
     ("[PAD]\n[UNK]\n[CLS]\n[SEP]\n", "no token '[MASK]'"),
-    ("[PAD]\n[UNK]\na\na\n", "line 4: 'a' is there twice"),
+    ("[PAD]\n[UNK]\na\na\n", "line 4: 'a' is a duplicate"),
   ])
-  func `a vocabulary that cannot be followed is refused`(text: String, reason: String) throws {
+  func `an invalid vocabulary is refused`(text: String, reason: String) throws {
     try withTemporaryFolder { copy in
       try text.write(toFile: "\(copy)/vocab.txt", atomically: true, encoding: .utf8)
       let error = #expect(throws: TokenizerError.self) { try BERTTokenizer(folder: copy) }

@@ -35,7 +35,7 @@ import TextTokenizers
     }
   }
 
-  @Test func `training writes the committed files, byte for byte`() throws {
+  @Test func `training reproduces the committed files, byte for byte`() throws {
     let corpus = try decoded([String].self, fixture("tokenizers/corpus.json"))
     let vocabulary = try BytePairVocabulary.train(on: corpus, mergeLimit: 200)
     let tokenizer = try CLIPTokenizer(vocabulary: vocabulary, modelMaxLength: 16)
@@ -52,7 +52,7 @@ import TextTokenizers
     }
   }
 
-  @Test func `training until the end makes every word one token`() throws {
+  @Test func `after complete training every word is one token`() throws {
     let texts = ["a red circle", "two red circles", "a blue square"]
     let vocabulary = try BytePairVocabulary.train(on: texts, mergeLimit: 1000)
     let tokenizer = try CLIPTokenizer(vocabulary: vocabulary, modelMaxLength: 8)
@@ -61,7 +61,7 @@ import TextTokenizers
     #expect(vocabulary.count < 560)
   }
 
-  @Test func `a long prompt is cut before its end token`() throws {
+  @Test func `a long prompt is truncated before its end token`() throws {
     let tokenizer = try CLIPTokenizer(folder: fixture("tokenizers/clip"))
     let ids = tokenizer.encodePadded(String(repeating: "circle ", count: 50))
     #expect(ids.count == tokenizer.modelMaxLength)

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import TextTokenizers
 
-/// Cleaning and ids against the package hpsv2x with ftfy (`Tools/fixtures/open_clip_texts.py`).
+/// Cleaned texts and ids compared with hpsv2x and ftfy (`Tools/fixtures/open_clip_texts.py`).
 @Suite struct OpenCLIPTokenizerTests {
   private struct Fixture: Decodable {
     let versions: [String: String]
@@ -27,7 +27,7 @@ import TextTokenizers
     String(OpenCLIPTextCleaning.cleaned(text))
   }
 
-  @Test func `a thousand texts are cleaned and cut as by the package hpsv2x`() throws {
+  @Test func `cleaned texts and ids of a thousand texts equal hpsv2x's`() throws {
     let fixture = try decoded(Fixture.self, fixture("tokenizers/open-clip.json"))
     #expect(fixture.versions["ftfy"] == "6.3.1")
     #expect(fixture.cases.count >= 1000)
@@ -36,7 +36,7 @@ import TextTokenizers
     let tokenizer = try tokenizer()
     for given in fixture.cases {
       let found = cleaned(given.text)
-      // Scalar by scalar: Swift's `==` holds canonically equivalent texts equal.
+      // Scalar by scalar, because canonically equivalent texts are equal with `==`.
       #expect(
         Array(found.unicodeScalars) == Array(given.cleaned.unicodeScalars),
         "\(given.kind): \(given.text.debugDescription)")
@@ -80,9 +80,9 @@ import TextTokenizers
     #expect(transformers.encode("a cat &amp; a dog") != transformers.encode("a cat & a dog"))
   }
 
-  @Test func `lines are repaired each for itself, and HTML stays from its line on`() {
+  @Test func `lines are repaired separately, and from a line with HTML on references are kept`() {
     #expect(cleaned("Ã© &AMP;\nÐ¿Ñ€Ð¸Ð²ÐµÑ‚") == "é & привет")
-    // `html.unescape` reads what the repair leaves, but no name in capitals.
+    // `html.unescape` decodes the references that the repair keeps, except names in capitals.
     #expect(cleaned("&EACUTE;\n<i> &EACUTE;\n&EACUTE;") == "é <i> &eacute; &eacute;")
   }
 

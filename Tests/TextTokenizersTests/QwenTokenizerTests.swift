@@ -20,12 +20,12 @@ import TextTokenizers
 
   @Test(arguments: [
     (#"{"tokenizer_class": "CLIPTokenizer"}"#, "describes a CLIPTokenizer"),
-    (#"{"add_prefix_space": true}"#, "'add_prefix_space': true is not known"),
-    (#"{"added_tokens_decoder": {"5": {"content": "<x>"}}}"#, "normalised text"),
+    (#"{"add_prefix_space": true}"#, "'add_prefix_space': true is not supported"),
+    (#"{"added_tokens_decoder": {"5": {"content": "<x>"}}}"#, "normalized text"),
     (#"{"added_tokens_decoder": {"5": {"content": "<x>", "special": true}}}"#, "another token's"),
     (#"{}"#, "tokenizer.json: cannot be read"),
   ])
-  func `files that cannot be followed are refused`(configuration: String, reason: String) throws {
+  func `unsupported files are refused`(configuration: String, reason: String) throws {
     try withTemporaryFolder { copy in
       for file in ["vocab.json", "merges.txt"] {
         try FileManager.default.copyItem(atPath: "\(folder)/\(file)", toPath: "\(copy)/\(file)")
@@ -37,7 +37,7 @@ import TextTokenizers
     }
   }
 
-  @Test func `a tokenizer file that cuts text in another way is refused`() throws {
+  @Test func `a tokenizer file with another pre-tokenizer is refused`() throws {
     try withTemporaryFolder { copy in
       let saved = fixture("tokenizers/qwen-saved")
       let text = try String(contentsOfFile: "\(saved)/tokenizer.json", encoding: .utf8)

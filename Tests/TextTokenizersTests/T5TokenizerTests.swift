@@ -10,7 +10,7 @@ import TextTokenizers
     try AwkwardTexts().check(folder: folder, try T5Tokenizer(folder: folder).encode)
   }
 
-  @Test func `a prompt is cut before its end token, or filled up after it`() throws {
+  @Test func `a prompt is truncated before its end token, or padded after it`() throws {
     let tokenizer = try T5Tokenizer(folder: folder)
     let ids = tokenizer.encode("a photo of a red circle")
     #expect(ids.last == 1)
@@ -48,14 +48,14 @@ import TextTokenizers
   }
 
   @Test(arguments: [
-    (#"{"normalizer": {"type": "Lowercase"}}"#, "'normalizer.type': 'Lowercase' is not known"),
+    (#"{"normalizer": {"type": "Lowercase"}}"#, "'normalizer.type': 'Lowercase' is not supported"),
     (#"{"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAA"}}"#, "not base64"),
     (#"{"normalizer": {"type": "Precompiled", "precompiled_charsmap": "/////wAA"}}"#, "not fit"),
     (
       #"{"normalizer": {"type": "Replace", "pattern": {"Regex": "\\s"}, "content": ""}}"#,
       "'normalizer.pattern.Regex'"
     ),
-    (#"{"pre_tokenizer": {"type": "Digits"}}"#, "'pre_tokenizer.type': 'Digits' is not known"),
+    (#"{"pre_tokenizer": {"type": "Digits"}}"#, "'pre_tokenizer.type': 'Digits' is not supported"),
     (
       #"{"pre_tokenizer": {"type": "Metaspace", "replacement": "_", "prepend_scheme": "some"}}"#,
       "'pre_tokenizer.prepend_scheme'"
@@ -71,10 +71,10 @@ import TextTokenizers
     (#"{"model": {"type": "Unigram", "vocab": [["a", 0]], "unk_id": 0}}"#, "'<pad>' has another"),
     (#"{"added_tokens": [{"id": 7, "content": "</s>"}]}"#, "'</s>' has another token's id, 7"),
     (#"{"tokens": []}"#, "unknown key 'tokens'"),
-    (#"{"truncation": {"direction": "Left"}}"#, "'truncation.direction': 'Left' is not known"),
-    (#"{"padding": {"direction": "Left"}}"#, "'padding.direction': 'Left' is not known"),
+    (#"{"truncation": {"direction": "Left"}}"#, "'truncation.direction': 'Left' is not supported"),
+    (#"{"padding": {"direction": "Left"}}"#, "'padding.direction': 'Left' is not supported"),
   ])
-  func `a tokenizer file that cannot be followed is refused`(json: String, message: String) throws {
+  func `an unsupported tokenizer file is refused`(json: String, message: String) throws {
     let members = try #require(
       try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
     try withTokenizer(replacing: withoutTable.merging(members) { $1 }) { try refuses($0, message) }
@@ -88,12 +88,13 @@ import TextTokenizers
     (#"{"pad_token": "<no such token>"}"#, "no token '<no such token>'"),
     (#"{"added_tokens_decoder": {"one": "</s>"}}"#, "'added_tokens_decoder.one'"),
   ])
-  func `a configuration that cannot be followed is refused`(json: String, message: String) throws {
+  func `an unsupported configuration is refused`(json: String, message: String) throws {
     try withTokenizer(replacing: withoutTable, configuration: json) { try refuses($0, message) }
   }
 
-  /// The keys of the folders that Stable Diffusion 3.5 is published in.
-  @Test func `the flags of the configuration count, and every published key is known`() throws {
+  /// The keys of the published folders of Stable Diffusion 3.5.
+  @Test func `the configuration's flags have precedence, and every published key is known`() throws
+  {
     let json = #"""
       {"add_prefix_space": true, "added_tokens_decoder": {
         "1": {"content": "</s>", "lstrip": false, "normalized": false, "rstrip": false,
@@ -113,7 +114,7 @@ import TextTokenizers
     }
   }
 
-  @Test func `a folder with SentencePiece's own file alone says what to do`() throws {
+  @Test func `a folder with only SentencePiece's file is an error with a remedy`() throws {
     try withTemporaryFolder { folder in
       for name in ["tokenizer_config.json", "spiece.model"] {
         try Data("{}".utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
@@ -122,7 +123,7 @@ import TextTokenizers
     }
   }
 
-  /// Reading the table takes longest.
+  /// Reading the table takes the most time, so it is left out.
   private let withoutTable = ["normalizer": NSNull()] as [String: Any]
 
   private func refuses(_ folder: String, _ message: String) throws {
@@ -136,7 +137,7 @@ import TextTokenizers
   }
 
   /// Runs `body` on a copy of the fixture with another configuration, or with other members of
-  /// tokenizer.json: `TABLE` stands for its table of replacements, and `byte_fallback` adds the
+  /// tokenizer.json: `TABLE` is replaced by its table of replacements, and `byte_fallback` adds the
   /// tokens of all bytes.
   private func withTokenizer<Result>(
     replacing members: [String: Any] = [:], configuration: String? = nil,

@@ -24,7 +24,7 @@ import TextTokenizers
     (#"{"pad_token": "<|no such token|>"}"#, "no token '<|no such token|>'"),
     (#"{"model_max_length": "long"}"#, "model_max_length"),
   ])
-  func `a configuration that cannot be followed is refused`(text: String, message: String) throws {
+  func `an unsupported configuration is refused`(text: String, message: String) throws {
     try withTokenizer(["tokenizer_config.json": text]) { folder in
       let error = #expect(throws: TokenizerError.self) { try CLIPTokenizer(folder: folder) }
       let description = try #require(error).description
@@ -37,7 +37,7 @@ import TextTokenizers
     ("vocab.json", #"{"a": 0"#), ("vocab.json", #"{"a": 0} x"#), ("vocab.json", #"{"\ud800": 0}"#),
     ("merges.txt", "a b c\n"), ("merges.txt", "q zz\n"),
   ])
-  func `damaged files are refused, not read in part`(file: String, text: String) throws {
+  func `damaged files are refused`(file: String, text: String) throws {
     try withTokenizer([file: text]) { folder in
       #expect(throws: TokenizerError.self) { try CLIPTokenizer(folder: folder) }
     }
@@ -47,7 +47,7 @@ import TextTokenizers
     ("\"NFC\"", "\"NFKC\"", "'normalizer'"), ("[\\\\p{N}]|", "[\\\\p{N}]+|", "'pre_tokenizer'"),
     ("\"BPE\"", "\"Unigram\"", "'model.type'"), ("\"merges\"", "\"merge\"", "'model.merges'"),
   ])
-  func `a tokenizer file that cuts text in another way is refused`(
+  func `a tokenizer file with another scheme is refused`(
     found: String, replacement: String, key: String
   ) throws {
     let saved = fixture("tokenizers/saved")
@@ -64,7 +64,7 @@ import TextTokenizers
     }
   }
 
-  @Test func `tokens that Unicode holds equal stay apart`() throws {
+  @Test func `canonically equivalent tokens are different tokens`() throws {
     let vocabulary =
       "{\"e\\u0301\": 0, \"\u{E9}\": 1, \"<|startoftext|>\": 2, "
       + "\"<|endoftext|>\": 3}"

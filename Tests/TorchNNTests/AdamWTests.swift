@@ -5,7 +5,7 @@ import TorchNN
 
 private let settings = AdamW.Configuration(learningRate: 3e-2, weightDecay: 1e-2)
 
-/// Three parameters and a hundred gradients of each; "c" has none in every other step.
+/// Three parameters with a hundred gradients each; "c" has no gradient in every other step.
 private struct Course {
   let parameters: [ParameterStore.Named]
   let gradients: [Tensor]
@@ -35,7 +35,7 @@ private func copies(_ state: [ParameterStore.Named]) -> [String: Tensor] {
 }
 
 @Suite struct AdamWTests {
-  @Test func `a hundred steps equal torch's, with a parameter that is often idle`() throws {
+  @Test func `a hundred steps equal torch's, with a parameter that often has no gradient`() throws {
     let course = try Course()
     let optimizer = AdamW(course.parameters, settings)
     for (steps, suffix) in [(0..<1, "after1"), (1..<10, "after10"), (10..<100, "after100")] {
@@ -74,7 +74,7 @@ private func copies(_ state: [ParameterStore.Named]) -> [String: Tensor] {
     }
   }
 
-  @Test func `a state of another model is refused and nothing changes`() throws {
+  @Test func `the state of another model is refused and nothing changes`() throws {
     let course = try Course()
     let optimizer = AdamW(course.parameters, settings)
     course.run(optimizer, steps: 0..<1)

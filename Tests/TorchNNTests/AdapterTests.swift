@@ -15,7 +15,7 @@ private struct Attention {
 
 private let plan = LoRAConfig(rank: 4, alpha: 6, targets: ["to_q"])
 
-/// The base weights, the adapters and everything else that peft's run recorded.
+/// The base weights, the adapters and all other values of peft's run.
 private func parts(
   _ name: String
 ) throws -> (base: [String: Tensor], adapters: [String: Tensor], all: [String: Tensor]) {
@@ -26,7 +26,7 @@ private func parts(
   )
 }
 
-/// What an adapted layer computes of the fixture's input: outputs, and gradients of the input and of
+/// The outputs of an adapted layer for the fixture's input, and the gradients of the input and of
 /// the adapters, named as in the fixture.
 private func computed(
   _ base: [String: Tensor], _ adapters: [String: Tensor], _ all: [String: Tensor]
@@ -53,14 +53,14 @@ private func computed(
 }
 
 @Suite struct AdapterTests {
-  @Test func `an adapted layer computes what peft computes, forward and backward`() throws {
+  @Test func `an adapted layer equals peft's, forward and backward`() throws {
     let (base, adapters, all) = try parts("float32")
     for (name, tensor) in try computed(base, adapters, all) {
       #expect(relativeError(tensor, try #require(all[name])) < 1e-6, "\(name)")
     }
   }
 
-  @Test func `in bfloat16 it is as near to exact arithmetic as peft`() throws {
+  @Test func `in bfloat16 it is as close to exact arithmetic as peft`() throws {
     let (base, adapters, all) = try parts("bfloat16")
     func float32(_ tensors: [String: Tensor]) -> [String: Tensor] {
       tensors.mapValues { $0.to(.float32) }
@@ -70,13 +70,15 @@ private func computed(
       let truth = try #require(exact[name])
       let ours = relativeError(tensor, truth)
       let theirs = relativeError(try #require(all[name]), truth)
-      // Both round several times to 8 bits, at different places.
+      // Both round to 8 bits several times, at different places.
       #expect(ours <= 1.25 * theirs && theirs < 6e-3, "\(name): \(ours), peft \(theirs)")
     }
   }
 
   @Test(arguments: [DType.float32, .bfloat16, .float16], [true, false])
-  func `a new adapter gives the bits of the layer without it`(dtype: DType, hasBias: Bool) throws {
+  func `a layer with a new adapter gives the bits of the layer without it`(
+    dtype: DType, hasBias: Bool
+  ) throws {
     let generator = Generator(seed: 9)
     var base = ["to_q.weight": Tensor.randn([96, 128], generator: generator).to(dtype)]
     if hasBias { base["to_q.bias"] = Tensor.randn([96], generator: generator).to(dtype) }
@@ -110,11 +112,11 @@ private func computed(
     }
     let exact = try output(.float32)
     let rounding = relativeError(exact.to(.bfloat16), exact)
-    // Rounding the layer's own product as well would make it a factor of 1.4.
+    // If the layer's product were rounded as well, the factor would be 1.4.
     #expect(relativeError(try output(.bfloat16), exact) < 1.1 * rounding)
   }
 
-  @Test func `a new adapter changes nothing, and begins as its plan says`() throws {
+  @Test func `a new adapter changes nothing and has the configured initial values`() throws {
     let base = try parts("float32").base
     let plain = try Attention(ParameterStore(.checkpoint(base, origin: "base")).root)
     let store = ParameterStore(
@@ -127,10 +129,10 @@ private func computed(
     #expect(store.adapters.map(\.name) == ["to_q.lora_A.weight", "to_q.lora_B.weight"])
     #expect(store.adapters.map(\.tensor.shape) == [[100, 6], [8, 100]])
     let deviation = store.adapters[0].tensor.std(dims: [0, 1], correction: 1).item()
-    #expect((0.009...0.011).contains(deviation), "A begins with deviation 1/rank")
+    #expect((0.009...0.011).contains(deviation), "A's initial standard deviation is 1/rank")
   }
 
-  @Test func `adapters are off inside withoutAdapters alone, whatever it throws`() throws {
+  @Test func `adapters are off only inside withoutAdapters, also after a thrown error`() throws {
     let store = ParameterStore(.meta, adapters: (plan, .meta))
     #expect(store.adaptersEnabled)
     #expect(throws: ParameterError.unmatchedTargets(["x"])) {
@@ -163,7 +165,7 @@ private func computed(
     #expect(throws: ParameterError.unmatchedTargets(["to_v"])) { try store.finish() }
   }
 
-  @Test func `adapters that belong to other layers are an error`() throws {
+  @Test func `adapters of other layers are an error`() throws {
     let parts = try parts("float32")
     var adapters = parts.adapters
     adapters["to_v.lora_A.weight"] = adapters["to_q.lora_A.weight"]

@@ -39,7 +39,7 @@ import TorchNN
     #expect(average.stepCount == 20)
   }
 
-  @Test func `the averages are in place inside withAverages alone, whatever it throws`() {
+  @Test func `the averages are in use only inside withAverages, also after a thrown error`() {
     let parameter = parameter(1)
     let average = ExponentialMovingAverage([parameter], limit: 0.9)
     set(parameter, 1.0 / 3)

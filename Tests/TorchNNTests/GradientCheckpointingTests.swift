@@ -3,7 +3,8 @@ import Testing
 import Torch
 import TorchNN
 
-/// Two streams through four layers, the second fed by the first, all modulated by one vector.
+/// Two streams through four layers, the second with input from the first, all modulated by a
+/// vector.
 private struct Chain {
   let embedding: Linear
   let layers: [Linear]
@@ -37,7 +38,7 @@ private struct Chain {
 private final class CallCounter { var count = 0 }
 
 @Suite struct GradientCheckpointingTests {
-  /// The gradients of everything that learns, and how often a layer ran.
+  /// The gradients of all trainable parameters, and the number of layer calls.
   private func gradients(
     _ trainable: ParameterStore.Trainable, adapting targets: [String]? = nil, recomputing: Bool
   ) throws -> (gradients: [Tensor?], calls: Int) {
@@ -59,7 +60,7 @@ private final class CallCounter { var count = 0 }
   }
 
   @Test(arguments: [nil, ["layers.2"], ["layers.0", "layers.3"]] as [[String]?])
-  func `gradients are those of an unbroken record`(_ targets: [String]?) throws {
+  func `gradients equal those of one unbroken graph`(_ targets: [String]?) throws {
     let trainable: ParameterStore.Trainable = targets == nil ? .full : .adapters
     let whole = try gradients(trainable, adapting: targets, recomputing: false).gradients
     let again = try gradients(trainable, adapting: targets, recomputing: true).gradients
@@ -69,13 +70,13 @@ private final class CallCounter { var count = 0 }
     }
   }
 
-  @Test func `a block runs twice, unless nothing learns at or before it`() throws {
+  @Test func `a block runs twice unless nothing in it or before it is trainable`() throws {
     #expect(try gradients(.full, recomputing: true).calls == 8)
     #expect(try gradients(.full, recomputing: false).calls == 4)
     #expect(try gradients(.adapters, adapting: ["layers.2"], recomputing: true).calls == 6)
   }
 
-  @Test func `a tape that was run is empty`() throws {
+  @Test func `a second backward call has no effect`() throws {
     let weight = Tensor.ones([2, 2])
     weight.requiresGradient = true
     let tape = GradientCheckpointing()

@@ -11,7 +11,7 @@ import TorchNN
     return ("p", tensor)
   }
 
-  @Test func `gradients are scaled together as PyTorch scales them`() throws {
+  @Test func `clipped gradients equal PyTorch's`() throws {
     let all = try WeightsFile(path: fixture("torchnn/clip.safetensors")).tensors
     let parameters = (0..<2).map { parameter(all["\($0).gradient"]) }
     let norm = clipGradientNorm(parameters + [parameter(nil)], limit: 1)
@@ -22,7 +22,7 @@ import TorchNN
     }
   }
 
-  @Test func `gradients below the limit stay as they are`() {
+  @Test func `gradients below the limit do not change`() {
     let one = parameter(Tensor([0.3, 0.4] as [Float], shape: [2]))
     #expect(abs(clipGradientNorm([one], limit: 1) - 0.5) < 1e-6)
     #expect(one.tensor.gradient?.floats() == [0.3, 0.4])

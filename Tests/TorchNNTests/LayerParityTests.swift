@@ -3,7 +3,7 @@ import Testing
 import Torch
 import TorchNN
 
-/// Rounding of float32 sums of some ten terms, with a margin.
+/// Rounding errors of float32 sums of about ten terms, with a margin.
 private let tolerance = 1e-6
 
 /// The part of `layers.safetensors` that belongs to one layer.
@@ -50,7 +50,7 @@ private struct LayerFixture {
   }
 }
 
-@Suite struct `layers compute what PyTorch computes, forward and backward` {
+@Suite struct `layers equal PyTorch's, forward and backward` {
   @Test func `linear`() throws {
     try LayerFixture("linear").check { try Linear(5, 7, $0).callAsFunction }
   }
@@ -69,21 +69,21 @@ private struct LayerFixture {
     try LayerFixture("embedding").check { try Embedding(6, 4, $0).callAsFunction }
   }
 
-  @Test func `layer normalisation`() throws {
+  @Test func `layer normalization`() throws {
     try LayerFixture("layer_norm").check { try LayerNorm(8, $0).callAsFunction }
   }
 
-  @Test func `layer normalisation without parameters`() throws {
+  @Test func `layer normalization without parameters`() throws {
     try LayerFixture("layer_norm_plain").check {
       try LayerNorm(8, epsilon: 1e-6, affine: false, $0).callAsFunction
     }
   }
 
-  @Test func `root mean square normalisation`() throws {
+  @Test func `root mean square normalization`() throws {
     try LayerFixture("rms_norm").check { try RMSNorm(8, $0).callAsFunction }
   }
 
-  @Test func `group normalisation`() throws {
+  @Test func `group normalization`() throws {
     try LayerFixture("group_norm").check {
       try GroupNorm(groups: 2, 6, epsilon: 1e-6, $0).callAsFunction
     }

@@ -5,9 +5,9 @@
   import Torch
   import TorchNN
 
-  /// Memory is measured in a process of its own, where no other test allocates.
+  /// Memory is measured in a separate process, where no other test allocates.
   @Suite struct LoadingMemoryTests {
-    @Test func `converted weights need little more memory than they fill`() async {
+    @Test func `converted weights need little more memory than their size`() async {
       await #expect(processExitsWith: .success) {
         let used = try peakOfLoading(dtype: .bfloat16)
         #expect(used <= 1.15 * Double(elements * 2))
@@ -15,7 +15,7 @@
       }
     }
 
-    @Test func `weights used as they are stay in the file's pages`() async {
+    @Test func `unconverted weights stay in the file's pages`() async {
       await #expect(processExitsWith: .success) {
         let used = try peakOfLoading(dtype: nil)
         #expect(used <= 1.15 * Double(elements * 4))
@@ -23,7 +23,7 @@
       }
     }
 
-    @Test func `weights that learn are copied, and the file's pages given back`() async {
+    @Test func `trainable weights are copied, and the file's pages are released`() async {
       await #expect(processExitsWith: .success) {
         let used = try peakOfLoading(dtype: nil, trainable: .full)
         #expect(used <= 1.15 * Double(elements * 4))
@@ -35,7 +35,7 @@
   private let layers = 50
   private let elements = layers * side * side
 
-  /// How many bytes of memory loading 50 layers of 4 MB takes at most, in every form.
+  /// The peak memory of loading 50 layers of 4 MB, in bytes, by kind.
   private func peakOfLoading(
     dtype: DType?, trainable: ParameterStore.Trainable = .nothing
   ) throws -> Double {
@@ -51,14 +51,14 @@
           try store.root[layer].tensor("weight", shape: [side, side], initial: .zeros))
       }
       try store.finish()
-      // Touches what is mapped.
+      // Reads the mapped pages.
       let total = withoutGradient { weights.map { $0.sum().item() }.reduce(0, +) }
       #expect(total == 0)
       return try status("VmHWM") - before
     }
   }
 
-  /// A checkpoint of float32 zeros that takes no space on disk.
+  /// A sparse checkpoint of float32 zeros, which takes no space on disk.
   private func writeZeros(_ path: String) throws {
     let bytes = side * side * 4
     let entries = (0..<layers).map {

@@ -3,7 +3,7 @@ import Testing
 import Torch
 import TorchNN
 
-/// `ff.net.0.proj`, `ff.net.2` and a table, named as diffusers names them.
+/// `ff.net.0.proj`, `ff.net.2` and a table, with diffusers' names.
 private struct FeedForward {
   let up: Linear
   let down: Linear
@@ -32,7 +32,7 @@ private func checkpoint() -> [String: Tensor] {
 }
 
 @Suite struct ParameterStoreTests {
-  @Test func `names are those of the checkpoint, in declaration order`() throws {
+  @Test func `names equal the checkpoint's, in declaration order`() throws {
     let store = ParameterStore(.checkpoint(checkpoint(), origin: "w"), trainable: .full)
     let network = try FeedForward(2, 3, store.root["ff"])
     try store.finish()
@@ -48,7 +48,7 @@ private func checkpoint() -> [String: Tensor] {
   }
 
   @Test(arguments: [Float.nan, .infinity, -.infinity])
-  func `numbers that are not finite are refused with file and tensor`(value: Float) throws {
+  func `values that are not finite are refused with file and tensor`(value: Float) throws {
     for name in [names[2], "ff.table"] {
       var tensors = checkpoint()
       let shape = try #require(tensors[name]).shape
@@ -62,7 +62,7 @@ private func checkpoint() -> [String: Tensor] {
     }
   }
 
-  @Test func `a precision must hold every number, and need not hold their sum`() throws {
+  @Test func `the range of a type must include every number but not their sum`() throws {
     func load(_ value: Float, _ dtype: DType) throws {
       var tensors = checkpoint()
       tensors[names[0]] = Tensor(Array(repeating: value, count: 6), shape: [3, 2])
@@ -78,7 +78,7 @@ private func checkpoint() -> [String: Tensor] {
     }
   }
 
-  @Test func `missing, misshapen, left-over and integer tensors are named`() throws {
+  @Test func `missing, misshapen, unused and integer tensors are named`() throws {
     var tensors = checkpoint()
     tensors[names[2]] = nil
     #expect(throws: ParameterError.missing(key: names[2], origin: "w")) {
@@ -101,7 +101,7 @@ private func checkpoint() -> [String: Tensor] {
     }
   }
 
-  @Test func `numbers of 8 bits are refused with what to use instead`() throws {
+  @Test func `8-bit numbers are refused with an alternative`() throws {
     var tensors = checkpoint()
     tensors[names[1]] = Tensor([0, 0, 1] as [Float], shape: [3]).to(.float8E4M3)
     let error = try #require(
@@ -112,7 +112,7 @@ private func checkpoint() -> [String: Tensor] {
     #expect(error.description.contains("use the model's bfloat16"))
   }
 
-  @Test func `training leaves the tensors of the source alone`() throws {
+  @Test func `training does not change the tensors of the source`() throws {
     let source = checkpoint()
     let store = ParameterStore(.checkpoint(source, origin: "w"), trainable: .full)
     let network = try FeedForward(2, 3, store.root["ff"])
@@ -120,7 +120,7 @@ private func checkpoint() -> [String: Tensor] {
     #expect(source[names[0]]?.floats() == [1, 2, 3, 4, 5, 6])
   }
 
-  @Test func `learning parameters take saved values, all or none`() throws {
+  @Test func `saved values are restored into all trainable parameters or none`() throws {
     let store = ParameterStore(.checkpoint(checkpoint(), origin: "w"), trainable: .full)
     let network = try FeedForward(2, 3, store.root["ff"])
     var saved = checkpoint().mapValues { Tensor.ones($0.shape) }
@@ -174,13 +174,13 @@ private func checkpoint() -> [String: Tensor] {
     #expect(try weights(seed: 3) != weights(seed: 4))
   }
 
-  @Test func `new layers begin as PyTorch's do`() throws {
+  @Test func `new layers have PyTorch's initialization`() throws {
     let root = ParameterStore(.random(Generator(seed: 1))).root
     let linear = try Linear(100, 200, root["linear"])
     let convolution = try Conv2d(10, 40, kernel: 5, root["conv"])
     let embedding = try Embedding(200, 100, root["embedding"])
     let norm = try GroupNorm(groups: 2, 4, root["norm"])
-    // Uniform in ±bound has deviation bound/√3; 10,000 draws give it within some 1 %.
+    // Uniform in ±bound has standard deviation bound/√3; 10,000 draws give it within about 1 %.
     for (tensor, bound) in [(linear.weight, 0.1), (convolution.weight, 1 / 250.squareRoot())] {
       #expect(tensor.abs().amax().item() <= bound + 1e-8)
       let deviation = tensor.reshaped([-1]).std(dims: [0], correction: 1).item()
@@ -201,7 +201,7 @@ private func checkpoint() -> [String: Tensor] {
     }
   }
 
-  @Test func `a layer on the wrong width stops the process with libtorch's message`() async {
+  @Test func `an input of the wrong width stops the process with libtorch's message`() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let layer = try Linear(3, 2, ParameterStore(.random(Generator(seed: 1))).root)
       _ = layer(Tensor.ones([1, 4]))

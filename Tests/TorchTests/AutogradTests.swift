@@ -18,7 +18,7 @@ private func leaf(_ values: [Float]) -> Tensor {
     #expect(x.gradient == nil)
   }
 
-  @Test func `gradients leave the leaves alone and mark inputs that do not matter`() {
+  @Test func `gradients do not change leaves and are nil for unused inputs`() {
     let x = leaf([1, 2])
     let unused = leaf([1])
     let found = Tensor.gradients(of: [(x * x * x).sum()], withRespectTo: [x, unused])
@@ -65,7 +65,7 @@ private func leaf(_ values: [Float]) -> Tensor {
 }
 
 @Suite struct NetworkOperatorTests {
-  @Test func `attention equals softmax by hand`() {
+  @Test func `attention equals an explicit softmax`() {
     let generator = Generator(seed: 3)
     let q = Tensor.randn([2, 3, 5, 4], generator: generator)
     let k = Tensor.randn([2, 3, 7, 4], generator: generator)
@@ -76,7 +76,7 @@ private func leaf(_ values: [Float]) -> Tensor {
     #expect((found - expected).abs().amax().item() < 1e-5)
   }
 
-  @Test func `normalisations give mean 0 and square mean 1`() {
+  @Test func `normalized values have mean 0 and mean square 1`() {
     let x = Tensor.randn([4, 8, 3, 3], generator: Generator(seed: 5)) * 3 + 2
     let grouped = x.groupNorm(groups: 2, weight: nil, bias: nil, eps: 1e-6).reshaped([8, -1])
     #expect(grouped.mean(dims: [1]).abs().amax().item() < 1e-5)

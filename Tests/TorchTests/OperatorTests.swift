@@ -8,7 +8,7 @@ import Torch
     #expect(Operator.resolves(entry, failure: &failure), "\(entry.rawValue): \(failure)")
   }
 
-  @Test func `the headers are those of the supported release`() {
+  @Test func `the headers belong to the supported release`() {
     #expect(TorchRuntime.version == TorchRuntime.supportedVersion)
   }
 

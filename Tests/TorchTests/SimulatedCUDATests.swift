@@ -3,15 +3,15 @@ import TestSupport
 import Testing
 import Torch
 
-/// The folder of what `Tests/SimulatedCUDA` builds; nil where nothing built it.
+/// The output folder of `Tests/SimulatedCUDA`; nil if it was not built.
 private let simulation = ProcessInfo.processInfo.environment["SIMULATED_CUDA"]
 
-/// Whether libtorch comes with its CUDA half.
+/// Whether libtorch includes its CUDA library.
 private let hasRealLibrary = FileManager.default.fileExists(
   atPath: (ProcessInfo.processInfo.environment["LIBTORCH"]
     ?? repositoryFolder() + "/.libtorch/torch") + "/lib/libtorch_cuda.so")
 
-/// Checks of the simulated device, and of libtorch's real CUDA half as far as no GPU is needed.
+/// Checks of the simulated device, and of libtorch's real CUDA library without a GPU.
 @Suite(
   .serialized,
   .enabled(if: simulation != nil, "Tools/test.sh builds the simulated device and names its folder"))
@@ -27,13 +27,13 @@ struct SimulatedCUDATests {
     return (lines.joined(separator: "\n"), run)
   }
 
-  @Test func `the simulated device behaves as a device`() throws {
+  @Test func `the simulated device behaves like a device`() throws {
     let (failures, run) = try failures("device")
     #expect(run.status == 0, "\(failures)")
     #expect(run.output.contains("ok"))
   }
 
-  @Test func `every operator computes there what it computes on the CPU, and so do gradients`()
+  @Test func `every operator and its gradients equal the CPU's on the simulated device`()
     throws
   {
     let (failures, run) = try failures("sweep", input: names)
@@ -43,9 +43,9 @@ struct SimulatedCUDATests {
     }
   }
 
-  /// Asked of the dispatcher: it says nothing of types of numbers, and runs nothing.
-  @Test(.enabled(if: hasRealLibrary, "this libtorch is for processors alone"))
-  func `every operator has a kernel in libtorch's CUDA half`() throws {
+  /// The check uses the dispatcher's registrations; it runs no kernel and covers no element types.
+  @Test(.enabled(if: hasRealLibrary, "this libtorch is built without CUDA"))
+  func `every operator has a kernel in libtorch's CUDA library`() throws {
     let (failures, run) = try failures("kernels", input: names)
     #expect(run.status == 0, "\(failures)")
     let found = run.output.split(separator: "\n").count { $0.hasPrefix("ok ") }

@@ -4,7 +4,7 @@ import Torch
 private var matrix: Tensor { Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]) }
 
 @Suite struct TensorTests {
-  @Test func `a tensor tells its shape, type and device`() {
+  @Test func `a tensor has a shape, a type and a device`() {
     #expect(matrix.shape == [2, 3])
     #expect(matrix.rank == 2)
     #expect(matrix.count == 6)
@@ -14,7 +14,7 @@ private var matrix: Tensor { Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]
     #expect(Tensor.zeros([4, 0]).count == 0)
   }
 
-  @Test(arguments: DType.allCases) func `every type holds zeros and says its size`(dtype: DType) {
+  @Test(arguments: DType.allCases) func `every type has zeros and a size`(dtype: DType) {
     let tensor = Tensor.zeros([3], dtype: dtype)
     #expect(tensor.dtype == dtype)
     #expect(tensor.doubles() == [0, 0, 0])
@@ -79,7 +79,7 @@ private var matrix: Tensor { Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]
     #expect(matrix.lerp(matrix * 3, weight: 0.5).floats() == [2, 4, 6, 8, 10, 12])
   }
 
-  @Test func `whole numbers keep integral tensors integral`() {
+  @Test func `integer tensors keep their type with whole numbers`() {
     let ids = Tensor([1, 2] as [Int], shape: [2])
     #expect((ids + 1).dtype == .int64)
     #expect((ids * 3).ints() == [3, 6])
@@ -116,7 +116,7 @@ private var matrix: Tensor { Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]
       matrix.gathered(dim: 1, Tensor([2, 1] as [Int], shape: [2, 1])).floats() == [3, 5])
   }
 
-  @Test func `reductions agree with arithmetic by hand`() {
+  @Test func `reductions equal explicit arithmetic`() {
     #expect(matrix.sum(dims: [0]).floats() == [5, 7, 9])
     #expect(matrix.mean(dims: [1], keepDim: true).shape == [2, 1])
     #expect(matrix.mean().item() == 3.5)

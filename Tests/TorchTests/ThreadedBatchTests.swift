@@ -41,7 +41,7 @@ import Torch
   }
 
   @Test(arguments: [1, 2, 3, 20])
-  func `rows on threads of their own have the gradient of the whole batch`(threads: Int) {
+  func `the gradient of rows on separate threads equals the whole batch's`(threads: Int) {
     let (output, found) = recorded(threads: threads)
     weight.gradient = nil
     let expected = input.matmul(weight).tanh()
@@ -72,7 +72,7 @@ import Torch
         #expect(recorded.requiresGradient)
         #expect(plain.floats() == recorded.floats())
         record.backward()
-        #expect(weight.gradient == nil, "no gradient has arrived")
+        #expect(weight.gradient == nil, "there is no gradient")
       }
     }
   }

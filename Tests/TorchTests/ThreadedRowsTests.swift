@@ -10,13 +10,13 @@ import Torch
     body()
   }
 
-  /// Runs `body` where rows are spread over so many threads.
+  /// Runs `body` where rows are divided among `count` threads.
   private func withRowThreads(_ count: Int, _ body: () -> Void) {
     withThreads(count) { TorchRuntime.withSingleThreadedOps(body) }
   }
 
   @Test(arguments: [1, 2, 3], [1, 2, 6, 13])
-  func `parts are joined in order, whatever the threads`(threads: Int, rows: Int) {
+  func `parts are joined in order for any number of threads`(threads: Int, rows: Int) {
     withRowThreads(threads) {
       let x = Tensor.randn([rows, 5], generator: Generator(seed: 1))
       let found = Tensor.threadedBatch(rows, on: .cpu) { x.narrowed(dim: 0, $0) * 2 }
@@ -39,7 +39,7 @@ import Torch
     }
   }
 
-  @Test func `elsewhere one part takes all rows, with every thread in its operators`() {
+  @Test func `elsewhere one part has all rows, with multi-threaded operators`() {
     withThreads(2) {
       var parts: [Range<Int>] = []
       var threads = 0
@@ -53,7 +53,7 @@ import Torch
     }
   }
 
-  @Test func `serial operators leave the rows their threads, also nested`() {
+  @Test func `single-threaded operators keep the threads of the rows, also when nested`() {
     withThreads(3) {
       TorchRuntime.withSingleThreadedOps {
         TorchRuntime.withSingleThreadedOps {
@@ -63,7 +63,7 @@ import Torch
             parts = TorchRuntime.threadCount
             return Tensor.zeros([rows.count])
           }
-          #expect(parts == 3, "rows that cannot be shared out get the threads' operators")
+          #expect(parts == 3, "rows that cannot be divided run with multi-threaded operators")
         }
         #expect(TorchRuntime.threadCount == 1)
       }
@@ -71,7 +71,7 @@ import Torch
     }
   }
 
-  @Test func `a part may itself ask for parts`() {
+  @Test func `parts can be nested`() {
     withRowThreads(2) {
       let found = Tensor.threadedBatch(2, on: .cpu) { rows in
         Tensor.threadedBatch(rows.count, on: .cpu) { Tensor.ones([$0.count]) }

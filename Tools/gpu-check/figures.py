@@ -1,9 +1,9 @@
-"""Reads what the steps of gpu-check left, and prints the figure of each for its table.
+"""Reads the output of the steps of gpu-check and prints the figure of each for the table.
 
     figures.py doctor FILE      tests FILE      run FOLDER      deviation FOLDER
     figures.py scores FILE FILE LIMIT           depth FOLDER    bench FOLDER
 
-Ends with status 1 where the figure shows a failure.
+The exit status is 1 if the figure shows a failure.
 """
 
 import json
@@ -25,7 +25,7 @@ def doctor(path):
 
 
 def tests(path):
-    """What the test program said at its end, and which tests failed."""
+    """The last line of the test program, and the failed tests."""
     text = Path(path).read_text(errors="replace")
     ended = re.findall(r"Test run with .*", text)
     skipped = re.findall(r'➜.*skipped: "(.*)"', text)
@@ -35,7 +35,7 @@ def tests(path):
         print(f"failed: {', '.join(failed)}")
     for reason in sorted(set(skipped)):
         print(f"{skipped.count(reason)} skipped: {reason}")
-    # Without a device all of them are skipped, and pass.
+    # Without a device all tests are skipped, and the run passes.
     return bool(ended) and not any("needs a CUDA device" in reason for reason in skipped)
 
 
@@ -68,7 +68,7 @@ def depth(model):
 
 
 def deviation(folder):
-    """By how much the log-probabilities of the first update differ from the rollout's."""
+    """The deviation of the first update's log-probabilities from the rollout's."""
     epoch = lines(folder, "epoch")[0]
     found = epoch["log_prob_deviation_per_step"]
     steps = {int(step): value for step, value in found.items()}
@@ -87,7 +87,7 @@ def deviation(folder):
 
 
 def bench(folder):
-    """The figure, and rows of the table after a tab; of the programs that reached their end."""
+    """The figure, and rows of the table (with a tab), for the programs that finished."""
     names = ("rollout", "decode", "reward", "training", "optimizer", "all")
     measured = {}
     for path in Path(folder).glob("sd3.5-medium-cuda-*-1.json"):

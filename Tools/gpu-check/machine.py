@@ -1,4 +1,4 @@
-"""Says what gpu-check must know of this machine and its PyTorch, as assignments for a shell."""
+"""Prints properties of this machine and its PyTorch as shell assignments for gpu-check."""
 
 import importlib.metadata
 import os
@@ -28,7 +28,7 @@ def wheel():
 
 
 def missing():
-    """Packages that random_checkpoint.py and the Python program of the benchmark lack here."""
+    """Missing packages of random_checkpoint.py and of the benchmark's Python program."""
     names = "diffusers numpy peft pillow protobuf pyyaml sentencepiece transformers".split()
     absent = []
     for name in names:
@@ -40,14 +40,14 @@ def missing():
         if name == "diffusers":
             needs = [need for need in found.requires or [] if "extra ==" not in need]
             names += [re.match(r"[\w.-]+", need)[0] for need in needs]
-    # Named by diffusers and not used by it.
+    # A declared dependency that diffusers does not use.
     return sorted(set(absent) - {"importlib_metadata"})
 
 
 def main():
     try:
         import torch
-    except Exception as error:  # whatever keeps it from loading
+    except Exception as error:  # any reason why it does not load
         print(f"{type(error).__name__}: {error}")
         sys.exit(1)
     folder = Path(torch.__file__).parent

@@ -1,4 +1,4 @@
-# Makes the archive of Tools/gpu-check.sh: programs, what they need beside PyTorch, and diffusers.
+# Writes the archive of Tools/gpu-check.sh: programs, their libraries beside PyTorch, and diffusers.
 # shellcheck shell=bash
 set -euo pipefail
 
@@ -18,7 +18,7 @@ done
 newer=$(find Package.swift Sources Tests -name '*.swift' -newer "$built/$tests" -print -quit)
 [ -z "$newer" ] || say "note: $newer is newer than $built/$tests"
 
-# Shared libraries that come with every glibc or with PyTorch; each of the others goes along.
+# Whether a shared library comes with glibc or PyTorch; the others are packed.
 is_there() {
   case $1 in
     */torch/lib/* | */nvidia/*) return 0 ;;
@@ -69,7 +69,7 @@ size=$(stat -c %s "$archive.partial")
 mebibytes=$(awk "BEGIN { printf \"%.1f\", $size / 1048576 }")
 if [ "$size" -gt "$limit" ]; then
   rm "$archive.partial"
-  fail "the archive would have $mebibytes MiB, and $((limit >> 20)) is the limit"
+  fail "the archive has $mebibytes MiB, which is above the limit of $((limit >> 20)) MiB"
 fi
 mv "$archive.partial" "$archive"
 say "wrote ${archive#"$root/"}, $mebibytes MiB"

@@ -1,10 +1,10 @@
-# What happens before the first step of Tools/gpu-check.sh: unpacks the archive, checks that its programs can run
-# here, and says which machine this is.
+# Runs before the first step of Tools/gpu-check.sh: unpacks the archive, checks that its programs can run here, and
+# describes the machine.
 # shellcheck shell=bash
 
 prepare() {
   export python=${GPU_CHECK_PYTHON:-python3}
-  command -v "$python" >/dev/null || fail "there is no '$python', which must have PyTorch"
+  command -v "$python" >/dev/null || fail "there is no '$python'; a Python with PyTorch is needed"
   mkdir -p "$work/runs" "$results"
   unpack
   export PYTHONPATH="$programs/python${PYTHONPATH:+:$PYTHONPATH}"
@@ -20,18 +20,18 @@ prepare() {
   [ -z "$missing_packages" ] || say "note: steps that need these Python packages will fail: $missing_packages"
   export XDG_CACHE_HOME=$work/cache HF_HUB_OFFLINE=1
   choose_tree
-  # What `sample` and `score` take.
+  # The prompts of `sample` and `score`.
   head -n 8 Prompts/shapes/held-out.jsonl >"$work/prompts.jsonl"
 }
 
 unpack() {
-  [ -e "$archive" ] || fail "there is no ${archive#"$root/"}: make it with 'Tools/gpu-check.sh pack' and carry it here"
+  [ -e "$archive" ] || fail "there is no ${archive#"$root/"}: make it with 'Tools/gpu-check.sh pack' and copy it here"
   local digest
   digest=$(sha256sum "$archive" | cut -d ' ' -f 1)
   [ "$(cat "$programs/digest" 2>/dev/null)" != "$digest" ] || return 0
   say "unpacking"
   rm -rf "$programs" "$programs.partial"
-  # Python has xz where the machine may not.
+  # Python includes xz, which the machine may lack.
   "$python" - "$archive" "$programs.partial" <<'EOF' || fail "${archive#"$root/"} cannot be unpacked"
 import pathlib, sys, tarfile, zipfile
 
@@ -51,16 +51,18 @@ is_older() { # version, version
 }
 
 check_versions() {
-  local wanted
+  local required
   [ "$(uname -m)" = x86_64 ] || fail "the programs are for x86_64, and this machine is $(uname -m)"
-  wanted=$(manifest glibc)
-  ! is_older "$glibc" "$wanted" ||
-    fail "the programs need glibc $wanted, and this machine has $glibc: build on a system as old as this one"
-  wanted=$(manifest torch)
-  [ "${torch_version%%+*}" = "$wanted" ] || fail "this Python has torch $torch_version, and the programs need $wanted"
+  required=$(manifest glibc)
+  ! is_older "$glibc" "$required" ||
+    fail "the programs need glibc $required, and this machine has $glibc: build on a system as old as this one"
+  required=$(manifest torch)
+  [ "${torch_version%%+*}" = "$required" ] ||
+    fail "this Python has torch $torch_version, and the programs need $required"
 }
 
-# Two commands that find the libraries, which nothing else is to see: they may be older than this machine's own.
+# Writes two commands with the library path; other programs must not use these libraries, which may be older than
+# this machine's.
 write_wrappers() {
   library_path=${GPU_CHECK_LIBRARIES:+$GPU_CHECK_LIBRARIES:}$programs/lib:$torch_libraries
   library_path+=${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
@@ -79,11 +81,11 @@ check_libraries() {
   for file in "$programs"/bin/* "$torch/lib/libtorch_cuda.so"; do
     [ -e "$file" ] || fail "there is no $file: this PyTorch is built without CUDA"
     missing=$(LD_LIBRARY_PATH=$library_path ldd "$file" 2>&1 | grep 'not found')
-    [ -z "$missing" ] || fail "${file##*/} does not find everything:"$'\n'"$missing"
+    [ -z "$missing" ] || fail "${file##*/} lacks libraries:"$'\n'"$missing"
   done
 }
 
-# Tests find their fixtures by the path under which they were compiled.
+# Tests read their fixtures under the path at which they were compiled.
 link_repository() {
   local built
   built=$(manifest repository)
@@ -94,11 +96,11 @@ link_repository() {
   elif [ -d "$built/Tests/Fixtures" ]; then
     say "note: tests read the fixtures of $built, where they were compiled"
   else
-    fail "tests need $built to be this checkout, and something else is there"
+    fail "tests need $built to be this checkout, but it is something else"
   fi
 }
 
-# The first lines of a stage, and the first of the table.
+# Prints the first lines of a stage and writes the first row of the table.
 describe() {
   local text="$gpu; driver $driver; torch $torch_version; CUDA $cuda; wheel $wheel"
   text+="; diffusers $(manifest diffusers); built from $(manifest commit)"
@@ -113,7 +115,7 @@ describe() {
   printf 'machine\t\t%s\n' "$text" >"$results/machine.tsv"
 }
 
-# Where recipes and models are: the checkout, or in a trial a copy of Benchmarks with a tiny model.
+# Sets the folder of recipes and models: the checkout, or in a trial a copy of Benchmarks with a tiny model.
 choose_tree() {
   export tree=$root
   [ -n "${GPU_CHECK_SMALL:-}" ] || return 0

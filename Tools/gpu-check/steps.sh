@@ -1,4 +1,4 @@
-# One step of Tools/gpu-check.sh, as a process of its own: its status says whether the step passed.
+# Runs one step of Tools/gpu-check.sh; the exit status is 0 if the step passed.
 # shellcheck shell=bash
 set -euo pipefail
 
@@ -10,7 +10,7 @@ title() { printf '%s' "$1" >"$results/$step.title"; }
 figure() { printf '%s\n' "$1" >>"$results/$step.figure"; }
 row() { printf '%s\t\t%s\n' "$1" "$2" >>"$results/$step.rows"; }
 figures() { "$python" Tools/gpu-check/figures.py "$@"; }
-read_figure() { # what figures.py reads, whose status decides
+read_figure() { # arguments of figures.py, whose status is returned
   local text status=0
   text=$(figures "$@") || status=$?
   figure "$text"
@@ -31,7 +31,7 @@ same_files() { # run, run, checkpoint
   for file in metrics.jsonl "checkpoints/$3/model.safetensors"; do
     cmp "$runs/$1/$file" "$runs/$2/$file"
   done
-  figure "metrics.jsonl and weights of $1 and $2 are the same bytes"
+  figure "metrics.jsonl and weights of $1 and $2 have equal bytes"
 }
 
 random_checkpoint() { # folder, further arguments
@@ -39,8 +39,8 @@ random_checkpoint() { # folder, further arguments
   "$python" Tools/random_checkpoint.py sd3.5-medium --t5-layers 1 --output "$@"
 }
 
-# An epoch of one prompt and one noise at the width of Stable Diffusion 3.5 Medium: run's folder, precision, old
-# log-probabilities. The clip range keeps the run from stopping where the two are far apart.
+# An epoch of one prompt and one seed at the width of Stable Diffusion 3.5 Medium: run's folder, precision, old
+# log-probabilities. The wide clip range lets the run continue with large deviations.
 train_width() {
   local folder=$model
   if [ ! -e "$folder" ]; then
@@ -83,7 +83,7 @@ case $step in
     figure "$(find "$work/images" -name '*.png' | wc -l) images"
     ;;
   evaluate)
-    title "\`tempflow evaluate\`, beside the CPU"
+    title "\`tempflow evaluate\`, compared with the CPU"
     for device in cuda cpu; do
       "$tempflow" evaluate --model "$runs/train/model" --prompts Prompts/shapes/held-out.jsonl --limit 32 \
         --reward shapes --steps 8 --device "$device" --json >"$work/evaluate-$device.json"
@@ -91,7 +91,7 @@ case $step in
     read_figure scores "$work"/evaluate-{cuda,cpu}.json 0.05
     ;;
   score)
-    title "\`tempflow score\` with a network, beside the CPU"
+    title "\`tempflow score\` with a network, compared with the CPU"
     for device in cuda cpu; do
       "$tempflow" score --reward pickscore --reward-model Tests/Fixtures/rewards/clip/quick-gelu \
         --images "$work/images" --prompts "$prompts" --set "device=$device" --json >"$work/score-$device.json"
@@ -99,7 +99,7 @@ case $step in
     read_figure scores "$work"/score-{cuda,cpu}.json 1e-3
     ;;
   resume)
-    title "a resumed run is the one that was not interrupted"
+    title "a resumed run equals an uninterrupted one"
     rm -rf "${runs:?}/resume"
     train_shapes resume --set epochs=1
     train_shapes resume --resume
@@ -142,7 +142,7 @@ case $step in
     same_files deviation-bfloat16-recomputed "$step" 000001
     ;;
   iteration)
-    title "an iteration of sd3.5-medium-cuda beside the tuned Python program"
+    title "an iteration of sd3.5-medium-cuda compared with the tuned Python program"
     [ -e "$model" ] || {
       echo "error: there is no $model"
       exit 1

@@ -1,4 +1,4 @@
-/// One reward of one decision. A chain's reward appears once per trained step.
+/// The rewards of one branch. A Flow-GRPO sample appears once per trained step.
 public struct RewardRow: Hashable, Sendable {
   /// The prompt's number.
   public var prompt: Int
@@ -6,7 +6,7 @@ public struct RewardRow: Hashable, Sendable {
   public var seed: Int
   /// The trained step.
   public var step: Int
-  /// The values, one per reward in the recipe's order; nil where one could not be computed.
+  /// The values, one per reward in the recipe's order; nil for a missing value.
   public var rewards: [Double?]
 
   /// The rewards of one branch that left (prompt, seed) at `step`.
@@ -18,9 +18,9 @@ public struct RewardRow: Hashable, Sendable {
   }
 }
 
-/// Which rows are compared with each other; always at one step.
+/// Which rows are compared with each other, always within one step.
 public enum AdvantageGroup: String, Hashable, Sendable, CaseIterable {
-  /// The branches of one trunk, which removes the effect of the initial noise.
+  /// The branches of one trunk: the effect of the initial noise cancels.
   case seed
   /// All branches of one prompt.
   case prompt
@@ -30,10 +30,10 @@ public enum AdvantageGroup: String, Hashable, Sendable, CaseIterable {
 
 /// How several rewards become one advantage.
 public enum RewardCombination: String, Hashable, Sendable, CaseIterable {
-  /// Normalise the weighted sum of the rewards. A row with a missing reward has no sum.
+  /// Normalize the weighted sum of the rewards. A row with a missing reward has no sum.
   case weightedSum
-  /// Normalise each reward in its group, then add with the weights: GDPO (arXiv 2601.05242)
-  /// without its second normalisation over the batch. A missing reward adds 0.
+  /// Normalize each reward in its group, then add with the weights: GDPO (arXiv 2601.05242)
+  /// without its second normalization over the batch. A missing reward adds 0.
   case perReward
 }
 
@@ -45,10 +45,10 @@ public struct AdvantageSettings: Hashable, Sendable {
   public var combination: RewardCombination
   /// One weight per reward.
   public var weights: [Double]
-  /// Advantages are limited to ±clip; nil does not limit them.
+  /// Advantages are clipped to ±clip; nil does not clip.
   public var clip: Double?
 
-  /// By default one reward, compared within a seed, limited to ±5.
+  /// The defaults are one reward, compared within a seed, clipped to ±5.
   public init(
     group: AdvantageGroup = .seed, combination: RewardCombination = .weightedSum,
     weights: [Double] = [1], clip: Double? = 5
@@ -62,35 +62,36 @@ public struct AdvantageSettings: Hashable, Sendable {
 
 /// Advantages of a batch, row by row.
 public struct Advantages: Hashable, Sendable {
-  /// One value per row, in the rows' order; 0 where no reward could be computed.
+  /// One value per row, in the rows' order; 0 for a missing reward.
   public let values: [Double]
-  /// How many groups were normalised.
+  /// How many groups were normalized.
   public let groupCount: Int
-  /// How many of them had nothing to compare: all rewards equal, or fewer than two.
+  /// How many of them are degenerate: all rewards equal, or fewer than two.
   public let degenerateGroupCount: Int
 
-  /// The groups of each trained step; of each reward by itself where they are normalised so.
+  /// The groups of each trained step; with `perReward`, one group per reward.
   public let perStep: [Int: StepGroups]
 
   /// The groups of one trained step.
   public struct StepGroups: Hashable, Sendable {
-    /// How many were normalised.
+    /// How many were normalized.
     public var count = 0
-    /// How many of them had nothing to compare.
+    /// How many of them are degenerate.
     public var degenerateCount = 0
-    /// Groups with two or more rewards that are there, and the sum of their population standard
+    /// Groups with two or more present rewards, and the sum of their population standard
     /// deviations.
     var comparedCount = 0, deviation = 0.0
 
-    /// Mean of the population standard deviations of groups with two or more rewards; nil without one.
+    /// Mean of the population standard deviations of groups with two or more rewards; nil without
+    /// one.
     public var meanDeviation: Double? {
       comparedCount == 0 ? nil : deviation / Double(comparedCount)
     }
-    /// The share of groups that teach nothing, in 0...1.
+    /// The share of degenerate groups, in 0...1.
     public var degenerateShare: Double { Double(degenerateCount) / Double(count) }
   }
 
-  /// The share of groups that teach nothing, in 0...1; nil without a group.
+  /// The share of degenerate groups, in 0...1; nil without a group.
   public var degenerateShare: Double? {
     groupCount == 0 ? nil : Double(degenerateGroupCount) / Double(groupCount)
   }
@@ -103,17 +104,17 @@ public struct Advantages: Hashable, Sendable {
       rows.allSatisfy { $0.rewards.count == settings.weights.count },
       "every row needs one reward per weight")
     var groups: [Int: StepGroups] = [:]
-    func normalise(_ column: [Double?]) -> [Double] {
-      normalised(column, rows: rows, by: settings.group, &groups)
+    func normalize(_ column: [Double?]) -> [Double] {
+      normalized(column, rows: rows, by: settings.group, &groups)
     }
     var total: [Double]
     switch settings.combination {
     case .weightedSum:
-      total = normalise(rows.map { weightedSum($0.rewards, settings.weights) })
+      total = normalize(rows.map { weightedSum($0.rewards, settings.weights) })
     case .perReward:
       total = [Double](repeating: 0, count: rows.count)
       for (reward, weight) in settings.weights.enumerated() {
-        for (index, value) in normalise(rows.map { $0.rewards[reward] }).enumerated() {
+        for (index, value) in normalize(rows.map { $0.rewards[reward] }).enumerated() {
           total[index] += weight * value
         }
       }
@@ -142,9 +143,9 @@ private struct GroupKey: Hashable {
   var seed: Int
 }
 
-/// One reward's advantages; missing values are left out of mean and deviation and give 0. Adds its
-/// groups to those of each step.
-private func normalised(
+/// The advantages of one reward; missing values are left out of mean and deviation and give 0. Adds
+/// its groups to those of each step.
+private func normalized(
   _ column: [Double?], rows: [RewardRow], by group: AdvantageGroup,
   _ groups: inout [Int: Advantages.StepGroups]
 ) -> [Double] {

@@ -3,44 +3,44 @@ public import Torch
 
 /// Adds the gradient of one update's loss to the parameters behind `field`.
 ///
-/// The branches of a sample share x_i, so the network runs once per sample, and the loss's derivative
-/// by the velocity, known in closed form, is sent back through it once.
+/// The branches of a sample share x_i, so the network runs once per sample. The derivative of the
+/// loss with respect to the velocity has a closed form and is backpropagated once.
 ///
 /// - Parameters:
 ///   - objective: the loss.
 ///   - rollout: the epoch's rollout.
 ///   - samples: the (trunk, step) pairs of this update, with advantages.
-///   - microBatch: most samples evaluated at once; gradients accumulate, and the size does not
+///   - microBatch: the most samples evaluated at once; gradients accumulate, and the size does not
 ///     change their sum.
-///   - gradientScale: a power of two that dL/dv is multiplied by, for a network whose numbers would
-///     underflow; the gradients of the parameters are then so much larger.
+///   - gradientScale: a power of two, a loss scale for networks in which small gradients underflow;
+///     the parameters' gradients are multiplied by it.
 ///   - field: the policy, evaluated with gradients recorded.
-///   - reference: the policy without adapters, evaluated without; needed if `klBeta` > 0.
-///   - backward: sends dL/dv back through a velocity of `field`; a field that computes its
-///     intermediate values again continues the backward pass here.
+///   - reference: the policy without adapters, evaluated without gradients; needed if `klBeta` > 0.
+///   - backward: backpropagates dL/dv through a velocity of `field`; with gradient checkpointing
+///     the backward pass continues here.
 ///
-/// Units that ``TrainingSample/isSkippable(_:)`` names are not evaluated, and keep their share of the
-/// mean: others weigh what they would have weighed.
+/// Skippable samples (``TrainingSample/isSkippable(_:)``) are not evaluated but count in the mean,
+/// so that the weights of the other samples do not change.
 ///
-/// - Returns: what happened; the only read from the device, at the end.
+/// - Returns: the statistics of the update, read from the device once, at the end.
 @discardableResult
 public func policyGradient(
   _ objective: PolicyObjective, rollout: Rollout, samples: [TrainingSample], microBatch: Int,
   gradientScale: Double = 1, field: VelocityField, reference: VelocityField? = nil,
   backward: (_ velocity: Tensor, _ gradient: Tensor) -> Void = { $0.backward(gradient: $1) }
 ) -> PolicyStatistics {
-  precondition(objective.klBeta == 0 || reference != nil, "a pull needs a reference")
+  precondition(objective.klBeta == 0 || reference != nil, "a KL term needs a reference")
   let active = samples.filter { !$0.isSkippable(objective) }
   var statistics: [Tensor] = []
   for range in microBatches(of: active.count, limit: microBatch) {
     let chunk = Array(active[range])
     let rows = chunk.map(rollout.row)
-    let (latents, sigma, owners) = rollout.inputs(of: rows)
-    let velocity = withGradient { field(latents, sigma, owners).to(.float32) }
+    let (latents, sigma, promptIndices) = rollout.inputs(of: rows)
+    let velocity = withGradient { field(latents, sigma, promptIndices).to(.float32) }
     let (gradient, summary) = withoutGradient {
       PolicyLoss(
         objective, rollout: rollout, samples: chunk, velocity: velocity.detached(),
-        reference: objective.klBeta > 0 ? reference?(latents, sigma, owners) : nil
+        reference: objective.klBeta > 0 ? reference?(latents, sigma, promptIndices) : nil
       ).evaluate(sampleCount: samples.count)
     }
     backward(

@@ -3,22 +3,22 @@ import Torch
 
 // B: samples, K: branches, D: elements of a sample. Everything is float32.
 
-/// The loss of some samples as a function of the new velocity, and its derivative, in closed form.
+/// The loss of training samples as a function of the new velocity, and its derivative.
 ///
 /// With the branch's noise eps, the residual of x' under a velocity v is
 ///
 ///     x' - mean(v) = b (v_rollout - v) + w eps
 ///
-/// so that `logp_new - logp_old` needs no difference of large numbers:
+/// so `logp_new - logp_old` is computed without subtracting large numbers:
 ///
 ///     shift  = b (v_old - v)                      mean_new moved by -shift
-///     offset = b (v_rollout - v_old)              0 unless training defines the old policy
+///     offset = b (v_rollout - v_old)              0 if the rollout defines the old policy
 ///     logp_new - logp_old = -P [mean_D shift (shift + 2 offset) + 2 w mean_D shift eps]
 ///     d logp_new / dv     = 2 P b / D (shift + offset + w eps)
 struct PolicyLoss {
-  /// Columns of the statistics: policy loss, clipped share, KL, max |ratio - 1|,
-  /// max |logp_new - logp_rollout|, and the sums of `StepStatistics`: of logp_new - logp_old, of its
-  /// square, of clipped rows with a positive and a negative advantage, and |dL/dv|^2.
+  /// Columns of the statistics: policy loss, clipped share, KL, max |ratio - 1|, max |logp_new -
+  /// logp_rollout|, and the sums of `StepStatistics`: of logp_new - logp_old, of its square, of
+  /// clipped rows with a positive and a negative advantage, and |dL/dv|^2.
   static let columns = 10
 
   private let objective: PolicyObjective
@@ -42,8 +42,10 @@ struct PolicyLoss {
     func flat(_ tensor: Tensor) -> Tensor { tensor.reshaped([samples.count, elements]) }
     func column(_ value: (StepCoefficients) -> Double) -> Tensor {
       let coefficients = rollout.coefficients
-      return Tensor(samples.map { Float(value(coefficients[$0.stepIndex])) }, shape: [samples.count, 1])
-        .to(rollout.noise.device)
+      return Tensor(
+        samples.map { Float(value(coefficients[$0.stepIndex])) }, shape: [samples.count, 1]
+      )
+      .to(rollout.noise.device)
     }
     self.objective = objective
     self.velocity = flat(velocity)
@@ -76,7 +78,7 @@ struct PolicyLoss {
   func evaluate(sampleCount: Int) -> (gradient: Tensor, statistics: Tensor) {
     let elements = Double(velocity.shape[1])
     let isGuarded = objective.ratio == .guarded
-    // Both log-ratios decrease with the residual: against the old policy, and against the rollout's.
+    // The log-ratios to the old policy and to the rollout's; both decrease with the residual.
     let total = shift + offset
     let alongNoise = noise.matmul(Tensor.stack([shift, total], dim: 2)) / elements
     func logRatio(_ quadratic: Tensor, _ column: Int) -> Tensor {
@@ -124,8 +126,8 @@ struct PolicyLoss {
     return (gradient, statistics)
   }
 
-  /// The divergence from the reference model, `mean_D (mean - mean_ref)^2 / (2 w^2)`: `[B, 1]`, and
-  /// D times its derivative by the velocity: `[B, D]`.
+  /// The KL divergence from the reference model, `mean_D (mean - mean_ref)^2 / (2 w^2)`: `[B, 1]`,
+  /// and D times its derivative with respect to the velocity: `[B, D]`.
   private func klPenalty(against reference: Tensor) -> (value: Tensor, gradient: Tensor) {
     let distance = (velocity - reference) * velocityFactor / stdDev
     return (

@@ -5,7 +5,7 @@
 public struct PolicyObjective: Hashable, Sendable {
   /// How steps are weighted against each other.
   public enum Weighting: String, Hashable, Sendable, CaseIterable {
-    /// `c w_i`: steps count as much as their noise can change.
+    /// `c w_i`: a step's weight is proportional to the noise that it adds.
     case noiseAware
     /// 1, Flow-GRPO's loss.
     case none
@@ -15,22 +15,22 @@ public struct PolicyObjective: Hashable, Sendable {
   public enum Ratio: String, Hashable, Sendable, CaseIterable {
     /// `exp(logp_new - logp_old)`.
     case plain
-    /// GRPO-Guard, arXiv 2510.22319: the bias of the mean is taken out and the log-ratio scaled,
-    /// `(logp_new - logp_old + |mean_new - mean_old|^2 / (2 w^2)) w`, so that ratios of all steps
-    /// are centred on 1 with one width; the loss is divided by -dt.
+    /// GRPO-Guard, arXiv 2510.22319: the bias of the mean is removed and the log-ratio scaled,
+    /// `(logp_new - logp_old + |mean_new - mean_old|^2 / (2 w^2)) w`, so that the ratios of all
+    /// steps are centered on 1 with equal width; the loss is divided by -dt.
     case guarded
   }
 
-  /// eps, half the width of the range in which the ratio is trusted.
+  /// eps, half the width of the ratio's clip range.
   public var clipRange: Double
-  /// beta, the pull towards the reference; 0 needs no reference.
+  /// beta, the KL coefficient toward the reference; 0 needs no reference.
   public var klBeta: Double
   /// How steps are weighted.
   public var weighting: Weighting
   /// How the ratio is formed.
   public var ratio: Ratio
 
-  /// By default TempFlow-GRPO's loss with a clip range of 1e-4 and no pull.
+  /// The defaults are TempFlow-GRPO's loss with a clip range of 1e-4 and no KL term.
   public init(
     clipRange: Double = 1e-4, klBeta: Double = 0, weighting: Weighting = .noiseAware,
     ratio: Ratio = .plain

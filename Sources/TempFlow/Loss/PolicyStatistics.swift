@@ -1,4 +1,4 @@
-/// What one update did, read from the device once.
+/// The statistics of one update.
 public struct PolicyStatistics: Hashable, Sendable {
   /// The policy loss, a mean over all samples of the update.
   public var policyLoss = 0.0
@@ -10,7 +10,7 @@ public struct PolicyStatistics: Hashable, Sendable {
   public var ratioDeviation: [Int: Double] = [:]
   /// max |logp_new - logp_rollout| per trained step, before any scaling.
   public var logProbabilityDeviation: [Int: Double] = [:]
-  /// What happened at each trained step.
+  /// The statistics of each trained step.
   public var perStep: [Int: StepStatistics] = [:]
   /// Training samples of the update.
   public var sampleCount = 0
@@ -24,8 +24,9 @@ public struct PolicyStatistics: Hashable, Sendable {
       && logProbabilityDeviation.values.allSatisfy(\.isFinite)
   }
 
-  /// Mean of (logp_new - logp_old)^2 / 2 over evaluated rows, an estimate of the KL divergence of the
-  /// new policy from the old one; nil when none was evaluated. Source: http://joschu.net/blog/kl-approx.html
+  /// Mean of (logp_new - logp_old)^2 / 2 over evaluated rows, an estimate of the KL divergence of
+  /// the new policy from the old one; nil when none was evaluated. Source:
+  /// http://joschu.net/blog/kl-approx.html
   public var approximateKL: Double? {
     let all = StepStatistics.total(perStep)
     return all.rowCount == 0 ? nil : all.squaredLogRatio / Double(2 * all.rowCount)

@@ -1,4 +1,4 @@
-/// What updates did at one trained step: sums over evaluated samples, so that updates add up.
+/// Statistics of updates at one trained step, as sums over evaluated samples.
 public struct StepStatistics: Hashable, Sendable {
   /// Evaluated samples, and their rows (branches).
   public private(set) var sampleCount = 0, rowCount = 0
@@ -45,8 +45,8 @@ public struct StepStatistics: Hashable, Sendable {
     squaredGradient += values[9]
   }
 
-  /// The sum over steps, in their order: a dictionary's own changes with the process, and with it the
-  /// last bits.
+  /// The sum over steps in ascending order. A dictionary's order varies between processes, and with
+  /// it the last bits of a sum.
   public static func total(_ steps: [Int: Self]) -> Self {
     steps.sorted { $0.key < $1.key }.reduce(Self()) { $0 + $1.value }
   }

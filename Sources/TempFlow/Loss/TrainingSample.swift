@@ -1,6 +1,6 @@
-/// The sample of training: one (trunk, step) with the advantages of the K branches that left it.
+/// The unit of training: one (trunk, step) with the advantages of its K branches.
 ///
-/// The branches share x_i, so one forward evaluation and one vector-Jacobian product serve all.
+/// The branches share x_i, so one forward pass and one vector-Jacobian product cover all of them.
 public struct TrainingSample: Hashable, Sendable {
   /// The trunk, as an index into the rollout's list.
   public let trunk: Int
@@ -9,23 +9,22 @@ public struct TrainingSample: Hashable, Sendable {
   /// A_k of the branches, in order.
   public let advantages: [Double]
 
-  /// Whether the advantages of this trunk are 0 at every trained step, so that nothing of it is
-  /// learned from.
+  /// Whether the advantages of this trunk are 0 at every trained step.
   public let isTrunkDegenerate: Bool
 
-  /// Whether the sample need not be evaluated: its advantages are all 0, so the policy loss has no
-  /// gradient, and there is no KL term or the whole trunk is left out, as in the reference code.
+  /// Whether the sample has no gradient: its advantages are all 0, and there is no KL term or the
+  /// whole trunk is left out, as in flow_grpo.
   public func isSkippable(_ objective: PolicyObjective) -> Bool {
     advantages.allSatisfy { $0 == 0 } && (objective.klBeta == 0 || isTrunkDegenerate)
   }
 }
 
 extension Rollout {
-  /// The rewards as rows for ``Advantages``: step by step, trunk by trunk, branch by branch. A
-  /// chain's reward is repeated at each of its trained steps.
+  /// The rewards as rows for ``Advantages``: step by step, trunk by trunk, branch by branch. The
+  /// reward of a Flow-GRPO sample is repeated at each trained step.
   ///
-  /// - Parameter rewards: the values of every sample but finished trunks; an entry must exist
-  ///   even where a reward could not be computed (nil inside).
+  /// - Parameter rewards: the values of every sample except finished trunks; a sample whose rewards
+  ///   are missing needs an entry with nil values.
   public func rewardRows(_ rewards: [SampleID: [Double?]]) -> [RewardRow] {
     var rows: [RewardRow] = []
     rows.reserveCapacity(steps.count * trunks.count * plan.branchCount)
@@ -44,7 +43,7 @@ extension Rollout {
     return rows
   }
 
-  /// The sample whose reward judges a decision.
+  /// The sample whose reward belongs to a (trunk, step, branch).
   public func sample(trunk: Int, step: Int, branch: Int) -> SampleID {
     switch plan.method {
     case .branching: SampleID(trunk: trunk, step: step, branch: branch)
@@ -57,7 +56,9 @@ extension Rollout {
   /// - Parameters:
   ///   - advantages: one value per reward row.
   ///   - chosen: the trunks to take, as indices into the rollout's list; nil takes all.
-  public func trainingSamples(_ advantages: Advantages, trunks chosen: [Int]? = nil) -> [TrainingSample] {
+  public func trainingSamples(
+    _ advantages: Advantages, trunks chosen: [Int]? = nil
+  ) -> [TrainingSample] {
     let count = plan.branchCount
     precondition(
       advantages.values.count == steps.count * trunks.count * count,

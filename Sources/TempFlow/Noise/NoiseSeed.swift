@@ -1,9 +1,9 @@
-/// The seed of one random tensor of a run: a pure function of what the tensor is for.
+/// The seed of one random tensor of a run, a pure function of the tensor's place in the run.
 ///
-/// Any image can be regenerated alone, and no result depends on how work is divided, because
-/// noise is never drawn from a stream that others draw from. The six numbers are absorbed one
-/// after the other, `h <- mix(h xor number)`, starting from 0, where `mix` adds SplitMix64's
-/// increment 0x9E3779B97F4A7C15 and applies its finaliser.
+/// Every tensor has a random stream of its own, so any image can be regenerated alone and no result
+/// depends on how work is divided. The six numbers are absorbed one after the other,
+/// `h <- mix(h xor number)`, starting from 0, where `mix` adds SplitMix64's increment
+/// 0x9E3779B97F4A7C15 and applies its finalizer.
 ///
 /// - Parameters:
 ///   - run: the run's seed.
@@ -14,7 +14,7 @@
 ///   - branch: the branch's number at that step.
 ///
 /// Source of the mixing: Steele, Lea and Flood, "Fast splittable pseudorandom number generators".
-/// libtorch's generators on the CPU keep the lower 32 bits.
+/// libtorch's CPU generators use the lower 32 bits.
 public func noiseSeed(
   run: UInt64, epoch: Int, prompt: Int, seed: Int, step: Int, branch: Int
 ) -> UInt64 {

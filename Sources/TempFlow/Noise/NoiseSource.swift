@@ -9,14 +9,14 @@ public struct NoiseSource: Hashable, Sendable {
   public var epoch: Int
   /// The shape of one sample, without the batch dimension.
   public var shape: [Int]
-  /// Where the noise is needed.
+  /// The device of the returned noise.
   public var device: Device
-  /// Where the noise is drawn. A seed gives other numbers on another kind of device.
+  /// The device that draws the noise. One seed gives different numbers on different device types.
   public var generatorDevice: Device
 
   /// The noise of epoch `epoch` of run `run` for samples of shape `shape`.
   ///
-  /// - Parameter generatorDevice: where it is drawn; nil draws where it is needed.
+  /// - Parameter generatorDevice: the device that draws the noise; nil is `device`.
   public init(
     run: UInt64, epoch: Int, shape: [Int], device: Device = .cpu, generatorDevice: Device? = nil
   ) {
@@ -30,13 +30,13 @@ public struct NoiseSource: Hashable, Sendable {
   /// D, the number of elements of one sample.
   public var elementCount: Int { shape.reduce(1, *) }
 
-  /// Standard normal starts of the trunks: `[T, …]` float32.
+  /// Standard normal initial noise of the trunks: `[T, …]` float32.
   public func initial(_ trunks: [TrunkID]) -> Tensor {
     normal(trunks.map { seed($0, step: -1, branch: 0) })
   }
 
-  /// Standard normal noise of the branches that leave `trunk` at `step`, in the order given:
-  /// `[branches, …]` float32. A chain's noise at a step is branch 0.
+  /// Standard normal noise of the branches that leave `trunk` at `step`, in the given order:
+  /// `[branches, …]` float32. The noise of a Flow-GRPO sample at a step is branch 0.
   public func branches(_ branches: [(trunk: TrunkID, step: Int, branch: Int)]) -> Tensor {
     normal(branches.map { seed($0.trunk, step: $0.step, branch: $0.branch) })
   }

@@ -1,19 +1,19 @@
 /// Which denoising steps of an epoch are stochastic and trained.
 ///
-/// The last step, to sigma 0, is never among them: its noise is tiny and nothing follows it.
+/// The last step, to sigma 0, is never trained: its noise is tiny and no step follows it.
 public enum BranchSteps: Hashable, Sendable {
   /// Steps 0...N-2.
   case all
-  /// The first n steps, where a decision reaches furthest.
+  /// The first n steps, where noise changes the image most.
   case first(Int)
-  /// n neighbouring steps, starting n further in each epoch and wrapping around.
+  /// n neighboring steps, starting n further in each epoch and wrapping around.
   case sliding(Int)
-  /// n steps drawn anew each epoch, without replacement.
+  /// n steps drawn without replacement in each epoch.
   case random(Int)
   /// These steps.
   case list([Int])
 
-  /// The steps that some epoch can choose, ascending; noise-aware weights average to 1 over them.
+  /// The steps that an epoch may select, ascending; noise-aware weights average to 1 over them.
   public func candidates(stepCount: Int) -> [Int] {
     switch self {
     case .all, .sliding, .random: Array(0..<stepCount - 1)

@@ -8,14 +8,14 @@ import Torch
 ///   - trunks: the prompts and seeds to start from, without repetition.
 ///   - noise: the epoch's noise.
 ///   - field: the policy's velocity; called with indices into `trunks`.
-///   - finished: gets samples as they reach sigma 0, in groups of at most a micro-batch, so that
-///     decoding and scoring can go on beside the rest of the rollout. Every sample comes once.
+///   - finished: called with samples as they reach sigma 0, at most a micro-batch at once, so that
+///     decoding and scoring can overlap with the rest of the rollout. Every sample is passed once.
 ///
-/// - Returns: what training needs.
-/// - Throws: what `finished` throws.
+/// - Returns: the data for training.
+/// - Throws: errors of `finished`.
 ///
-/// Records no gradients, and never waits for the device inside a step. The order of evaluation
-/// and the size of micro-batches do not change what is computed.
+/// Records no gradients, and does not block on the device inside a step. The result does not depend
+/// on the order of evaluation or the size of micro-batches.
 public func rollOut<Failure: Error>(
   _ plan: RolloutPlan, trunks: [TrunkID], noise: NoiseSource,
   field: @escaping VelocityField,
@@ -28,11 +28,11 @@ public func rollOut<Failure: Error>(
       stepCount: plan.schedule.stepCount, run: noise.run, epoch: noise.epoch)
     var parts: [RolloutPart] = []
     for range in microBatches(of: trunks.count, limit: plan.trunksPerBatch) {
-      let front = RolloutBatch(
+      let batch = RolloutBatch(
         plan: plan, steps: steps, trunks: trunks, range: range, noise: noise, field: field)
       switch plan.method {
-      case .branching: parts.append(try front.branching(finished: finished))
-      case .flowGRPO, .flowGRPOFast: parts.append(try front.chain(finished: finished))
+      case .branching: parts.append(try batch.branching(finished: finished))
+      case .flowGRPO, .flowGRPOFast: parts.append(try batch.flowGRPO(finished: finished))
       }
     }
     return Rollout(
@@ -44,7 +44,7 @@ public func rollOut<Failure: Error>(
   }
 }
 
-/// What one wavefront leaves, one entry per trained step.
+/// The stored tensors of one rollout batch, one entry per trained step.
 struct RolloutPart {
   /// `[T, …]` each.
   var latents: [Tensor] = []

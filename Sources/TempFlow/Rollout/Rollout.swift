@@ -3,16 +3,17 @@ public import Torch
 
 // T: trunks, R: trained steps of this epoch, K: branches, D: elements of a sample.
 
-/// What one epoch's rollout leaves for training.
+/// The data of one epoch's rollout for training.
 ///
-/// A (trunk, step) is stored once however many branches left it: the latents, the velocity and
-/// the branches' seeds, from which every branch's next latents follow.
+/// A (trunk, step) is stored once for all its branches: the latents and the velocity. With the
+/// noise from the branches' seeds they determine the next latents of every branch.
 public struct Rollout {
-  /// What was computed.
+  /// The plan of the rollout.
   public let plan: RolloutPlan
-  /// The trunks, in the order of the storage; velocity fields see indices into this list.
+  /// The trunks in the order of storage; prompt indices of velocity fields are indices into this
+  /// list.
   public let trunks: [TrunkID]
-  /// Where the noise came from.
+  /// The source of the noise.
   public let noise: NoiseSource
   /// The trained steps of this epoch, ascending.
   public let steps: [Int]
@@ -22,7 +23,7 @@ public struct Rollout {
   public let velocities: Tensor
   /// log p(x_{i+1} | x_i) of every branch at rollout time: `[R, T, K]` float32.
   public let logProbabilities: Tensor
-  /// What defines the old policy in the ratio, if not ``velocities``.
+  /// The velocities of the old policy in the ratio; nil if they are ``velocities``.
   var oldPolicy: OldPolicy?
 
   /// Coefficients of the trained steps, in the order of ``steps``.
@@ -30,17 +31,17 @@ public struct Rollout {
     steps.map { plan.schedule.step($0, plan.dynamics) }
   }
 
-  /// Lets training's own forward passes define the old policy, instead of the rollout's.
+  /// Makes the forward passes of training define the old policy, instead of the rollout's.
   ///
-  /// The remedy when rollout and training disagree (precision, kernels that depend on the batch,
-  /// dropout). The old log-probabilities of the first update are those of the forward pass that it
-  /// learns from, so its ratios are 1 by construction and cost nothing. The samples of later updates
-  /// are evaluated here, in the batches in which they will be learned from.
+  /// Use it when rollout and training compute different log-probabilities (precision, kernels that
+  /// depend on the batch, dropout). The first update uses its own forward pass, so its ratios are 1
+  /// by construction and need no extra evaluation. The samples of later updates are evaluated here,
+  /// in the same batches as in training.
   ///
   /// - Parameters:
   ///   - updates: the samples of the epoch's updates, before the first of them.
   ///   - objective: the loss, which decides which samples are evaluated.
-  ///   - microBatch: most samples that training evaluates at once.
+  ///   - microBatch: the most samples that training evaluates at once.
   ///   - field: the policy, evaluated without gradients.
   public mutating func recomputeOldVelocities(
     of updates: [[TrainingSample]], _ objective: PolicyObjective, microBatch: Int,
@@ -54,8 +55,8 @@ public struct Rollout {
         let rows = active[range].map(row)
         parts.append(
           withoutGradient {
-            let (latents, sigma, owners) = inputs(of: rows)
-            return field(latents, sigma, owners).to(.float32)
+            let (latents, sigma, promptIndices) = inputs(of: rows)
+            return field(latents, sigma, promptIndices).to(.float32)
           })
         known += rows
       }
@@ -80,9 +81,9 @@ public struct Rollout {
         .narrowed(dim: 0, start: trunk, length: 1), noise: eps)
   }
 
-  /// The rows (flat indices `stepIndex * T + trunk`) as a velocity field wants them:
-  /// `[B, …]`, sigma `[B]`, B trunk indices.
-  func inputs(of rows: [Int]) -> (latents: Tensor, sigma: Tensor, trunks: [Int]) {
+  /// The rows (flat indices `stepIndex * T + trunk`) as arguments of a velocity field:
+  /// latents `[B, …]`, sigma `[B]`, B trunk indices.
+  func inputs(of rows: [Int]) -> (latents: Tensor, sigma: Tensor, promptIndices: [Int]) {
     let coefficients = coefficients
     let sigmas = rows.map { Float(coefficients[$0 / trunks.count].sigma) }
     return (
@@ -98,21 +99,21 @@ public struct Rollout {
   }
 }
 
-/// The old policy by training's own forward passes.
+/// The old policy, defined by forward passes of training.
 struct OldPolicy {
-  /// Of the samples that were evaluated beforehand: `[samples, …]` float32; nil if there are none.
+  /// Velocities of samples evaluated beforehand: `[samples, …]` float32; nil without such samples.
   let velocities: Tensor?
-  /// Where a row of the storage stands in `velocities`. The old velocity of any other is the one
-  /// that it is learned from.
+  /// The index of a stored row in `velocities`. The old velocity of any other row is that of its
+  /// update's forward pass.
   let places: [Int: Int]
 
-  /// The old velocities of `rows`, of which `new` are the present ones: `[B, …] -> [B, …]`.
+  /// The old velocities of `rows`, whose current velocities are `new`: `[B, …] -> [B, …]`.
   ///
-  /// The rows of one call belong to one update.
+  /// All rows of a call belong to one update.
   func velocities(of rows: [Int], new: Tensor) -> Tensor {
     let found = rows.compactMap { places[$0] }
     guard let velocities, !found.isEmpty else { return new }
-    precondition(found.count == rows.count, "samples of the first update among later ones")
+    precondition(found.count == rows.count, "samples of the first update among those of later ones")
     return velocities.indexSelect(
       dim: 0, Tensor(found, shape: [found.count]).to(velocities.device))
   }

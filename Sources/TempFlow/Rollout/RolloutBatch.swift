@@ -1,20 +1,20 @@
 import FlowMatching
 import Torch
 
-/// Some of a rollout's trunks, advancing together: at every step all rows sit at one sigma, so
-/// the whole wavefront costs N (growing) model calls instead of one call per branch and step.
+/// Trunks of a rollout that advance together: at every step all rows have one sigma, so the batch
+/// costs N model calls on a growing number of rows instead of one call per branch and step.
 struct RolloutBatch {
   let plan: RolloutPlan
   let steps: [Int]
   let trunks: [TrunkID]
-  /// The trunks of this wavefront, as indices into `trunks`.
+  /// The trunks of this batch, as indices into `trunks`.
   let range: Range<Int>
   let noise: NoiseSource
   let field: VelocityField
 
   private var stepCount: Int { plan.schedule.stepCount }
 
-  /// TempFlow-GRPO's rollout: rows are the trunks, then the branches in order of their birth.
+  /// TempFlow-GRPO's rollout: rows are the trunks, then the branches in order of branching.
   func branching<Failure: Error>(
     finished: (FinishedSamples) throws(Failure) -> Void
   ) throws(Failure) -> RolloutPart {
@@ -45,9 +45,9 @@ struct RolloutBatch {
     return part
   }
 
-  /// Flow-GRPO's rollout: every trunk is a sample of its own, stochastic throughout or, with a
-  /// window, at the trained steps alone.
-  func chain<Failure: Error>(
+  /// Flow-GRPO's rollout: every trunk is one sample. All steps are stochastic, or with
+  /// Flow-GRPO-Fast only the trained steps.
+  func flowGRPO<Failure: Error>(
     finished: (FinishedSamples) throws(Failure) -> Void
   ) throws(Failure) -> RolloutPart {
     var part = RolloutPart()
@@ -72,7 +72,7 @@ struct RolloutBatch {
     return part
   }
 
-  /// Takes the stochastic step from every trunk, K times, and stores what training needs.
+  /// Takes the stochastic step K times from every trunk and stores the data for training.
   /// `[T, …], [T, …] -> [T K, …]`, trunk by trunk.
   private func branch(
     _ latents: Tensor, _ velocity: Tensor, at step: Int, into part: inout RolloutPart
@@ -82,7 +82,7 @@ struct RolloutBatch {
     let eps = branchNoise(at: step).reshaped([range.count, count] + noise.shape)
     let branched = coefficients.stochastic(
       latents.unsqueezed(1), velocity: velocity.unsqueezed(1), noise: eps)
-    // The residual of a branch is w eps, so its log-probability needs no subtraction.
+    // The residual of a branch is w eps, so its log-probability follows from eps alone.
     let squares = eps.flattened(from: 2, to: -1).squared().mean(dims: [2], keepDim: false)
     let scale = coefficients.stdDev
     part.latents.append(latents)
@@ -120,7 +120,7 @@ struct RolloutBatch {
     return field(latents, sigma, rows[range].map(\.trunk)).to(.float32)
   }
 
-  /// The last step, handed out micro-batch by micro-batch.
+  /// Takes the last step and passes the samples to `finished`, micro-batch by micro-batch.
   private func finish<Failure: Error>(
     _ state: Tensor, _ rows: [SampleID], _ step: StepCoefficients, _ eps: Tensor?,
     _ finished: (FinishedSamples) throws(Failure) -> Void

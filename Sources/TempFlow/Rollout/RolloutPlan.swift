@@ -1,36 +1,36 @@
 public import FlowMatching
 
-/// How samples explore.
+/// The rollout of a training method.
 public enum RolloutMethod: Hashable, Sendable {
-  /// TempFlow-GRPO: deterministic trunks; K branches leave each at every branch step by one
-  /// stochastic step and are finished deterministically. A reward belongs to one decision.
+  /// TempFlow-GRPO: deterministic trunks; at every branch step, K branches leave each trunk by one
+  /// stochastic step and finish deterministically. A reward belongs to one stochastic step.
   case branching(branches: Int)
-  /// Flow-GRPO: every sample takes stochastic steps throughout (the last one, too), and its one
-  /// reward counts for all trained steps.
+  /// Flow-GRPO: all steps of every sample are stochastic, the last one included, and its one reward
+  /// counts for all trained steps.
   case flowGRPO
-  /// Flow-GRPO-Fast and MixGRPO: Flow-GRPO that is stochastic at the trained steps only.
+  /// Flow-GRPO-Fast and MixGRPO: Flow-GRPO with stochastic steps only where it trains.
   case flowGRPOFast
 }
 
-/// What a rollout computes, the same for every epoch.
+/// The settings of a rollout, equal in every epoch.
 public struct RolloutPlan: Hashable, Sendable {
   /// The sigmas.
   public let schedule: FlowSchedule
-  /// The stochastic step.
+  /// The dynamics of stochastic steps.
   public let dynamics: Dynamics
-  /// How samples explore.
+  /// The rollout of the training method.
   public let method: RolloutMethod
   /// Which steps are trained.
   public let steps: BranchSteps
-  /// Most rows given to the velocity field at once.
+  /// The most rows in one call of the velocity field.
   public var microBatch = 64
-  /// Most trunks that advance together; further trunks follow in a second batch, while the
-  /// first one's samples are being scored. Bounds memory: a batch keeps every branch's latents.
+  /// The most trunks in one rollout batch; further trunks follow in the next batch, while the
+  /// samples of the first are scored. Bounds memory: a batch keeps the latents of every branch.
   public var trunksPerBatch = Int.max
-  /// Whether trunks are followed to sigma 0 as well and handed out as samples (`step` nil).
+  /// Whether trunks also run to sigma 0 and are passed on as samples (`step` nil).
   public var finishesTrunks = false
 
-  /// A plan, checked.
+  /// A validated plan.
   ///
   /// - Throws: ``RolloutPlanError`` if the numbers do not fit together.
   public init(
@@ -53,15 +53,15 @@ public struct RolloutPlan: Hashable, Sendable {
     if case .branching(let branches) = method { branches } else { 1 }
   }
 
-  /// c, which makes the noise-aware weights `c w_i` average to 1 over every step that the plan
-  /// can train.
+  /// c, the factor by which the noise-aware weights `c w_i` average to 1 over all trainable steps
+  /// of the plan.
   public var weightNormalizer: Double {
     schedule.weightNormalizer(
       over: steps.candidates(stepCount: schedule.stepCount), dynamics)
   }
 
-  /// Evaluations of the velocity field per trunk in an epoch that trains `steps`; guidance by two
-  /// evaluations doubles it.
+  /// Evaluations of the velocity field per trunk (NFE) in an epoch that trains `steps`;
+  /// classifier-free guidance doubles it.
   ///
   /// Branching: `1 + (last branch step) + K sum over branch steps (N - 1 - i)`. Flow-GRPO: N.
   public func evaluationsPerTrunk(steps: [Int]) -> Int {
@@ -70,8 +70,8 @@ public struct RolloutPlan: Hashable, Sendable {
     return trunk + branches * steps.reduce(0) { $0 + schedule.stepCount - 1 - $1 }
   }
 
-  /// Rows that no call of the velocity field exceeds in a rollout of `trunks` trunks that trains
-  /// `steps`.
+  /// An upper bound of the rows in one call of the velocity field, for a rollout of `trunks` trunks
+  /// that trains `steps`.
   public func rowsPerCall(trunks: Int, steps: [Int]) -> Int {
     let largestBatch = microBatches(of: trunks, limit: trunksPerBatch).map(\.count).max() ?? 0
     return min(microBatch, largestBatch * max(1, samplesPerTrunk(steps: steps)))
@@ -84,19 +84,19 @@ public struct RolloutPlan: Hashable, Sendable {
   }
 }
 
-/// Why numbers make no rollout.
+/// Why a rollout plan is invalid.
 public enum RolloutPlanError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// Fewer than two steps: the last is never trained.
+  /// Fewer than two steps; the last is never trained.
   case tooFewSteps(Int)
-  /// A count of branch steps that the schedule does not have.
+  /// The schedule has fewer trainable steps.
   case stepCountOutOfRange(Int, trainable: Int)
-  /// A branch step that the schedule does not have.
+  /// The schedule has no such trainable step.
   case stepOutOfRange(Int, trainable: Int)
   /// A branch step listed twice.
   case repeatedStep(Int)
   /// No branches.
   case noBranches(Int)
-  /// A trained step without noise has no log-probability.
+  /// A trained step without noise, which has no log-probability.
   case noNoise(step: Int)
 
   public var description: String {

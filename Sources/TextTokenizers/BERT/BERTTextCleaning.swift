@@ -1,10 +1,10 @@
 import Foundation
 
-/// How BERT's uncased tokenizer prepares text and cuts it into words (`BertNormalizer` and
+/// Normalization and pre-tokenization of BERT's uncased tokenizer (`BertNormalizer` and
 /// `BertPreTokenizer` of the `tokenizers` library).
 enum BERTTextCleaning {
-  /// The words of a text: lower case and without accents, cut at white space, each punctuation mark
-  /// and each Chinese character a word of its own.
+  /// The words of a text: lower case and without accents, split at white space. Each punctuation
+  /// mark and each Chinese character is a word of its own.
   static func words(_ text: some Sequence<Unicode.Scalar>) -> [[Unicode.Scalar]] {
     var words: [[Unicode.Scalar]] = []
     var word: [Unicode.Scalar] = []
@@ -12,7 +12,7 @@ enum BERTTextCleaning {
       if !word.isEmpty { words.append(word) }
       word = []
     }
-    for scalar in normalised(text) {
+    for scalar in normalized(text) {
       if scalar.properties.isWhitespace {
         finish()
       } else if isPunctuation(scalar) {
@@ -26,7 +26,7 @@ enum BERTTextCleaning {
     return words
   }
 
-  private static func normalised(
+  private static func normalized(
     _ text: some Sequence<Unicode.Scalar>
   ) -> [Unicode.Scalar] {
     var cleaned = String.UnicodeScalarView()
@@ -38,7 +38,7 @@ enum BERTTextCleaning {
       .flatMap { Array($0.properties.lowercaseMapping.unicodeScalars) }
   }
 
-  /// Control and format characters and the sign for what could not be read.
+  /// Control and format characters and the replacement character U+FFFD.
   private static func isDropped(_ scalar: Unicode.Scalar) -> Bool {
     if scalar == "\t" || scalar == "\n" || scalar == "\r" { return false }
     switch scalar.properties.generalCategory {
@@ -47,7 +47,7 @@ enum BERTTextCleaning {
     }
   }
 
-  /// The blocks of CJK ideographs that BERT knows.
+  /// BERT's blocks of CJK ideographs.
   private static func isChinese(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0x4E00...0x9FFF, 0x3400...0x4DBF, 0x20000...0x2A6DF, 0x2A700...0x2B73F, 0x2B740...0x2B81F,
@@ -57,7 +57,7 @@ enum BERTTextCleaning {
     }
   }
 
-  /// Every ASCII symbol and what Unicode calls punctuation.
+  /// Every ASCII symbol and the punctuation categories of Unicode.
   private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 33...47, 58...64, 91...96, 123...126: return true

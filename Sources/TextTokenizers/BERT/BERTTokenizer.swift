@@ -1,11 +1,11 @@
 /// BERT's uncased WordPiece tokenizer, with the ids of transformers' `BertTokenizer`.
 public struct BERTTokenizer: Sendable {
-  /// The id that fills a prompt up.
+  /// The padding id.
   public let padID: Int
-  /// How many ids there are, added tokens included.
+  /// The number of ids, added tokens included.
   public let vocabularyCount: Int
 
-  /// The tokens that begin a word, and those that continue one, without their `##`.
+  /// The tokens that begin a word, and the tokens that continue one, without their `##`.
   private let beginnings: ScalarTrie
   private let continuations: ScalarTrie
   private let startID: Int
@@ -13,10 +13,10 @@ public struct BERTTokenizer: Sendable {
   private let unknownID: Int
   private let specials: AddedTokens
 
-  /// A longer word is unknown.
+  /// Longer words are unknown.
   private static let longestWord = 100
 
-  /// Reads `vocab.txt`, a token per line.
+  /// Reads `vocab.txt`, one token per line.
   ///
   /// - Parameter extra: special tokens that get the ids after all others, in order.
   public init(folder: String, adding extra: [String] = []) throws(TokenizerError) {
@@ -29,7 +29,7 @@ public struct BERTTokenizer: Sendable {
     if lines.last?.isEmpty == true { lines.removeLast() }
     for (id, line) in lines.enumerated() {
       guard ids.updateValue(id, forKey: line) == nil else {
-        throw .malformed(path: path, reason: "line \(id + 1): '\(String(line))' is there twice")
+        throw .malformed(path: path, reason: "line \(id + 1): '\(String(line))' is a duplicate")
       }
       if line.starts(with: "##".unicodeScalars), line.count > 2 {
         continuations.insert(line.dropFirst(2), id)
@@ -60,12 +60,12 @@ public struct BERTTokenizer: Sendable {
     self.specials = specials
   }
 
-  /// The ids of a prompt between `[CLS]` and `[SEP]`, neither cut nor filled up.
+  /// The ids of a prompt between `[CLS]` and `[SEP]`, without truncation or padding.
   ///
   /// Linear in the length of `text`.
   public func encode(_ text: String) -> [Int] { [startID] + content(text) + [endID] }
 
-  /// The ids that ``encode(_:)`` gave, cut or filled up to `length`.
+  /// The ids of ``encode(_:)``, truncated or padded to `length`.
   public func padded(_ ids: [Int], to length: Int) -> [Int] {
     precondition(length >= 2, "a prompt has at least a start and an end")
     guard ids.count < length else { return ids.prefix(length - 1) + [endID] }
@@ -82,8 +82,8 @@ public struct BERTTokenizer: Sendable {
     }
   }
 
-  /// The longest token that begins the word, then the longest that continues it, and so on; a word
-  /// that cannot be covered is unknown.
+  /// The longest token that begins the word, then the longest that continues it, and so on. A word
+  /// without such a cover is unknown.
   private func pieces(_ word: [Unicode.Scalar]) -> [Int] {
     guard word.count <= Self.longestWord else { return [unknownID] }
     var ids: [Int] = []

@@ -1,9 +1,9 @@
-/// The symbols of a word while neighbours are merged, the most urgent pair first and of equally
-/// urgent ones the leftmost.
+/// The symbols of a word during BPE merges: the pair of lowest rank first, and of equal ranks the
+/// leftmost.
 ///
-/// A word of n symbols takes O(n log n): a prompt may be one word of ten thousand.
+/// A word of n symbols takes O(n log n); a prompt may be one word of ten thousand.
 struct BPEWord {
-  /// A pair that may be merged; out of date once one of its symbols has changed.
+  /// A pair that may be merged; it is stale once one of its symbols has changed.
   private struct Candidate {
     let rank: Int
     let position: Int
@@ -15,10 +15,10 @@ struct BPEWord {
   }
 
   private var symbols: [Int?]
-  /// The positions of the neighbours of each symbol; -1 and `symbols.count` at the ends.
+  /// The positions of the neighbors of each symbol; -1 and `symbols.count` at the ends.
   private var previous: [Int]
   private var next: [Int]
-  /// A binary heap: each candidate precedes those at twice its index plus one and plus two.
+  /// A binary heap: the candidate at i precedes those at 2 i + 1 and 2 i + 2.
   private var heap: [Candidate] = []
 
   init(_ symbols: [Int]) {
@@ -27,10 +27,10 @@ struct BPEWord {
     next = symbols.indices.map { $0 + 1 }
   }
 
-  /// The symbols that are left.
+  /// The symbols after the merges.
   var remaining: [Int] { symbols.compactMap(\.self) }
 
-  /// - Parameter rule: the rank and the result of a merge, the lowest rank being the most urgent.
+  /// - Parameter rule: the rank and the result of a merge; nil if there is none.
   mutating func mergeAll(by rule: (Int, Int) -> (rank: Int, result: Int)?) {
     for position in symbols.indices { offer(position, rule) }
     while let merge = popFirst() {
@@ -47,7 +47,7 @@ struct BPEWord {
     }
   }
 
-  /// Adds the pair that begins at `position`, if there is one and a rule for it.
+  /// Adds the pair at `position` to the heap if a rule merges it.
   private mutating func offer(_ position: Int, _ rule: (Int, Int) -> (rank: Int, result: Int)?) {
     guard position >= 0, next[position] < symbols.count, let left = symbols[position],
       let right = symbols[next[position]], let (rank, result) = rule(left, right)

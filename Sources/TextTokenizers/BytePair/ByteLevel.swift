@@ -1,6 +1,6 @@
-/// The printable characters that stand for the 256 bytes in a byte-level vocabulary (as in GPT-2).
+/// The printable characters that represent the 256 bytes in a byte-level vocabulary (as in GPT-2).
 ///
-/// Printable Latin-1 bytes stand for themselves; the others, in order, for U+0100 and following.
+/// Printable Latin-1 bytes map to themselves; the others map, in order, to U+0100 and following.
 enum ByteLevel {
   /// The character of each byte.
   static let scalars: [Unicode.Scalar] = {

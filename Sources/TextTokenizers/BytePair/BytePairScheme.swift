@@ -1,13 +1,13 @@
-/// How the texts of a byte-level vocabulary are cut into words, as `tokenizer.json` says it.
+/// The normalizer and pre-tokenizer of a byte-level BPE tokenizer, as in `tokenizer.json`.
 struct BytePairScheme: Sendable {
   /// The tokenizer's name in errors.
   let name: String
-  /// What ends the last token of a word.
+  /// The suffix of the last token of a word.
   let wordEnd: [UInt8]
-  /// The members of `tokenizer.json` that decide how text is cut, each with the JSON it may hold.
+  /// The members of `tokenizer.json` that determine the words, each with its accepted values.
   private let steps: [(key: String, accepted: [String])]
 
-  /// Throws ``TokenizerError/unsupported(path:key:reason:)`` for a file that cuts otherwise.
+  /// Throws ``TokenizerError/unsupported(path:key:reason:)`` for a file with another scheme.
   func check(_ file: ByteJSON, path: String) throws(TokenizerError) {
     for (key, texts) in steps {
       var accepted: [ByteJSON] = []
@@ -28,7 +28,7 @@ struct BytePairScheme: Sendable {
     }
   }
 
-  /// What ``CLIPTextCleaning`` does.
+  /// The scheme of ``CLIPTextCleaning``.
   static let clip = BytePairScheme(
     name: "CLIP", wordEnd: Array("</w>".utf8),
     steps: [
@@ -57,7 +57,7 @@ struct BytePairScheme: Sendable {
       ),
     ])
 
-  /// What ``QwenPreTokenizer`` does; `trim_offsets` says nothing about ids.
+  /// The scheme of ``QwenPreTokenizer``; `trim_offsets` has no effect on ids.
   static let qwen = BytePairScheme(
     name: "Qwen2", wordEnd: [],
     steps: [

@@ -1,11 +1,10 @@
 /// The tokens of a byte-level vocabulary and the merges that build them.
 ///
-/// A token is a run of characters of `ByteLevel`; one that ends a word carries the scheme's
-/// mark.
+/// A token is a run of characters of `ByteLevel`; at the end of a word it has the scheme's suffix.
 public struct BytePairVocabulary: Sendable {
   /// The tokens as UTF-8, by id.
   let tokens: [[UInt8]]
-  /// The pairs of `merges.txt`, most urgent first.
+  /// The pairs of `merges.txt`, lowest rank first.
   let merges: [(left: Int, right: Int)]
   private let wordEnd: [UInt8]
   private let ids: [[UInt8]: Int]
@@ -21,10 +20,10 @@ public struct BytePairVocabulary: Sendable {
     let result: Int
   }
 
-  /// How many tokens there are.
+  /// The number of tokens.
   public var count: Int { tokens.count }
 
-  /// Checks that ids are without gaps and merges lead to tokens.
+  /// Checks that ids have no gaps and that every merge gives a token.
   init(
     _ files: BytePairVocabularyFiles, _ scheme: BytePairScheme
   ) throws(TokenizerError) {
@@ -47,7 +46,7 @@ public struct BytePairVocabulary: Sendable {
     try self.init(tokens: tokens, merges: merges, scheme, path: path)
   }
 
-  /// `path` names the source of the merges in errors.
+  /// `path` is the source of the merges in errors.
   init(
     tokens: [[UInt8]], merges: [(left: Int, right: Int)], _ scheme: BytePairScheme, path: String
   ) throws(TokenizerError) {
@@ -69,7 +68,7 @@ public struct BytePairVocabulary: Sendable {
   /// The id of a token given as text.
   public func id(_ token: String) -> Int? { ids[Array(token.utf8)] }
 
-  /// The ids of one word, by applying the most urgent merge until none applies.
+  /// The ids of one word: the merge of lowest rank is applied until none applies.
   ///
   /// A byte without a token becomes `unknown`; nil drops it.
   func encode(word: [UInt8], unknown: Int?) -> [Int] {

@@ -1,11 +1,11 @@
-/// A vocabulary as it lies in files: ids by token, and the merges as pairs of tokens.
+/// The contents of vocabulary files: ids by token, and the merges as pairs of tokens.
 struct BytePairVocabularyFiles {
   let ids: [[UInt8]: Int]
   let merges: [(left: [UInt8], right: [UInt8])]
   /// The file of the vocabulary.
   let path: String
 
-  /// Reads `vocab.json`, an object of ids, and `merges.txt`, a pair per line.
+  /// Reads `vocab.json`, an object of ids, and `merges.txt`, one pair per line.
   init(vocabularyPath: String, mergesPath: String) throws(TokenizerError) {
     path = vocabularyPath
     ids = try Self.ids(try ByteJSON(contentsOf: vocabularyPath), path: vocabularyPath)
@@ -17,8 +17,8 @@ struct BytePairVocabularyFiles {
     self.merges = merges
   }
 
-  /// Reads `tokenizer.json`, the one file that recent transformers write. How it cuts text must be
-  /// how the scheme does.
+  /// Reads `tokenizer.json`, the only file that recent versions of transformers write. Its
+  /// pre-tokenization must be the scheme's.
   init(tokenizerPath path: String, _ scheme: BytePairScheme) throws(TokenizerError) {
     self.path = path
     let file = try ByteJSON(contentsOf: path)
@@ -37,7 +37,8 @@ struct BytePairVocabularyFiles {
           case .string(let right) = halves[1]
         else { fallthrough }
         merges.append((left, right))
-      default: throw .malformed(path: path, reason: "'model.merges' holds what is not a pair")
+      default:
+        throw .malformed(path: path, reason: "'model.merges' has an entry that is not a pair")
       }
     }
     self.merges = merges
@@ -71,14 +72,14 @@ struct BytePairVocabularyFiles {
     return (parts[0], parts[1])
   }
 
-  /// Tokens in order of their ids, as the text of a `vocab.json`.
+  /// The text of a `vocab.json` from tokens in order of their ids.
   static func text(_ tokens: [[UInt8]]) -> [UInt8] {
     var text: [UInt8] = [UInt8(ascii: "{")]
     for (id, token) in tokens.enumerated() {
       if id > 0 { text += ", ".utf8 }
       text.append(UInt8(ascii: "\""))
       for byte in token {
-        // Tokens are printable characters: these two alone need an escape.
+        // Tokens are printable characters; only these two need an escape.
         if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
           text.append(UInt8(ascii: "\\"))
         }

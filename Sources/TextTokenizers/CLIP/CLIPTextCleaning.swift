@@ -1,10 +1,10 @@
-/// How CLIP's tokenizer prepares text and cuts it into words (transformers' `CLIPTokenizer`).
+/// Normalization and pre-tokenization of transformers' `CLIPTokenizer`.
 ///
-/// What is a letter depends on the Unicode version: Swift 6.3 knows 17, the `tokenizers` library
+/// The set of letters depends on the Unicode version: Swift 6.3 has 17, the `tokenizers` library
 /// 16, so words with letters that are new in 17 have other ids.
 enum CLIPTextCleaning {
-  /// Composed (NFC), each run of white space one space, lower case scalar by scalar.
-  static func normalised(_ text: some StringProtocol) -> String.UnicodeScalarView {
+  /// The text in NFC, with each run of white space as one space, in lower case scalar by scalar.
+  static func normalized(_ text: some StringProtocol) -> String.UnicodeScalarView {
     var result = String.UnicodeScalarView()
     var endsInSpace = false
     for scalar in String(text).composedScalars {
@@ -19,7 +19,7 @@ enum CLIPTextCleaning {
     return result
   }
 
-  /// The words of normalised text as UTF-8: contractions, runs of letters, single digits, and runs
+  /// The words of normalized text as UTF-8: contractions, runs of letters, single digits, and runs
   /// of anything else; white space separates and is dropped.
   static func words(_ text: String.UnicodeScalarView) -> [[UInt8]] {
     pieces(Array(text)) { rest in
@@ -30,12 +30,12 @@ enum CLIPTextCleaning {
     }
   }
 
-  /// Cuts text into literals, runs of letters, single digits, and runs of anything else; white
+  /// Splits text into literals, runs of letters, single digits, and runs of anything else; white
   /// space separates and is dropped.
   ///
   /// - Parameters:
   ///   - scalars: the text.
-  ///   - literal: the length of the literal that begins a text, looked for before anything else.
+  ///   - literal: the length of the literal at the beginning of a text, matched first.
   static func pieces(
     _ scalars: [Unicode.Scalar], literal: (ArraySlice<Unicode.Scalar>) -> Int?
   ) -> [ArraySlice<Unicode.Scalar>] {
@@ -58,8 +58,8 @@ enum CLIPTextCleaning {
     return pieces
   }
 
-  /// Matched before anything else, in this order, and cut into the parts. The two special tokens
-  /// get here only in another case; they end a run of symbols, then fall apart.
+  /// Matched first, in this order, and split into the parts. The two special tokens occur here only
+  /// in another case; they end a run of symbols and are split.
   private static let literals: [(whole: [Unicode.Scalar], parts: [[Unicode.Scalar]])] =
     [
       ["<|", "startoftext", "|>"], ["<|", "endoftext", "|>"],

@@ -3,11 +3,11 @@ import Foundation
 /// CLIP's byte-level BPE tokenizer, with the ids of transformers' `CLIPTokenizer` or of open_clip's
 /// `SimpleTokenizer`.
 public struct CLIPTokenizer: Sendable {
-  /// The Python classes whose ids a tokenizer can have; they differ before the vocabulary.
+  /// The Python class whose ids a tokenizer reproduces; they differ in text cleaning.
   public enum Reference: Sendable {
-    /// `CLIPTokenizer` of transformers, which cleans little.
+    /// `CLIPTokenizer` of transformers, with little cleaning.
     case transformers
-    /// `SimpleTokenizer` of open_clip, which repairs text by ftfy and reads HTML's character
+    /// `SimpleTokenizer` of open_clip, which repairs text with ftfy and decodes HTML character
     /// references.
     case openCLIP
   }
@@ -16,7 +16,7 @@ public struct CLIPTokenizer: Sendable {
   static let endOfText = "<|endoftext|>"
 
   public let vocabulary: BytePairVocabulary
-  /// How many ids there are, added tokens included.
+  /// The number of ids, added tokens included.
   public let vocabularyCount: Int
   /// Tokens per prompt, the start and the end included.
   public let modelMaxLength: Int
@@ -24,22 +24,22 @@ public struct CLIPTokenizer: Sendable {
   public let startID: Int
   /// The id that ends a prompt.
   public let endID: Int
-  /// The id that fills a prompt up.
+  /// The padding id.
   public let padID: Int
 
   private let reference: Reference
-  /// The id of what the vocabulary does not hold.
+  /// The id of unknown bytes.
   let unknownID: Int
-  /// The tokens that are recognised in the text before anything else, special ones included.
+  /// The tokens that are matched first, special ones included.
   let addedTokens: [(id: Int, token: AddedToken)]
   private let rawTokens: AddedTokens
-  private let normalisedTokens: AddedTokens
+  private let normalizedTokens: AddedTokens
 
   /// Reads `tokenizer_config.json`; `special_tokens_map.json`, `added_tokens.json` and
   /// `tokenizer.json` if present; and the vocabulary from `vocab.json` and `merges.txt` or, where
   /// there is no `vocab.json`, from `tokenizer.json`.
   ///
-  /// - Parameter reference: whose ids a text gets.
+  /// - Parameter reference: the Python class whose ids are reproduced.
   public init(
     folder: String, like reference: Reference = .transformers
   ) throws(TokenizerError) {
@@ -54,7 +54,7 @@ public struct CLIPTokenizer: Sendable {
       try BytePairVocabulary(files, .clip), configuration, like: reference, path: files.path)
   }
 
-  /// A tokenizer of a trained vocabulary that fills prompts up with the end of the text.
+  /// A tokenizer of a trained vocabulary that pads prompts with the end-of-text token.
   ///
   /// - Parameter modelMaxLength: tokens per prompt, the start and the end included; at least 2.
   public init(vocabulary: BytePairVocabulary, modelMaxLength: Int) throws(TokenizerError) {
@@ -85,22 +85,22 @@ public struct CLIPTokenizer: Sendable {
     padID = try id(configuration.pad)
     unknownID = try id(configuration.unknown)
     var raw = AddedTokens()
-    var normalised = AddedTokens()
-    // Of tokens that are one in normalised text the `tokenizers` library takes any, at random.
+    var normalized = AddedTokens()
+    // Of tokens with equal normalized text, the `tokenizers` library picks one at random.
     for (id, token) in tokens {
-      if token.isNormalised {
-        let text = Array(CLIPTextCleaning.normalised(token.name))
-        normalised.insert(token, as: text, id: id)
+      if token.isNormalized {
+        let text = Array(CLIPTextCleaning.normalized(token.name))
+        normalized.insert(token, as: text, id: id)
       } else {
         raw.insert(token, as: token.content, id: id)
       }
     }
     rawTokens = raw
-    normalisedTokens = normalised
+    normalizedTokens = normalized
   }
 
-  /// All added tokens with their ids. One that the vocabulary holds has its id there; others get
-  /// the ids after all before them, as in transformers.
+  /// All added tokens with their ids. A token of the vocabulary keeps its id; other tokens get the
+  /// next free ids in order, as in transformers.
   private static func addedTokens(
     _ configuration: CLIPTokenizerConfiguration, _ vocabulary: BytePairVocabulary, path: String
   ) throws(TokenizerError) -> [(id: Int, token: AddedToken)] {
@@ -115,13 +115,14 @@ public struct CLIPTokenizer: Sendable {
       !tokens.contains { $0.token.content == token.content } && !token.content.isEmpty
     }
     for (listed, token) in configuration.listedTokens {
-      // The vocabulary's id counts for a token that it holds.
+      // A token of the vocabulary keeps the vocabulary's id.
       let found = isNew(token) ? id(token) : nil
       guard let found, found == listed || found < vocabulary.count else {
         throw .malformed(
           path: path,
-          reason: "the added token '\(token.name)' has id \(listed), which is another token's or "
-            + "does not follow on those before it")
+          reason:
+            "the added token '\(token.name)' has id \(listed), which belongs to another token "
+            + "or leaves a gap after the ids before it")
       }
       var token = token
       token.isSpecial =
@@ -139,8 +140,8 @@ public struct CLIPTokenizer: Sendable {
       throw .unsupported(
         path: path, key: "extra_special_tokens",
         reason:
-          "names \(unordered.count) tokens of which no file gives the ids; save the tokenizer "
-          + "with transformers")
+          "has \(unordered.count) tokens whose ids are in no file; save the tokenizer with "
+          + "transformers")
     }
     for token in unordered + configuration.extraTokens where isNew(token) {
       tokens.append((id(token), token))
@@ -148,15 +149,15 @@ public struct CLIPTokenizer: Sendable {
     return tokens
   }
 
-  /// The ids of a prompt between start and end, neither cut nor filled up.
+  /// The ids of a prompt between start and end, without truncation or padding.
   public func encode(_ text: String) -> [Int] { [startID] + content(text) + [endID] }
 
-  /// The ids of a prompt, cut or filled up to `length` (`modelMaxLength` if not given).
+  /// The ids of a prompt, truncated or padded to `length` (`modelMaxLength` if nil).
   public func encodePadded(_ text: String, to length: Int? = nil) -> [Int] {
     padded(encode(text), to: length ?? modelMaxLength)
   }
 
-  /// The ids that ``encode(_:)`` gave, cut or filled up to `length`.
+  /// The ids of ``encode(_:)``, truncated or padded to `length`.
   public func padded(_ ids: [Int], to length: Int) -> [Int] {
     precondition(length >= 2, "a prompt has at least a start and an end")
     guard ids.count < length else { return ids.prefix(length - 1) + [endID] }
@@ -179,15 +180,15 @@ public struct CLIPTokenizer: Sendable {
 
   private func transformersContent(_ text: String) -> [Int] {
     ids(Array(text.unicodeScalars), rawTokens) { piece in
-      let normalised = CLIPTextCleaning.normalised(String(piece))
-      return ids(Array(normalised), normalisedTokens) { piece in
+      let normalized = CLIPTextCleaning.normalized(String(piece))
+      return ids(Array(normalized), normalizedTokens) { piece in
         CLIPTextCleaning.words(String(piece).unicodeScalars)
           .flatMap { vocabulary.encode(word: $0, unknown: unknownID) }
       }
     }
   }
 
-  /// The ids of a text: of its added tokens, and what `encode` makes of the rest.
+  /// The ids of a text: the ids of its added tokens, and `encode` of the text between them.
   private func ids(
     _ text: [Unicode.Scalar], _ tokens: AddedTokens,
     encode: (ArraySlice<Unicode.Scalar>) -> [Int]

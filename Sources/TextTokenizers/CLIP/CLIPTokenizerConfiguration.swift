@@ -1,12 +1,12 @@
 import Foundation
 
-/// `tokenizer_config.json` of transformers' `CLIPTokenizer`, and what the files beside it say of
-/// tokens that are not the vocabulary's.
+/// `tokenizer_config.json` of transformers' `CLIPTokenizer`, and the added tokens of the files
+/// beside it.
 ///
-/// Files and precedence are those of transformers 5. `added_tokens_decoder` counts alone where the
-/// configuration has it (transformers 4 writes it); else `special_tokens_map.json`,
-/// `added_tokens.json` (transformers before 4.34) and `tokenizer.json` (transformers 5), the later
-/// overriding the earlier.
+/// Files and precedence are those of transformers 5. The tokens are those of
+/// `added_tokens_decoder` if the configuration has it (transformers 4 writes it); else those of
+/// `special_tokens_map.json`, `added_tokens.json` (transformers before 4.34) and `tokenizer.json`
+/// (transformers 5), where later files override earlier ones.
 struct CLIPTokenizerConfiguration {
   var start = AddedToken(CLIPTokenizer.startOfText)
   var end = AddedToken(CLIPTokenizer.endOfText)
@@ -14,19 +14,18 @@ struct CLIPTokenizerConfiguration {
   var unknown = AddedToken(CLIPTokenizer.endOfText)
   /// Tokens per prompt, the start and the end included.
   var modelMaxLength = 77
-  /// Whether the vocabulary is in `tokenizer.json`, there being no `vocab.json`.
+  /// Whether the vocabulary is in `tokenizer.json` because there is no `vocab.json`.
   var isSingleFile = false
-  /// Tokens that the files list with their ids, in the order of these; special ones may be among
-  /// them.
+  /// Tokens that the files list with ids, in ascending order of ids, special ones included.
   private(set) var listedTokens: [(id: Int, token: AddedToken)] = []
-  /// Special tokens of which the files give no id, in the order of their ids.
+  /// Special tokens without ids in the files, in the order of their ids.
   private(set) var extraTokens: [AddedToken] = []
-  /// More of them, in no order.
+  /// Special tokens without ids and order in the files.
   private(set) var unorderedTokens: [AddedToken] = []
 
   init() {}
 
-  /// Reads the files of `folder`; all but the first may be missing.
+  /// Reads the files of `folder`; only `tokenizer_config.json` is required.
   init(folder: String) throws(TokenizerError) {
     let file = try JSONField(contentsOf: "\(folder)/tokenizer_config.json")
     try Self.checkClass(file)
@@ -69,7 +68,7 @@ struct CLIPTokenizerConfiguration {
       ? try Self.decoder(file["added_tokens_decoder"])
       : try Self.listedTokens(folder: folder, single: single, special: special)
     listedTokens = listed.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-    // The flags of the lists count.
+    // The flags of listed tokens override those of named tokens.
     for (path, _) in Self.names {
       let content = self[keyPath: path].content
       if let entry = listedTokens.last(where: { $0.token.content == content }) {
@@ -79,8 +78,7 @@ struct CLIPTokenizerConfiguration {
     }
   }
 
-  /// The tokens with a task of their own, in the order in which transformers adds those that no
-  /// list holds.
+  /// Start, end, unknown and padding token, in the order in which transformers adds unlisted ones.
   var namedTokens: [AddedToken] { Self.names.map { self[keyPath: $0.path] } }
 
   private static var names: [(path: WritableKeyPath<Self, AddedToken>, key: String)] {
@@ -102,17 +100,17 @@ struct CLIPTokenizerConfiguration {
     }
   }
 
-  /// Settings that have one value that can be followed.
+  /// Checks settings that have only one supported value.
   private static func checkSettings(_ file: JSONField) throws(TokenizerError) {
     for key in ["padding_side", "truncation_side"] where !file[key].isNull {
       let side = try file[key].string()
-      guard side == "right" else { throw file[key].unsupported("'\(side)' is not known") }
+      guard side == "right" else { throw file[key].unsupported("'\(side)' is not supported") }
     }
     for (key, expected) in [
       ("do_lower_case", true), ("add_prefix_space", false), ("split_special_tokens", false),
     ] {
       guard try file[key].flag(or: expected) == expected else {
-        throw file[key].unsupported("\(!expected) is not known")
+        throw file[key].unsupported("\(!expected) is not supported")
       }
     }
   }
@@ -128,7 +126,7 @@ struct CLIPTokenizerConfiguration {
     return Int(length)
   }
 
-  /// `added_tokens_decoder`: tokens by the text of their ids.
+  /// `added_tokens_decoder`: tokens keyed by their ids as text.
   private static func decoder(_ field: JSONField) throws(TokenizerError) -> [Int: AddedToken] {
     var tokens: [Int: AddedToken] = [:]
     for (name, token) in try field.members() {
@@ -147,7 +145,7 @@ struct CLIPTokenizerConfiguration {
       for (name, id) in try file.members() {
         var token = AddedToken(name)
         token.isSpecial = special.contains(token.content)
-        token.isNormalised = !token.isSpecial
+        token.isNormalized = !token.isSpecial
         tokens[try id.integer()] = token
       }
     }
@@ -160,8 +158,8 @@ struct CLIPTokenizerConfiguration {
   }
 }
 
-/// Keys that are read, and keys that change nothing here: transformers writes some of them after a
-/// tokenizer has been used, and is told the length of a prompt anew with each.
+/// Keys that are read, and keys without effect on ids: transformers writes some of them after a
+/// tokenizer has been used, such as the length of the last prompt.
 private let knownKeys: Set<String> = [
   "tokenizer_class", "model_max_length", "do_lower_case", "add_prefix_space", "bos_token",
   "eos_token", "pad_token", "unk_token", "added_tokens_decoder", "extra_special_tokens",

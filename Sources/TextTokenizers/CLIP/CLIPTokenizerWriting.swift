@@ -1,8 +1,9 @@
 import Foundation
 
 extension CLIPTokenizer {
-  /// Writes `vocab.json`, `merges.txt`, `tokenizer_config.json` and `special_tokens_map.json`, from
-  /// which transformers' `CLIPTokenizer` makes the same ids. The folder is made if it is missing.
+  /// Writes `vocab.json`, `merges.txt`, `tokenizer_config.json` and `special_tokens_map.json`;
+  /// transformers' `CLIPTokenizer` loaded from them gives the same ids. Creates the folder if
+  /// missing.
   public func write(to folder: String) throws(TokenizerError) {
     do {
       try FileManager.default.createDirectory(
@@ -28,7 +29,7 @@ extension CLIPTokenizer {
       ?? String(decoding: vocabulary.tokens[id], as: UTF8.self)
   }
 
-  /// The added tokens as a file lists them; nil where their names say all.
+  /// The entries of `added_tokens_decoder`; nil if the named tokens are the only added ones.
   private func listedTokens(_ special: SpecialTokenNames) -> [String: TokenContents]? {
     let named = [special.start, special.end, special.pad, special.unknown].map { AddedToken($0) }
     guard addedTokens.contains(where: { !named.contains($0.token) }) else { return nil }
@@ -81,16 +82,15 @@ private struct TokenContents: Encodable {
     try container.encode(token.stripsLeft, forKey: .leftStrip)
     try container.encode(token.stripsRight, forKey: .rightStrip)
     try container.encode(token.isSingleWord, forKey: .singleWord)
-    try container.encode(token.isNormalised, forKey: .normalised)
+    try container.encode(token.isNormalized, forKey: .normalized)
     try container.encode(token.isSpecial, forKey: .special)
   }
 
   enum CodingKeys: String, CodingKey {
-    case content, special
+    case content, special, normalized
     case leftStrip = "lstrip"
     case rightStrip = "rstrip"
     case singleWord = "single_word"
-    case normalised = "normalized"
   }
 }
 

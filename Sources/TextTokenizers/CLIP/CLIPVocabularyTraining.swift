@@ -1,12 +1,11 @@
 extension BytePairVocabulary {
-  /// Learns a vocabulary of CLIP's scheme from text by byte-pair encoding (arXiv 1508.07909): 256
-  /// bytes, the same ending a word, the merges, and the two special tokens last.
+  /// Trains a vocabulary of CLIP's scheme by byte-pair encoding (arXiv 1508.07909): 256 bytes, the
+  /// same with the word suffix, the merges, and the two special tokens last.
   ///
-  /// The most frequent pair is merged first; of equally frequent pairs the one whose bytes sort
-  /// first, so the result depends on nothing but the words and their counts.
+  /// The most frequent pair is merged first; of equally frequent pairs, the one whose bytes sort
+  /// first. So the result depends only on the words and their counts.
   ///
-  /// - Parameter mergeLimit: the most merges to learn; learning also ends when every word is one
-  ///   token.
+  /// - Parameter mergeLimit: the most merges; training also ends when every word is one token.
   public static func train(
     on texts: some Sequence<String>, mergeLimit: Int
   ) throws(TokenizerError) -> BytePairVocabulary {
@@ -55,7 +54,7 @@ extension BytePairVocabulary {
   ) -> [CountedWord] {
     var counts: [[UInt8]: Int] = [:]
     for text in texts {
-      for word in CLIPTextCleaning.words(CLIPTextCleaning.normalised(text)) {
+      for word in CLIPTextCleaning.words(CLIPTextCleaning.normalized(text)) {
         counts[word, default: 0] += 1
       }
     }
@@ -81,7 +80,7 @@ extension BytePairVocabulary {
     }?.key
   }
 
-  /// Both halves with a separator that no token holds.
+  /// Both halves, separated by a byte that occurs in no token.
   private static func sortKey(_ pair: Pair, _ tokens: [[UInt8]]) -> [UInt8] {
     tokens[pair.left] + [0] + tokens[pair.right]
   }

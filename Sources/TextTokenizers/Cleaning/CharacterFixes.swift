@@ -1,14 +1,14 @@
 import Foundation
 
-/// Characters that typography, old encodings and terminals put in a text, replaced by plain ones,
-/// as ftfy 6.3.1 does.
+/// Replaces characters from typography, old encodings and terminals by plain ones, as in ftfy
+/// 6.3.1.
 enum CharacterFixes {
-  /// The text with plain quotes, letters, widths and line breaks, and without controls.
+  /// The text with plain quotes, letters, widths and line breaks, and without control characters.
   static func fixed(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     withoutTerminalEscapes(withPlainLineBreaks(text.flatMap(plain))).filter { !isDropped($0) }
   }
 
-  /// One scalar without its ligature, full width or curl.
+  /// One scalar with ligatures, widths and curly quotes replaced.
   private static func plain(_ scalar: Unicode.Scalar) -> [Unicode.Scalar] {
     if scalar.isASCII { return [scalar] }
     let scalar = MojibakeRepair.withoutC1(scalar)
@@ -17,7 +17,7 @@ enum CharacterFixes {
       .map(withoutCurl)
   }
 
-  /// Latin letters that are one character for the looks or for an old encoding.
+  /// Ligatures and other single characters for several Latin letters.
   private static let ligatures: [Unicode.Scalar: String] = [
     "\u{132}": "IJ", "\u{133}": "ij", "\u{149}": "\u{2BC}n",
     "\u{1C4}": "D\u{17D}", "\u{1C5}": "D\u{17E}", "\u{1C6}": "d\u{17E}",
@@ -59,7 +59,7 @@ enum CharacterFixes {
     return result
   }
 
-  /// Without ANSI's sequences of escape, `[`, numbers and a letter, which color a terminal.
+  /// The text without ANSI escape sequences (escape, `[`, numbers and a letter).
   private static func withoutTerminalEscapes(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     guard text.contains("\u{1B}") else { return text }
     var result: [Unicode.Scalar] = []
@@ -79,7 +79,7 @@ enum CharacterFixes {
     return result
   }
 
-  /// Controls that are no white space, marks of byte order and annotation.
+  /// Control characters other than white space, byte order marks and annotation characters.
   private static func isDropped(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0x00...0x08, 0x0B, 0x0E...0x1F, 0x7F, 0x206A...0x206F, 0xFEFF, 0xFFF9...0xFFFC: true

@@ -1,13 +1,13 @@
-/// A character set of one byte a character, as text in UTF-8 is misread by.
+/// A single-byte character set, as which UTF-8 text may have been misread.
 struct CodePage: Sendable {
-  /// What each byte is; nil for a byte that has no meaning.
+  /// The scalar of each byte; nil for an undefined byte.
   private let scalars: [Unicode.Scalar?]
   private let bytes: [Unicode.Scalar: UInt8]
-  /// Whether the byte 0x1A stands for U+FFFD, a character that an earlier reader lost.
+  /// Whether the byte 0x1A means U+FFFD, a character lost by an earlier decoder.
   let marksLoss: Bool
 
-  /// - Parameter isLenient: whether a byte without a meaning is the scalar of its number, and lost
-  ///   characters are marked, as in ftfy's codecs named "sloppy".
+  /// - Parameter isLenient: whether an undefined byte maps to the scalar of its number and lost
+  ///   characters are marked, as in ftfy's "sloppy" codecs.
   private init(_ table: String, isLenient: Bool) {
     var scalars: [Unicode.Scalar?] = (0..<0x80).map { Unicode.Scalar(UInt8($0)) }
     for (offset, entry) in table.split(whereSeparator: \.isWhitespace).enumerated() {
@@ -25,7 +25,7 @@ struct CodePage: Sendable {
     marksLoss = isLenient
   }
 
-  /// The bytes of a text, nil if a scalar has none.
+  /// The bytes of a text; nil if a scalar has none.
   func bytes(of text: [Unicode.Scalar]) -> [UInt8]? {
     var result: [UInt8] = []
     result.reserveCapacity(text.count)
@@ -36,7 +36,7 @@ struct CodePage: Sendable {
     return result
   }
 
-  /// The text of bytes, nil if a byte has no meaning.
+  /// The text of bytes; nil if a byte is undefined.
   func text(of bytes: [UInt8]) -> [Unicode.Scalar]? {
     var result: [Unicode.Scalar] = []
     result.reserveCapacity(bytes.count)
@@ -57,11 +57,11 @@ extension CodePage {
   /// ISO 8859-1: every byte is the scalar of its number.
   static let latin1 = CodePage(
     (0x80...0xFF).map { String($0, radix: 16) }.joined(separator: " "), isLenient: false)
-  /// Windows-1252 with its five gaps.
+  /// Windows-1252 with its five undefined bytes.
   static let windows1252 = CodePage(CodePageTables.windows1252, isLenient: false)
-  /// Windows-1252 with the gaps filled.
+  /// Windows-1252 with the undefined bytes filled.
   static let lenientWindows1252 = CodePage(CodePageTables.windows1252, isLenient: true)
-  /// An en dash before a space looks, in Mac Roman, like a letter whose second byte was lost.
+  /// Mac Roman: here an en dash before a space resembles a letter whose second byte was lost.
   static let macRoman = CodePage(CodePageTables.macRoman, isLenient: false)
 
   /// The Windows pages: Western, Cyrillic, Central European, Greek, Turkish, Baltic.
@@ -72,7 +72,7 @@ extension CodePage {
       CodePageTables.windows1254, CodePageTables.windows1257,
     ].map { CodePage($0, isLenient: true) }
 
-  /// The pages in which letters have about the places that Latin-1 gives them.
+  /// The pages whose letters have about the same bytes as in Latin-1.
   static let latinLike = [latin1] + windows
 
   /// Every page after ``latin1``, in the order in which they are tried.

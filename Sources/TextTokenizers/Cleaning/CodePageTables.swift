@@ -1,7 +1,7 @@
 // Made by Tools/fixtures/text_cleaning_tables.py.
 
-/// What bytes 0x80...0xFF are in code pages of one byte a character: scalars in
-/// hexadecimal, `-` for a byte that has none.
+/// The scalars of bytes 0x80...0xFF in single-byte code pages, in hexadecimal; `-` for an
+/// undefined byte.
 enum CodePageTables {
   /// Python's `cp1252`.
   static let windows1252 = """

@@ -1,13 +1,13 @@
-/// Character references of HTML, as Python's `html.unescape` and ftfy 6.3.1 read them.
+/// HTML character references, decoded as in Python's `html.unescape` and ftfy 6.3.1.
 enum HTMLEntities {
-  /// Every reference that HTML 5 recognises, with and without its semicolon: `html.unescape`.
+  /// Decodes every reference of HTML 5, with and without its semicolon: `html.unescape`.
   static func unescaped(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     replacing(in: text) { start in
       numericReference(in: text, at: start) ?? namedReference(in: text, at: start)
     }
   }
 
-  /// References that end in a semicolon, also those whose name was put in capitals:
+  /// Decodes references that end in a semicolon, including names in capitals:
   /// `ftfy.fixes.unescape_html`.
   static func unescapedStrictly(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     replacing(in: text) { start in
@@ -21,7 +21,7 @@ enum HTMLEntities {
     }
   }
 
-  /// Puts what `read` finds at an `&` in its place: the replacement and where the reference ends.
+  /// Replaces references: `read` returns the replacement and the end of a reference at an `&`.
   private static func replacing(
     in text: [Unicode.Scalar], _ read: (Int) -> (text: [Unicode.Scalar], end: Int)?
   ) -> [Unicode.Scalar] {
@@ -40,7 +40,7 @@ enum HTMLEntities {
     return result
   }
 
-  /// What a whole reference from `&` to `;` is.
+  /// The characters of a whole reference from `&` to `;`.
   private static func strictly(_ reference: [Unicode.Scalar]) -> [Unicode.Scalar]? {
     let name = reference.dropFirst()
     if let index = names.value(of: name) { return characters[index] }
@@ -67,12 +67,12 @@ enum HTMLEntities {
       .prefix { $0.isASCIIDigit || isHexadecimal && $0.isHexadecimalLetter }
     guard !digits.isEmpty else { return nil }
     let isClosed = digits.endIndex < text.count && text[digits.endIndex] == ";"
-    // A number too large for 32 bits is no scalar.
+    // A number above 32 bits is out of range for a scalar.
     let number = UInt32(String(digits), radix: isHexadecimal ? 16 : 10) ?? .max
     return (character(number), digits.endIndex + (isClosed ? 1 : 0))
   }
 
-  /// The character of a number, as HTML 5 has it; none for controls and noncharacters.
+  /// The character of a number in HTML 5; empty for control characters and noncharacters.
   private static func character(_ number: UInt32) -> [Unicode.Scalar] {
     guard number != 0, let scalar = Unicode.Scalar(number) else { return ["\u{FFFD}"] }
     switch number {
@@ -98,7 +98,7 @@ enum HTMLEntities {
     return (characters[found.value] + text[found.end..<end], end)
   }
 
-  /// What no name holds.
+  /// The characters that end a name.
   private static let ends: Set<Unicode.Scalar> = ["\t", "\n", "\u{C}", " ", "<", "&", "#", ";"]
 
   private static let entries: [(name: Substring, isLenient: Bool, text: [Unicode.Scalar])] =
@@ -112,7 +112,7 @@ enum HTMLEntities {
       }
     }
 
-  /// The names as they are recognised, with the place of their text in `characters`.
+  /// The names of references, with the index of their text in `characters`.
   private static let names: ScalarTrie = {
     var trie = ScalarTrie()
     for (index, entry) in entries.enumerated() {

@@ -1,8 +1,8 @@
-/// Repairs of UTF-8 that passed through a code page and lost bytes on the way.
+/// Repairs UTF-8 that lost bytes when it was decoded with a code page.
 enum MojibakeBytes {
   // MARK: - Spaces
 
-  /// Gives back the byte 0xA0 where it had become a space inside a character.
+  /// Restores the byte 0xA0 where it became a space inside a character.
   static func restoringSpaces(_ bytes: [UInt8]) -> [UInt8] {
     guard bytes.indices.contains(where: { spaceSequence(in: bytes, at: $0) != nil }) else {
       return bytes
@@ -23,7 +23,7 @@ enum MojibakeBytes {
     return result
   }
 
-  /// "à" as a word of its own is 0xC3 0xA0 and a space, of which one space is left.
+  /// "à" as a word of its own is 0xC3 0xA0 and a space; one space of it remains.
   private static func separatingLetterA(_ bytes: [UInt8]) -> [UInt8] {
     var result: [UInt8] = []
     var position = 0
@@ -40,10 +40,10 @@ enum MojibakeBytes {
     return result
   }
 
-  /// What follows "à" in one word: Portuguese "àquele", "àquela", "àquilo", "às".
+  /// The continuations of words with "à": Portuguese "àquele", "àquela", "àquilo", "às".
   private static let endings = [" ", "quele", "quela", "quilo", "s "].map { Array($0.utf8) }
 
-  /// The length of the character at `start` one of whose bytes is a space.
+  /// The length of the character at `start` if one of its bytes is a space.
   private static func spaceSequence(in bytes: [UInt8], at start: Int) -> Int? {
     func holds(_ slots: [(UInt8) -> Bool]) -> Bool {
       start + slots.count < bytes.count
@@ -51,7 +51,7 @@ enum MojibakeBytes {
     }
     func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 }
     func isTrail(_ byte: UInt8) -> Bool { (0x80...0xBF).contains(byte) }
-    /// Neither 0x85, which becomes an ellipsis, nor the byte in question.
+    /// A trail byte other than 0x85, which becomes an ellipsis, and 0xA0.
     func isOther(_ byte: UInt8) -> Bool { isTrail(byte) && byte != 0x85 && byte != 0xA0 }
     let lead = bytes[start]
     switch lead {
@@ -69,7 +69,7 @@ enum MojibakeBytes {
 
   // MARK: - Lost bytes
 
-  /// Makes U+FFFD of characters that hold a lost byte: 0x1A, or one `?`.
+  /// Replaces characters with a lost byte (0x1A, or one `?`) by U+FFFD.
   static func replacingLost(_ bytes: [UInt8]) -> [UInt8] {
     var result: [UInt8] = []
     var position = 0
@@ -85,7 +85,7 @@ enum MojibakeBytes {
     return result
   }
 
-  /// The length of the incomplete character that begins `bytes`.
+  /// The length of the incomplete character at the beginning of `bytes`.
   private static func lossySequence(_ bytes: ArraySlice<UInt8>) -> Int? {
     guard let lead = bytes.first else { return nil }
     if lead == 0x1A { return 1 }
@@ -107,11 +107,11 @@ enum MojibakeBytes {
     static let anyOrQuestion = Trail(range: 0x80...0xBF, others: [0x1A, 0x3F])
   }
 
-  /// First bytes and the bytes after them; the first that fits counts.
+  /// First bytes and the bytes after them; the first matching pattern applies.
   private static let patterns: [(lead: ClosedRange<UInt8>, trails: [Trail])] = [
     (0xC2...0xDF, [.lost]),
     (0xC2...0xC3, [Trail(range: 0x3F...0x3F)]),
-    // Two surrogates, as CESU-8 writes a supplementary character.
+    // Two surrogates: a supplementary character in CESU-8.
     (0xED...0xED, highSurrogate + [.lostOrQuestion] + lowSurrogate + [.anyOrQuestion]),
     (0xED...0xED, highSurrogate + [.anyOrQuestion] + lowSurrogate + [.lostOrQuestion]),
     (0xE0...0xEF, [.lostOrQuestion, .any]),

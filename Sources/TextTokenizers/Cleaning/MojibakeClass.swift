@@ -1,4 +1,4 @@
-/// What kinds of character a scalar belongs to, for ``MojibakeHeuristic``.
+/// The character classes of a scalar, for ``MojibakeHeuristic``.
 struct MojibakeClass: OptionSet, Hashable, Sendable {
   let rawValue: UInt32
 
@@ -6,19 +6,19 @@ struct MojibakeClass: OptionSet, Hashable, Sendable {
   static let common = MojibakeClass(rawValue: 1 << 0)
   /// The control characters U+0080 to U+009F.
   static let c1 = MojibakeClass(rawValue: 1 << 1)
-  /// Rare but in misread text.
+  /// Rare outside misread text.
   static let bad = MojibakeClass(rawValue: 1 << 2)
-  /// Signs of paragraphs and sections.
+  /// Paragraph and section signs.
   static let law = MojibakeClass(rawValue: 1 << 3)
-  /// Signs of currencies.
+  /// Currency signs.
   static let currency = MojibakeClass(rawValue: 1 << 4)
-  /// What opens a quotation or an item, and what looks so.
+  /// Opening quotation marks, bullets and similar characters.
   static let startPunctuation = MojibakeClass(rawValue: 1 << 5)
-  /// What closes a quotation, and marks after a name.
+  /// Closing quotation marks, and marks after a name.
   static let endPunctuation = MojibakeClass(rawValue: 1 << 6)
-  /// Fractions, powers, signs of mathematics.
+  /// Fractions, powers and mathematical signs.
   static let numeric = MojibakeClass(rawValue: 1 << 7)
-  /// Letters that faces are made of.
+  /// Letters used in kaomoji.
   static let kaomoji = MojibakeClass(rawValue: 1 << 8)
   /// Latin capitals with marks.
   static let upperAccented = MojibakeClass(rawValue: 1 << 9)

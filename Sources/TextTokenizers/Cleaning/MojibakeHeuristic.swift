@@ -1,7 +1,7 @@
-/// Whether a text looks as if its bytes had been read in the wrong encoding: two to five
-/// characters in a row that hardly occur otherwise. The rules are those of `ftfy.badness` 6.3.1.
+/// Detects text whose bytes were decoded with the wrong encoding: sequences of two to five
+/// characters that are rare in other text. The rules are those of `ftfy.badness` 6.3.1.
 enum MojibakeHeuristic {
-  /// Whether any rule holds anywhere in `text`.
+  /// Whether any rule matches anywhere in `text`.
   static func isLikely(_ text: [Unicode.Scalar]) -> Bool {
     let classes = text.map { MojibakeClass($0) }
     func matches(_ rule: [Slot], at start: Int) -> Bool {
@@ -14,11 +14,11 @@ enum MojibakeHeuristic {
     }
   }
 
-  /// What may be at one place of a rule: a scalar of one of the classes, or one of the scalars.
+  /// One position of a rule: a scalar of one of the classes, or one of the scalars.
   private struct Slot: Sendable {
     let classes: MojibakeClass
     let scalars: Set<Unicode.Scalar>
-    /// Whether anything else is meant.
+    /// Whether the slot matches all other scalars instead.
     let isNegated: Bool
 
     init(_ classes: MojibakeClass, _ scalars: String, isNegated: Bool = false) {
@@ -42,12 +42,12 @@ enum MojibakeHeuristic {
     Slot(classes, scalars, isNegated: true)
   }
 
-  /// The rule for the beginning of a text.
+  /// The rule that applies only at the beginning of a text.
   private static let initialRule = [one(of: "ÃÂ"), one(of: " ")]
 
   private static let rules = neighborRules + latinRules + otherRules
 
-  /// Which classes are unlikely neighbors.
+  /// Unlikely neighbors by class.
   private static let neighborRules: [[Slot]] = {
     let surroundings: MojibakeClass = [
       .accented, .box, .punctuation, .currency, .numeric, .law,
@@ -81,7 +81,7 @@ enum MojibakeHeuristic {
     ]
   }()
 
-  /// Misreadings as Windows-1252 that the classes leave open.
+  /// Misreadings as Windows-1252 that the class rules do not cover.
   private static let latinRules: [[Slot]] = {
     let arabic = one(
       [.common, .currency, .bad, .numeric, .startPunctuation], "ŸŠ®°µ»")

@@ -1,7 +1,6 @@
-/// Text that was written as UTF-8 and read in another encoding, read again in the right one:
-/// `ftfy.fix_encoding` 6.3.1.
+/// Repairs UTF-8 text that was decoded with another encoding: `ftfy.fix_encoding` 6.3.1.
 enum MojibakeRepair {
-  /// Repairs until nothing is left to repair.
+  /// Repeats the repair until the text no longer changes.
   static func repaired(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     var text = text
     while true {
@@ -25,7 +24,7 @@ enum MojibakeRepair {
     }
     let parts = repairedParts(text)
     if parts != text { return parts }
-    // No UTF-8, but Windows-1252 that was read as Latin-1.
+    // Windows-1252 that was decoded as Latin-1.
     if let latin1, let found = CodePage.windows1252.text(of: latin1), found != text {
       return found
     }
@@ -44,7 +43,7 @@ enum MojibakeRepair {
 
   // MARK: - Parts of a text
 
-  /// Repairs each run of misread characters alone, where a text as a whole has no one encoding.
+  /// Repairs each run of misread characters separately, for texts of mixed encodings.
   private static func repairedParts(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     var result: [Unicode.Scalar] = []
     var position = 0
@@ -63,7 +62,7 @@ enum MojibakeRepair {
     return result
   }
 
-  /// Where the run of misread characters ends that begins at `start`; `start` if none does.
+  /// The end of the run of misread characters at `start`; `start` if there is none.
   private static func endOfRun(in text: [Unicode.Scalar], from start: Int) -> Int {
     if start > 0, strictTrails.contains(text[start - 1]) { return start }
     var end = start
@@ -75,7 +74,7 @@ enum MojibakeRepair {
     return end
   }
 
-  /// The first characters of misread sequences, and how long these are.
+  /// The first characters of misread sequences, with the lengths of the sequences.
   private static let leads: [Unicode.Scalar: Int] = {
     var leads: [Unicode.Scalar: Int] = [:]
     for page in CodePage.latinLike {
@@ -86,9 +85,9 @@ enum MojibakeRepair {
     return leads
   }()
 
-  /// The characters that follow them, and the space that 0xA0 may have become.
+  /// The other characters of misread sequences, and the space, which 0xA0 may have become.
   private static let trails = Set(CodePage.latinLike.flatMap { $0.scalars(0x80...0xBF) } + [" "])
 
-  /// Those that seldom stand beside misread characters for themselves.
+  /// The `trails` that rarely occur next to misread characters on their own.
   private static let strictTrails = trails.subtracting(" –—―‘’‚“”„•…".unicodeScalars)
 }

@@ -1,11 +1,11 @@
-/// How the tokenizer of open_clip, which the package `hpsv2` copies, prepares text and cuts it into
-/// words (`SimpleTokenizer`).
+/// Text cleaning and pre-tokenization of open_clip's `SimpleTokenizer`, which the package `hpsv2`
+/// copies.
 ///
-/// What is a letter and which are its small ones depends on the Unicode version: Swift 6.3 knows 17,
-/// Python's `str.lower` and the package `regex` that of their release.
+/// Letters and their lower case depend on the Unicode version: Swift 6.3 has 17, Python's
+/// `str.lower` and the package `regex` have those of their releases.
 package enum OpenCLIPTextCleaning {
-  /// Repaired, without character references, each run of white space one space and none at the
-  /// ends, lower case.
+  /// The repaired text in lower case, with character references decoded, each run of white space as
+  /// one space, and none at the ends.
   package static func cleaned(_ text: String) -> [Unicode.Scalar] {
     let repaired = TextRepair.repaired(Array(text.unicodeScalars))
     let plain = HTMLEntities.unescaped(HTMLEntities.unescaped(repaired))
@@ -15,15 +15,15 @@ package enum OpenCLIPTextCleaning {
 
   /// A word of cleaned text.
   enum Word: Equatable {
-    /// `<start_of_text>` or `<end_of_text>`, as a user may write them.
+    /// `<start_of_text>` or `<end_of_text>` in the user's text.
     case start, end
-    /// UTF-8 for the vocabulary.
+    /// A word for the vocabulary, as UTF-8.
     case text([UInt8])
   }
 
-  /// The words of cleaned text: as CLIP cuts it, but a "ſ" counts as an "s" in a contraction or a
-  /// special token, and a lone iota subscript, which the pattern's indifference to case makes
-  /// neither letter nor symbol, is dropped.
+  /// The words of cleaned text, split as in CLIP with two differences of the case-insensitive
+  /// pattern: "ſ" equals "s" in a contraction or a special token, and a lone iota subscript, which
+  /// is neither letter nor symbol, is dropped.
   static func words(_ text: [Unicode.Scalar]) -> [Word] {
     text.split(separator: "\u{345}").flatMap { part in
       CLIPTextCleaning.pieces(Array(part)) { rest in
@@ -43,7 +43,7 @@ package enum OpenCLIPTextCleaning {
     "<start_of_text>", "<end_of_text>", "'s", "'t", "'re", "'ve", "'m", "'ll", "'d",
   ].map { Array($0.unicodeScalars) }
 
-  /// Python's `str.lower`: a sigma at the end of a word is a final one.
+  /// Python's `str.lower`: a sigma at the end of a word becomes a final sigma.
   private static func lowercased(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     text.indices.flatMap { index -> [Unicode.Scalar] in
       guard text[index] == "\u{3A3}" else {

@@ -1,10 +1,10 @@
-/// Text as its author meant it: `ftfy.fix_text` 6.3.1 with its defaults.
+/// Repairs text: `ftfy.fix_text` 6.3.1 with its defaults.
 enum TextRepair {
-  /// Scalars of a line that are repaired at once.
+  /// The most scalars of a line that are repaired at once.
   private static let longestSegment = 1_000_000
 
-  /// Repairs line by line. From the first line on that holds `<`, the text is taken for HTML, whose
-  /// character references stay.
+  /// Repairs line by line. From the first line with `<` on, the text counts as HTML, and character
+  /// references are kept.
   static func repaired(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     var result: [Unicode.Scalar] = []
     var unescapes = true

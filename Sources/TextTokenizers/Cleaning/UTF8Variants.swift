@@ -1,8 +1,8 @@
-/// UTF-8 as it should be, and as older programs wrote it.
+/// Decodes UTF-8 and the variants of older programs.
 enum UTF8Variants {
-  /// The text of bytes, nil if they are no UTF-8. Where a byte is 0xED or 0xC0, CESU-8 (a
-  /// supplementary scalar as two surrogates of three bytes each) and Java's null (0xC0 0x80) are
-  /// read, too.
+  /// The text of bytes; nil if they are not UTF-8. At a byte 0xED or 0xC0, CESU-8 (a supplementary
+  /// scalar as two surrogates of three bytes each) and Java's null (0xC0 0x80) are accepted as
+  /// well.
   static func text(of bytes: [UInt8]) -> [Unicode.Scalar]? {
     guard bytes.contains(where: { $0 == 0xED || $0 == 0xC0 }) else { return strict(bytes[...]) }
     var result: [Unicode.Scalar] = []
@@ -30,15 +30,15 @@ enum UTF8Variants {
     String(validating: bytes, as: UTF8.self).map { Array($0.unicodeScalars) }
   }
 
-  /// Whether Java's null or a surrogate begins `bytes`, cut off by the end or not. A final newline
-  /// counts as the end.
+  /// Whether `bytes` begins with Java's null or a surrogate, which the end may cut off. A final
+  /// newline counts as the end.
   private static func isSpecial(_ bytes: ArraySlice<UInt8>) -> Bool {
     bytes.first == 0xC0
       ? holds(bytes, 1, 0x80...0x80)
       : holds(bytes, 1, 0xA0...0xBF) && holds(bytes, 2, 0x80...0xBF)
   }
 
-  /// The scalar that begins `bytes`, and its length.
+  /// The scalar at the beginning of `bytes`, and its length.
   private static func special(
     _ bytes: ArraySlice<UInt8>
   ) -> (scalar: Unicode.Scalar, length: Int)? {
@@ -56,7 +56,7 @@ enum UTF8Variants {
     return Unicode.Scalar(value + 0x10000).map { ($0, 6) }
   }
 
-  /// Whether the byte at `offset` is in `range`, or only the end of the text is there.
+  /// Whether the byte at `offset` is in `range` or past the end of the text.
   private static func holds(
     _ bytes: ArraySlice<UInt8>, _ offset: Int, _ range: ClosedRange<UInt8>
   ) -> Bool {

@@ -1,4 +1,4 @@
-/// How Qwen's tokenizers cut text into words: the alternatives of one regular expression, tried in
+/// The pre-tokenizer of Qwen's tokenizers: the alternatives of one regular expression, tried in
 /// order at each position. Every scalar belongs to a word.
 enum QwenPreTokenizer {
   /// The words of composed (NFC) text, in order. Linear in the length of `text`.
@@ -21,7 +21,7 @@ enum QwenPreTokenizer {
   private static func contraction(_ rest: ArraySlice<Unicode.Scalar>) -> Int? {
     guard rest.first == "'" else { return nil }
     let folded = rest.dropFirst().prefix(2).map { $0.value < 128 ? lowercased($0) : $0 }
-    // The long s is an s to a comparison that ignores case.
+    // In a case-insensitive comparison the long s equals s.
     if let first = folded.first, ["s", "t", "m", "d", "\u{17F}"].contains(first) {
       return rest.startIndex + 2
     }
@@ -51,8 +51,8 @@ enum QwenPreTokenizer {
     return run.isEmpty ? nil : rest[run.endIndex...].prefix(while: isLineEnd).endIndex
   }
 
-  /// `\s*[\r\n]+|\s+(?!\S)|\s+`: white space up to its last line end, else all but the last of what
-  /// comes before a word.
+  /// `\s*[\r\n]+|\s+(?!\S)|\s+`: white space up to its last line end, else white space before a
+  /// word except its last scalar.
   private static func space(_ rest: ArraySlice<Unicode.Scalar>) -> Int {
     let run = rest.prefix { $0.properties.isWhitespace }
     if let line = run.lastIndex(where: isLineEnd) { return line + 1 }

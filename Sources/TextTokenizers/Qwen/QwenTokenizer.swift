@@ -2,7 +2,7 @@ import Foundation
 
 /// Qwen's byte-level BPE tokenizer, with the ids of transformers' `Qwen2Tokenizer`.
 public struct QwenTokenizer: Sendable {
-  /// How many ids there are, added tokens included.
+  /// The number of ids, added tokens included.
   public let vocabularyCount: Int
 
   private let vocabulary: BytePairVocabulary
@@ -13,8 +13,8 @@ public struct QwenTokenizer: Sendable {
   /// from `tokenizer.json`, and the added tokens from `tokenizer_config.json` or, where it lists
   /// none, from `tokenizer.json`.
   ///
-  /// - Parameter extra: special tokens that get the ids after all others, in order, as
-  ///   transformers' `add_special_tokens` gives them; one that is there already keeps its id.
+  /// - Parameter extra: special tokens that get the next free ids, in order, as with transformers'
+  ///   `add_special_tokens`; an existing token keeps its id.
   public init(folder: String, adding extra: [String] = []) throws(TokenizerError) {
     let files = FileManager.default
     let single = "\(folder)/tokenizer.json"
@@ -48,7 +48,7 @@ public struct QwenTokenizer: Sendable {
     addedIDs = Dictionary(tokens.map { ($0.token.content, $0.id) }) { first, _ in first }
   }
 
-  /// The ids of a text; added tokens are recognised in it.
+  /// The ids of a text, added tokens included.
   ///
   /// O(n log n) in the length of `text`.
   public func encode(_ text: String) -> [Int] {
@@ -64,7 +64,7 @@ public struct QwenTokenizer: Sendable {
     }
   }
 
-  /// The id of an added token, nil if there is none of this name.
+  /// The id of an added token; nil if there is none of this name.
   public func id(ofAdded token: String) -> Int? { addedIDs[Array(token.unicodeScalars)] }
 
   private static func addedTokens(
@@ -77,12 +77,12 @@ public struct QwenTokenizer: Sendable {
       throw .wrongClass(path: path, expected: "Qwen2Tokenizer", found: try name.string())
     }
     guard try !file["add_prefix_space"].flag(or: false) else {
-      throw file["add_prefix_space"].unsupported("true is not known")
+      throw file["add_prefix_space"].unsupported("true is not supported")
     }
     var tokens: [(token: AddedToken, id: Int)] = []
     if !file["added_tokens_decoder"].isNull {
       for (key, entry) in try file["added_tokens_decoder"].members() {
-        guard let id = Int(key) else { throw entry.wrong("named by an id") }
+        guard let id = Int(key) else { throw entry.wrong("keyed by an id") }
         tokens.append((try AddedToken(entry), id))
       }
     } else {
@@ -90,10 +90,10 @@ public struct QwenTokenizer: Sendable {
         tokens.append((try AddedToken(entry), try entry["id"].integer()))
       }
     }
-    for (token, _) in tokens where token.isNormalised {
+    for (token, _) in tokens where token.isNormalized {
       throw .unsupported(
         path: folder, key: "added_tokens_decoder",
-        reason: "'\(token.name)' is looked for in normalised text, which is not known")
+        reason: "'\(token.name)' is matched in normalized text, which is not supported")
     }
     return tokens.sorted { $0.id < $1.id }
   }

@@ -5,15 +5,15 @@ struct TextPiece {
   var beginsPrompt: Bool
 }
 
-/// Cuts normalised text into the parts that the model encodes one by one (the member
+/// Splits normalized text into the pieces that the model encodes one by one (the member
 /// `pre_tokenizer` of `tokenizer.json`).
 indirect enum PreTokenizer: Sendable {
-  /// Cuts at white space, which is dropped.
+  /// Splits at white space, which is dropped.
   case whitespaceSplit
   case metaspace(Metaspace)
   case sequence([PreTokenizer])
 
-  /// Reads one; `null` is none.
+  /// Reads a pre-tokenizer; `null` is an empty sequence.
   init(_ field: JSONField) throws(TokenizerError) {
     guard !field.isNull else {
       self = .sequence([])
@@ -31,7 +31,7 @@ indirect enum PreTokenizer: Sendable {
       self = .sequence(parts)
     case let type:
       throw field["type"].unsupported(
-        "'\(type)' is not known; known are Metaspace, Sequence and WhitespaceSplit")
+        "'\(type)' is not supported; supported are Metaspace, Sequence and WhitespaceSplit")
     }
   }
 
@@ -48,17 +48,17 @@ indirect enum PreTokenizer: Sendable {
   }
 }
 
-/// Makes spaces visible and begins every part with one.
+/// Replaces spaces by a visible character and begins every piece with one.
 struct Metaspace: Sendable {
-  /// Which pieces get a space put before them that have none.
+  /// Which pieces without a leading space get one.
   enum Prefix: String, Sendable {
     case always, first, never
   }
 
-  /// What stands for a space, mostly U+2581.
+  /// The replacement of a space, usually U+2581.
   private let replacement: Unicode.Scalar
   private let prefix: Prefix
-  /// Whether to cut before each space.
+  /// Whether to split before each space.
   private let splits: Bool
 
   init(_ field: JSONField) throws(TokenizerError) {
@@ -69,7 +69,7 @@ struct Metaspace: Sendable {
     guard replacement.count == 1 else { throw field["replacement"].wrong("one scalar") }
     self.replacement = replacement[0]
     splits = try field["split"].flag(or: true)
-    // Files of before 2024 have `add_prefix_space` alone.
+    // Files from before 2024 have only `add_prefix_space`.
     let addsPrefix = try field["add_prefix_space"].flag(or: true)
     let scheme = field["prepend_scheme"]
     guard !scheme.isNull else {

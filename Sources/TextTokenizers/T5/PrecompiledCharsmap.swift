@@ -1,11 +1,11 @@
 import Foundation
 
-/// SentencePiece's table of replacements (`precompiled_charsmap`), applied as the `tokenizers`
-/// crate applies it.
+/// SentencePiece's table of replacements (`precompiled_charsmap`), applied as in the `tokenizers`
+/// crate.
 ///
 /// The bytes are the trie's size in bytes, the trie as a double array of 32-bit units
-/// (Darts-clone), and the replacements, each ended by a zero byte; the trie leads from a text to
-/// the position of its replacement. All numbers are little-endian.
+/// (Darts-clone), and the replacements, each ended by a zero byte. The trie maps a text to the
+/// position of its replacement. All numbers are little-endian.
 struct PrecompiledCharsmap: Sendable {
   private let units: [UInt32]
   private let replacements: [UInt8]
@@ -26,9 +26,9 @@ struct PrecompiledCharsmap: Sendable {
     else { throw field.wrong("a table of replacements: its texts are damaged") }
   }
 
-  /// Each grapheme cluster of fewer than six bytes is replaced whole by what stands for its
-  /// shortest beginning in the table; of other clusters, each scalar is replaced by itself.
-  func normalised(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+  /// A grapheme cluster of fewer than six bytes is replaced as a whole by the replacement of its
+  /// shortest prefix in the table; in other clusters each scalar is replaced separately.
+  func normalized(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     var result: [Unicode.Scalar] = []
     result.reserveCapacity(text.count)
     for cluster in String(text) {
@@ -47,7 +47,7 @@ struct PrecompiledCharsmap: Sendable {
     return result
   }
 
-  /// What stands for the shortest beginning of `text` that is in the table.
+  /// The replacement of the shortest prefix of `text` in the table.
   private func replacement(_ text: some Sequence<UInt8>) -> [Unicode.Scalar]? {
     var node = offset(units[0])
     for byte in text where byte != 0 {
@@ -64,7 +64,7 @@ struct PrecompiledCharsmap: Sendable {
     return nil
   }
 
-  /// From a node to the block of its children.
+  /// The offset from a node to the block of its children.
   private func offset(_ unit: UInt32) -> Int { Int(unit >> 10) << Int(unit >> 6 & 8) }
 
   private func replacement(at position: Int) -> [Unicode.Scalar]? {

@@ -1,29 +1,29 @@
 import Foundation
 
-/// T5's tokenizer: normalisation by a table, words, and a Unigram model, with the ids of
+/// T5's tokenizer: normalization by a table, pre-tokenization, and a Unigram model, with the ids of
 /// transformers' `T5TokenizerFast`.
 ///
-/// What `tokenizer.json` says is followed to the letter, as the `tokenizers` library and
-/// transformers 4 do. transformers 5 takes the vocabulary and the table of replacements from it and
-/// cuts words in its own way; with the files that transformers 4 wrote, the ids then differ only
-/// for prompts that hold the control character U+0085.
+/// Every setting of `tokenizer.json` is applied, as in the `tokenizers` library and transformers 4.
+/// transformers 5 uses only its vocabulary and its table of replacements and has a pre-tokenizer of
+/// its own; with files of transformers 4, the ids then differ only for prompts with the control
+/// character U+0085.
 public struct T5Tokenizer: Sendable {
   /// The id that ends a prompt.
   public let endID: Int
-  /// The id that fills a prompt up.
+  /// The padding id.
   public let padID: Int
-  /// How many ids there are, added tokens included.
+  /// The number of ids, added tokens included.
   public let vocabularyCount: Int
 
   private let model: UnigramModel
-  private let normalise: TextNormalizer
-  private let preTokenise: PreTokenizer
-  /// What a prompt begins with.
+  private let normalize: TextNormalizer
+  private let preTokenize: PreTokenizer
+  /// The ids before a prompt.
   private let prefix: [Int]
-  /// What a prompt ends with.
+  /// The ids after a prompt.
   private let suffix: [Int]
   private let rawTokens: AddedTokens
-  private let normalisedTokens: AddedTokens
+  private let normalizedTokens: AddedTokens
 
   /// Reads `tokenizer.json`, `tokenizer_config.json`, and `special_tokens_map.json` if present.
   public init(folder: String) throws(TokenizerError) {
@@ -33,7 +33,7 @@ public struct T5Tokenizer: Sendable {
     if !files.fileExists(atPath: path), files.fileExists(atPath: "\(folder)/spiece.model") {
       throw .unreadable(
         path: path,
-        reason: "there is only SentencePiece's own file: save the tokenizer with transformers")
+        reason: "there is only SentencePiece's spiece.model: save the tokenizer with transformers")
     }
     let file = try JSONField(contentsOf: path)
     try file.allowOnly([
@@ -43,8 +43,8 @@ public struct T5Tokenizer: Sendable {
     try file.checkSides(besides: try JSONField(contentsOf: "\(folder)/tokenizer_config.json"))
     let model = try UnigramModel(file["model"])
     self.model = model
-    normalise = try TextNormalizer(file["normalizer"])
-    preTokenise = try PreTokenizer(file["pre_tokenizer"])
+    normalize = try TextNormalizer(file["normalizer"])
+    preTokenize = try PreTokenizer(file["pre_tokenizer"])
     let tokens = try Self.addedTokens(file, configuration, model)
     func id(_ name: String) throws(TokenizerError) -> Int {
       let text = Array(name.unicodeScalars)
@@ -58,25 +58,25 @@ public struct T5Tokenizer: Sendable {
     prefix = template.prefix
     suffix = template.suffix
     var raw = AddedTokens()
-    var normalised = AddedTokens()
+    var normalized = AddedTokens()
     for (id, token) in tokens {
-      if token.isNormalised {
-        normalised.insert(token, as: normalise(token.content), id: id)
+      if token.isNormalized {
+        normalized.insert(token, as: normalize(token.content), id: id)
       } else {
         raw.insert(token, as: token.content, id: id)
       }
     }
     rawTokens = raw
-    normalisedTokens = normalised
+    normalizedTokens = normalized
     vocabularyCount = max(model.count, (tokens.map(\.id).max() ?? 0) + 1)
   }
 
-  /// The ids of a prompt with its end, neither cut nor filled up.
+  /// The ids of a prompt with its end, without truncation or padding.
   ///
   /// Linear in the length of `text`.
   public func encode(_ text: String) -> [Int] { prefix + content(text) + suffix }
 
-  /// The ids of a prompt, cut or filled up to `length`, its end included.
+  /// The ids of a prompt, truncated or padded to `length`, its end included.
   public func encodePadded(_ text: String, to length: Int) -> [Int] {
     let room = length - prefix.count - suffix.count
     precondition(room >= 0, "a prompt of \(length) ids has no room for its end")
@@ -88,10 +88,10 @@ public struct T5Tokenizer: Sendable {
     let prompt = TextPiece(text: Array(text.unicodeScalars), beginsPrompt: true)
     return parts(of: prompt, rawTokens).flatMap { part -> [Int] in
       guard case .text(var piece) = part else { return part.ids }
-      piece.text = normalise(piece.text)
-      return parts(of: piece, normalisedTokens).flatMap { part -> [Int] in
+      piece.text = normalize(piece.text)
+      return parts(of: piece, normalizedTokens).flatMap { part -> [Int] in
         guard case .text(let piece) = part else { return part.ids }
-        return preTokenise(piece).flatMap { model.encode($0.text) }
+        return preTokenize(piece).flatMap { model.encode($0.text) }
       }
     }
   }
@@ -119,7 +119,7 @@ public struct T5Tokenizer: Sendable {
     }
   }
 
-  /// The tokens of both files; the flags of `tokenizer_config.json` count.
+  /// The tokens of both files; the flags of `tokenizer_config.json` override the others.
   private static func addedTokens(
     _ file: JSONField, _ configuration: T5TokenizerConfiguration, _ model: UnigramModel
   ) throws(TokenizerError) -> [(id: Int, token: AddedToken)] {
@@ -146,11 +146,11 @@ public struct T5Tokenizer: Sendable {
     return tokens.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
-  /// What the post-processor puts before and after a prompt.
+  /// The ids that the post-processor puts before and after a prompt.
   private static func template(
     _ field: JSONField
   ) throws(TokenizerError) -> (prefix: [Int], suffix: [Int]) {
-    guard !field.isNull else { throw field.unsupported("is missing: nothing ends a prompt") }
+    guard !field.isNull else { throw field.unsupported("is missing: prompts would have no end") }
     let type = try field["type"].string()
     guard type == "TemplateProcessing" else {
       throw field["type"].unsupported("'\(type)' is not 'TemplateProcessing'")
@@ -167,7 +167,7 @@ public struct T5Tokenizer: Sendable {
         }
       }
     }
-    guard sides.count == 2 else { throw field["single"].unsupported("has not one prompt") }
+    guard sides.count == 2 else { throw field["single"].unsupported("needs exactly one prompt") }
     return (sides[0], sides[1])
   }
 }

@@ -4,14 +4,14 @@ import Foundation
 struct T5TokenizerConfiguration {
   /// The token that ends a prompt.
   private(set) var end = "</s>"
-  /// The token that fills a prompt up.
+  /// The padding token.
   private(set) var pad = "<pad>"
-  /// Tokens by id with the flags by which they are recognised; empty in files of 2025 and later.
+  /// Tokens by id with their matching flags; empty in files of 2025 and later.
   private(set) var addedTokens: [(id: Int, token: AddedToken)] = []
-  /// Special tokens of which the files give the text alone.
+  /// Special tokens without ids in the files.
   private(set) var specialTokens: [AddedToken] = []
 
-  /// Reads the files of `folder`; the second may be missing.
+  /// Reads the files of `folder`; `special_tokens_map.json` may be missing.
   init(folder: String) throws(TokenizerError) {
     let path = "\(folder)/tokenizer_config.json"
     let file = try JSONField(contentsOf: path)
@@ -48,15 +48,15 @@ struct T5TokenizerConfiguration {
     }
   }
 
-  /// Settings that have one value that can be followed.
+  /// Checks settings that have only one supported value.
   private static func checkSettings(_ file: JSONField) throws(TokenizerError) {
     for key in ["padding_side", "truncation_side"] where !file[key].isNull {
       let side = try file[key].string()
-      guard side == "right" else { throw file[key].unsupported("'\(side)' is not known") }
+      guard side == "right" else { throw file[key].unsupported("'\(side)' is not supported") }
     }
     for (key, expected) in [("split_special_tokens", false), ("add_prefix_space", true)] {
       guard try file[key].flag(or: expected) == expected else {
-        throw file[key].unsupported("\(!expected) is not known")
+        throw file[key].unsupported("\(!expected) is not supported")
       }
     }
   }
@@ -69,7 +69,7 @@ struct T5TokenizerConfiguration {
   }
 }
 
-/// Keys that are read, and keys that change nothing here.
+/// Keys that are read, and keys without effect on ids.
 private let knownKeys: Set<String> = [
   "tokenizer_class", "eos_token", "pad_token", "unk_token", "additional_special_tokens",
   "extra_special_tokens", "added_tokens_decoder", "padding_side", "truncation_side",

@@ -1,14 +1,14 @@
-/// Rewrites text before it is cut (the member `normalizer` of `tokenizer.json`).
+/// Normalizes text before it is split (the member `normalizer` of `tokenizer.json`).
 indirect enum TextNormalizer: Sendable {
   case precompiled(PrecompiledCharsmap)
-  /// Removes white space from the ends.
+  /// Removes white space at the ends.
   case strip(left: Bool, right: Bool)
   case replace([Unicode.Scalar], with: [Unicode.Scalar])
-  /// Replaces each run of two and more spaces.
+  /// Replaces each run of two or more spaces.
   case replaceRepeatedSpaces(with: [Unicode.Scalar])
   case sequence([TextNormalizer])
 
-  /// Reads one; `null` is none.
+  /// Reads a normalizer; `null` is an empty sequence.
   init(_ field: JSONField) throws(TokenizerError) {
     guard !field.isNull else {
       self = .sequence([])
@@ -33,7 +33,7 @@ indirect enum TextNormalizer: Sendable {
       self = .sequence(parts)
     case let type:
       throw field["type"].unsupported(
-        "'\(type)' is not known; known are Precompiled, Replace, Sequence and Strip")
+        "'\(type)' is not supported; supported are Precompiled, Replace, Sequence and Strip")
     }
   }
 
@@ -47,14 +47,14 @@ indirect enum TextNormalizer: Sendable {
     }
     let expression = try pattern["Regex"].string()
     guard expression == " {2,}", !content.contains("$") else {
-      throw pattern["Regex"].unsupported("'\(expression)' is not known; ' {2,}' is")
+      throw pattern["Regex"].unsupported("'\(expression)' is not supported; ' {2,}' is")
     }
     return .replaceRepeatedSpaces(with: content)
   }
 
   func callAsFunction(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     switch self {
-    case .precompiled(let table): return table.normalised(text)
+    case .precompiled(let table): return table.normalized(text)
     case .strip(let left, let right):
       var rest = text[...]
       if left { rest = rest.drop { $0.properties.isWhitespace } }
@@ -73,7 +73,7 @@ indirect enum TextNormalizer: Sendable {
     }
   }
 
-  /// - Parameter match: how many scalars at the beginning are to be replaced.
+  /// - Parameter match: the number of scalars to replace at the beginning; 0 for none.
   private func replaced(
     _ text: [Unicode.Scalar], with content: [Unicode.Scalar],
     match: (ArraySlice<Unicode.Scalar>) -> Int

@@ -1,15 +1,16 @@
-/// A vocabulary whose tokens have scores, and the best way to cut a text into them
+/// A vocabulary of tokens with scores, and the segmentation of a text with the highest score
 /// (arXiv 1804.10959; the `Unigram` model of `tokenizer.json`).
 struct UnigramModel: Sendable {
-  /// How many tokens there are.
+  /// The number of tokens.
   let count: Int
-  /// The id of text that no token covers.
+  /// The id of unknown text.
   let unknownID: Int
   private let trie: ScalarTrie
   /// Logarithms of probabilities, by id.
   private let scores: [Double]
   private let unknownScore: Double
-  /// The ids of the tokens `<0x00>`...`<0xFF>` that replace unknown text, where there are any.
+  /// The ids of the tokens `<0x00>`...`<0xFF>` that replace unknown text; nil without byte
+  /// fallback.
   private let byteIDs: [Int]?
 
   /// Reads the member `model`.
@@ -38,7 +39,7 @@ struct UnigramModel: Sendable {
     self.scores = scores
   }
 
-  /// What an unknown scalar costs more than the least likely token.
+  /// The score of an unknown scalar is lower than that of the least likely token by this amount.
   private static let unknownPenalty = 10.0
 
   private static func byteIDs(
@@ -59,7 +60,7 @@ struct UnigramModel: Sendable {
   /// The id of a token.
   func id(of token: [Unicode.Scalar]) -> Int? { trie.value(of: token) }
 
-  /// The ids of the cut with the highest score. Neighbouring unknown scalars become one token.
+  /// The ids of the segmentation with the highest score. Neighboring unknown scalars are one token.
   ///
   /// Linear in the length of `text`, times the length of the longest token.
   func encode(_ text: [Unicode.Scalar]) -> [Int] {
@@ -82,14 +83,14 @@ struct UnigramModel: Sendable {
     return ids.reversed()
   }
 
-  /// The last token of the best cut of a beginning of the text.
+  /// The last token of the best segmentation of a prefix of the text.
   private struct Cut {
     var score = 0.0
     var start = -1
     var id = 0
   }
 
-  /// By the length of the beginning. Of equal scores the one with the longer last token stays.
+  /// By the length of the prefix. Of equal scores, the one with the longer last token is kept.
   private func bestCuts(_ text: [Unicode.Scalar]) -> [Cut] {
     var best = [Cut](repeating: Cut(), count: text.count + 1)
     func offer(_ id: Int, _ score: Double, from start: Int, to end: Int) {

@@ -4,14 +4,14 @@
   import Darwin
 #endif
 
-/// A file mapped into memory: pages are read when they are touched.
+/// A file mapped into memory: pages are read on first access.
 ///
 /// The mapping is private, so writing to its memory changes neither the file nor another mapping.
 /// Another process must not shorten the file while it is mapped; writers here replace files.
 final class MappedFile {
   let bytes: UnsafeRawBufferPointer
 
-  /// What a file of Git LFS begins with that stands for another.
+  /// The beginning of a Git LFS pointer file.
   private static let pointerStart = "version https://git-lfs.github.com/spec/"
 
   /// - Throws: `SafetensorsError.cannotRead` or `.gitLFSPointer`.
@@ -39,15 +39,15 @@ final class MappedFile {
     guard !bytes.starts(with: Self.pointerStart.utf8) else { throw .gitLFSPointer(path: path) }
   }
 
-  /// Returns the whole pages of `range` to the system: they are read anew when touched, without
-  /// what this process wrote into them.
+  /// Returns the whole pages of `range` to the system: the next access reads them from the file
+  /// again, and writes of this process to them are lost.
   func releasePages(_ range: Range<Int>) {
     guard let base = bytes.baseAddress else { return }
     let page = Int(getpagesize())
     let start = (range.lowerBound + page - 1) / page * page
     let end = range.upperBound / page * page
     guard start < end else { return }
-    // Advice: where it is not taken, memory stays as it was.
+    // If the system ignores the advice, the pages stay in memory.
     madvise(UnsafeMutableRawPointer(mutating: base + start), end - start, MADV_DONTNEED)
   }
 

@@ -8,7 +8,7 @@ import Synchronization
 
 /// A file written beside its destination, which it replaces in one step when complete.
 ///
-/// It leaves nothing behind when it is dropped before `commit()`.
+/// Without `commit()`, the temporary file is removed when the object is released.
 final class ReplacementFile {
   private static let counter = Atomic<Int>(0)
 
@@ -64,7 +64,7 @@ final class ReplacementFile {
   }
 }
 
-/// `write(2)`, whose name a method hides.
+/// `write(2)`; inside the class, the method of that name shadows it.
 private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
   write(descriptor, bytes.baseAddress, bytes.count)
 }

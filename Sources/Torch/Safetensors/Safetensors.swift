@@ -3,9 +3,9 @@ public enum Safetensors {
   /// Writes a file that is either complete or not there: it is written beside `path`, forced to
   /// disk and renamed, and the folder is forced to disk too.
   ///
-  /// The bytes depend on nothing but the arguments, and are those that the reference
-  /// implementation writes: tensors are ordered by type (largest elements first, so that all are
-  /// aligned) and then by name; metadata by key, where the reference's order is random.
+  /// The bytes depend only on the arguments, and are those that the reference implementation
+  /// writes: tensors are ordered by type (largest elements first, so that all are aligned) and then
+  /// by name; metadata is ordered by key, where the reference's order is random.
   ///
   /// - Parameters:
   ///   - tensors: distinct names, of any device; non-contiguous tensors are stored contiguous.

@@ -2,17 +2,17 @@
 ///
 /// `path` is the file, `key` the tensor's name.
 public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
-  /// The operating system refused; `reason` is its message.
+  /// The file cannot be read; `reason` is the operating system's message.
   case cannotRead(path: String, reason: String)
-  /// The operating system refused, or a tensor cannot be stored; an older file is untouched.
+  /// The file cannot be written, or a tensor cannot be stored; an older file stays as it was.
   case cannotWrite(path: String, reason: String)
   /// The file ends before its header does.
   case truncated(path: String, bytes: Int, needed: Int)
-  /// The header claims more bytes than any real header has.
+  /// The length of the header exceeds the limit of the reference implementation.
   case headerTooLong(path: String, bytes: UInt64)
-  /// The file is what Git keeps in place of a large file whose contents have not been fetched.
+  /// The file is a Git LFS pointer: the contents of the large file have not been fetched.
   case gitLFSPointer(path: String)
-  /// The header or index is not the JSON that it should be; `offset` counts its bytes.
+  /// The header or index is not valid JSON of this format; `offset` counts its bytes.
   case malformed(path: String, offset: Int, problem: String)
   /// One name is given twice.
   case duplicateKey(path: String, key: String)
@@ -20,7 +20,7 @@ public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
   case invalidEntry(path: String, key: String, problem: String)
   /// The element type is unknown or has no counterpart in libtorch.
   case unsupportedType(path: String, key: String, type: String)
-  /// Shape and element type do not give the number of bytes that the entry claims.
+  /// Shape and element type do not give the number of bytes in the entry.
   case sizeMismatch(path: String, key: String, expected: Int, found: Int)
   /// The bytes of a tensor lie outside the file, overlap another's, or leave a gap before them.
   case invalidRange(path: String, key: String, problem: String)
@@ -30,9 +30,9 @@ public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
   case missingKey(path: String, key: String)
   /// The folder holds neither `<name>.safetensors` nor `<name>.safetensors.index.json`.
   case noCheckpoint(folder: String, name: String)
-  /// The folder holds these weights only as variants, and none was asked for.
+  /// The folder holds these weights only as variants, and none was requested.
   case onlyVariants(folder: String, name: String, variants: [String])
-  /// The folder does not hold the variant asked for; `others` it does, and perhaps plain weights.
+  /// The folder lacks the requested variant; it holds `others`, and perhaps plain weights.
   case noVariant(
     folder: String, name: String, variant: String, others: [String], hasPlain: Bool)
   /// The folder holds weights, such as `file`, but as Python's pickle.
@@ -50,9 +50,9 @@ public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
     case .truncated(let path, let bytes, let needed):
       "\(path): the file ends after \(bytes) of at least \(needed) bytes; copy or download it again"
     case .headerTooLong(let path, let bytes):
-      "\(path): claims a header of \(bytes) bytes; this is not a safetensors file"
+      "\(path): has a header length of \(bytes) bytes; this is not a safetensors file"
     case .gitLFSPointer(let path):
-      "\(path): is a Git LFS pointer, not the weights it stands for; run 'git lfs pull' in its "
+      "\(path): is a Git LFS pointer in place of the weights; run 'git lfs pull' in its "
         + "folder, or fetch the repository with 'hf download'"
     case .malformed(let path, let offset, let problem):
       "\(path): \(problem) at byte \(offset) of its JSON; copy or download it again"
@@ -63,7 +63,7 @@ public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
     case .unsupportedType(let path, let key, let type):
       "\(path): '\(key)' has element type '\(type)', which is not supported; convert it first"
     case .sizeMismatch(let path, let key, let expected, let found):
-      "\(path): '\(key)' needs \(expected) bytes by its shape and type but is given \(found); "
+      "\(path): '\(key)' needs \(expected) bytes by its shape and type but has \(found); "
         + "copy or download the file again"
     case .invalidRange(let path, let key, let problem):
       "\(path): the bytes of '\(key)' \(problem); copy or download the file again"
@@ -76,7 +76,7 @@ public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
         + "download or copy the folder again"
     case .onlyVariants(let folder, let name, let variants):
       "\(folder): holds '\(name).safetensors' only as variant \(Self.list(variants)); "
-        + "ask for it: variant \(variants.first ?? "")"
+        + "request it: variant \(variants.first ?? "")"
     case .noVariant(let folder, let name, let variant, let others, let hasPlain):
       "\(folder): has no variant '\(variant)' of '\(name).safetensors'; there "
         + (others.isEmpty ? "is none" : "is \(Self.list(others))")

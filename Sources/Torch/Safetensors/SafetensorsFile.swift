@@ -1,9 +1,9 @@
-/// A safetensors file, mapped and not copied.
+/// A memory-mapped safetensors file.
 ///
 ///     let file = try SafetensorsFile(path: "model.safetensors")
 ///     let weight = try file.tensor("norm.weight")
 public final class SafetensorsFile {
-  /// The path it was opened with.
+  /// The path passed to the initializer.
   public let path: String
   /// The file's free text, such as `format: pt`.
   public let metadata: [String: String]
@@ -25,7 +25,7 @@ public final class SafetensorsFile {
     entries = Dictionary(uniqueKeysWithValues: header.entries.map { ($0.key, $0) })
   }
 
-  /// The tensor of this name, on the CPU, in the file's memory: read when it is used.
+  /// The tensor of this name, on the CPU, in the mapped file: its bytes are read on first access.
   ///
   /// Changing it in place changes this process's copy alone. The mapping lives as long as any
   /// tensor of it. A tensor that does not begin on a multiple of its element size is copied.
@@ -58,7 +58,7 @@ public final class SafetensorsFile {
   }
 }
 
-/// Bytes moved to where every element type may lie.
+/// A copy of bytes at an address that is aligned for every element type.
 private final class AlignedCopy {
   let address: UnsafeRawPointer
 

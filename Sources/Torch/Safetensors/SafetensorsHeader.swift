@@ -1,9 +1,9 @@
 /// The part of a safetensors file before the tensors: eight bytes of length, then JSON.
 ///
-/// Every claim that the JSON makes is checked against the file before a tensor is handed out: the
-/// ranges must tile the data section without gap or overlap, and fit shape and type.
+/// Every entry is checked against the file before a tensor is returned: the ranges must tile the
+/// data section without gap or overlap, and fit shape and type.
 struct SafetensorsHeader {
-  /// Where one tensor lies, in bytes from the start of the file.
+  /// The position of one tensor, in bytes from the start of the file.
   struct Entry {
     let key: String
     let dtype: DType

@@ -30,10 +30,10 @@ indirect enum StrictJSON {
   }
 }
 
-/// Reads RFC 8259 JSON to the letter, and refuses objects that give one key twice.
+/// Reads strict RFC 8259 JSON; an object with a duplicate key is an error.
 ///
-/// The common readers keep the last of two equal keys in silence; in a tensor file that would be
-/// one tensor under another's name.
+/// Common readers silently keep the last of two equal keys; in a tensor file that would be one
+/// tensor under another's name.
 struct StrictJSONReader {
   private static let depthLimit = 32
 
@@ -42,7 +42,7 @@ struct StrictJSONReader {
   private var position = 0
   private var depth = 0
 
-  /// Reads one value that fills `bytes` but for white space.
+  /// Reads one value that fills `bytes` except for white space.
   ///
   /// - Parameter path: the file to name in errors.
   /// - Throws: `SafetensorsError.malformed` or `.duplicateKey`.

@@ -40,7 +40,7 @@ public struct WeightsFile {
   public static func open(
     folder: String, baseName: String, variant: String? = nil
   ) throws(SafetensorsError) -> WeightsFile {
-    let names = CheckpointNames(baseName, variant: variant)
+    let names = WeightsFileNames(baseName, variant: variant)
     let present = fileNames(in: folder)
     if present.contains(names.file) {
       return try WeightsFile(path: "\(folder)/\(names.file)")
@@ -51,15 +51,15 @@ public struct WeightsFile {
     return try WeightsFile(index: names.index, folder: folder, present: present)
   }
 
-  /// Whether `open` would find a file or an index.
+  /// Whether the folder holds a file or an index that `open` reads.
   public static func exists(folder: String, baseName: String, variant: String? = nil) -> Bool {
-    let names = CheckpointNames(baseName, variant: variant)
+    let names = WeightsFileNames(baseName, variant: variant)
     return fileNames(in: folder).contains { $0 == names.file || $0 == names.index }
   }
 
-  /// Returns the memory of a tensor's mapped pages to the system; they are read anew when used.
+  /// Returns the memory of a tensor's mapped pages to the system; the next access reads them again.
   ///
-  /// For a tensor that has been copied and that nothing wrote into: what was written is lost.
+  /// For a tensor that has been copied and not modified: writes to its pages are lost.
   package func releasePages(of key: String) {
     for file in files { file.releasePages(of: key) }
   }
@@ -79,11 +79,11 @@ public struct WeightsFile {
       let file = try SafetensorsFile(path: "\(folder)/\(shard)")
       files.append(file)
       for (key, tensor) in file.tensors {
-        guard let home = weightMap[key] else {
+        guard let listed = weightMap[key] else {
           throw .shardMismatch(path: path, key: key, problem: "is in \(shard), not in the index")
         }
-        guard home == shard else {
-          throw .shardMismatch(path: path, key: key, problem: "is in \(shard), not in \(home)")
+        guard listed == shard else {
+          throw .shardMismatch(path: path, key: key, problem: "is in \(shard), not in \(listed)")
         }
         tensors[key] = tensor
       }

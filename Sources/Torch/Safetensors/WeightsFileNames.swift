@@ -4,8 +4,8 @@
   import Darwin
 #endif
 
-/// What diffusers and transformers call the files of one network's weights.
-struct CheckpointNames {
+/// The names of the files of one network's weights in diffusers and transformers.
+struct WeightsFileNames {
   let baseName: String
   let variant: String?
 
@@ -17,16 +17,16 @@ struct CheckpointNames {
   /// All weights in one file.
   var file: String { "\(baseName)\(variant.map { ".\($0)" } ?? "")\(suffix)" }
 
-  /// The list of the shards; their own names stand in it.
+  /// The index, which lists the shards by name.
   var index: String { "\(baseName)\(indexSuffix)\(variant.map { ".\($0)" } ?? "").json" }
 
   private let suffix = ".safetensors"
   private let indexSuffix = ".safetensors.index"
 
-  /// Why a folder with the files `present` has neither.
+  /// The error for a folder with the files `present`, which include neither.
   func absence(folder: String, present: Set<String>) -> SafetensorsError {
     let variants = Set(present.compactMap(variant(ofFile:))).sorted()
-    let plain = CheckpointNames(baseName, variant: nil)
+    let plain = WeightsFileNames(baseName, variant: nil)
     let hasPlain = present.contains(plain.file) || present.contains(plain.index)
     if let variant, hasPlain || !variants.isEmpty {
       return .noVariant(
@@ -49,14 +49,14 @@ struct CheckpointNames {
       guard name.hasPrefix(head), name.hasSuffix(tail), name.count > head.count + tail.count
       else { continue }
       let middle = name.dropFirst(head.count).dropLast(tail.count)
-      // A shard's name holds its number.
+      // The name of a shard also has its number, after a dash.
       if !middle.contains(where: { $0 == "." || $0 == "-" }) { return String(middle) }
     }
     return nil
   }
 }
 
-/// Ends of the names of weights that Python's pickle wrote.
+/// File name suffixes of pickled weights.
 private let pickleSuffixes = [".bin", ".bin.index.json", ".ckpt", ".pt", ".pth"]
 
 /// The names in `folder`; none when it cannot be listed.

@@ -7,7 +7,7 @@ public struct LoRAConfig: Equatable, Sendable {
   /// Ends of layer paths, as in PEFT's `target_modules`: `to_q`, `attn.to_out.0`, `ff.net.2`.
   public let targets: [String]
 
-  /// A plan; adapters are made where a linear layer's path ends with one of `targets`.
+  /// A configuration; linear layers whose path ends with one of `targets` get an adapter.
   public init(rank: Int, alpha: Double, targets: [String]) {
     precondition(rank > 0, "an adapter's rank is at least 1, not \(rank)")
     self.rank = rank

@@ -7,7 +7,7 @@ final class LoRASwitch {
 
 /// The update `scale · B A x` of one linear layer.
 ///
-/// A and B are stored, and learn, in float32; they are computed in the layer's precision, as under
+/// A and B are stored and updated in float32 and computed in the layer's precision, as under
 /// PyTorch's autocast.
 struct LowRankAdapter {
   let down: Tensor  // A: [rank, in]
@@ -15,13 +15,13 @@ struct LowRankAdapter {
   let scale: Double
   let toggle: LoRASwitch
 
-  /// Whether the update is to be added.
+  /// Whether the layer adds the update.
   var isEnabled: Bool { toggle.isEnabled }
 
   /// The update, plus the layer's bias: `[N, in]` -> `[N, out]`
   func callAsFunction(_ input: Tensor, bias: Tensor?) -> Tensor {
     let hidden = input.linear(weight: down.to(input.dtype), bias: nil)
-    // The scale goes to the float32 weight, so that neither it nor its gradient is rounded once more.
+    // The float32 weight is scaled, which saves one rounding of the output and of its gradient.
     return hidden.linear(weight: (up * scale).to(input.dtype), bias: bias)
   }
 }

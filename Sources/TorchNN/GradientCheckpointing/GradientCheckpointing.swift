@@ -1,29 +1,30 @@
 public import Torch
 
-/// Computes the intermediate values of a chain of blocks again for the backward pass, block by
-/// block, instead of keeping them (arXiv 1604.06174).
+/// Recomputes the intermediate values of a chain of blocks in the backward pass, block by block,
+/// instead of keeping them (arXiv 1604.06174).
 ///
-/// Every block leaves its inputs and outputs; what lies between is let go as soon as the block has
-/// run. The record of a block's operators ends at its outputs, so the backward pass of what follows
-/// stops there, and `backward()` takes it up again:
+/// Each block's inputs and outputs are kept; its intermediate values are freed as soon as it has
+/// run. The graph of a block ends at its outputs, so the backward pass of later operators stops
+/// there, and `backward()` continues it:
 ///
-///     let tape = GradientCheckpointing()
-///     var x = tape.cut([embedding(input)])
-///     for block in blocks { x = tape.run(x) { [block($0[0])] } }
+///     let checkpointing = GradientCheckpointing()
+///     var x = checkpointing.cut([embedding(input)])
+///     for block in blocks { x = checkpointing.run(x) { [block($0[0])] } }
 ///     head(x[0]).backward(gradient: gradient)
-///     tape.backward()
+///     checkpointing.backward()
 ///
-/// A second forward pass is the price. The gradients are those of an unbroken record: the same
-/// operators run on the same values. Blocks behind which nothing learns are not run again.
+/// The price is a second forward pass. The gradients equal those of one unbroken graph: the same
+/// operators run on the same values. A block without trainable parameters in it or before it is not
+/// run again.
 ///
-/// What a block reads beside its inputs (weights, whether adapters are on) must not change until
-/// `backward()`, and a tape without a `backward()` keeps its blocks' inputs.
+/// A block's other inputs (weights, whether adapters are on) must not change until `backward()`.
+/// Without a call of `backward()`, the inputs of all blocks stay in memory.
 public final class GradientCheckpointing {
   private var pullbacks: [() -> Void] = []
 
   public init() {}
 
-  /// Ends the record of `tensors`, which keep theirs for `backward()`.
+  /// Detaches `tensors` from their graph, which is kept for `backward()`.
   public func cut(_ tensors: [Tensor]) -> [Tensor] {
     let leaves = tensors.map(leaf)
     append(leaves) { Self.pass(to: tensors, from: leaves) }
@@ -32,16 +33,16 @@ public final class GradientCheckpointing {
 
   /// The outputs of `block`, which is run a second time by `backward()`.
   ///
-  /// - Parameter inputs: what `cut` or `run` returned, and tensors that receive no gradient.
+  /// - Parameter inputs: results of `cut` or `run`, and tensors that receive no gradient.
   public func run(_ inputs: [Tensor], _ block: @escaping ([Tensor]) -> [Tensor]) -> [Tensor] {
-    // Recorded for a moment: the outputs tell whether anything behind them learns.
+    // Recording shows whether the outputs require a gradient; the graph is dropped at once.
     let leaves = withGradient { block(inputs) }.map(leaf)
     append(leaves) { Self.pass(to: withGradient { block(inputs) }, from: leaves) }
     return leaves
   }
 
-  /// Continues a backward pass that has reached the last outputs: adds the gradients of
-  /// everything before them that learns. The tape is empty afterwards.
+  /// Continues a backward pass that has reached the last outputs: accumulates the gradients of all
+  /// leaves before them. Nothing is kept after the call.
   public func backward() {
     while let pullback = pullbacks.popLast() { pullback() }
   }
@@ -50,7 +51,7 @@ public final class GradientCheckpointing {
     if leaves.contains(where: \.requiresGradient) { pullbacks.append(pullback) }
   }
 
-  /// The values of `tensor` with no record behind them, and a gradient of its own if it has one.
+  /// The values of `tensor` without its graph; requires a gradient if `tensor` does.
   private func leaf(_ tensor: Tensor) -> Tensor {
     let leaf = tensor.detached()
     leaf.requiresGradient = tensor.requiresGradient

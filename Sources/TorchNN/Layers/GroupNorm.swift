@@ -1,6 +1,6 @@
 public import Torch
 
-/// Normalises groups of channels to mean 0 and variance 1 (`torch.nn.GroupNorm`).
+/// Normalizes groups of channels to mean 0 and variance 1 (`torch.nn.GroupNorm`).
 public struct GroupNorm {
   /// `[channels]`
   public let weight: Tensor

@@ -1,12 +1,12 @@
 public import Torch
 
-/// Normalises the last dimension to mean 0 and variance 1 (`torch.nn.LayerNorm`).
+/// Normalizes the last dimension to mean 0 and variance 1 (`torch.nn.LayerNorm`).
 public struct LayerNorm {
-  /// `[width]`; nil without learnt scale (`elementwise_affine=False`).
+  /// `[width]`; nil without a learned scale (`elementwise_affine=False`).
   public let weight: Tensor?
-  /// `[width]`; nil without learnt scale.
+  /// `[width]`; nil without a learned scale.
   public let bias: Tensor?
-  /// Width of the normalised dimension.
+  /// Width of the normalized dimension.
   public let width: Int
   /// Added to the variance.
   public let epsilon: Double

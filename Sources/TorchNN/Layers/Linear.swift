@@ -19,12 +19,12 @@ public struct Linear {
     adapter = try parameters.adapter(inputs, outputs)
   }
 
-  /// Whether what it computes may change: its own parameters learn, or an adapter sits beside it.
+  /// Whether the layer has trainable parameters or an adapter.
   public var learns: Bool {
     weight.requiresGradient || bias?.requiresGradient ?? false || adapter != nil
   }
 
-  /// The layer for a kernel of a whole block; nil with an adapter beside it.
+  /// The layer as an argument of the joint block kernel; nil for a layer with an adapter.
   package var kernelLayer: JointBlockKernel.Layer? {
     adapter == nil ? JointBlockKernel.Layer(weight: weight, bias: bias) : nil
   }
@@ -34,16 +34,15 @@ public struct Linear {
     guard let adapter else { return x.linear(weight: weight, bias: bias) }
     let shape = x.shape
     let rows = x.reshaped([-1, shape[x.rank - 1]])
-    // The large product is added to the small one where it is computed: its sum is rounded once. With
-    // the adapter off the same operator runs, so that a new adapter, whose product is 0, gives the
-    // same bits.
+    // `addmm_` adds the large product to the small one and rounds the sum once. With the adapter
+    // off the same operator runs, so that a new adapter, whose product is 0, gives the same bits.
     let result =
       adapter.isEnabled ? adapter(rows, bias: bias) : start(rows.shape[0], like: rows)
     result.addmm_(rows, weight.transposed(0, 1))
     return result.reshaped(shape.dropLast() + [weight.shape[0]])
   }
 
-  /// The bias, or 0, in every row. `-> [N, out]`
+  /// The bias, or 0, in every row: `[N, out]`.
   private func start(_ count: Int, like rows: Tensor) -> Tensor {
     let shape = [count, weight.shape[0]]
     guard let bias else { return Tensor.zeros(shape, dtype: rows.dtype, device: rows.device) }

@@ -2,9 +2,9 @@ public import Torch
 
 /// Divides the last dimension by its root mean square (`diffusers.models.normalization.RMSNorm`).
 public struct RMSNorm {
-  /// `[width]`; nil without learnt scale.
+  /// `[width]`; nil without a learned scale.
   public let weight: Tensor?
-  /// Width of the normalised dimension.
+  /// Width of the normalized dimension.
   public let width: Int
   /// Added to the mean square.
   public let epsilon: Double

@@ -1,9 +1,9 @@
 public import Torch
 
-/// Makes sure that named tensors hold finite numbers alone; reads each once.
+/// Checks that all numbers of named tensors are finite; reads each tensor once.
 ///
-/// - Parameter origin: the file or folder they came from or go to.
-/// - Throws: `ParameterError.notFinite` for the first that does not.
+/// - Parameter origin: the file or folder of the tensors, for the error.
+/// - Throws: `ParameterError.notFinite` for the first tensor that has other numbers.
 package func checkFinite(
   _ tensors: [(name: String, tensor: Tensor)], origin: String
 ) throws(ParameterError) {

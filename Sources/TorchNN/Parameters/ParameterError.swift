@@ -1,12 +1,12 @@
 public import Torch
 
-/// What is wrong between a model and the tensors it was to be built from.
+/// Why a model cannot be built from the given tensors.
 ///
 /// `origin` is the file or folder the tensors came from.
 public enum ParameterError: Error, Equatable, CustomStringConvertible {
   /// The source holds no tensor of this name.
   case missing(key: String, origin: String)
-  /// The tensor's shape is not the one that the configuration asks for.
+  /// The tensor's shape differs from the shape in the configuration.
   case shape(key: String, expected: [Int], found: [Int], origin: String)
   /// The tensor holds integers or booleans where the model needs real numbers.
   case notFloatingPoint(key: String, origin: String)
@@ -15,7 +15,7 @@ public enum ParameterError: Error, Equatable, CustomStringConvertible {
   /// The tensor holds NaN or infinity, or numbers beyond the range of `dtype`, to which it was
   /// converted.
   case notFinite(key: String, dtype: DType, origin: String)
-  /// The source holds tensors that the model never asked for.
+  /// The source holds tensors that the model does not use.
   case unused(keys: [String], origin: String)
   /// An adapter target matches no linear layer of the model.
   case unmatchedTargets([String])
@@ -35,8 +35,8 @@ public enum ParameterError: Error, Equatable, CustomStringConvertible {
       "\(origin): '\(key)' holds 8-bit floating-point numbers (fp8), too coarse to train on or to "
         + "compare with; use the model's bfloat16, float16 or float32 weights"
     case .notFinite(let key, let dtype, let origin):
-      "\(origin): '\(key)' holds NaN or infinity in \(dtype); the file is damaged or was saved by a "
-        + "run that diverged, so download or make it again"
+      "\(origin): '\(key)' holds NaN or infinity in \(dtype); the file is damaged or was saved by "
+        + "a run that diverged, so download or make it again"
         + (dtype == .float16
           ? "; where its numbers are beyond float16's range, use bfloat16 or float32" : "")
     case .unused(let keys, let origin):

@@ -1,6 +1,6 @@
 public import Torch
 
-/// A `ParameterStore` seen from one module: `scope["attn"]["to_q"]` is the path `attn.to_q`.
+/// The part of a `ParameterStore` under one module: `scope["attn"]["to_q"]` is `attn.to_q`.
 ///
 /// Names are exactly those of the checkpoint format, so no mapping table exists.
 public struct ParameterScope {
@@ -36,7 +36,7 @@ public struct ParameterScope {
 
   /// Declares a tensor that is saved with the model but never trained.
   ///
-  /// - Parameter value: its value in a model made from nothing; gives the shape.
+  /// - Parameter value: its value in a new model; it also determines the shape.
   /// - Throws: `ParameterError` when the source lacks it or holds another shape or kind.
   public func buffer(_ name: String, value: Tensor) throws(ParameterError) -> Tensor {
     try buffer(name, shape: value.shape) { value }
@@ -44,7 +44,7 @@ public struct ParameterScope {
 
   /// Declares a tensor that is saved with the model but never trained.
   ///
-  /// - Parameter value: makes its value in a model made from nothing; called only then.
+  /// - Parameter value: returns its value in a new model; called only for one.
   /// - Throws: `ParameterError` when the source lacks it or holds another shape or kind.
   public func buffer(
     _ name: String, shape: [Int], value: () -> Tensor
@@ -55,10 +55,10 @@ public struct ParameterScope {
   /// Whether the source is a checkpoint that holds this tensor.
   public func holds(_ name: String) -> Bool { store.holds(self[name].path) }
 
-  /// Says that the source may hold this tensor although the model has no use for it.
+  /// Allows the source to hold this tensor although the model does not use it.
   public func ignore(_ name: String) { store.ignore(self[name].path) }
 
-  /// The low-rank adapter of this linear layer, when the store's plan names it.
+  /// The low-rank adapter of this linear layer; nil if it is not a target of the configuration.
   func adapter(_ inputs: Int, _ outputs: Int) throws(ParameterError) -> LowRankAdapter? {
     try store.adapter(path, inputs, outputs)
   }

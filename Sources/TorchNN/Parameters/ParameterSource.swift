@@ -1,9 +1,9 @@
 public import Torch
 
-/// Where a `ParameterStore` takes the values of a model's parameters from.
+/// The source of the parameter values of a `ParameterStore`.
 public enum ParameterSource {
-  /// The tensors of a checkpoint. One that is used as it is stays in the mapped file; of one that
-  /// is converted, or copied to be trained, the mapped pages are given back at once.
+  /// The tensors of a weights file. A tensor that needs no conversion stays in the mapped file.
+  /// When a tensor is converted, or copied for training, its mapped pages are released at once.
   case checkpoint(WeightsFile)
   /// New values from each declaration's `Initializer`, drawn on the CPU in declaration order, so
   /// that one seed gives one model on every device.
@@ -11,7 +11,7 @@ public enum ParameterSource {
   /// Shapes without memory: for checking keys and counting parameters of full-size models.
   case meta
 
-  /// Tensors by name, and the file or folder they came from (named in errors).
+  /// Tensors by name, and their file or folder for error messages.
   public static func checkpoint(
     _ tensors: [String: Tensor], origin: String
   ) -> ParameterSource {
@@ -19,7 +19,7 @@ public enum ParameterSource {
   }
 }
 
-/// How a parameter begins when a model is made from nothing.
+/// The initial values of a parameter in a new model.
 public enum Initializer: Equatable, Sendable {
   /// Every element is this value.
   case constant(Double)
@@ -33,7 +33,7 @@ public enum Initializer: Equatable, Sendable {
   /// Every element is 1.
   public static let ones = Initializer.constant(1)
 
-  /// What `torch.nn.Linear` and `Conv2d` use for weight and bias: uniform in ±1/√fanIn.
+  /// The initialization of `torch.nn.Linear` and `Conv2d` (weight and bias): uniform in ±1/√fanIn.
   ///
   /// It is Kaiming's uniform rule with a = √5.
   public static func fanIn(_ count: Int) -> Initializer { .uniform(1 / Double(count).squareRoot()) }

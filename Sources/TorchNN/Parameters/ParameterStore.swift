@@ -1,10 +1,10 @@
 import OrderedCollections
 public import Torch
 
-/// The parameters of one network: where they come from, their order, and which of them learn.
+/// The parameters of one network: their source, their order, and which of them are trainable.
 ///
-/// A network is built by an initialiser that takes `store.root`; the order in which it declares
-/// its parameters is the optimizer's and the checkpoint's. Call `finish()` when it is built.
+/// A network's initializer takes `store.root` and declares its parameters; the order of the
+/// declarations is the optimizer's and the checkpoint's. Call `finish()` when it is built.
 public final class ParameterStore {
   /// Which parameters receive gradients.
   public enum Trainable: String, Equatable, Sendable {
@@ -24,11 +24,11 @@ public final class ParameterStore {
 
   /// The device that holds the parameters.
   public let device: Device
-  /// What learns.
+  /// The selection of trainable parameters.
   public private(set) var trainableSelection: Trainable
-  /// The adapter plan, when the network is adapted.
+  /// The LoRA configuration; nil without adapters.
   public let adapterPlan: LoRAConfig?
-  /// The paths of the linear layers that were given an adapter, in declaration order.
+  /// The paths of the linear layers with an adapter, in declaration order.
   public private(set) var adaptedPaths: [String] = []
 
   private let source: ParameterSource
@@ -38,13 +38,12 @@ public final class ParameterStore {
   private var ignored: Set<String> = []
   private let adapterSwitch = LoRASwitch()
 
-  /// A store that is filled as a network declares its parameters.
+  /// An empty store, filled by the declarations of a network.
   ///
   /// - Parameters:
-  ///   - dtype: what to convert the base parameters to; nil keeps the source's (float32 for new
-  ///     ones). Adapters are float32 in any case: an update of relative size 1e-3 is lost in
-  ///     bfloat16.
-  ///   - adapters: which linear layers to adapt, and where the adapters' values come from.
+  ///   - dtype: the type of the base parameters; nil keeps the source's (float32 for new ones).
+  ///     Adapters are always float32: an update of relative size 1e-3 is lost in bfloat16.
+  ///   - adapters: which linear layers to adapt, and the source of the adapters' values.
   public init(
     _ source: ParameterSource, dtype: DType? = nil, device: Device = .cpu,
     adapters: (plan: LoRAConfig, source: ParameterSource)? = nil,
@@ -61,7 +60,7 @@ public final class ParameterStore {
   /// The scope of the whole network.
   public var root: ParameterScope { ParameterScope(store: self, path: "") }
 
-  /// Checks that the network used everything it was offered, and that what it took is finite; call
+  /// Checks that the network uses every tensor of its sources and that all of them are finite; call
   /// it once the network is built. Reads every weight once.
   ///
   /// - Throws: `ParameterError.unused`, `.unmatchedTargets` or `.notFinite`.
@@ -92,23 +91,23 @@ public final class ParameterStore {
   }
 }
 
-// MARK: - What the store holds
+// MARK: - Contents
 
 extension ParameterStore {
-  /// A tensor and the name that the checkpoint gives it.
+  /// A tensor and its name in the checkpoint.
   public typealias Named = (name: String, tensor: Tensor)
 
-  /// Everything but adapters, buffers included, in declaration order: what a model's weights
-  /// file holds.
+  /// Everything except adapters, buffers included, in declaration order: the contents of a model's
+  /// weights file.
   public var weights: [Named] { select { $0.kind != .adapter } }
 
-  /// All parameters, adapters included and buffers not, in declaration order.
+  /// All parameters with adapters and without buffers, in declaration order.
   public var parameters: [Named] { select { $0.kind != .buffer } }
 
   /// The adapters' parameters in declaration order; names end in `lora_A.weight`, `lora_B.weight`.
   public var adapters: [Named] { select { $0.kind == .adapter } }
 
-  /// The parameters that learn, in declaration order: the optimizer's list.
+  /// The trainable parameters in declaration order: the optimizer's list.
   public var trainable: [Named] {
     switch trainableSelection {
     case .nothing: []
@@ -117,14 +116,14 @@ extension ParameterStore {
     }
   }
 
-  /// Gives the learning parameters the values of `saved`, by name; further tensors are left alone.
+  /// Copies the values of `saved` into the trainable parameters by name; other tensors are ignored.
   ///
   /// - Throws: `ParameterError.state` when one is missing or misshapen; nothing is changed.
   public func restore(_ saved: [String: Tensor]) throws(ParameterError) {
     try restoreAll(trainable, from: saved)
   }
 
-  /// Stops all learning: no parameter receives gradients any more.
+  /// Makes no parameter trainable: none receives gradients any more.
   public func freeze() {
     trainableSelection = .nothing
     for entry in entries.values { entry.tensor.requiresGradient = false }
@@ -141,7 +140,7 @@ extension ParameterStore {
   /// Whether adapted layers add their adapter's output; see `withoutAdapters`.
   public var adaptersEnabled: Bool { adapterSwitch.isEnabled }
 
-  /// Runs `body` with every adapter of this network off: the reference model of the KL term.
+  /// Runs `body` with every adapter of this network disabled: the reference model of the KL term.
   public func withoutAdapters<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -219,8 +218,8 @@ extension ParameterStore {
     return tensor
   }
 
-  /// The tensor in the store's precision and on its device. Where that took a copy, as `copy` asks
-  /// in any case, the pages of the file are given back.
+  /// The tensor in the store's precision and on its device. If that takes a copy, or `copy` forces
+  /// one, the pages of the file are released.
   private func loaded(
     _ key: String, _ shape: [Int], _ checkpoint: WeightsFile, copy: Bool
   ) throws(ParameterError) -> Tensor {

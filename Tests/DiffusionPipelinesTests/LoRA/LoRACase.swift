@@ -4,9 +4,9 @@ import Testing
 import Torch
 import TorchNN
 
-/// The tiny transformer of `Fixtures/lora`, and what diffusers makes of it with each file.
+/// The tiny transformer of `Fixtures/lora`, and diffusers' velocities with each LoRA file.
 ///
-/// When the fixture is made again: `python Tools/fixtures/lora.py`.
+/// Written by `python Tools/fixtures/lora.py`.
 struct LoRACase {
   static let model = fixture("lora/model")
   private let tensors: [String: Tensor]

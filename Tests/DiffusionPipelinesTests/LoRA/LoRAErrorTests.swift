@@ -9,7 +9,7 @@ import TorchNN
   private let layer = "transformer.transformer_blocks.0.attn.to_q"
   private let other = "transformer.transformer_blocks.1.attn.to_q"
 
-  /// Adapters of a layer, as diffusers names them.
+  /// Adapters of a layer, with diffusers' names.
   private func adapter(_ layer: String, rank: Int = 2, width: Int = 16) -> [(String, Tensor)] {
     [
       ("\(layer).lora_A.weight", Tensor.ones([rank, width])),
@@ -17,7 +17,7 @@ import TorchNN
     ]
   }
 
-  /// What reading a file with these tensors, and applying it to the fixture's model, ends with.
+  /// The error of reading a file with these tensors and applying it to the fixture's model.
   private func failure(
     _ tensors: [(String, Tensor)], metadata: [String: String] = [:]
   ) throws -> String {
@@ -33,7 +33,7 @@ import TorchNN
     }
   }
 
-  @Test func `adapters of another model: the first layer, both shapes, and whose they are`() throws
+  @Test func `adapters of another model are an error with the first layer and both shapes`() throws
   {
     let wide = try failure(
       adapter(layer, width: 1536),
@@ -50,7 +50,7 @@ import TorchNN
   }
 
   @Test(arguments: [Float.nan, .infinity])
-  func `numbers that are not finite are named, in every layout`(value: Float) throws {
+  func `tensors that are not finite are named, in every layout`(value: Float) throws {
     let down = Tensor((0..<32).map { $0 == 17 ? value : 1 }, shape: [2, 16])
     let up = adapter(layer)[1]
     let text = try failure([("\(layer).lora_A.weight", down), up])
@@ -83,7 +83,7 @@ import TorchNN
     ("unet.down_blocks.1.attentions.0.proj_in.lora_A.weight", "diffusers' for a U-Net"),
     ("joint_blocks.0.x_block.attn.qkv.lora_A.weight", "the original model's names"),
   ])
-  func `a layout that is not read is named, with those that are`(key: String, layout: String) throws
+  func `an unsupported layout is named, with the supported ones`(key: String, layout: String) throws
   {
     let text = try failure([(key, Tensor.ones([2, 16]))])
     #expect(text.contains("'\(key)'") && text.contains(layout), "\(text)")
@@ -134,7 +134,8 @@ import TorchNN
         for _ in 0..<150 {
           var bytes = whole
           for _ in 0...Int.random(in: 0..<3, using: &random) {
-            // Names, shapes and settings lie in the header; a dot or a digit moves a key's parts.
+            // Names, shapes and settings are in the header; a changed dot or digit moves parts of a
+            // key.
             let position = 8 + Int.random(in: 0..<length, using: &random)
             bytes[position] = Array(".0_1AB~".utf8).randomElement(using: &random) ?? 0
           }
@@ -149,7 +150,7 @@ import TorchNN
     }
   }
 
-  @Test func `a pointer of Git LFS in place of adapters says what to run`() throws {
+  @Test func `a Git LFS pointer in place of adapters is an error with the command to run`() throws {
     try withTemporaryFolder { folder in
       let path = "\(folder)/lora.safetensors"
       try Data("version https://git-lfs.github.com/spec/v1\noid sha256:01\nsize 9\n".utf8)
@@ -164,13 +165,13 @@ import TorchNN
     "text_encoder_2.text_model.encoder.layers.0.mlp.fc1.lora_A.weight",
     "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight",
   ])
-  func `a text encoder's adapters are said to be unsupported`(key: String) throws {
+  func `adapters of a text encoder are unsupported`(key: String) throws {
     let text = try failure(adapter(layer) + [(key, Tensor.ones([2, 4]))])
     #expect(text.contains(key) && text.contains("text encoder, which is not supported"))
   }
 
   @Test(arguments: ["transformer.x.lora_magnitude_vector.weight", "lora_unet_x.dora_scale"])
-  func `DoRA is said to be unsupported`(key: String) throws {
+  func `DoRA is unsupported`(key: String) throws {
     #expect(try failure(adapter(layer) + [(key, Tensor.ones([4]))]).contains("DoRA"))
   }
 
@@ -191,7 +192,7 @@ import TorchNN
     #expect(alphas.contains("gives alpha 2.0 where 'joint_blocks_0_x_block_mlp_fc1' has 1.0"))
   }
 
-  @Test func `half an adapter, and one that is no matrix, are named`() throws {
+  @Test func `half an adapter, and an adapter that is not a matrix, are named`() throws {
     let half = try failure(adapter(layer) + [adapter(other)[0]])
     #expect(half.contains("transformer_blocks.1.attn.to_q.lora_B.weight"))
     let convolution = [
@@ -201,7 +202,7 @@ import TorchNN
     #expect(try failure(convolution).contains("no adapter of a linear layer"))
   }
 
-  @Test func `a file that was cut off is refused`() throws {
+  @Test func `a truncated file is refused`() throws {
     try withTemporaryFolder { folder in
       let path = "\(folder)/cut.safetensors"
       let whole = try Data(

@@ -9,7 +9,7 @@ import TorchNN
   private let model = fixture("pipeline/model")
   private let weights = "transformer/diffusion_pytorch_model.safetensors"
 
-  @Test func `a merged model samples what the model with adapters samples`() throws {
+  @Test func `a merged model gives the same sample as the model with adapters`() throws {
     let lora = try LoRA(path: fixture("pipeline/lora"))
     let adapted = try StableDiffusion3Pipeline(
       folder: model, transformer: try lora.learningSetup(model: model))
@@ -37,7 +37,8 @@ import TorchNN
     }
   }
 
-  @Test func `adapters or weights that are not finite are not merged and nothing is written`() throws
+  @Test func `adapters or weights that are not finite are not merged and nothing is written`()
+    throws
   {
     try withTemporaryFolder { folder in
       let path = "\(folder)/lora.safetensors"
@@ -83,7 +84,7 @@ import TorchNN
       let update = try #require(up).matmul(try #require(down)) * lora.plan.scale
       let expected = (try #require(tensors["\(path).weight"]).to(.float32) + update).to(.bfloat16)
       let found = try #require(merged["\(path).weight"])
-      // The order of two additions may move the last bit of a rounding.
+      // The order of two additions may change the last bit.
       #expect(relativeError(found.to(.float32), expected.to(.float32)) < 1e-3)
       #expect(
         largestDifference(
@@ -91,7 +92,7 @@ import TorchNN
     }
   }
 
-  @Test func `a merge replaces nothing that it was not told to`() throws {
+  @Test func `a merge refuses its own model as target and leaves no files after an error`() throws {
     let lora = try LoRA(path: fixture("pipeline/lora"))
     #expect(throws: PipelineError.exists(path: model)) { try lora.merge(model: model, to: model) }
     let error = #expect(throws: PipelineError.self) {

@@ -7,7 +7,7 @@ import TorchNN
 
 @Suite struct LoRAReadingTests {
   @Test(arguments: ["diffusers", "bare", "kohya"])
-  func `a file gives the velocity that diffusers makes of it`(name: String) throws {
+  func `the velocity with a file equals diffusers'`(name: String) throws {
     let given = try LoRACase()
     let lora = try LoRA(path: fixture("lora/\(name).safetensors"))
     let velocity = try given.velocity(lora)
@@ -15,7 +15,7 @@ import TorchNN
     #expect(relativeError(velocity, try given["velocity.plain"]) > 0.01)
   }
 
-  @Test func `a joint layer that has not learned is read as the others of its file are`() throws {
+  @Test func `an untrained joint layer is read like the others of its file`() throws {
     let given = try LoRACase()
     let layer = "lora_unet_joint_blocks_0_x_block_attn_qkv"
     var tensors = try WeightsFile(path: fixture("lora/kohya.safetensors")).tensors
@@ -39,14 +39,14 @@ import TorchNN
         #expect(relativeError(velocity, try given["velocity.untrained"]) < velocityTolerance)
       }
     }
-    // All that is there has not learned: nothing is taken apart.
+    // Without a trained layer, no rank is split.
     try withLoRA(tensors.filter { $0.key.hasPrefix(layer) }) { path in
       let lora = try LoRA(path: path)
       #expect(lora.plan.rank == 3 && lora.plan.alpha == 2 && lora.paths.count == 3)
     }
   }
 
-  @Test func `adapters that have not learned survive kohya's layout`() throws {
+  @Test func `untrained adapters survive kohya's layout`() throws {
     let lora = try LoRA(path: fixture("lora/diffusers.safetensors"))
     let fresh = LoRA(
       Dictionary(
@@ -60,14 +60,14 @@ import TorchNN
     }
   }
 
-  /// The fixture of diffusers' layout under names that other programs write, with its alpha in one
-  /// of the places where these keep it.
+  /// The fixture in diffusers' layout with the names of other programs, and its alpha in one of the
+  /// places where they keep it.
   @Test(arguments: [
     "transformer.PATH.lora_A.default.weight", "base_model.model.PATH.lora_A.default.weight",
     "PATH.lora_A.weight", "PATH.lora_A.learner.weight", "transformer.PATH.lora_down.weight",
     "PATH.lora.down.weight",
   ])
-  func `names of other programs that mean the same are read`(pattern: String) throws {
+  func `equivalent names of other programs are read`(pattern: String) throws {
     let given = try LoRACase()
     let source = try LoRA(path: fixture("lora/diffusers.safetensors"))
     let isPEFT = pattern.hasPrefix("base_model")
@@ -134,7 +134,7 @@ import TorchNN
     }
   }
 
-  @Test func `what is not there is named`() throws {
+  @Test func `missing files and settings are named`() throws {
     let error = #expect(throws: PipelineError.self) { try LoRA(path: "/nowhere") }
     #expect(error.map { "\($0)".contains("/nowhere") } == true)
     try withTemporaryFolder { folder in

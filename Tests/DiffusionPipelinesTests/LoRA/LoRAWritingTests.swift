@@ -11,7 +11,7 @@ import TorchNN
     software: "TempFlow 1")
 
   @Test(arguments: LoRA.Format.allCases)
-  func `what is written reads back: velocity, rank, alpha, layers and record`(
+  func `a written file is read back with velocity, rank, alpha, layers and record`(
     format: LoRA.Format
   ) throws {
     let given = try LoRACase()
@@ -75,7 +75,7 @@ import TorchNN
     }
   }
 
-  @Test func `what is there stays unless it may be replaced`() throws {
+  @Test func `existing files are replaced only on request`() throws {
     let lora = try LoRA(path: fixture("lora/bare.safetensors"))
     try withTemporaryFolder { folder in
       for format in LoRA.Format.allCases {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import Torch
 
-/// A header, four bytes of data, and the error they must give.
+/// A header, four bytes of data, and the expected error.
 struct DamagedHeader: CustomTestStringConvertible, Sendable {
   let testDescription: String
   let json: String
@@ -123,7 +123,7 @@ struct DamagedHeader: CustomTestStringConvertible, Sendable {
     }
   }
 
-  @Test func `a file cut anywhere is refused`() throws {
+  @Test func `a file truncated anywhere is refused`() throws {
     let whole = try Data(contentsOf: URL(filePath: fixture("safetensors/types.safetensors")))
     try withTemporaryFolder { folder in
       let path = "\(folder)/cut.safetensors"

@@ -38,7 +38,7 @@ import Torch
     #expect(file.keys.count == 15)
   }
 
-  @Test func `a file written here is byte for byte what Python writes`() throws {
+  @Test func `a written file equals Python's byte for byte`() throws {
     let source = fixture("safetensors/types.safetensors")
     let file = try SafetensorsFile(path: source)
     try withTemporaryFolder { folder in
@@ -59,7 +59,7 @@ import Torch
     #expect(try SafetensorsFile(path: path).tensor("F32").doubles() == Self.values)
   }
 
-  @Test func `a tensor outlives the file it is mapped from`() throws {
+  @Test func `a tensor stays valid after its file object is released`() throws {
     func open() throws -> Tensor {
       try SafetensorsFile(path: fixture("safetensors/types.safetensors")).tensor("I64")
     }

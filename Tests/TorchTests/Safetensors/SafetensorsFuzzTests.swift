@@ -25,19 +25,19 @@ import Torch
         try FileManager.default.removeItem(atPath: path)
       }
     }
-    // Damage to the data alone is not detectable; damage to the header is, but for rare cases.
+    // Damaged data is not detectable; a damaged header is, with rare exceptions.
     #expect((100..<5_000).contains(accepted))
   }
 }
 
-/// Writes the file without waiting for the disk, as Foundation would ten thousand times.
+/// Writes the file without syncing it, which Foundation would do ten thousand times.
 private func store(_ bytes: [UInt8], _ path: String) throws {
   let file = try #require(fopen(path, "w"))
   #expect(fwrite(bytes, 1, bytes.count, file) == bytes.count)
   #expect(fclose(file) == 0)
 }
 
-/// One random change; half of them keep the length field true to the header.
+/// One random change; half of them keep the length field consistent with the header.
 private func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix64) {
   guard bytes.count > 16 else { return }
   let position = Int.random(in: 0..<bytes.count, using: &random)

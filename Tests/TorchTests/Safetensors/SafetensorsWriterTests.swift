@@ -20,7 +20,7 @@ import Torch
     }
   }
 
-  @Test func `a name given twice is refused and the older file stays`() throws {
+  @Test func `a duplicate name is refused and the older file stays`() throws {
     try withTemporaryFolder { folder in
       let path = "\(folder)/x.safetensors"
       try Safetensors.write([("a", one)], to: path)
@@ -39,7 +39,7 @@ import Torch
     ) { try Safetensors.write([("a", one)], to: path) }
   }
 
-  @Test func `when the disk takes no more the older file stays and nothing is left beside it`()
+  @Test func `when the disk is full the older file stays and no other file is left beside it`()
     async
   {
     await #expect(processExitsWith: .success) {

@@ -64,7 +64,7 @@ import Torch
     }
   }
 
-  @Test func `an index may not name files elsewhere or give a tensor twice`() throws {
+  @Test func `an index with files in other folders or duplicate tensors is refused`() throws {
     try withTemporaryFolder { folder in
       let path = try write(
         folder, index: #"{"weight_map":{"a":"../x.safetensors"}}"#, shards: [:])

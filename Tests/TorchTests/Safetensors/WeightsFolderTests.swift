@@ -20,7 +20,7 @@ import Torch
     }
   }
 
-  @Test func `a variant is opened when it is asked for, and the plain weights otherwise`() throws {
+  @Test func `a variant is opened on request, and the plain weights otherwise`() throws {
     try withTemporaryFolder { folder in
       try write(["model.safetensors", "model.fp16.safetensors"], to: folder)
       let plain = try WeightsFile.open(folder: folder, baseName: "model")
@@ -48,7 +48,7 @@ import Torch
     }
   }
 
-  @Test func `a folder with only a variant says which, and how to ask`() throws {
+  @Test func `a folder with only a variant is an error with the variant`() throws {
     try withTemporaryFolder { folder in
       try write(["model.fp16.safetensors", "other.bf16.safetensors"], to: folder)
       let error = try #require(failure(folder))
@@ -57,7 +57,7 @@ import Torch
     }
   }
 
-  @Test func `a variant that is not there names those that are`() throws {
+  @Test func `a missing variant is an error with the existing ones`() throws {
     try withTemporaryFolder { folder in
       try write(["model.safetensors", "model.fp16.safetensors"], to: folder)
       let error = try #require(failure(folder, variant: "bf16"))
@@ -70,7 +70,9 @@ import Torch
   }
 
   @Test(arguments: ["model.safetensors", "model.safetensors.index.json"])
-  func `a pointer of Git LFS in place of weights says what to run`(name: String) throws {
+  func `a Git LFS pointer in place of weights is an error with the command to run`(
+    name: String
+  ) throws {
     let pointer = """
       version https://git-lfs.github.com/spec/v1
       oid sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
@@ -96,7 +98,7 @@ import Torch
     }
   }
 
-  @Test func `a missing shard is named with a tensor it would hold`() throws {
+  @Test func `a missing shard is named with one of its tensors`() throws {
     try withTemporaryFolder { folder in
       try write(["1.safetensors"], to: folder)
       let index = "\(folder)/model.safetensors.index.json"
@@ -108,7 +110,7 @@ import Torch
   }
 
   @Test(arguments: ["model.safetensors", "2.safetensors"])
-  func `a file whose data ends early names itself, a tensor and the remedy`(name: String) throws {
+  func `truncated data is an error with file, tensor and remedy`(name: String) throws {
     try withTemporaryFolder { folder in
       try write(["1.safetensors", name], to: folder)
       try Data(#"{"weight_map":{"a":"\#(name)"}}"#.utf8)

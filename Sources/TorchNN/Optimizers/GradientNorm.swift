@@ -9,8 +9,8 @@ public func scaleGradients(_ parameters: [ParameterStore.Named], by factor: Doub
 /// Scales all gradients together so that their joint Euclidean norm is at most `limit`
 /// (`torch.nn.utils.clip_grad_norm_`).
 ///
-/// Parameters without a gradient are left out. A norm that is not finite is returned and the
-/// gradients are left alone: it is the caller's to stop.
+/// Parameters without a gradient are left out. If the norm is not finite, it is returned and the
+/// gradients stay as they are; the caller decides whether to stop.
 ///
 /// - Returns: the norm before scaling.
 @discardableResult

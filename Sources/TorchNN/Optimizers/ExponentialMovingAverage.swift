@@ -1,16 +1,16 @@
 public import Torch
 
-/// A smoothed copy of the learning parameters, for evaluation and export.
+/// An exponential moving average (EMA) of the trainable parameters, for evaluation and export.
 ///
-/// After optimizer step n = 0, 1, ... it moves to `decay · average + (1 - decay) · parameter`
-/// with `decay = min(limit, (1 + n) / (10 + n))`; with an `interval` above 1 only after every
+/// After optimizer step n = 0, 1, ... it becomes `decay · average + (1 - decay) · parameter` with
+/// `decay = min(limit, (1 + n) / (10 + n))`; with an `interval` above 1, only after every
 /// `interval`-th step. Always float32.
 public final class ExponentialMovingAverage {
-  /// The decay that is never exceeded, in 0 ... 1.
+  /// The largest decay, in 0 ... 1.
   public let limit: Double
   /// Optimizer steps from one update to the next.
   public let interval: Int
-  /// Optimizer steps seen so far.
+  /// Optimizer steps counted so far.
   public private(set) var stepCount = 0
 
   private let parameters: [ParameterStore.Named]
@@ -32,7 +32,7 @@ public final class ExponentialMovingAverage {
     min(limit, Double(1 + step) / Double(10 + step))
   }
 
-  /// Takes note of one optimizer step; call it after each, exactly once.
+  /// Counts one optimizer step and updates the averages when due; call it once after each step.
   public func update() {
     precondition(!isSwappedIn, "averages cannot be updated while they are swapped in")
     let step = stepCount
@@ -44,7 +44,7 @@ public final class ExponentialMovingAverage {
     }
   }
 
-  /// Runs `body` with the averages in the network's place and puts the parameters back after it.
+  /// Runs `body` with the averages as the network's parameters, then restores the parameters.
   public func withAverages<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -73,7 +73,7 @@ extension ExponentialMovingAverage {
     zip(parameters, averages).map { ($0.name, $1) }
   }
 
-  /// The state that decides all later updates: `average.<name>` per parameter, and `steps`
+  /// The state of the average: `average.<name>` per parameter, and `steps`
   /// (`[1]`, int64).
   public var state: [ParameterStore.Named] {
     weights.map { ("average.\($0.name)", $0.tensor) }

@@ -2,18 +2,20 @@ import TempFlow
 import TestSupport
 import Testing
 
-private func chain(_ method: RolloutMethod, _ steps: BranchSteps) throws -> RolloutPlan {
+private func plan(_ method: RolloutMethod, _ steps: BranchSteps) throws -> RolloutPlan {
   try RolloutPlan(
     schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: method, steps: steps)
 }
 
-@Suite struct ChainTests {
+@Suite struct FlowGRPOTests {
   let trunks = toyTrunks(prompts: 2, seeds: 3)
   let noise = NoiseSource(run: 5, epoch: 2, shape: [6])
   let toy = ToyField(width: 6, trunks: 6, seed: 1)
 
-  @Test func `a chain is stochastic at every step and keeps its whole path`() throws {
-    var plan = try chain(.flowGRPO, .all)
+  @Test func `a sample of Flow-GRPO is stochastic at every step and its whole path is stored`()
+    throws
+  {
+    var plan = try plan(.flowGRPO, .all)
     plan.microBatch = 4
     let (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     #expect(rollout.steps == [0, 1, 2, 3])
@@ -29,7 +31,7 @@ private func chain(_ method: RolloutMethod, _ steps: BranchSteps) throws -> Roll
         #expect(largestDifference(next, stored) < 1e-6)
       }
     }
-    // The last step, to sigma 0, carries noise as well.
+    // The last step, to sigma 0, adds noise as well.
     let last = plan.schedule.step(4, plan.dynamics)
     for trunk in trunks.indices {
       let before = rollout.branchLatents(trunk: trunk, step: 3, branch: 0)
@@ -44,8 +46,8 @@ private func chain(_ method: RolloutMethod, _ steps: BranchSteps) throws -> Roll
   }
 
   @Test(arguments: [BranchSteps.first(2), .list([1, 2]), .sliding(2), .random(2)])
-  func `a window is stochastic inside and deterministic outside`(steps: BranchSteps) throws {
-    let plan = try chain(.flowGRPOFast, steps)
+  func `Flow-GRPO-Fast is stochastic only at the trained steps`(steps: BranchSteps) throws {
+    let plan = try plan(.flowGRPOFast, steps)
     let (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     #expect(rollout.latents.shape == [2, 6, 6])
     for trunk in trunks.indices {
@@ -68,8 +70,8 @@ private func chain(_ method: RolloutMethod, _ steps: BranchSteps) throws -> Roll
   }
 
   @Test(arguments: [RolloutMethod.flowGRPO, .flowGRPOFast])
-  func `any chain can be regenerated from its seeds alone`(method: RolloutMethod) throws {
-    let plan = try chain(method, .list([0, 2]))
+  func `any sample can be regenerated from its seeds alone`(method: RolloutMethod) throws {
+    let plan = try plan(method, .list([0, 2]))
     let (_, samples) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     #expect(samples.count == trunks.count)
     #expect(plan.evaluationsPerTrunk(steps: [0, 2]) == 5)
@@ -80,7 +82,7 @@ private func chain(_ method: RolloutMethod, _ steps: BranchSteps) throws -> Roll
     }
   }
 
-  @Test func `stochastic paths end in the distribution that the flow ends in`() throws {
+  @Test func `stochastic paths end in the distribution of the flow`() throws {
     // Data N(m, s^2) with its exact velocity: the SDE has the flow's marginals.
     let (mean, deviation) = (1.5, 0.4)
     let field: VelocityField = { latents, sigma, _ in

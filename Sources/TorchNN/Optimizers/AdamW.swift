@@ -1,9 +1,9 @@
 public import Torch
 
-/// AdamW with decoupled weight decay (arXiv 1711.05101); computes what `torch.optim.AdamW` does.
+/// AdamW with decoupled weight decay (arXiv 1711.05101), equal to `torch.optim.AdamW`.
 ///
-/// One step is two libtorch calls, however many parameters there are. The state is float32, and so
-/// must the parameters be: updates of relative size 1e-3 are lost in half precision.
+/// One step is two libtorch calls for any number of parameters. State and parameters are float32:
+/// updates of relative size 1e-3 are lost in half precision.
 public final class AdamW {
   /// The settings of the optimizer; those of the method's paper by default.
   public struct Configuration: Equatable, Sendable {
@@ -18,7 +18,7 @@ public final class AdamW {
     /// Added to the denominator.
     public var epsilon: Double
 
-    /// Settings with the paper's values where none is given.
+    /// Settings; the defaults are the paper's values.
     public init(
       learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999,
       weightDecay: Double = 1e-4, epsilon: Double = 1e-8
@@ -47,7 +47,7 @@ public final class AdamW {
   public init(_ parameters: [ParameterStore.Named], _ configuration: Configuration) {
     self.configuration = configuration
     slots = parameters.map { name, parameter in
-      precondition(parameter.dtype == .float32, "'\(name)' learns, so it must be float32")
+      precondition(parameter.dtype == .float32, "'\(name)' is trained, so it must be float32")
       return Slot(
         name: name, parameter: parameter,
         mean: Tensor.zeros(parameter.shape, device: parameter.device),
@@ -74,7 +74,7 @@ public final class AdamW {
     }
   }
 
-  /// Forgets all gradients, so that the next backward pass starts from nothing.
+  /// Sets all gradients to nil.
   public func zeroGradients() {
     for slot in slots { slot.parameter.gradient = nil }
   }
@@ -83,7 +83,7 @@ public final class AdamW {
 // MARK: - Checkpoints
 
 extension AdamW {
-  /// The state that decides all later steps: per parameter, in order, `exp_avg.<name>`,
+  /// The optimizer's state: per parameter, in order, `exp_avg.<name>`,
   /// `exp_avg_sq.<name>` (both of the parameter's shape) and `step.<name>` (`[]`).
   public var state: [ParameterStore.Named] {
     slots.flatMap { slot in
