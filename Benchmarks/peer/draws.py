@@ -13,7 +13,7 @@ _INCREMENT = 0x9E3779B97F4A7C15
 
 
 def _mix(value):
-    """SplitMix64's increment and finaliser (Steele, Lea and Flood 2014)."""
+    """SplitMix64's increment and finalizer (Steele, Lea and Flood 2014)."""
     mixed = (value + _INCREMENT) & _MASK
     mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK

@@ -1,4 +1,4 @@
-public import Torch
+import Torch
 
 /// How a model is led toward the prompt.
 public enum Guidance: Hashable, Sendable {

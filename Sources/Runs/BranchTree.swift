@@ -26,7 +26,7 @@ package struct BranchTree: Codable, Equatable, Sendable {
     package var index: Int
     /// Training reward of the finished image; nil if it could not be computed.
     package var reward: Double?
-    /// The normalised advantage the loss used; nil if not known.
+    /// The normalized advantage the loss used; nil if not known.
     package var advantage: Double?
     /// PNG of the finished image.
     package var image: String

@@ -42,7 +42,7 @@ package struct SampleSheet: Codable, Equatable, Sendable {
   package var tileWidth: Int
   /// Pixels.
   package var tileHeight: Int
-  /// Pixels between neighbouring tiles and around the whole.
+  /// Pixels between neighboring tiles and around the whole.
   package var gutter: Int
   /// Tiles in row order.
   package var samples: [Sample]

@@ -41,7 +41,7 @@ struct PlanCommand: ParsableCommand {
   }
 
   /// Unmet requirements of the rewards. They are warnings because a plan may be for another
-  /// for another machine.
+  /// machine; training refuses to start with them.
   private static func missing(_ rewards: [RewardEntry]) -> [String] {
     rewards.compactMap { reward in
       do throws(RewardError) {

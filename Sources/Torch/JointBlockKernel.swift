@@ -37,7 +37,7 @@ package final class JointBlockKernel {
     ///   - modulation: shift, scale and gate of attention and of the feed-forward layers; in the
     ///     last block's text, of which no more than keys and values is asked, scale and shift.
     ///   - feedForward: nil for the last block's text, as are `query` and `output`.
-    ///   - norms: learnt scales `[D / heads]` of queries and keys; nil without the norm.
+    ///   - norms: learned scales `[D / heads]` of queries and keys; nil without the norm.
     package init(
       modulation: Layer, query: Layer?, key: Layer, value: Layer, output: Layer?,
       feedForward: (up: Layer, down: Layer)?, norms: (query: Tensor, key: Tensor)?

@@ -62,7 +62,7 @@ import TorchNN
       let changed = text.replacing(
         "{", with: "{\n  \"quantization_config\": {\"bits\": 4},", maxReplacements: 1)
       try changed.write(toFile: path, atomically: true, encoding: .utf8)
-      #expect(try failure(folder).contains("quantised weights are not read"))
+      #expect(try failure(folder).contains("quantized weights are not read"))
     }
   }
 

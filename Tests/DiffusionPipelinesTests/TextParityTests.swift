@@ -145,7 +145,7 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
   private func images(_ pipeline: StableDiffusion3Pipeline, _ latents: Tensor) -> Tensor {
     withoutGradient {
       let network = pipeline.autoencoder.network
-      return (network.decode(network.denormalised(latents)) * 0.5 + 0.5).clamped(0, 1)
+      return (network.decode(network.denormalized(latents)) * 0.5 + 0.5).clamped(0, 1)
     }
   }
 }

@@ -182,11 +182,11 @@ import Testing
         ramp[x, y] = (UInt8(x * 8), UInt8(y * 8), 100)
       }
     }
-    let grey = PixelBuffer(width: 32, height: 32, red: 128, green: 128, blue: 128)
+    let gray = PixelBuffer(width: 32, height: 32, red: 128, green: 128, blue: 128)
     let images = [
-      black, PixelBuffer(width: 32, height: 32, red: 255, green: 255, blue: 255), grey,
+      black, PixelBuffer(width: 32, height: 32, red: 255, green: 255, blue: 255), gray,
       PixelBuffer(width: 32, height: 32, red: 235, green: 55, blue: 50), stripes, checks, ramp,
-      grey.noisy(60, using: &generator), grey.noisy(200, using: &generator),
+      gray.noisy(60, using: &generator), gray.noisy(200, using: &generator),
       black.noisy(80, using: &generator),
     ]
     let prompts = ShapeGrammar.prompts().heldOut

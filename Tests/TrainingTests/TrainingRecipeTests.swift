@@ -93,7 +93,7 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     #expect(recipe.evaluation.steps == 3)
   }
 
-  @Test func `a misspelt key is an error with its place and the nearest key`() {
+  @Test func `a misspelled key is an error with its place and the nearest key`() {
     let found = messages(recipeText([("clip_range: 3e-2", "clip_rnge: 3e-2, clip_range: 1e-2")]))
     #expect(found.count == 1)
     #expect(found[0].hasPrefix("recipe.yaml:7:8: "))

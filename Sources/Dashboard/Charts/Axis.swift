@@ -15,7 +15,7 @@ package struct Axis: Sendable {
   package let range: ClosedRange<Double>
   /// Values that carry a gridline and a label, rising.
   package let ticks: [Double]
-  /// Decimals that tell neighbouring ticks apart.
+  /// Decimals that tell neighboring ticks apart.
   let decimals: Int
 
   /// An axis that holds all values, its ends at round numbers.
@@ -23,7 +23,7 @@ package struct Axis: Sendable {
   /// Without values it runs over 0...1. On a logarithmic axis values that are not positive are
   /// ignored. A tight axis ends at its lowest and highest value, with the round numbers between.
   ///
-  /// - Parameter leastStep: neighbouring ticks of a linear axis are at least this far apart; 1 for
+  /// - Parameter leastStep: neighboring ticks of a linear axis are at least this far apart; 1 for
   ///   things that are counted.
   package init(
     covering values: [Double], scale: Scale = .linear, wantedTicks: Int = 5, tight: Bool = false,

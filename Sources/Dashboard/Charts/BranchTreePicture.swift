@@ -74,7 +74,7 @@ package struct BranchTreePicture {
       height = trunk + tile / 2 + 26 + below * row + 34
     }
 
-    /// Centre of the trunk's node of a column.
+    /// Center of the trunk's node of a column.
     func node(_ column: Int) -> Double {
       BranchTreePicture.margin + tile / 2 + Double(column) * pitch
     }

@@ -126,11 +126,11 @@ enum Shape {
     ) { text }
   }
 
-  static func circle(_ style: String, _ centre: (x: Double, y: Double), radius: Double) -> Markup {
+  static func circle(_ style: String, _ center: (x: Double, y: Double), radius: Double) -> Markup {
     element(
       "circle",
       [
-        "class": style, "cx": Figures.coordinate(centre.x), "cy": Figures.coordinate(centre.y),
+        "class": style, "cx": Figures.coordinate(center.x), "cy": Figures.coordinate(center.y),
         "r": Figures.coordinate(radius),
       ])
   }

@@ -31,7 +31,7 @@ struct HealthSection {
     return element("div", ["class": "scroll", "tabindex": "0"]) {
       element("table") {
         element("caption") {
-          "Scores that could not be had, left out of what was learnt"
+          "Scores that could not be had, left out of what was learned"
         }
         element("thead") {
           element("tr") {

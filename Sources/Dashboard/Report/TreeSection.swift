@@ -36,7 +36,7 @@ struct TreeSection {
         "The trunk runs without noise from left to right; its nodes show the image predictedOriginal at "
         "that step. At each step it spawns branches by one noisy step, and each branch is "
         "finished without noise and scored. So a reward belongs to one decision. Best on top; "
-        "green did better than its group (positive advantage), red worse, grey neither. The number "
+        "green did better than its group (positive advantage), red worse, gray neither. The number "
         "is the reward."
       },
       element("div", ["class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Tree"]) {

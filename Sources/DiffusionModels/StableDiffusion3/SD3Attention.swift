@@ -44,8 +44,8 @@ struct QueryKeyValue {
   }
 
   /// `[B, S, D] -> [B, S, heads, D / heads]`
-  func queries(_ x: Tensor) -> Tensor { normalised(split(query(x)), queryNorm) }
-  func keys(_ x: Tensor) -> Tensor { normalised(split(key(x)), keyNorm) }
+  func queries(_ x: Tensor) -> Tensor { normalized(split(query(x)), queryNorm) }
+  func keys(_ x: Tensor) -> Tensor { normalized(split(key(x)), keyNorm) }
   func values(_ x: Tensor) -> Tensor { split(value(x)) }
 
   private func split(_ x: Tensor) -> Tensor {
@@ -53,7 +53,7 @@ struct QueryKeyValue {
     return x.reshaped([shape[0], shape[1], heads, shape[2] / heads])
   }
 
-  private func normalised(_ x: Tensor, _ norm: RMSNorm?) -> Tensor { norm.map { $0(x) } ?? x }
+  private func normalized(_ x: Tensor, _ norm: RMSNorm?) -> Tensor { norm.map { $0(x) } ?? x }
 }
 
 /// Attention over image and text together (diffusers' `JointAttnProcessor2_0`): image rows first.

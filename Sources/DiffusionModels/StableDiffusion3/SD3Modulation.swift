@@ -1,7 +1,7 @@
 import Torch
 import TorchNN
 
-/// Shifts, scales and gates of one normalisation, from the conditioning vector
+/// Shifts, scales and gates of one normalization, from the conditioning vector
 /// (diffusers' `AdaLayerNormZero`, `SD35AdaLayerNormZeroX`, `AdaLayerNormContinuous`).
 struct SD3Modulation {
   let linear: Linear
@@ -33,17 +33,17 @@ extension Linear {
 /// Added to the variance of layer norms, and to the mean square of queries and keys.
 let normEpsilon = 1e-6
 
-/// Mean 0 and variance 1 over the last dimension, without learnt weights.
-private func normalised(_ x: Tensor) -> Tensor {
+/// Mean 0 and variance 1 over the last dimension, without learned weights.
+private func normalized(_ x: Tensor) -> Tensor {
   x.layerNorm(shape: [x.shape[x.rank - 1]], weight: nil, bias: nil, eps: normEpsilon)
 }
 
-/// Shift plus 1 + scale times the normalised values. `[B, S, D], [B, 1, D], [B, 1, D] -> [B, S, D]`
+/// Shift plus 1 + scale times the normalized values. `[B, S, D], [B, 1, D], [B, 1, D] -> [B, S, D]`
 func modulatedNorm(_ x: Tensor, shift: Tensor, scale: Tensor) -> Tensor {
   if x.allowsModulatedNorm {
     return x.modulatedNorm(shift: shift, scale: scale, eps: normEpsilon)
   }
-  return shift.addingProduct(normalised(x), scale + 1)
+  return shift.addingProduct(normalized(x), scale + 1)
 }
 
 /// `[B, S, D], [B, 1, D], [B, S, D] -> [B, S, D]`

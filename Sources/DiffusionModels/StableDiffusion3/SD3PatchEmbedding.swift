@@ -4,7 +4,7 @@ import TorchNN
 
 /// Patches of the latents as tokens, with sine and cosine positions (diffusers' `PatchEmbed`).
 ///
-/// The position table covers `max x max` patches; a smaller latent uses its centre.
+/// The position table covers `max x max` patches; a smaller latent uses its center.
 struct SD3PatchEmbedding {
   let projection: Conv2d
   let positions: Tensor  // [1, max * max, D]
@@ -38,7 +38,7 @@ struct SD3PatchEmbedding {
     return (tokens + croppedPositions(height: height, width: width)).contiguous()
   }
 
-  /// The centre of the table. `-> [1, height * width, D]`
+  /// The center of the table. `-> [1, height * width, D]`
   func croppedPositions(height: Int, width: Int) -> Tensor {
     precondition(
       height <= maxSize && width <= maxSize,

@@ -3,7 +3,7 @@ import TorchNN
 
 /// One block over image and text tokens (diffusers' `JointTransformerBlock`, MMDiT).
 ///
-/// Both streams are normalised without weights and modulated by the timestep and pooled prompt;
+/// Both streams are normalized without weights and modulated by the timestep and pooled prompt;
 /// `conditioning` is that vector after its SiLU, computed once for all blocks.
 struct SD3TransformerBlock {
   let modulation: SD3Modulation  // 6 parts or, with a second attention, 9

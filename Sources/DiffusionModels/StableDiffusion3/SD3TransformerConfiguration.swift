@@ -20,12 +20,12 @@ public struct SD3TransformerConfiguration: ModelConfiguration {
   public var posEmbedMaxSize: Int
   /// Blocks with a second attention over the image alone (Stable Diffusion 3.5).
   public var dualAttentionLayers: [Int]
-  /// Normalisation of queries and keys.
+  /// Normalization of queries and keys.
   public var qkNorm: QueryKeyNorm?
 
-  /// Normalisations of queries and keys that are known.
+  /// Normalizations of queries and keys that are known.
   public enum QueryKeyNorm: String, Codable, Sendable {
-    /// Division by the root mean square of a head, with a learnt scale.
+    /// Division by the root mean square of a head, with a learned scale.
     case rmsNorm = "rms_norm"
   }
 
@@ -117,7 +117,7 @@ public struct SD3TransformerConfiguration: ModelConfiguration {
   }
 }
 
-/// The entries by which diffusers recognises the class of a component.
+/// The entries by which diffusers recognizes the class of a component.
 func diffusersHeader(_ className: String) -> [String: ConfigurationHeaderValue] {
   ["_class_name": .text(className), "_diffusers_version": .text(diffusersVersion)]
 }

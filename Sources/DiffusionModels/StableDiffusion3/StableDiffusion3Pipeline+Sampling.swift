@@ -60,7 +60,7 @@ extension StableDiffusion3Pipeline {
   public func decoded(_ latents: Tensor) -> Tensor {
     let network = autoencoder.network
     let tile = tileSide.map { TileSize(latentSide: $0 / network.configuration.spatialFactor) }
-    return network.decode(network.denormalised(latents).to(decoderDType), tile: tile).to(.float32)
+    return network.decode(network.denormalized(latents).to(decoderDType), tile: tile).to(.float32)
   }
 
   public var decoderDType: DType { autoencoder.store.weights[0].tensor.dtype }

@@ -110,7 +110,7 @@ package final class RunDirectory {
   }
 
   private static func absolute(_ path: String) -> String {
-    RecipeReading.normalised(path, in: FileManager.default.currentDirectoryPath)
+    RecipeReading.normalized(path, in: FileManager.default.currentDirectoryPath)
   }
 }
 

@@ -1,4 +1,4 @@
-/// The number of insertions, deletions, substitutions and swaps of neighbours that turn one text
+/// The number of insertions, deletions, substitutions and swaps of neighbors that turn one text
 /// into the other (Damerau-Levenshtein, optimal string alignment), over Unicode scalars.
 ///
 /// Time is proportional to the product of the two lengths.
@@ -21,7 +21,7 @@ package func editDistance(_ first: String, _ second: String) -> Int {
   return last[columns.count]
 }
 
-/// The candidate nearest to a misspelt name, or nil when none is near enough to be what was meant.
+/// The candidate nearest to a misspelled name, or nil when none is near enough to be what was meant.
 ///
 /// Near enough is at most a third of the longer name's length, and at least two edits are allowed.
 /// Of equally near candidates the first wins.

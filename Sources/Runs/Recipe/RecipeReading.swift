@@ -16,12 +16,12 @@ final class RecipeReading {
 
   /// A path as an absolute one without `.`, `..` and doubled slashes.
   func absolutePath(_ path: String, origin: RecipeOrigin) -> String {
-    if case .override = origin { return Self.normalised(path, in: currentFolder) }
-    return Self.normalised(path, in: folder)
+    if case .override = origin { return Self.normalized(path, in: currentFolder) }
+    return Self.normalized(path, in: folder)
   }
 
   /// Joins by text alone: nothing is looked up on disk.
-  static func normalised(_ path: String, in folder: String) -> String {
+  static func normalized(_ path: String, in folder: String) -> String {
     let whole = path.hasPrefix("/") ? path : folder + "/" + path
     var parts: [Substring] = []
     for part in whole.split(separator: "/") where part != "." {

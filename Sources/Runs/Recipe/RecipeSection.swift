@@ -136,7 +136,7 @@ package final class RecipeSection {
 
   /// A path relative to the recipe's folder, made absolute.
   func absolutePath(_ path: String) -> String {
-    RecipeReading.normalised(path, in: reading.folder)
+    RecipeReading.normalized(path, in: reading.folder)
   }
 
   // MARK: - Reading one key

@@ -1,4 +1,4 @@
-public import Torch
+import Torch
 
 /// Checks that all numbers of named tensors are finite; reads each tensor once.
 ///

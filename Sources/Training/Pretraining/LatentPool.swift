@@ -3,7 +3,7 @@ import Torch
 
 /// The latents of the rendered images, encoded once: what the flow learns.
 struct LatentPool {
-  /// `[N, C, h, w]`, normalised to mean 0 and standard deviation 1 over all elements.
+  /// `[N, C, h, w]`, normalized to mean 0 and standard deviation 1 over all elements.
   let latents: Tensor
   /// The mean that was taken off: the autoencoder's `shift_factor`.
   let shift: Double

@@ -29,7 +29,7 @@ package struct Pretrainer {
     package var evaluationProtocol: RunSummary.EvaluationProtocol
     /// Seconds per phase: render, autoencoder, encode, flow, evaluate.
     package var phaseSeconds: [String: Double]
-    /// Numbers learnt, per component.
+    /// Numbers learned, per component.
     package var parameterCounts: [String: Int]
     package var machine: Machine
   }

@@ -25,14 +25,14 @@ struct RenderedImages {
   var count: Int { promptIndices.count }
 
   /// The images with these indices, as the autoencoder takes them. `[B] -> [B, 3, 32, 32]`, -1...1
-  func batch(_ indices: Tensor) -> Tensor { Self.normalised(bytes.indexSelect(dim: 0, indices)) }
+  func batch(_ indices: Tensor) -> Tensor { Self.normalized(bytes.indexSelect(dim: 0, indices)) }
 
   /// A run of images. `-> [length, 3, 32, 32]`, -1...1
   func batch(from start: Int, length: Int) -> Tensor {
-    Self.normalised(bytes.narrowed(dim: 0, start: start, length: length))
+    Self.normalized(bytes.narrowed(dim: 0, start: start, length: length))
   }
 
-  private static func normalised(_ bytes: Tensor) -> Tensor { bytes.to(.float32) / 127.5 - 1 }
+  private static func normalized(_ bytes: Tensor) -> Tensor { bytes.to(.float32) / 127.5 - 1 }
 
   private static func seed(run: UInt64, image: Int) -> UInt64 {
     var mixer = SplitMix64(seed: run)

@@ -16,7 +16,7 @@ import Training
     try expectRefusal("autoencoder.channels=[8, 9]")
   }
 
-  @Test func `a misspelt key is refused`() throws {
+  @Test func `a misspelled key is refused`() throws {
     try expectRefusal("flow.text_dropuot=0.2")
   }
 

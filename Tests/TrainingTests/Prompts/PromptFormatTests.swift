@@ -107,8 +107,8 @@ import Training
     #expect(try ScenePrompt(metadata: prompt.metadata).include == [.init(.ring)])
     let reason = problem("prompt\na ring\n", "a.csv", for: [ShapesFactory()])
     #expect(reason.contains("a.csv:2: not a prompt of the shapes task"), "\(reason)")
-    let misspelt = object.replacing(#""count""#, with: #""colour": "red", "count""#)
-    #expect(problem(misspelt, "a.jsonl", for: [ShapesFactory()]).contains(#"has the key "colour""#))
+    let misspelled = object.replacing(#""count""#, with: #""colour": "red", "count""#)
+    #expect(problem(misspelled, "a.jsonl", for: [ShapesFactory()]).contains(#"has the key "colour""#))
   }
 
   @Test(arguments: [

@@ -4,8 +4,8 @@ public import TorchNN
 /// The autoencoder between images and latents (diffusers' `AutoencoderKL`).
 ///
 /// B images of H x W pixels with values in -1...1, latents of C channels and h x w pixels,
-/// h = H / `spatialFactor`. The transformer sees latents shifted and scaled: `normalised(_:)` and
-/// `denormalised(_:)` go between the two.
+/// h = H / `spatialFactor`. The transformer sees latents shifted and scaled: `normalized(_:)` and
+/// `denormalized(_:)` go between the two.
 public struct AutoencoderKL {
   public let configuration: AutoencoderKLConfiguration
   let encoder: AutoencoderEncoder
@@ -65,13 +65,13 @@ public struct AutoencoderKL {
   }
 
   /// The autoencoder's latents as the transformer's: `(z - shift) * scale`.
-  public func normalised(_ latents: Tensor) -> Tensor {
+  public func normalized(_ latents: Tensor) -> Tensor {
     let shifted = configuration.shiftFactor.map { latents - $0 } ?? latents
     return shifted * configuration.scalingFactor
   }
 
   /// The transformer's latents as the autoencoder's: `x / scale + shift`.
-  public func denormalised(_ latents: Tensor) -> Tensor {
+  public func denormalized(_ latents: Tensor) -> Tensor {
     let scaled = latents / configuration.scalingFactor
     return configuration.shiftFactor.map { scaled + $0 } ?? scaled
   }

@@ -4,7 +4,7 @@ import TorchNN
 /// Added to the variance in the autoencoder's group norms.
 let groupEpsilon = 1e-6
 
-/// Two normalised convolutions around a skip connection (diffusers' `ResnetBlock2D` without time).
+/// Two normalized convolutions around a skip connection (diffusers' `ResnetBlock2D` without time).
 struct ResidualBlock {
   let norm1: GroupNorm
   let conv1: Conv2d
@@ -33,7 +33,7 @@ struct ResidualBlock {
   }
 }
 
-/// SiLU of the normalised `x`, in the norm's own memory: at full resolution one copy less is a
+/// SiLU of the normalized `x`, in the norm's own memory: at full resolution one copy less is a
 /// gigabyte. `[B, C, h, w] -> [B, C, h, w]`
 func activated(_ norm: GroupNorm, _ x: Tensor) -> Tensor {
   let hidden = norm(x)

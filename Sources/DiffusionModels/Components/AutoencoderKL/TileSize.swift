@@ -3,7 +3,7 @@ import Torch
 /// Cuts large images into overlapping square tiles, so that the autoencoder's memory depends on the
 /// tile and not on the image (diffusers' `enable_tiling`).
 ///
-/// Neighbours share a quarter of a tile's side and are blended there. Group norms and attention see
+/// Neighbors share a quarter of a tile's side and are blended there. Group norms and attention see
 /// one tile at a time, so a tiled image differs slightly from one made in a piece.
 public struct TileSize: Equatable, Sendable {
   /// Side of a tile in latent pixels: a positive multiple of 4.

@@ -56,7 +56,7 @@ public struct BLIPTextEncoder {
 }
 
 /// One layer: attention among the prompt's tokens, attention to the image, two linears; each is
-/// added to its input and normalised.
+/// added to its input and normalized.
 struct BLIPTextLayer {
   private let own: BLIPTextAttention
   private let cross: BLIPTextAttention

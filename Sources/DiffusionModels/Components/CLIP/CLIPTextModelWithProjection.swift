@@ -14,9 +14,9 @@ public struct CLIPTextModelWithProjection {
 
   /// What Stable Diffusion 3 takes from a text encoder.
   public struct Output {
-    /// The tokens before the last layer, not normalised. `[B, T, D]`
+    /// The tokens before the last layer, not normalized. `[B, T, D]`
     public let penultimate: Tensor
-    /// The end-of-text token after the last layer, normalised and projected. `[B, P]`
+    /// The end-of-text token after the last layer, normalized and projected. `[B, P]`
     public let pooled: Tensor
   }
 

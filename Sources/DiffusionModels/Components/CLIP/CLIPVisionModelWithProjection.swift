@@ -45,9 +45,9 @@ public struct CLIPVisionModelWithProjection {
       width, configuration.projectionDim, bias: false, parameters["visual_projection"])
   }
 
-  /// The projected class token, not normalised to length 1. `[B, 3, S, S] -> [B, P]`
+  /// The projected class token, not normalized to length 1. `[B, 3, S, S] -> [B, P]`
   ///
-  /// - Parameter images: normalised as the preprocessor says; S is `imageSize`.
+  /// - Parameter images: normalized as the preprocessor says; S is `imageSize`.
   public func callAsFunction(_ images: Tensor) -> Tensor {
     let batch = images.shape[0]
     precondition(

@@ -59,7 +59,7 @@ extension ModelConfiguration {
     if file.keys.contains(quantizationKey) {
       throw .unsupported(
         path: path, key: quantizationKey,
-        reason: "quantised weights are not read; use the bfloat16, float16 or float32 weights")
+        reason: "quantized weights are not read; use the bfloat16, float16 or float32 weights")
     }
     for key in file.keys where !allowed.contains(key) {
       throw .unknownKey(path: path, key: key, nearest: nearestKey(to: key, among: known))

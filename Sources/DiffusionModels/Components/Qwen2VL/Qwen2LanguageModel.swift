@@ -38,7 +38,7 @@ public struct Qwen2LanguageModel {
       Tensor(rows.flatMap(\.self), shape: [rows.count, length]).to(tokens.weight.device))
   }
 
-  /// The states after the last layer, normalised; a token sees itself and those before it.
+  /// The states after the last layer, normalized; a token sees itself and those before it.
   /// `[B, T, D] -> [B, T, D]`
   ///
   /// - Parameter positions: of each token on the axes time, row and column, the same for all rows;
@@ -95,8 +95,8 @@ struct Qwen2Layer {
   /// `[B, T, D] -> [B, T, D]`
   func callAsFunction(_ x: Tensor, _ rotation: RotaryTable) -> Tensor {
     let attended = x + attention(attentionNorm(x), rotation)
-    let normalised = linearNorm(attended)
-    return attended + down(gate(normalised).silu() * up(normalised))
+    let normalized = linearNorm(attended)
+    return attended + down(gate(normalized).silu() * up(normalized))
   }
 }
 
