@@ -4,7 +4,7 @@ import Runs
 
 /// Pictures of discs that stand in for generated images.
 enum SyntheticImages {
-  /// A disc on grey with some noise; `quality` 0...1 goes from noise to a clean disc.
+  /// A disc on gray with some noise; `quality` 0...1 goes from noise to a clean disc.
   static func disc(_ hue: Int, quality: Double, seed: UInt64, size: Int = 32) -> PixelBuffer {
     let colors: [(Double, Double, Double)] = [
       (214, 60, 52), (58, 120, 215), (62, 160, 88), (235, 186, 60), (142, 84, 190),

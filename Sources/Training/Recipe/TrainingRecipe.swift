@@ -8,6 +8,8 @@ package import Torch
 /// The keys are documented in `docs/recipes.md`. Two runs with equal recipes on one kind of machine
 /// are equal bit for bit, unless `time_limit` ends them.
 package struct TrainingRecipe: Sendable, Equatable {
+  /// How the recipe file is known to work; nil when it does not say.
+  package var evidence: RecipeEvidence?
   /// A diffusers folder.
   package var model: String
   /// The set of weights to read where a component has it, such as `fp16`; nil reads the plain ones.
@@ -102,6 +104,7 @@ extension TrainingRecipe {
 
   /// Reads the root section; reports everything that is wrong or without effect.
   init(_ root: RecipeSection) {
+    evidence = root.annotation("evidence", .choice(RecipeEvidence.self))
     model = root.path("model")
     variant = root.optional("variant", .string)
     resolution = ImageSize(root, "resolution")
