@@ -1,22 +1,22 @@
 import TempFlow
 
-/// A flow in the plane, a reward of our own, and two ways to make the flow earn it.
+/// Trains a flow in the plane with TempFlow-GRPO and with Flow-GRPO, and draws both reward curves.
 ///
-/// Data are eight small clouds on a circle, whose velocity is known exactly. A prompt names one
-/// of them; a small network learns to steer there.
+/// The data are eight small clouds on a circle, whose velocity has a closed form. A prompt is the
+/// index of a cloud; a small network is trained to end there.
 @main struct Points {
-  /// The clouds' centres, which are the goals of prompts 0...7.
+  /// The clouds' centers, the goals of prompts 0...7.
   static let goals: [[Float]] = [
     [2, 0], [1.4, 1.4], [0, 2], [-1.4, 1.4], [-2, 0], [-1.4, -1.4], [0, -2], [1.4, -1.4],
   ]
 
-  /// Our reward: 1 at the prompt's goal, falling with the distance, in 0...1.
+  /// The reward: 1 at the prompt's goal, lower with the distance, in 0...1.
   static func reward(_ point: [Float], prompt: Int) -> Double {
     let (x, y) = (point[0] - goals[prompt][0], point[1] - goals[prompt][1])
     return 1 / (1 + Double(x * x + y * y))
   }
 
-  /// Velocities that each method may compute, in rollouts and updates together.
+  /// NFE of each method, in rollouts and updates together.
   static let budget = 100_000
 
   static func main() throws {
@@ -27,16 +27,16 @@ import TempFlow
     ])
   }
 
-  /// Trains a fresh policy and returns the mean reward of 256 fixed starts on the way.
+  /// Trains a new policy and returns the mean reward of 256 fixed initial noises, by NFE.
   static func train(
     _ method: RolloutMethod, seeds: Int, _ group: AdvantageGroup,
     _ weighting: PolicyObjective.Weighting
   ) throws -> [(Int, Double)] {
     let policy = Policy(seed: 1)
     var evaluations = 0
-    let field: VelocityField = { latents, sigma, trunks in
-      evaluations += trunks.count
-      return policy.velocity(latents, sigma, trunks)
+    let field: VelocityField = { latents, sigma, promptIndices in
+      evaluations += promptIndices.count
+      return policy.velocity(latents, sigma, promptIndices)
     }
     let plan = try RolloutPlan(
       schedule: FlowSchedule(SchedulerConfiguration(), stepCount: 8),
@@ -95,14 +95,14 @@ struct Policy {
     for parameter in parameters { parameter.requiresGradient = true }
   }
 
-  /// `(x - E[data | x]) / sigma` for clouds of deviation 0.2, and the correction.
-  func velocity(_ x: Tensor, _ sigmas: Tensor, _ trunks: [Int]) -> Tensor {
+  /// `(x - E[data | x]) / sigma` for clouds of standard deviation 0.2, plus the network.
+  func velocity(_ x: Tensor, _ sigmas: Tensor, _ prompts: [Int]) -> Tensor {
     let (sigma, rest) = (sigmas.unsqueezed(1), 1.0 - sigmas.unsqueezed(1))
     let variance = rest.squared() * 0.04 + sigma.squared()
     let offsets = x.unsqueezed(1) - rest.unsqueezed(2) * goals
     let odds = (offsets.squared().sum(dims: [2]) / (variance * -2)).softmax(dim: 1)
     let means = goals + offsets * (rest * 0.04 / variance).unsqueezed(2)
-    let goal = goals.indexSelect(dim: 0, Tensor(trunks.map { $0 % 8 }, shape: [trunks.count]))
+    let goal = goals.indexSelect(dim: 0, Tensor(prompts.map { $0 % 8 }, shape: [prompts.count]))
     let hidden = (Tensor.cat([x, sigma, goal], dim: 1).matmul(parameters[0]) + parameters[1]).tanh()
     return (x - (means * odds.unsqueezed(2)).sum(dims: [1])) / sigma + hidden.matmul(parameters[2])
   }

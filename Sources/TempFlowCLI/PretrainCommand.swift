@@ -12,7 +12,7 @@ struct PretrainCommand: AsyncParsableCommand {
       Writes the recipe's model folder (diffusers layout) after every measurement, each time as a \
       whole. Ctrl-C ends it after the step under way.
 
-      Example: tempflow pretrain Recipes/shapes-pretrain.yaml --set output=/tmp/shapes
+      Example: tempflow pretrain Recipes/shapes-pretrain.yaml --set output=Models/mine
       """)
 
   @Argument(help: "The recipe, a YAML file.")
