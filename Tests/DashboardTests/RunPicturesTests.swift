@@ -23,7 +23,7 @@ struct RunPicturesTests {
       try SyntheticRun(folder).write()
       let file = try #require(try RunPictures.write(run: folder, to: folder).first)
       let text = try String(contentsOfFile: file, encoding: .utf8)
-      #expect(text.matches(of: /<image /).count == 16)
+      #expect(text.matches(of: /<image\s/).count == 16)
       #expect(text.contains(">before</text>") && text.contains(">after</text>"))
       #expect(text.matches(of: /[✓✗]/).count == 16)
     }

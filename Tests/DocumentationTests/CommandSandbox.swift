@@ -23,22 +23,23 @@ struct CommandSandbox {
     try writePrompts()
   }
 
-  /// A dozen prompts of each file of the shapes, two for PickScore, and one for `score`.
+  /// Prompts for one epoch of each recipe, a dozen held-out ones of the shapes, and one for `score`.
   private func writePrompts() throws {
     let files = FileManager.default
     for name in ["shapes", "pickscore"] {
       try files.createDirectory(
         atPath: "\(folder)/Prompts/\(name)", withIntermediateDirectories: true)
     }
-    for name in ["train", "held-out"] {
+    for (name, count) in [("train", 120), ("held-out", 12)] {
       let path = "Prompts/shapes/\(name).jsonl"
       let text = try String(contentsOfFile: "\(repositoryFolder())/\(path)", encoding: .utf8)
       let lines = text.split(separator: "\n")
-      let part = stride(from: 0, to: lines.count, by: max(1, lines.count / 12)).map { lines[$0] }
+      let part = stride(from: 0, to: lines.count, by: max(1, lines.count / count)).map { lines[$0] }
       try write(part.joined(separator: "\n"), path)
     }
     for name in ["train", "test"] {
-      try write("a red circle\na blue square", "Prompts/pickscore/\(name).txt")
+      let lines = (1...48).map { "\($0) red circles" }
+      try write(lines.joined(separator: "\n"), "Prompts/pickscore/\(name).txt")
     }
     try write("a sign that says \"stop\"", "prompts.txt")
   }
