@@ -22,7 +22,7 @@ extension StableDiffusion3Pipeline {
   /// - Parameters:
   ///   - condition: what `trunks` of the field index.
   ///   - negative: one sample for all, usually `encode([""])`; nil means no guidance.
-  ///   - guidance: the scale g of `v = u + g (c - u)`; up to 1 there is no guidance, as in
+  ///   - guidanceScale: the scale g of `v = u + g (c - u)`; up to 1 there is no guidance, as in
   ///     diffusers. Both halves run as one batch.
   ///   - tape: takes the transformer's blocks where gradients are recorded; nil keeps every
   ///     intermediate value.
@@ -99,7 +99,7 @@ extension StableDiffusion3Pipeline {
 
   /// The same for prompts that the pipeline's own text encoders encode, one per image.
   ///
-  /// - Parameter negativePrompt: for all images; used when `guidance_scale` is above 1.
+  /// - Parameter negativePrompt: for all images; used when `guidanceScale` is above 1.
   public func sample(
     from initialLatents: Tensor, prompts: [String], negativePrompt: String = "",
     guidanceScale: Double = 1, stepCount: Int
