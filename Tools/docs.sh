@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Builds the DocC site of the public libraries from the modules of a build, with warnings as errors, and merges it into one
-# archive, .build/docs. Serve it with `python3 -m http.server --directory .build/docs`.
+# Builds the DocC site of every target with a catalog, Sources/*/*.docc, from the modules of a build, with warnings as
+# errors, and merges it into one archive, .build/docs. Serve it with `python3 -m http.server --directory .build/docs`.
 # One kind of warning is no error: a parameter without documentation, whose name says everything.
 #
 #   Tools/docs.sh [release | debug]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-modules=(Torch FlowMatching TempFlow DiffusionPipelines)
 binaries=$(swift build -c "${1:-release}" --show-bin-path)
 target=$(swiftc -print-target-info |
   python3 -c 'import json, sys; print(json.load(sys.stdin)["target"]["unversionedTriple"])')
@@ -20,11 +19,12 @@ for library in CPNG CTurboJPEG CCurl; do
 done
 
 archives=()
-for module in "${modules[@]}"; do
+for catalog in Sources/*/*.docc; do
+  module=$(basename "$catalog" .docc)
   mkdir "$work/$module"
   swift symbolgraph-extract -module-name "$module" -target "$target" -I "$binaries/Modules" \
     "${maps[@]}" -minimum-access-level public -skip-inherited-docs -output-dir "$work/$module"
-  docc convert "Sources/$module/$module.docc" --additional-symbol-graph-dir "$work/$module" \
+  docc convert "$catalog" --additional-symbol-graph-dir "$work/$module" \
     --fallback-display-name "$module" --fallback-bundle-identifier "tempflow.$module" \
     --diagnostics-file "$work/$module.json" --output-path "$work/$module.doccarchive" >"$work/log" ||
     { cat "$work/log" >&2; exit 1; }

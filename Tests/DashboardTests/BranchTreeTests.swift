@@ -42,7 +42,7 @@ struct BranchTreeTests {
     }
   }
 
-  @Test func `branches with a positive advantage are above the trunk, those with a negative one below`() throws {
+  @Test func `branches with a positive advantage are above the trunk, the others below`() throws {
     try withTemporaryFolder { folder in
       var tree = try SyntheticImages.tree(steps: 2, branches: 5, in: folder)
       for index in tree.branches.indices {

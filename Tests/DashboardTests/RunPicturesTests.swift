@@ -7,7 +7,8 @@ struct RunPicturesTests {
     try withTemporaryFolder { folder in
       try SyntheticRun(folder + "/demo").write()
       let files = try RunPictures.write(run: folder + "/demo", to: folder + "/new/pictures")
-      #expect(files == ["before-after.svg", "branch-tree.svg"].map { "\(folder)/new/pictures/\($0)" })
+      #expect(
+        files == ["before-after.svg", "branch-tree.svg"].map { "\(folder)/new/pictures/\($0)" })
       for file in files {
         let text = try String(contentsOfFile: file, encoding: .utf8)
         #expect(text.hasPrefix("<svg ") && text.contains("xmlns=\"http://www.w3.org/2000/svg\""))

@@ -97,7 +97,8 @@ struct SyntheticRun {
   private func watchMembers(_ epoch: Int) -> [JSONValue.Member] {
     let mean = 0.9 - 0.4 * progress(epoch)
     return [
-      .init(.heldOutRewards, ["ocr": ["count": 500, "mean": .double(mean), "standard_error": 0.01]]),
+      .init(
+        .heldOutRewards, ["ocr": ["count": 500, "mean": .double(mean), "standard_error": 0.01]]),
       .init(.heldOutAlarms, epoch >= 20 ? ["ocr"] : []),
     ]
   }

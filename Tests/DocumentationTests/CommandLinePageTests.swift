@@ -39,7 +39,9 @@ import Testing
     try ["Tools", "Benchmarks", "Examples", "Tests/SimulatedCUDA"].flatMap { folder in
       try FileManager.default.subpathsOfDirectory(atPath: "\(repositoryFolder())/\(folder)")
         .filter { $0.hasSuffix(".py") || $0.hasSuffix(".sh") }
-        .map { try String(contentsOfFile: "\(repositoryFolder())/\(folder)/\($0)", encoding: .utf8) }
+        .map {
+          try String(contentsOfFile: "\(repositoryFolder())/\(folder)/\($0)", encoding: .utf8)
+        }
     }.joined()
   }
 }

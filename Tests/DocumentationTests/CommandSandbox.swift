@@ -1,7 +1,8 @@
 import Foundation
 import TestSupport
 
-/// A folder with the recipes, the embedded model and tiny stand-ins for downloads, in which a page's commands run.
+/// A folder in which a page's commands run: the recipes, the embedded model and tiny stand-ins for
+/// downloads.
 struct CommandSandbox {
   let folder: String
 
@@ -23,7 +24,7 @@ struct CommandSandbox {
     try writePrompts()
   }
 
-  /// Prompts for one epoch of each recipe, a dozen held-out ones of the shapes, and one for `score`.
+  /// Prompts for one epoch of each recipe, a dozen held-out ones, and one for `score`.
   private func writePrompts() throws {
     let files = FileManager.default
     for name in ["shapes", "pickscore"] {
@@ -88,7 +89,8 @@ struct CommandSandbox {
     let words = command.words
     let isFullSize = command.text.contains("sd3.5") || command.text.contains("stable-diffusion-3.5")
     switch words[1] {
-    case "train", "bench": return train(isFullSize) + (words[1] == "bench" ? ["--epochs", "1"] : [])
+    case "train", "bench":
+      return train(isFullSize) + (words[1] == "bench" ? ["--epochs", "1"] : [])
     case "plan": return isFullSize ? set(fullSize) : []
     case "pretrain": return set(pretraining)
     case "sample": return ["--steps", "2"] + (isFullSize ? ["--height", "8", "--width", "8"] : [])

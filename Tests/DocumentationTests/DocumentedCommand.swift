@@ -57,7 +57,8 @@ struct DocumentedCommand: Hashable, CustomStringConvertible {
         guard line.hasPrefix("    ") || isFenced else { continue }
         let start = line.trimmingCharacters(in: .whitespaces)
         let first = start.split(separator: " ").first.map(String.init) ?? ""
-        let isScript = ["Tools/", "Benchmarks/", "Tests/", ".bench/"].contains(where: first.hasPrefix)
+        let isScript = ["Tools/", "Benchmarks/", "Tests/", ".bench/"].contains(
+          where: first.hasPrefix)
         guard programs.contains(first) || isScript || first.hasPrefix("LIBTORCH=") else { continue }
         text = start
       }

@@ -4,7 +4,8 @@ import TestSupport
 import Testing
 import Training
 
-/// The commands in the code blocks of pages: run with small settings on the embedded model and tiny folders.
+/// The commands in the code blocks of pages, run with small settings on the embedded model and tiny
+/// folders.
 @Suite struct DocumentedCommandTests {
   /// Commands of `tempflow` that are only compared with the command's own options, with the reason.
   private static let unrun: [(prefix: String, reason: String)] = [
@@ -105,7 +106,8 @@ import Training
     }
   }
 
-  @Test func `a recipe says how it is known, and one that CI runs is trained by a command`() throws {
+  @Test func `a recipe says how it is known, and one that CI runs is trained by a command`() throws
+  {
     let trained = try Self.pages().flatMap(Self.commands).filter(Self.isRun)
       .filter { ["train", "pretrain"].contains($0.words[1]) }.map { $0.words[2] }
     let results = try Page.all().filter { $0.hasPrefix("docs/results/") }.map { try Page($0).text }

@@ -14,7 +14,8 @@ import Testing
         count += 1
         let parts = link.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
         let target =
-          parts[0].isEmpty ? URL(filePath: repositoryFolder() + "/" + path)
+          parts[0].isEmpty
+          ? URL(filePath: repositoryFolder() + "/" + path)
           : folder.appending(path: parts[0]).standardizedFileURL
         guard FileManager.default.fileExists(atPath: target.path) else {
           Issue.record("\(path): \(link) leads nowhere")
@@ -42,9 +43,12 @@ import Testing
     let picture = try String(
       contentsOfFile: repositoryFolder() + "/docs/pictures/architecture.svg", encoding: .utf8)
     let drawn = Set(picture.matches(of: /class="name"[^>]*>([^<]+)</).map { String($0.output.1) })
-    let targets = try Page("docs/architecture.md").rows(header: "layer").flatMap { Page.code($0[1]) }
+    let targets = try Page("docs/architecture.md").rows(header: "layer").flatMap {
+      Page.code($0[1])
+    }
     #expect(drawn == Set(targets), "run Tools/architecture_picture.py")
-    let manifest = try String(contentsOfFile: repositoryFolder() + "/Package.swift", encoding: .utf8)
+    let manifest = try String(
+      contentsOfFile: repositoryFolder() + "/Package.swift", encoding: .utf8)
     let libraries = manifest.matches(of: /library\(\s*"([^"]+)"/).map { String($0.output.1) }
     #expect(!libraries.isEmpty && drawn.isSuperset(of: libraries))
   }

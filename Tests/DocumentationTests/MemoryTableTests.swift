@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The README's memory table beside `tempflow plan`, for a folder of configurations without weights.
+/// The README's memory table beside `tempflow plan` for a folder of configurations without weights.
 @Suite struct MemoryTableTests {
   private struct Plan: Decodable {
     struct Memory: Decodable {
@@ -34,7 +34,8 @@ import Testing
 
   private func plan(_ recipe: String) throws -> Plan {
     let run = try ProgramRun(
-      "/usr/bin/env", ["bash", "-c", "'\(builtProduct("tempflow"))' plan '\(recipe)' --json 2>/dev/null"])
+      "/usr/bin/env",
+      ["bash", "-c", "'\(builtProduct("tempflow"))' plan '\(recipe)' --json 2>/dev/null"])
     return try JSONDecoder().decode(Plan.self, from: Data(run.output.utf8))
   }
 
@@ -46,7 +47,8 @@ import Testing
     }
   }
 
-  /// The published model's configurations; those of the text encoders are the tiny folder's with the published sizes.
+  /// The published model's configurations; the text encoders have the tiny folder's with the
+  /// published sizes.
   private func writeConfigurations(_ folder: String) throws {
     let tiny = fixture("pipeline/model-t5")
     try write("\(tiny)/model_index.json", to: "\(folder)/model_index.json")

@@ -35,7 +35,9 @@ struct Page {
     var heading = ""
     var isInside = false
     for line in lines {
-      if line.hasPrefix("#") { heading = line.drop { $0 == "#" }.trimmingCharacters(in: .whitespaces) }
+      if line.hasPrefix("#") {
+        heading = line.drop { $0 == "#" }.trimmingCharacters(in: .whitespaces)
+      }
       guard line.hasPrefix("|") else {
         isInside = false
         continue

@@ -51,7 +51,7 @@ import Testing
       ["--reward", "--reward-model", "--set", "--max-missing-scores", "--images", "--prompts", "--json"]
     ),
     ("pretrain", ["--json"]),
-    ("report", ["--json"]),
+    ("report", ["--output", "--pictures", "--json"]),
     ("doctor", ["--json"]),
   ])
   func `options keep their names`(_ command: String, _ options: [String]) throws {

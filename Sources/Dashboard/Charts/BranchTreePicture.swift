@@ -4,8 +4,8 @@ package import Runs
 ///
 /// The trunk runs along a line from noise on the left to its image on the right. At each branch
 /// step its branches fan out to their finished images, best on top: branches above the line have a
-/// positive advantage, branches below a negative one. The color of frame and line is the sign of the
-/// advantage. The reward is written under each image, so color is never the only sign.
+/// positive advantage, branches below a negative one. Frame and line have the color of the
+/// advantage's sign. The reward is written under each image, so color is never the only sign.
 package struct BranchTreePicture {
   /// The tree.
   package let tree: BranchTree

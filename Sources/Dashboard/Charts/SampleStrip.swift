@@ -1,9 +1,9 @@
 internal import Foundation
 internal import Runs
 
-/// Images of the same prompts and seeds before and after training, one column a sample, as a picture.
+/// A picture of samples before and after training: the same prompts and seeds, one column each.
 ///
-/// The samples are spread evenly over the sample grid. A mark under an image is the reward's verdict.
+/// The samples are spread evenly over the sample grid. Under an image are reward and verdict.
 struct SampleStrip {
   /// The sample grid before training.
   let before: SampleTiles
@@ -103,7 +103,7 @@ struct SampleStrip {
       + "\(verdict(column.after)) after."
   }
 
-  /// The words of a prompt in lines of at most `lineLength` letters; longer words have their own line.
+  /// A prompt in lines of at most `lineLength` letters; a longer word has a line of its own.
   private static func wrapped(_ prompt: String) -> [String] {
     var lines: [String] = []
     for word in prompt.split(separator: " ") {

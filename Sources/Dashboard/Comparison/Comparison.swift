@@ -20,7 +20,7 @@ package struct Comparison {
       Measurements(runs.map { $0.points[$0.points.count - 1].seconds })
     }
 
-    /// Mean accuracy over all runs and its standard error at a time; nil unless every run reached it.
+    /// Mean accuracy over the runs and its standard error at a time; nil unless all reached it.
     package func accuracy(at time: Double) -> (mean: Double, error: Double?)? {
       let values = runs.compactMap { $0.accuracy(at: time) }
       guard values.count == runs.count, let mean = Measurements(values).mean else { return nil }

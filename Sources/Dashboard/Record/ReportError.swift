@@ -44,8 +44,8 @@ package enum ReportError: Error, CustomStringConvertible {
     case .givenTwice(let path):
       "\(path) is given twice. Name every run once."
     case .differentProtocol(let path, let other, let detail):
-      "\(path) and \(other) have different evaluation protocols (\(detail)), so their scores are not "
-        + "comparable. Leave one out."
+      "\(path) and \(other) have different evaluation protocols (\(detail)), so their scores are "
+        + "not comparable. Leave one out."
     }
   }
 }

@@ -29,7 +29,8 @@ package struct AccuracyTable {
   /// The evaluation protocol.
   private var title: String {
     let way = summary.evaluationProtocol
-    let guidanceScale = way.guidanceScale == 1 ? "" : ", guidance \(Figures.setting(way.guidanceScale))"
+    let guidanceScale =
+      way.guidanceScale == 1 ? "" : ", guidance \(Figures.setting(way.guidanceScale))"
     return "Held-out \(way.reward) "
       + "(\(way.promptCount) prompts, \(way.weights) weights, \(way.steps) steps, "
       + "\(way.sampler)\(guidanceScale), seed \(way.seed); mean ± standard error)"

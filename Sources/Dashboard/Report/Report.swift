@@ -1,8 +1,8 @@
 import Foundation
 import Runs
 
-/// The report of a run: one self-contained HTML page without scripts or outside resources. Images are
-/// data URIs; charts are inline SVG with their numbers in tables beside them.
+/// The report of a run: one self-contained HTML page without scripts or outside resources. Images
+/// are data URIs; charts are inline SVG with their numbers in tables beside them.
 package enum Report {
   /// Writes `report.html` into a run directory, or to another path.
   ///

@@ -10,8 +10,8 @@ struct RewardsSection {
     guard !names.isEmpty else { return nil }
     return .fragment([
       element("p", ["class": "quiet"]) {
-        "Held-out rewards are scored on the evaluation images and not trained on. A held-out reward "
-        "that falls while the trained reward rises is a sign of reward hacking."
+        "Held-out rewards are scored on the evaluation images and not trained on. A held-out "
+        "reward that falls while the trained reward rises is a sign of reward hacking."
       },
       alarms(),
       element("div", ["class": "charts"]) {
