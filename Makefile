@@ -3,8 +3,10 @@
 # make build     sets up, leaves the command at .build/release/tempflow
 # make compare   trains the ablation and writes docs/results/compare.md
 # make bench     times an iteration beside the same in Python, writes docs/results/speed.md
+# make docs      builds the DocC site of the libraries into .build/docs, with warnings as errors
+# make pictures  runs the demo, makes docs/pictures
 
-.PHONY: setup build demo test compare bench clean
+.PHONY: setup build demo test compare bench docs pictures clean
 
 TEMPFLOW := .build/release/tempflow
 
@@ -28,6 +30,12 @@ compare: build
 bench: build
 	Benchmarks/setup.sh
 	.bench/bin/python Benchmarks/bench.py $(BENCH)
+
+docs: build
+	Tools/docs.sh
+
+pictures: demo
+	Tools/pictures.sh
 
 clean:
 	rm -rf .build

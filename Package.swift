@@ -130,5 +130,6 @@ let package = Package(
       ]),
     tests("DashboardTests", ["Dashboard", "JSON", "Runs", "ImageFiles"]),
     tests("TempFlowCLITests", ["Runs", "ImageFiles"]),
+    tests("DocumentationTests", ["Runs", "Training"]),
   ],
   cxxLanguageStandard: .cxx20)

@@ -132,12 +132,12 @@ class Learner:
 
     def step(self):
         """Clips the gradient, moves the weights and their average; returns the gradient's norm."""
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.gradient_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         decay = min(self.recipe.ema_decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
-        if self.updates % self.recipe.ema_interval == 0:
+        if self.updates % self.recipe.ema_update_every == 0:
             with torch.no_grad():
                 torch._foreach_lerp_(self.averages, self.parameters, 1 - decay)
         return norm
@@ -146,7 +146,7 @@ class Learner:
 def learn(learner, rollout, epoch_updates, condition, owners, phases):
     """All updates of an epoch; returns their gradient norms and the first one's worst change of a
     log-probability, 0 up to rounding."""
-    device, recomputed = learner.model.device, learner.recipe.log_probability == "recomputed"
+    device, recomputed = learner.model.device, learner.recipe.old_log_prob == "recomputed"
     advantage = advantages(rollout.rewards, learner.recipe.advantage_clip).float().to(device)
     updates = torch.tensor(epoch_updates, device=device)
     old = rollout.log_probabilities.flatten(0, 1)

@@ -153,7 +153,7 @@ class Model:
         )[0].float()
         if self.recipe.guided:
             unconditional, conditional = velocity.chunk(2)
-            velocity = torch.lerp(unconditional, conditional, self.recipe.guidance)
+            velocity = torch.lerp(unconditional, conditional, self.recipe.guidance_scale)
         return velocity
 
     @contextlib.contextmanager

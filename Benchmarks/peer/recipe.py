@@ -32,7 +32,7 @@ class Recipe:
     prompts: Path
     prompts_per_epoch: int
     steps: int
-    guidance: float
+    guidance_scale: float
     noise_level: float
     seeds_per_prompt: int
     branches: int
@@ -41,16 +41,16 @@ class Recipe:
     advantage_clip: float
     clip_range: float
     kl_beta: float
-    log_probability: str
+    old_log_prob: str
     learning_rate: float
     betas: tuple[float, float]
     weight_decay: float
     epsilon: float
-    gradient_norm: float
+    max_grad_norm: float
     updates_per_epoch: int
     training_micro_batch: int
     ema_decay: float
-    ema_interval: int
+    ema_update_every: int
 
     @property
     def trunks(self):
@@ -73,7 +73,7 @@ class Recipe:
 
     @property
     def guided(self):
-        return self.guidance > 1
+        return self.guidance_scale > 1
 
     @property
     def evaluations(self):
@@ -85,7 +85,7 @@ class Recipe:
 
 _REQUIRED = object()
 # What changes nothing that is timed here.
-_IGNORED = {"epochs", "time_limit", "evaluation", "checkpoints", "text_cache", "memory_budget"}
+_IGNORED = {"epochs", "time_limit", "evaluation", "checkpoints", "prompt_cache", "memory_budget", "evidence"}
 
 
 class _Section:
@@ -126,7 +126,7 @@ def read(path):
     root = _Section(path, "", yaml.safe_load(path.read_text()))
     for key in _IGNORED:
         root.take(key, None)
-    root.only("recompute", "none", "none")
+    root.only("gradient_checkpointing", False, False)
     device = root.take("device", "cpu")
     if device not in ("cpu", "cuda", "cuda:0"):
         raise RecipeError(f"{path}: the peer runs on device cpu or cuda, found {device}")
@@ -149,14 +149,14 @@ def read(path):
     prompts, sampling, advantage, loss, optimizer, ema = sections.values()
     prompts.take("evaluation", None)
     sampling.only("method", "tempflow", "tempflow")
-    sampling.only("dynamics", "sde", "sde")
+    sampling.only("dynamics", "flow_sde", "flow_sde")
     sampling.only("trained_steps", "all", "all")
     advantage.only("group", "seed", "seed")
-    loss.only("weighting", "noise", "noise")
-    log_probability = loss.take("log_probability", "rollout")
-    if log_probability not in ("rollout", "recomputed"):
+    loss.only("weighting", "noise_aware", "noise_aware")
+    old_log_prob = loss.take("old_log_prob", "rollout")
+    if old_log_prob not in ("rollout", "recomputed"):
         raise RecipeError(
-            f"{path}: loss.log_probability must be rollout or recomputed, found {log_probability}"
+            f"{path}: loss.old_log_prob must be rollout or recomputed, found {old_log_prob}"
         )
     micro_batch = sampling.take("micro_batch", 256)
     recipe = Recipe(
@@ -172,7 +172,7 @@ def read(path):
         prompts=path.parent / prompts.take("train"),
         prompts_per_epoch=prompts.take("per_epoch"),
         steps=sampling.take("steps"),
-        guidance=sampling.number("guidance", 1),
+        guidance_scale=sampling.number("guidance_scale", 1),
         noise_level=sampling.number("noise_level", 0.7),
         seeds_per_prompt=sampling.take("seeds_per_prompt", 1),
         branches=sampling.take("branches"),
@@ -181,16 +181,16 @@ def read(path):
         advantage_clip=advantage.number("clip", 5),
         clip_range=loss.number("clip_range"),
         kl_beta=loss.number("kl_beta", 0),
-        log_probability=log_probability,
+        old_log_prob=old_log_prob,
         learning_rate=optimizer.number("learning_rate"),
         betas=tuple(optimizer.take("betas", [0.9, 0.999])),
         weight_decay=optimizer.number("weight_decay", 1e-4),
         epsilon=optimizer.number("epsilon", 1e-8),
-        gradient_norm=optimizer.number("gradient_norm", 1),
+        max_grad_norm=optimizer.number("max_grad_norm", 1),
         updates_per_epoch=optimizer.take("updates_per_epoch"),
         training_micro_batch=optimizer.take("micro_batch", 64),
         ema_decay=ema.number("decay", 0.9),
-        ema_interval=ema.take("interval", 8),
+        ema_update_every=ema.take("update_every", 8),
     )
     for section in (*sections.values(), root):
         section.finish()

@@ -1,22 +1,22 @@
 import TempFlow
 
-/// A flow in the plane, a custom reward, and two training methods.
+/// Trains a flow in the plane with TempFlow-GRPO and with Flow-GRPO, and draws both reward curves.
 ///
-/// Data are eight small clouds on a circle, whose velocity has a closed form. A prompt is the
-/// number of a cloud; training teaches a small network to move samples to it.
+/// The data are eight small clouds on a circle, whose velocity has a closed form. A prompt is the
+/// index of a cloud; a small network is trained to end there.
 @main struct Points {
-  /// The centers of the clouds: the goals of prompts 0...7.
+  /// The clouds' centers, the goals of prompts 0...7.
   static let goals: [[Float]] = [
     [2, 0], [1.4, 1.4], [0, 2], [-1.4, 1.4], [-2, 0], [-1.4, -1.4], [0, -2], [1.4, -1.4],
   ]
 
-  /// The reward, in 0...1: 1 at the prompt's goal, decreasing with the distance.
+  /// The reward: 1 at the prompt's goal, lower with the distance, in 0...1.
   static func reward(_ point: [Float], prompt: Int) -> Double {
     let (x, y) = (point[0] - goals[prompt][0], point[1] - goals[prompt][1])
     return 1 / (1 + Double(x * x + y * y))
   }
 
-  /// Velocity evaluations of each method, rollouts and updates together.
+  /// NFE of each method, in rollouts and updates together.
   static let budget = 100_000
 
   static func main() throws {
@@ -27,7 +27,7 @@ import TempFlow
     ])
   }
 
-  /// Trains a new policy and returns the mean reward of 256 fixed initial points per epoch.
+  /// Trains a new policy and returns the mean reward of 256 fixed initial noises, by NFE.
   static func train(
     _ method: RolloutMethod, seeds: Int, _ group: AdvantageGroup,
     _ weighting: PolicyObjective.Weighting
@@ -95,7 +95,7 @@ struct Policy {
     for parameter in parameters { parameter.requiresGradient = true }
   }
 
-  /// `(x - E[data | x]) / sigma` for clouds of standard deviation 0.2, plus the network's output.
+  /// `(x - E[data | x]) / sigma` for clouds of standard deviation 0.2, plus the network.
   func velocity(_ x: Tensor, _ sigmas: Tensor, _ prompts: [Int]) -> Tensor {
     let (sigma, rest) = (sigmas.unsqueezed(1), 1.0 - sigmas.unsqueezed(1))
     let variance = rest.squared() * 0.04 + sigma.squared()

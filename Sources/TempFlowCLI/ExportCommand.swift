@@ -13,7 +13,7 @@ struct ExportCommand: ParsableCommand {
       diffusers and kohya (ComfyUI) are a .safetensors file each; --merge writes a whole model \
       folder. docs/lora.md lists the programs that load each.
 
-      Example: tempflow export runs/demo --format diffusers --output demo.safetensors
+      Example: tempflow export runs/lora --format diffusers --output lora.safetensors
       """)
 
   @Argument(help: "A run directory, a folder in PEFT layout, or a LoRA file.")

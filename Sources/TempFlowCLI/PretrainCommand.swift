@@ -12,7 +12,7 @@ struct PretrainCommand: AsyncParsableCommand {
       Writes the recipe's model folder (diffusers layout) after every evaluation, each time as a \
       whole. Ctrl-C ends it after the current step.
 
-      Example: tempflow pretrain Recipes/shapes-pretrain.yaml --set output=/tmp/shapes
+      Example: tempflow pretrain Recipes/shapes-pretrain.yaml --set output=Models/mine
       """)
 
   @Argument(help: "The recipe, a YAML file.")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Runs
 import Training
 
@@ -24,9 +25,6 @@ struct RecipeArguments: ParsableArguments {
     return try TrainingRecipe.read(path: recipe, overrides: settings + adapters)
   }
 
-  /// The recipe file's name without its extension.
-  var name: String {
-    let file = recipe.split(separator: "/").last.map(String.init) ?? recipe
-    return file.split(separator: ".").first.map(String.init) ?? file
-  }
+  /// The recipe file's name without its extension: `sd3.5-medium-ocr` of `sd3.5-medium-ocr.yaml`.
+  var name: String { URL(filePath: recipe).deletingPathExtension().lastPathComponent }
 }

@@ -7,7 +7,7 @@ struct ReportCommand: ParsableCommand {
     commandName: "report",
     abstract: "Writes a run's report.html: one self-contained page.",
     discussion: """
-      The run may still be in progress; the page lists what is not there yet.
+      The report of an unfinished run says what is missing.
 
       Example: tempflow report runs/demo
       """)
@@ -18,10 +18,15 @@ struct ReportCommand: ParsableCommand {
   @Option(name: .long, help: "Where to write the page. (default: RUN/report.html)")
   var output: String?
 
+  @Option(
+    name: .long, help: "Folder for the samples and the branch tree as SVG files. (default: none)")
+  var pictures: String?
+
   @OptionGroup var reporting: OutputOptions
 
   func run() throws {
-    let outcome = try Report.write(run: directory, to: output)
-    try reporting.print(outcome) { outcome.report }
+    var outcome = try Report.write(run: directory, to: output)
+    if let pictures { outcome.pictures = try RunPictures.write(run: directory, to: pictures) }
+    try reporting.print(outcome) { ([outcome.report] + outcome.pictures).joined(separator: "\n") }
   }
 }

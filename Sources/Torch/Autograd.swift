@@ -61,7 +61,9 @@ extension Tensor {
   /// Accumulates `gradientsᵀ · d outputs / d leaf` into every leaf of the outputs' graphs, in one
   /// pass; nothing for no outputs.
   ///
-  /// - Parameter gradients: one per output, of its shape.
+  /// - Parameters:
+  ///   - outputs: tensors with a graph.
+  ///   - gradients: one per output, of its shape.
   public static func backward(_ outputs: [Tensor], gradients: [Tensor]) {
     precondition(
       outputs.count == gradients.count, "\(gradients.count) gradients for \(outputs.count) outputs")

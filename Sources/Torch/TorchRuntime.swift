@@ -11,7 +11,7 @@ public enum TorchRuntime {
   /// Compares the loaded libtorch with the release that this code is written for; the command calls
   /// it at start.
   ///
-  /// - Throws: ``TorchVersionMismatch`` when they differ.
+  /// - Throws: `TorchVersionMismatch` when they differ.
   public static func checkVersion() throws(TorchVersionMismatch) {
     guard version == supportedVersion else {
       throw TorchVersionMismatch(found: version, supported: supportedVersion)

@@ -25,7 +25,7 @@ struct BranchTreeTests {
     }
   }
 
-  @Test func `colour follows the sign of the advantage and a reward that is missing is said`()
+  @Test func `color follows the sign of the advantage, and a missing reward is written out`()
     throws
   {
     try withTemporaryFolder { folder in
@@ -42,7 +42,7 @@ struct BranchTreeTests {
     }
   }
 
-  @Test func `branches above the trunk did better than their group, those below worse`() throws {
+  @Test func `branches with a positive advantage are above the trunk, the others below`() throws {
     try withTemporaryFolder { folder in
       var tree = try SyntheticImages.tree(steps: 2, branches: 5, in: folder)
       for index in tree.branches.indices {

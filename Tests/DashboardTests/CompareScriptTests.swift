@@ -3,7 +3,7 @@ import Testing
 
 /// `Tools/compare.sh` with a stand-in for the command.
 struct CompareScriptTests {
-  /// Trains in no time: notes its arguments, and leaves a summary unless told to fail.
+  /// A stand-in for training: logs its arguments and writes a summary, or fails on request.
   private static let standIn = """
     #!/usr/bin/env bash
     echo "$@" >> "$CALLS"
@@ -19,7 +19,7 @@ struct CompareScriptTests {
 
     """
 
-  /// Exit status and everything said.
+  /// Exit status and output.
   private func compare(in folder: String, failing: String = "") throws -> (Int32, String) {
     let command = folder + "/tempflow"
     try Self.standIn.write(toFile: command, atomically: true, encoding: .utf8)
@@ -66,7 +66,7 @@ struct CompareScriptTests {
     }
   }
 
-  @Test func `a run that failed is named, and started again it alone goes on`() throws {
+  @Test func `a run that failed is named, and a second start resumes it alone`() throws {
     try withTemporaryFolder { folder in
       let (status, said) = try compare(in: folder, failing: "weights-seed-2")
       #expect(status != 0)

@@ -17,7 +17,7 @@ struct ComparisonTests {
     #expect(MeasuredRun.method(of: name) == method)
   }
 
-  @Test func `accuracy between evaluations lies on the line, and nowhere outside`() {
+  @Test func `accuracy is interpolated between evaluations and nil outside them`() {
     let measured = run("a", [(0, 0.4), (100, 0.5), (200, 0.6)])
     #expect(measured.accuracy(at: 0) == 0.4)
     #expect(abs(measured.accuracy(at: 150)! - 0.55) < 1e-12)
@@ -26,7 +26,7 @@ struct ComparisonTests {
     #expect(measured.accuracy(at: -1) == nil)
   }
 
-  @Test func `mean and standard error over seeds are those of the textbook`() {
+  @Test func `mean and standard error over seeds match values computed by hand`() {
     let sample = Measurements([0.5, 0.6, 0.7])
     #expect(abs(sample.mean! - 0.6) < 1e-12)
     #expect(abs(sample.standardError! - 0.1 / 3.0.squareRoot()) < 1e-12)

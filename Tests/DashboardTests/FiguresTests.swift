@@ -6,7 +6,7 @@ struct FiguresTests {
     (0.042, "0.04 s"), (12.34, "12.3 s"), (59.97, "1 min 00 s"), (245, "4 min 05 s"),
     (3_720, "1 h 02 min"), (-1, "-1.0 s"),
   ])
-  func `durations read as people say them`(seconds: Double, text: String) {
+  func `durations are written in seconds, minutes and hours`(seconds: Double, text: String) {
     #expect(Figures.duration(seconds) == text)
   }
 

@@ -9,7 +9,7 @@ struct ReportTests {
     try String(contentsOfFile: folder + "/report.html", encoding: .utf8)
   }
 
-  @Test func `a finished run gives one page that needs nothing else`() throws {
+  @Test func `the page of a finished run is self-contained`() throws {
     try withTemporaryFolder { folder in
       let run = SyntheticRun(folder + "/demo")
       try run.write()
@@ -20,7 +20,7 @@ struct ReportTests {
       #expect(outcome.finished && outcome.missing.isEmpty && outcome.epochs == 40)
       #expect(outcome.before == run.scores(at: 0).overall.mean)
       #expect(outcome.after == run.scores(at: 40).overall.mean)
-      // Links lead into the page or hold their data; nothing is fetched, nothing is run.
+      // Every link is an anchor of the page or a data URI.
       for attribute in page.matches(of: /(?:src|href)="([^"]*)"/) {
         let target = attribute.output.1
         #expect(target.hasPrefix("data:image/png;base64,") || target.hasPrefix("#"))
@@ -83,7 +83,7 @@ struct ReportTests {
     }
   }
 
-  @Test func `watched rewards stand beside the trained one, and missing scores are counted`()
+  @Test func `held-out rewards stand beside the trained one, and missing scores are counted`()
     throws
   {
     try withTemporaryFolder { folder in
@@ -91,14 +91,14 @@ struct ReportTests {
       try run.write()
       _ = try Report.write(run: folder)
       let plain = try page(folder)
-      #expect(!plain.contains("Watched: ") && !plain.contains("Scores that could not be had"))
+      #expect(!plain.contains("Held-out: ") && !plain.contains("Missing scores; their images"))
       try FileManager.default.removeItem(atPath: folder + "/metrics.jsonl")
       try FileManager.default.removeItem(atPath: folder + "/timings.jsonl")
       run.hasTrouble = true
       try run.writeLogs()
       _ = try Report.write(run: folder)
       let page = try page(folder)
-      #expect(page.contains("Watched: ocr") && page.contains("Trained reward"))
+      #expect(page.contains("Held-out: ocr") && page.contains("Trained reward"))
       #expect(
         page.contains("Alarm: ocr fell while the trained reward rose, first noted at epoch 20."))
       #expect(page.contains("shapes: timed out") && page.contains(">120<"))
@@ -146,7 +146,7 @@ struct ReportTests {
     }
   }
 
-  @Test func `a run that has just begun gives a page that says what is missing`() throws {
+  @Test func `the page of a run that has just begun says what is missing`() throws {
     try withTemporaryFolder { folder in
       try SyntheticRun(folder).writeRecipe()
       let outcome = try Report.write(run: folder)
@@ -163,7 +163,7 @@ struct ReportTests {
     }
   }
 
-  @Test func `a live run with a torn last line gives a page of what is whole`() throws {
+  @Test func `the page of a live run with a torn last line shows the whole lines`() throws {
     try withTemporaryFolder { folder in
       var run = SyntheticRun(folder)
       run.epochs = 5

@@ -3,7 +3,7 @@ import ImageFiles
 import JSON
 import Runs
 
-/// A run directory with believable numbers, as a trainer would leave it.
+/// A run directory with plausible numbers in the trainer's format.
 struct SyntheticRun {
   let path: String
   var epochs = 40
@@ -12,7 +12,7 @@ struct SyntheticRun {
   var seed = 7
   /// Held-out accuracy at the end.
   var reached = 0.58
-  /// Whether a reward is watched (and falls) and scores are missing.
+  /// Whether there is a held-out reward (which falls) and scores are missing.
   var hasTrouble = false
 
   static let prompts = [
@@ -28,7 +28,7 @@ struct SyntheticRun {
     self.path = path
   }
 
-  /// Everything a finished run leaves.
+  /// Writes the files of a finished run.
   func write() throws {
     try writeRecipe()
     try writeLogs()
@@ -97,7 +97,8 @@ struct SyntheticRun {
   private func watchMembers(_ epoch: Int) -> [JSONValue.Member] {
     let mean = 0.9 - 0.4 * progress(epoch)
     return [
-      .init(.heldOutRewards, ["ocr": ["count": 500, "mean": .double(mean), "standard_error": 0.01]]),
+      .init(
+        .heldOutRewards, ["ocr": ["count": 500, "mean": .double(mean), "standard_error": 0.01]]),
       .init(.heldOutAlarms, epoch >= 20 ? ["ocr"] : []),
     ]
   }
@@ -192,7 +193,7 @@ struct SyntheticRun {
   }
 }
 
-/// A folder of its own for one test, removed at the end.
+/// A temporary folder for one test, removed at the end.
 func withTemporaryFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
   let folder = FileManager.default.temporaryDirectory.path + "/report-\(UUID().uuidString)"
   try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -55,7 +55,7 @@ import Testing
       ]
     ),
     ("pretrain", ["--json"]),
-    ("report", ["--json"]),
+    ("report", ["--output", "--pictures", "--json"]),
     ("doctor", ["--json"]),
   ])
   func `options keep their names`(_ command: String, _ options: [String]) throws {

@@ -9,13 +9,13 @@ package struct Axis: Sendable {
     case logarithmic
   }
 
-  /// How values spread along it.
+  /// Scale of the axis.
   package let scale: Scale
   /// Ends of the axis.
   package let range: ClosedRange<Double>
   /// Values that carry a gridline and a label, rising.
   package let ticks: [Double]
-  /// Decimals that tell neighboring ticks apart.
+  /// Decimals at which neighboring ticks differ.
   let decimals: Int
 
   /// An axis that holds all values, its ends at round numbers.
@@ -23,8 +23,7 @@ package struct Axis: Sendable {
   /// Without values it runs over 0...1. On a logarithmic axis values that are not positive are
   /// ignored. A tight axis ends at its lowest and highest value, with the round numbers between.
   ///
-  /// - Parameter leastStep: neighboring ticks of a linear axis are at least this far apart; 1 for
-  ///   things that are counted.
+  /// - Parameter leastStep: least distance of neighboring ticks of a linear axis; 1 for counts.
   package init(
     covering values: [Double], scale: Scale = .linear, wantedTicks: Int = 5, tight: Bool = false,
     leastStep: Double = 0
@@ -72,7 +71,7 @@ package struct Axis: Sendable {
     return factor * power
   }
 
-  /// 0 at the axis' low end, 1 at its high end; nil where the value cannot be drawn.
+  /// Place on the axis: 0 at its low end, 1 at its high end; nil for a value that cannot be drawn.
   package func position(of value: Double) -> Double? {
     guard value.isFinite else { return nil }
     switch scale {

@@ -14,7 +14,7 @@ package struct BarChart {
     }
   }
 
-  /// Two bars that belong together.
+  /// The two bars of one row.
   package struct Row: Sendable {
     /// Written on the left.
     package var name: String
@@ -31,7 +31,7 @@ package struct BarChart {
     }
   }
 
-  /// What screen readers announce.
+  /// Title for screen readers.
   package var title: String
   /// From top to bottom.
   package var rows: [Row]

@@ -3,16 +3,16 @@ package import Runs
 /// The branch tree of one prompt as a picture.
 ///
 /// The trunk runs along a line from noise on the left to its image on the right. At each branch
-/// step its branches fan out to their finished images, best on top: those above the line did better
-/// than their group, those below worse. Frame and line take their colour from the advantage, and
-/// the reward is written under each image, so colour is never the only sign.
+/// step its branches fan out to their finished images, best on top: branches above the line have a
+/// positive advantage, branches below a negative one. Frame and line have the color of the
+/// advantage's sign. The reward is written under each image, so color is never the only sign.
 package struct BranchTreePicture {
-  /// What is drawn.
+  /// The tree.
   package let tree: BranchTree
   /// Data URI of an image named in the tree; nil where the file is missing.
   package let imageLink: (String) -> String?
 
-  /// Makes a picture; `imageLink` is asked once per image.
+  /// Makes a picture; `imageLink` is called once per image.
   package init(tree: BranchTree, imageLink: @escaping (String) -> String?) {
     self.tree = tree
     self.imageLink = imageLink
@@ -28,7 +28,7 @@ package struct BranchTreePicture {
     var step: Int
     /// Best reward first; those without a reward last.
     var branches: [BranchTree.Branch]
-    /// How many stand above the trunk.
+    /// Branches above the trunk.
     var above: Int
   }
 
@@ -45,8 +45,8 @@ package struct BranchTreePicture {
     }
   }
 
-  /// How many of a step's branches, best first, stand above the trunk: those that did better than
-  /// their group; half where no branch did better or worse.
+  /// Number of a step's branches, best first, that stand above the trunk: those with a positive
+  /// advantage; half where every advantage is 0.
   private static func countAbove(_ branches: [BranchTree.Branch]) -> Int {
     let better = branches.prefix { ($0.advantage ?? 0) > 0 }.count
     let differs = branches.contains { ($0.advantage ?? 0) != 0 }
@@ -74,13 +74,12 @@ package struct BranchTreePicture {
       height = trunk + tile / 2 + 26 + below * row + 34
     }
 
-    /// Center of the trunk's node of a column.
+    /// Horizontal center of a column's node on the trunk.
     func node(_ column: Int) -> Double {
       BranchTreePicture.margin + tile / 2 + Double(column) * pitch
     }
 
-    /// Left top corner of a branch's image; `row` counts from the top among those above, and from
-    /// the trunk among those below.
+    /// Top left corner of a branch's image; `row` counts the column's branches, best first.
     func corner(column: Int, row: Int, of column0: Column) -> (x: Double, y: Double) {
       let x = node(column) + tile / 2 + max(16, pitch * 0.16)
       let pitchY = tile + BranchTreePicture.caption
@@ -91,16 +90,17 @@ package struct BranchTreePicture {
     }
   }
 
-  /// Least width at which the picture can be read, pixels.
+  /// Least readable width, in pixels.
   package var readableWidth: Int { Int(Layout(columns: columns).width * 0.79) }
 
-  /// The picture; `id` is unique on the page.
-  package func picture(id: String) -> Markup {
+  /// The picture; `id` is unique on the page. A standalone picture contains its style sheet.
+  package func picture(id: String, standalone: Bool = false) -> Markup {
     let columns = columns
     let layout = Layout(columns: columns)
     return Shape.picture(
       id: id, width: layout.width, height: layout.height,
-      title: "Branch tree of the prompt “\(tree.prompt)”", description: description
+      title: "Branch tree of the prompt “\(tree.prompt)”", description: description,
+      standalone: standalone
     ) {
       trunkLine(layout)
       for (index, column) in columns.enumerated() {
@@ -131,7 +131,7 @@ package struct BranchTreePicture {
       if let link = point?.image.flatMap(imageLink) {
         tile(
           link, (x - layout.tile / 2, layout.trunk - layout.tile / 2), size: layout.tile,
-          style: "even", title: "Trunk before step \(column.step): the image predictedOriginal")
+          style: "even", title: "Trunk before step \(column.step): the predicted original")
       } else {
         Shape.circle("node", (x, layout.trunk), radius: 7)
       }
@@ -209,7 +209,7 @@ package struct BranchTreePicture {
     }
   }
 
-  /// Class of a colour: `good`, `bad` or `even` (no advantage, or too small to matter).
+  /// Style class of an advantage: `good`, `bad`, or `even` when there is none or |A| < 0.05.
   private static func style(_ advantage: Double?) -> String {
     guard let advantage, abs(advantage) >= 0.05 else { return "even" }
     return advantage > 0 ? "good" : "bad"

@@ -1,15 +1,14 @@
-/// The plotting area that charts share: axes with gridlines and labels, a legend, a title and a
-/// description for those who do not see the picture.
+/// The plotting area that charts share: axes with gridlines and labels, a legend, and a title and a
+/// description for screen readers.
 ///
-/// Colours come from the classes of `ChartStyle`, so a page and a file of its own look alike, in
-/// light and in dark.
+/// Colors are classes of `ChartStyle`, the same on a page and in a standalone file, light or dark.
 struct ChartFrame {
   static let width = 480.0
   private static let left = 54.0
   private static let right = 14.0
   private static let legendRow = 18.0
   private static let plotHeight = 196.0
-  /// Width of one letter of the legend; system fonts at 12 px stay under it.
+  /// Upper bound of a legend letter's width in system fonts at 12 px.
   private static let letter = 7.0
 
   let x: Axis
@@ -45,7 +44,7 @@ struct ChartFrame {
     height = top + ChartFrame.plotHeight + 42
   }
 
-  /// The place of a value on the picture; nil where it cannot be drawn.
+  /// Coordinates of a point; nil when it cannot be drawn.
   func place(_ xValue: Double, _ yValue: Double) -> (x: Double, y: Double)? {
     guard let across = x.position(of: xValue), let up = y.position(of: yValue) else { return nil }
     return (
@@ -54,7 +53,7 @@ struct ChartFrame {
     )
   }
 
-  /// Gridlines, ticks, labels and legend: what lies under the data.
+  /// Gridlines, ticks, labels and legend, drawn under the data.
   func furniture() -> Markup {
     element("g") {
       for tick in y.ticks {
@@ -152,6 +151,8 @@ enum Shape {
   }
 
   /// The outermost element of a picture, with its title and description for screen readers.
+  ///
+  /// A standalone picture contains its style sheet and a background.
   static func picture(
     id: String, width: Double, height: Double, title: String, description: String,
     standalone: Bool = false, @MarkupBuilder _ content: () -> [Markup]
@@ -160,7 +161,7 @@ enum Shape {
       [
         element("title", ["id": "\(id)-title"]) { title },
         element("desc", ["id": "\(id)-description"]) { description },
-      ] + content()
+      ] + (standalone ? background : []) + content()
     let size = "\(Figures.coordinate(width)) \(Figures.coordinate(height))"
     var attributes: [(name: String, value: String)] = [
       ("class", "picture"), ("viewBox", "0 0 \(size)"), ("role", "img"),
@@ -174,4 +175,9 @@ enum Shape {
     }
     return .element(name: "svg", attributes: attributes, children: children)
   }
+
+  private static let background = [
+    element("style") { ChartStyle.standalone },
+    element("rect", ["class": "page", "width": "100%", "height": "100%"]),
+  ]
 }

@@ -1,11 +1,10 @@
-/// The look of all pictures: colours as variables with a light and a dark value, classes for the
-/// parts of a chart. Curves differ by colour and by dashes, so that print and colour-blind readers
-/// can tell them apart.
+/// Style of all pictures: colors as variables with a light and a dark value, and a class for each
+/// part of a chart. Curves differ by color and by dashes, so they differ in print, too.
 enum ChartStyle {
   /// Style sheet of a page that holds pictures.
   static let page: Markup = .fragment([.verbatim(variables), .verbatim(shapes)])
 
-  /// Style sheet inside a picture that is a file of its own.
+  /// Style sheet inside a standalone picture.
   static let standalone: Markup = .fragment([
     .verbatim(variables), .verbatim(shapes),
     .verbatim("svg{background:var(--page)}rect.page{fill:var(--page)}"),
@@ -48,6 +47,12 @@ enum ChartStyle {
     .fill8{fill:var(--s8)}
     .before{fill:var(--even)}.after{fill:var(--s0)}
     .good{color:var(--good)}.bad{color:var(--bad)}.even{color:var(--even)}
+    .trunk{stroke:var(--muted);stroke-width:3;stroke-linecap:round}
+    .node{fill:var(--page);stroke:var(--muted);stroke-width:3}
+    .twig{fill:none;stroke:currentColor;stroke-width:1.6;opacity:.8}
+    .frame{fill:none;stroke:currentColor;stroke-width:2.5}
+    .missing{fill:none;stroke:var(--muted);stroke-dasharray:3 3}
+    .picture .score{fill:currentColor;font-size:11px;font-weight:600}
 
     """
 }

@@ -4,9 +4,9 @@ import Foundation
 package struct LineChart {
   /// One measurement.
   package struct Point: Equatable, Sendable {
-    /// Place on the horizontal axis.
+    /// Value on the horizontal axis.
     package var x: Double
-    /// Value; one that is not finite leaves a gap.
+    /// Value on the vertical axis; one that is not finite leaves a gap.
     package var y: Double
     /// Half the height of the error bar or band, in units of y; nil draws none.
     package var error: Double?
@@ -27,11 +27,11 @@ package struct LineChart {
 
   /// One curve.
   package struct Series: Sendable {
-    /// Written in the legend.
+    /// Name in the legend.
     package var name: String
-    /// In the order of x.
+    /// Points in ascending x.
     package var points: [Point]
-    /// Colour and dashes, 0...5 (see `ChartStyle`).
+    /// Color and dashes, 0...5 (see `ChartStyle`).
     package var style: Int
     /// Dots on the points, for curves of few measurements.
     package var dots: Bool
@@ -63,9 +63,9 @@ package struct LineChart {
   package var scale: Axis.Scale = .linear
   /// Whether the horizontal axis counts something, such as epochs.
   package var countsAcross = true
-  /// Horizontal lines that mean something, such as a clip range.
+  /// Labeled horizontal lines, such as a clip range.
   package var references: [(value: Double, name: String)] = []
-  /// Values that the vertical axis must hold besides the data, such as 0.
+  /// Further values that the vertical axis covers, such as 0.
   package var covering: [Double] = []
 
   /// Makes a chart; its other settings are variables.
@@ -76,20 +76,18 @@ package struct LineChart {
     self.series = series
   }
 
-  /// Most points of one curve that are drawn; longer ones keep each stretch's lowest and highest.
+  /// Most points drawn of one curve; longer curves keep the lowest and highest of each stretch.
   static let mostPoints = 500
   /// Most rows of the table beside the picture.
   static let mostRows = 60
 
-  /// The picture; `id` is unique on the page. A standalone one carries its own style sheet.
+  /// The picture; `id` is unique on the page. A standalone picture contains its style sheet.
   package func picture(id: String, standalone: Bool = false) -> Markup {
     let frame = makeFrame()
     return Shape.picture(
       id: id, width: ChartFrame.width, height: frame.height, title: title,
       description: description, standalone: standalone
     ) {
-      if standalone { element("style") { ChartStyle.standalone } }
-      if standalone { element("rect", ["class": "page", "width": "100%", "height": "100%"]) }
       frame.furniture()
       for reference in references {
         referenceLine(reference, frame)

@@ -2,7 +2,7 @@
 package struct StackedBar {
   /// One part of the whole.
   package struct Part: Equatable, Sendable {
-    /// Written in the table.
+    /// Name in the table.
     package var name: String
     /// At least 0, the same unit for all parts.
     package var amount: Double
@@ -62,7 +62,7 @@ package struct StackedBar {
     }
   }
 
-  /// The parts as a table, each with its colour.
+  /// The parts as a table, each with its color.
   package func table(amount: (Double) -> String) -> Markup {
     element("table") {
       element("thead") {
@@ -85,7 +85,7 @@ package struct StackedBar {
     }
   }
 
-  /// Class of a part's colour; nine colours, then again from the first.
+  /// Class of a part's color; nine colors, repeated.
   private static func fill(_ index: Int) -> String { "fill\(index % 9)" }
 
   private func swatch(_ index: Int) -> Markup {

@@ -1,4 +1,4 @@
-/// Methods against each other at equal training time: several runs of each, one per seed.
+/// Methods compared at equal training time: several runs of each, one per seed.
 package struct Comparison {
   /// The runs of one method.
   package struct Method {
@@ -13,14 +13,14 @@ package struct Comparison {
     package var before: Measurements { Measurements(runs.map(\.before)) }
     /// Accuracy at the end.
     package var after: Measurements { Measurements(runs.map(\.after)) }
-    /// What training added, run by run.
+    /// Accuracy at the end minus accuracy before, per run.
     package var gain: Measurements { Measurements(runs.map { $0.after - $0.before }) }
     /// Seconds of training, over the runs.
     package var seconds: Measurements {
       Measurements(runs.map { $0.points[$0.points.count - 1].seconds })
     }
 
-    /// Mean accuracy and its standard error at a time; only over all runs, else nil.
+    /// Mean accuracy over the runs and its standard error at a time; nil unless all reached it.
     package func accuracy(at time: Double) -> (mean: Double, error: Double?)? {
       let values = runs.compactMap { $0.accuracy(at: time) }
       guard values.count == runs.count, let mean = Measurements(values).mean else { return nil }
@@ -31,8 +31,8 @@ package struct Comparison {
   /// In the order in which they are listed.
   package let methods: [Method]
 
-  /// Groups runs by method in the order in which methods first appear; `labels` gives methods the
-  /// names they are shown by.
+  /// Groups runs by method in the order in which methods first appear; `labels` maps a
+  /// method's name to its name in chart and table.
   package init(runs: [MeasuredRun], labels: [String: String] = [:]) {
     var order: [String] = []
     for run in runs where !order.contains(run.method) { order.append(run.method) }
@@ -42,12 +42,12 @@ package struct Comparison {
     }
   }
 
-  /// Seconds until which every run of every method was measured.
+  /// Seconds of training that every run of every method reached.
   package var budget: Double {
     methods.flatMap(\.runs).map { $0.points[$0.points.count - 1].seconds }.min() ?? 0
   }
 
-  /// Places on the time axis at which methods are compared: 0, then equal parts of the budget.
+  /// Number of equal parts of the budget; methods are compared at their ends and at 0.
   static let stations = 12
 
   /// Mean accuracy over training time, one curve a method, with standard errors over its runs.

@@ -14,7 +14,7 @@ package struct ComparisonOutcome: Codable, Equatable, Sendable {
     package let before: Double
     /// Held-out accuracy at the end.
     package let after: Double
-    /// What training added, the mean over runs.
+    /// Accuracy at the end minus accuracy before, the mean over runs.
     package let gain: Double
     /// Standard error of `gain`; nil with one run.
     package let gainError: Double?
@@ -26,7 +26,7 @@ package struct ComparisonOutcome: Codable, Equatable, Sendable {
   package let chart: String
   /// The table, Markdown.
   package let page: String
-  /// Seconds of training until which every run was measured.
+  /// Seconds of training that every run reached.
   package let budgetSeconds: Double
   /// In the order in which they are listed.
   package let methods: [Method]

@@ -2,13 +2,13 @@ import Foundation
 import Runs
 
 extension MeasuredRun {
-  /// What a comparison needs of a run directory.
+  /// Reads the evaluations of a run directory.
   init(_ run: RunRecord) throws(ReportError) {
     guard let last = run.evaluations.last else { throw .notMeasured(path: run.path) }
     let measured =
       run.summary?.evaluations.map { ($0.trainingSeconds, $0.scores.overall.mean) }
       ?? run.evaluations.map { (run.timings.training(until: $0.epoch), $0.overall.mean) }
-    // Without its first or last evaluation a run would be compared over a part of its time.
+    // A run without its first or last evaluation covers only a part of its time.
     guard measured.first?.1 != nil, measured.last?.1 != nil else {
       throw .notScored(path: run.path)
     }
@@ -23,10 +23,10 @@ extension MeasuredRun {
 }
 
 extension Comparison {
-  /// Reads run directories that were measured in one way.
+  /// Reads run directories with one evaluation protocol.
   ///
-  /// - Throws: `ReportError` when a run cannot be read, has no evaluation, is given twice, or was
-  ///   measured in another way than the first.
+  /// - Throws: `ReportError` when a run cannot be read, has no evaluation, is given twice, or
+  ///   differs from the first in its evaluation protocol.
   package static func read(
     _ paths: [String], labels: [String: String] = [:]
   ) throws(ReportError) -> (comparison: Comparison, details: [String]) {
@@ -44,7 +44,7 @@ extension Comparison {
     return (Comparison(runs: runs, labels: labels), details(records))
   }
 
-  /// Makes sure that two runs' scores mean the same.
+  /// Throws unless both runs have the same evaluation protocol.
   private static func check(
     _ record: RunRecord, against first: RunRecord?
   ) throws(ReportError) {
@@ -72,7 +72,7 @@ extension Comparison {
       ("prompt_count", "\(one.promptCount)", "\(other.promptCount)"),
       ("images_per_prompt", "\(one.imagesPerPrompt)", "\(other.imagesPerPrompt)"),
       ("seed", "\(one.seed)", "\(other.seed)"), ("steps", "\(one.steps)", "\(other.steps)"),
-      ("guidance", "\(one.guidanceScale)", "\(other.guidanceScale)"),
+      ("guidance_scale", "\(one.guidanceScale)", "\(other.guidanceScale)"),
       ("sampler", one.sampler, other.sampler), ("dtype", one.dtype, other.dtype),
       ("weights", one.weights, other.weights), ("reward", one.reward, other.reward),
     ]

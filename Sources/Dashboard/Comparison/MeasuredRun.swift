@@ -1,8 +1,8 @@
-/// What a comparison keeps of one run: held-out accuracy against training time.
+/// Held-out accuracy of one run against training time.
 package struct MeasuredRun: Equatable, Sendable {
   /// One evaluation.
   package struct Point: Equatable, Sendable {
-    /// Seconds of training until then; evaluations themselves are not counted.
+    /// Seconds of training before it, without evaluations.
     package var seconds: Double
     /// Held-out accuracy, 0...1.
     package var accuracy: Double
@@ -24,7 +24,7 @@ package struct MeasuredRun: Equatable, Sendable {
   package var epochs: Int
   /// Held-out prompts of each evaluation.
   package var prompts: Int
-  /// Whether the run came to its end.
+  /// Whether the run finished.
   package var isFinished = true
 
   /// Makes a run from its evaluations, which are put in the order of time.
@@ -53,8 +53,7 @@ package struct MeasuredRun: Equatable, Sendable {
     return left.accuracy + share * (right.accuracy - left.accuracy)
   }
 
-  /// The method that a run directory's name speaks of: the name without a last `-seed-3`, `-seed3`
-  /// or `-3`.
+  /// The method in a run directory's name: the name without a last `-seed-3`, `-seed3` or `-3`.
   package static func method(of name: String) -> String {
     guard let seed = name.firstMatch(of: /(?:-seed-?|-)[0-9]+$/),
       seed.range.lowerBound > name.startIndex

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Numbers as people read them, the same in every locale.
+/// Numbers as text, the same in every locale.
 package enum Figures {
   /// A fixed count of decimals, such as `0.395`.
   package static func fixed(_ value: Double, _ decimals: Int) -> String {
@@ -21,7 +21,7 @@ package enum Figures {
     return String(format: "%.\(decimals)f", value)
   }
 
-  /// A setting as people write it: no zeros at the end, such as `4.5`, `1` or `0.03`.
+  /// A setting without trailing zeros, such as `4.5`, `1` or `0.03`.
   package static func setting(_ value: Double) -> String { String(format: "%.6g", value) }
 
   /// A share in 0...1 as a percentage, such as `39.5 %`.
@@ -48,7 +48,7 @@ package enum Figures {
     return result
   }
 
-  /// A coordinate in a picture: at most two decimals, none that are zero.
+  /// A coordinate in a picture: at most two decimals, without trailing zeros.
   static func coordinate(_ value: Double) -> String {
     let hundredths = Int((value * 100).rounded())
     if hundredths.isMultiple(of: 100) { return String(hundredths / 100) }

@@ -3,7 +3,7 @@
 package indirect enum Markup: Sendable {
   /// Character data, escaped on rendering.
   case text(String)
-  /// Characters of the program itself (style sheets), rendered as they are.
+  /// Constant text of the program (style sheets), rendered unescaped.
   case verbatim(StaticString)
   case element(name: String, attributes: [(name: String, value: String)], children: [Markup])
   /// Siblings without a parent.
@@ -40,7 +40,7 @@ package indirect enum Markup: Sendable {
     }
   }
 
-  /// HTML's void elements and SVG's shapes: nothing else may be written `<name/>` in HTML.
+  /// HTML's void elements and SVG's shapes: only these may be written `<name/>` in HTML.
   private static let selfClosing: Set<String> = [
     "meta", "br", "hr", "img", "col", "link", "path", "line", "rect", "circle", "polyline",
     "polygon", "image", "use",

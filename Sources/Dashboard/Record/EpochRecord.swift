@@ -1,7 +1,7 @@
 import JSON
 import Runs
 
-/// What one epoch measured; see `docs/metrics.md` for the names and their meaning.
+/// What one epoch measured; `docs/metrics.md` describes the names.
 struct EpochRecord {
   /// Epochs completed, so the first is 1.
   var epoch: Int
@@ -16,7 +16,7 @@ struct EpochRecord {
   var rewards: [(key: String, value: Double)]
   /// Figures that scorers report beside their total, such as `shapes.strict`.
   var parts: [(key: String, value: Double)]
-  /// Trained step -> mean reward of the images decided there.
+  /// Trained step -> mean reward of the images that branched there.
   var rewardPerStep: [(key: String, value: Double)]
   var fracRewardZeroStd: Double?
   var clipFraction: Double?
@@ -77,15 +77,15 @@ struct EvaluationRecord {
 
   /// Epochs trained before it.
   var epoch: Int
-  /// Name of what is measured.
+  /// Name of the measured reward.
   var reward: String
   var overall: Mean
   var tags: [String: Mean]
   /// The training reward on the same images.
   var trainingReward: Double?
-  /// Rewards that are not trained on, in the recipe's order.
+  /// Held-out rewards, in the recipe's order.
   var heldOutRewards: [(key: String, score: Mean)]
-  /// Watched rewards that fell while the trained one rose.
+  /// Held-out rewards that fell while the trained reward rose.
   var alarms: [String]
 
   init(_ line: LogLine) throws(ReportError) {

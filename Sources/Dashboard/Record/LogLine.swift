@@ -8,7 +8,7 @@ struct LogLine {
   let number: Int
   let value: JSONValue
 
-  /// The lines of a log; none if the file is not there yet. A torn last line is left out.
+  /// The lines of a log; empty if the file does not exist yet. A torn last line is skipped.
   static func read(_ path: String) throws(ReportError) -> [LogLine] {
     guard RunFiles.exists(path) else { return [] }
     let values: [JSONValue]

@@ -7,7 +7,7 @@ package enum ReportError: Error, CustomStringConvertible {
   case run(RunError)
   /// A line of a log is sound JSON, but not what a run writes; `line` starts from 1.
   case line(path: String, line: Int, reason: String)
-  /// A JSON file of the run does not hold what it should.
+  /// A JSON file of the run has another content than its format says.
   case record(path: String, reason: String)
   /// The sample grid and its sheet contradict each other.
   case sheetMismatch(path: String, reason: String)
@@ -19,7 +19,7 @@ package enum ReportError: Error, CustomStringConvertible {
   case notScored(path: String)
   /// One run is given twice, which would count it as two measurements.
   case givenTwice(path: String)
-  /// Two runs that would be compared were measured in different ways.
+  /// Two runs have different evaluation protocols.
   case differentProtocol(path: String, other: String, detail: String)
 
   /// One sentence on what is wrong and where, and one on what to do.
@@ -27,13 +27,13 @@ package enum ReportError: Error, CustomStringConvertible {
     switch self {
     case .run(let error): error.description
     case .line(let path, let line, let reason):
-      "\(path):\(line): \(reason). The log was changed by something else; restore it or remove "
+      "\(path):\(line): \(reason). The log was changed by another program; restore it or remove "
         + "the line."
     case .record(let path, let reason):
-      "\(path): \(reason). Remove the file to go without it."
+      "\(path): \(reason). Remove the file to make the report without it."
     case .sheetMismatch(let path, let reason):
       "\(path): the sample grid does not fit its sheet (\(reason)). "
-        + "Remove both to go without them."
+        + "Remove both to make the report without them."
     case .image(let error): error.description
     case .notMeasured(let path):
       "\(path) has no evaluation yet, so there is nothing to compare. "
@@ -44,8 +44,8 @@ package enum ReportError: Error, CustomStringConvertible {
     case .givenTwice(let path):
       "\(path) is given twice. Name every run once."
     case .differentProtocol(let path, let other, let detail):
-      "\(path) and \(other) were measured in different ways (\(detail)), so their scores do not "
-        + "compare. Leave one out."
+      "\(path) and \(other) have different evaluation protocols (\(detail)), so their scores are "
+        + "not comparable. Leave one out."
     }
   }
 }

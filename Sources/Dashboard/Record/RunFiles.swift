@@ -15,7 +15,7 @@ enum RunFiles {
     do { return try AtomicFile.read(path) } catch { throw .run(error) }
   }
 
-  /// A JSON file; nil if it is not there.
+  /// A JSON file; nil if it does not exist.
   static func record<Record: Decodable>(
     _ type: Record.Type, _ path: String
   ) throws(ReportError) -> Record? {
@@ -30,7 +30,7 @@ enum RunFiles {
     }
   }
 
-  /// A PNG file as a data URI; nil if it is not there.
+  /// A PNG file as a data URI; nil if it does not exist.
   static func link(_ path: String) throws(ReportError) -> String? {
     guard exists(path) else { return nil }
     let bytes = try bytes(path)

@@ -1,8 +1,8 @@
 import Foundation
 import Runs
 
-/// All that a report shows of a run, read from its directory. A run may still be going: what is not
-/// there yet is nil or empty.
+/// The content of a run directory that a report shows. Files that an unfinished run has not written
+/// yet are nil or empty.
 struct RunRecord {
   /// The run directory.
   let path: String
@@ -13,7 +13,7 @@ struct RunRecord {
   /// In order; the first is the model before training.
   let evaluations: [EvaluationRecord]
   let timings: Timings
-  /// The first and the last sample grid; `after` is nil when there is one only.
+  /// The first and the last sample grid; `after` is nil when there is only one.
   let before: SampleTiles?
   let after: SampleTiles?
   let tree: BranchTree?
@@ -23,8 +23,8 @@ struct RunRecord {
 
   /// Reads a run directory.
   ///
-  /// - Throws: `run(.noRun)` where there is none, and an error that names file and line for what is
-  ///   damaged.
+  /// - Throws: `run(.noRun)` where there is none, and an error with file and line for damaged
+  ///   content.
   init(_ path: String) throws(ReportError) {
     do { try RunDirectory.checkReadable(path) } catch { throw .run(error) }
     self.path = path
@@ -53,13 +53,13 @@ struct RunRecord {
     tree = try RunFiles.record(BranchTree.self, path + "/tree/tree.json")
   }
 
-  /// Whether the run came to its end; false while it goes on, or after it was stopped.
+  /// Whether the run finished; false while it goes on and after it was stopped.
   var isFinished: Bool { summary?.isFinished ?? false }
 
   /// Epochs completed.
   var epochCount: Int { max(summary?.epochs ?? 0, epochs.last?.epoch ?? 0) }
 
-  /// Images made and scored for learning.
+  /// Images generated and scored for training.
   var imageCount: Int { epochs.compactMap(\.images).reduce(0, +) }
 
   /// A setting of the resolved recipe by its dotted path, as written; nil where there is none.

@@ -2,13 +2,15 @@ import Foundation
 import ImageFiles
 import Runs
 
-/// A sample grid cut back into its tiles.
+/// The tiles of a sample grid.
 struct SampleTiles {
   let sheet: SampleSheet
   /// One PNG data URI per sample of the sheet.
   let links: [String]
 
-  /// Cuts `grid` as its sheet says. Throws when the grid is smaller than the sheet's tiles need.
+  /// Cuts `grid` into the tiles of its sheet.
+  ///
+  /// - Throws: `ReportError.sheetMismatch` when a tile lies outside the grid.
   init(sheet: SampleSheet, grid: PixelBuffer, path: String) throws(ReportError) {
     self.sheet = sheet
     guard sheet.columns >= 1, sheet.tileWidth >= 1, sheet.tileHeight >= 1, sheet.gutter >= 0 else {

@@ -1,11 +1,11 @@
 import Runs
 
-/// Where a run's time went, from `timings.jsonl`.
+/// Seconds of a run's phases, from `timings.jsonl`.
 struct Timings {
   /// One epoch.
   struct Epoch {
     var epoch: Int
-    /// Seconds of all of it.
+    /// Seconds of the whole epoch.
     var total: Double
     /// Seconds of each phase, in the order of `phases`.
     var phases: [Double]
@@ -50,8 +50,7 @@ struct Timings {
     epochs.filter { $0.epoch <= epoch }.map(\.total).reduce(0, +)
   }
 
-  /// Seconds of each phase over the run, what no phase claims as `other`; only phases that took
-  /// time.
+  /// Seconds of each phase over the run, without phases of 0 s. `other` is the rest of the epochs.
   var parts: [StackedBar.Part] {
     var parts = [StackedBar.Part(name: "load", amount: load)]
     for (index, phase) in Timings.phases.enumerated() {

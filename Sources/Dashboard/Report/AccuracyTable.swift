@@ -19,17 +19,18 @@ package struct AccuracyTable {
     return "\(title)\n\n\(table.text)\n\n\(closing)"
   }
 
-  /// What it took.
+  /// Epochs and training time.
   private var closing: String {
     let state = summary.isFinished ? "" : "; stopped before the end"
     return "\(summary.epochs) epochs, \(Figures.duration(summary.trainingSeconds)) of training"
       + "\(state)."
   }
 
-  /// What was measured, and how.
+  /// The evaluation protocol.
   private var title: String {
     let way = summary.evaluationProtocol
-    let guidanceScale = way.guidanceScale == 1 ? "" : ", guidance \(Figures.setting(way.guidanceScale))"
+    let guidanceScale =
+      way.guidanceScale == 1 ? "" : ", guidance \(Figures.setting(way.guidanceScale))"
     return "Held-out \(way.reward) "
       + "(\(way.promptCount) prompts, \(way.weights) weights, \(way.steps) steps, "
       + "\(way.sampler)\(guidanceScale), seed \(way.seed); mean ± standard error)"

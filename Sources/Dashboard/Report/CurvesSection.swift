@@ -60,10 +60,10 @@ struct CurvesSection {
   /// The reward of images by the step that was decided for them.
   private func perStep() -> LineChart? {
     let steps = (run.epochs.last?.rewardPerStep ?? []).map(\.key)
-    // Flow-GRPO gives all steps of a sample its one reward: nothing to tell apart.
+    // With Flow-GRPO every step of a sample has the same reward.
     let differs = run.epochs.contains { Set($0.rewardPerStep.map(\.value)).count > 1 }
     guard steps.count > 1, differs else { return nil }
-    // Of many steps the first, the middle and the last: enough to see the trend.
+    // Of many steps: the first, the middle and the last.
     let shown =
       steps.count <= 6
       ? Set(steps) : Set([steps[0], steps[steps.count / 2], steps[steps.count - 1]])

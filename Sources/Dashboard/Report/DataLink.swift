@@ -1,7 +1,7 @@
 import Foundation
 import ImageFiles
 
-/// Images as part of the page itself.
+/// Images embedded in a page.
 enum DataLink {
   /// The bytes of a PNG file as a `data:` URI.
   static func png(_ bytes: [UInt8]) -> String {

@@ -1,6 +1,6 @@
 import Runs
 
-/// The numbers on top: accuracy before and after, and what it took.
+/// The numbers at the top of the page: accuracy before and after, epochs and time.
 struct HeadlineSection {
   let run: RunRecord
 
@@ -22,7 +22,7 @@ struct HeadlineSection {
     ])
   }
 
-  /// Said on top when the run is not at its end.
+  /// Notice at the top of the page for an unfinished run.
   private func notice() -> Markup? {
     guard !run.isFinished else { return nil }
     let state =
@@ -30,7 +30,7 @@ struct HeadlineSection {
       ? "This run has not ended yet" : "This run was stopped before its last epoch"
     let reason = run.summary?.stoppedBy.map { " (\($0))" } ?? ""
     return element("p", ["class": "notice", "role": "status"]) {
-      "\(state)\(reason): \(run.epochCount) epochs are recorded. What follows is the state so far."
+      "\(state)\(reason): \(run.epochCount) epochs are recorded. This page shows the state so far."
     }
   }
 
@@ -85,7 +85,7 @@ struct HeadlineSection {
   }
 
   private func perSecond() -> String {
-    guard run.timings.training > 0 else { return "made and scored" }
+    guard run.timings.training > 0 else { return "generated and scored" }
     return "\(Figures.short(Double(run.imageCount) / run.timings.training)) per second"
   }
 
@@ -97,7 +97,7 @@ struct HeadlineSection {
     }
   }
 
-  /// How every score of the run was obtained.
+  /// The evaluation protocol of the run.
   private func protocolLine() -> Markup? {
     guard let way = run.summary?.evaluationProtocol else {
       guard let last = run.evaluations.last else { return nil }

@@ -1,4 +1,4 @@
-/// What a run checks of itself: curves that tell a sound run from a sick one.
+/// Curves of a run's own checks: clipping, ratios, gradients and missing rewards.
 struct HealthSection {
   let run: RunRecord
 
@@ -8,10 +8,12 @@ struct HealthSection {
     }
     return .fragment([
       element("p", ["class": "quiet"]) {
-        "The ratio between new and old policy is 1 in an epoch's first update, so what rollout and "
-        "training disagree by there must stay far below the clip range. Groups whose rewards are "
-        "all equal teach nothing. The gradient norm is taken before clipping."
-        if !hasDivergence { " The distance to the base model was not measured (kl_beta is 0)." }
+        "In an epoch's first update the ratio between new and old policy is 1, so the difference "
+        "of log-probabilities between rollout and training must be far below the clip range. Groups "
+        "with equal rewards have no gradient. The gradient norm is measured before clipping."
+        if !hasDivergence {
+          " The distance to the reference model was not measured (kl_beta is 0)."
+        }
       },
       element("div", ["class": "charts"]) {
         for (index, chart) in charts().enumerated() { chart.figure(id: "health-\(index)") }
@@ -20,7 +22,7 @@ struct HealthSection {
     ])
   }
 
-  /// What could not be scored over the whole run, and why.
+  /// Missing scores of the whole run, by reward and reason.
   private func missingScores() -> Markup {
     var counts: [String: Double] = [:]
     for (reason, count) in run.epochs.flatMap(\.missingReasons) {
@@ -31,7 +33,7 @@ struct HealthSection {
     return element("div", ["class": "scroll", "tabindex": "0"]) {
       element("table") {
         element("caption") {
-          "Scores that could not be had, left out of what was learned"
+          "Missing scores; their images took no part in training"
         }
         element("thead") {
           element("tr") {
@@ -61,7 +63,7 @@ struct HealthSection {
       curve("Policy loss", "loss", \.policyLoss, fromZero: false),
     ].filter { !$0.series.allSatisfy(\.points.isEmpty) }
       + (run.epochs.contains { ($0.missing ?? 0) > 0 } ? [missing()] : [])
-      + (hasDivergence ? [curve("Distance to the base model", "KL", \.kl)] : [])
+      + (hasDivergence ? [curve("Distance to the reference model", "KL", \.kl)] : [])
   }
 
   private func ratio() -> LineChart {

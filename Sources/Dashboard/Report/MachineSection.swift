@@ -1,6 +1,6 @@
 import Runs
 
-/// Where and with what the run ran.
+/// Processor, memory, system and libtorch of the run.
 struct MachineSection {
   let run: RunRecord
 

@@ -54,12 +54,6 @@ package enum PageStyle {
     .picture .name{font-size:12.5px}.picture .onfill{fill:var(--page);font-size:15px;\
     font-weight:600}
     .swatch{width:12px;height:12px;margin-right:9px;vertical-align:-1px}
-    .trunk{stroke:var(--muted);stroke-width:3;stroke-linecap:round}
-    .node{fill:var(--page);stroke:var(--muted);stroke-width:3}
-    .twig{fill:none;stroke:currentColor;stroke-width:1.6;opacity:.8}
-    .frame{fill:none;stroke:currentColor;stroke-width:2.5}
-    .missing{fill:none;stroke:var(--muted);stroke-dasharray:3 3}
-    .picture .score{fill:currentColor;font-size:11px;font-weight:600}
     .samples{display:grid;grid-template-columns:repeat(auto-fill,minmax(190px,1fr));gap:20px 18px;\
     margin:16px 0;padding:0;list-style:none}
     .samples li{break-inside:avoid}

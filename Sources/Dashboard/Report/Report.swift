@@ -1,12 +1,12 @@
 import Foundation
 import Runs
 
-/// The account of a run as one self-contained HTML page: no script, no outside resource, images as
-/// data URIs, charts as inline SVG with their numbers as tables beside them.
+/// The report of a run: one self-contained HTML page without scripts or outside resources. Images
+/// are data URIs; charts are inline SVG with their numbers in tables beside them.
 package enum Report {
   /// Writes `report.html` into a run directory, or to another path.
   ///
-  /// The run may still be going; the page says what is not there yet.
+  /// The report of an unfinished run says what is missing.
   ///
   /// - Throws: `ReportError` when there is no run, or a file of it is damaged.
   package static func write(
@@ -74,7 +74,7 @@ package enum Report {
 
   private static func sections(_ run: RunRecord) throws(ReportError) -> [Section] {
     let watched = RewardsSection(run: run).markup().map {
-      Section(id: "rewards", title: "Trained and watched rewards", content: $0)
+      Section(id: "rewards", title: "Trained and held-out rewards", content: $0)
     }
     return [
       Section(id: "curves", title: "Learning curves", content: CurvesSection(run: run).markup()),
@@ -84,7 +84,7 @@ package enum Report {
         id: "samples", title: "Before and after",
         content: SamplesSection(before: run.before, after: run.after).markup()),
       Section(id: "tree", title: "A branch tree", content: try TreeSection(run).markup()),
-      Section(id: "time", title: "Where the time went", content: TimeSection(run: run).markup()),
+      Section(id: "time", title: "Time per phase", content: TimeSection(run: run).markup()),
       Section(id: "health", title: "Health", content: HealthSection(run: run).markup()),
       Section(id: "recipe", title: "The resolved recipe", content: recipe(run)),
       Section(id: "machine", title: "Machine", content: MachineSection(run: run).markup()),

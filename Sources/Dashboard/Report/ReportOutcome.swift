@@ -4,9 +4,9 @@ package struct ReportOutcome: Codable, Equatable, Sendable {
   package let run: String
   /// The page that was written.
   package let report: String
-  /// Its size.
+  /// Size of the page.
   package let bytes: Int
-  /// Whether the run came to its end.
+  /// Whether the run finished.
   package let finished: Bool
   /// Epochs completed.
   package let epochs: Int
@@ -14,9 +14,11 @@ package struct ReportOutcome: Codable, Equatable, Sendable {
   package let before: Double?
   /// Held-out accuracy of the last evaluation; nil with fewer than two.
   package let after: Double?
-  /// Parts of the page that had nothing to show: `evaluations`, `samples`, `tree`, `timings`,
+  /// Parts of the page without content: `evaluations`, `samples`, `tree`, `timings`,
   /// `summary`.
   package let missing: [String]
+  /// Pictures that were written as files; empty unless requested.
+  package var pictures: [String] = []
 
   init(_ record: RunRecord, report: String, bytes: Int) {
     run = record.path

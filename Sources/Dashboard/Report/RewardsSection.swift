@@ -1,24 +1,24 @@
 import Runs
 
-/// The trained reward and the watched ones side by side, on the same evaluation images.
+/// The trained reward beside the held-out rewards, on the same evaluation images.
 struct RewardsSection {
   let run: RunRecord
 
-  /// Nothing for a run that watches no reward.
+  /// nil for a run without held-out rewards.
   func markup() -> Markup? {
     let names = run.evaluations.last?.heldOutRewards.map(\.key) ?? []
     guard !names.isEmpty else { return nil }
     return .fragment([
       element("p", ["class": "quiet"]) {
-        "Watched rewards are scored on the evaluation images and not trained on. One that falls "
-        "while the trained reward rises says that the trained reward may be gamed."
+        "Held-out rewards are scored on the evaluation images and not trained on. A held-out "
+        "reward that falls while the trained reward rises is a sign of reward hacking."
       },
       alarms(),
       element("div", ["class": "charts"]) {
         chart("trained", "Trained reward", run.evaluations.map { ($0, $0.trainingReward, nil) })
         for (index, name) in names.enumerated() {
           chart(
-            "watched-\(index)", "Watched: \(name)",
+            "watched-\(index)", "Held-out: \(name)",
             run.evaluations.map { evaluation in
               let score = evaluation.heldOutRewards.first { $0.key == name }?.score
               return (evaluation, score?.mean, score?.standardError)

@@ -1,6 +1,6 @@
 import Runs
 
-/// The same prompts and seeds before and after training, side by side.
+/// Images of the same prompts and seeds before and after training, side by side.
 struct SamplesSection {
   let before: SampleTiles?
   let after: SampleTiles?
@@ -13,8 +13,8 @@ struct SamplesSection {
       element("p", ["class": "quiet"]) {
         "Left before training, right after "
         after.map { "\($0.sheet.epoch) epochs" } ?? "training (not yet there)"
-        ", from the same prompt and the same initial noise. ✓: exactly what the prompt asks; "
-        "✗: not. "
+        ", from the same prompt and the same initial noise. ✓: exactly the prompt; "
+        "✗: something else. "
         verdicts() ?? ""
       },
       element("ul", ["class": "samples"]) {
@@ -23,7 +23,7 @@ struct SamplesSection {
     ])
   }
 
-  /// How many samples passed before and after, when the reward gives a verdict.
+  /// Counts of passed samples before and after; nil when the reward has no verdict.
   private func verdicts() -> String? {
     guard let before = before.flatMap(SamplesSection.passes),
       let after = after.flatMap(SamplesSection.passes)
@@ -46,7 +46,7 @@ struct SamplesSection {
     }
   }
 
-  /// One image with its mark. A sheet of other prompts or seeds does not line up and is not shown.
+  /// One image with its verdict. A tile of another prompt or seed is left out.
   private func half(
     _ tiles: SampleTiles?, _ index: Int, _ wanted: SampleSheet.Sample, when: String
   ) -> Markup {

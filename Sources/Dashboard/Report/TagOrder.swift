@@ -1,4 +1,4 @@
-/// The order in which tags are listed: GenEval's six from easy to hard, then others by name.
+/// The order of tags: GenEval's six from easy to hard, then others by name.
 enum TagOrder {
   private static let known = [
     "single_object", "two_object", "counting", "colors", "position", "color_attr",

@@ -37,7 +37,9 @@ struct TagsSection {
 
   private func table(_ rows: [Row]) -> Markup {
     element("table") {
-      element("caption") { "Share of prompts whose image is exactly as asked, ± standard error" }
+      element("caption") {
+        "Share of prompts whose image shows exactly the prompt, ± standard error"
+      }
       element("thead") {
         element("tr") {
           for name in ["Tag", "Prompts", "Before", "After", "Change"] {

@@ -1,4 +1,4 @@
-/// Columns of plain text: the first flush left, the others flush right, rules around the body.
+/// A table of plain text: first column flush left, the others flush right, rules around the body.
 struct TextTable {
   let header: [String]
   let rows: [[String]]

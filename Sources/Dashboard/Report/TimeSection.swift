@@ -1,4 +1,4 @@
-/// Where the time went.
+/// Time per phase.
 struct TimeSection {
   let run: RunRecord
 
@@ -36,7 +36,7 @@ struct TimeSection {
     let parts = run.timings.parts
     for (index, name) in Timings.phases.map(\.name).enumerated()
     where ["rollout", "decode", "learning"].contains(name) {
-      // The colour that the phase has in the bar above.
+      // The phase's color in the bar above.
       guard let style = parts.firstIndex(where: { $0.name == name }), style < 6 else { continue }
       series.append(
         .init(

@@ -1,6 +1,6 @@
 import Runs
 
-/// One prompt's rollout as a picture.
+/// The branch tree of one prompt.
 struct TreeSection {
   let tree: BranchTree?
   /// Data URIs of the tree's images by file name; a missing file has none.
@@ -33,10 +33,10 @@ struct TreeSection {
         ", rolled out after \(tree.epoch) epochs."
       },
       element("p", ["class": "quiet"]) {
-        "The trunk runs without noise from left to right; its nodes show the image predictedOriginal at "
-        "that step. At each step it spawns branches by one noisy step, and each branch is "
-        "finished without noise and scored. So a reward belongs to one decision. Best on top; "
-        "green did better than its group (positive advantage), red worse, gray neither. The number "
+        "The trunk runs without noise from left to right; its nodes show the predicted original at "
+        "that step. At each step branches leave it by one noisy step, and each branch is "
+        "finished without noise and scored, so a reward belongs to one step. The best branch is on "
+        "top: green for a positive advantage, red for a negative one, gray for none. The number "
         "is the reward."
       },
       element("div", ["class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Tree"]) {

@@ -44,7 +44,7 @@ public struct StableDiffusion3Pipeline: FlowModel {
   ///
   /// - Parameters:
   ///   - placement: device, precision and files of the networks.
-  ///   - transformer: which of the transformer's parameters learn, and its adapters; the other
+  ///   - learning: which of the transformer's parameters learn, and its adapters; the other
   ///     networks are frozen.
   ///   - text: whether the text encoders are read, too.
   ///   - imageSize: nil is a square of the transformer's sample size.

@@ -75,6 +75,15 @@ package final class RecipeSection {
     return value
   }
 
+  /// A value that describes the recipe file itself, such as its evidence, and may be absent or null.
+  ///
+  /// It is checked and has no place in the resolved recipe.
+  package func annotation<Value>(_ key: String, _ kind: RecipeKind<Value>) -> Value? {
+    ask(key)
+    guard let entry = entry(key), !entry.value.isNull else { return nil }
+    return read(entry, kind)
+  }
+
   /// A section; an absent one reads as empty, so that its defaults apply.
   package func section(_ key: String) -> RecipeSection {
     ask(key)

@@ -10,6 +10,7 @@ public enum Safetensors {
   /// - Parameters:
   ///   - tensors: distinct names, of any device; non-contiguous tensors are stored contiguous.
   ///   - metadata: free text; `["format": "pt"]` is what Hugging Face libraries expect.
+  ///   - path: the file to write.
   /// - Throws: `SafetensorsError.cannotWrite` or `.duplicateKey`; an older file is then unchanged.
   public static func write(
     _ tensors: [(String, Tensor)], metadata: [String: String] = [:], to path: String

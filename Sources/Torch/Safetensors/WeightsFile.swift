@@ -32,6 +32,7 @@ public struct WeightsFile {
   /// `<folder>/<baseName>.safetensors.index.json` lists.
   ///
   /// - Parameters:
+  ///   - folder: the folder of the file or the shards.
   ///   - baseName: `diffusion_pytorch_model` or `model` in diffusers folders.
   ///   - variant: opens `<baseName>.<variant>.safetensors` or
   ///     `<baseName>.safetensors.index.<variant>.json` instead, as diffusers and transformers name

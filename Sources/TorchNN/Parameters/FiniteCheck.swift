@@ -1,4 +1,4 @@
-import Torch
+package import Torch
 
 /// Checks that all numbers of named tensors are finite; reads each tensor once.
 ///

@@ -13,6 +13,7 @@ extension PretrainingRecipe {
 
   /// Reads the root section; reports everything that is wrong.
   package init(_ root: RecipeSection) {
+    evidence = root.annotation("evidence", .choice(RecipeEvidence.self))
     output = root.path("output")
     seed = UInt64(root.int("seed", in: 0...Int.max, default: 0))
     threads = root.optional("threads", .int(in: 1...1024))

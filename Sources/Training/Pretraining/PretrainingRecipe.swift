@@ -5,6 +5,8 @@ package import Runs
 /// The keys are documented in `docs/pretraining.md`. Equal recipes on one kind of machine with the
 /// same number of threads give equal weights.
 package struct PretrainingRecipe: Sendable, Equatable {
+  /// How the recipe file is known to work; nil when it does not say.
+  package var evidence: RecipeEvidence?
   /// The diffusers folder to write.
   package var output: String
   /// Decides images, initial weights, noise and the order of everything.

@@ -10,6 +10,8 @@ package import Torch
 /// The keys are documented in `docs/recipes.md`. Two runs with equal recipes on one kind of machine
 /// are equal bit for bit, unless `time_limit` ends them.
 package struct TrainingRecipe: Sendable, Equatable {
+  /// How the recipe file is known to work; nil when it does not say.
+  package var evidence: RecipeEvidence?
   /// A diffusers folder.
   package var model: String
   /// How the model's family applies a guidance scale.
@@ -106,6 +108,7 @@ extension TrainingRecipe {
 
   /// Reads the root section; reports everything that is wrong or without effect.
   init(_ root: RecipeSection) {
+    evidence = root.annotation("evidence", .choice(RecipeEvidence.self))
     model = root.path("model")
     let defaults = FlowModelDefaults.of(model, root)
     guidanceKind = defaults.guidance

@@ -1,0 +1,118 @@
+internal import Foundation
+internal import Runs
+
+/// A picture of samples before and after training: the same prompts and seeds, one column each.
+///
+/// The samples are spread evenly over the sample grid. Under an image are reward and verdict.
+struct SampleStrip {
+  /// The sample grid before training.
+  let before: SampleTiles
+  /// The last sample grid.
+  let after: SampleTiles
+
+  /// Most columns.
+  private static let most = 8
+  private static let tile = 104.0
+  private static let gap = 12.0
+  private static let left = 52.0
+  private static let top = 8.0
+  private static let mark = 20.0
+  private static let lineHeight = 14.0
+  /// Letters of a caption's line.
+  private static let lineLength = 18
+
+  private struct Column {
+    let before: SampleSheet.Sample
+    let after: SampleSheet.Sample
+    let links: (before: String, after: String)
+    /// Lines of the caption.
+    let caption: [String]
+  }
+
+  /// The picture as the contents of an SVG file; nil when no sample is in both grids.
+  func file() -> String? {
+    let columns = columns
+    guard !columns.isEmpty else { return nil }
+    let lines = Double(columns.map(\.caption.count).max() ?? 0)
+    let captionTop = Self.top + 2 * (Self.tile + Self.mark)
+    let picture = Shape.picture(
+      id: "samples", width: Self.left + Double(columns.count) * (Self.tile + Self.gap),
+      height: captionTop + lines * Self.lineHeight + 6,
+      title: "The same prompts and seeds before and after training",
+      description: columns.map(Self.description).joined(separator: " "), standalone: true
+    ) {
+      Shape.label("quiet", Self.left - 8, Self.middle(0), "before", anchor: "end")
+      Shape.label("quiet", Self.left - 8, Self.middle(1), "after", anchor: "end")
+      for (index, column) in columns.enumerated() {
+        draw(column, x: Self.left + Double(index) * (Self.tile + Self.gap), captionTop)
+      }
+    }
+    return picture.rendered() + "\n"
+  }
+
+  /// Samples with the same prompt and seed in both grids.
+  private var columns: [Column] {
+    let count = min(before.sheet.samples.count, after.sheet.samples.count)
+    let shown = min(Self.most, count)
+    return (0..<shown).map { $0 * count / shown }.compactMap { index in
+      let (first, last) = (before.sheet.samples[index], after.sheet.samples[index])
+      guard first.prompt == last.prompt, first.seed == last.seed else { return nil }
+      return Column(
+        before: first, after: last, links: (before.links[index], after.links[index]),
+        caption: Self.wrapped(first.prompt))
+    }
+  }
+
+  private static func middle(_ row: Double) -> Double { top + row * (tile + mark) + tile / 2 + 4 }
+
+  private func draw(_ column: Column, x: Double, _ captionTop: Double) -> Markup {
+    element("g") {
+      image(column.links.before, column.before, (x, Self.top))
+      image(column.links.after, column.after, (x, Self.top + Self.tile + Self.mark))
+      for (line, text) in column.caption.enumerated() {
+        Shape.label(
+          "quiet", x, captionTop + Double(line + 1) * Self.lineHeight - 4, text, anchor: "start")
+      }
+    }
+  }
+
+  private func image(
+    _ link: String, _ sample: SampleSheet.Sample, _ corner: (x: Double, y: Double)
+  ) -> Markup {
+    let style = sample.passed.map { $0 ? "good" : "bad" } ?? "even"
+    let verdict = sample.passed.map { $0 ? "✓" : "✗" } ?? ""
+    let reward = sample.reward.map { Figures.fixed($0, 2) } ?? ""
+    let side = Figures.coordinate(Self.tile)
+    return element("g", ["class": style]) {
+      element(
+        "image",
+        [
+          "href": link, "x": Figures.coordinate(corner.x), "y": Figures.coordinate(corner.y),
+          "width": side, "height": side, "style": "image-rendering:pixelated",
+        ])
+      Shape.label(
+        "score", corner.x, corner.y + Self.tile + 13, "\(reward) \(verdict)", anchor: "start")
+    }
+  }
+
+  private static func description(_ column: Column) -> String {
+    func verdict(_ sample: SampleSheet.Sample) -> String {
+      sample.passed.map { $0 ? "passed" : "failed" } ?? "no verdict"
+    }
+    return "\(column.before.prompt): \(verdict(column.before)) before, "
+      + "\(verdict(column.after)) after."
+  }
+
+  /// A prompt in lines of at most `lineLength` letters; a longer word has a line of its own.
+  private static func wrapped(_ prompt: String) -> [String] {
+    var lines: [String] = []
+    for word in prompt.split(separator: " ") {
+      if let last = lines.last, last.count + 1 + word.count <= lineLength {
+        lines[lines.count - 1] = "\(last) \(word)"
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines
+  }
+}

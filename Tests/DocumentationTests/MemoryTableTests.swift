@@ -1,0 +1,91 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The README's memory table beside `tempflow plan` for a folder of configurations without weights.
+@Suite struct MemoryTableTests {
+  private struct Plan: Decodable {
+    struct Memory: Decodable {
+      let phases: [String: [String: Double]]
+    }
+    let memory: Memory
+  }
+
+  @Test func `the README's memory table is what plan computes`() throws {
+    let table = try #require(try Page("README.md").tables.first { $0.header.first == "phase" })
+    #expect(table.rows.count == 5)
+    try withTemporaryFolder { folder in
+      try writeConfigurations("\(folder)/Models/stable-diffusion-3.5-medium")
+      try FileManager.default.copyItem(
+        atPath: repositoryFolder() + "/Recipes", toPath: folder + "/Recipes")
+      try writePrompts("\(folder)/Prompts/pickscore")
+      for column in 1..<table.header.count {
+        let name = try #require(table.header[column].firstMatch(of: /\[([^\]]+)\]/)?.output.1)
+        let phases = try plan("\(folder)/Recipes/\(name).yaml").memory.phases
+        #expect(Set(phases.keys) == Set(table.rows.map { $0[0] }))
+        for row in table.rows {
+          let planned = (phases[row[0]] ?? [:]).values.reduce(0, +) / 1e9
+          let written = try #require(Double(row[column]))
+          #expect(abs(planned - written) < 0.051, "\(name), \(row[0]): \(planned)")
+        }
+      }
+    }
+  }
+
+  private func plan(_ recipe: String) throws -> Plan {
+    let run = try ProgramRun(
+      "/usr/bin/env",
+      ["bash", "-c", "'\(builtProduct("tempflow"))' plan '\(recipe)' --json 2>/dev/null"])
+    return try JSONDecoder().decode(Plan.self, from: Data(run.output.utf8))
+  }
+
+  private func writePrompts(_ folder: String) throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let text = (1...500).map { "prompt \($0)\n" }.joined()
+    for name in ["train.txt", "test.txt"] {
+      try Data(text.utf8).write(to: URL(filePath: "\(folder)/\(name)"))
+    }
+  }
+
+  /// The published model's configurations; the text encoders have the tiny folder's with the
+  /// published sizes.
+  private func writeConfigurations(_ folder: String) throws {
+    let tiny = fixture("pipeline/model-t5")
+    try write("\(tiny)/model_index.json", to: "\(folder)/model_index.json")
+    try write(
+      "\(tiny)/scheduler/scheduler_config.json", to: "\(folder)/scheduler/scheduler_config.json")
+    try write(
+      fixture("manifests/sd35-medium-transformer.json"), to: "\(folder)/transformer/config.json")
+    try write(fixture("manifests/sd3-vae.json"), to: "\(folder)/vae/config.json")
+    let clip = ["vocab_size": 49408, "max_position_embeddings": 77]
+    try write(
+      "\(tiny)/text_encoder/config.json", to: "\(folder)/text_encoder/config.json",
+      clip.merging([
+        "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
+        "num_attention_heads": 12, "projection_dim": 768,
+      ]) { $1 })
+    try write(
+      "\(tiny)/text_encoder_2/config.json", to: "\(folder)/text_encoder_2/config.json",
+      clip.merging([
+        "hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32,
+        "num_attention_heads": 20, "projection_dim": 1280,
+      ]) { $1 })
+    try write(
+      "\(tiny)/text_encoder_3/config.json", to: "\(folder)/text_encoder_3/config.json",
+      [
+        "d_ff": 10240, "d_kv": 64, "d_model": 4096, "num_heads": 64, "num_layers": 24,
+        "vocab_size": 32128, "relative_attention_num_buckets": 32,
+        "relative_attention_max_distance": 128,
+      ])
+  }
+
+  private func write(_ source: String, to target: String, _ changes: [String: Int] = [:]) throws {
+    let data = try Data(contentsOf: URL(filePath: source))
+    var object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    object.merge(changes) { $1 }
+    let url = URL(filePath: target)
+    try FileManager.default.createDirectory(
+      at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try JSONSerialization.data(withJSONObject: object).write(to: url)
+  }
+}
