@@ -40,7 +40,7 @@ import Training
     let text = recipeText([
       (
         "trainable: full",
-        "trainable: lora\nlora: {rank: 2}\nthreads: 1\ncheckpoints: {every: 1}"
+        "trainable: lora\nlora: {rank: 2}\nthreads: 1\ncheckpoints: {every: 1}\nema: {update_every: 1}"
       ),
       ("clip_range: 3e-2", "clip_range: 3e-2, kl_beta: 0.01"),
       ("[{name: shapes}]", "[{name: jpeg_compressibility}]"), ("epochs: 4", "epochs: 2"),
