@@ -1,4 +1,5 @@
 import ArgumentParser
+import CPUKernels
 import Runs
 import Torch
 
@@ -25,12 +26,12 @@ struct TempFlowCommand: AsyncParsableCommand {
 @main
 enum TempFlowMain {
   /// Refuses a libtorch of another release, and kernels that do not exist, before anything is
-  /// computed; `doctor` reports them instead.
+  /// computed, and installs the kernels; `doctor` reports them instead.
   static func main() async {
     if CommandLine.arguments.dropFirst().first != "doctor" {
       do {
         try TorchRuntime.checkVersion()
-        try CPUKernel.checkNames()
+        CPUKernel.install(try CPUKernel.chosenByEnvironment())
       } catch {
         TempFlowCommand.exit(withError: error)
       }

@@ -61,7 +61,7 @@ public enum OutOfMemory {
 
 /// Ends the process, because a call of libtorch failed: memory ran out, or a contract of ours is
 /// broken.
-func failed(_ call: String) -> Never {
+package func failed(_ call: String) -> Never {
   let message = lastErrorMessage()
   if ctorch_ran_out_of_memory() { OutOfMemory.exit(message) }
   fatalError("\(call): \(message)")

@@ -62,7 +62,7 @@ extension TorchRuntime {
   /// Runs operators of this thread on this thread alone, and only `threadedBatch` on several: for
   /// work that is a chain of calls of `threadedBatch`. Threads of operators spin for some
   /// milliseconds after each, on processors that the rows need. Weights must not change inside:
-  /// kernels keep them in an order of their own.
+  /// fused blocks pack them once per scope.
   package static func withSingleThreadedOps<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -82,7 +82,12 @@ extension TorchRuntime {
 
   /// Whether operators run on this thread alone by `withSingleThreadedOps`, here or around the part of
   /// a batch that this thread computes.
-  static var runsSerialOperators: Bool { ctorch_row_thread_count() > 0 && threadCount == 1 }
+  package static var runsSingleThreadedOps: Bool {
+    ctorch_row_thread_count() > 0 && threadCount == 1
+  }
+
+  /// Whether this thread computes a part of a `ThreadedBatch` whose gradients are recorded.
+  package static var recordsThreadedBatch: Bool { ctorch_records_rows() }
 
   /// Runs `body` with another number of threads for its operators.
   package static func withThreads<Result, Failure: Error>(

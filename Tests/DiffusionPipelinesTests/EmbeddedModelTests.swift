@@ -8,7 +8,7 @@ import Torch
 ///
 /// When the model changes, so does what is expected:
 /// `python Tools/fixtures/pipeline.py --model Models/shapes --output Tests/Fixtures/shapes`
-@Suite struct EmbeddedModelTests {
+@Suite(.cpuKernels) struct EmbeddedModelTests {
   private struct Expected: Decodable {
     let prompts: [String]
     let steps: Int

@@ -87,7 +87,7 @@ private func evaluations(
 
 /// A reward that is gamed: small files are most easily drawn by drawing nothing.
 @MainActor
-@Suite(.serialized) struct WatchedRunTests {
+@Suite(.serialized, .cpuKernels) struct WatchedRunTests {
   private func settings(_ folder: TemporaryFolder, action: String) -> [(String, String)] {
     let root = repositoryFolder()
     return [

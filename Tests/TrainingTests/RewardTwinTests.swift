@@ -8,7 +8,7 @@ import Training
 /// The shapes task with its reward rewritten in Python, outside this process: the run must be the
 /// one with the built-in reward, number for number.
 @MainActor
-@Suite(.serialized) struct RewardTwinTests {
+@Suite(.serialized, .cpuKernels) struct RewardTwinTests {
   private func settings(_ reward: String) -> [(String, String)] {
     let root = repositoryFolder()
     return [
