@@ -13,8 +13,8 @@ struct PackedLinear {
   int64_t inputs, outputs;
 };
 
-// Packs `weight`, `[outputs, inputs]`, into panels of NR columns, in the order in which the micro-kernel reads them; both
-// sizes are multiples of 16, and `to` has as many numbers.
+// Packs `weight`, `[outputs, inputs]`, into panels of NR columns, in the order in which the micro-kernel reads them.
+// Both sizes are multiples of 16; `to` has as many numbers.
 void packWeight(const float *weight, int64_t outputs, int64_t inputs, float *to);
 
 // `[rows, inputs] -> [rows, outputs]`

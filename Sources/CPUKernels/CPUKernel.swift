@@ -4,9 +4,9 @@ internal import TorchNN
 
 /// A kernel of this package that computes on CPUs in place of libtorch's operators.
 ///
-/// The environment's `TEMPFLOW_CPU_KERNELS` chooses: `all` (as without it), `off`, or names separated
-/// by commas. A process has the kernels that it installs; without ``install(_:)`` libtorch's operators
-/// compute everything.
+/// The environment's `TEMPFLOW_CPU_KERNELS` chooses: `all` (as without it), `off`, or names
+/// separated by commas. A process has the kernels that it installs; without ``install(_:)``
+/// libtorch's operators compute everything.
 public enum CPUKernel: String, CaseIterable, Sendable {
   /// A transformer block over two streams of tokens, with its derivative, in float32.
   case jointBlock = "joint_block"
@@ -21,7 +21,8 @@ public enum CPUKernel: String, CaseIterable, Sendable {
     }
   }
 
-  /// Why libtorch's operators do its work where `chosen` are installed; nil where the kernel does it.
+  /// Why libtorch's operators do its work where `chosen` are installed; nil where the kernel does
+  /// it.
   public func offReason(among chosen: Set<CPUKernel>) -> String? {
     chosen.contains(self) ? unsupportedReason : "switched off by \(Self.variable)"
   }

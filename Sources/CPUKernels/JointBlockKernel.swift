@@ -2,8 +2,8 @@ internal import CCPUKernels
 package import Torch
 package import TorchNN
 
-/// A joint block by one kernel, with its derivative, in place of a hundred operators; for small models
-/// in float32 on CPUs with AVX-512.
+/// A joint block by one kernel, with its derivative, in place of a hundred operators; for small
+/// models in float32 on CPUs with AVX-512.
 ///
 /// It runs within `TorchRuntime.withSingleThreadedOps` without gradients, and in the parts of a
 /// `ThreadedBatch` with a record of its derivative. Weights are packed once in each such scope, in
@@ -46,8 +46,8 @@ package final class JointBlockKernel: FusedJointBlock {
     let bias = keyBias?.contiguous()
     var outputs: [OpaquePointer?] = [nil, nil]
     let succeeded = cpu_joint_block_forward(
-      handle, inputs.map { Optional($0.handle) }, bias?.handle, epsilon, TorchRuntime.recordsThreadedBatch,
-      &outputs)
+      handle, inputs.map { Optional($0.handle) }, bias?.handle, epsilon,
+      TorchRuntime.recordsThreadedBatch, &outputs)
     withExtendedLifetime((inputs, bias)) {}
     guard succeeded, let output = outputs[0] else { failed("joint block") }
     return (Tensor(owning: output), outputs[1].map { Tensor(owning: $0) })
@@ -55,8 +55,8 @@ package final class JointBlockKernel: FusedJointBlock {
 }
 
 extension Linear {
-  /// Whether the kernel takes the layer: float32 on the CPU, sizes that are multiples of 16, a weight
-  /// of at most 4 MiB, no adapter.
+  /// Whether the kernel takes the layer: float32 on the CPU, sizes that are multiples of 16, a
+  /// weight of at most 4 MiB, no adapter.
   fileprivate var isSuitable: Bool {
     weight.device == .cpu && weight.dtype == .float32 && weight.isContiguous && !hasAdapter
       && weight.shape.allSatisfy { $0 % 16 == 0 } && weight.count <= 1 << 20

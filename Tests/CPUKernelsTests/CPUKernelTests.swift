@@ -11,7 +11,9 @@ import TorchNN
   }
 
   @Test(
-    arguments: [("joint_block,norml", "norml"), ("joint_block,", ""), ("OFF", "OFF"), ("gelu", "gelu")])
+    arguments: [
+      ("joint_block,norml", "norml"), ("joint_block,", ""), ("OFF", "OFF"), ("gelu", "gelu"),
+    ])
   func `a name that no kernel has is an error`(setting: String, name: String) throws {
     let error = try #require(throws: UnknownCPUKernel.self) {
       try CPUKernel.chosen(by: setting)

@@ -14,21 +14,24 @@ private struct StreamWeights {
     adapters: [String] = []
   ) throws {
     let generator = Generator(seed: seed)
+    var sizes = [("modulation", width, (isLast ? 2 : 6) * width)]
+    for name in isLast ? ["key", "value"] : ["key", "value", "query", "output"] {
+      sizes.append((name, width, width))
+    }
+    if !isLast { sizes += [("up", width, 4 * width), ("down", 4 * width, width)] }
+    var values: [String: Tensor] = [:]
+    for (name, inputs, outputs) in sizes {
+      let scale = 1 / Double(inputs).squareRoot()
+      values["\(name).weight"] = Tensor.randn([outputs, inputs], generator: generator) * scale
+      values["\(name).bias"] = Tensor.randn([outputs], generator: generator) * 0.1
+    }
     let plan = LoRAConfig(rank: 4, alpha: 4, targets: adapters)
     let store = ParameterStore(
-      .random(generator), dtype: dtype,
+      .checkpoint(values, origin: "test"), dtype: dtype,
       adapters: adapters.isEmpty ? nil : (plan: plan, source: .random(generator)))
     var layers: [String: Linear] = [:]
-    func declare(_ name: String, _ inputs: Int, _ outputs: Int) throws {
+    for (name, inputs, outputs) in sizes {
       layers[name] = try Linear(inputs, outputs, store.root[name])
-    }
-    try declare("modulation", width, (isLast ? 2 : 6) * width)
-    for name in isLast ? ["key", "value"] : ["key", "value", "query", "output"] {
-      try declare(name, width, width)
-    }
-    if !isLast {
-      try declare("up", width, 4 * width)
-      try declare("down", 4 * width, width)
     }
     self.layers = layers
     func norm() -> Tensor? {
@@ -110,8 +113,8 @@ private func composed(
 
 @Suite(.enabled(if: whyOff(.jointBlock) == nil, "\(whyOff(.jointBlock) ?? "")"))
 struct JointBlockKernelTests {
-  /// Samples, tokens of both streams, heads, width of a head: odd numbers of everything, more samples
-  /// than go through at once, more tokens than one group of queries.
+  /// Samples, tokens of both streams, heads, width of a head: odd numbers of everything, more
+  /// samples than a tile holds, more tokens than one group of queries.
   @Test(
     arguments: [
       (1, 1, 1, 1, 16), (3, 16, 15, 3, 32), (40, 16, 15, 3, 32), (2, 170, 77, 2, 48),

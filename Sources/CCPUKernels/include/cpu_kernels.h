@@ -33,9 +33,9 @@ const char *cpu_joint_block_unsupported(void);
 CPUJointBlock *cpu_joint_block(const CPUBlockStream *streams, int64_t heads, int64_t width);
 void cpu_joint_block_release(CPUJointBlock *block);
 
-/// `[B, S, D], [B, T, D], [B, D] -> the first two`; the second is NULL where the second stream has no `output`. `key_bias`,
-/// which may be NULL, is added to the logits: one number per key, the first stream's first. Where gradients are
-/// recorded, the outputs have a backward pass. False after a failure, which CTorch's last error describes.
+/// `[B, S, D], [B, T, D], [B, D] -> the first two`; the second is NULL where the second stream has no `output`.
+/// `key_bias`, which may be NULL, is added to the logits: one number per key, the first stream's first. With `record`
+/// the outputs have a backward pass. False after a failure, which CTorch's last error describes.
 bool cpu_joint_block_forward(CPUJointBlock *block, const CTorchTensor *const *inputs, const CTorchTensor *key_bias,
                              double epsilon, bool record, CTorchTensor **outputs);
 

@@ -6,8 +6,8 @@ package import Torch
 ///
 /// B samples, S and T tokens of the streams, width D.
 package protocol FusedJointBlock {
-  /// Whether it computes the block for these tokens here: on this device, in this precision, on this
-  /// thread.
+  /// Whether it computes the block for these tokens on this thread: their device, precision and
+  /// number, and the scope that the thread is in.
   func accepts(_ first: Tensor, _ second: Tensor) -> Bool
 
   /// `[B, S, D], [B, T, D], [B, D] -> the first two; the second is nil where its stream ends`
@@ -33,7 +33,7 @@ package struct JointBlockLayers {
     ///     shift where the stream ends.
     ///   - query: nil, as `output` and `feedForward`, where the stream ends with the block, whose
     ///     attention reads no more than its keys and values.
-    ///   - norms: learnt scales `[D / heads]` of the RMS norms of queries and keys; nil without norms.
+    ///   - norms: learned scales `[D / heads]` of the RMS norms of queries and keys; nil without.
     package init(
       modulation: Linear, query: Linear?, key: Linear, value: Linear, output: Linear?,
       feedForward: (up: Linear, down: Linear)?, norms: (query: Tensor, key: Tensor)?
@@ -71,8 +71,8 @@ extension JointBlockLayers {
 
   private static let installed = Mutex<Fusion?>(nil)
 
-  /// Makes fused blocks for the networks that are built from now on; nil leaves blocks to libtorch's
-  /// operators.
+  /// Makes fused blocks for the networks that are built from now on; nil leaves blocks to
+  /// libtorch's operators.
   package static var fusion: Fusion? {
     get { installed.withLock { $0 } }
     set { installed.withLock { $0 = newValue } }
