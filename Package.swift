@@ -21,6 +21,13 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: swiftSettings)
 }
 
+/// libtorch's headers, for C++ targets.
+let torchHeaders: [CXXSetting] = [
+  .unsafeFlags([
+    "-isystem", "\(torch)/include", "-isystem", "\(torch)/include/torch/csrc/api/include",
+  ])
+]
+
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let collections: Target.Dependency = .product(
   name: "OrderedCollections", package: "swift-collections")
@@ -44,11 +51,7 @@ let package = Package(
   targets: [
     .target(
       name: "CTorch",
-      cxxSettings: [
-        .unsafeFlags([
-          "-isystem", "\(torch)/include", "-isystem", "\(torch)/include/torch/csrc/api/include",
-        ])
-      ],
+      cxxSettings: torchHeaders,
       linkerSettings: [
         .unsafeFlags([
           "-L\(torch)/lib", "-ltorch_cpu", "-lc10",
@@ -56,6 +59,7 @@ let package = Package(
           "-Xlinker", "-rpath-link", "-Xlinker", cuda,
         ])
       ]),
+    .target(name: "CCPUKernels", dependencies: ["CTorch"], cxxSettings: torchHeaders),
     .systemLibrary(
       name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
     .systemLibrary(
@@ -71,6 +75,9 @@ let package = Package(
     library("Runs", ["JSON", yams]),
     library("ShapeScenes", ["ImageFiles"]),
     library("TorchNN", ["Torch", collections]),
+    .target(
+      name: "CPUKernels", dependencies: ["CCPUKernels", "Torch", "TorchNN"],
+      exclude: ["README.md"], swiftSettings: swiftSettings),
     library("FlowMatching", ["Torch"]),
     library(
       "DiffusionModels",
@@ -93,15 +100,15 @@ let package = Package(
     .executableTarget(
       name: "TempFlowCLI",
       dependencies: [
-        "Training", "Dashboard", "Torch", "TorchNN", "DiffusionPipelines", "FlowMatching",
-        "ImageFiles", "Rewards", "Runs", "ShapeScenes", argumentParser,
+        "Training", "Dashboard", "CPUKernels", "Torch", "TorchNN", "DiffusionPipelines",
+        "FlowMatching", "ImageFiles", "Rewards", "Runs", "ShapeScenes", argumentParser,
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "points", dependencies: ["TempFlow"], path: "Examples/points",
       swiftSettings: swiftSettings),
     .target(
-      name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Torch", "CPUKernels"], path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
     .testTarget(name: "PackageTests", swiftSettings: swiftSettings),
     tests("TorchTests", ["Torch"]),
@@ -110,6 +117,7 @@ let package = Package(
     tests("RunsTests", ["JSON", "Runs"]),
     tests("ShapeScenesTests", ["ShapeScenes", "ImageFiles"]),
     tests("TorchNNTests", ["Torch", "TorchNN"]),
+    tests("CPUKernelsTests", ["CPUKernels", "Torch", "TorchNN"]),
     tests("FlowMatchingTests", ["Torch", "FlowMatching"]),
     tests("DiffusionModelsTests", ["Torch", "TorchNN", "DiffusionModels"]),
     tests("TempFlowTests", ["Torch", "FlowMatching", "TempFlow", "points"]),

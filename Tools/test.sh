@@ -34,8 +34,8 @@ make -C Tests/SimulatedCUDA --no-print-directory TORCH="${LIBTORCH:-$PWD/.libtor
 
 # Tests whose outcome depends on the kernels that run.
 kernels=(
-  --filter '^(TorchTests|TorchNNTests|DiffusionModelsTests)\.'
-  --filter 'Parity|PolicyInvariant|TrainerTests'
+  --filter '^(TorchTests|TorchNNTests|CPUKernelsTests|DiffusionModelsTests)\.'
+  --filter 'Parity|EmbeddedModel|PolicyInvariant|TrainerTests'
 )
 if [ $# -gt 0 ]; then
   pass 'chosen tests' -- "$@"

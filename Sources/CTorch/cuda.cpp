@@ -1,6 +1,6 @@
 // libtorch's CUDA half: loaded at run time, so that one binary serves machines with a GPU and without.
 #include "ctorch.h"
-#include "failure.h"
+#include "ctorch_failure.h"
 
 #include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>

@@ -10,14 +10,6 @@ void setOperatorThreadCount(int count) { at::set_num_threads(count); }
 bool recordsGradients() { return at::GradMode::is_enabled(); }
 void setRecordsGradients(bool records) { at::GradMode::set_enabled(records); }
 
-bool isInParallelRegion() { return at::in_parallel_region(); }
-
-struct ParallelRegion::Guard {
-  const c10::ParallelGuard guard{true};
-};
-ParallelRegion::ParallelRegion() : guard(new Guard) {}
-ParallelRegion::~ParallelRegion() = default;
-
 struct WithoutAutograd::Guard {
   const at::AutoDispatchBelowADInplaceOrView guard;
 };

@@ -1,5 +1,5 @@
-// Settings of a thread for libtorch's operators: all that workers.cpp and parallel.cpp use of libtorch.
-// Tests/ThreadStress puts its own implementation in place of operator_threads.cpp.
+// Settings of a thread for libtorch's operators: all that workers.cpp uses of libtorch. Tests/ThreadStress puts its own
+// implementation in place of operator_threads.cpp.
 #pragma once
 
 #include <memory>
@@ -12,20 +12,6 @@ void setOperatorThreadCount(int count);
 // Whether operators of this thread record gradients.
 bool recordsGradients();
 void setRecordsGradients(bool records);
-
-// Whether this thread belongs to an OpenMP team that is at work.
-bool isInParallelRegion();
-
-// Marks this thread as running a part of an operator.
-class ParallelRegion {
-public:
-  ParallelRegion();
-  ~ParallelRegion();
-
-private:
-  struct Guard;
-  const std::unique_ptr<Guard> guard;
-};
 
 // Sends operators of this thread straight to their kernels, past autograd and its tracking of views.
 class WithoutAutograd {

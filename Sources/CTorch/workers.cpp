@@ -1,12 +1,11 @@
-// State that threads share is guarded by the mutex beside it: it is copied while the mutex is held, and the copy is
-// used after that. Tests/ThreadStress runs this file under ThreadSanitizer.
+// Threads that each take some rows of a batch through a network. Tests/ThreadStress runs this file under
+// ThreadSanitizer.
 
-#include "workers.h"
 #include "ctorch.h"
+#include "ctorch_rows.h"
 #include "operator_threads.h"
 
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -22,59 +21,6 @@ thread_local bool records_rows = false;
 // How many such scopes there have been, and how many records.
 std::atomic<int64_t> scopes = 0;
 
-// What `shareSteps` takes; without steps, nothing.
-struct SharedWork {
-  Steps *steps = nullptr;
-  void (*body)(const void *, Steps &) = nullptr;
-  const void *context = nullptr;
-};
-
-// Steps that one thread shares, and how many others take some.
-class Shared {
-public:
-  void begin(const SharedWork &some) {
-    std::unique_lock lock(mutex);
-    work = some;
-  }
-
-  // Returns when no other thread uses the work.
-  void end() {
-    std::unique_lock lock(mutex);
-    work = {};
-    changed.wait(lock, [this] { return helpers == 0; });
-  }
-
-  // Takes steps until there are no more; false when there were none.
-  bool help() {
-    std::unique_lock lock(mutex);
-    if (!work.steps || work.steps->areTaken()) return false;
-    // `end` resets `work` while helpers are still in `body`.
-    const SharedWork current = work;
-    ++helpers;
-    lock.unlock();
-    current.body(current.context, *current.steps);
-    lock.lock();
-    if (--helpers == 0) changed.notify_all();
-    return true;
-  }
-
-private:
-  std::mutex mutex;
-  std::condition_variable changed;
-  SharedWork work;
-  int32_t helpers = 0;
-};
-
-// Of each thread that rows are spread over, the caller's first.
-struct Team {
-  std::vector<Shared> shared;
-  // Threads that have not done their own rows.
-  std::atomic<int32_t> busy;
-
-  explicit Team(int32_t count) : shared(count), busy(count) {}
-};
-thread_local Shared *mine = nullptr;
-
 // One part of a call of `ctorch_concurrently`.
 struct Part {
   void (*body)(void *, int32_t);
@@ -83,7 +29,6 @@ struct Part {
   bool records;
   // `row_threads` inside.
   int32_t rows;
-  Team *team;
 };
 
 void run(const Part &part) {
@@ -92,21 +37,9 @@ void run(const Part &part) {
   const bool before = recordsGradients();
   setRecordsGradients(part.records);
   records_rows = part.records;
-  mine = &part.team->shared[part.index];
   part.body(part.context, part.index);
-  mine = nullptr;
   records_rows = false;
   setRecordsGradients(before);
-  part.team->busy.fetch_sub(1);
-  for (int idle = 0; part.team->busy.load() > 0; ++idle) {
-    for (Shared &shared : part.team->shared)
-      if (shared.help()) idle = 0;
-    // Other work on this core, such as rewards, goes first.
-    if (idle < 20)
-      std::this_thread::yield();
-    else
-      std::this_thread::sleep_for(std::chrono::microseconds(50));
-  }
 }
 
 // One thread that runs a part at a time, with operators that use this thread alone.
@@ -167,19 +100,7 @@ void ctorch_set_row_thread_count(int32_t count) {
   row_threads = count;
 }
 bool ctorch_records_rows(void) { return records_rows; }
-int64_t rowScope() { return scopes; }
-
-void shareSteps(Steps &steps, void (*body)(const void *context, Steps &steps), const void *context) {
-  Shared *const shared = mine;
-  if (!shared) return body(context, steps);
-  // Also when `body` throws: others may still use the steps, which end with this call.
-  struct Sharing {
-    Shared &shared;
-    ~Sharing() { shared.end(); }
-  } const sharing{*shared};
-  shared->begin({&steps, body, context});
-  body(context, steps);
-}
+int64_t tempflow::rowScope() { return scopes; }
 
 void ctorch_concurrently(int32_t count, bool records, void (*body)(void *context, int32_t index), void *context) {
   std::unique_lock lock(busy);
@@ -193,10 +114,8 @@ void ctorch_concurrently(int32_t count, bool records, void (*body)(void *context
   // A thread's own setting; the default for new threads is the last one made.
   setOperatorThreadCount(1);
   row_threads = rows;
-  Team team(count);
-  for (int32_t index = 1; index < count; ++index)
-    workers[index - 1]->start({body, context, index, records, rows, &team});
-  run({body, context, 0, records, rows, &team});
+  for (int32_t index = 1; index < count; ++index) workers[index - 1]->start({body, context, index, records, rows});
+  run({body, context, 0, records, rows});
   for (int32_t index = 1; index < count; ++index) workers[index - 1]->wait();
   setOperatorThreadCount(threads);
   row_threads = before;

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CPUKernels
 import Foundation
 import Runs
 import Torch
@@ -89,17 +90,15 @@ struct Diagnosis: Encodable {
 
   /// The CPU kernels that replace libtorch's operators.
   private static var kernels: Finding {
+    let chosen: Set<CPUKernel>
     do throws(UnknownCPUKernel) {
-      try CPUKernel.checkNames()
+      chosen = try CPUKernel.chosenByEnvironment()
     } catch {
       return Finding(subject: "kernels", level: .failure, detail: error.description)
     }
-    let on = CPUKernel.all.filter(\.isOn).map(\.name)
-    let off = Dictionary(grouping: CPUKernel.all.filter { !$0.isOn }) { $0.offReason ?? "" }
-      .sorted { $0.key < $1.key }
-    let parts =
-      (on.isEmpty ? [] : ["on: \(on.joined(separator: ", "))"])
-      + off.map { "off: \($1.map(\.name).joined(separator: ", ")) (\($0))" }
+    let parts = CPUKernel.allCases.map { kernel in
+      kernel.offReason(among: chosen).map { "off: \(kernel.name) (\($0))" } ?? "on: \(kernel.name)"
+    }
     return Finding(subject: "kernels", level: .good, detail: parts.joined(separator: "; "))
   }
 

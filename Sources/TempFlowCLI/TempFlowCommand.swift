@@ -1,4 +1,5 @@
 import ArgumentParser
+import CPUKernels
 import Runs
 import Torch
 
@@ -24,13 +25,13 @@ struct TempFlowCommand: AsyncParsableCommand {
 /// The entry point of the process.
 @main
 enum TempFlowMain {
-  /// Checks the libtorch release and the kernel names before anything is computed; `doctor` reports
-  /// these errors as findings.
+  /// Checks the libtorch release and the kernel names and installs the kernels before anything is
+  /// computed; `doctor` reports these errors as findings.
   static func main() async {
     if CommandLine.arguments.dropFirst().first != "doctor" {
       do {
         try TorchRuntime.checkVersion()
-        try CPUKernel.checkNames()
+        CPUKernel.install(try CPUKernel.chosenByEnvironment())
       } catch {
         TempFlowCommand.exit(withError: error)
       }

@@ -152,10 +152,7 @@ package enum Operator: String, CaseIterable {
   }
 
   private nonisolated(unsafe) static let handles: [OpaquePointer] = {
-    do throws(UnknownCPUKernel) { try CPUKernel.checkNames() } catch {
-      fatalError(error.description)
-    }
-    return allCases.map { entry in
+    allCases.map { entry in
       guard let handle = entry.resolved() else {
         fatalError("libtorch has no operator \(entry.rawValue): \(lastErrorMessage())")
       }

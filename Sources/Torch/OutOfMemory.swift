@@ -62,7 +62,7 @@ public enum OutOfMemory {
 }
 
 /// Ends the process after a libtorch call failed: out of memory, or a broken precondition.
-func failed(_ call: String) -> Never {
+package func failed(_ call: String) -> Never {
   let message = lastErrorMessage()
   if ctorch_ran_out_of_memory() { OutOfMemory.exit(message) }
   fatalError("\(call): \(message)")

@@ -5,9 +5,11 @@ internal import CTorch
 /// A tensor is not `Sendable`: tasks exchange plain values. An operator that fails (a shape
 /// mismatch, for example) is a programming error and traps with libtorch's message.
 public final class Tensor {
-  let handle: OpaquePointer
+  /// The `CTorchTensor *`.
+  package let handle: OpaquePointer
 
-  init(owning handle: OpaquePointer) { self.handle = handle }
+  /// Takes over a reference that the caller owns.
+  package init(owning handle: OpaquePointer) { self.handle = handle }
 
   deinit { ctorch_release(handle) }
 

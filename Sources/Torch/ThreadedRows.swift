@@ -61,7 +61,7 @@ extension TorchRuntime {
   /// Runs this thread's operators single-threaded; only `threadedBatch` uses several threads. For
   /// work that is a chain of calls of `threadedBatch`: intra-op threads spin for some milliseconds
   /// after each operator, on cores that the rows need. Weights must not change inside, because
-  /// kernels cache repacked copies of them.
+  /// fused blocks pack them once per scope.
   package static func withSingleThreadedOps<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -81,7 +81,12 @@ extension TorchRuntime {
 
   /// Whether `withSingleThreadedOps` is in effect, on this thread or around the part of a batch
   /// that this thread computes.
-  static var runsSerialOperators: Bool { ctorch_row_thread_count() > 0 && threadCount == 1 }
+  package static var runsSingleThreadedOps: Bool {
+    ctorch_row_thread_count() > 0 && threadCount == 1
+  }
+
+  /// Whether this thread computes a part of a `ThreadedBatch` whose gradients are recorded.
+  package static var recordsThreadedBatch: Bool { ctorch_records_rows() }
 
   /// Runs `body` with `count` threads per operator.
   package static func withThreads<Result, Failure: Error>(

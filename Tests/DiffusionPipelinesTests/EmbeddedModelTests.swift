@@ -8,7 +8,7 @@ import Torch
 ///
 /// After a change of the model, write the expected values again:
 /// `python Tools/fixtures/pipeline.py --model Models/shapes --output Tests/Fixtures/shapes`
-@Suite struct EmbeddedModelTests {
+@Suite(.cpuKernels) struct EmbeddedModelTests {
   private struct Expected: Decodable {
     let prompts: [String]
     let steps: Int

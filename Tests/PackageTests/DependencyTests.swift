@@ -4,6 +4,7 @@ import Testing
 /// What each target may import, of this package. `docs/architecture.md` shows the same as a table.
 private let allowed: [String: Set<String>] = [
   "CTorch": [], "CPNG": [], "CTurboJPEG": [], "CCurl": [],
+  "CCPUKernels": ["CTorch"],
   "Torch": ["CTorch"],
   "TextTokenizers": [],
   "ImageFiles": ["CPNG", "CTurboJPEG"],
@@ -11,6 +12,7 @@ private let allowed: [String: Set<String>] = [
   "Runs": ["JSON"],
   "ShapeScenes": ["ImageFiles"],
   "TorchNN": ["Torch"],
+  "CPUKernels": ["CCPUKernels", "Torch", "TorchNN"],
   "FlowMatching": ["Torch"],
   "DiffusionModels": ["Torch", "TorchNN"],
   "TempFlow": ["Torch", "FlowMatching"],
@@ -27,8 +29,8 @@ private let allowed: [String: Set<String>] = [
   ],
   "Dashboard": ["JSON", "Runs", "ImageFiles"],
   "TempFlowCLI": [
-    "Training", "Dashboard", "Torch", "TorchNN", "DiffusionPipelines", "FlowMatching",
-    "ImageFiles", "Rewards", "Runs", "ShapeScenes",
+    "Training", "Dashboard", "CPUKernels", "Torch", "TorchNN", "DiffusionPipelines",
+    "FlowMatching", "ImageFiles", "Rewards", "Runs", "ShapeScenes",
   ],
   "points": ["TempFlow"],
 ]

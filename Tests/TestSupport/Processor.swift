@@ -1,14 +1,15 @@
+package import CPUKernels
 package import Torch
 
-/// Why a kernel of this package does not run in this process, whose processor or environment
-/// (`TEMPFLOW_CPU_KERNELS`) may lack it; nil where it does.
-///
-/// - Parameter name: as in `TEMPFLOW_CPU_KERNELS`.
-package func whyOff(_ name: String) -> String? {
-  guard let kernel = CPUKernel.all.first(where: { $0.name == name }) else {
-    preconditionFailure("there is no kernel \(name)")
+/// Why a kernel of this package cannot be used in this process: the processor lacks what it needs, or
+/// the environment (`TEMPFLOW_CPU_KERNELS`) leaves it out; nil where it can.
+package func whyOff(_ kernel: CPUKernel) -> String? {
+  do {
+    return kernel.offReason(among: try CPUKernel.chosenByEnvironment())
+      .map { "the kernel \(kernel.name) is off: \($0)" }
+  } catch {
+    return error.description
   }
-  return kernel.offReason.map { "the kernel \(name) is off: \($0)" }
 }
 
 /// Whether libtorch rounds a row of a product in `dtype` the same way in any batch.

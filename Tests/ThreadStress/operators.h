@@ -1,8 +1,7 @@
-// What stands for libtorch and OpenMP here: settings of threads without operators, and teams of new threads.
+// What stands for libtorch here: settings of threads without operators.
 #pragma once
 
 #include "operator_threads.h"
 
-// Whether a `ParallelRegion`, a `WithoutAutograd` exists on this thread.
-bool isMarkedAsRegion();
+// Whether a `WithoutAutograd` exists on this thread.
 bool isWithoutAutograd();

@@ -12,8 +12,7 @@ if [ -z "$folder" ]; then
   trap 'rm -rf "$folder"' EXIT
 fi
 
-readonly sources=(Sources/CTorch/workers.cpp Sources/CTorch/parallel.cpp Tests/ThreadStress/operators.cpp
-  Tests/ThreadStress/stress.cpp)
+readonly sources=(Sources/CTorch/workers.cpp Tests/ThreadStress/operators.cpp Tests/ThreadStress/stress.cpp)
 g++ -std=c++20 -O1 -g -fsanitize=thread -pthread -fno-pie -no-pie \
   -ISources/CTorch -ISources/CTorch/include -ITests/ThreadStress "${sources[@]}" -o "$folder/stress"
 

@@ -1,16 +1,13 @@
-// Runs the threads of Sources/CTorch/workers.cpp and parallel.cpp under ThreadSanitizer, at paces at which the owner of
-// steps leaves while helpers are inside, and the other way round. Bodies write plain variables: a step that two threads
-// take, or a result that is read before it is there, is a race as well.
+// Runs the threads of Sources/CTorch/workers.cpp under ThreadSanitizer. Bodies write plain variables: a part that two
+// threads take, or a result that is read before it is there, is a race as well.
 
 #include "ctorch.h"
+#include "ctorch_rows.h"
 #include "operators.h"
-#include "parallel.h"
-#include "workers.h"
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -46,65 +43,13 @@ void compute(int64_t amount) {
 
 void sleep(int64_t microseconds) { std::this_thread::sleep_for(std::chrono::microseconds(microseconds)); }
 
-// Which side of `share` is slow. An owner that waits for helpers before it hurries leaves while they are inside.
-enum class Pace { none, owner, helpers, uneven };
-constexpr int paces = 4;
-
-void spend(Pace pace, bool isOwner, int64_t step, Random &random) {
-  switch (pace) {
-  case Pace::none: return;
-  case Pace::owner: return isOwner ? sleep(200) : compute(random.below(100));
-  case Pace::helpers: return !isOwner ? sleep(300) : step == 0 ? sleep(200) : compute(random.below(100));
-  case Pace::uneven: return random.below(4) ? compute(random.below(20000)) : sleep(random.below(200));
-  }
-}
-
-// One call of `share`: each step is to be taken once, and to be seen when the call has returned.
-void shareOnce(Pace pace, int64_t count, Random &random) {
-  const std::thread::id owner = std::this_thread::get_id();
-  std::vector<int64_t> taken(count, 0), found(count, 0);
-  const uint64_t seed = static_cast<uint64_t>(random.below(1 << 30));
-  share(count, [&](Steps &steps) {
-    Random own(seed);
-    for (int64_t step; (step = steps.next()) >= 0;) {
-      spend(pace, std::this_thread::get_id() == owner, step, own);
-      ++taken[step];
-      found[step] = step * step;
-    }
-  });
-  for (int64_t step = 0; step < count; ++step) {
-    require(taken[step] == 1, "each step is taken once");
-    require(found[step] == step * step, "the results of all steps are there");
-  }
-}
-
-// A call whose body throws on the owner's thread while others are inside.
-void shareAndThrow(Random &random) {
-  const std::thread::id owner = std::this_thread::get_id();
-  std::vector<int64_t> taken(8, 0);
-  bool isCaught = false;
-  try {
-    share(8, [&](Steps &steps) {
-      for (int64_t step; (step = steps.next()) >= 0;) {
-        ++taken[step];
-        if (std::this_thread::get_id() == owner) throw std::runtime_error("the owner's step");
-        sleep(100);
-      }
-    });
-  } catch (const std::runtime_error &) {
-    isCaught = true;
-  }
-  require(isCaught, "what a body throws arrives at the owner");
-  for (int64_t count : taken) require(count <= 1, "each step is taken once at most");
-  shareOnce(Pace::none, random.below(4), random);
-}
+// Sleeps or computes, so that parts end in any order.
+void spend(Random &random) { random.below(4) ? compute(random.below(20000)) : sleep(random.below(200)); }
 
 // One call of `ctorch_concurrently`.
 struct Batch {
   bool records;
   int32_t rowThreads;
-  Pace pace;
-  bool throws;
   uint64_t seed;
   std::vector<int> done;
 };
@@ -116,15 +61,7 @@ void takeRow(void *context, int32_t index) {
   require(isWithoutAutograd() != batch.records, "a part without a record skips autograd");
   require(ctorch_row_thread_count() == batch.rowThreads, "a part knows whether it is in the scope");
   Random random(batch.seed + static_cast<uint64_t>(index));
-  // One part has nothing to share, so its thread helps the others from the start.
-  const int64_t parts = static_cast<int64_t>(batch.done.size()), calls = index == parts / 2 ? 0 : 1 + random.below(3);
-  for (int64_t call = 0; call < calls; ++call) {
-    shareOnce(batch.pace, random.below(12), random);
-    if (batch.throws) shareAndThrow(random);
-    int64_t sum = 0;
-    inParallel(10, 1, [&](int64_t begin, int64_t end) { sum += end - begin; });
-    require(sum == 10, "a part's own operators see all of a range");
-  }
+  spend(random);
   ++batch.done[index];
 }
 
@@ -140,37 +77,15 @@ void takeRows(int32_t count, Batch batch) {
   require(recordsGradients() && !ctorch_records_rows() && !isWithoutAutograd(), "the caller records again");
 }
 
-// Teams of different sizes one after the other, at every pace, with records and without.
+// Teams of different sizes one after the other, with records and without.
 void testTeams(Random &random) {
-  for (int pace = 0; pace < paces; ++pace)
-    for (int32_t count = 1; count <= 4; ++count) {
-      const bool records = random.below(2), isInScope = random.below(2);
-      ctorch_set_row_thread_count(isInScope ? 4 : 0);
-      const int64_t before = rowScope();
-      takeRows(count, {records, 0, static_cast<Pace>(pace), false, static_cast<uint64_t>(random.below(1 << 30)), {}});
-      require(rowScope() == before + records, "a record is a scope of its own");
-    }
-}
-
-// Bodies that throw amid a team.
-void testThrowing(Random &random) {
-  takeRows(3, {true, 0, Pace::uneven, true, static_cast<uint64_t>(random.below(1 << 30)), {}});
-}
-
-// A range over a team of OpenMP, also from inside.
-void coverRange(Random &random) {
-  const int64_t count = random.below(40), grain = 1 + random.below(4);
-  std::vector<int> visits(count, 0);
-  inParallel(count, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) ++visits[i];
-    if (count <= grain) return;
-    require(isMarkedAsRegion(), "a part is marked as one");
-    bool isWhole = false;
-    inParallel(5, 1, [&](int64_t first, int64_t last) { isWhole = first == 0 && last == 5; });
-    require(isWhole, "a range inside a part stays in one piece");
-  });
-  for (int visit : visits) require(visit == 1, "each index is visited once");
-  require(!isMarkedAsRegion() && !isInParallelRegion(), "the mark ends with the range");
+  for (int32_t count = 1; count <= 4; ++count) {
+    const bool records = random.below(2), isInScope = random.below(2);
+    ctorch_set_row_thread_count(isInScope ? 4 : 0);
+    const int64_t before = tempflow::rowScope();
+    takeRows(count, {records, 0, static_cast<uint64_t>(random.below(1 << 30)), {}});
+    require(tempflow::rowScope() == before + records, "a record is a scope of its own");
+  }
 }
 
 // Threads of their own that use everything at once, as a reward's network does beside training.
@@ -183,9 +98,8 @@ void testCallers(Random &random) {
       Random own(seed + static_cast<uint64_t>(index));
       for (int round = 0; round < 3; ++round) {
         ctorch_set_row_thread_count(static_cast<int32_t>(own.below(2)) * 3);
-        coverRange(own);
         takeRows(1 + static_cast<int32_t>(own.below(3)),
-                 {own.below(2) > 0, 0, Pace::uneven, false, static_cast<uint64_t>(own.below(1 << 30)), {}});
+                 {own.below(2) > 0, 0, static_cast<uint64_t>(own.below(1 << 30)), {}});
       }
     });
   for (std::thread &caller : callers) caller.join();
@@ -210,6 +124,5 @@ int main() {
   setOperatorThreadCount(3);
   repeat("teams", 2, testTeams);
   ctorch_set_row_thread_count(0);
-  repeat("throwing", 0.5, testThrowing);
   repeat("callers", 1.5, testCallers);
 }

@@ -89,7 +89,7 @@ private func evaluations(
 
 /// A reward that invites reward hacking: the smallest file is an empty picture.
 @MainActor
-@Suite(.serialized) struct HeldOutRewardRunTests {
+@Suite(.serialized, .cpuKernels) struct HeldOutRewardRunTests {
   private func settings(_ folder: TemporaryFolder, action: String) -> [(String, String)] {
     let root = repositoryFolder()
     return [

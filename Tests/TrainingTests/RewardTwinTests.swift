@@ -8,7 +8,7 @@ import Training
 /// The shapes task with its reward rewritten in Python, in another process: the run must equal the
 /// one with the built-in reward, bit for bit.
 @MainActor
-@Suite(.serialized) struct RewardTwinTests {
+@Suite(.serialized, .cpuKernels) struct RewardTwinTests {
   private func settings(_ reward: String) -> [(String, String)] {
     let root = repositoryFolder()
     return [

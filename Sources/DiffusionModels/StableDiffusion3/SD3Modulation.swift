@@ -40,10 +40,7 @@ private func normalized(_ x: Tensor) -> Tensor {
 
 /// Shift plus 1 + scale times the normalized values. `[B, S, D], [B, 1, D], [B, 1, D] -> [B, S, D]`
 func modulatedNorm(_ x: Tensor, shift: Tensor, scale: Tensor) -> Tensor {
-  if x.allowsModulatedNorm {
-    return x.modulatedNorm(shift: shift, scale: scale, eps: normEpsilon)
-  }
-  return shift.addingProduct(normalized(x), scale + 1)
+  shift.addingProduct(normalized(x), scale + 1)
 }
 
 /// `[B, S, D], [B, 1, D], [B, S, D] -> [B, S, D]`

@@ -12,8 +12,8 @@ struct SD3TransformerBlock {
   let selfAttention: SD3SelfAttention?
   let feedForward: SD3FeedForward
   let textFeedForward: SD3FeedForward?
-  /// Evaluates small blocks as a whole.
-  private let kernel: JointBlockKernel?
+  /// Computes the block as a whole where it is installed and the block has no second attention.
+  private let fused: (any FusedJointBlock)?
 
   init(
     _ configuration: SD3TransformerConfiguration, layer: Int, _ parameters: ParameterScope
@@ -27,12 +27,14 @@ struct SD3TransformerBlock {
     selfAttention = isDual ? try SD3SelfAttention(configuration, parameters["attn2"]) : nil
     feedForward = try SD3FeedForward(width, parameters["ff"])
     textFeedForward = isLast ? nil : try SD3FeedForward(width, parameters["ff_context"])
-    kernel =
+    fused =
       isDual
       ? nil
-      : JointBlockKernel(
-        image: (modulation, attention.image, attention.imageOutput, feedForward),
-        text: (textModulation, attention.text, attention.textOutput, textFeedForward))
+      : JointBlockLayers(
+        first: attention.image.stream(modulation, attention.imageOutput, feedForward),
+        second: attention.text.stream(textModulation, attention.textOutput, textFeedForward),
+        heads: attention.image.heads, epsilon: normEpsilon
+      ).fused()
   }
 
   /// `keyBias` is added to the logits of the keys, image before text.
@@ -40,10 +42,8 @@ struct SD3TransformerBlock {
   func callAsFunction(
     _ image: Tensor, _ text: Tensor, conditioning: Tensor, keyBias: Tensor?
   ) -> (image: Tensor, text: Tensor?) {
-    // Its attention keeps the logits of 16 queries at once.
-    if let kernel, JointBlockKernel.applies(to: image), image.shape[1] + text.shape[1] <= 256 {
-      let (image, text) = kernel(
-        image, text, conditioning: conditioning, keyBias: keyBias, epsilon: normEpsilon)
+    if let fused, fused.accepts(image, text) {
+      let (image, text) = fused(image, text, conditioning: conditioning, keyBias: keyBias)
       return (image, text)
     }
     let parts = modulation.parts(conditioning)
@@ -71,39 +71,18 @@ struct SD3TransformerBlock {
   }
 }
 
-extension JointBlockKernel {
-  fileprivate typealias Parts = (
-    modulation: SD3Modulation, attention: QueryKeyValue, output: Linear?,
-    feedForward: SD3FeedForward?
-  )
-
-  /// nil where a layer has an adapter, or the kernel does not apply.
-  fileprivate convenience init?(image: Parts, text: Parts) {
-    guard let first = Stream(image), let second = Stream(text) else { return nil }
-    self.init(first, second, heads: image.attention.heads)
-  }
-}
-
-extension JointBlockKernel.Stream {
-  fileprivate init?(_ parts: JointBlockKernel.Parts) {
-    let attention = parts.attention
-    guard let modulation = parts.modulation.linear.kernelLayer,
-      let query = attention.query.kernelLayer, let key = attention.key.kernelLayer,
-      let value = attention.value.kernelLayer
-    else { return nil }
-    var feedForward: (up: JointBlockKernel.Layer, down: JointBlockKernel.Layer)?
-    if let layers = parts.feedForward {
-      guard let up = layers.up.kernelLayer, let down = layers.down.kernelLayer else { return nil }
-      feedForward = (up, down)
+extension QueryKeyValue {
+  /// The layers of one stream, for a fused block; `output` and `feedForward` are nil for the text of
+  /// the last block.
+  fileprivate func stream(
+    _ modulation: SD3Modulation, _ output: Linear?, _ feedForward: SD3FeedForward?
+  ) -> JointBlockLayers.Stream {
+    let norms = queryNorm?.weight.flatMap { query in
+      keyNorm?.weight.map { (query: query, key: $0) }
     }
-    let output = parts.output.map(\.kernelLayer)
-    if case .some(nil) = output { return nil }
-    let norms = attention.queryNorm?.weight.flatMap { query in
-      attention.keyNorm?.weight.map { (query: query, key: $0) }
-    }
-    self.init(
-      modulation: modulation, query: parts.output == nil ? nil : query, key: key, value: value,
-      output: output ?? nil, feedForward: feedForward, norms: norms)
+    return JointBlockLayers.Stream(
+      modulation: modulation.linear, query: output == nil ? nil : query, key: key, value: value,
+      output: output, feedForward: feedForward.map { ($0.up, $0.down) }, norms: norms)
   }
 }
 

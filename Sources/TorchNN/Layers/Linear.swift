@@ -24,10 +24,8 @@ public struct Linear {
     weight.requiresGradient || bias?.requiresGradient ?? false || adapter != nil
   }
 
-  /// The layer as an argument of the joint block kernel; nil for a layer with an adapter.
-  package var kernelLayer: JointBlockKernel.Layer? {
-    adapter == nil ? JointBlockKernel.Layer(weight: weight, bias: bias) : nil
-  }
+  /// Whether a low-rank update is added to its output.
+  package var hasAdapter: Bool { adapter != nil }
 
   /// `[*, in]` -> `[*, out]`
   public func callAsFunction(_ x: Tensor) -> Tensor {

@@ -1,0 +1,41 @@
+// What the last call on this thread failed with, for C++ targets over this shim.
+#pragma once
+
+#include <c10/util/Exception.h>
+
+#include <exception>
+#include <string>
+
+struct Failure {
+  std::string message;
+  // Whether a device, or the host, had no memory left.
+  bool isOutOfMemory = false;
+
+  // Sets the message; memory of libraries beside the allocator is told by its text.
+  void describe(const char *text) {
+    message = text;
+    isOutOfMemory = false;
+    for (const char *sign : {"can't allocate memory", "not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
+                             "CUDNN_STATUS_ALLOC_FAILED"})
+      if (message.find(sign) != std::string::npos) isOutOfMemory = true;
+  }
+};
+inline thread_local Failure failure;
+
+// Runs `body`; false, with `failure` set, when it throws.
+template <typename Body> bool guarded(Body &&body) {
+  try {
+    body();
+    return true;
+  } catch (const c10::Error &error) {
+    failure.describe(error.what_without_backtrace());
+    if (dynamic_cast<const c10::OutOfMemoryError *>(&error)) failure.isOutOfMemory = true;
+  } catch (const std::bad_alloc &error) {
+    failure = {error.what(), true};
+  } catch (const std::exception &error) {
+    failure.describe(error.what());
+  } catch (...) {
+    failure = {"unknown C++ exception", false};
+  }
+  return false;
+}
