@@ -1,5 +1,6 @@
 import DiffusionModels
 import Foundation
+import Foundations
 import TestSupport
 import Testing
 import Torch
@@ -153,7 +154,7 @@ import TorchNN
   }
 
   @Test func `mutated indices give a pipeline's index or a typed error, never a crash`() throws {
-    var random = SplitMix64(state: 13)
+    var random = SplitMix64(seed: 13)
     try withCopy { folder in
       let url = URL(fileURLWithPath: "\(folder)/model_index.json")
       let whole = try [UInt8](Data(contentsOf: url))

@@ -1,5 +1,6 @@
 import DiffusionModels
 import Foundation
+import Foundations
 import TestSupport
 import Testing
 import Torch
@@ -125,7 +126,7 @@ import TorchNN
   }
 
   @Test func `mutated files give adapters or a typed error, never a crash`() throws {
-    var random = SplitMix64(state: 19)
+    var random = SplitMix64(seed: 19)
     for name in ["diffusers", "kohya"] {
       let whole = try [UInt8](Data(contentsOf: URL(filePath: fixture("lora/\(name).safetensors"))))
       let length = Int(whole[0]) + 256 * Int(whole[1])
