@@ -93,7 +93,8 @@ package final class RunOutput {
   ///
   /// - Parameter state: with the epoch.
   func append(
-    _ report: EpochReport, _ stopwatch: PhaseStopwatch, _ state: TrainingState, _ recipe: TrainingRecipe
+    _ report: EpochReport, _ stopwatch: PhaseStopwatch, _ state: TrainingState,
+    _ recipe: TrainingRecipe
   ) throws {
     try append(
       [.init(.epoch), .init(.epoch, .int(state.epoch))]
