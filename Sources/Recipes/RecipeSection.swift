@@ -82,7 +82,7 @@ package final class RecipeSection {
   ///
   /// It is checked and has no place in the resolved recipe.
   package func annotation<Value>(_ key: String, _ kind: RecipeKind<Value>) -> Value? {
-    ask(key)
+    markRead(key)
     guard let entry = entry(key), !entry.value.isNull else { return nil }
     return read(entry, kind)
   }
