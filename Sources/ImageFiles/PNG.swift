@@ -13,7 +13,7 @@ package enum PNG {
   ///
   /// Throws ``ImageFileError`` when the file is missing, damaged, truncated or too large.
   package static func read(_ path: String) throws(ImageFileError) -> PixelBuffer {
-    try decode(try fileBytes(path), path: path)
+    try decode(try ImageFile.read(path), path: path)
   }
 
   /// Decodes the bytes of a PNG file; `path` appears only in errors.
@@ -63,7 +63,7 @@ package enum PNG {
   ///
   /// Throws ``ImageFileError``; an older file at `path` then stays as it was.
   package static func write(_ buffer: PixelBuffer, to path: String) throws(ImageFileError) {
-    try replaceFile(path, with: try encode(buffer))
+    try ImageFile.write(try encode(buffer), to: path)
   }
 
   /// `PNG_FORMAT_RGB`, whose macro Swift does not import.

@@ -1,5 +1,5 @@
+package import Foundations
 package import ImageFiles
-package import JSON
 
 /// One image to score, with the prompt that it was made from.
 ///

@@ -1,14 +1,14 @@
-/// The branch tree of one prompt as rolled out once, recorded so that a report can draw it.
+/// The branch tree of one rollout of one prompt, recorded for the report.
 ///
-/// Written as `tree/tree.json` in the run directory; every `image` is a PNG path relative to the
-/// folder `tree/`. One trunk runs by ODE through all steps; at each branch step its state spawns
-/// branches by one SDE step, each finished by ODE and scored.
+/// Written as `tree/tree.json` in the run directory; an `image` is the path of a PNG file relative
+/// to the folder `tree/`. One trunk runs by ODE through all steps. At each branch step its state
+/// branches by one SDE step, and each branch is finished by ODE and scored.
 package struct BranchTree: Codable, Equatable, Sendable {
   /// The trunk's state at one step, before that step is taken.
   package struct TrunkPoint: Codable, Equatable, Sendable {
     /// Denoising step, 0 is the noisiest.
     package var step: Int
-    /// PNG of the clean image predicted from here, decode(x - sigma v); nil if not recorded.
+    /// PNG of the predicted original sample, decode(x - sigma v); nil if not recorded.
     package var image: String?
 
     /// Makes a point.
@@ -22,11 +22,11 @@ package struct BranchTree: Codable, Equatable, Sendable {
   package struct Branch: Codable, Equatable, Sendable {
     /// The denoising step at which it leaves the trunk.
     package var step: Int
-    /// 0 ..< K among the branches of this step.
+    /// Index among the branches of this step, 0 ..< K.
     package var index: Int
-    /// Training reward of the finished image; nil if it could not be computed.
+    /// Training reward of the finished image; nil when it has no score.
     package var reward: Double?
-    /// The normalized advantage the loss used; nil if not known.
+    /// The advantage in the loss; nil if not recorded.
     package var advantage: Double?
     /// PNG of the finished image.
     package var image: String
@@ -49,7 +49,7 @@ package struct BranchTree: Codable, Equatable, Sendable {
 
   /// Epochs completed when it was rolled out.
   package var epoch: Int
-  /// What the images were to show.
+  /// The prompt.
   package var prompt: String
   /// The prompt's tag, such as `counting`; nil when prompts have none.
   package var tag: String?
@@ -57,14 +57,14 @@ package struct BranchTree: Codable, Equatable, Sendable {
   package var sigmas: [Double]
   /// The trunk's states in step order; at least those that branch.
   package var trunk: [TrunkPoint]
-  /// PNG of the image at the trunk's end (no SDE step); nil if not recorded.
+  /// PNG of the image at the trunk's end, without an SDE step; nil if not recorded.
   package var trunkImage: String?
-  /// Reward of that image.
+  /// Training reward of that image; nil if not recorded.
   package var trunkReward: Double?
   /// All branches, ordered by step, then index.
   package var branches: [Branch]
 
-  /// Makes a tree; the trunk's own end is set apart.
+  /// Makes a tree without the image at the trunk's end, which is set afterwards.
   package init(
     epoch: Int, prompt: String, tag: String?, sigmas: [Double], trunk: [TrunkPoint],
     branches: [Branch]

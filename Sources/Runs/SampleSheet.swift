@@ -1,21 +1,22 @@
-/// What the tiles of one sample grid show: the companion `NAME.json` of `samples/NAME.png`.
+/// The prompts, seeds and rewards of the tiles of one sample grid: `NAME.json` beside
+/// `samples/NAME.png`.
 ///
-/// The grid is a contact sheet: tiles of equal size, row by row, `gutter` pixels around and between
-/// them, so that tile i starts at column gutter + (i % columns) * (tile_width + gutter) and row
+/// The grid is a contact sheet of equal tiles, row by row, with `gutter` pixels around and between
+/// them: tile i starts at column gutter + (i % columns) * (tile_width + gutter) and row
 /// gutter + (i / columns) * (tile_height + gutter). Grids made from the same prompts and seeds
 /// (`before`, `epoch-0010`, `after`) line up tile by tile.
 package struct SampleSheet: Codable, Equatable, Sendable {
   /// One tile.
   package struct Sample: Codable, Equatable, Sendable {
-    /// What the image was to show.
+    /// The prompt.
     package var prompt: String
     /// The prompt's tag, such as `counting`; nil when prompts have none.
     package var tag: String?
     /// Seed of the initial noise.
     package var seed: UInt64
-    /// Training reward; nil if it could not be computed.
+    /// Training reward; nil when the image has no score.
     package var reward: Double?
-    /// Whether the image is exactly what the prompt asks; nil when the reward has no such verdict.
+    /// Whether the image fulfills the whole prompt; nil for a reward without such a verdict.
     package var passed: Bool?
 
     /// Makes a sample.
@@ -42,7 +43,7 @@ package struct SampleSheet: Codable, Equatable, Sendable {
   package var tileWidth: Int
   /// Pixels.
   package var tileHeight: Int
-  /// Pixels between neighboring tiles and around the whole.
+  /// Pixels between neighboring tiles and around the grid.
   package var gutter: Int
   /// Tiles in row order.
   package var samples: [Sample]

@@ -1,4 +1,5 @@
 package import Foundation
+internal import Foundations
 
 /// Prompts on disk: JSON lines, one ``ScenePrompt`` each; empty lines are skipped.
 package enum PromptFile {
@@ -30,7 +31,9 @@ package enum PromptFile {
     _ prompts: [ScenePrompt], to path: String
   ) throws(PromptFileError) {
     do {
-      try text(prompts).write(to: URL(fileURLWithPath: path), options: .atomic)
+      try AtomicFile.write(try text(prompts), to: path)
+    } catch let error as FileError {
+      throw .unwritable(path: path, reason: error.reason)
     } catch {
       throw .unwritable(path: path, reason: error.localizedDescription)
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import ImageFiles
 
 /// Every prompt of the `shapes` task, divided into a training file and a held-out file.
@@ -17,7 +18,7 @@ package enum ShapeGrammar {
     var training: [ScenePrompt] = []
     var heldOut: [ScenePrompt] = []
     for pool in pools() {
-      let order = generator.shuffle(pool.prompts)
+      let order = generator.shuffled(pool.prompts)
       let held =
         pool.holdsMeanings
         ? firstOfEachMeaning(order, pool.heldOut) : Array(order[..<pool.heldOut])
@@ -29,7 +30,7 @@ package enum ShapeGrammar {
       }
       training += (0..<pool.training).map { rest[$0 % rest.count] }
     }
-    return (generator.shuffle(training), generator.shuffle(heldOut))
+    return (generator.shuffled(training), generator.shuffled(heldOut))
   }
 
   /// Writes `train.jsonl` and `held-out.jsonl` into the folder, which must exist.

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import Foundations
+import Recipes
 import Runs
 import Torch
 import Training
@@ -62,33 +64,34 @@ extension Benchmark {
       let sorted = epochs.compactMap { $0[phase] }.sorted()
       return sorted[sorted.count / 2]
     }
-    func line(_ name: String, _ value: String) -> String {
-      name.padding(toLength: 28, withPad: " ", startingAt: 0) + value
-    }
-    var lines = ["rollout", "decode", "reward", "training", "optimizer", "all"].map { phase in
-      line(phase == "all" ? "epoch" : phase, String(format: "%.3f s", median(phase)))
+    var rows = ["rollout", "decode", "reward", "training", "optimizer", "all"].map { phase in
+      [phase == "all" ? "epoch" : phase, String(format: "%.3f s", median(phase))]
     }
     let work = transformerFlops.rollout / median("rollout")
-    lines += [
-      line(
+    rows += [
+      [
         "evaluations per second",
-        String(format: "%.1f", Double(evaluationsPerEpoch) / median("rollout"))),
-      line("transformer, rollout", String(format: "%.1f GFLOP/s", work / 1e9)),
-      line(
+        String(format: "%.1f", Double(evaluationsPerEpoch) / median("rollout")),
+      ],
+      ["transformer, rollout", String(format: "%.1f GFLOP/s", work / 1e9)],
+      [
         "transformer, training",
-        String(format: "%.1f GFLOP/s", transformerFlops.training / median("training") / 1e9)),
-      line(
+        String(format: "%.1f GFLOP/s", transformerFlops.training / median("training") / 1e9),
+      ],
+      [
         "matrix product of \(gemmSide)^3",
-        String(format: "%.1f GFLOP/s in %@", gemmFlopsPerSecond / 1e9, gemmDtype)),
-      line(
+        String(format: "%.1f GFLOP/s in %@", gemmFlopsPerSecond / 1e9, gemmDtype),
+      ],
+      [
         "share of it in the rollout",
-        String(format: "%.0f %%", 100 * work / gemmFlopsPerSecond)),
-      line("threads", "\(threads)"),
+        String(format: "%.0f %%", 100 * work / gemmFlopsPerSecond),
+      ],
+      ["threads", "\(threads)"],
     ]
     if let peakMemoryBytes {
-      lines.append(
-        line("peak memory", String(format: "%.2f GiB", Double(peakMemoryBytes) / 1_073_741_824)))
+      rows.append(
+        ["peak memory", String(format: "%.2f GiB", Double(peakMemoryBytes) / 1_073_741_824)])
     }
-    return lines.joined(separator: "\n")
+    return TextTable(columns: [.left(28), .left()], separator: "", rows: rows).text
   }
 }

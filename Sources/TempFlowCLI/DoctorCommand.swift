@@ -1,6 +1,7 @@
 import ArgumentParser
 import CPUKernels
 import Foundation
+import Foundations
 import Runs
 import Torch
 
@@ -53,16 +54,16 @@ struct Diagnosis: Encodable {
 
   /// One line per finding.
   var text: String {
-    findings.map { finding in
+    let rows = findings.map { finding in
       let mark =
         switch finding.level {
-        case .good: "ok  "
+        case .good: "ok"
         case .warning: "note"
         case .failure: "FAIL"
         }
-      let subject = finding.subject.padding(toLength: 10, withPad: " ", startingAt: 0)
-      return "\(mark)  \(subject)  \(finding.detail)"
-    }.joined(separator: "\n")
+      return [mark, finding.subject, finding.detail]
+    }
+    return TextTable(columns: [.left(4), .left(10), .left()], rows: rows).text
   }
 
   init(model: String, runs: String) {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
+import Recipes
 import Rewards
-import Runs
 import Training
 
 /// `tempflow plan`: the cost of a recipe, computed before anything is loaded.

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import Runs
+import Recipes
 import Training
 
 /// The recipe and its overrides, shared by `train` and `plan`.

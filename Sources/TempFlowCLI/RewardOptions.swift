@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
+import Recipes
 import Rewards
-import Runs
 import Torch
 import Training
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Foundations
 import Rewards
 import Runs
 import Training
@@ -103,20 +104,17 @@ struct ScoreCommand: AsyncParsableCommand {
     func text(_ evaluation: Evaluation) -> String {
       let parts = evaluation.rewards.parts.map(\.name).filter { $0 != reward }
       let names = [reward] + parts
-      let widths = names.map { max($0.count, 9) }
-      func line(_ cells: [String], _ rest: String) -> String {
-        zip(cells, widths).map { cell, width in
-          String(repeating: " ", count: max(0, width - cell.count)) + cell
-        }.joined(separator: "  ") + "  " + rest
-      }
       func figure(_ value: Double?) -> String { value.map { String(format: "%.5f", $0) } ?? "-" }
       let rows = images.map { image in
-        line(
-          [figure(image.score)] + parts.map { figure(image.parts[$0] ?? nil) },
-          "\(image.name)  \(image.prompt)" + (image.reason.map { "  (\($0))" } ?? ""))
+        [figure(image.score)] + parts.map { figure(image.parts[$0] ?? nil) } + [
+          "\(image.name)  \(image.prompt)" + (image.reason.map { "  (\($0))" } ?? "")
+        ]
       }
+      let table = TextTable(
+        columns: names.map { _ in .right(9) } + [.left()], header: names + ["image  prompt"],
+        rows: rows)
       let missing = evaluation.missingText.map { "\n\($0)" } ?? ""
-      return line(names, "image  prompt") + "\n" + rows.joined(separator: "\n")
+      return table.text
         + (scores.map { "\n\nmean ± standard error\n\($0.table())" } ?? "\n") + missing
     }
   }

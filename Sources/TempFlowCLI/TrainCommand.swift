@@ -1,6 +1,7 @@
 import ArgumentParser
 import Dashboard
 import Foundation
+import Recipes
 import Rewards
 import Runs
 import Torch

@@ -1,3 +1,5 @@
+import Foundations
+
 /// A token that is matched in the text before the model splits it, an entry of `tokenizer.json` or
 /// `tokenizer_config.json`.
 struct AddedToken: Sendable, Equatable {

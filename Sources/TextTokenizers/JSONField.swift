@@ -1,6 +1,8 @@
+import Foundations
+
 /// A value of a tokenizer's JSON file, with its file and key for errors.
 struct JSONField {
-  let value: ByteJSON
+  let value: JSONValue
   /// The file.
   let path: String
   /// The keys and indices that lead to the value, joined by dots; empty at the top.
@@ -8,10 +10,10 @@ struct JSONField {
 
   /// The top of the file at `path`.
   init(contentsOf path: String) throws(TokenizerError) {
-    self.init(value: try ByteJSON(contentsOf: path), path: path, key: "")
+    self.init(value: try TokenizerFile.json(path), path: path, key: "")
   }
 
-  init(value: ByteJSON, path: String, key: String) {
+  init(value: JSONValue, path: String, key: String) {
     self.value = value
     self.path = path
     self.key = key
@@ -22,8 +24,10 @@ struct JSONField {
 
   /// The member `name` of an object; `null` if there is none.
   subscript(_ name: String) -> JSONField {
-    JSONField(value: value[name] ?? .null, path: path, key: key.isEmpty ? name : "\(key).\(name)")
+    JSONField(value: value[name] ?? .null, path: path, key: key(of: name))
   }
+
+  private func key(of name: String) -> String { key.isEmpty ? name : "\(key).\(name)" }
 
   /// Throws if an object has other members than `known`.
   func allowOnly(_ known: Set<String>) throws(TokenizerError) {
@@ -34,38 +38,37 @@ struct JSONField {
 
   /// The members of an object, by name.
   func members() throws(TokenizerError) -> [(name: String, field: JSONField)] {
-    guard case .object(let members) = value else { throw wrong("an object") }
-    return members.keys.map { String(decoding: $0, as: UTF8.self) }.sorted()
-      .map { ($0, self[$0]) }
+    guard let members = value.members else { throw wrong("an object") }
+    return members.sorted { $0.key < $1.key }
+      .map { ($0.key, JSONField(value: $0.value, path: path, key: key(of: $0.key))) }
   }
 
   /// The elements of a list.
   func elements() throws(TokenizerError) -> [JSONField] {
-    guard case .array(let elements) = value else { throw wrong("a list") }
+    guard let elements = value.array else { throw wrong("a list") }
     return elements.enumerated().map {
       JSONField(value: $0.element, path: path, key: "\(key).\($0.offset)")
     }
   }
 
   func text() throws(TokenizerError) -> [Unicode.Scalar] {
-    guard case .string(let bytes) = value else { throw wrong("text") }
-    return Array(String(decoding: bytes, as: UTF8.self).unicodeScalars)
+    Array(try string().unicodeScalars)
   }
 
   func string() throws(TokenizerError) -> String {
-    guard case .string(let bytes) = value else { throw wrong("text") }
-    return String(decoding: bytes, as: UTF8.self)
+    guard let text = value.string else { throw wrong("text") }
+    return text
   }
 
   func integer() throws(TokenizerError) -> Int {
-    guard case .integer(let integer) = value else { throw wrong("a whole number") }
+    guard let integer = value.int else { throw wrong("a whole number") }
     return integer
   }
 
   func flag(or fallback: Bool) throws(TokenizerError) -> Bool {
     switch value {
     case .null: return fallback
-    case .boolean(let flag): return flag
+    case .bool(let flag): return flag
     default: throw wrong("true or false")
     }
   }

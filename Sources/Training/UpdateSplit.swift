@@ -1,3 +1,5 @@
+internal import Foundations
+
 /// The training samples of each optimizer update of an epoch.
 ///
 /// One shuffle per epoch, a pure function of (seed, epoch), is cut into `updates` parts of equal
@@ -33,8 +35,8 @@ package struct UpdateSplit: Sendable {
 
   /// The samples of each update in `epoch`, as numbers in 0 ..< `samples`.
   package func updates(epoch: Int) -> [[Int]] {
-    var shuffle = Shuffle(seed, 0x7570_6461_7465, UInt64(epoch))
-    let order = shuffle.permutation(samples)
+    var generator = SplitMix64(trainingStream: [seed, 0x7570_6461_7465, UInt64(epoch)])
+    let order = generator.permutation(samples)
     return stride(from: 0, to: samples, by: samplesPerUpdate).map {
       Array(order[$0..<($0 + samplesPerUpdate)])
     }

@@ -1,4 +1,5 @@
 import Dashboard
+import Foundations
 import Runs
 import Testing
 
@@ -24,14 +25,6 @@ struct ComparisonTests {
     #expect(measured.accuracy(at: 200) == 0.6)
     #expect(measured.accuracy(at: 201) == nil)
     #expect(measured.accuracy(at: -1) == nil)
-  }
-
-  @Test func `mean and standard error over seeds match values computed by hand`() {
-    let sample = Measurements([0.5, 0.6, 0.7])
-    #expect(abs(sample.mean! - 0.6) < 1e-12)
-    #expect(abs(sample.standardError! - 0.1 / 3.0.squareRoot()) < 1e-12)
-    #expect(Measurements([0.5]).standardError == nil)
-    #expect(Measurements([]).mean == nil)
   }
 
   @Test func `methods are compared up to the time that every run reached`() {

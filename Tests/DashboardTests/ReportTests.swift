@@ -1,6 +1,6 @@
 import Dashboard
 import Foundation
-import JSON
+import Foundations
 import Runs
 import Testing
 

@@ -1,6 +1,6 @@
 import Foundation
+import Foundations
 import ImageFiles
-import JSON
 import Runs
 
 /// A run directory with plausible numbers in the trainer's format.

@@ -1,4 +1,5 @@
 import Foundation
+import Recipes
 import Runs
 import TestSupport
 import Testing

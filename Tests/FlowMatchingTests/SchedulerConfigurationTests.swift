@@ -1,5 +1,6 @@
 import FlowMatching
 import Foundation
+import Foundations
 import TestSupport
 import Testing
 
@@ -80,7 +81,7 @@ private func failure(
   }
 
   @Test func `mutated files give a configuration or a typed error, never a crash`() throws {
-    var random = SplitMix64(state: 16)
+    var random = SplitMix64(seed: 16)
     let whole = Array(
       """
       {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0, "shift_terminal": 0,

@@ -1,6 +1,6 @@
 import Foundation
+import Recipes
 import Rewards
-import Runs
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
 import Foundation
-import JSON
+import Foundations
 import Runs
 import TestSupport
 import Testing
@@ -59,7 +59,7 @@ struct MetricsLogTests {
     }
   }
 
-  @Test func `a log that cannot be what the checkpoint saw is refused`() throws {
+  @Test func `a log that differs from what the checkpoint recorded is refused`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/m"
       try MetricsLog(path, content: .metrics).append(Self.line(1))
@@ -102,21 +102,21 @@ struct MetricsLogTests {
 
   @Test func `a full disk is named`() throws {
     let log = try MetricsLog("/dev/full", content: .metrics)
-    #expect(throws: RunError.diskFull(path: "/dev/full")) { try log.append(Self.line(1)) }
-    let message = RunError.diskFull(path: "/dev/full").description
+    #expect(throws: RunError.file(.diskFull(path: "/dev/full"))) { try log.append(Self.line(1)) }
+    let message = RunError.file(.diskFull(path: "/dev/full")).description
     #expect(message.contains("Nothing written before is lost"))
   }
 
   @Test func `a log whose path is gone or leads elsewhere is named`() throws {
     try withTemporaryFolder { folder in
-      try RunTree.make(folder + "/run")
+      try FileActions.make(folder + "/run")
       let path = folder + "/run/m"
       let log = try MetricsLog(path, content: .metrics)
       try log.append(Self.line(1))
-      try RunTree.move(folder + "/run", to: folder + "/moved")
+      try FileActions.move(folder + "/run", to: folder + "/moved")
       #expect(throws: RunError.vanished(path: path)) { try log.append(Self.line(2)) }
       #expect(throws: RunError.vanished(path: path)) { try log.synchronize() }
-      try RunTree.make(folder + "/run")
+      try FileActions.make(folder + "/run")
       try AtomicFile.write("another file\n", to: path)
       #expect(throws: RunError.vanished(path: path)) { try log.append(Self.line(2)) }
       #expect(try MetricsLog.read(folder + "/moved/m").count == 1)

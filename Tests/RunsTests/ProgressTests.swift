@@ -2,7 +2,7 @@ import Runs
 import Testing
 
 struct ProgressTests {
-  /// What a reporter wrote, and a clock that a test sets.
+  /// The output of a reporter, and a clock that a test sets.
   final class Stage {
     var written: [String] = []
     var time = 0.0
@@ -27,7 +27,7 @@ struct ProgressTests {
     #expect(StageProgress.text(rate: rate) == expected)
   }
 
-  @Test func `a line says step, rate, time left, mean reward and best`() {
+  @Test func `a line holds step, rate, time left, mean reward and best`() {
     let progress = StageProgress(
       stage: "training", step: 12, total: 30, seconds: 96, meanReward: 0.5123, best: 0.53)
     let expected = "training 12/30 (40 %)  8.0 s/step  0:02:24 left  reward 0.512  best 0.530"
@@ -99,7 +99,7 @@ struct ProgressTests {
       ])
   }
 
-  @Test func `a long step says what it does: at once on a terminal, every minute elsewhere`() {
+  @Test func `parts of a long step are shown at once on a terminal, every minute elsewhere`() {
     let stages = (Stage(), Stage())
     let reporters = (stages.0.reporter(columns: 80), stages.1.reporter(columns: nil))
     for (stage, reporter) in [(stages.0, reporters.0), (stages.1, reporters.1)] {

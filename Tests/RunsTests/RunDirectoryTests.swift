@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Runs
 import TestSupport
 import Testing
@@ -9,7 +10,7 @@ struct RunDirectoryTests {
       let run = try RunDirectory(folder + "/a/b", mode: .create)
       #expect(run.path == folder + "/a/b")
       #expect(
-        try RunTree.names(run.path) == ["adapters", "checkpoints", "lock", "samples", "tree"])
+        try FileActions.names(run.path) == ["adapters", "checkpoints", "lock", "samples", "tree"])
       #expect(try !run.hasRecipe())
       try AtomicFile.write("epochs: 1\n", to: run.recipe)
       #expect(try run.hasRecipe())
@@ -44,23 +45,23 @@ struct RunDirectoryTests {
     }
   }
 
-  @Test func `what a killed process left half-written is gone when the run goes on`() throws {
+  @Test func `what a killed process left half-written is removed when the run is resumed`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/run"
       do {
         let run = try RunDirectory(path, mode: .create)
         try AtomicFile.write("epochs: 1\n", to: run.recipe)
-        for name in [".tmp-summary.json-7", "tree/.tmp-tree.json-7", "samples/a.png.7.partial"] {
+        for name in [".tmp-summary.json-7", "tree/.tmp-tree.json-7", "samples/.tmp-a.png-7-1"] {
           try AtomicFile.write("half", to: "\(path)/\(name)")
         }
-        try RunTree.make("\(path)/.model.7.partial")
-        try AtomicFile.write("half", to: "\(path)/.model.7.partial/config.json")
+        try FileActions.make("\(path)/.tmp-model-7")
+        try AtomicFile.write("half", to: "\(path)/.tmp-model-7/config.json")
       }
       let run = try RunDirectory(path, mode: .resume)
       #expect(
-        try RunTree.names(run.path)
+        try FileActions.names(run.path)
           == ["adapters", "checkpoints", "lock", "recipe.yaml", "samples", "tree"])
-      #expect(try RunTree.names(run.tree).isEmpty && RunTree.names(run.samples).isEmpty)
+      #expect(try FileActions.names(run.tree).isEmpty && FileActions.names(run.samples).isEmpty)
     }
   }
 
@@ -79,7 +80,7 @@ struct RunDirectoryTests {
       #expect(throws: RunError.noRun(path: folder + "/none")) {
         try RunDirectory(folder + "/none", mode: .resume)
       }
-      #expect(try RunTree.names(folder) == ["thesis.tex"])
+      #expect(try FileActions.names(folder) == ["thesis.tex"])
     }
   }
 
@@ -103,7 +104,7 @@ struct RunDirectoryTests {
   @Test func `a lock that another program holds is respected, and free once it ends`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/run"
-      try RunTree.make(path)
+      try FileActions.make(path)
       let holder = Process()
       let output = Pipe()
       let input = Pipe()
@@ -126,15 +127,15 @@ struct RunDirectoryTests {
     try withTemporaryFolder { folder in
       let path = folder + "/run"
       let run = try RunDirectory(path, mode: .create)
-      try RunTree.move(path, to: folder + "/elsewhere")
+      try FileActions.move(path, to: folder + "/elsewhere")
       #expect(throws: RunError.vanished(path: path)) { try run.checkPresent() }
-      #expect(throws: RunError.vanished(path: path)) {
+      #expect(throws: FileError.missingFolder(path: path)) {
         try AtomicFile.write("x", to: run.summary)
       }
-      try RunTree.make(path)
+      try FileActions.make(path)
       #expect(throws: RunError.vanished(path: path)) { try run.checkPresent() }
-      try RunTree.remove(path)
-      try RunTree.move(folder + "/elsewhere", to: path)
+      try FileActions.remove(path)
+      try FileActions.move(folder + "/elsewhere", to: path)
       try run.checkPresent()
     }
   }

@@ -4,7 +4,7 @@ import Testing
 
 /// Signals belong to a whole process, so each test has its own.
 struct StopSignalTests {
-  /// Sends a signal to this process, as a terminal does, and gives it up to ten seconds to arrive.
+  /// Sends a signal to this process, as a terminal does, and waits up to ten seconds for it.
   private static func send(_ number: Int32) {
     kill(getpid(), number)
     for _ in 0..<1000 where !StopSignal.isRequested { usleep(10_000) }

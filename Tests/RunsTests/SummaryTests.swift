@@ -1,5 +1,5 @@
 import Foundation
-import JSON
+import Foundations
 import Runs
 import TestSupport
 import Testing
@@ -67,7 +67,7 @@ struct SummaryTests {
       let bytes = try AtomicFile.read(path)
       try RunSummary.read(path).write(to: path)
       #expect(try AtomicFile.read(path) == bytes)
-      let json = try JSONValue.read(path)
+      let json = try JSONParser.parse(try AtomicFile.read(path)[...])
       #expect(json["protocol"]?["images_per_prompt"] == 1)
       #expect(json["finished"] == true)
       #expect(json["after"]?["tags"]?["counting"]?["standard_error"]?.number == 0.5)
@@ -81,7 +81,7 @@ struct SummaryTests {
     }
   }
 
-  @Test func `what is not a summary is refused`() throws {
+  @Test func `a file that is no summary is refused`() throws {
     try withTemporaryFolder { folder in
       try AtomicFile.write("{\"format\": 1}", to: folder + "/s")
       #expect(throws: RunError.self) { try RunSummary.read(folder + "/s") }

@@ -1,3 +1,4 @@
+import Foundations
 import ImageFiles
 import ShapeScenes
 import Testing

@@ -41,6 +41,24 @@ import Testing
       })
   }
 
+  /// Recorded with the shuffle of Swift 6.3's standard library.
+  @Test(arguments: [
+    (8, 3, UInt64(11), [[2, 3, 6], [1, 2, 3], [0, 3, 4], [1, 3, 6], [2, 4, 5], [1, 3, 5]]),
+    (10, 2, 0, [[4, 7], [4, 8], [1, 8], [3, 8], [4, 5], [3, 5]]),
+    (
+      28, 5, .max,
+      [[1, 10, 20, 22, 23], [0, 6, 17, 18, 23], [3, 6, 7, 18, 21], [11, 15, 17, 22, 26]]
+    ),
+  ])
+  func `sampled steps are the same on every machine`(
+    stepCount: Int, count: Int, run: UInt64, epochs: [[Int]]
+  ) {
+    for (epoch, steps) in epochs.enumerated() {
+      #expect(
+        BranchSteps.random(count).steps(stepCount: stepCount, run: run, epoch: epoch) == steps)
+    }
+  }
+
   @Test(arguments: [
     (BranchSteps.first(0), RolloutPlanError.stepCountOutOfRange(0, trainable: 4)),
     (.sliding(5), .stepCountOutOfRange(5, trainable: 4)),

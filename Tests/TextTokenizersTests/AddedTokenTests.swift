@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import TestSupport
 import Testing
 import TextTokenizers
@@ -103,7 +104,7 @@ import TextTokenizers
   }
 
   @Test func `mutated files give a tokenizer or a typed error, never a crash`() throws {
-    var random = SplitMix64(state: 77)
+    var random = SplitMix64(seed: 77)
     var accepted = 0
     for (index, files) in [
       (0, ["tokenizer_config.json"]), (3, ["added_tokens.json", "tokenizer_config.json"]),

@@ -1,6 +1,7 @@
 import Foundation
+import Foundations
 import ImageFiles
-import JSON
+import Recipes
 import Rewards
 import Runs
 import Testing

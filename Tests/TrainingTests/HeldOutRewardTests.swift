@@ -1,5 +1,6 @@
 import Foundation
-import JSON
+import Foundations
+import Recipes
 import Rewards
 import Runs
 import TestSupport

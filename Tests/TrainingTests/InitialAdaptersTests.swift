@@ -1,6 +1,7 @@
 import DiffusionModels
 import Foundation
-import JSON
+import Foundations
+import Recipes
 import Runs
 import TestSupport
 import Testing

@@ -1,7 +1,7 @@
 import DiffusionModels
 import Foundation
+import Foundations
 import ImageFiles
-import JSON
 import Rewards
 import Runs
 import Testing

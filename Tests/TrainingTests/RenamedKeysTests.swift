@@ -1,4 +1,4 @@
-import Runs
+import Recipes
 import Testing
 import Training
 

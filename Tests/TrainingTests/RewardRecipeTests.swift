@@ -1,3 +1,4 @@
+import Recipes
 import Rewards
 import Runs
 import Testing

@@ -1,5 +1,5 @@
 import Foundation
-import Runs
+import Recipes
 import TempFlow
 import TestSupport
 import Testing

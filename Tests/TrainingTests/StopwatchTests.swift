@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Testing
 import Training
 
@@ -6,7 +7,7 @@ import Training
   private struct Failure: Error {}
 
   @Test func `a span's seconds are without those of the spans inside it`() {
-    let stopwatch = Stopwatch()
+    let stopwatch = PhaseStopwatch()
     stopwatch.measure(.rollout) {
       stopwatch.measure(.decode) { Thread.sleep(forTimeInterval: 0.05) }
       Thread.sleep(forTimeInterval: 0.01)
@@ -21,7 +22,7 @@ import Training
   }
 
   @Test func `time between spans belongs to none`() {
-    let stopwatch = Stopwatch()
+    let stopwatch = PhaseStopwatch()
     stopwatch.measure(.text) {}
     Thread.sleep(forTimeInterval: 0.05)
     stopwatch.measure(.text) {}
@@ -30,7 +31,7 @@ import Training
   }
 
   @Test func `a span ends when its body throws`() {
-    let stopwatch = Stopwatch()
+    let stopwatch = PhaseStopwatch()
     #expect(throws: Failure.self) {
       try stopwatch.measure(.reward) { () throws(Failure) in throw Failure() }
     }

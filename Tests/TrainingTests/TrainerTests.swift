@@ -1,5 +1,6 @@
 import Foundation
-import JSON
+import Foundations
+import Recipes
 import Runs
 import Testing
 import Torch

@@ -1,7 +1,7 @@
 import DiffusionModels
 import FlowMatching
 import Foundation
-import Runs
+import Recipes
 import TempFlow
 import Testing
 import Training

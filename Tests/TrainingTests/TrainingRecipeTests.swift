@@ -1,5 +1,5 @@
 import DiffusionModels
-import Runs
+import Recipes
 import TempFlow
 import Testing
 import Torch

@@ -1,3 +1,5 @@
+import Foundations
+
 extension Comparison {
   /// The comparison as a Markdown page that shows the chart stored beside it.
   ///
@@ -21,7 +23,7 @@ extension Comparison {
       "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for method in methods {
-      let epochs = Measurements(method.runs.map { Double($0.epochs) }).mean ?? 0
+      let epochs = Statistics(method.runs.map { Double($0.epochs) }).mean ?? 0
       lines.append(
         "| \(Comparison.cell(method.label)) | \(method.runs.count) "
           + "| \(Comparison.text(method.before)) | \(Comparison.text(method.after)) "
@@ -62,7 +64,7 @@ extension Comparison {
   }
 
   /// `0.512 ± 0.008`.
-  static func text(_ values: Measurements, signed: Bool = false) -> String {
+  static func text(_ values: Statistics, signed: Bool = false) -> String {
     guard let mean = values.mean else { return "–" }
     let number = signed ? Figures.signed(mean, 3) : Figures.fixed(mean, 3)
     guard let error = values.standardError else { return number }

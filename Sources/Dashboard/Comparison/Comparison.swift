@@ -1,3 +1,5 @@
+package import Foundations
+
 /// Methods compared at equal training time: several runs of each, one per seed.
 package struct Comparison {
   /// The runs of one method.
@@ -10,21 +12,22 @@ package struct Comparison {
     package let runs: [MeasuredRun]
 
     /// Accuracy before training, over the runs.
-    package var before: Measurements { Measurements(runs.map(\.before)) }
+    package var before: Statistics { Statistics(runs.map(\.before)) }
     /// Accuracy at the end.
-    package var after: Measurements { Measurements(runs.map(\.after)) }
+    package var after: Statistics { Statistics(runs.map(\.after)) }
     /// Accuracy at the end minus accuracy before, per run.
-    package var gain: Measurements { Measurements(runs.map { $0.after - $0.before }) }
+    package var gain: Statistics { Statistics(runs.map { $0.after - $0.before }) }
     /// Seconds of training, over the runs.
-    package var seconds: Measurements {
-      Measurements(runs.map { $0.points[$0.points.count - 1].seconds })
+    package var seconds: Statistics {
+      Statistics(runs.map { $0.points[$0.points.count - 1].seconds })
     }
 
     /// Mean accuracy over the runs and its standard error at a time; nil unless all reached it.
     package func accuracy(at time: Double) -> (mean: Double, error: Double?)? {
       let values = runs.compactMap { $0.accuracy(at: time) }
-      guard values.count == runs.count, let mean = Measurements(values).mean else { return nil }
-      return (mean, Measurements(values).standardError)
+      let statistics = Statistics(values)
+      guard values.count == runs.count, let mean = statistics.mean else { return nil }
+      return (mean, statistics.standardError)
     }
   }
 

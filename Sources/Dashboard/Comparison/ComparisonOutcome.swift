@@ -1,3 +1,4 @@
+import Foundations
 import Runs
 
 /// What `tempflow compare --json` prints.
@@ -38,11 +39,11 @@ extension Comparison {
     to folder: String, details: [String]
   ) throws(ReportError) -> ComparisonOutcome {
     let (chart, page) = (folder + "/compare.svg", folder + "/compare.md")
-    do throws(RunError) {
+    do throws(FileError) {
       try AtomicFile.write(chartFile(), to: chart)
       try AtomicFile.write(self.page(chartName: "compare.svg", details: details), to: page)
     } catch {
-      throw .run(error)
+      throw .run(.file(error))
     }
     return ComparisonOutcome(
       chart: chart, page: page, budgetSeconds: budget,

@@ -1,4 +1,4 @@
-import JSON
+import Foundations
 import Runs
 
 /// What one epoch measured; `docs/metrics.md` describes the names.
@@ -67,24 +67,16 @@ struct EpochRecord {
 
 /// One evaluation on the held-out prompts.
 struct EvaluationRecord {
-  /// Mean of a score with its standard error.
-  struct Mean {
-    /// nil when `count` is 0.
-    var mean: Double?
-    var standardError: Double?
-    var count: Int
-  }
-
   /// Epochs trained before it.
   var epoch: Int
   /// Name of the measured reward.
   var reward: String
-  var overall: Mean
-  var tags: [String: Mean]
+  var overall: Score
+  var tags: [String: Score]
   /// The training reward on the same images.
   var trainingReward: Double?
   /// Held-out rewards, in the recipe's order.
-  var heldOutRewards: [(key: String, score: Mean)]
+  var heldOutRewards: [(key: String, score: Score)]
   /// Held-out rewards that fell while the trained reward rose.
   var alarms: [String]
 
@@ -92,7 +84,7 @@ struct EvaluationRecord {
     epoch = try line.epoch()
     guard let reward = line.value[.reward]?.string else { throw line.wrong(.reward, "a text") }
     self.reward = reward
-    overall = try Mean(line)
+    overall = try Score(line)
     tags = Dictionary(
       try EvaluationRecord.means(line, .tags).map { ($0.key, $0.score) },
       uniquingKeysWith: { $1 })
@@ -104,33 +96,29 @@ struct EvaluationRecord {
   /// The scores of an object, by key, in order; empty when absent.
   private static func means(
     _ line: LogLine, _ name: MetricName
-  ) throws(ReportError) -> [(key: String, score: Mean)] {
+  ) throws(ReportError) -> [(key: String, score: Score)] {
     switch line.value[name] {
     case nil, .null: return []
     case .some(let value):
       guard let members = value.members else { throw line.wrong(name, "an object") }
-      var means: [(key: String, score: Mean)] = []
+      var means: [(key: String, score: Score)] = []
       for member in members {
         let score = LogLine(path: line.path, number: line.number, value: member.value)
-        means.append((member.key, try Mean(score)))
+        means.append((member.key, try Score(score)))
       }
       return means
     }
   }
 }
 
-extension EvaluationRecord.Mean {
-  init(_ line: LogLine) throws(ReportError) {
+extension Score {
+  /// Reads the members of a line; the mean counts only where there are values.
+  fileprivate init(_ line: LogLine) throws(ReportError) {
     guard let count = try line.count(.count) else {
       throw line.wrong(.count, "a whole number of at least 0")
     }
     self.init(
-      mean: count > 0 ? try line.required(.mean) : nil,
-      standardError: try line.number(.standardError),
-      count: count)
-  }
-
-  init(_ score: Score) {
-    self.init(mean: score.mean, standardError: score.standardError, count: score.count)
+      count: count, mean: count > 0 ? try line.required(.mean) : nil,
+      standardError: try line.number(.standardError))
   }
 }

@@ -1,4 +1,4 @@
-import JSON
+import Foundations
 import Runs
 
 /// One line of a run's log, with its place for messages.

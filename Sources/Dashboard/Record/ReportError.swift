@@ -1,10 +1,13 @@
 package import ImageFiles
+package import Recipes
 package import Runs
 
 /// Why a report or comparison could not be made; the description names the file and the remedy.
 package enum ReportError: Error, CustomStringConvertible {
   /// A file of the run is missing or damaged.
   case run(RunError)
+  /// The resolved recipe is damaged.
+  case recipe(RecipeError)
   /// A line of a log is sound JSON, but not what a run writes; `line` starts from 1.
   case line(path: String, line: Int, reason: String)
   /// A JSON file of the run has another content than its format says.
@@ -26,6 +29,7 @@ package enum ReportError: Error, CustomStringConvertible {
   package var description: String {
     switch self {
     case .run(let error): error.description
+    case .recipe(let error): error.description
     case .line(let path, let line, let reason):
       "\(path):\(line): \(reason). The log was changed by another program; restore it or remove "
         + "the line."

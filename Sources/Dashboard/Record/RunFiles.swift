@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import ImageFiles
 import Runs
 
@@ -12,7 +13,7 @@ enum RunFiles {
   }
 
   static func bytes(_ path: String) throws(ReportError) -> [UInt8] {
-    do { return try AtomicFile.read(path) } catch { throw .run(error) }
+    do { return try AtomicFile.read(path) } catch { throw .run(.file(error)) }
   }
 
   /// A JSON file; nil if it does not exist.

@@ -1,4 +1,5 @@
 import Foundation
+import Recipes
 import Runs
 
 /// The content of a run directory that a report shows. Files that an unfinished run has not written
@@ -8,6 +9,7 @@ struct RunRecord {
   let path: String
   /// The resolved recipe, YAML.
   let recipe: String
+  private let settings: RecipeDocument
   let summary: RunSummary?
   let epochs: [EpochRecord]
   /// In order; the first is the model before training.
@@ -29,6 +31,11 @@ struct RunRecord {
     do { try RunDirectory.checkReadable(path) } catch { throw .run(error) }
     self.path = path
     recipe = try RunFiles.text(path + "/recipe.yaml")
+    do {
+      settings = try RecipeDocument(text: recipe, name: path + "/recipe.yaml", folder: path)
+    } catch {
+      throw .recipe(error)
+    }
     if RunFiles.exists(path + "/summary.json") {
       do { summary = try RunSummary.read(path + "/summary.json") } catch { throw .run(error) }
     } else {
@@ -62,19 +69,6 @@ struct RunRecord {
   /// Images generated and scored for training.
   var imageCount: Int { epochs.compactMap(\.images).reduce(0, +) }
 
-  /// A setting of the resolved recipe by its dotted path, as written; nil where there is none.
-  func setting(_ path: String) -> String? {
-    var parents: [String] = []
-    for line in recipe.split(separator: "\n") {
-      let depth = line.prefix { $0 == " " }.count / 2
-      let parts = line.split(separator: ":", maxSplits: 1)
-      guard let key = parts.first, depth <= parents.count else { continue }
-      parents = parents.prefix(depth) + [key.trimmingCharacters(in: .whitespaces)]
-      if parents.joined(separator: ".") == path, parts.count == 2 {
-        let value = parts[1].trimmingCharacters(in: .whitespaces)
-        return value.isEmpty ? nil : value
-      }
-    }
-    return nil
-  }
+  /// The text of a setting of the resolved recipe by its dotted path; nil without one.
+  func setting(_ path: String) -> String? { settings.text(at: path) }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import ImageFiles
 import Runs
 
@@ -40,13 +41,13 @@ struct SampleTiles {
   static func ends(of folder: String) throws(ReportError) -> [SampleTiles] {
     guard RunFiles.exists(folder) else { return [] }
     let names: [String]
-    do {
-      names = try FileManager.default.contentsOfDirectory(atPath: folder)
+    do throws(FileError) {
+      names = try FileTree.names(in: folder)
     } catch {
-      throw .run(.system(path: folder, operation: "list", reason: "\(error)"))
+      throw .run(.file(error))
     }
     var sheets: [(path: String, sheet: SampleSheet)] = []
-    for name in names.sorted() where name.hasSuffix(".json") && !name.hasPrefix(".") {
+    for name in names where name.hasSuffix(".json") && !name.hasPrefix(".") {
       let path = "\(folder)/\(name)"
       guard let sheet = try RunFiles.record(SampleSheet.self, path) else { continue }
       let grid = String(path.dropLast(5)) + ".png"

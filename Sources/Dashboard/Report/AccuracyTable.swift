@@ -1,3 +1,4 @@
+internal import Foundations
 package import Runs
 
 /// Held-out scores before and after a run, per tag, as aligned plain text for a terminal.

@@ -1,3 +1,5 @@
+import Runs
+
 /// Accuracy and reward over the run.
 struct CurvesSection {
   let run: RunRecord

@@ -1,5 +1,6 @@
 import Runs
 
+
 /// The numbers at the top of the page: accuracy before and after, epochs and time.
 struct HeadlineSection {
   let run: RunRecord
@@ -116,11 +117,11 @@ struct HeadlineSection {
     }
   }
 
-  private static func percent(_ score: EvaluationRecord.Mean) -> String {
+  private static func percent(_ score: Score) -> String {
     score.mean.map(Figures.percent) ?? "not scored"
   }
 
-  private static func error(_ score: EvaluationRecord.Mean) -> String {
+  private static func error(_ score: Score) -> String {
     score.standardError.map { "±\(Figures.fixed($0 * 100, 1))" } ?? "unknown"
   }
 }

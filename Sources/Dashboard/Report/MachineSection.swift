@@ -1,5 +1,6 @@
 import Runs
 
+
 /// Processor, memory, system and libtorch of the run.
 struct MachineSection {
   let run: RunRecord

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Runs
 
 /// The report of a run: one self-contained HTML page without scripts or outside resources. Images
@@ -15,7 +16,7 @@ package enum Report {
     let run = try RunRecord(path)
     let target = output ?? path + "/report.html"
     let page = "<!DOCTYPE html>\n" + (try Report.page(run)).rendered()
-    do { try AtomicFile.write(page, to: target) } catch { throw .run(error) }
+    do { try AtomicFile.write(page, to: target) } catch { throw .run(.file(error)) }
     return ReportOutcome(run, report: target, bytes: page.utf8.count)
   }
 

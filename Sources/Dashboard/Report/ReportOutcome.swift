@@ -1,3 +1,5 @@
+import Runs
+
 /// What `tempflow report --json` prints.
 package struct ReportOutcome: Codable, Equatable, Sendable {
   /// The run directory.

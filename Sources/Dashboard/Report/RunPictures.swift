@@ -1,4 +1,5 @@
 internal import Foundation
+import Foundations
 internal import Runs
 
 /// Pictures of a run as SVG files.
@@ -23,19 +24,15 @@ package enum RunPictures {
       files.append(
         ("branch-tree.svg", picture.picture(id: "tree", standalone: true).rendered() + "\n"))
     }
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw .run(.system(path: folder, operation: "create", reason: error.localizedDescription))
-    }
-    do throws(RunError) {
-      return try files.map { file throws(RunError) in
+    do throws(FileError) {
+      try FileTree.makeFolder(folder)
+      return try files.map { file throws(FileError) in
         let target = "\(folder)/\(file.name)"
         try AtomicFile.write(file.text, to: target)
         return target
       }
     } catch {
-      throw .run(error)
+      throw .run(.file(error))
     }
   }
 }

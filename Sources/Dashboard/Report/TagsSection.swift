@@ -1,11 +1,13 @@
+import Runs
+
 /// Accuracy per tag before and after, as bars and as a table.
 struct TagsSection {
   let run: RunRecord
 
   private struct Row {
     var name: String
-    var before: EvaluationRecord.Mean?
-    var after: EvaluationRecord.Mean?
+    var before: Score?
+    var after: Score?
   }
 
   private var rows: [Row] {
@@ -70,12 +72,12 @@ struct TagsSection {
     }
   }
 
-  private static func bar(_ score: EvaluationRecord.Mean?) -> BarChart.Bar? {
+  private static func bar(_ score: Score?) -> BarChart.Bar? {
     guard let score, let mean = score.mean else { return nil }
     return .init(value: min(1, max(0, mean)), error: score.standardError)
   }
 
-  private static func text(_ score: EvaluationRecord.Mean?) -> String {
+  private static func text(_ score: Score?) -> String {
     guard let score, let mean = score.mean else { return "–" }
     let error = score.standardError.map { " ± \(Figures.fixed($0 * 100, 1))" } ?? ""
     return "\(Figures.fixed(mean * 100, 1)) %\(error)"

@@ -1,5 +1,6 @@
 public import FlowMatching
 import Foundation
+import Foundations
 public import TextTokenizers
 public import Torch
 public import TorchNN
@@ -87,11 +88,12 @@ func writing<Result>(_ path: String, _ body: () throws -> Result) throws(Pipelin
   }
 }
 
-/// What a person needs to know of an error of Foundation.
+/// The part of an error that does not repeat the path.
 private func reason(_ error: any Error) -> String {
-  switch error as? DecodingError {
-  case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context),
-    .dataCorrupted(let context):
+  switch error {
+  case let error as FileError: error.reason
+  case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
+    DecodingError.keyNotFound(_, let context), DecodingError.dataCorrupted(let context):
     context.debugDescription
   default: error.localizedDescription
   }

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Torch
 public import TorchNN
 
@@ -43,13 +44,13 @@ public enum PipelineWriter {
 /// Makes a folder and those above it.
 func makeFolder(_ path: String) throws(PipelineError) {
   try writing(path) {
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    try FileTree.makeFolder(path)
   }
 }
 
 /// Writes a small file in one step.
 func writeFile(_ path: String, _ contents: () throws -> Data) throws(PipelineError) {
   try writing(path) {
-    try contents().write(to: URL(fileURLWithPath: path), options: .atomic)
+    try AtomicFile.write(try contents(), to: path)
   }
 }

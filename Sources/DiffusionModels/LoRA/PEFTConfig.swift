@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import TorchNN
 
 /// PEFT's settings of a LoRA: `adapter_config.json`, or the header of diffusers' file.
@@ -24,10 +25,8 @@ struct PEFTConfig {
 
   /// Reads `adapter_config.json`.
   init(path: String) throws(PipelineError) {
-    let entries: [String: JSONValue] = try reading(path) {
-      try JSONDecoder().decode(
-        [String: JSONValue].self, from: Data(contentsOf: URL(fileURLWithPath: path)))
-    }
+    let bytes = try reading(path) { try AtomicFile.read(path) }
+    let entries = try Self.entries(bytes, path: path)
     guard entries["peft_type"] != nil else {
       throw .unsupported(path: path, key: "peft_type", reason: "is missing; only LORA is known")
     }
@@ -37,32 +36,44 @@ struct PEFTConfig {
   /// Reads the entries with `prefix` from the header of the file at `path`; nil without any.
   init?(header: [String: String], prefix: String, path: String) throws(PipelineError) {
     guard let text = header[Self.headerKey] else { return nil }
-    let all: [String: JSONValue] = try reading(path) {
-      try JSONDecoder().decode([String: JSONValue].self, from: Data(text.utf8))
-    }
-    let entries = all.filter { $0.key.hasPrefix(prefix) }
+    let entries = try Self.entries(Array(text.utf8), path: path).filter { $0.key.hasPrefix(prefix) }
       .map { (String($0.key.dropFirst(prefix.count)), $0.value) }
     guard !entries.isEmpty else { return nil }
     try self.init(Dictionary(uniqueKeysWithValues: entries), path: path)
   }
 
+  private static func entries(
+    _ bytes: [UInt8], path: String
+  ) throws(PipelineError) -> [String: JSONValue] {
+    let value: JSONValue
+    do throws(JSONParser.Failure) {
+      value = try JSONParser.parse(bytes[...])
+    } catch {
+      throw .unreadable(path: path, reason: error.description)
+    }
+    guard let members = value.members else {
+      throw .unreadable(path: path, reason: "the JSON is not an object")
+    }
+    return Dictionary(members.map { ($0.key, $0.value) }) { $1 }
+  }
+
   private init(_ entries: [String: JSONValue], path: String) throws(PipelineError) {
-    guard entries["peft_type"] ?? .text("LORA") == .text("LORA") else {
+    guard entries["peft_type"] ?? "LORA" == "LORA" else {
       throw .unsupported(path: path, key: "peft_type", reason: "only LORA is known")
     }
-    guard case .number(let rank)? = entries["r"], rank >= 1, rank == rank.rounded() else {
+    guard let rank = entries["r"]?.number, rank >= 1, rank == rank.rounded() else {
       throw .unsupported(path: path, key: "r", reason: "is not a positive whole number")
     }
-    guard case .number(let alpha)? = entries["lora_alpha"], alpha > 0 else {
+    guard let alpha = entries["lora_alpha"]?.number, alpha > 0 else {
       throw .unsupported(path: path, key: "lora_alpha", reason: "is not a positive number")
     }
-    guard entries["bias"] ?? .text("none") == .text("none") else {
+    guard entries["bias"] ?? "none" == "none" else {
       throw .unsupported(path: path, key: "bias", reason: "only 'none' is known")
     }
     self.rank = Int(rank)
     self.alpha = alpha
     targets = try Self.targets(entries["target_modules"], path: path)
-    if case .text(let name)? = entries["base_model_name_or_path"] { baseModel = name }
+    baseModel = entries["base_model_name_or_path"]?.string
     let read: Set<String> = ["peft_type", "r", "lora_alpha", "bias", "target_modules"]
     for (key, value) in entries.sorted(by: { $0.key < $1.key })
     where !read.contains(key) && !ignored.contains(key) && !value.isAtRest {
@@ -74,11 +85,11 @@ struct PEFTConfig {
     _ value: JSONValue?, path: String
   ) throws(PipelineError) -> [String]? {
     switch value {
-    case .text: return nil
-    case .list(let values):
+    case .string: return nil
+    case .array(let values):
       var targets: [String] = []
       for value in values {
-        guard case .text(let target) = value else { break }
+        guard let target = value.string else { break }
         targets.append(target)
       }
       if targets.count == values.count { return targets }
@@ -92,8 +103,8 @@ struct PEFTConfig {
     try prettyJSON(
       settings.merging(
         [
-          "peft_type": .text("LORA"), "inference_mode": .boolean(true), "task_type": .null,
-          "base_model_name_or_path": baseModel.map(JSONValue.text) ?? .null,
+          "peft_type": "LORA", "inference_mode": true, "task_type": nil,
+          "base_model_name_or_path": baseModel.map(JSONValue.string) ?? .null,
         ]
       ) { $1 })
   }
@@ -108,11 +119,10 @@ struct PEFTConfig {
 
   private var settings: [String: JSONValue] {
     [
-      "r": .number(Double(rank)), "lora_alpha": .number(alpha),
-      "target_modules": .list((targets ?? []).map(JSONValue.text)), "bias": .text("none"),
-      "lora_dropout": .number(0), "fan_in_fan_out": .boolean(false),
-      "init_lora_weights": .text("gaussian"), "use_rslora": .boolean(false),
-      "use_dora": .boolean(false),
+      "r": .int(rank), "lora_alpha": .double(alpha),
+      "target_modules": .array((targets ?? []).map(JSONValue.string)), "bias": "none",
+      "lora_dropout": 0, "fan_in_fan_out": false, "init_lora_weights": "gaussian",
+      "use_rslora": false, "use_dora": false,
     ]
   }
 }
@@ -130,3 +140,17 @@ private let reasons = [
   "rank_pattern": "layers have different ranks; only one rank for all is supported",
   "alpha_pattern": "layers have different alphas; only one alpha for all is supported",
 ]
+
+extension JSONValue {
+  /// Whether a switch with this value does nothing.
+  fileprivate var isAtRest: Bool {
+    switch self {
+    case .null: true
+    case .bool(let value): !value
+    case .int, .double: number == 0
+    case .string(let value): value.isEmpty
+    case .array(let values): values.isEmpty
+    case .object(let members): members.isEmpty
+    }
+  }
+}

@@ -1,4 +1,4 @@
-package import Runs
+package import Recipes
 package import Torch
 
 /// The names of a device: `cpu`, `cuda` or `cuda:1`.

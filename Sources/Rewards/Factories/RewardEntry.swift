@@ -1,5 +1,5 @@
 internal import Foundation
-package import Runs
+package import Recipes
 package import Torch
 
 /// One reward that a recipe or a command line names, with its settings.

@@ -1,5 +1,5 @@
-package import JSON
-package import Runs
+package import Foundations
+package import Recipes
 package import Torch
 
 /// One kind of reward: its name, the keys of its entry in a recipe, and how the reward is made.

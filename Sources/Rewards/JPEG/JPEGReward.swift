@@ -1,5 +1,5 @@
 internal import ImageFiles
-package import Runs
+package import Recipes
 package import Torch
 
 /// The size of an image as a JPEG of quality 95, in units of 500 kB (500,000 bytes).

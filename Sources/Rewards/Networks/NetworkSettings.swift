@@ -1,4 +1,4 @@
-package import Runs
+package import Recipes
 package import Torch
 
 /// The keys of a reward that is a network: `model`, `precision`, `device` and `batch_size`.

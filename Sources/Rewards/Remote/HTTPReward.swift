@@ -1,4 +1,4 @@
-package import Runs
+package import Recipes
 package import Torch
 
 /// Scores from an HTTP server that implements the protocol of `docs/rewards/protocol.md`.

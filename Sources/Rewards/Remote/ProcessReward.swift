@@ -1,4 +1,4 @@
-package import Runs
+package import Recipes
 package import Torch
 
 /// Scores from a child process, in any language: JSON lines on its standard input and output

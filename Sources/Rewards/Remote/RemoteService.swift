@@ -1,6 +1,6 @@
 import Foundation
+package import Foundations
 import ImageFiles
-package import JSON
 
 /// A service that implements the protocol of `docs/rewards/protocol.md`, over HTTP or in a child
 /// process.

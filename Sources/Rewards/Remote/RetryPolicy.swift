@@ -1,4 +1,4 @@
-import Runs
+import Recipes
 
 /// How long and how often one request is tried.
 package struct RetryPolicy: Sendable, Equatable {

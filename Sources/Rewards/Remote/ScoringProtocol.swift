@@ -1,6 +1,6 @@
 import Foundation
+import Foundations
 import ImageFiles
-import JSON
 
 /// Requests and answers of `docs/rewards/protocol.md`.
 enum ScoringProtocol {

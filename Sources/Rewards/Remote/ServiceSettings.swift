@@ -1,5 +1,5 @@
 import Foundation
-import Runs
+import Recipes
 
 /// The keys of a service behind HTTP: `urls`, `proxy`, `timeout`, `retries`, `outage_timeout`,
 /// `concurrency` and `api_key_variable`.

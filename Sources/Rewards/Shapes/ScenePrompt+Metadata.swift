@@ -1,6 +1,6 @@
 internal import Foundation
+package import Foundations
 internal import ImageFiles
-package import JSON
 package import ShapeScenes
 
 extension ScenePrompt {

@@ -1,6 +1,6 @@
+package import Foundations
 internal import ImageFiles
-package import JSON
-package import Runs
+package import Recipes
 internal import ShapeScenes
 package import Torch
 

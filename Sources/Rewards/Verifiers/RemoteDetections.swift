@@ -1,5 +1,5 @@
+import Foundations
 import ImageFiles
-import JSON
 
 extension RemoteService {
   /// The detections of a service: the list `key` of its answer has one item per image, null where

@@ -1,6 +1,6 @@
-internal import JSON
+internal import Foundations
 
-/// What a checkpoint's folder must hold: `manifest.json`.
+/// The files of a checkpoint with their lengths and digests: `manifest.json`.
 struct CheckpointManifest: Equatable {
   static let fileName = "manifest.json"
   private static let format = 1
@@ -15,12 +15,12 @@ struct CheckpointManifest: Equatable {
   let number: Int
   let files: [File]
 
-  /// Reads and hashes what is in a folder.
+  /// Reads and hashes the files in a folder.
   init(number: Int, describing folder: String) throws(RunError) {
     self.number = number
     var files: [File] = []
-    for path in try FileTree.contents(of: folder).files where path != Self.fileName {
-      let (digest, byteCount) = try SHA256.digest(ofFile: "\(folder)/\(path)")
+    for path in try onDisk(FileTree.contents(of: folder)).files where path != Self.fileName {
+      let (digest, byteCount) = try onDisk(SHA256.digest(ofFile: "\(folder)/\(path)"))
       files.append(File(path: path, byteCount: byteCount, sha256: digest))
     }
     self.files = files
@@ -31,10 +31,10 @@ struct CheckpointManifest: Equatable {
   /// - Throws: `checkpointDamaged`, or a file error.
   init(readFrom folder: String) throws(RunError) {
     let path = "\(folder)/\(Self.fileName)"
-    guard try FileStatus(path: path) != nil else {
+    guard try onDisk(FileStatus(path: path)) != nil else {
       throw .checkpointDamaged(path: folder, reason: "\(Self.fileName) is missing")
     }
-    let bytes = try AtomicFile.read(path)
+    let bytes = try onDisk(AtomicFile.read(path))
     let json: JSONValue
     do throws(JSONParser.Failure) {
       json = try JSONParser.parse(bytes[...])
@@ -76,7 +76,7 @@ struct CheckpointManifest: Equatable {
   func verify(_ folder: String) throws(RunError) {
     for file in files {
       let path = "\(folder)/\(file.path)"
-      guard let status = try FileStatus(path: path) else {
+      guard let status = try onDisk(FileStatus(path: path)) else {
         throw .checkpointDamaged(path: folder, reason: "\(file.path) is missing")
       }
       guard status.byteCount == file.byteCount else {
@@ -84,7 +84,7 @@ struct CheckpointManifest: Equatable {
           path: folder,
           reason: "\(file.path) has \(status.byteCount) bytes instead of \(file.byteCount)")
       }
-      guard try SHA256.digest(ofFile: path).digest == file.sha256 else {
+      guard try onDisk(SHA256.digest(ofFile: path)).digest == file.sha256 else {
         throw .checkpointDamaged(path: folder, reason: "\(file.path) has a different SHA-256")
       }
     }

@@ -1,6 +1,8 @@
-/// What can go wrong with a run on disk. Every case names the path and says what to do.
+package import Foundations
+
+/// An error about a run on disk. Its description names the path and the remedy.
 package enum RunError: Error, Sendable, Hashable {
-  /// The directory already holds a run, and resuming was not asked for.
+  /// The directory already holds a run, and the mode is `create`.
   case holdsAnotherRun(path: String)
   /// The directory holds files that are not a run's.
   case notARun(path: String, found: String)
@@ -8,23 +10,24 @@ package enum RunError: Error, Sendable, Hashable {
   case noRun(path: String)
   /// The run was written by an earlier version, whose keys and files have other names.
   case earlierVersion(path: String)
-  /// Another process has the run open. `host` and `pid` are what it wrote down, if it could.
+  /// Another process has the run open. `pid` and `host` are what its lock file says; nil when that
+  /// cannot be read.
   case locked(path: String, pid: Int?, host: String?)
   /// The directory, or a file in it, was removed or moved while the run was going.
   case vanished(path: String)
-  /// No space (or no quota) is left.
-  case diskFull(path: String)
-  /// The operating system refused an operation for another reason.
-  case system(path: String, operation: String, reason: String)
+  /// The operating system refused an operation.
+  case file(FileError)
+  /// The content of a JSON file could not be encoded.
+  case notEncoded(path: String, reason: String)
   /// A metric is not a finite number, so no line was written.
   case notFinite(path: String, name: String, value: String)
-  /// A log is shorter than, or differs from, what a checkpoint says of it.
+  /// A log is shorter than a checkpoint recorded, or no line ends where it ended then.
   case logMismatch(path: String, offset: Int, reason: String)
   /// A JSON file cannot be read; `line` starts from 1.
   case unreadable(path: String, line: Int, reason: String)
-  /// A checkpoint's files are not what its manifest says.
+  /// A checkpoint's files differ from its manifest.
   case checkpointDamaged(path: String, reason: String)
-  /// There is no checkpoint of this number; `found` are those that there are.
+  /// There is no checkpoint of this number; `found` are the numbers of the others.
   case noCheckpoint(path: String, number: Int, found: [Int])
   /// There are checkpoints, and every one of them is damaged.
   case noSoundCheckpoint(path: String, reasons: [String])
@@ -54,11 +57,14 @@ extension RunError: CustomStringConvertible {
       "\(path) was removed or moved while the run was going, so the run stopped. "
         + "If it was moved, move it back and continue with --resume: "
         + "everything up to its last checkpoint is in it."
-    case .diskFull(let path):
+    case .file(.diskFull(let path)):
       "No space is left to write \(path). Nothing written before is lost: "
         + "make room and continue with --resume."
-    case .system(let path, let operation, let reason):
-      "Cannot \(operation) \(path): \(reason)."
+    case .file(.missingFolder(let path)):
+      Self.vanished(path: path).description
+    case .file(let error): error.description
+    case .notEncoded(let path, let reason):
+      "Cannot encode \(path): \(reason)."
     case .notFinite(let path, let name, let value):
       "The metric \(name) is \(value), so no line was added to \(path)."
     case .logMismatch(let path, let offset, let reason):
@@ -84,4 +90,11 @@ extension RunError: CustomStringConvertible {
     guard let pid else { return "" }
     return host.map { " (process \(pid) on \($0))" } ?? " (process \(pid))"
   }
+}
+
+/// The value of file operations, whose error becomes that of a run.
+func onDisk<Result: ~Copyable>(
+  _ operation: @autoclosure () throws(FileError) -> Result
+) throws(RunError) -> Result {
+  do { return try operation() } catch { throw .file(error) }
 }

@@ -1,13 +1,15 @@
+internal import Foundations
+
 #if canImport(Glibc)
   import Glibc
 #else
   import Darwin
 #endif
 
-/// The claim of one process on a run directory, held until the value goes.
+/// The claim of one process on a run directory, as long as the value lives.
 ///
-/// It is an advisory `flock` on the file `lock`, which the kernel drops when the process ends,
-/// however it ends. The file stays and names the last holder's process and host.
+/// An advisory `flock` on the file `lock`. The kernel drops it when the process ends in any way;
+/// the file stays and names the last holder's process and host.
 package final class RunLock {
   private let file: OpenFile
 
@@ -15,24 +17,26 @@ package final class RunLock {
   ///
   /// - Throws: `locked` with the holder's process id when another process has it.
   package init(_ path: String) throws(RunError) {
-    file = try OpenFile(path, for: .updating)
+    file = try onDisk(OpenFile(path, for: .updating))
     guard OpenFile.retrying({ flock(file.descriptor, LOCK_EX | LOCK_NB) }) == 0 else {
       let code = errno
-      guard code == EWOULDBLOCK else { throw RunError(code, path: path, operation: "lock") }
+      guard code == EWOULDBLOCK else {
+        throw .file(FileError(code, path: path, operation: "lock"))
+      }
       let holder = try Self.holder(path)
       throw .locked(path: FileTree.parent(of: path), pid: holder.pid, host: holder.host)
     }
-    try file.truncate(to: 0)
-    try file.write("\(getpid())\n\(Self.hostName)\n".utf8)
+    try onDisk(file.truncate(to: 0))
+    try onDisk(file.write("\(getpid())\n\(Self.hostName)\n".utf8))
   }
 
-  // Closing alone would leave it to a child that another thread is just starting: between fork and
-  // exec it has this file open, too.
+  // Closing alone is not enough: a child that another thread is starting has the file open between
+  // fork and exec.
   deinit { _ = flock(file.descriptor, LOCK_UN) }
 
-  /// The process id and host in a lock file; nil where nothing readable is written.
+  /// The process id and host in a lock file; nil where the file does not hold them.
   private static func holder(_ path: String) throws(RunError) -> (pid: Int?, host: String?) {
-    let text = String(decoding: try AtomicFile.read(path), as: UTF8.self)
+    let text = String(decoding: try onDisk(AtomicFile.read(path)), as: UTF8.self)
     let lines = text.split(separator: "\n")
     return (lines.first.flatMap { Int($0) }, lines.dropFirst().first.map(String.init))
   }

@@ -1,8 +1,8 @@
-package import JSON
+package import Foundations
 
-/// The names of what a run measures, as they stand in `metrics.jsonl` and `timings.jsonl`.
+/// The names of a run's metrics in `metrics.jsonl` and `timings.jsonl`.
 ///
-/// They are an interface: `docs/metrics.md` describes each, and a name never changes its meaning.
+/// They are an interface: `docs/metrics.md` describes each, and a name keeps its meaning.
 package enum MetricName: String, CaseIterable, Sendable {
   // In every line.
   case kind, epoch
@@ -59,13 +59,13 @@ package enum MetricName: String, CaseIterable, Sendable {
   case checkpointSeconds = "checkpoint_seconds"
 }
 
-/// What a line of a log is about: the value of `MetricName.kind`.
+/// The kind of a log's line: the value of `MetricName.kind`.
 package enum MetricKind: String, CaseIterable, Sendable {
-  /// One epoch of rollout and learning.
+  /// One epoch of rollout and updates.
   case epoch
   /// One evaluation on the held-out prompts.
   case evaluation
-  /// One process that began or resumed the run (timings only).
+  /// The start of a process that began or resumed the run (timings only).
   case start
   /// One checkpoint (timings only).
   case checkpoint
@@ -77,7 +77,7 @@ extension JSONValue.Member {
     self.init(name.rawValue, value)
   }
 
-  /// The member that says what a line is about.
+  /// The member that gives a line's kind.
   package init(_ kind: MetricKind) {
     self.init(.kind, .string(kind.rawValue))
   }
@@ -95,7 +95,7 @@ extension JSONValue {
     ]
   }
 
-  /// Scores per tag, the tags sorted.
+  /// Scores per tag, tags sorted by their bytes.
   package init(tags: [String: Score]) {
     let sorted = tags.sorted { Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8)) }
     self = .object(sorted.map { Member($0.key, JSONValue($0.value)) })

@@ -1,14 +1,14 @@
-package import JSON
+package import Foundations
 
 /// A log of JSON objects, one per line, that a resumed run continues bit for bit.
 ///
-/// Two logs of a run use it: `metrics.jsonl`, where the same recipe and seed give the same bytes on
-/// every run, and `timings.jsonl`, for what differs from run to run: names that end in `_seconds`,
-/// and the counters that say which line of the metrics they belong to.
+/// A run has two: `metrics.jsonl`, whose bytes follow from recipe and seed, and `timings.jsonl`,
+/// whose figures differ from run to run. Their names end in `_seconds`; counters beside them give
+/// the line of the metrics that they belong to.
 package final class MetricsLog {
   /// Which of the two logs.
   package enum Content: Sendable {
-    /// What is the same in every run of a recipe; names do not end in `_seconds`.
+    /// Figures that are equal in every run of a recipe; names do not end in `_seconds`.
     case metrics
     /// Times, under names that end in `_seconds`, beside counters.
     case timings
@@ -17,12 +17,12 @@ package final class MetricsLog {
   private let content: Content
   private let file: AppendFile
 
-  /// Opens a log for appending, and makes it if need be.
+  /// Opens a log for appending; a missing one is made.
   ///
-  /// - Parameter offset: for a resumed run, the `byteCount` that its checkpoint recorded (0 when it
-  ///   had none); what was written after it is cut off. Nil for a new run, whose log must not hold
-  ///   anything yet.
-  /// - Throws: `logMismatch` when the log cannot be what the checkpoint saw, or a file error.
+  /// - Parameter offset: for a resumed run, the `byteCount` that its checkpoint recorded (0 without
+  ///   a checkpoint); what follows it is cut off. Nil for a new run, whose log must be empty.
+  /// - Throws: `logMismatch` when the log is shorter than the checkpoint recorded or no line ends
+  ///   there, `holdsAnotherRun`, or a file error.
   package init(_ path: String, content: Content, resumingAt offset: Int? = nil) throws(RunError) {
     if let offset { try Self.checkLineEnd(path, offset) }
     self.content = content
@@ -35,13 +35,13 @@ package final class MetricsLog {
   /// The file.
   package var path: String { file.path }
 
-  /// Bytes written so far: what a checkpoint records, after `synchronize`.
+  /// Bytes written so far; a checkpoint records the figure after `synchronize`.
   package var byteCount: Int { file.byteCount }
 
-  /// Appends one line, wholly or not at all.
+  /// Appends one whole line, or nothing when it throws.
   ///
   /// - Parameter record: the line's members, in the order they are written in.
-  /// - Throws: `notFinite`, `vanished`, `diskFull` or `system`.
+  /// - Throws: `notFinite`, `vanished` or a file error.
   package func append(_ record: [JSONValue.Member]) throws(RunError) {
     let line = JSONValue.object(record)
     precondition(
@@ -56,18 +56,17 @@ package final class MetricsLog {
     try file.append((line.text + "\n").utf8)
   }
 
-  /// Waits until all lines are on the disk. Once an epoch, before the checkpoint that records
+  /// Waits until all lines are on the disk: once an epoch, before the checkpoint that records
   /// `byteCount`.
   package func synchronize() throws(RunError) {
     try file.synchronize()
   }
 
-  /// The lines of a log. A last line without its line end, which a killed run can leave, is
-  /// skipped.
+  /// The lines of a log. A last line without its line end, left by a killed run, is skipped.
   ///
   /// - Throws: `unreadable` with the line, or a file error.
   package static func read(_ path: String) throws(RunError) -> [JSONValue] {
-    let bytes = try AtomicFile.read(path)
+    let bytes = try onDisk(AtomicFile.read(path))
     guard let end = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return [] }
     var records: [JSONValue] = []
     let lines = bytes[..<end].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -82,7 +81,7 @@ package final class MetricsLog {
   }
 
   private static func checkLineEnd(_ path: String, _ offset: Int) throws(RunError) {
-    guard offset > 0, let status = try FileStatus(path: path) else {
+    guard offset > 0, let status = try onDisk(FileStatus(path: path)) else {
       guard offset == 0 else {
         throw .logMismatch(path: path, offset: offset, reason: "it is not there")
       }
@@ -92,7 +91,7 @@ package final class MetricsLog {
       throw .logMismatch(
         path: path, offset: offset, reason: "it has only \(status.byteCount) bytes")
     }
-    guard try AtomicFile.read(path)[offset - 1] == UInt8(ascii: "\n") else {
+    guard try onDisk(AtomicFile.read(path))[offset - 1] == UInt8(ascii: "\n") else {
       throw .logMismatch(path: path, offset: offset, reason: "no line ends there")
     }
   }

@@ -1,6 +1,6 @@
 package import Foundation
 
-/// What a run says, kept in `log.txt`: a time in UTC and one line each.
+/// The messages of a run in `log.txt`: a time in UTC and one line each.
 package final class RunLog {
   private let file: AppendFile
   private let now: () -> Date
@@ -11,7 +11,7 @@ package final class RunLog {
     self.now = now
   }
 
-  /// Appends a message; line ends inside it become separate lines.
+  /// Appends a message; each of its lines becomes a line with the time.
   package func write(_ message: String) throws(RunError) {
     let time = now().formatted(.iso8601)
     let lines = message.split(separator: "\n", omittingEmptySubsequences: false)

@@ -1,26 +1,29 @@
+internal import Foundations
+
 #if canImport(Glibc)
   import Glibc
 #else
   import Darwin
 #endif
 
-/// A standard error that is closed must not stop a run: what cannot be written is dropped.
+/// Writes to standard error. What cannot be written is dropped: a closed terminal must not end a
+/// run.
 private func writeToStandardError(_ text: String) {
   _ = Array(text.utf8).withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }
 
-/// Tells a person how a run goes.
+/// Prints the progress of a run.
 ///
-/// On a terminal one line is rewritten in place. Elsewhere plain lines come at most every few
-/// seconds, amid a long step every minute, and at the end of every stage.
+/// On a terminal one line is rewritten in place. Elsewhere a plain line is printed at most every 5
+/// seconds, within a long step every minute, and at the end of every stage.
 package final class ProgressReporter {
   /// Seconds between two updates.
   private let interval: Double
-  /// Seconds between two updates amid a step.
+  /// Seconds between two updates within a step.
   private let partInterval: Double
   private let columns: Int?
   private let write: (String) -> Void
-  /// Seconds on a clock that never goes back.
+  /// Seconds on a monotonic clock.
   private let now: () -> Double
 
   private var stageStart = 0.0
@@ -46,15 +49,13 @@ package final class ProgressReporter {
 
   /// A reporter on standard error.
   package static func standardError() -> ProgressReporter {
-    let clock = ContinuousClock()
-    let start = clock.now
+    let start = ContinuousClock.now
     return ProgressReporter(columns: terminalWidth(), write: writeToStandardError) {
-      let (seconds, attoseconds) = start.duration(to: clock.now).components
-      return Double(seconds) + Double(attoseconds) * 1e-18
+      ContinuousClock.now.seconds(since: start)
     }
   }
 
-  /// Begins a stage; one that is still open ends.
+  /// Begins a stage and ends one that is open.
   ///
   /// - Parameters:
   ///   - step: the steps already done, in a resumed run.
@@ -67,7 +68,7 @@ package final class ProgressReporter {
     show()
   }
 
-  /// Reports the number of steps done; values that are nil stay as they were.
+  /// Reports the number of steps done; a value that is nil keeps the last one.
   package func update(
     _ step: Int, meanReward: Double? = nil, best: Double? = nil, missing: Int = 0
   ) {
@@ -80,7 +81,7 @@ package final class ProgressReporter {
     if now() - lastUpdate >= interval { show() }
   }
 
-  /// Reports what the step under way does, and how much of that is done.
+  /// Reports the part of the current step, and how much of that is done.
   package func update(_ part: StageProgress.Part) {
     guard progress != nil else { return }
     progress?.part = part
@@ -110,7 +111,7 @@ package final class ProgressReporter {
     lastUpdate = now()
     current.seconds = lastUpdate - stageStart
     if let columns {
-      // The last column stays free: some terminals wrap as soon as it is filled.
+      // The last column is left free: some terminals wrap when it is filled.
       write("\r\(current.line.prefix(max(columns - 1, 1)))\u{1B}[K")
       isLineOpen = true
     } else {
@@ -118,7 +119,7 @@ package final class ProgressReporter {
     }
   }
 
-  /// The columns of the terminal on standard error, or nil when it is none.
+  /// The columns of the terminal on standard error; nil when it is not a terminal.
   private static func terminalWidth() -> Int? {
     guard isatty(STDERR_FILENO) == 1 else { return nil }
     var size = winsize()

@@ -1,14 +1,14 @@
 import Foundation
 
-/// How far a stage of a run is.
+/// The progress of one stage of a run.
 package struct StageProgress: Sendable, Equatable {
-  /// What is going on, in a word or two: "training".
+  /// The stage in a word or two: "training".
   package var stage: String
   /// Steps done.
   package var step: Int
-  /// Steps in all.
+  /// Total number of steps.
   package var total: Int
-  /// The step at which this process began: not 0 in a resumed run.
+  /// The step at which this process began; above 0 in a resumed run.
   package var firstStep: Int
   /// Seconds since this process began the stage.
   package var seconds: Double
@@ -16,12 +16,12 @@ package struct StageProgress: Sendable, Equatable {
   package var meanReward: Double?
   /// The best score so far.
   package var best: Double?
-  /// Images of the last step that have no reward.
+  /// Images of the last step without a reward.
   package var missing = 0
-  /// How far the step under way is; nil between steps.
+  /// The progress within the current step; nil between steps.
   package var part: Part?
 
-  /// What a step does at the moment, and how much of it is done.
+  /// A part of a step, such as its rollout, and how much of it is done.
   package struct Part: Sendable, Equatable {
     package var name: String
     package var done: Int
@@ -50,8 +50,8 @@ package struct StageProgress: Sendable, Equatable {
 }
 
 extension StageProgress {
-  /// One line: `training 12/30 (40 %)  8.1 s/step  0:02:26 left  reward 0.512  best 0.530`; amid a
-  /// step `training 12/30 (40 %)  rollout 75 %  8.1 s/step ...`.
+  /// One line: `training 12/30 (40 %)  8.1 s/step  0:02:26 left  reward 0.512  best 0.530`; within
+  /// a step `training 12/30 (40 %)  rollout 75 %  8.1 s/step ...`.
   package var line: String {
     let share = total > 0 ? " (\(100 * step / total) %)" : ""
     var parts = ["\(stage) \(step)/\(total)\(share)"]
@@ -78,7 +78,7 @@ extension StageProgress {
     return "\(whole / 3600):\(twoDigits(whole / 60 % 60)):\(twoDigits(whole % 60))"
   }
 
-  /// Steps per second, or seconds per step when they are slow.
+  /// Steps per second, or seconds per step below one step a second.
   package static func text(rate: Double) -> String {
     rate >= 1
       ? String(format: rate < 10 ? "%.1f steps/s" : "%.0f steps/s", rate)

@@ -6,14 +6,14 @@ import Synchronization
   import Darwin
 #endif
 
-/// The wish to stop, from SIGINT (Ctrl-C) or SIGTERM: the step under way is finished and saved.
+/// The request to stop by SIGINT (Ctrl-C) or SIGTERM: the current step is finished and saved.
 ///
 /// The first signal sets a flag that the trainer reads between steps. The second ends the process
-/// at once, as if there were no handler.
+/// with the signal's default action.
 package enum StopSignal {
   private static let received = Atomic<Int32>(0)
 
-  /// Takes over SIGINT and SIGTERM for the rest of the process.
+  /// Installs the handler of SIGINT and SIGTERM for the rest of the process.
   package static func install() {
     // The flag must exist before a handler can run.
     received.store(0, ordering: .relaxed)
@@ -25,17 +25,17 @@ package enum StopSignal {
       #else
         action.__sigaction_u.__sa_handler = handle
       #endif
-      // System calls go on after the handler; the trainer looks at the flag.
+      // Interrupted system calls are restarted; the trainer reads the flag.
       action.sa_flags = SA_RESTART
       let result = sigaction(number, &action, nil)
       precondition(result == 0, "sigaction refused signal \(number)")
     }
   }
 
-  /// Whether a signal has come.
+  /// Whether a signal was received.
   package static var isRequested: Bool { received.load(ordering: .relaxed) != 0 }
 
-  /// The name of the signal that came first.
+  /// The name of the first signal; nil without one.
   package static var name: String? {
     switch received.load(ordering: .relaxed) {
     case 0: nil
@@ -44,7 +44,7 @@ package enum StopSignal {
     }
   }
 
-  /// Runs in the signal handler: atomics, `signal` and `raise` only.
+  /// The signal handler: only atomics, `signal` and `raise` are safe here.
   private static let handle: @convention(c) (Int32) -> Void = { number in
     let (isFirst, _) = received.compareExchange(
       expected: 0, desired: number, ordering: .relaxed)

@@ -1,20 +1,20 @@
 import Foundation
 
-/// Where a run ran.
+/// The machine of a run.
 package struct Machine: Sendable, Hashable, Codable {
   /// The processor's name.
   package var processor: String
-  /// Logical cores that the process may use.
+  /// Logical cores available to the process.
   package var cores: Int
   /// Main memory in bytes.
   package var memoryBytes: UInt64
   /// The operating system.
   package var system: String
-  /// What the tensors were on: "cpu", or the accelerator's name.
+  /// The device of the tensors: "cpu", or the accelerator's name.
   package var device: String
   /// The version of libtorch.
   package var torch: String
-  /// Whether products of float32 on the accelerator may round their inputs to TF32; nil on the CPU.
+  /// Whether float32 products on the accelerator may round their inputs to TF32; nil on the CPU.
   package var tf32: Bool?
 
   private enum CodingKeys: String, CodingKey {
@@ -22,12 +22,12 @@ package struct Machine: Sendable, Hashable, Codable {
     case memoryBytes = "memory_bytes"
   }
 
-  /// The machine at hand.
+  /// The machine of this process.
   ///
   /// - Parameters:
-  ///   - device: what the tensors are on.
+  ///   - device: the device of the tensors.
   ///   - torch: the version of libtorch.
-  ///   - tf32: whether products of float32 on the accelerator may round to TF32.
+  ///   - tf32: whether float32 products on the accelerator may round their inputs to TF32.
   package init(device: String, torch: String, tf32: Bool? = nil) {
     let process = ProcessInfo.processInfo
     processor = Self.processorName ?? "unknown"

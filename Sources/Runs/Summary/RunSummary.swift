@@ -1,22 +1,23 @@
 import Foundation
+internal import Foundations
 
 /// The outcome of a run: `summary.json`, described in `docs/run-directory.md`.
 package struct RunSummary: Sendable, Hashable, Codable {
-  /// How the scores were obtained; scores of different protocols do not compare.
+  /// How the scores were obtained; only scores of one protocol can be compared.
   package struct EvaluationProtocol: Sendable, Hashable, Codable {
     /// The file of prompts.
     package var prompts: String
-    /// How many of its prompts were used.
+    /// The number of its prompts that were used.
     package var promptCount: Int
     /// Images per prompt.
     package var imagesPerPrompt: Int
-    /// The seed that the initial noise of every image follows from.
+    /// The seed of the initial noise of every image.
     package var seed: Int
     /// Denoising steps.
     package var steps: Int
-    /// Guidance strength; 1 is none.
+    /// Scale of classifier-free guidance; 1 is no guidance.
     package var guidanceScale: Double
-    /// The way of sampling: "ode".
+    /// The sampler: "ode".
     package var sampler: String
     /// The network's number type: "float32".
     package var dtype: String
@@ -56,11 +57,11 @@ package struct RunSummary: Sendable, Hashable, Codable {
     package var epoch: Int
     /// Seconds of training before it, evaluations not counted.
     package var trainingSeconds: Double
-    /// What it found.
+    /// The scores of the evaluation's images.
     package var scores: TaggedScores
-    /// Mean of the weighted training reward on the same images; nil when none could be scored.
+    /// Mean of the weighted training reward on the same images; nil when no image has a score.
     package var trainingReward: Double?
-    /// What was scored but not trained on, by name; nil when nothing is watched.
+    /// Scores of the held-out rewards by name; nil without any.
     package var heldOutRewards: [String: Score]?
 
     /// Makes an evaluation.
@@ -91,9 +92,10 @@ package struct RunSummary: Sendable, Hashable, Codable {
   package var seed: Int
   /// Epochs trained.
   package var epochs: Int
-  /// False when the run was stopped before its last epoch.
+  /// Whether the run reached its last epoch.
   package var isFinished: Bool
-  /// What stopped it then: a signal's name, a watched reward, or what is wrong with a reward.
+  /// Why a run stopped early: a signal's name, a held-out reward that fell, or the failure of a
+  /// reward; nil otherwise.
   package var stoppedBy: String?
   /// How every score below was obtained.
   package var evaluationProtocol: EvaluationProtocol
@@ -107,7 +109,7 @@ package struct RunSummary: Sendable, Hashable, Codable {
   package var phaseSeconds: [String: Double]
   /// Seconds of training, evaluations not counted, over all parts of a resumed run.
   package var trainingSeconds: Double
-  /// Most bytes in use per phase, as far as the system tells; nil in older summaries.
+  /// Peak memory in bytes per phase, where the system reports it; nil in older summaries.
   package var peakMemory: [String: Int]?
   /// Where the run ran.
   package var machine: Machine
@@ -147,9 +149,9 @@ package struct RunSummary: Sendable, Hashable, Codable {
 }
 
 extension RunSummary {
-  /// The text of `summary.json`; the same summary always gives the same bytes.
+  /// The text of `summary.json`; equal summaries give equal bytes.
   ///
-  /// - Throws: `notFinite` when a number is not finite.
+  /// - Throws: `notFinite` when a number is not finite, `notEncoded`.
   package func text(for path: String) throws(RunError) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -159,20 +161,21 @@ extension RunSummary {
       let name = context.codingPath.map(\.stringValue).joined(separator: ".")
       throw .notFinite(path: path, name: name, value: "\(value)")
     } catch {
-      throw .system(path: path, operation: "encode", reason: "\(error)")
+      throw .notEncoded(path: path, reason: "\(error)")
     }
   }
 
   /// Writes `summary.json`, atomically.
   package func write(to path: String) throws(RunError) {
-    try AtomicFile.write(try text(for: path), to: path)
+    let text = try text(for: path)
+    try onDisk(AtomicFile.write(text, to: path))
   }
 
   /// Reads `summary.json`.
   ///
   /// - Throws: `unreadable`, or a file error.
   package static func read(_ path: String) throws(RunError) -> RunSummary {
-    let bytes = try AtomicFile.read(path)
+    let bytes = try onDisk(AtomicFile.read(path))
     do {
       return try JSONDecoder().decode(RunSummary.self, from: Data(bytes))
     } catch {

@@ -1,8 +1,10 @@
-/// The mean of a score over some prompts, and how sure it is.
+internal import Foundations
+
+/// The mean of a score over some prompts, with its standard error.
 package struct Score: Sendable, Hashable, Codable {
-  /// How many values the mean is of.
+  /// The number of values.
   package let count: Int
-  /// Their mean; nil when there are none.
+  /// Their mean; nil without values.
   package let mean: Double?
   /// The standard deviation (n - 1) divided by the root of n; nil below two values.
   package let standardError: Double?
@@ -13,20 +15,20 @@ package struct Score: Sendable, Hashable, Codable {
   }
 
   /// The score of some values.
-  package init(_ values: some Collection<Double>) {
-    count = values.count
-    guard count > 0 else {
-      (mean, standardError) = (nil, nil)
-      return
-    }
-    let n = Double(count)
-    let mean = values.reduce(0, +) / n
-    let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    self.mean = mean
-    standardError = count < 2 ? nil : (squares / (n - 1) / n).squareRoot()
+  package init(_ values: [Double]) {
+    let statistics = Statistics(values)
+    self.init(
+      count: statistics.count, mean: statistics.mean, standardError: statistics.standardError)
   }
 
-  /// Reads a score. A mean that an older summary gives for no values is left out.
+  /// A score that was computed before.
+  package init(count: Int, mean: Double?, standardError: Double?) {
+    self.count = count
+    self.mean = mean
+    self.standardError = standardError
+  }
+
+  /// Reads a score; a mean that an older summary gives for no values is dropped.
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     count = try container.decode(Int.self, forKey: .count)
@@ -41,8 +43,8 @@ package struct TaggedScores: Sendable, Hashable, Codable {
   package let overall: Score
   /// Per tag of the prompts, for example "counting".
   package let tags: [String: Score]
-  /// Mean over the tags' means, each tag counting alike, as GenEval's leaderboard has it; nil where
-  /// no prompt has a tag, or a tag no value.
+  /// Mean of the tags' means, as on GenEval's leaderboard; nil when no prompt has a tag or a tag
+  /// has no value.
   package let tagMean: Double?
 
   private enum CodingKeys: String, CodingKey {
@@ -50,14 +52,13 @@ package struct TaggedScores: Sendable, Hashable, Codable {
     case tagMean = "tag_mean"
   }
 
-  /// The scores of values that may each belong to a tag.
+  /// The scores of values, each with its tag or without one.
   package init(_ values: [(tag: String?, value: Double)]) {
     overall = Score(values.map(\.value))
     let tagged = values.compactMap { entry in entry.tag.map { (tag: $0, value: entry.value) } }
     tags = Dictionary(grouping: tagged, by: \.tag).mapValues { Score($0.map(\.value)) }
-    // In order: a dictionary's own changes with the process, and with it the sum's last bits.
+    // Sorted: a dictionary's order differs between processes, and the sum's last bits with it.
     let means = tags.sorted { $0.key < $1.key }.compactMap(\.value.mean)
-    tagMean =
-      means.isEmpty || means.count < tags.count ? nil : means.reduce(0, +) / Double(means.count)
+    tagMean = means.count < tags.count ? nil : Statistics(means).mean
   }
 }

@@ -1,3 +1,5 @@
+internal import Foundations
+
 /// The rewards of one branch. A Flow-GRPO sample appears once per trained step.
 public struct RewardRow: Hashable, Sendable {
   /// The prompt's number.
@@ -162,19 +164,20 @@ private func normalized(
     let present = members[key, default: []].compactMap { index in
       column[index].map { (index: index, value: $0) }
     }
-    let spread = Spread(present.map(\.value))
+    let statistics = Statistics(present.map(\.value))
+    let spread = statistics.deviation ?? 0
     groups[key.step, default: .init()].count += 1
     if present.count > 1 {
       groups[key.step]?.comparedCount += 1
-      groups[key.step]?.deviation += spread.deviation
+      groups[key.step]?.deviation += spread
     }
-    guard spread.deviation > 0 else {
+    guard spread > 0, let mean = statistics.mean else {
       groups[key.step]?.degenerateCount += 1
       continue
     }
-    let deviation = batchDeviation[key.step] ?? spread.deviation
+    let deviation = batchDeviation[key.step] ?? spread
     for (index, value) in present {
-      result[index] = (value - spread.mean) / (deviation + 1e-4)
+      result[index] = (value - mean) / (deviation + 1e-4)
     }
   }
   return result
@@ -186,23 +189,5 @@ private func deviationPerStep(_ column: [Double?], _ rows: [RewardRow]) -> [Int:
   for (row, value) in zip(rows, column) {
     if let value { values[row.step, default: []].append(value) }
   }
-  return values.mapValues { Spread($0).deviation }
-}
-
-/// Mean and population standard deviation; exactly 0 deviation for equal values.
-private struct Spread {
-  var mean = 0.0
-  var deviation = 0.0
-
-  init(_ values: [Double]) {
-    guard let first = values.first else { return }
-    guard values.contains(where: { $0 != first }) else {
-      mean = first
-      return
-    }
-    let count = Double(values.count)
-    let mean = values.reduce(0, +) / count
-    self.mean = mean
-    deviation = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count).squareRoot()
-  }
+  return values.compactMapValues { Statistics($0).deviation }
 }

@@ -1,3 +1,5 @@
+import Foundations
+
 /// Which denoising steps of an epoch are stochastic and trained.
 ///
 /// The last step, to sigma 0, is never trained: its noise is tiny and no step follows it.
@@ -33,7 +35,7 @@ public enum BranchSteps: Hashable, Sendable {
     case .random(let count):
       let seed = noiseSeed(run: run, epoch: epoch, prompt: -1, seed: -1, step: -2, branch: -1)
       var generator = SplitMix64(seed: seed)
-      return candidates.shuffled(using: &generator).prefix(count).sorted()
+      return generator.sample(count, of: candidates).sorted()
     }
   }
 

@@ -24,7 +24,7 @@ public struct BERTTokenizer: Sendable {
     var ids: [[Unicode.Scalar]: Int] = [:]
     var beginnings = ScalarTrie()
     var continuations = ScalarTrie()
-    var lines = String(decoding: try fileBytes(path), as: UTF8.self).unicodeScalars
+    var lines = String(decoding: try TokenizerFile.bytes(path), as: UTF8.self).unicodeScalars
       .split(separator: "\n", omittingEmptySubsequences: false).map(Array.init)
     if lines.last?.isEmpty == true { lines.removeLast() }
     for (id, line) in lines.enumerated() {

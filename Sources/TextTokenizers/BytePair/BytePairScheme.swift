@@ -1,3 +1,5 @@
+import Foundations
+
 /// The normalizer and pre-tokenizer of a byte-level BPE tokenizer, as in `tokenizer.json`.
 struct BytePairScheme: Sendable {
   /// The tokenizer's name in errors.
@@ -8,20 +10,21 @@ struct BytePairScheme: Sendable {
   private let steps: [(key: String, accepted: [String])]
 
   /// Throws ``TokenizerError/unsupported(path:key:reason:)`` for a file with another scheme.
-  func check(_ file: ByteJSON, path: String) throws(TokenizerError) {
+  func check(_ file: JSONValue, path: String) throws(TokenizerError) {
     for (key, texts) in steps {
-      var accepted: [ByteJSON] = []
-      for text in texts { accepted.append(try ByteJSON(bytes: Array(text.utf8), path: path)) }
-      guard let found = file[key], accepted.contains(found) else {
+      var accepted: [JSONValue] = []
+      for text in texts { accepted.append(try TokenizerFile.json(Array(text.utf8), path: path)) }
+      guard let found = file[key]?.sorted, accepted.contains(where: { $0.sorted == found }) else {
         throw .unsupported(path: path, key: key, reason: "is not \(name)'s")
       }
     }
     let model = file["model"]
-    guard model?["type"] == .string(Array("BPE".utf8)) else {
+    guard model?["type"] == .string("BPE") else {
       throw .unsupported(path: path, key: "model.type", reason: "is not 'BPE'")
     }
     let suffix = model?["end_of_word_suffix"]
-    guard suffix == .string(wordEnd) || wordEnd.isEmpty && suffix == .null else {
+    let isExpected = suffix == .string(String(decoding: wordEnd, as: UTF8.self))
+    guard isExpected || wordEnd.isEmpty && suffix == .null else {
       throw .unsupported(
         path: path, key: "model.end_of_word_suffix",
         reason: "is not '\(String(decoding: wordEnd, as: UTF8.self))'")
@@ -77,4 +80,18 @@ struct BytePairScheme: Sendable {
         }
       ),
     ])
+}
+
+extension JSONValue {
+  /// The value with the members of every object sorted by their keys.
+  fileprivate var sorted: JSONValue {
+    switch self {
+    case .array(let items): .array(items.map(\.sorted))
+    case .object(let members):
+      .object(
+        members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+          .map { Member($0.key, $0.value.sorted) })
+    default: self
+    }
+  }
 }

@@ -1,3 +1,5 @@
+import Foundations
+
 /// The contents of vocabulary files: ids by token, and the merges as pairs of tokens.
 struct BytePairVocabularyFiles {
   let ids: [[UInt8]: Int]
@@ -8,8 +10,8 @@ struct BytePairVocabularyFiles {
   /// Reads `vocab.json`, an object of ids, and `merges.txt`, one pair per line.
   init(vocabularyPath: String, mergesPath: String) throws(TokenizerError) {
     path = vocabularyPath
-    ids = try Self.ids(try ByteJSON(contentsOf: vocabularyPath), path: vocabularyPath)
-    let lines = try fileBytes(mergesPath).split(separator: UInt8(ascii: "\n"))
+    ids = try Self.ids(try TokenizerFile.json(vocabularyPath), path: vocabularyPath)
+    let lines = try TokenizerFile.bytes(mergesPath).split(separator: UInt8(ascii: "\n"))
     var merges: [(left: [UInt8], right: [UInt8])] = []
     for line in lines where !line.starts(with: "#version".utf8) {
       merges.append(try Self.pair(Array(line.filter { $0 != 0x0D }), path: mergesPath))
@@ -21,7 +23,7 @@ struct BytePairVocabularyFiles {
   /// pre-tokenization must be the scheme's.
   init(tokenizerPath path: String, _ scheme: BytePairScheme) throws(TokenizerError) {
     self.path = path
-    let file = try ByteJSON(contentsOf: path)
+    let file = try TokenizerFile.json(path)
     try scheme.check(file, path: path)
     let model = file["model"]
     ids = try Self.ids(model?["vocab"], path: path)
@@ -31,12 +33,12 @@ struct BytePairVocabularyFiles {
     var merges: [(left: [UInt8], right: [UInt8])] = []
     for entry in entries {
       switch entry {
-      case .string(let line): merges.append(try Self.pair(line, path: path))
+      case .string(let line): merges.append(try Self.pair(Array(line.utf8), path: path))
       case .array(let halves):
         guard halves.count == 2, case .string(let left) = halves[0],
           case .string(let right) = halves[1]
         else { fallthrough }
-        merges.append((left, right))
+        merges.append((Array(left.utf8), Array(right.utf8)))
       default:
         throw .malformed(path: path, reason: "'model.merges' has an entry that is not a pair")
       }
@@ -45,18 +47,17 @@ struct BytePairVocabularyFiles {
   }
 
   private static func ids(
-    _ object: ByteJSON?, path: String
+    _ object: JSONValue?, path: String
   ) throws(TokenizerError) -> [[UInt8]: Int] {
     guard case .object(let members)? = object else {
       throw .malformed(path: path, reason: "the vocabulary is not an object")
     }
     var ids: [[UInt8]: Int] = [:]
-    for (token, value) in members {
-      guard case .integer(let id) = value else {
-        let name = String(decoding: token, as: UTF8.self)
-        throw .malformed(path: path, reason: "the id of '\(name)' is not a whole number")
+    for member in members {
+      guard let id = member.value.int else {
+        throw .malformed(path: path, reason: "the id of '\(member.key)' is not a whole number")
       }
-      ids[token] = id
+      ids[Array(member.key.utf8)] = id
     }
     return ids
   }

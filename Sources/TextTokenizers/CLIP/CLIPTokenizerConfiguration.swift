@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// `tokenizer_config.json` of transformers' `CLIPTokenizer`, and the added tokens of the files
 /// beside it.
@@ -116,12 +117,7 @@ struct CLIPTokenizerConfiguration {
   }
 
   private static func length(_ field: JSONField) throws(TokenizerError) -> Int {
-    let length: Double
-    switch field.value {
-    case .integer(let value): length = Double(value)
-    case .real(let value): length = value
-    default: throw field.wrong("a number")
-    }
+    guard let length = field.value.number else { throw field.wrong("a number") }
     guard length >= 2, length <= 1_000_000 else { throw field.unsupported("\(length)") }
     return Int(length)
   }

@@ -1,15 +1,15 @@
 import Foundation
+import Foundations
 
 extension CLIPTokenizer {
   /// Writes `vocab.json`, `merges.txt`, `tokenizer_config.json` and `special_tokens_map.json`;
   /// transformers' `CLIPTokenizer` loaded from them gives the same ids. Creates the folder if
   /// missing.
   public func write(to folder: String) throws(TokenizerError) {
-    do {
-      try FileManager.default.createDirectory(
-        atPath: folder, withIntermediateDirectories: true)
+    do throws(FileError) {
+      try FileTree.makeFolder(folder)
     } catch {
-      throw .unwritable(path: folder, reason: error.localizedDescription)
+      throw .unwritable(path: folder, reason: error.reason)
     }
     let tokens = vocabulary.tokens
     let merges = vocabulary.merges.map { tokens[$0.left] + [0x20] + tokens[$0.right] + [0x0A] }
@@ -50,10 +50,10 @@ extension CLIPTokenizer {
   }
 
   private func write(_ bytes: [UInt8], to path: String) throws(TokenizerError) {
-    do {
-      try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+    do throws(FileError) {
+      try AtomicFile.write(bytes, to: path)
     } catch {
-      throw .unwritable(path: path, reason: error.localizedDescription)
+      throw .unwritable(path: path, reason: error.reason)
     }
   }
 }

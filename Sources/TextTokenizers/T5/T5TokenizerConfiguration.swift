@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// `tokenizer_config.json` of transformers' `T5TokenizerFast`, with `special_tokens_map.json`.
 struct T5TokenizerConfiguration {
@@ -22,7 +23,7 @@ struct T5TokenizerConfiguration {
     let map =
       FileManager.default.fileExists(atPath: mapPath)
       ? try JSONField(contentsOf: mapPath)
-      : JSONField(value: .object([:]), path: mapPath, key: "")
+      : JSONField(value: .object([]), path: mapPath, key: "")
     end = try Self.named("eos_token", file, map)?.name ?? end
     pad = try Self.named("pad_token", file, map)?.name ?? pad
     let unknown = try Self.named("unk_token", file, map)?.name ?? "<unk>"

@@ -1,3 +1,5 @@
+import Foundations
+
 /// A vocabulary of tokens with scores, and the segmentation of a text with the highest score
 /// (arXiv 1804.10959; the `Unigram` model of `tokenizer.json`).
 struct UnigramModel: Sendable {
@@ -24,7 +26,7 @@ struct UnigramModel: Sendable {
       guard case .array(let pair) = entry.value, pair.count == 2, case .string(let token) = pair[0],
         let score = pair[1].number
       else { throw entry.wrong("a token and its score") }
-      trie.insert(String(decoding: token, as: UTF8.self).unicodeScalars, scores.count)
+      trie.insert(token.unicodeScalars, scores.count)
       scores.append(score)
     }
     unknownID = try model["unk_id"].integer()
@@ -118,15 +120,5 @@ struct UnigramModel: Sendable {
     if let id = trie.value(of: text) { return [id] }
     guard let byteIDs else { return [unknownID] }
     return text.flatMap { scalar in UTF8.encode(scalar)?.map { byteIDs[Int($0)] } ?? [unknownID] }
-  }
-}
-
-extension ByteJSON {
-  fileprivate var number: Double? {
-    switch self {
-    case .integer(let value): Double(value)
-    case .real(let value): value
-    default: nil
-    }
   }
 }

@@ -1,3 +1,5 @@
+import Foundations
+
 /// Writing safetensors files.
 public enum Safetensors {
   /// Writes a file that is either complete or not there: it is written beside `path`, forced to
@@ -21,40 +23,43 @@ public enum Safetensors {
       return left.0.utf8.lexicographicallyPrecedes(right.0.utf8)
     }
     let header = try header(ordered, metadata, path: path)
-    let file = try ReplacementFile(path: path)
-    try header.withUnsafeBufferPointer { bytes throws(SafetensorsError) in
-      try file.write(UnsafeRawBufferPointer(bytes))
-    }
-    for (_, tensor) in ordered {
-      try tensor.to(.cpu).contiguous().withBytes { bytes throws(SafetensorsError) in
-        try file.write(bytes)
+    do throws(FileError) {
+      let file = try ReplacementFile(path)
+      try file.write(header)
+      for (_, tensor) in ordered {
+        try tensor.to(.cpu).contiguous().withBytes { bytes throws(FileError) in
+          try file.write(bytes)
+        }
       }
+      try file.commit()
+    } catch {
+      throw .cannotWrite(path: path, reason: error.reason)
     }
-    try file.commit()
   }
 
   private static func header(
     _ tensors: [(String, Tensor)], _ metadata: [String: String], path: String
   ) throws(SafetensorsError) -> [UInt8] {
-    var members: [String] = []
+    var members: [JSONValue.Member] = []
     if !metadata.isEmpty {
-      let pairs = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map {
-        "\"\(StrictJSON.escaped($0.key))\":\"\(StrictJSON.escaped($0.value))\""
-      }
-      members.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
+      let pairs = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      members.append(
+        .init("__metadata__", .object(pairs.map { .init($0.key, .string($0.value)) })))
     }
     var names: Set<String> = ["__metadata__"]
     var offset = 0
     for (name, tensor) in tensors {
       guard names.insert(name).inserted else { throw .duplicateKey(path: path, key: name) }
       let end = offset + tensor.count * tensor.dtype.byteCount
-      let shape = tensor.shape.map(String.init).joined(separator: ",")
-      members.append(
-        "\"\(StrictJSON.escaped(name))\":{\"dtype\":\"\(tensor.dtype.safetensorsName)\","
-          + "\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
+      let entry: JSONValue = [
+        "dtype": .string(tensor.dtype.safetensorsName),
+        "shape": .array(tensor.shape.map(JSONValue.int)),
+        "data_offsets": [.int(offset), .int(end)],
+      ]
+      members.append(.init(name, entry))
       offset = end
     }
-    var json = Array("{\(members.joined(separator: ","))}".utf8)
+    var json = Array(JSONValue.object(members).text.utf8)
     json.append(contentsOf: repeatElement(UInt8(ascii: " "), count: (8 - json.count % 8) % 8))
     return withUnsafeBytes(of: UInt64(json.count).littleEndian, Array.init) + json
   }

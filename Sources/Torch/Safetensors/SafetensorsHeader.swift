@@ -1,3 +1,5 @@
+internal import Foundations
+
 /// The part of a safetensors file before the tensors: eight bytes of length, then JSON.
 ///
 /// Every entry is checked against the file before a tensor is returned: the ranges must tile the
@@ -30,17 +32,18 @@ struct SafetensorsHeader {
     guard length > 0, file[8] == UInt8(ascii: "{") else {
       throw .malformed(path: path, offset: 0, problem: "expected '{'")
     }
-    let json = try StrictJSONReader.read(Array(file[8..<start]), path: path)
-    guard case .object(let members) = json else {
-      throw .malformed(path: path, offset: 0, problem: "expected an object")
-    }
+    let json = try JSONValue(safetensors: Array(file[8..<start]), path: path)
     var metadata: [String: String] = [:]
     var entries: [Entry] = []
-    for (key, value) in members {
+    // `String` also equates names that Unicode holds canonically equal, which JSON keeps apart.
+    var names: Set<String> = []
+    for member in json.members ?? [] {
+      let key = member.key
+      guard names.insert(key).inserted else { throw .duplicateKey(path: path, key: key) }
       if key == "__metadata__" {
-        metadata = try Self.metadata(value, path: path)
+        metadata = try Self.metadata(member.value, path: path)
       } else {
-        entries.append(try Self.entry(key, value, dataStart: start, path: path))
+        entries.append(try Self.entry(key, member.value, dataStart: start, path: path))
       }
     }
     entries.sort {
@@ -52,34 +55,37 @@ struct SafetensorsHeader {
   }
 
   private static func metadata(
-    _ value: StrictJSON, path: String
+    _ value: JSONValue, path: String
   ) throws(SafetensorsError) -> [String: String] {
     var result: [String: String] = [:]
-    guard case .object(let members) = value else {
+    guard let members = value.members else {
       throw .invalidEntry(path: path, key: "__metadata__", problem: "it is not an object")
     }
-    for (key, value) in members {
-      guard case .string(let text) = value else {
+    for member in members {
+      guard let text = member.value.string else {
         throw .invalidEntry(
-          path: path, key: "__metadata__", problem: "the value of '\(key)' is not text")
+          path: path, key: "__metadata__", problem: "the value of '\(member.key)' is not text")
       }
-      result[key] = text
+      guard result.updateValue(text, forKey: member.key) == nil else {
+        throw .duplicateKey(path: path, key: member.key)
+      }
     }
     return result
   }
 
   private static func entry(
-    _ key: String, _ value: StrictJSON, dataStart: Int, path: String
+    _ key: String, _ value: JSONValue, dataStart: Int, path: String
   ) throws(SafetensorsError) -> Entry {
     func invalid(_ problem: String) -> SafetensorsError {
       .invalidEntry(path: path, key: key, problem: problem)
     }
-    guard case .object(let members) = value else { throw invalid("it is not an object") }
+    guard let members = value.members else { throw invalid("it is not an object") }
     var type: String?
     var shape: [Int]?
     var offsets: [Int]?
-    for (field, value) in members {
-      switch (field, value) {
+    for member in members {
+      let field = member.key
+      switch (field, member.value) {
       case ("dtype", .string(let text)): type = text
       case ("shape", .array(let elements)): shape = naturals(elements)
       case ("data_offsets", .array(let elements)): offsets = naturals(elements)
@@ -113,10 +119,10 @@ struct SafetensorsHeader {
       range: offsets[0] + dataStart..<offsets[1] + dataStart)
   }
 
-  private static func naturals(_ elements: [StrictJSON]) -> [Int]? {
+  private static func naturals(_ elements: [JSONValue]) -> [Int]? {
     var result: [Int] = []
     for element in elements {
-      guard case .integer(let integer) = element, integer >= 0 else { return nil }
+      guard let integer = element.int, integer >= 0 else { return nil }
       result.append(integer)
     }
     return result
@@ -156,6 +162,22 @@ struct SafetensorsHeader {
     }
     guard end == data.upperBound else {
       throw .dataSize(path: path, expected: end - data.lowerBound, found: data.count)
+    }
+  }
+}
+
+// MARK: - JSON
+
+extension JSONValue {
+  /// Reads the JSON of a tensor file.
+  ///
+  /// - Throws: `SafetensorsError.malformed` or `.duplicateKey`.
+  init(safetensors bytes: [UInt8], path: String) throws(SafetensorsError) {
+    do throws(JSONParser.Failure) {
+      self = try JSONParser.parse(bytes[...])
+    } catch {
+      if let key = error.duplicateKey { throw .duplicateKey(path: path, key: key) }
+      throw .malformed(path: path, offset: error.offset, problem: error.reason)
     }
   }
 }

@@ -1,3 +1,5 @@
+internal import Foundations
+
 /// The tensors of one network on disk: one safetensors file, or an index and its shards.
 public struct WeightsFile {
   /// The file, or the index of the shards.
@@ -102,19 +104,22 @@ public struct WeightsFile {
   private static func weightMap(_ path: String) throws(SafetensorsError) -> [String: String] {
     let file = try MappedFile(path: path)
     let bytes = withExtendedLifetime(file) { Array(file.bytes) }
-    let json = try StrictJSONReader.read(bytes, path: path)
-    guard case .object(let members) = json,
-      case .object(let entries)? = members.first(where: { $0.key == "weight_map" })?.value
-    else { throw .malformed(path: path, offset: 0, problem: "no object 'weight_map'") }
+    let json = try JSONValue(safetensors: bytes, path: path)
+    guard let entries = json["weight_map"]?.members else {
+      throw .malformed(path: path, offset: 0, problem: "no object 'weight_map'")
+    }
     var result: [String: String] = [:]
-    for (key, value) in entries {
-      guard case .string(let shard) = value else {
+    for entry in entries {
+      let key = entry.key
+      guard let shard = entry.value.string else {
         throw .invalidEntry(path: path, key: key, problem: "the shard's name is not text")
       }
       guard !shard.isEmpty, shard != "..", !shard.contains("/") else {
         throw .invalidEntry(path: path, key: key, problem: "'\(shard)' is not a file name")
       }
-      result[key] = shard
+      guard result.updateValue(shard, forKey: key) == nil else {
+        throw .duplicateKey(path: path, key: key)
+      }
     }
     return result
   }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Foundations
 package import ImageFiles
 package import Rewards
 package import Runs
@@ -107,14 +108,10 @@ extension TaggedScores {
   package func table() -> String {
     let rows = tags.sorted { $0.key < $1.key }.map { (name: $0.key, score: $0.value) }
       + [(name: "overall", score: overall)]
-    let width = rows.map(\.name.count).max() ?? 0
-    let lines = rows.map { row in
-      let name = row.name.padding(toLength: width, withPad: " ", startingAt: 0)
-      return "\(name)  \(row.score.text)  n=\(row.score.count)"
+    var cells = rows.map { [$0.name, "\($0.score.text)  n=\($0.score.count)"] }
+    if tags.count > 1, let tagMean {
+      cells.append(["tags", "\(String(format: "%.3f", tagMean))  mean over \(tags.count) tags"])
     }
-    guard tags.count > 1, let tagMean else { return lines.joined(separator: "\n") }
-    let name = "tags".padding(toLength: width, withPad: " ", startingAt: 0)
-    return (lines + ["\(name)  \(String(format: "%.3f", tagMean))  mean over \(tags.count) tags"])
-      .joined(separator: "\n")
+    return TextTable(columns: [.left(), .left()], rows: cells).text
   }
 }

@@ -1,5 +1,6 @@
 package import DiffusionModels
 internal import Foundation
+internal import Recipes
 internal import Runs
 internal import Torch
 internal import TorchNN

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Foundations
 
 extension TrainingPlan {
   /// The plan as a person reads it.
@@ -39,10 +40,10 @@ extension TrainingPlan {
         ("prompt cache", "\(amount(promptCacheBytes)) on disk"),
         ("", ""),
       ] + memoryRows
-    return rows.map { name, value in
-      name.isEmpty && value.isEmpty
-        ? "" : name.padding(toLength: 22, withPad: " ", startingAt: 0) + value
-    }.joined(separator: "\n")
+    return TextTable(
+      columns: [.left(22), .left()], separator: "",
+      rows: rows.map { $0.isEmpty && $1.isEmpty ? [] : [$0, $1] }
+    ).text
   }
 
   private var epochText: String {

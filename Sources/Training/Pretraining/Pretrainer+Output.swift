@@ -1,5 +1,6 @@
 import DiffusionModels
 import Foundation
+import Foundations
 import ImageFiles
 import Runs
 import ShapeScenes
@@ -13,8 +14,7 @@ extension Pretrainer {
 
   /// The seed of one stream.
   func seed(of stream: Stream) -> UInt64 {
-    var mixer = SplitMix64(seed: recipe.seed &+ stream.rawValue &* 0x9E37_79B9)
-    return mixer.next()
+    SplitMix64.mix(recipe.seed &+ stream.rawValue &* 0x9E37_79B9)
   }
 
   /// Writes the first images of a measurement as one picture, if the recipe names a folder.
@@ -33,13 +33,13 @@ extension Pretrainer {
 
   /// What the command reports.
   func outcome(
-    _ evaluation: Evaluation, _ model: PretrainedModel, _ clock: PhaseClock
+    _ evaluation: Evaluation, _ model: PretrainedModel, _ watch: Watch
   ) -> Outcome {
     Outcome(
       accuracy: evaluation.accuracy, credit: evaluation.scores,
       evaluationProtocol: evaluation.protocolRecord(
         recipe.evaluation.sampling, promptFile: recipe.evaluation.prompts, weights: "ema"),
-      phaseSeconds: clock.seconds, parameterCounts: model.model.parameterCounts,
+      phaseSeconds: watch.seconds, parameterCounts: model.model.parameterCounts,
       machine: Machine(device: "cpu", torch: TorchRuntime.version))
   }
 }

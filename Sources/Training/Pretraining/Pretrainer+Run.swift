@@ -1,5 +1,6 @@
 import DiffusionModels
 import Foundation
+import Foundations
 import ImageFiles
 import Rewards
 import Runs
@@ -9,30 +10,33 @@ import Torch
 import TorchNN
 
 extension Pretrainer {
+  /// Seconds by the names of `phase_seconds`.
+  typealias Watch = Stopwatch<String, ContinuousClock.Instant>
+
   /// Runs both stages. The model folder is written after every measurement, each time as a whole.
   package func run() async throws(PretrainingError) -> Outcome {
     TorchRuntime.keepFreedMemory()
     if let threads = recipe.threads { TorchRuntime.threadCount = threads }
-    var clock = PhaseClock()
-    let images = clock.measure("render") {
+    let watch = Watch { .now }
+    let images = watch.measure("render") {
       RenderedImages(training, count: recipe.data.images, seed: recipe.seed)
     }
-    let autoencoder = try clock.measure("autoencoder") { () throws(PretrainingError) in
+    let autoencoder = try watch.measure("autoencoder") { () throws(PretrainingError) in
       try trainAutoencoder(images)
     }
-    let pool = clock.measure("encode") { LatentPool(images, autoencoder.model) }
+    let pool = watch.measure("encode") { LatentPool(images, autoencoder.model) }
     progress.message(
       "latents: shift_factor \(Figure.text(pool.shift)), scaling_factor \(Figure.text(pool.scale))")
     let model = try PretrainedModel(
       recipe, autoencoder, pool, texts: training.map(\.prompt),
       generator: Generator(seed: seed(of: .flowWeights)))
     let flow = FlowPretraining(recipe.flow, model.model)
-    try await train(flow, model, model.data(pool, images, training), &clock)
+    try await train(flow, model, model.data(pool, images, training), watch)
 
-    let evaluation = try await measure(model, heldOut, flow.average, &clock)
+    let evaluation = try await measure(model, heldOut, flow.average, watch)
     try save(model, flow)
     try writeSamples(evaluation, step: recipe.flow.stage.steps)
-    return outcome(evaluation, model, clock)
+    return outcome(evaluation, model, watch)
   }
 
   /// Writes the model folder with the averaged weights.
@@ -61,7 +65,7 @@ extension Pretrainer {
     }
     let total = recipe.autoencoder.stage.steps
     progress.begin("autoencoder", total: total)
-    var losses = RecentMean()
+    var losses: [Double] = []
     try stage.run(
       on: images, generator: Generator(seed: seed(of: .autoencoderBatches))
     ) { step, loss throws(PretrainingError) in
@@ -74,15 +78,15 @@ extension Pretrainer {
   /// The second stage, with a measurement every so many steps.
   private func train(
     _ flow: FlowPretraining, _ model: PretrainedModel, _ data: FlowPretraining.Data,
-    _ clock: inout PhaseClock
+    _ watch: Watch
   ) async throws(PretrainingError) {
     let total = recipe.flow.stage.steps
     let generator = Generator(seed: seed(of: .flowBatches))
     progress.begin("flow", total: total)
-    var losses = RecentMean()
+    var losses: [Double] = []
     for start in stride(from: 0, to: total, by: recipe.evaluation.every) {
       let steps = start..<min(start + recipe.evaluation.every, total)
-      try clock.measure("flow") { () throws(PretrainingError) in
+      try watch.measure("flow") { () throws(PretrainingError) in
         try flow.run(steps, on: data, generator: generator) {
           step, loss throws(PretrainingError) in
           try note("flow", step, of: total, loss, &losses)
@@ -90,7 +94,7 @@ extension Pretrainer {
       }
       guard steps.upperBound < total else { break }
       let prompts = Array(heldOut.prefix(recipe.evaluation.count))
-      let evaluation = try await measure(model, prompts, flow.average, &clock)
+      let evaluation = try await measure(model, prompts, flow.average, watch)
       progress.message(
         "flow \(steps.upperBound): strict \(Figure.text(evaluation.accuracy)), "
           + "partial \(Figure.text(evaluation.scores)) on \(prompts.count) held-out prompts")
@@ -102,12 +106,13 @@ extension Pretrainer {
 
   /// Reports one step, its loss now and then, and stops when asked to.
   private func note(
-    _ stage: String, _ step: Int, of total: Int, _ loss: Double, _ losses: inout RecentMean
+    _ stage: String, _ step: Int, of total: Int, _ loss: Double, _ losses: inout [Double]
   ) throws(PretrainingError) {
     progress.update(step)
-    losses.add(loss)
+    losses.append(loss)
     if step.isMultiple(of: max(1, total / 20)) || step == total {
-      progress.message("\(stage) \(step): loss \(Figure.text(losses.take()))")
+      progress.message("\(stage) \(step): loss \(Figure.text(Statistics(losses).mean ?? 0))")
+      losses = []
     }
     if isStopRequested() { throw .stopped(stage: stage, step: step) }
   }
@@ -115,10 +120,10 @@ extension Pretrainer {
   /// Measures the averaged weights.
   private func measure(
     _ model: PretrainedModel, _ prompts: [ScenePrompt], _ average: ExponentialMovingAverage,
-    _ clock: inout PhaseClock
+    _ watch: Watch
   ) async throws(PretrainingError) -> Evaluation {
-    let start = ContinuousClock.now
-    defer { clock.add("evaluate", since: start) }
+    watch.begin("evaluate")
+    defer { watch.end() }
     let images: [PixelBuffer]
     do throws(TrainingError) {
       images = try average.withAverages { () throws(TrainingError) in

@@ -1,4 +1,4 @@
-package import Runs
+package import Recipes
 
 extension PretrainingRecipe {
   /// Reads a recipe file with the settings of `--set` put in.

@@ -1,4 +1,3 @@
-package import Runs
 
 /// Everything that decides a model made from nothing, read from one strict YAML file.
 ///

@@ -1,3 +1,4 @@
+import Foundations
 import ImageFiles
 import ShapeScenes
 package import Torch
@@ -35,7 +36,6 @@ struct RenderedImages {
   private static func normalized(_ bytes: Tensor) -> Tensor { bytes.to(.float32) / 127.5 - 1 }
 
   private static func seed(run: UInt64, image: Int) -> UInt64 {
-    var mixer = SplitMix64(seed: run)
-    return mixer.next() &+ UInt64(image) &* 0xD134_2543_DE82_EF95
+    SplitMix64.mix(run) &+ UInt64(image) &* 0xD134_2543_DE82_EF95
   }
 }

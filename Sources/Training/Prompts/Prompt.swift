@@ -1,5 +1,5 @@
+package import Foundations
 package import ImageFiles
-package import JSON
 package import Rewards
 
 /// One prompt: the text for the model, and the metadata of its file.

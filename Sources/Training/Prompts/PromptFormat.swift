@@ -1,5 +1,5 @@
 internal import Foundation
-internal import JSON
+internal import Foundations
 
 /// How a file of prompts is read, decided by its content and its name's ending.
 ///

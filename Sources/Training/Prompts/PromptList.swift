@@ -1,5 +1,5 @@
 internal import Foundation
-internal import JSON
+internal import Foundations
 package import Rewards
 
 /// Prompts on disk: lines of text, JSON lines, a JSON list, or a table with a heading (CSV, TSV).

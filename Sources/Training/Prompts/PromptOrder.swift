@@ -1,3 +1,5 @@
+internal import Foundations
+
 /// Which prompts an epoch trains on: shuffled passes over the prompt file.
 ///
 /// A pure function of (seed, epoch, index): epoch e takes the prompts numbered e·P ..< (e+1)·P of
@@ -46,7 +48,7 @@ package struct PromptOrder: Sendable {
   }
 
   private func permutation(pass: Int) -> [Int] {
-    var shuffle = Shuffle(seed, 0x70726F6D7074, UInt64(pass))
-    return shuffle.permutation(count)
+    var generator = SplitMix64(trainingStream: [seed, 0x70726F6D7074, UInt64(pass)])
+    return generator.permutation(count)
   }
 }

@@ -1,5 +1,5 @@
 internal import Foundation
-internal import JSON
+internal import Foundations
 
 /// One prompt as its file gives it.
 struct PromptRow: Equatable {

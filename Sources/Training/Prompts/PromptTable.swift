@@ -1,4 +1,5 @@
-internal import JSON
+internal import Foundations
+
 
 /// Prompts in a table with a heading: values separated by commas or tabs, quoted as in RFC 4180.
 enum PromptTable {

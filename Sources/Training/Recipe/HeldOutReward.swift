@@ -1,5 +1,5 @@
+internal import Recipes
 package import Rewards
-internal import Runs
 internal import Torch
 
 /// One entry of `held_out_rewards`: a reward that is scored on evaluation images only.

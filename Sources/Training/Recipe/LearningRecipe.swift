@@ -1,4 +1,4 @@
-internal import Runs
+internal import Recipes
 package import TorchNN
 
 /// What learns: the keys `trainable` and `lora`.

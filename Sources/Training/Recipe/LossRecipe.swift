@@ -1,4 +1,4 @@
-internal import Runs
+internal import Recipes
 package import TempFlow
 internal import Torch
 

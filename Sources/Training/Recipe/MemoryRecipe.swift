@@ -1,4 +1,4 @@
-internal import Runs
+internal import Recipes
 package import Torch
 
 /// What may be traded for memory: the keys `gradient_checkpointing`, `vae_dtype` and `memory_budget`.

@@ -1,4 +1,4 @@
-internal import Runs
+internal import Recipes
 package import TorchNN
 
 /// How gradients become steps: the `optimizer` section (AdamW).

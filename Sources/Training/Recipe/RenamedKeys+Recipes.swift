@@ -1,5 +1,5 @@
+internal import Recipes
 internal import Rewards
-internal import Runs
 
 // docs/renamed.md holds the same names as a table.
 

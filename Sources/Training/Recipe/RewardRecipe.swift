@@ -1,5 +1,5 @@
+internal import Recipes
 package import Rewards
-internal import Runs
 internal import Torch
 
 /// One entry of `rewards`: a reward and its weight.

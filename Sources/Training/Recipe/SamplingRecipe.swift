@@ -1,6 +1,6 @@
 internal import DiffusionModels
 package import FlowMatching
-internal import Runs
+internal import Recipes
 package import TempFlow
 
 /// How images are made for learning: the `sampling` section of a training recipe.

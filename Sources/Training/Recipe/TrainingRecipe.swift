@@ -1,8 +1,8 @@
 package import DiffusionModels
 package import FlowMatching
 internal import Foundation
+package import Recipes
 package import Rewards
-package import Runs
 package import Torch
 
 /// Everything that decides a training run, read from one strict YAML file.

@@ -1,5 +1,5 @@
 internal import DiffusionModels
-internal import Runs
+internal import Foundations
 internal import Torch
 
 /// Digests of a model's files that do not depend on where they lie.
@@ -20,7 +20,7 @@ enum ComponentDigest {
     for name in try names(in: folder)
     where (name.hasSuffix(".json") || name.hasSuffix(".txt")) && !name.contains(".safetensors") {
       hash.update(text: "\(name)\n")
-      do throws(RunError) {
+      do throws(FileError) {
         try AtomicFile.read("\(folder)/\(name)").withUnsafeBytes { hash.update($0) }
       } catch {
         throw .model(error.description)

@@ -1,5 +1,5 @@
 internal import DiffusionModels
-internal import Runs
+internal import Foundations
 internal import Torch
 
 /// One file of encoded prompts: safetensors with `<key>.<name>` for each tensor of a prompt, and in its metadata a checksum for each key and, under `<key>.truncated`, what the

@@ -1,6 +1,6 @@
 internal import DiffusionModels
 internal import Foundation
-internal import Runs
+internal import Foundations
 internal import Torch
 
 /// What decides how prompts are encoded, as one digest that does not depend on where the files lie.
@@ -67,7 +67,7 @@ struct EncoderFingerprint {
     _ digest: String, in record: String, of cache: String
   ) throws(TrainingError) {
     try makeFolder("\(cache)/components")
-    do throws(RunError) {
+    do throws(FileError) {
       let isKnown = FileManager.default.fileExists(atPath: record)
       if isKnown, try AtomicFile.read(record).elementsEqual(digest.utf8) { return }
       try AtomicFile.write(digest, to: record)
@@ -85,7 +85,7 @@ struct EncoderFingerprint {
           ? PipelineError.absentT5(folder: model).description
           : "\(model)/\(component): it is not there; download or copy it")
     }
-    do throws(RunError) {
+    do throws(FileError) {
       return String(decoding: try AtomicFile.read(record), as: UTF8.self)
     } catch {
       throw .promptCache(path: record, reason: error.description)

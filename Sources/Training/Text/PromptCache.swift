@@ -1,5 +1,6 @@
 package import DiffusionModels
 internal import Foundation
+internal import Foundations
 internal import ImageFiles
 package import Runs
 internal import Torch
@@ -125,7 +126,7 @@ package final class PromptCache {
 
   private func digest(ofImage path: String) throws(TrainingError) -> String {
     if let known = imageDigests[path] { return known }
-    do throws(RunError) {
+    do throws(FileError) {
       let digest = SHA256.digest(of: try AtomicFile.read(path))
       imageDigests[path] = digest
       return digest

@@ -1,4 +1,5 @@
 internal import DiffusionModels
+internal import Foundations
 internal import TempFlow
 internal import Torch
 
@@ -76,7 +77,7 @@ extension Trainer {
   }
 
   /// Seconds by the names of `Benchmark.epochs`.
-  private func figures(_ stopwatch: Stopwatch) -> [String: Double] {
+  private func figures(_ stopwatch: PhaseStopwatch) -> [String: Double] {
     let seconds = stopwatch.seconds
     let phases: [(String, Phase)] = [
       ("rollout", .rollout), ("decode", .decode), ("reward", .reward), ("training", .learning),

@@ -1,4 +1,5 @@
 internal import DiffusionModels
+internal import Foundations
 internal import Runs
 internal import Torch
 internal import TorchNN
@@ -36,7 +37,7 @@ final class Checkpointer {
   ///   not finite; earlier checkpoints stay.
   func save(_ state: inout TrainingState) throws {
     guard savedEpoch != state.epoch else { return }
-    let stopwatch = Stopwatch()
+    let stopwatch = PhaseStopwatch()
     try stopwatch.measure(.checkpoint) {
       try checkWeights(state)
       state.add(context.memory)

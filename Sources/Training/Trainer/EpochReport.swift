@@ -1,4 +1,4 @@
-internal import JSON
+internal import Foundations
 internal import Rewards
 internal import Runs
 internal import TempFlow
@@ -46,7 +46,7 @@ struct EpochReport {
   }
 
   /// Mean of the weighted reward; nil when no image could be scored.
-  var rewardMean: Double? { Moments(images.weighted)?.mean }
+  var rewardMean: Double? { Statistics(images.weighted).mean }
 
   /// Images without a weighted reward.
   var missingCount: Int { images.weighted.count { $0 == nil } }
@@ -65,30 +65,30 @@ extension EpochReport {
   /// The members of the line after `kind` and `epoch`.
   func members(_ recipe: TrainingRecipe, updatesSoFar: Int) -> [JSONValue.Member] {
     rewardMembers(recipe) + [
-      .init(.advantageAbsMean, JSONValue(mean(advantages.values.map { abs($0) }))),
+      .init(.advantageAbsMean, JSONValue(Statistics(advantages.values.map { abs($0) }).mean)),
       .init(.fracRewardZeroStd, JSONValue(advantages.degenerateShare)),
       .init(.updates, .int(updatesSoFar)),
     ] + updateMembers(recipe) + stepMembers
   }
 
   private func rewardMembers(_ recipe: TrainingRecipe) -> [JSONValue.Member] {
-    let whole = Moments(images.weighted)
+    let whole = Statistics(images.weighted)
     var members: [JSONValue.Member] = [
       .init(.images, .int(images.rewards.count)),
       .init(.nfe, .int(nfe)),
-      .init(.rewardMean, JSONValue(whole?.mean)),
-      .init(.rewardStd, JSONValue(whole?.deviation)),
+      .init(.rewardMean, JSONValue(whole.mean)),
+      .init(.rewardStd, JSONValue(whole.deviation)),
       .init(.rewardMissing, .int(missingCount)),
       .init(.rewardMissingReasons, JSONValue(images.missing)),
     ]
     for (index, reward) in recipe.rewards.enumerated() {
-      let moments = Moments(images.rewards.map { $0[index] })
+      let statistics = Statistics(images.rewards.map { $0[index] })
       let (mean, deviation) = (MetricName.rewardMean.rawValue, MetricName.rewardStd.rawValue)
-      members.append(.init("\(mean).\(reward.reward.label)", JSONValue(moments?.mean)))
-      members.append(.init("\(deviation).\(reward.reward.label)", JSONValue(moments?.deviation)))
+      members.append(.init("\(mean).\(reward.reward.label)", JSONValue(statistics.mean)))
+      members.append(.init("\(deviation).\(reward.reward.label)", JSONValue(statistics.deviation)))
     }
     for part in images.parts {
-      members.append(.init("part_mean.\(part.name)", JSONValue(Moments(part.values)?.mean)))
+      members.append(.init("part_mean.\(part.name)", JSONValue(Statistics(part.values).mean)))
     }
     members.append(
       .init(
@@ -111,15 +111,15 @@ extension EpochReport {
       .init(.trainingSamples, .int(statistics.reduce(0) { $0 + $1.sampleCount })),
       .init(.trainingSamplesSkipped, .int(statistics.reduce(0) { $0 + $1.skippedSampleCount })),
       .init(.learningRate, .double(recipe.optimizer.settings.learningRate)),
-      .init(.policyLoss, JSONValue(mean(losses))),
+      .init(.policyLoss, JSONValue(Statistics(losses).mean)),
       .init(.policyLossPerUpdate, list(losses)),
-      .init(.kl, JSONValue(mean(evaluated.map(\.klDivergence)))),
-      .init(.clipFraction, JSONValue(mean(evaluated.map(\.clipFraction)))),
+      .init(.kl, JSONValue(Statistics(evaluated.map(\.klDivergence)).mean)),
+      .init(.clipFraction, JSONValue(Statistics(evaluated.map(\.clipFraction)).mean)),
       .init(.clipFractionPerUpdate, list(statistics.map(\.clipFraction))),
-      .init(.gradNorm, JSONValue(mean(norms))),
+      .init(.gradNorm, JSONValue(Statistics(norms).mean)),
       .init(.gradNormPerUpdate, list(norms)),
       .init(.lossScale, JSONValue(updates.last?.lossScale)),
-      .init(.approximateKL, JSONValue(mean(evaluated.compactMap(\.approximateKL)))),
+      .init(.approximateKL, JSONValue(Statistics(evaluated.compactMap(\.approximateKL)).mean)),
     ]
   }
 
@@ -142,11 +142,6 @@ extension EpochReport {
   }
 
   private func list(_ values: [Double]) -> JSONValue { .array(values.map(JSONValue.double)) }
-
-  /// nil without a value.
-  private func mean(_ values: [Double]) -> Double? {
-    values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
-  }
 
   /// A figure of each step, steps ascending; null where there is none.
   private func each<Figures>(

@@ -1,6 +1,6 @@
 internal import DiffusionModels
+internal import Foundations
 internal import ImageFiles
-internal import JSON
 internal import Rewards
 internal import Runs
 internal import TorchNN
@@ -23,7 +23,7 @@ struct HeldOutEvaluation {
   }
 
   /// Mean of the weighted training reward; nil when no image has one.
-  var trainingReward: Double? { Moments(training.weighted)?.mean }
+  var trainingReward: Double? { Statistics(training.weighted).mean }
 }
 
 /// Measures the averaged weights on the held-out prompts: the same prompts, noises and settings
@@ -104,7 +104,7 @@ extension HeldOutEvaluation {
     let means = rewards.indices.map { index in
       JSONValue.Member(
         "\(MetricName.rewardMean.rawValue).\(rewards[index].name)",
-        JSONValue(Moments(training.rewards.map { $0[index] })?.mean))
+        JSONValue(Statistics(training.rewards.map { $0[index] }).mean))
     }
     return [
       .init(.reward, .string(scoreName)),

@@ -1,3 +1,4 @@
+internal import Foundations
 internal import Torch
 
 /// The most memory that each phase of a run had in use; see `TorchRuntime.peakMemory`.
@@ -42,7 +43,7 @@ final class MemoryMeter {
 
   /// Runs a phase that `stopwatch` times.
   func measure<Result, Failure: Error>(
-    _ phase: Phase, by stopwatch: Stopwatch, _ body: () throws(Failure) -> Result
+    _ phase: Phase, by stopwatch: PhaseStopwatch, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try measure(phase) { () throws(Failure) in try stopwatch.measure(phase, body) }
   }

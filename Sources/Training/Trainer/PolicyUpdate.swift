@@ -1,3 +1,4 @@
+internal import Foundations
 internal import Runs
 internal import TempFlow
 internal import Torch
@@ -56,7 +57,7 @@ final class PolicyUpdate {
   /// - Throws: `TrainingError.invariant` when an update fails its checks.
   func run(
     on rollout: Rollout, _ advantages: Advantages, _ velocity: PolicyVelocity,
-    _ state: inout TrainingState, _ stopwatch: Stopwatch
+    _ state: inout TrainingState, _ stopwatch: PhaseStopwatch
   ) throws -> [UpdateReport] {
     var rollout = rollout
     let samples = rollout.trainingSamples(advantages)
@@ -73,7 +74,7 @@ final class PolicyUpdate {
 
   /// One optimizer update.
   private func update(
-    _ index: Int, from batch: Batch, _ state: inout TrainingState, _ stopwatch: Stopwatch
+    _ index: Int, from batch: Batch, _ state: inout TrainingState, _ stopwatch: PhaseStopwatch
   ) throws -> UpdateReport {
     if recipe.dtype == .float16, state.lossScale == nil {
       state.lossScale = LossScale(

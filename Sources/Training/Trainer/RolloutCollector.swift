@@ -1,5 +1,6 @@
 internal import DiffusionModels
 internal import FlowMatching
+internal import Foundations
 internal import Rewards
 internal import Runs
 internal import TempFlow
@@ -35,7 +36,7 @@ struct RolloutCollector {
   /// - Throws: `RewardError`; `RunError` when a warning cannot be logged.
   func collect(
     _ prompts: [Prompt], _ trunks: [TrunkID], _ velocity: PolicyVelocity, epoch: Int,
-    _ stopwatch: Stopwatch
+    _ stopwatch: PhaseStopwatch
   ) async throws -> ScoredRollout {
     let queue = ScoringQueue(scorer)
     // Scores still missing when this returns or throws have no reader.
@@ -67,7 +68,7 @@ struct RolloutCollector {
   }
 
   private func rollOut(
-    _ trunks: [TrunkID], _ field: @escaping VelocityField, epoch: Int, _ stopwatch: Stopwatch,
+    _ trunks: [TrunkID], _ field: @escaping VelocityField, epoch: Int, _ stopwatch: PhaseStopwatch,
     finished: (FinishedSamples) throws(RewardError) -> Void
   ) throws(RewardError) -> Rollout {
     try context.memory.measure(.rollout, by: stopwatch) { () throws(RewardError) in

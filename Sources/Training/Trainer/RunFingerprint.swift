@@ -1,6 +1,6 @@
 internal import DiffusionModels
 internal import Foundation
-internal import Runs
+internal import Foundations
 internal import Torch
 
 /// Digests of the files that a run reads beside its recipe: prompt files byte for byte, and the
@@ -63,7 +63,7 @@ struct RunFingerprint: Codable, Equatable {
   }
 
   private static func digest(of path: String) throws(TrainingError) -> String {
-    do throws(RunError) {
+    do throws(FileError) {
       return SHA256.digest(of: try AtomicFile.read(path))
     } catch {
       throw .prompts(error.description)

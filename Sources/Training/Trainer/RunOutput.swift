@@ -1,4 +1,5 @@
-package import JSON
+package import Foundations
+package import Recipes
 package import Runs
 
 /// Where a run writes: directory, logs, checkpoints and the progress line.
@@ -81,7 +82,7 @@ package final class RunOutput {
 
   /// Appends the line of something timed beside the epochs to the timings.
   func append(
-    _ kind: MetricKind, _ name: MetricName, _ stopwatch: Stopwatch, epoch: Int
+    _ kind: MetricKind, _ name: MetricName, _ stopwatch: PhaseStopwatch, epoch: Int
   ) throws {
     try timings?.append([
       .init(kind), .init(.epoch, .int(epoch)), .init(name, .double(stopwatch.total)),
@@ -92,7 +93,8 @@ package final class RunOutput {
   ///
   /// - Parameter state: with the epoch.
   func append(
-    _ report: EpochReport, _ stopwatch: Stopwatch, _ state: TrainingState, _ recipe: TrainingRecipe
+    _ report: EpochReport, _ stopwatch: PhaseStopwatch, _ state: TrainingState,
+    _ recipe: TrainingRecipe
   ) throws {
     try append(
       [.init(.epoch), .init(.epoch, .int(state.epoch))]
@@ -107,7 +109,7 @@ package final class RunOutput {
   }
 
   private func timing(
-    _ report: EpochReport, _ stopwatch: Stopwatch, _ state: TrainingState
+    _ report: EpochReport, _ stopwatch: PhaseStopwatch, _ state: TrainingState
   ) -> [JSONValue.Member] {
     let phases = stopwatch.seconds
     func seconds(_ phase: Phase) -> Double { phases[phase, default: 0] }

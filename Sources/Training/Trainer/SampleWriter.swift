@@ -1,5 +1,6 @@
 internal import DiffusionModels
 internal import Foundation
+internal import Foundations
 internal import ImageFiles
 internal import Rewards
 internal import Runs

@@ -1,3 +1,4 @@
+internal import Foundations
 internal import Rewards
 package import Runs
 internal import TempFlow
@@ -42,7 +43,7 @@ package final class Trainer {
   /// - Throws: what is wrong with the model, the prompts, the rewards, the run directory or its
   ///   checkpoints, each as its own typed error.
   package init(_ recipe: TrainingRecipe, scorer: Scorer? = nil, output: RunOutput) throws {
-    let stopwatch = Stopwatch()
+    let stopwatch = PhaseStopwatch()
     stopwatch.begin(.load)
     if let threads = recipe.threads { TorchRuntime.threadCount = threads }
     self.recipe = recipe
@@ -112,8 +113,8 @@ extension Trainer {
   ///
   /// - Returns: what the epoch measured, and its phases' seconds.
   @discardableResult
-  func trainEpoch() async throws -> (EpochReport, Stopwatch) {
-    let stopwatch = Stopwatch(recipe.device)
+  func trainEpoch() async throws -> (EpochReport, PhaseStopwatch) {
+    let stopwatch = PhaseStopwatch(recipe.device)
     let report = try await epoch(stopwatch)
     state.complete(report, stopwatch)
     try output.append(report, stopwatch, state, recipe)
@@ -121,7 +122,7 @@ extension Trainer {
     return (report, stopwatch)
   }
 
-  private func epoch(_ stopwatch: Stopwatch) async throws -> EpochReport {
+  private func epoch(_ stopwatch: PhaseStopwatch) async throws -> EpochReport {
     stopwatch.begin(.epoch)
     defer { stopwatch.end() }
     let prompts = prompts.epoch(state.epoch)
@@ -159,7 +160,7 @@ extension Trainer {
   /// Measures the present weights, unless they are measured already, and writes a sample grid.
   private func evaluate() async throws {
     guard !state.isEvaluated else { return }
-    let stopwatch = Stopwatch()
+    let stopwatch = PhaseStopwatch()
     stopwatch.begin(.evaluation)
     let evaluation = try await evaluator.evaluate()
     state.add(evaluation)

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Foundations
 internal import Runs
 
 /// Everything beside tensors that decides a run's future or its summary: `state.json`.
@@ -74,7 +75,7 @@ extension TrainingState {
   }
 
   /// Counts an epoch and its seconds.
-  mutating func complete(_ report: EpochReport, _ stopwatch: Stopwatch) {
+  mutating func complete(_ report: EpochReport, _ stopwatch: PhaseStopwatch) {
     epoch += 1
     trainingSeconds += stopwatch.total
     add(stopwatch.seconds)

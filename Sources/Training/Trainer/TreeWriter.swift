@@ -1,6 +1,7 @@
 internal import DiffusionModels
 internal import FlowMatching
 internal import Foundation
+internal import Foundations
 internal import ImageFiles
 internal import Rewards
 internal import Runs
@@ -121,7 +122,7 @@ private struct ScoredTree {
   let scores: [Double?]
 
   /// Standard deviation of the rewards.
-  var spread: Double { Moments(scores)?.deviation ?? -1 }
+  var spread: Double { Statistics(scores).deviation ?? -1 }
 
   /// The advantages of the branches within their step.
   var advantages: [SampleID: Double] {

@@ -1,5 +1,6 @@
 import DiffusionModels
 import Foundation
+import Foundations
 import ImageFiles
 import Rewards
 import TestSupport
@@ -223,7 +224,7 @@ import TorchNN
   }
 
   @Test func `mutated processor files give a reward or a typed error, never a crash`() throws {
-    var random = SplitMix64(state: 20)
+    var random = SplitMix64(seed: 20)
     try withTemporaryFolder { copy in
       let folder = try fill(copy)
       let inner = try String(

@@ -1,6 +1,6 @@
 import Foundation
+import Foundations
 import ImageFiles
-import JSON
 import Rewards
 import TestSupport
 import Testing

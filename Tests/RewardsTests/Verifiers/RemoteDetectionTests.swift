@@ -1,5 +1,5 @@
+import Foundations
 import ImageFiles
-import JSON
 import Rewards
 import Testing
 

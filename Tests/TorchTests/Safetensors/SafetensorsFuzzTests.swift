@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import TestSupport
 import Testing
 import Torch
@@ -7,7 +8,7 @@ import Torch
   @Test func `ten thousand mutations give tensors or a typed error, never a crash`() throws {
     let source = URL(filePath: fixture("safetensors/types.safetensors"))
     let whole = try [UInt8](Data(contentsOf: source))
-    var random = SplitMix64(state: 2508)
+    var random = SplitMix64(seed: 2508)
     var accepted = 0
     try withTemporaryFolder { folder in
       for index in 0..<10_000 {

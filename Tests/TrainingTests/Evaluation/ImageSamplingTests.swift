@@ -1,4 +1,5 @@
 import DiffusionModels
+import Foundations
 import ImageFiles
 import Rewards
 import Runs
@@ -53,7 +54,7 @@ import Training
 
   @Test func `truth scores one, per tag and overall, with counts`() async throws {
     let prompts = Array(try PromptFile.read(promptFile("held-out")).prefix(60))
-    var generator = ShapeScenes.SplitMix64(seed: 3)
+    var generator = SplitMix64(seed: 3)
     let images = prompts.map { SceneRenderer.render($0, using: &generator) }
     let evaluation = try await Evaluation(images, of: prompts.map(Prompt.init), by: ShapesReward())
     let strict = try #require(evaluation.scores(part: "strict"))

@@ -1,3 +1,4 @@
+import Recipes
 import Runs
 import ShapeScenes
 import TestSupport

@@ -1,5 +1,5 @@
 import Foundation
-import JSON
+import Foundations
 import Rewards
 import ShapeScenes
 import TestSupport

@@ -1,3 +1,4 @@
+import Foundations
 import Testing
 import Training
 
@@ -33,10 +34,10 @@ import Training
   }
 
   @Test func `a shuffle is the same on every machine`() {
-    var shuffle = Shuffle(1, 2, 3)
-    #expect(shuffle.permutation(8).sorted() == Array(0..<8))
-    var again = Shuffle(1, 2, 3)
-    var swapped = Shuffle(2, 1, 3)
+    var generator = SplitMix64(trainingStream: [1, 2, 3])
+    #expect(generator.permutation(8) == [4, 0, 2, 5, 7, 3, 6, 1])
+    var again = SplitMix64(trainingStream: [1, 2, 3])
+    var swapped = SplitMix64(trainingStream: [2, 1, 3])
     #expect(again.permutation(64) != swapped.permutation(64))
   }
 }

@@ -1,9 +1,11 @@
 import DiffusionModels
 import FlowMatching
 import Foundation
+import Foundations
 import ImageFiles
-import JSON
+import Foundations
 import Rewards
+import Recipes
 import Runs
 import TestSupport
 import Testing

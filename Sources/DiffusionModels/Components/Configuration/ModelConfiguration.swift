@@ -1,4 +1,5 @@
 public import Foundation
+import Foundations
 
 /// The contents of one component's `config.json`, as diffusers or transformers writes it.
 ///
@@ -62,7 +63,7 @@ extension ModelConfiguration {
         reason: "quantized weights are not read; use the bfloat16, float16 or float32 weights")
     }
     for key in file.keys where !allowed.contains(key) {
-      throw .unknownKey(path: path, key: key, nearest: nearestKey(to: key, among: known))
+      throw .unknownKey(path: path, key: key, nearest: nearest(to: key, among: known))
     }
     do {
       self = try JSONDecoder().decode(Self.self, from: data)
@@ -172,7 +173,7 @@ extension KeyedDecodingContainer {
     let object = try nestedContainer(keyedBy: AnyKey.self, forKey: key)
     let unknown = object.allKeys.map(\.stringValue).sorted().first { !allowed.contains($0) }
     if let unknown {
-      let near = nearestKey(to: unknown, among: known)
+      let near = nearest(to: unknown, among: known)
       throw ConfigurationProblem(
         "\(key.stringValue).\(unknown)",
         "unknown key" + (near.map { "; the nearest known key is '\($0)'" } ?? ""))
@@ -183,25 +184,4 @@ extension KeyedDecodingContainer {
   func value<Value: Decodable>(_ key: Key, or fallback: Value) throws -> Value {
     try decodeIfPresent(Value.self, forKey: key) ?? fallback
   }
-}
-
-/// The known key that differs least from `key`, if it is close enough to be a misspelling.
-private func nearestKey(to key: String, among known: [String]) -> String? {
-  known
-    .map { (key: $0, distance: editDistance(Array(key.utf8), Array($0.utf8))) }
-    .filter { $0.distance <= max(2, key.utf8.count / 3) }
-    .min { ($0.distance, $0.key) < ($1.distance, $1.key) }?.key
-}
-
-private func editDistance(_ lhs: [UInt8], _ rhs: [UInt8]) -> Int {
-  var previous = Array(0...rhs.count)
-  for (row, left) in lhs.enumerated() {
-    var current = [row + 1]
-    for (column, right) in rhs.enumerated() {
-      let substituted = previous[column] + (left == right ? 0 : 1)
-      current.append(min(substituted, previous[column + 1] + 1, current[column] + 1))
-    }
-    previous = current
-  }
-  return previous[rhs.count]
 }

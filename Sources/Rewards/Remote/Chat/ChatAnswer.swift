@@ -1,5 +1,5 @@
 package import Foundation
-package import JSON
+package import Foundations
 
 /// The answer of a chat service, without the model's reasoning.
 package struct ChatAnswer: Equatable {

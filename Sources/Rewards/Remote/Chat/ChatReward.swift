@@ -1,6 +1,6 @@
 import Foundation
+import Foundations
 import ImageFiles
-import JSON
 
 /// Scores from a vision model behind an OpenAI-compatible chat service: one question per image,
 /// whose answer holds the score.

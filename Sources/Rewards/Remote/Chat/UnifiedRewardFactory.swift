@@ -1,3 +1,4 @@
+package import Recipes
 package import Runs
 package import Torch
 

@@ -1,4 +1,4 @@
-package import Runs
+package import Recipes
 package import Torch
 
 /// `vlm`: ``ChatReward`` with a question of the recipe's own. The keys are those of

@@ -1,5 +1,5 @@
+package import Foundations
 package import ImageFiles
-package import JSON
 
 /// What an image must show: the metadata of a GenEval prompt (arXiv 2310.11513).
 ///

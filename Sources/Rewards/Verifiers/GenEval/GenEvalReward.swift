@@ -1,5 +1,5 @@
-package import JSON
-package import Runs
+package import Foundations
+package import Recipes
 package import Torch
 
 /// GenEval: whether a detector finds the objects of the prompt, in number, color and position.

@@ -1,4 +1,4 @@
-package import Runs
+package import Recipes
 package import Torch
 
 /// Reads the text in images, for ``OCRReward``.

@@ -1,4 +1,5 @@
 import Foundation
+internal import Foundations
 
 /// The text that a prompt quotes, and its similarity to the text that was read.
 package struct QuotedText: Sendable, Equatable {
@@ -19,26 +20,11 @@ package struct QuotedText: Sendable, Equatable {
   package func score(_ read: String) -> Double {
     let read = Self.letters(read)
     if read.firstRange(of: letters) != nil { return 1 }
-    let distance = min(Self.distance(read, letters), letters.count)
+    let distance = min(editDistance(read, letters), letters.count)
     return 1 - Double(distance) / Double(letters.count)
   }
 
   private static func letters(_ text: some StringProtocol) -> [Character] {
     text.lowercased().filter { !$0.isWhitespace }
-  }
-
-  /// The number of insertions, deletions and substitutions that turn one text into the other.
-  private static func distance(_ first: [Character], _ second: [Character]) -> Int {
-    var row = Array(0...second.count)
-    for (index, letter) in first.enumerated() {
-      var diagonal = row[0]
-      row[0] = index + 1
-      for column in second.indices {
-        let substitution = diagonal + (letter == second[column] ? 0 : 1)
-        diagonal = row[column + 1]
-        row[column + 1] = min(substitution, diagonal + 1, row[column] + 1)
-      }
-    }
-    return row[second.count]
   }
 }

@@ -1,0 +1,67 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A folder filled beside its destination, which it replaces as a whole when complete.
+///
+/// The draft is `.tmp-NAME-PID`. An older folder waits as `.old-NAME` while the draft is renamed. A
+/// process killed at any moment leaves the old folder or the new one; `clearLeftovers(in:)` removes
+/// the rest. Nothing is left behind when the value goes before `commit()`.
+package final class ReplacementFolder {
+  /// The new, empty folder to fill.
+  package let draft: String
+  private let path: String
+  private var isCommitted = false
+
+  /// Makes the draft, and the folder that holds it.
+  package init(_ path: String) throws(FileError) {
+    let folder = FileTree.parent(of: path)
+    self.path = "\(folder)/\(FileTree.name(of: path))"
+    draft = "\(folder)/.tmp-\(FileTree.name(of: path))-\(getpid())"
+    try FileTree.remove(draft)
+    try FileTree.makeFolder(draft)
+  }
+
+  deinit {
+    // Leftovers that cannot be removed now are removed by `clearLeftovers(in:)`.
+    if !isCommitted { do throws(FileError) { try FileTree.remove(draft) } catch _ {} }
+  }
+
+  /// Flushes what the draft holds and renames it to its destination.
+  ///
+  /// - Throws: a file error; an older folder is then in its place, or waits as `.old-NAME`.
+  package func commit() throws(FileError) {
+    let (files, folders) = try FileTree.contents(of: draft)
+    for file in files { try OpenFile("\(draft)/\(file)", for: .reading).synchronize() }
+    for folder in folders { try FileTree.synchronize(folder: "\(draft)/\(folder)") }
+    try FileTree.synchronize(folder: draft)
+    let old = "\(FileTree.parent(of: path))/.old-\(FileTree.name(of: path))"
+    if try FileStatus(path: path) != nil {
+      try FileTree.remove(old)
+      try FileTree.rename(path, to: old)
+    }
+    try FileTree.rename(draft, to: path)
+    isCommitted = true
+    try FileTree.remove(old)
+  }
+
+  /// Removes what killed processes left in a folder: drafts of files and folders, and folders set
+  /// aside whose successor is in place. One without a successor gets its name back.
+  package static func clearLeftovers(in folder: String) throws(FileError) {
+    for name in try FileTree.names(in: folder) {
+      let leftover = "\(folder)/\(name)"
+      if name.hasPrefix(".tmp-") {
+        try FileTree.remove(leftover)
+      } else if name.hasPrefix(".old-") {
+        let target = "\(folder)/\(name.dropFirst(".old-".count))"
+        if try FileStatus(path: target) == nil {
+          try FileTree.rename(leftover, to: target)
+        } else {
+          try FileTree.remove(leftover)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,30 @@
+internal import Foundations
+
+/// The bytes of image files.
+enum ImageFile {
+  /// The content of a file.
+  ///
+  /// - Throws: `unreadable`, also for a Git LFS pointer in the place of an image.
+  static func read(_ path: String) throws(ImageFileError) -> [UInt8] {
+    let bytes: [UInt8]
+    do throws(FileError) {
+      bytes = try AtomicFile.read(path)
+    } catch {
+      throw .unreadable(path: path, reason: error.reason)
+    }
+    guard !bytes.starts(with: "version https://git-lfs.github.com/spec/".utf8) else {
+      throw .unreadable(
+        path: path, reason: "it is a Git LFS pointer; run 'git lfs pull' in its folder")
+    }
+    return bytes
+  }
+
+  /// Replaces the content of a file in one step.
+  static func write(_ bytes: [UInt8], to path: String) throws(ImageFileError) {
+    do throws(FileError) {
+      try AtomicFile.write(bytes, to: path)
+    } catch {
+      throw .unwritable(path: path, reason: error.reason)
+    }
+  }
+}

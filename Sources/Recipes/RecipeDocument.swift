@@ -1,0 +1,127 @@
+import Foundation
+
+/// A recipe file with the overrides of `--set`, before its keys are read.
+///
+///     let document = try RecipeDocument(path: "Recipes/shapes.yaml", overrides: ["epochs=3"])
+///     let recipe = try document.read { root in
+///       Settings(
+///         epochs: root.int("epochs", in: 1...), seed: root.int("seed", in: 0..., default: 0))
+///     }
+package struct RecipeDocument {
+  /// The file's name in errors.
+  package let name: String
+  private let root: RecipeNode
+  private let folder: String
+  private let currentFolder: String
+
+  /// Reads a recipe file.
+  ///
+  /// - Parameters:
+  ///   - path: the file; relative paths inside it start from its folder.
+  ///   - overrides: `key.key=value` each, the value in YAML; later ones win.
+  ///   - currentFolder: the folder that relative paths in overrides start from.
+  /// - Throws: every error of the file as YAML and of the overrides.
+  package init(
+    path: String, overrides: [String] = [],
+    currentFolder: String = FileManager.default.currentDirectoryPath
+  ) throws(RecipeError) {
+    let origin = RecipeOrigin.file(name: path, line: 1, column: 1)
+    let data: Data
+    do {
+      data = try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch {
+      let exists = FileManager.default.fileExists(atPath: path)
+      let reason = exists ? "cannot be read: \(error.localizedDescription)" : "no such file"
+      throw RecipeError([RecipeIssue(origin, reason)])
+    }
+    guard let text = String(validating: data, as: UTF8.self) else {
+      throw RecipeError([RecipeIssue(origin, "is not UTF-8 text")])
+    }
+    let file = URL(fileURLWithPath: path).resolvingSymlinksInPath()
+    try self.init(
+      text: text, name: path, folder: file.deletingLastPathComponent().path,
+      overrides: overrides, currentFolder: currentFolder)
+  }
+
+  /// Reads a recipe from text, as `init(path:overrides:currentFolder:)` does from a file.
+  ///
+  /// - Parameters:
+  ///   - name: the text's name in errors.
+  ///   - folder: the absolute folder that relative paths in the text start from.
+  package init(
+    text: String, name: String, folder: String, overrides: [String] = [],
+    currentFolder: String = FileManager.default.currentDirectoryPath
+  ) throws(RecipeError) {
+    var composer = RecipeComposer { .file(name: name, line: $0, column: $1) }
+    let start = RecipeOrigin.file(name: name, line: 1, column: 1)
+    var root =
+      composer.compose(text) ?? RecipeNode(content: .section([]), origin: start)
+    var issues = composer.issues
+    if root.isNull { root.content = .section([]) }
+    if case .section = root.content {
+    } else {
+      issues.append(root.issue(expected: "a section of key: value lines"))
+    }
+    for override in overrides {
+      do throws(RecipeIssue) {
+        try RecipeOverride(override).apply(to: &root)
+      } catch {
+        issues.append(error)
+      }
+    }
+    guard issues.isEmpty else { throw RecipeError(issues) }
+    self.name = name
+    self.root = root
+    self.folder = folder
+    self.currentFolder = currentFolder
+  }
+
+  /// Reads the settings with a closure that calls a getter of the root section for every key.
+  ///
+  /// A getter returns a valid stand-in for a faulty value, so that one reading finds every error.
+  /// What the closure returns is dropped if there was one.
+  ///
+  /// - Parameter renamed: keys and values that had other names; errors give the new ones.
+  /// - Throws: every wrong type, value out of range, missing key and unknown key.
+  package func read<Settings>(
+    renamed: RenamedKeys = RenamedKeys(), _ body: (RecipeSection) -> Settings
+  ) throws(RecipeError) -> Recipe<Settings> {
+    let reading = RecipeReading(
+      folder: folder, currentFolder: currentFolder, renamed: renamed)
+    var entries: [RecipeEntry] = []
+    if case .section(let found) = root.content { entries = found }
+    let section = RecipeSection(path: "", origin: root.origin, entries: entries, reading: reading)
+    let settings = body(section)
+    section.finish(root: section)
+    guard reading.issues.isEmpty else { throw RecipeError(reading.issues) }
+    return Recipe(
+      settings: settings, resolved: ResolvedRecipe(section), warnings: reading.warnings)
+  }
+}
+
+extension RecipeDocument {
+  /// The text of a scalar by the dotted path of its key, without quotes; nil without such a scalar.
+  package func text(at path: String) -> String? {
+    var node = root
+    for key in path.split(separator: ".") {
+      guard case .section(let entries) = node.content,
+        let entry = entries.first(where: { $0.key == key })
+      else { return nil }
+      node = entry.value
+    }
+    guard case .scalar(let scalar) = node.content, !scalar.isNull else { return nil }
+    return scalar.text
+  }
+}
+
+/// A recipe that was read without errors.
+package struct Recipe<Settings> {
+  /// The value of the reading closure.
+  package let settings: Settings
+  /// Every value, given or default.
+  package let resolved: ResolvedRecipe
+  /// Settings without effect, and the closure's other warnings.
+  package let warnings: [RecipeIssue]
+}
+
+extension Recipe: Sendable where Settings: Sendable {}

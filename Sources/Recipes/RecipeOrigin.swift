@@ -1,0 +1,27 @@
+/// The place where a value of a recipe is written.
+package enum RecipeOrigin: Sendable, Hashable {
+  /// In a file; line and column start from 1, the column counts Unicode scalars.
+  case file(name: String, line: Int, column: Int)
+  /// On the command line, as `--set path=value`.
+  case override(path: String)
+}
+
+extension RecipeOrigin: CustomStringConvertible {
+  /// `file:line:column`, or `--set path`.
+  package var description: String {
+    switch self {
+    case .file(let name, let line, let column): "\(name):\(line):\(column)"
+    case .override(let path): "--set \(path)"
+    }
+  }
+}
+
+extension RecipeOrigin {
+  /// The order of issues: the file from top to bottom, then the command line.
+  var order: (Int, Int, Int) {
+    switch self {
+    case .file(_, let line, let column): (0, line, column)
+    case .override: (1, 0, 0)
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import Foundations
+
+/// The bytes and the JSON of a tokenizer's files.
+enum TokenizerFile {
+  /// The content of the file at `path`.
+  ///
+  /// - Throws: `unreadable`, also for a Git LFS pointer, which often stands in the place of
+  ///   `tokenizer.json`.
+  static func bytes(_ path: String) throws(TokenizerError) -> [UInt8] {
+    let bytes: [UInt8]
+    do throws(FileError) {
+      bytes = try AtomicFile.read(path)
+    } catch {
+      throw .unreadable(path: path, reason: error.reason)
+    }
+    guard !bytes.starts(with: "version https://git-lfs.github.com/spec/".utf8) else {
+      throw .unreadable(
+        path: path,
+        reason: "it is a Git LFS pointer; run 'git lfs pull' in its folder, or fetch the "
+          + "repository with 'hf download'")
+    }
+    return bytes
+  }
+
+  /// The JSON value that the file at `path` holds.
+  static func json(_ path: String) throws(TokenizerError) -> JSONValue {
+    try json(try bytes(path), path: path)
+  }
+
+  /// Reads `bytes`; `path` names them in errors.
+  static func json(_ bytes: [UInt8], path: String) throws(TokenizerError) -> JSONValue {
+    do throws(JSONParser.Failure) {
+      return try JSONParser.parse(bytes[...])
+    } catch {
+      throw .malformed(path: path, reason: "byte \(error.offset): \(error.reason)")
+    }
+  }
+}
