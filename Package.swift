@@ -59,7 +59,9 @@ let package = Package(
           "-Xlinker", "-rpath-link", "-Xlinker", cuda,
         ])
       ]),
-    .target(name: "CCPUKernels", dependencies: ["CTorch"], cxxSettings: torchHeaders),
+    .target(name: "CRowThreads", dependencies: ["CTorch"], cxxSettings: torchHeaders),
+    .target(
+      name: "CCPUKernels", dependencies: ["CTorch", "CRowThreads"], cxxSettings: torchHeaders),
     .systemLibrary(
       name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
     .systemLibrary(
@@ -71,7 +73,7 @@ let package = Package(
     library("Foundations", []),
     library("Recipes", ["Foundations", yams]),
     library("Runs", ["Foundations"]),
-    library("Torch", ["Foundations", "CTorch"]),
+    library("Torch", ["Foundations", "CTorch", "CRowThreads"]),
     library("TextTokenizers", ["Foundations"]),
     library("ImageFiles", ["Foundations", "CPNG", "CTurboJPEG"]),
     library("ShapeScenes", ["Foundations", "ImageFiles"]),

@@ -1,7 +1,7 @@
 #include "joint_block.h"
 
 #if defined(__x86_64__)
-#include "ctorch_rows.h"
+#include "row_scope.h"
 #include "gelu.h"
 
 #include <ATen/ATen.h>

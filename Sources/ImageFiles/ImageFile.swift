@@ -12,7 +12,7 @@ enum ImageFile {
     } catch {
       throw .unreadable(path: path, reason: error.reason)
     }
-    guard !bytes.starts(with: "version https://git-lfs.github.com/spec/".utf8) else {
+    guard !GitLFSPointer.isPointer(bytes) else {
       throw .unreadable(
         path: path, reason: "it is a Git LFS pointer; run 'git lfs pull' in its folder")
     }

@@ -13,7 +13,7 @@ enum TokenizerFile {
     } catch {
       throw .unreadable(path: path, reason: error.reason)
     }
-    guard !bytes.starts(with: "version https://git-lfs.github.com/spec/".utf8) else {
+    guard !GitLFSPointer.isPointer(bytes) else {
       throw .unreadable(
         path: path,
         reason: "it is a Git LFS pointer; run 'git lfs pull' in its folder, or fetch the "

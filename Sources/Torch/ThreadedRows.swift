@@ -1,4 +1,4 @@
-internal import CTorch
+internal import CRowThreads
 
 extension Tensor {
   /// Computes a batch in parallel parts and joins them: within `TorchRuntime.withSingleThreadedOps`
@@ -20,7 +20,7 @@ extension Tensor {
   package static func threadedBatch(
     _ count: Int, on device: Device, _ body: (Range<Int>) -> Tensor
   ) -> Tensor {
-    let threads = Int(ctorch_row_thread_count())
+    let threads = Int(row_threads_count())
     guard device == .cpu, threads > 1, count % threads == 0 || count >= 4 * threads else {
       return TorchRuntime.withMultiThreadedOps { withoutGradient { body(0..<count) } }
     }
@@ -46,7 +46,7 @@ func concurrently<Value>(
       let results = results
       var work: (Int) -> Void = { results[$0] = body($0) }
       withUnsafeMutablePointer(to: &work) { work in
-        ctorch_concurrently(
+        row_threads_run(
           Int32(count), records,
           { context, index in
             context!.assumingMemoryBound(to: ((Int) -> Void).self).pointee(Int(index))
@@ -65,9 +65,9 @@ extension TorchRuntime {
   package static func withSingleThreadedOps<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    let outer = ctorch_row_thread_count()
-    ctorch_set_row_thread_count(outer > 0 ? outer : Int32(threadCount))
-    defer { ctorch_set_row_thread_count(outer) }
+    let outer = row_threads_count()
+    row_threads_set_count(outer > 0 ? outer : Int32(threadCount))
+    defer { row_threads_set_count(outer) }
     return try withThreads(1, body)
   }
 
@@ -75,18 +75,18 @@ extension TorchRuntime {
   package static func withMultiThreadedOps<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    let count = Int(ctorch_row_thread_count())
+    let count = Int(row_threads_count())
     return try count > 0 ? withThreads(count, body) : body()
   }
 
   /// Whether `withSingleThreadedOps` is in effect, on this thread or around the part of a batch
   /// that this thread computes.
   package static var runsSingleThreadedOps: Bool {
-    ctorch_row_thread_count() > 0 && threadCount == 1
+    row_threads_count() > 0 && threadCount == 1
   }
 
   /// Whether this thread computes a part of a `ThreadedBatch` whose gradients are recorded.
-  package static var recordsThreadedBatch: Bool { ctorch_records_rows() }
+  package static var recordsThreadedBatch: Bool { row_threads_record() }
 
   /// Runs `body` with `count` threads per operator.
   package static func withThreads<Result, Failure: Error>(

@@ -4,11 +4,12 @@ import Testing
 /// What each target may import, of this package. `docs/architecture.md` shows the same as a table.
 private let allowed: [String: Set<String>] = [
   "CTorch": [], "CPNG": [], "CTurboJPEG": [], "CCurl": [],
-  "CCPUKernels": ["CTorch"],
+  "CRowThreads": ["CTorch"],
+  "CCPUKernels": ["CTorch", "CRowThreads"],
   "Foundations": [],
   "Recipes": ["Foundations"],
   "Runs": ["Foundations"],
-  "Torch": ["Foundations", "CTorch"],
+  "Torch": ["Foundations", "CTorch", "CRowThreads"],
   "TextTokenizers": ["Foundations"],
   "ImageFiles": ["Foundations", "CPNG", "CTurboJPEG"],
   "ShapeScenes": ["Foundations", "ImageFiles"],

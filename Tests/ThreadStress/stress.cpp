@@ -1,8 +1,8 @@
 // Runs the threads of Sources/CTorch/workers.cpp under ThreadSanitizer. Bodies write plain variables: a part that two
 // threads take, or a result that is read before it is there, is a race as well.
 
-#include "ctorch.h"
-#include "ctorch_rows.h"
+#include "row_threads.h"
+#include "row_scope.h"
 #include "operators.h"
 
 #include <chrono>
@@ -46,7 +46,7 @@ void sleep(int64_t microseconds) { std::this_thread::sleep_for(std::chrono::micr
 // Sleeps or computes, so that parts end in any order.
 void spend(Random &random) { random.below(4) ? compute(random.below(20000)) : sleep(random.below(200)); }
 
-// One call of `ctorch_concurrently`.
+// One call of `row_threads_run`.
 struct Batch {
   bool records;
   int32_t rowThreads;
@@ -57,9 +57,9 @@ struct Batch {
 void takeRow(void *context, int32_t index) {
   Batch &batch = *static_cast<Batch *>(context);
   require(operatorThreadCount() == 1, "operators of a part use one thread");
-  require(recordsGradients() == batch.records && ctorch_records_rows() == batch.records, "a part records as required");
+  require(recordsGradients() == batch.records && row_threads_record() == batch.records, "a part records as required");
   require(isWithoutAutograd() != batch.records, "a part without a record skips autograd");
-  require(ctorch_row_thread_count() == batch.rowThreads, "a part knows whether it is in the scope");
+  require(row_threads_count() == batch.rowThreads, "a part knows whether it is in the scope");
   Random random(batch.seed + static_cast<uint64_t>(index));
   spend(random);
   ++batch.done[index];
@@ -67,21 +67,21 @@ void takeRow(void *context, int32_t index) {
 
 void takeRows(int32_t count, Batch batch) {
   batch.done.assign(count, 0);
-  batch.rowThreads = ctorch_row_thread_count() > 0 ? 1 : 0;
+  batch.rowThreads = row_threads_count() > 0 ? 1 : 0;
   const int threads = operatorThreadCount();
-  const int32_t rowThreads = ctorch_row_thread_count();
-  ctorch_concurrently(count, batch.records, takeRow, &batch);
+  const int32_t rowThreads = row_threads_count();
+  row_threads_run(count, batch.records, takeRow, &batch);
   for (int done : batch.done) require(done == 1, "each part is computed once");
   require(operatorThreadCount() == threads, "the caller's operators have their threads again");
-  require(ctorch_row_thread_count() == rowThreads, "the caller is in its scope again");
-  require(recordsGradients() && !ctorch_records_rows() && !isWithoutAutograd(), "the caller records again");
+  require(row_threads_count() == rowThreads, "the caller is in its scope again");
+  require(recordsGradients() && !row_threads_record() && !isWithoutAutograd(), "the caller records again");
 }
 
 // Teams of different sizes one after the other, with records and without.
 void testTeams(Random &random) {
   for (int32_t count = 1; count <= 4; ++count) {
     const bool records = random.below(2), isInScope = random.below(2);
-    ctorch_set_row_thread_count(isInScope ? 4 : 0);
+    row_threads_set_count(isInScope ? 4 : 0);
     const int64_t before = tempflow::rowScope();
     takeRows(count, {records, 0, static_cast<uint64_t>(random.below(1 << 30)), {}});
     require(tempflow::rowScope() == before + records, "a record is a scope of its own");
@@ -97,7 +97,7 @@ void testCallers(Random &random) {
       setOperatorThreadCount(2 + index);
       Random own(seed + static_cast<uint64_t>(index));
       for (int round = 0; round < 3; ++round) {
-        ctorch_set_row_thread_count(static_cast<int32_t>(own.below(2)) * 3);
+        row_threads_set_count(static_cast<int32_t>(own.below(2)) * 3);
         takeRows(1 + static_cast<int32_t>(own.below(3)),
                  {own.below(2) > 0, 0, static_cast<uint64_t>(own.below(1 << 30)), {}});
       }
@@ -123,6 +123,6 @@ int main() {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   setOperatorThreadCount(3);
   repeat("teams", 2, testTeams);
-  ctorch_set_row_thread_count(0);
+  row_threads_set_count(0);
   repeat("callers", 1.5, testCallers);
 }

@@ -1,3 +1,5 @@
+internal import Foundations
+
 #if canImport(Glibc)
   import Glibc
 #else
@@ -10,9 +12,6 @@
 /// Another process must not shorten the file while it is mapped; writers here replace files.
 final class MappedFile {
   let bytes: UnsafeRawBufferPointer
-
-  /// The beginning of a Git LFS pointer file.
-  private static let pointerStart = "version https://git-lfs.github.com/spec/"
 
   /// - Throws: `SafetensorsError.cannotRead` or `.gitLFSPointer`.
   init(path: String) throws(SafetensorsError) {
@@ -36,7 +35,7 @@ final class MappedFile {
       nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, descriptor, 0)
     guard let address, address != MAP_FAILED else { throw failure(errno) }
     bytes = UnsafeRawBufferPointer(start: address, count: count)
-    guard !bytes.starts(with: Self.pointerStart.utf8) else { throw .gitLFSPointer(path: path) }
+    guard !GitLFSPointer.isPointer(bytes) else { throw .gitLFSPointer(path: path) }
   }
 
   /// Returns the whole pages of `range` to the system: the next access reads them from the file

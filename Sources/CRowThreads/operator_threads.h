@@ -1,4 +1,4 @@
-// Settings of a thread for libtorch's operators: all that workers.cpp uses of libtorch. Tests/ThreadStress puts its own
+// Settings of a thread for libtorch's operators: all that row_threads.cpp uses of libtorch. Tests/ThreadStress puts its own
 // implementation in place of operator_threads.cpp.
 #pragma once
 

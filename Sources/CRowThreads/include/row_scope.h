@@ -5,7 +5,7 @@
 
 namespace tempflow {
 
-// A number that each scope that spreads rows over threads, and each call of `ctorch_concurrently` that records, has to
+// A number that each scope that spreads rows over threads, and each call of `row_threads_run` that records, has to
 // itself. Weights do not change inside.
 int64_t rowScope();
 

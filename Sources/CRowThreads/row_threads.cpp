@@ -1,9 +1,9 @@
 // Threads that each take some rows of a batch through a network. Tests/ThreadStress runs this file under
 // ThreadSanitizer.
 
-#include "ctorch.h"
-#include "ctorch_rows.h"
+#include "row_threads.h"
 #include "operator_threads.h"
+#include "row_scope.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -21,7 +21,7 @@ thread_local bool records_rows = false;
 // How many such scopes there have been, and how many records.
 std::atomic<int64_t> scopes = 0;
 
-// One part of a call of `ctorch_concurrently`.
+// One part of a call of `row_threads_run`.
 struct Part {
   void (*body)(void *, int32_t);
   void *context;
@@ -87,22 +87,22 @@ private:
   }
 };
 
-// Held through a whole call of `ctorch_concurrently`; guards `workers`.
+// Held through a whole call of `row_threads_run`; guards `workers`.
 std::mutex busy;
 // Never destroyed: the threads wait for work until the process ends.
 std::vector<Worker *> &workers = *new std::vector<Worker *>;
 
 } // namespace
 
-int32_t ctorch_row_thread_count(void) { return row_threads; }
-void ctorch_set_row_thread_count(int32_t count) {
+int32_t row_threads_count(void) { return row_threads; }
+void row_threads_set_count(int32_t count) {
   if (row_threads == 0 && count > 0) ++scopes;
   row_threads = count;
 }
-bool ctorch_records_rows(void) { return records_rows; }
+bool row_threads_record(void) { return records_rows; }
 int64_t tempflow::rowScope() { return scopes; }
 
-void ctorch_concurrently(int32_t count, bool records, void (*body)(void *context, int32_t index), void *context) {
+void row_threads_run(int32_t count, bool records, void (*body)(void *context, int32_t index), void *context) {
   std::unique_lock lock(busy);
   // Weights may have changed since the last record.
   if (records) ++scopes;
