@@ -1,5 +1,5 @@
 # make demo      sets up, trains the embedded model, writes runs/demo/report.html
-# make test      sets up, runs every test
+# make test      sets up, runs every test, builds the documentation
 # make build     sets up, leaves the command at .build/release/tempflow
 # make compare   trains the ablation and writes docs/results/compare.md
 # make bench     times an iteration beside the same in Python, writes docs/results/speed.md
@@ -23,6 +23,7 @@ demo: build
 test: setup
 	swift build -c release --build-tests
 	Tools/test.sh
+	Tools/docs.sh
 
 compare: build
 	Tools/compare.sh

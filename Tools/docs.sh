@@ -13,7 +13,10 @@ target=$(swiftc -print-target-info |
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-maps=(-Xcc "-fmodule-map-file=$binaries/CTorch.build/module.modulemap")
+maps=()
+for library in CTorch CRowThreads; do
+  maps+=(-Xcc "-fmodule-map-file=$PWD/Sources/$library/include/module.modulemap")
+done
 for library in CPNG CTurboJPEG CCurl; do
   maps+=(-Xcc "-fmodule-map-file=$PWD/Sources/$library/module.modulemap")
 done
