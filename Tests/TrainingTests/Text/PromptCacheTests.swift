@@ -209,8 +209,8 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
       try place.open(notes) { $0.model.maxSequenceLength = 60 }
         .prepare(["a red circle", long, String(repeating: long, count: 9)])
       let line =
-        "2 of 3 prompts are longer than the 16 tokens of the CLIP text encoders, which take the "
-        + "beginning alone; T5, with max_sequence_length 60, takes 1 of these 2 whole.\n"
+        "2 of 3 prompts are longer than the 16 tokens of the CLIP text encoders, which "
+        + "truncate them; T5, with max_sequence_length 60, encodes 1 of these 2 whole.\n"
       #expect(notes.text.contains(line), "\(notes.text)")
       // A later run says it of the prompts that it finds, too; the second call has nothing new.
       let later = Notes()
@@ -227,14 +227,14 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
     }
   }
 
-  @Test func `without T5 the line says that nothing takes the rest`() throws {
+  @Test func `without T5 the line says that the rest is ignored`() throws {
     let encoder = try SD3PromptEncoder(folder: fixture("pipeline/model"))
     let long = String(repeating: "circle ", count: 15)
     let truncation = try #require(encoder.truncation(of: long))
     #expect(
       PromptTruncation.notice([truncation], of: 1, maxSequenceLength: 256)
-        == "1 of 1 prompt is longer than the 16 tokens of the CLIP text encoders, which take the "
-        + "beginning alone; without T5 nothing takes the rest")
+        == "1 of 1 prompt is longer than the 16 tokens of the CLIP text encoders, which "
+        + "truncate it; without T5 the rest is ignored")
     #expect(encoder.truncation(of: "a red circle") == nil)
   }
 
