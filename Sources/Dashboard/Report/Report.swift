@@ -74,12 +74,12 @@ package enum Report {
   }
 
   private static func sections(_ run: RunRecord) throws(ReportError) -> [Section] {
-    let watched = RewardsSection(run: run).markup().map {
+    let rewards = RewardsSection(run: run).markup().map {
       Section(id: "rewards", title: "Trained and held-out rewards", content: $0)
     }
     return [
       Section(id: "curves", title: "Learning curves", content: CurvesSection(run: run).markup()),
-    ] + (watched.map { [$0] } ?? []) + [
+    ] + (rewards.map { [$0] } ?? []) + [
       Section(id: "by-tag", title: "Accuracy per tag", content: TagsSection(run: run).markup()),
       Section(
         id: "samples", title: "Before and after",

@@ -64,7 +64,7 @@ import Training
     ("[\n  \"a fox\",\n  \"b\"\n", "a.txt", "a.txt:1: found JSON among lines of text"),
     ("\"a fox\",\n\"b\"\n", "a.txt", "a.txt:1: found every line in quotes"),
     ("[\n  \"a fox\",\n  3\n]", "a.json", "a.json:3: not a prompt"),
-    ("[\n  \"a fox\"\n  \"b\"\n]", "a.json", "a.json:3: not sound JSON (expected a comma or ])"),
+    ("[\n  \"a fox\"\n  \"b\"\n]", "a.json", "a.json:3: not valid JSON (expected a comma or ])"),
     ("{\"prompts\": [\"a\"]}", "a.json", "a.json:1: not a prompt"),
     ("{\n\"prompt\": \"a\"\n}", "a.json", "a.json:1: not a prompt"),
     ("a fox\n", "a.json", "a.json:1: not a prompt"),

@@ -113,7 +113,8 @@ public struct Qwen2VLConfiguration: ModelConfiguration {
         "\(numKeyValueHeads) does not divide num_attention_heads, \(numAttentionHeads)")
     }
     guard hiddenAct == "silu" else {
-      throw ConfigurationProblem(CodingKeys.hiddenAct.rawValue, "'\(hiddenAct)' is not supported; 'silu' is")
+      throw ConfigurationProblem(
+        CodingKeys.hiddenAct.rawValue, "'\(hiddenAct)' is not supported; 'silu' is")
     }
     guard !useSlidingWindow else {
       throw ConfigurationProblem(CodingKeys.useSlidingWindow.rawValue, "true is not supported")
