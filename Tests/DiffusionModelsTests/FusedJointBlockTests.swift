@@ -4,7 +4,7 @@ import Testing
 import Torch
 import TorchNN
 
-/// Counts the blocks that are fused and the calls of them.
+/// Counts the fused blocks and their calls.
 private final class Counts: Sendable {
   let fused = Mutex(0)
   let calls = Mutex(0)

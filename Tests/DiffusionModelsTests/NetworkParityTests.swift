@@ -133,7 +133,7 @@ import TorchNN
     #expect(error < 1e-5)
   }
 
-  @Test func `a sample does not depend on the others of its batch`() throws {
+  @Test func `a sample is independent of the others in its batch`() throws {
     let given = try FixtureCase(
       "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
     let model = try SD3Transformer2DModel(given.configuration, given.store.root)

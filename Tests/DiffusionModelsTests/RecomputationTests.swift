@@ -70,7 +70,7 @@ import TorchNN
   }
 
   @Test(arguments: [DType.float32, .bfloat16])
-  func `adapters get bit-identical gradients`(_ dtype: DType) throws {
+  func `adapters have bit-identical gradients`(_ dtype: DType) throws {
     let outcomes = try [false, true].map {
       try run(
         "transformer-sd35", adapters: true, dtype: dtype, zeroRows: 5,
@@ -82,7 +82,7 @@ import TorchNN
     }
   }
 
-  @Test func `without gradients no block is kept`() throws {
+  @Test func `without gradients no activations are kept`() throws {
     let given = try FixtureCase(
       "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
     let model = try SD3Transformer2DModel(given.configuration, given.store.root)

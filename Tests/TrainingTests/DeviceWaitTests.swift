@@ -6,7 +6,7 @@ import Testing
 import Torch
 import TorchNN
 
-/// A host that waits inside a step leaves the GPU idle. Only a simulated device counts waits.
+/// A host that waits within a step leaves the GPU idle. Only a simulated device counts waits.
 @Suite(
   .serialized,
   .enabled(if: SimulatedCUDA.current != nil, "counts what a simulated CUDA device sees"))

@@ -6,7 +6,7 @@ import Torch
 import TorchNN
 import Training
 
-/// The shortest recipe that is complete.
+/// The shortest complete recipe.
 func recipeText(_ changes: [(String, String)] = []) -> String {
   var text = """
     model: model
@@ -124,7 +124,7 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     #expect(recipe.settings.sampling.negativePrompt == "blurry")
   }
 
-  @Test func `every fault of a recipe is found in one reading`() {
+  @Test func `every error of a recipe is found in one reading`() {
     let found = messages(
       recipeText([
         ("epochs: 4", "epochs: 0"), ("branches: 4", "branches: many"),

@@ -125,7 +125,7 @@ import TorchNN
         .contains("under two names"))
   }
 
-  @Test func `mutated files give adapters or a typed error, never a crash`() throws {
+  @Test func `mutated files result in adapters or a typed error, never a crash`() throws {
     var random = SplitMix64(seed: 19)
     for name in ["diffusers", "kohya"] {
       let whole = try [UInt8](Data(contentsOf: URL(filePath: fixture("lora/\(name).safetensors"))))
@@ -135,7 +135,7 @@ import TorchNN
         for _ in 0..<150 {
           var bytes = whole
           for _ in 0...Int.random(in: 0..<3, using: &random) {
-            // Names, shapes and settings are in the header; a changed dot or digit moves parts of a
+            // The header holds names, shapes and settings; a changed dot or digit moves parts of a
             // key.
             let position = 8 + Int.random(in: 0..<length, using: &random)
             bytes[position] = Array(".0_1AB~".utf8).randomElement(using: &random) ?? 0

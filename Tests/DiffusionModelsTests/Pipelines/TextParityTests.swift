@@ -99,7 +99,7 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
       let rows = try #require(expected.tensors["rows"])
       #expect(relativeError(try writtenOut(found), rows) < 1e-5)
       #expect(relativeError(found.pooled, try #require(expected.tensors["pooled"])) < 1e-5)
-      // Without the new rows an encoder is smaller than its tokenizer.
+      // Without the new rows an encoder is smaller than its tokenizer's vocabulary.
       try change("\(model)/text_encoder/config.json") { $0["vocab_size"] = 621 }
       #expect(throws: PipelineError.self) { try SD3PromptEncoder(folder: model) }
     }
@@ -134,7 +134,7 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
     try JSONSerialization.data(withJSONObject: members).write(to: url)
   }
 
-  /// The rows with those of zeros.
+  /// The rows with the zero rows written out.
   private func writtenOut(_ condition: SD3Conditioning) throws -> Tensor {
     let shape = condition.rows.shape
     let zeros = Tensor.zeros([shape[0], condition.zeroRowCount, shape[2]])
