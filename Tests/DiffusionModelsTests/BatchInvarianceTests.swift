@@ -47,7 +47,7 @@ import TorchNN
       withoutGradient {
         network(
           latents.narrowed(dim: 0, range), timestep: timestep.narrowed(dim: 0, range),
-          condition: SD3Conditioning(
+          embeddings: SD3Conditioning(
             rows: rows.narrowed(dim: 0, range), pooled: pooled.narrowed(dim: 0, range),
             zeroRowCount: 0))
       }.floats()

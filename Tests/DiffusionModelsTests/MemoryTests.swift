@@ -37,7 +37,7 @@ private func peak(
     let tape = recomputing ? GradientCheckpointing() : nil
     let velocity = model(
       Tensor.zeros([1, 16, 32, 32], dtype: dtype), timestep: Tensor.zeros([1]),
-      condition: SD3Conditioning(
+      embeddings: SD3Conditioning(
         rows: Tensor.zeros([1, 128, 32], dtype: dtype),
         pooled: Tensor.zeros([1, 32], dtype: dtype), zeroRowCount: 0), recomputing: tape)
     velocity.backward(gradient: Tensor.ones(velocity.shape, dtype: dtype))
@@ -75,7 +75,7 @@ private func evaluation(
     withoutGradient {
       _ = model(
         Tensor.zeros([rows, 16, 32, 32], dtype: dtype), timestep: Tensor.zeros([rows]),
-        condition: SD3Conditioning(
+        embeddings: SD3Conditioning(
           rows: Tensor.zeros([rows, textTokens, 32], dtype: dtype),
           pooled: Tensor.zeros([rows, 32], dtype: dtype), zeroRowCount: 0))
     }

@@ -38,7 +38,7 @@ import TorchNN
     let tape = recomputing ? GradientCheckpointing() : nil
     let velocity = model(
       inputs.0, timestep: try #require(given["timestep"]),
-      condition: SD3Conditioning(rows: inputs.1, pooled: inputs.2, zeroRowCount: zeroRows),
+      embeddings: SD3Conditioning(rows: inputs.1, pooled: inputs.2, zeroRowCount: zeroRows),
       recomputing: tape)
     velocity.backward(gradient: try #require(given["cotangent.velocity"]).to(dtype))
     tape?.backward()
@@ -86,12 +86,12 @@ import TorchNN
     let given = try FixtureCase(
       "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
     let model = try SD3Transformer2DModel(given.configuration, given.store.root)
-    let condition = SD3Conditioning(
+    let embeddings = SD3Conditioning(
       rows: try given["rows"], pooled: try given["pooled"], zeroRowCount: 5)
     let tape = GradientCheckpointing()
     let velocity = try withoutGradient {
       model(
-        try given["latents"], timestep: try given["timestep"], condition: condition,
+        try given["latents"], timestep: try given["timestep"], embeddings: embeddings,
         recomputing: tape)
     }
     #expect(!velocity.requiresGradient)

@@ -94,10 +94,10 @@ import Training
     // Two blocks, one square projection of width 16 each.
     #expect(lora.learnedParameters == 2 * 2 * (16 + 16))
     #expect(full.learnedParameters > lora.learnedParameters)
-    func learns(_ plan: TrainingPlan) -> Int? {
+    func parameters(_ plan: TrainingPlan) -> Int? {
       plan.memory.phases[1].items.first { $0.name == "trainable parameters" }?.bytes
     }
-    #expect(try #require(learns(lora)) < #require(learns(full)))
+    #expect(try #require(parameters(lora)) < #require(parameters(full)))
   }
 
   @Test func `a model folder without a transformer is refused by name`() throws {

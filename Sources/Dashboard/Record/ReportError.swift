@@ -10,7 +10,7 @@ package enum ReportError: Error, CustomStringConvertible {
   case recipe(RecipeError)
   /// A line of a log is valid JSON with unexpected content; `line` starts from 1.
   case line(path: String, line: Int, reason: String)
-  /// A JSON file of the run has another content than its format says.
+  /// A JSON file of the run deviates from its format.
   case record(path: String, reason: String)
   /// The sample grid and its sheet contradict each other.
   case sheetMismatch(path: String, reason: String)

@@ -7,7 +7,7 @@ import Runs
 package enum Report {
   /// Writes `report.html` into a run directory, or to another path.
   ///
-  /// The report of an unfinished run says what is missing.
+  /// The report of an unfinished run lists what is missing.
   ///
   /// - Throws: `ReportError` when there is no run, or a file of it is damaged.
   package static func write(

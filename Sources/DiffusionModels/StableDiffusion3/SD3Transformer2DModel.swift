@@ -47,27 +47,27 @@ public struct SD3Transformer2DModel {
   ///   - latents: `[B, C, h, w]` in the precision of the weights; h and w are multiples of the
   ///     patch size.
   ///   - timestep: `[B]`, 0...1000 (sigma times 1000), 1000 is noise.
-  ///   - condition: the prompt embeddings of B samples.
+  ///   - embeddings: the prompt embeddings of B samples.
   ///   - tape: recomputes the blocks' activations in the backward pass where gradients are
   ///     recorded; the caller runs its `backward()` after that of the velocity. nil keeps all
   ///     activations.
   /// - Returns: `[B, C', h, w]`
   public func callAsFunction(
-    _ latents: Tensor, timestep: Tensor, condition: SD3Conditioning,
+    _ latents: Tensor, timestep: Tensor, embeddings: SD3Conditioning,
     recomputing tape: GradientCheckpointing? = nil
   ) -> Tensor {
     let image = patches(latents)
-    let conditioning = timeText(timestep: timestep, pooled: condition.pooled).silu()
-    var text = condition.isEmbedded ? condition.rows : contextEmbedder(condition.rows)
+    let conditioning = timeText(timestep: timestep, pooled: embeddings.pooled).silu()
+    var text = embeddings.isEmbedded ? embeddings.rows : contextEmbedder(embeddings.rows)
     var keyBias: Tensor? = nil
-    if condition.zeroRowCount > 0 {
+    if embeddings.zeroRowCount > 0 {
       // ln(count) has two digits in half precision, so the zero rows are written out there.
       let isExact = text.dtype == .float32 || text.dtype == .float64
       text = Tensor.cat(
-        [text, zeroRows(isExact ? 1 : condition.zeroRowCount, like: text)], dim: 1)
+        [text, zeroRows(isExact ? 1 : embeddings.zeroRowCount, like: text)], dim: 1)
       if isExact {
         keyBias = repetitionBias(
-          of: condition.zeroRowCount, keyCount: image.shape[1] + text.shape[1], like: image)
+          of: embeddings.zeroRowCount, keyCount: image.shape[1] + text.shape[1], like: image)
       }
     }
     let bias = keyBias
@@ -85,9 +85,9 @@ public struct SD3Transformer2DModel {
 
   /// The conditioning with its rows after the context embedder, for any number of evaluations;
   /// unchanged while the embedder is trained.
-  public func embedded(_ condition: SD3Conditioning) -> SD3Conditioning {
-    guard !condition.isEmbedded, !contextEmbedder.learns else { return condition }
-    return withoutGradient { condition.embedded(by: contextEmbedder) }
+  public func embedded(_ embeddings: SD3Conditioning) -> SD3Conditioning {
+    guard !embeddings.isEmbedded, !contextEmbedder.learns else { return embeddings }
+    return withoutGradient { embeddings.embedded(by: contextEmbedder) }
   }
 
   /// Zero rows after the context embedder. `-> [B, count, D]`

@@ -34,7 +34,7 @@ extension StableDiffusion3Pipeline {
     return { latents, sigma, promptIndices in
       network(
         latents.to(dtype), timestep: sigma * timestepScale,
-        condition: promptIndices.elementsEqual(0..<all.count) ? all : all.selecting(promptIndices),
+        embeddings: promptIndices.elementsEqual(0..<all.count) ? all : all.selecting(promptIndices),
         recomputing: checkpointing
       ).to(.float32)
     }

@@ -222,13 +222,13 @@ private struct PromptCounts {
         "prompts.per_epoch is \(recipe.prompts.perEpoch) but \(recipe.prompts.train) holds "
           + "\(training) prompts; use at most \(training)")
     }
-    if let wanted = recipe.evaluation.prompts {
-      guard wanted <= evaluation else {
+    if let requested = recipe.evaluation.prompts {
+      guard requested <= evaluation else {
         throw .arithmetic(
-          "evaluation.prompts is \(wanted) but \(recipe.prompts.evaluation) holds \(evaluation) "
+          "evaluation.prompts is \(requested) but \(recipe.prompts.evaluation) holds \(evaluation) "
             + "prompts; use at most \(evaluation)")
       }
-      evaluation = wanted
+      evaluation = requested
     }
   }
 }

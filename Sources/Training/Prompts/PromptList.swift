@@ -60,11 +60,11 @@ package enum PromptList {
     let given = row.metadata["images"]?.array ?? row.metadata["image"].map { [$0] } ?? []
     let names = given.compactMap(\.string)
     guard names.count == given.count, counts.contains(names.count) else {
-      let wanted =
+      let expected =
         counts.count == 1
         ? "\(counts.lowerBound)" : "\(counts.lowerBound) to \(counts.upperBound)"
       throw .prompts(
-        "\(path):\(row.line): the model takes \(wanted) condition image"
+        "\(path):\(row.line): the model takes \(expected) condition image"
           + "\(counts == 1...1 ? "" : "s") with a prompt, found \(names.count); name the files in "
           + "\"image\" or the list \"images\"")
     }

@@ -43,8 +43,8 @@ package final class PromptCache {
   /// The digests of condition images, by their paths.
   private var imageDigests: [String: String] = [:]
   /// All prepared prompts, in order.
-  private var wanted: [(key: String, prompt: Prompt)] = []
-  private var wantedKeys: Set<String> = []
+  private var prepared: [(key: String, prompt: Prompt)] = []
+  private var preparedKeys: Set<String> = []
 
   /// Opens the cache and lists the encoded prompts.
   ///
@@ -80,17 +80,17 @@ package final class PromptCache {
   /// - Throws: `TrainingError.model` if the text encoders cannot be loaded, `.promptCache` if the
   ///   folder cannot be written.
   package func prepare(_ prompts: [Prompt]) throws(TrainingError) {
-    let known = wanted.count
+    let known = prepared.count
     for prompt in prompts {
       let key = try key(of: prompt)
-      if wantedKeys.insert(key).inserted { wanted.append((key, prompt)) }
+      if preparedKeys.insert(key).inserted { prepared.append((key, prompt)) }
     }
-    let missing = wanted.filter { homes[$0.key] == nil }
+    let missing = prepared.filter { homes[$0.key] == nil }
     if !missing.isEmpty {
       try encode(missing)
       TorchRuntime.releaseFreedMemory()
     }
-    let added = wanted[known...]
+    let added = prepared[known...]
     let notice = PromptTruncation.notice(
       added.compactMap { truncations[$0.key] }, of: added.count,
       maxSequenceLength: settings.model.maxSequenceLength ?? family.defaults.maxSequenceLength)

@@ -15,15 +15,15 @@ import TorchNN
     for (names, given) in [
       (("rows", "pooled"), prompts), (("negative_rows", "negative_pooled"), [""]),
     ] {
-      let condition = pipeline.conditioning(pipeline.encode(given))
+      let embeddings = pipeline.conditioning(pipeline.encode(given))
       let rows = try #require(expected[names.0])
-      let length = condition.rows.shape[1]
+      let length = embeddings.rows.shape[1]
       #expect(
-        relativeError(condition.rows, rows.narrowed(dim: 1, start: 0, length: length)) < 1e-5)
+        relativeError(embeddings.rows, rows.narrowed(dim: 1, start: 0, length: length)) < 1e-5)
       // After the prompt, diffusers' rows are zeros; here they are a count.
       let rest = rows.narrowed(dim: 1, start: length, length: rows.shape[1] - length)
       #expect(rest.abs().sum().item() == 0)
-      #expect(relativeError(condition.pooled, try #require(expected[names.1])) < 1e-5)
+      #expect(relativeError(embeddings.pooled, try #require(expected[names.1])) < 1e-5)
     }
   }
 

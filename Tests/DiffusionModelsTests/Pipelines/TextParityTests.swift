@@ -135,10 +135,10 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
   }
 
   /// The rows with the zero rows written out.
-  private func writtenOut(_ condition: SD3Conditioning) throws -> Tensor {
-    let shape = condition.rows.shape
-    let zeros = Tensor.zeros([shape[0], condition.zeroRowCount, shape[2]])
-    return Tensor.cat([condition.rows, zeros], dim: 1)
+  private func writtenOut(_ embeddings: SD3Conditioning) throws -> Tensor {
+    let shape = embeddings.rows.shape
+    let zeros = Tensor.zeros([shape[0], embeddings.zeroRowCount, shape[2]])
+    return Tensor.cat([embeddings.rows, zeros], dim: 1)
   }
 
   /// The decoded images, 0 to 1: `[B, 3, H, W]`.

@@ -64,11 +64,11 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
       let place = try Workplace(folder)
       let cache = try place.open()
       try cache.prepare(prompts)
-      let asked = [prompts[39], prompts[0], prompts[39], prompts[33]]
-      let found = try cache.embeddings(asked)
+      let requested = [prompts[39], prompts[0], prompts[39], prompts[33]]
+      let found = try cache.embeddings(requested)
       let expected = try StableDiffusion3Pipeline(
         folder: place.model, text: .loaded(maxSequenceLength: 7)
-      ).encode(asked)
+      ).encode(requested)
       for name in ["clip", "t5", "pooled"] {
         let pair = (try #require(found.stacked(name)), try #require(expected.stacked(name)))
         #expect(relativeError(pair.0, pair.1) < 1e-6, "\(name)")

@@ -74,7 +74,7 @@ public struct CLIPTextModelWithProjection {
   /// there is none. For the end-of-text id 2 of old checkpoints it is the first token with the
   /// highest id.
   private func endPosition(_ prompt: [Int]) -> Int {
-    let wanted = configuration.eosTokenId == 2 ? prompt.max() : configuration.eosTokenId
-    return prompt.firstIndex { $0 == wanted } ?? 0
+    let target = configuration.eosTokenId == 2 ? prompt.max() : configuration.eosTokenId
+    return prompt.firstIndex { $0 == target } ?? 0
   }
 }
