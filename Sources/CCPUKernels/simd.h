@@ -56,7 +56,8 @@ INLINE Vector exp2(Vector x) {
                           LANE(5, d, x), LANE(6, d, x), LANE(7, d, x), LANE(8, d, x), LANE(9, d, x), LANE(10, d, x),   \
                           LANE(11, d, x), LANE(12, d, x), LANE(13, d, x), LANE(14, d, x), LANE(15, d, x))
 
-// Lane i of the result is the sum of all lanes of `rows[i]`: 16 sums in the steps of one. Overwrites the rows.
+// Lane i of the result is the reduction of all lanes of `rows[i]` by `join`: 16 reductions in the steps of one.
+// Overwrites the rows.
 template <typename Join> INLINE Vector reduceRows(Vector *rows, Join join) {
   for (int i = 0; i < 8; ++i) rows[i] = join(PAIRED(rows[i], rows[i + 8], 8, 0), PAIRED(rows[i], rows[i + 8], 8, 8));
   for (int i = 0; i < 4; ++i) rows[i] = join(PAIRED(rows[i], rows[i + 4], 4, 0), PAIRED(rows[i], rows[i + 4], 4, 4));

@@ -9,7 +9,7 @@ package import TorchNN
 /// `ThreadedBatch` with gradients. Weights are packed once in each such scope, and must not change
 /// within it.
 package final class JointBlockKernel: FusedJointBlock {
-  /// Limits the logits of 16 queries over all tokens to L1.
+  /// Maximum tokens of both streams; attention keeps the logits of 16 queries over all keys in L1.
   private static let maxTokens = 256
 
   private let handle: OpaquePointer

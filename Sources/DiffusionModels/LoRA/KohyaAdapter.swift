@@ -58,8 +58,8 @@ struct KohyaAdapter {
     up.chunked(count, dim: 0).map { (down, $0) }
   }
 
-  /// The `count` adapters that `init(joining:)` joined, and their alpha; nil for a zero adapter,
-  /// which `init(joining:)` writes for an absent one. The rank is a multiple of `count`.
+  /// The `count` adapters that `init(joining:)` joined, and their alpha. A zero `down` marks an
+  /// absent adapter and becomes nil. The rank is a multiple of `count`.
   func divided(into count: Int) -> (parts: [Part?], alpha: Double) {
     let rows = up.chunked(count, dim: 0)
     let rank = down.shape[0] / count

@@ -23,7 +23,7 @@ extension TrainingRecipe {
         "lora.init_from: \(path) has rank \(lora.plan.rank), lora.rank is \(plan.rank); "
           + "set lora.rank=\(lora.plan.rank)")
     }
-    // Single precision, because kohya's files hold alpha in it.
+    // The tolerance covers kohya's files, which hold alpha in single precision.
     guard abs(lora.plan.alpha - plan.alpha) <= 1e-6 * plan.alpha else {
       throw .arithmetic(
         "lora.init_from: \(path) has alpha \(lora.plan.alpha), lora.alpha is \(plan.alpha); "

@@ -30,7 +30,7 @@ extension OptimizerRecipe {
 
 /// The exponential moving average of the trainable parameters: the `ema` section.
 package struct EMARecipe: Sendable, Equatable {
-  /// Maximum decay, 0 ... 1; with 0 the average equals the weights.
+  /// Maximum decay, 0 ... 1; with 0 every averaging step copies the weights.
   package var decay: Double
   /// Optimizer updates between two averaging steps.
   package var updateEvery: Int
