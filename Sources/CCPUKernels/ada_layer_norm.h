@@ -23,11 +23,13 @@ struct AdaLayerNormGradient {
   float *x, *shift, *scale;
 };
 
-// Gradients of `adaLayerNorm` from `grad`, that of its output; `residual`, unless null, is added to that of `x`.
+// Gradients of `adaLayerNorm` from the gradient `grad` of its output; `residual`, unless null, is added to that of
+// `x`.
 void adaLayerNormBackward(const float *x, const float *scale, const float *grad, const float *residual,
                           const AdaLayerNormGradient &to, const TokenShape &shape, float epsilon);
 
-// Gradients of `gatedResidual` with respect to `update` and `gate` from `grad`, that of its output and of `x`.
+// Gradients of `gatedResidual` with respect to `update` and `gate` from `grad`, the gradient of its output and of
+// `x`.
 void gatedResidualBackward(const float *grad, const float *gate, const float *update, float *gradUpdate,
                            float *gradGate, const TokenShape &shape);
 

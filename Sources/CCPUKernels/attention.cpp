@@ -13,7 +13,7 @@ AVX512_BEGIN
 
 namespace {
 
-// Copies up to 16 tokens one after the other, divided by their root mean square where they have a norm.
+// Copies up to 16 consecutive tokens, divided by their root mean square if they have a norm.
 INLINE void copyNormed(const HeadRows &rows, int64_t first, int64_t count, int64_t width, float epsilon, float *out) {
   const float *input = rows.data + first * rows.stride;
   if (!rows.normWeight) {

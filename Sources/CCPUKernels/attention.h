@@ -1,6 +1,6 @@
 // Attention of one head over the tokens of two streams, with the root-mean-square norm of queries and keys, and its
-// derivative; in float32 on the calling thread. Names as in FlashAttention: s logits, m row maxima, p = exp(s - m) or
-// probabilities, l row sums of exp(s - m), o output; d stands before a gradient.
+// gradient; in float32 on the calling thread. Names as in FlashAttention: s logits, m row maxima, p = exp(s - m) or
+// probabilities, l row sums of exp(s - m), o output; the prefix d marks a gradient.
 #pragma once
 
 #include "simd.h"
@@ -24,19 +24,19 @@ struct HeadInput {
   float epsilon;
 };
 
-// Buffers of one head's forward pass, used for one head after another.
+// Buffers of one head's forward pass, reused for every head.
 struct AttentionBuffers {
   int64_t width, keys, padded;
   std::vector<float> bias, keysTransposed, values, queries, logits, output;
 
-  // `bias` is added to the logits, one number per key, the first stream's first; null adds nothing.
+  // `bias` has one element per key, those of the first stream first, and is added to the logits; it may be null.
   AttentionBuffers(int64_t width, int64_t keys, const float *bias);
 };
 
 // `out` has the strides of the queries.
 void attention(AttentionBuffers &buffers, const HeadInput &input, float *const *out);
 
-// Buffers of one head's backward pass; the tokens of both streams lie one after the other.
+// Buffers of one head's backward pass; the tokens of the second stream follow those of the first.
 struct AttentionBackward {
   int64_t width, keys, padded;
   std::vector<float> memory;
@@ -46,19 +46,19 @@ struct AttentionBackward {
   float *p, *dS;
   // `[keys, width]`
   float *dQ, *dK, *dV;
-  // Reciprocals of the root mean squares, and the key bias times log2(e), -infinity behind the last key.
+  // Reciprocals of the root mean squares, and the key bias times log2(e), which is -infinity after the last key.
   float *qFactors, *kFactors, *bias;
 
   AttentionBackward(int64_t width, int64_t keys, const float *keyBias);
 
-  // Copies `rows`, divided by their root mean square where they have a norm, to token `token` of `to`.
+  // Copies `rows` to `to` from token `token` on, divided by their root mean square if they have a norm.
   void gather(const HeadRows &rows, float epsilon, int64_t token, float *to, float *factors) const;
 
-  // Computes dQ, dK and dV from q, k, v and dO, whose first `queries` rows count.
+  // Computes dQ, dK and dV from q, k, v and the first `queries` rows of dO.
   void run(int64_t queries);
 
-  // The gradient of what `gather` has read, into `to`, whose rows have the stride of `rows`; that of the norm's weight
-  // is added to `dNormWeight`.
+  // The gradient of the input of `gather`, written to `to`, whose rows have the stride of `rows`; that of the norm's
+  // weight is added to `dNormWeight`.
   void scatter(const float *gradient, int64_t token, const HeadRows &rows, const float *factors, float *to,
                float *dNormWeight) const;
 };

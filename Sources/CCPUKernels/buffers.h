@@ -18,7 +18,7 @@ inline Buffer allocate(int64_t count) {
   return Buffer(static_cast<float *>(::operator new[](count * sizeof(float), cacheLine)));
 }
 
-// Memory of a thread that it keeps for its next block.
+// A thread's memory, kept for the next block.
 class Scratch {
 public:
   float *reserve(int64_t count) {

@@ -14,7 +14,7 @@ constexpr float twoRootTwoOverPi = 1.5957691216f; // 2 sqrt(2 / pi)
 INLINE Vector geluSigmoid(Vector x) {
   const Vector cubic = _mm512_fmadd_ps(_mm512_mul_ps(x, x), broadcast(0.044715f), broadcast(1.0f));
   const Vector exponent = _mm512_mul_ps(_mm512_mul_ps(x, cubic), broadcast(-twoRootTwoOverPi * log2e));
-  // Below 2^127 the sum has a reciprocal, which one step of Newton's method makes exact to 2 units in the last place.
+  // Below 2^127 the sum has a reciprocal; one step of Newton's method improves it to 2 units in the last place.
   const Vector sum = _mm512_add_ps(exp2(_mm512_min_ps(broadcast(125.0f), exponent)), broadcast(1.0f));
   const Vector estimate = _mm512_rcp14_ps(sum);
   return _mm512_mul_ps(estimate, _mm512_fnmadd_ps(sum, estimate, broadcast(2.0f)));

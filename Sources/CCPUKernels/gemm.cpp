@@ -1,4 +1,4 @@
-// A row's sums are formed in the same order in any batch.
+// A row's sums are computed in the same order in any batch.
 
 #include "gemm.h"
 

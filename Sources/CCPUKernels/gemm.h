@@ -1,4 +1,4 @@
-// Matrix products and linear layers in float32, on the calling thread alone.
+// Matrix products and linear layers in float32, on the calling thread.
 #pragma once
 
 #include "microkernel.h"
@@ -13,8 +13,8 @@ struct PackedLinear {
   int64_t inputs, outputs;
 };
 
-// Packs `weight`, `[outputs, inputs]`, into panels of NR columns, in the order in which the micro-kernel reads them.
-// Both sizes are multiples of 16; `to` has as many numbers.
+// Packs `weight`, `[outputs, inputs]`, into panels of NR columns, in the reading order of the micro-kernel. Both
+// sizes are multiples of 16; `to` has the same number of elements.
 void packWeight(const float *weight, int64_t outputs, int64_t inputs, float *to);
 
 // `[rows, inputs] -> [rows, outputs]`

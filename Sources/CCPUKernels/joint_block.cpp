@@ -28,10 +28,10 @@ PackedBlock::PackedBlock(const std::array<Stream, 2> &from) {
 
 std::shared_ptr<const PackedBlock> JointBlock::packed() {
   std::unique_lock lock(mutex);
-  // Read once: a scope that begins meanwhile may have other weights.
+  // Read once, because a concurrent scope may have other weights.
   const int64_t current = rowScope();
   if (scope != current) {
-    // Freed first, unless another thread still reads it.
+    // Freed before packing, unless another thread still reads it.
     latest.reset();
     latest = std::make_shared<const PackedBlock>(streams);
     scope = current;
@@ -126,13 +126,13 @@ void JointBlock::forward(const BlockInput &input, float *const *out) {
   for (int64_t first = 0; first < input.batch; first += samples) {
     Tile tile{.count = std::min(samples, input.batch - first)};
     for (int s = 0; s < 2; ++s) {
-      // Where the stream's rows begin in the memory of both.
+      // The first row of the stream in the memory of both streams.
       const int64_t begin = s * tile.count * input.tokens[0] * width, at = first * input.tokens[s] * width;
       tile.x[s] = input.x[s] + at;
       tile.modulation[s] = modulation[s] + first * streams[s].parts();
       tile.out[s] = streams[s].isLast() ? nullptr : out[s] + at;
-      // Memory is used again: `q` for the projection and the update, `normed` for the second norm, `out` for the
-      // residual stream.
+      // Memory is reused: `q` for the projection and the update, `normed` for the second norm, `out` for the residual
+      // stream.
       tile.activations[s] = {normed + begin, q + begin,   k + begin,      v + begin, attended + begin,
                              q + begin,      tile.out[s], normed + begin, nullptr,   q + begin};
     }

@@ -1,6 +1,6 @@
 // A transformer block whose attention joins two streams of tokens (MMDiT, Esser et al. 2024; diffusers'
-// `JointTransformerBlock`), and its derivative. Some samples go through all steps at a time, so that what lies between
-// two steps stays in L2, without an operator or an allocation.
+// `JointTransformerBlock`), and its gradient. A tile of samples goes through all steps before the next tile, so that
+// intermediate values stay in L2, without operators or allocations.
 #pragma once
 
 #if defined(__x86_64__)
@@ -21,7 +21,7 @@ namespace tempflow::cpu {
 
 // Tokens of both streams in one tile of samples.
 constexpr int64_t tileTokens = 256;
-// Rows of the feed-forward layers at a time: their hidden values stay in L2.
+// Rows of the feed-forward layers that are computed at once; their hidden values stay in L2.
 constexpr int64_t hiddenRows = 64;
 
 // null for an undefined tensor
@@ -50,11 +50,11 @@ template <typename Layer> struct StreamLayers {
 struct Stream : StreamLayers<LinearWeights> {
   at::Tensor queryNorm, keyNorm;
 
-  // The last block's text: its tokens are keys and values, and go no further.
+  // The last block's text: its tokens are keys and values only.
   bool isLast() const { return !output.exists(); }
   // Numbers of the modulation of one sample.
   int64_t parts() const { return modulation.outputs(); }
-  // Where the modulation of attention's input begins. A last stream's is AdaLayerNormContinuous, scale before shift.
+  // Offset of the modulation of attention's input. A last stream has AdaLayerNormContinuous, scale before shift.
   int64_t shift(int64_t width) const { return isLast() ? width : 0; }
   int64_t scale(int64_t width) const { return isLast() ? 0 : width; }
 };
@@ -83,7 +83,7 @@ struct BlockInput {
   int64_t tile() const { return std::clamp<int64_t>(tileTokens / allTokens(), 1, batch); }
 };
 
-// Samples that go through the block together: addresses of the first one's rows.
+// Samples that go through the block together: addresses of the first sample's rows.
 struct Tile {
   int64_t count;
   const float *x[2], *modulation[2];
@@ -91,19 +91,20 @@ struct Tile {
   float *out[2]; // null for a last stream
 };
 
-// Networks and records of autograd hold it.
+// Retained by networks and by autograd's records.
 struct JointBlock : torch::CustomClassHolder {
   std::array<Stream, 2> streams;
   int64_t heads = 0, width = 0;
 
-  // The weights of the present row scope. The caller holds them: a thread in another scope may pack others meanwhile.
+  // The weights of the current row scope. The caller retains them, because a thread in another scope may pack others
+  // meanwhile.
   std::shared_ptr<const PackedBlock> packed();
 
-  // Numbers of the modulations of both streams for `batch` samples.
+  // Elements of the modulations of both streams for `batch` samples.
   int64_t modulationCount(int64_t batch) const { return batch * (streams[0].parts() + streams[1].parts()); }
-  // Numbers of the hidden values of `rows` tokens.
+  // Elements of the hidden values of `rows` tokens.
   int64_t hiddenCount(int64_t rows) const;
-  // Numbers of activations per token that the backward pass needs.
+  // Elements of activations per token that the backward pass needs.
   int64_t savedPerToken(int s) const;
   // The activations of the tokens from `first` on in `memory`, which holds those of `tokens` tokens of a stream.
   Activations saved(int s, float *memory, int64_t tokens, int64_t first) const;
@@ -112,8 +113,8 @@ struct JointBlock : torch::CustomClassHolder {
   void forward(const BlockInput &input, float *const *out);
   // Fills `modulation` of both streams, `[batch, parts]`.
   void modulate(const PackedBlock &packed, const BlockInput &input, float *const *modulation) const;
-  // One tile through the block. `hidden` has room for `hiddenRows` rows; with `savesHidden` the activations keep the
-  // hidden values of all rows.
+  // Evaluates the block on one tile. `hidden` has room for `hiddenRows` rows; with `savesHidden` the activations keep
+  // the hidden values of all rows.
   void evaluate(const PackedBlock &packed, const BlockInput &input, const Tile &tile, AttentionBuffers &head,
                 float *hidden, bool savesHidden) const;
 
@@ -126,21 +127,21 @@ private:
   void feedForward(int s, const PackedBlock &packed, const BlockInput &input, const Tile &tile, float *hidden,
                    bool savesHidden) const;
 
-  // Guards what follows.
+  // Guards the members below.
   std::mutex mutex;
   std::shared_ptr<const PackedBlock> latest;
-  // The row scope that `latest` was packed in.
+  // The row scope in which `latest` was packed.
   int64_t scope = -1;
 };
 
-// Gradients of one stream's weights, zeros at first; undefined where the weight is.
+// Gradients of one stream's weights, initially zero; undefined for undefined weights.
 struct StreamGradients : StreamLayers<LinearWeights> {
   at::Tensor queryNorm, keyNorm;
 
   explicit StreamGradients(const Stream &stream);
 };
 
-// What the forward pass has saved, and where gradients go.
+// The saved values of the forward pass, and the destinations of gradients.
 struct BackwardProblem {
   BlockInput input;
   const float *modulation[2];
@@ -149,7 +150,7 @@ struct BackwardProblem {
   float *dX[2], *dConditioning;
 };
 
-// Fills the gradients of the inputs and adds those of the weights to `to`.
+// Writes the gradients of the inputs and adds those of the weights to `to`.
 void backward(const JointBlock &block, const BackwardProblem &problem, std::array<StreamGradients, 2> &to);
 
 // The block's outputs, recorded by autograd; the second is undefined for a last stream.

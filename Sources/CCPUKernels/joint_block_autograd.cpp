@@ -31,7 +31,7 @@ namespace {
 typedef torch::autograd::variable_list Tensors;
 using torch::autograd::AutogradContext;
 
-// Weights, or their gradients, in one order.
+// Weights or their gradients in a fixed order.
 template <typename Streams> Tensors leavesOf(Streams &streams) {
   Tensors leaves;
   for (auto &stream : streams) {
@@ -44,7 +44,7 @@ template <typename Streams> Tensors leavesOf(Streams &streams) {
   return leaves;
 }
 
-// Addresses of everything but gradients. `x` holds both streams and the conditioning.
+// Addresses of everything except gradients. `x` holds both streams and the conditioning.
 BackwardProblem problemOf(const JointBlock &block, const at::Tensor *x, const at::Tensor &keyBias, double epsilon,
                           const at::Tensor &modulation, const at::Tensor &saved) {
   BackwardProblem problem{{x[0].size(0), {x[0].size(1), x[1].size(1)}, {data(x[0]), data(x[1])}, data(x[2]),

@@ -1,4 +1,4 @@
-// The backward pass of a joint block: a tile of samples at a time through all of its steps, on the calling thread.
+// The backward pass of a joint block on the calling thread: each tile of samples goes through all steps.
 
 #include "joint_block.h"
 
@@ -24,7 +24,7 @@ AVX512_BEGIN
 
 namespace {
 
-// Rows of the feed-forward layers at a time.
+// Rows of the feed-forward layers that are computed at once.
 constexpr int64_t backwardRows = 2 * hiddenRows;
 
 // `to += the sum of the rows`
@@ -37,7 +37,7 @@ void addRows(const float *rows, int64_t count, int64_t width, float *to) {
 }
 
 // Adds the gradients of a layer's weight and bias to `to`, from the layer's input `x` and the gradient `dY` of its
-// output; that of `x` replaces `dX` or, with `accumulate`, is added to it.
+// output; the gradient of `x` replaces `dX` or, with `accumulate`, is added to it.
 void linearBackward(const LinearWeights &layer, const LinearWeights &to, const float *x, const float *dY, int64_t rows,
                     float *dX, bool accumulate) {
   const int64_t outputs = layer.outputs(), inputs = layer.inputs();
@@ -85,9 +85,10 @@ private:
   std::array<StreamGradients, 2> &to;
   const int64_t width;
   AttentionBackward head;
-  // Gradients of one tile, the first stream's rows first; `dModulation` is that of all samples.
+  // Gradients of one tile, the first stream's rows first; `dModulation` covers all samples.
   float *dUpdate, *dNormed, *dQ, *dK, *dV, *dAttended, *dResidual, *activated, *dHidden, *dModulation[2];
-  // The tile: its first sample, its samples, what the forward pass saved, and where each stream's rows begin.
+  // The tile: its first sample, its number of samples, the saved values of the forward pass, and the first row of
+  // each stream.
   int64_t first = 0, count = 0, begin[2] = {};
   Activations saved[2] = {};
 
@@ -95,7 +96,7 @@ private:
   const float *modulation(int s) const { return problem.modulation[s] + first * block.streams[s].parts(); }
   float *modulationGradient(int s) const { return dModulation[s] + first * block.streams[s].parts(); }
 
-  // From the stream's output back to what attention gave.
+  // From the stream's output to the output of attention.
   void feedForward(int s) {
     const Stream &stream = block.streams[s];
     const Activations &a = saved[s];
@@ -126,7 +127,7 @@ private:
       }
   }
 
-  // Where a head's rows of a sample begin in a stream's activations.
+  // The offset of a head's rows of a sample in a stream's activations.
   int64_t offset(int s, int64_t sample, int64_t index) const {
     return sample * input.tokens[s] * width + index * head.width;
   }
@@ -156,7 +157,7 @@ private:
     head.scatter(head.dV, token, rows(s, saved[s].v + at, {}), nullptr, dV + begin[s] + at, nullptr);
   }
 
-  // From queries, keys and values back to the stream's input.
+  // From queries, keys and values to the stream's input.
   void project(int s) {
     const Stream &stream = block.streams[s];
     const int64_t rows = count * input.tokens[s], at = first * input.tokens[s] * width;

@@ -8,7 +8,7 @@ namespace tempflow::cpu {
 
 AVX512_BEGIN
 
-// A matrix as an address and the distances to the next row and to the next column.
+// A matrix: its address and the distances to the next row and to the next column.
 struct Strided {
   const float *data;
   int64_t row, column;
@@ -39,7 +39,7 @@ INLINE void microkernel(Strided a, const float *b, int64_t ldb, int64_t k, const
     for (int v = 0; v < V; ++v) store(c + m * ldc + v * lanes, accumulators[m][v]);
 }
 
-// The same for any number of rows, MR at a time.
+// The product for any number of rows, MR at a time.
 template <int V>
 static void microkernels(int64_t rows, Strided a, const float *b, int64_t ldb, int64_t k, const float *initial,
                          int64_t ldInitial, float *c, int64_t ldc) {
@@ -85,7 +85,7 @@ INLINE void transpose(const float *from, int64_t ldFrom, float *to, int64_t ldTo
   }
 }
 
-// The same for any number of contiguous rows and a multiple of 16 columns.
+// Transposes any number of contiguous rows and a multiple of 16 columns.
 static inline void transposeRows(const float *from, int64_t rows, int64_t width, float *to, int64_t ldTo) {
   for (int64_t row = 0; row < rows; row += lanes)
     for (int64_t i = 0; i < width; i += lanes)

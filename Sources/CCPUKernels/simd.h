@@ -33,8 +33,8 @@ INLINE Vector broadcast(float value) { return _mm512_set1_ps(value); }
 // `1 / sqrt(x)`
 INLINE Vector rsqrt(Vector x) { return 1.0f / _mm512_sqrt_ps(x); }
 
-// 2^x within 2 units in the last place for x from -125, and 2^-125 below: a subnormal result would take the processor
-// a hundred cycles. NaN stays NaN.
+// 2^x within 2 units in the last place for x from -125, and 2^-125 below, because a subnormal result would take a
+// hundred cycles. NaN stays NaN.
 INLINE Vector exp2(Vector x) {
   x = _mm512_max_ps(broadcast(-125.0f), x);
   const Vector n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -56,7 +56,8 @@ INLINE Vector exp2(Vector x) {
                           LANE(5, d, x), LANE(6, d, x), LANE(7, d, x), LANE(8, d, x), LANE(9, d, x), LANE(10, d, x),   \
                           LANE(11, d, x), LANE(12, d, x), LANE(13, d, x), LANE(14, d, x), LANE(15, d, x))
 
-// Lane i of the result joins all lanes of `rows[i]`: 16 rows in the steps of one. Overwrites the rows.
+// Lane i of the result is the reduction of all lanes of `rows[i]` by `join`: 16 reductions in the steps of one.
+// Overwrites the rows.
 template <typename Join> INLINE Vector reduceRows(Vector *rows, Join join) {
   for (int i = 0; i < 8; ++i) rows[i] = join(PAIRED(rows[i], rows[i + 8], 8, 0), PAIRED(rows[i], rows[i + 8], 8, 8));
   for (int i = 0; i < 4; ++i) rows[i] = join(PAIRED(rows[i], rows[i + 4], 4, 0), PAIRED(rows[i], rows[i + 4], 4, 4));

@@ -2,33 +2,32 @@ internal import CCPUKernels
 internal import Foundation
 internal import TorchNN
 
-/// A kernel of this package that computes on CPUs in place of libtorch's operators.
+/// A kernel of this package that replaces operators of libtorch on CPUs.
 ///
-/// The environment's `TEMPFLOW_CPU_KERNELS` chooses: `all` (as without it), `off`, or names
-/// separated by commas. A process has the kernels that it installs; without ``install(_:)``
-/// libtorch's operators compute everything.
+/// `TEMPFLOW_CPU_KERNELS` selects the kernels: `all` (the default), `off`, or names separated by
+/// commas. A process uses the kernels that it installs; without ``install(_:)`` libtorch's
+/// operators compute everything.
 public enum CPUKernel: String, CaseIterable, Sendable {
   /// A transformer block over two streams of tokens, with its derivative, in float32.
   case jointBlock = "joint_block"
 
-  /// As in `TEMPFLOW_CPU_KERNELS`.
+  /// The name in `TEMPFLOW_CPU_KERNELS`.
   public var name: String { rawValue }
 
-  /// Why this processor cannot run it; nil where it can.
+  /// Why the kernel is unsupported on this processor; nil if it is supported.
   public var unsupportedReason: String? {
     switch self {
     case .jointBlock: cpu_joint_block_unsupported().map { String(cString: $0) }
     }
   }
 
-  /// Why libtorch's operators do its work where `chosen` are installed; nil where the kernel does
-  /// it.
+  /// Why the kernel is off when `chosen` is installed; nil if it is on.
   public func offReason(among chosen: Set<CPUKernel>) -> String? {
     chosen.contains(self) ? unsupportedReason : "switched off by \(Self.variable)"
   }
 
-  /// Lets the kernels among `chosen` that this processor supports compute in the networks that are
-  /// built from now on, and no others.
+  /// Installs the supported kernels among `chosen`, and no others, in networks that are built from
+  /// now on.
   public static func install(_ chosen: Set<CPUKernel>) {
     let jointBlock: JointBlockLayers.Fusion = { JointBlockKernel($0) }
     JointBlockLayers.fusion =
@@ -39,16 +38,16 @@ public enum CPUKernel: String, CaseIterable, Sendable {
 extension CPUKernel {
   private static let variable = "TEMPFLOW_CPU_KERNELS"
 
-  /// The kernels that the environment chooses.
+  /// The kernels selected by the environment.
   ///
   /// - Throws: ``UnknownCPUKernel``.
   public static func chosenByEnvironment() throws(UnknownCPUKernel) -> Set<CPUKernel> {
     try chosen(by: ProcessInfo.processInfo.environment[variable] ?? "")
   }
 
-  /// The kernels that a value of `TEMPFLOW_CPU_KERNELS` chooses.
+  /// The kernels selected by a value of `TEMPFLOW_CPU_KERNELS`.
   ///
-  /// - Throws: ``UnknownCPUKernel`` for the first name that no kernel has.
+  /// - Throws: ``UnknownCPUKernel`` for the first name without a kernel.
   public static func chosen(by setting: String) throws(UnknownCPUKernel) -> Set<CPUKernel> {
     switch setting {
     case "", "all": return Set(allCases)

@@ -2,20 +2,20 @@ internal import CCPUKernels
 package import Torch
 package import TorchNN
 
-/// A joint block by one kernel, with its derivative, in place of a hundred operators; for small
-/// models in float32 on CPUs with AVX-512.
+/// A joint block and its gradient as one kernel instead of a hundred operators, for small models in
+/// float32 on CPUs with AVX-512.
 ///
 /// It runs within `TorchRuntime.withSingleThreadedOps` without gradients, and in the parts of a
-/// `ThreadedBatch` with a record of its derivative. Weights are packed once in each such scope, in
-/// which they do not change.
+/// `ThreadedBatch` with gradients. Weights are packed once in each such scope, and must not change
+/// within it.
 package final class JointBlockKernel: FusedJointBlock {
-  /// Attention keeps the logits of 16 queries over all tokens in L1.
+  /// Maximum tokens of both streams; attention keeps the logits of 16 queries over all keys in L1.
   private static let maxTokens = 256
 
   private let handle: OpaquePointer
   private let epsilon: Double
 
-  /// nil where a layer has an adapter, or sizes, types or the device are others than the kernel's.
+  /// nil for a layer with an adapter, or for unsupported sizes, types or devices.
   package init?(_ layers: JointBlockLayers) {
     let width = layers.first.key.weight.shape[0]
     guard layers.first.output != nil, layers.first.isSuitable, layers.second.isSuitable,
@@ -29,8 +29,8 @@ package final class JointBlockKernel: FusedJointBlock {
 
   deinit { cpu_joint_block_release(handle) }
 
-  /// Whether the tokens are float32 on the CPU, and this thread has operators of its own: outside
-  /// those scopes libtorch's operators compute the block, with several threads each.
+  /// Whether the tokens are float32 on the CPU, and this thread runs single-threaded operators.
+  /// Outside those scopes libtorch's operators compute the block, with several threads each.
   package func accepts(_ first: Tensor, _ second: Tensor) -> Bool {
     guard first.device == .cpu, first.dtype == .float32,
       first.shape[1] + second.shape[1] <= Self.maxTokens
@@ -55,7 +55,7 @@ package final class JointBlockKernel: FusedJointBlock {
 }
 
 extension Linear {
-  /// Whether the kernel takes the layer: float32 on the CPU, sizes that are multiples of 16, a
+  /// Whether the kernel supports the layer: float32 on the CPU, sizes that are multiples of 16, a
   /// weight of at most 4 MiB, no adapter.
   fileprivate var isSuitable: Bool {
     weight.device == .cpu && weight.dtype == .float32 && weight.isContiguous && !hasAdapter

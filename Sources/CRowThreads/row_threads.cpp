@@ -1,5 +1,4 @@
-// Threads that each take some rows of a batch through a network. Tests/ThreadStress runs this file under
-// ThreadSanitizer.
+// Threads that each compute some rows of a batch. Tests/ThreadStress runs this file under ThreadSanitizer.
 
 #include "row_threads.h"
 #include "operator_threads.h"
@@ -14,11 +13,11 @@
 
 namespace {
 
-// Threads that rows may be spread over on this thread; 0 outside the scope that spreads them.
+// Number of threads for rows on this thread; 0 outside a scope that spreads rows.
 thread_local int32_t row_threads = 0;
-// Whether this thread records rows of a batch that is spread over threads.
+// Whether this thread records gradients of rows that are spread over threads.
 thread_local bool records_rows = false;
-// How many such scopes there have been, and how many records.
+// Number of such scopes and of recording calls so far.
 std::atomic<int64_t> scopes = 0;
 
 // One part of a call of `row_threads_run`.
@@ -27,7 +26,7 @@ struct Part {
   void *context;
   int32_t index;
   bool records;
-  // `row_threads` inside.
+  // The value of `row_threads` inside the part.
   int32_t rows;
 };
 
@@ -42,7 +41,7 @@ void run(const Part &part) {
   setRecordsGradients(before);
 }
 
-// One thread that runs a part at a time, with operators that use this thread alone.
+// A thread that runs one part at a time, with single-threaded operators.
 class Worker {
 public:
   Worker() : thread([this] { serve(); }) {
@@ -64,7 +63,7 @@ public:
 private:
   std::mutex mutex;
   std::condition_variable changed;
-  // Until it is done.
+  // Has a value until the part is done.
   std::optional<Part> part;
   bool ready = false;
   std::thread thread;
@@ -104,14 +103,14 @@ int64_t tempflow::rowScope() { return scopes; }
 
 void row_threads_run(int32_t count, bool records, void (*body)(void *context, int32_t index), void *context) {
   std::unique_lock lock(busy);
-  // Weights may have changed since the last record.
+  // Weights may have changed since the last recording call.
   if (records) ++scopes;
   const int threads = operatorThreadCount();
   const int32_t before = row_threads;
-  // Inside the scope that spreads rows, its threads are in the scope, too.
+  // The threads of a scope that spreads rows are inside the scope as well.
   const int32_t rows = before > 0 ? 1 : 0;
   while (static_cast<int32_t>(workers.size()) < count - 1) workers.push_back(new Worker);
-  // A thread's own setting; the default for new threads is the last one made.
+  // A thread has its own setting; the default for new threads is the last one set.
   setOperatorThreadCount(1);
   row_threads = rows;
   for (int32_t index = 1; index < count; ++index) workers[index - 1]->start({body, context, index, records, rows});

@@ -19,7 +19,7 @@ struct CTorchEvent {
 
 namespace {
 
-// Whether the CUDA half is loaded. Until it is, nothing may be asked of it.
+// Whether the CUDA half is loaded. libtorch's CUDA functions must not be called before.
 std::atomic<bool> isLoaded = false;
 
 c10::DeviceAllocator *allocator() { return c10::getDeviceAllocator(c10::DeviceType::CUDA); }
@@ -28,12 +28,13 @@ c10::DeviceIndex deviceIndex(int32_t index) { return static_cast<c10::DeviceInde
 
 // Environment variables that the libraries read when they are loaded or first used.
 void prepareEnvironment() {
-  // Some products add up in an order of the moment unless cuBLAS is given one of these two buffers; with another value
-  // libtorch refuses every product.
+  // Some products are summed in a nondeterministic order unless cuBLAS has one of these two buffers; with another
+  // value libtorch refuses every product.
   const char *workspace = std::getenv("CUBLAS_WORKSPACE_CONFIG");
   if (!workspace || (std::strcmp(workspace, ":4096:8") != 0 && std::strcmp(workspace, ":16:8") != 0))
     setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 1);
-  // Segments that grow leave fewer gaps between the sizes of rollout, decoding and update. The user's own choice stays.
+  // Expandable segments leave fewer gaps between the sizes of rollout, decoding and update. The user's own setting
+  // has priority.
   if (!std::getenv("PYTORCH_CUDA_ALLOC_CONF") && !std::getenv("PYTORCH_ALLOC_CONF"))
     setenv("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True", 1);
 }
@@ -41,18 +42,18 @@ void prepareEnvironment() {
 // The same bits in every run, and the same kernels in rollout and update: docs/decisions/0015.
 void chooseKernels() {
   at::Context &context = at::globalContext();
-  // An operator without such a kernel is an error, not a warning: flash attention's backward pass takes its
-  // deterministic form only so.
+  // An operator without such a kernel is an error; with warnings only, flash attention's backward pass would be
+  // nondeterministic.
   context.setDeterministicAlgorithms(true, /* warn_only: */ false);
   context.setDeterministicFillUninitializedMemory(false);
   context.setBenchmarkCuDNN(false);
-  // Attention by one library for each type of number, whether gradients are recorded or not.
+  // One attention backend for each type of number, whether gradients are recorded or not.
   context.setSDPUseCuDNN(false);
-  // Sums of half-precision products stay in float32, in one part whatever the size of the batch.
+  // Sums of half-precision products are float32, without split-k, so that they do not depend on the batch size.
   context.setAllowBF16ReductionCuBLAS(false, /* allow_splitk: */ false);
   context.setAllowFP16ReductionCuBLAS(false, /* allow_splitk: */ false);
   context.setAllowFP16AccumulationCuBLAS(false);
-  // float32 keeps its 24 bits, whatever the environment says (TORCH_ALLOW_TF32_CUBLAS_OVERRIDE).
+  // float32 products keep 24 bits, regardless of the environment (TORCH_ALLOW_TF32_CUBLAS_OVERRIDE).
   context.setFloat32MatmulPrecision("highest");
   context.setAllowTF32CuDNN(false);
 }
@@ -67,8 +68,8 @@ bool ctorch_load_cuda(void) {
     return false;
   }
   return guarded([] {
-    // libtorch chooses once per process whom it asks about CUDA.
-    TORCH_CHECK(at::hasCUDA(), "libtorch was asked about CUDA before its CUDA half was loaded");
+    // libtorch chooses its CUDA hooks once per process.
+    TORCH_CHECK(at::hasCUDA(), "libtorch's CUDA hooks were used before its CUDA half was loaded");
     chooseKernels();
     isLoaded = true;
   });
@@ -81,7 +82,7 @@ int32_t ctorch_cuda_device_count(void) {
 }
 
 const char *ctorch_cuda_device_name(int32_t index) {
-  // The structure of the CUDA runtime that it returns begins with the name.
+  // The result points to a structure of the CUDA runtime whose first member is the name.
   typedef const char *(*Properties)(c10::DeviceIndex);
   static const auto properties =
       reinterpret_cast<Properties>(dlsym(RTLD_DEFAULT, "_ZN2at4cuda19getDevicePropertiesEa"));
@@ -122,7 +123,7 @@ CTorchEvent *ctorch_event(int32_t index) {
   CTorchEvent *result = nullptr;
   guarded([&] {
     const c10::impl::VirtualGuardImpl guard(c10::kCUDA);
-    // The flag asks for an event that keeps its time.
+    // The flag enables timing.
     c10::Event event(c10::kCUDA, c10::EventFlag::BACKEND_DEFAULT);
     event.record(guard.getStream(c10::Device(c10::kCUDA, deviceIndex(index))));
     result = new CTorchEvent{std::move(event)};

@@ -14,7 +14,7 @@ void ctorch_keep_freed_memory(int32_t largest) {
   mallopt(M_MMAP_THRESHOLD, largest);
   mallopt(M_TRIM_THRESHOLD, INT_MAX);
   mallopt(M_TOP_PAD, 64 << 20);
-  // Threads beside the first would have heaps that end at 64 MiB, and a mapping for every larger block.
+  // Heaps of other threads would end at 64 MiB, with a mapping for every larger block.
   mallopt(M_ARENA_MAX, 1);
 #endif
 }
@@ -25,7 +25,7 @@ void ctorch_release_freed_memory(void) {
 #endif
 }
 
-// The largest resident size since it was last reset, in bytes; -1 where the system does not say.
+// The largest resident size since the last reset, in bytes; -1 if unknown.
 static int64_t peak_resident_bytes() {
   std::FILE *file = std::fopen("/proc/self/status", "r");
   if (!file) return -1;

@@ -8,7 +8,7 @@ import Torch
 import TorchNN
 import Training
 
-/// Which model, in which precision, on which device: shared by `sample` and `evaluate`.
+/// Model, precision and device: shared by `sample` and `evaluate`.
 struct ModelOptions: ParsableArguments {
   @Option(name: .long, help: "Model folder in diffusers layout.")
   var model: String
@@ -52,7 +52,7 @@ private func device(named name: String) throws -> Device {
 }
 
 extension ModelOptions {
-  /// Where the networks' weights come from and go.
+  /// Device and precision of the networks.
   private var placement: Placement {
     Placement(device: device, dtype: dtype?.dtype, variant: variant)
   }
@@ -66,7 +66,7 @@ extension ModelOptions {
     if let threads { TorchRuntime.threadCount = threads }
   }
 
-  /// Reads the model without its text encoders, with its adapters if there are any.
+  /// Loads the model without its text encoders, with its adapters if there are any.
   private func load(_ source: ModelSource) throws -> any FlowModel {
     let setup = try lora.map { try LoRA(path: $0).learningSetup(model: model) }
     return try source.load(training: setup ?? .frozen)
@@ -81,10 +81,10 @@ extension ModelOptions {
       conditionImages: FlowModelRegistry.family(of: model).defaults.conditionImages)
   }
 
-  /// Encodes the prompts and frees the text encoders, then reads the model and makes an image of
+  /// Encodes the prompts and frees the text encoders, then loads the model and samples an image of
   /// each prompt.
   ///
-  /// - Parameter initialLatents: a file to start from; nil takes the seed's noise.
+  /// - Parameter initialLatents: a file of initial latents; nil means the noise of the seed.
   func sample(
     _ prompts: [Prompt], _ options: SamplingOptions, from initialLatents: String? = nil
   ) throws -> (model: any FlowModel, latents: Tensor, images: [PixelBuffer]) {
@@ -94,7 +94,7 @@ extension ModelOptions {
     }
   }
 
-  /// What to do when memory runs out.
+  /// The remedy for a lack of memory.
   private func advice(_ options: SamplingOptions) -> OutOfMemory.Advice {
     let tile = options.tile == nil ? ", decode in tiles (--tile)" : ""
     let half = dtype?.dtype.byteCount == 2 ? "" : ", compute in --dtype bfloat16"
@@ -139,7 +139,7 @@ extension ModelOptions {
   }
 }
 
-/// How images are made: shared by `sample` and `evaluate`.
+/// Sampling settings: shared by `sample` and `evaluate`.
 struct SamplingOptions: ParsableArguments {
   @Option(name: .long, help: "Denoising steps.")
   var steps = 10
@@ -188,7 +188,7 @@ extension SamplingOptions {
     ImageSampling(steps: steps, guidanceScale: guidanceScale, seed: seed, batch: batch)
   }
 
-  /// The size asked for; nil is the model's.
+  /// The size of the options; nil means the size of the model.
   var imageSize: ImageSize? {
     guard let height, let width else { return nil }
     return ImageSize(height: height, width: width)

@@ -1,12 +1,12 @@
-/// Why a run cannot begin, or had to stop; every description names a remedy.
+/// Why a run cannot begin or had to stop; every description names a remedy.
 package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// Numbers of the recipe do not fit together, or do not fit the files.
+  /// Numbers of the recipe are inconsistent with each other or with the files.
   case arithmetic(String)
   /// A prompt file cannot be read.
   case prompts(String)
   /// A folder of images cannot be read.
   case images(String)
-  /// The model folder cannot be read, or does not fit the recipe.
+  /// The model folder is unreadable or inconsistent with the recipe.
   case model(String)
   /// The prompt cache cannot be written or read.
   case promptCache(path: String, reason: String)
@@ -22,16 +22,16 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
   case state(path: String, reason: String)
   /// Scores are missing; the run is saved after `epoch` epochs.
   case rewards(reason: String, epoch: Int, checkpoint: String)
-  /// The model makes no image of a prompt, because numbers left the range of its precision.
+  /// A prompt has no image, because values exceeded the range of the model's precision.
   ///
   /// - Parameters:
-  ///   - number: the prompt's place among the `of` prompts, from 1.
-  ///   - step: the first denoising step, from 0, whose result is not finite; nil when the latents
-  ///     are finite and the decoded image is not, or when a second sampling finds no such step.
+  ///   - number: the prompt's position among the `of` prompts, from 1.
+  ///   - step: the first denoising step, from 0, with a non-finite result; nil if the latents are
+  ///     finite and the decoded image is not, or if a second sampling finds no such step.
   ///   - steps: denoising steps.
   case notFinite(
     reason: String, prompt: String, number: Int, of: Int, step: Int?, steps: Int)
-  /// A check of the run on itself failed.
+  /// A consistency check of the run failed.
   case invariant(epoch: Int, update: Int, reason: String, lastGood: String?)
 
   package var description: String {

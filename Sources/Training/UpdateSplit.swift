@@ -2,14 +2,14 @@ internal import Foundations
 
 /// The training samples of each optimizer update of an epoch.
 ///
-/// One shuffle per epoch, a pure function of (seed, epoch), is cut into `updates` parts of equal
-/// size. So an update mixes prompts and steps, and a resumed run repeats the mix.
+/// One shuffle per epoch, a pure function of (seed, epoch), is split into `updates` parts of equal
+/// size. An update mixes prompts and steps, and a resumed run repeats the split.
 package struct UpdateSplit: Sendable {
   /// Training samples, one per (trunk, step) of the rollout; a multiple of `updates`.
   package let samples: Int
-  /// Optimizer updates an epoch.
+  /// Optimizer updates of an epoch.
   package let updates: Int
-  /// Most samples of one forward pass.
+  /// Maximum samples of one forward pass.
   package let microBatch: Int
   /// The run's seed.
   package let seed: UInt64
@@ -33,7 +33,7 @@ package struct UpdateSplit: Sendable {
     (samplesPerUpdate + microBatchesPerUpdate - 1) / microBatchesPerUpdate
   }
 
-  /// The samples of each update in `epoch`, as numbers in 0 ..< `samples`.
+  /// The samples of each update in `epoch`, as indices in 0 ..< `samples`.
   package func updates(epoch: Int) -> [[Int]] {
     var generator = SplitMix64(trainingStream: [seed, 0x7570_6461_7465, UInt64(epoch)])
     let order = generator.permutation(samples)

@@ -3,7 +3,7 @@ import Testing
 import TorchNN
 
 @Suite(.serialized) struct CPUKernelTests {
-  @Test func `all and an empty setting choose every kernel, off chooses none`() throws {
+  @Test func `all and an empty setting select every kernel, off selects none`() throws {
     #expect(try CPUKernel.chosen(by: "") == Set(CPUKernel.allCases))
     #expect(try CPUKernel.chosen(by: "all") == Set(CPUKernel.allCases))
     #expect(try CPUKernel.chosen(by: "off").isEmpty)
@@ -14,7 +14,7 @@ import TorchNN
     arguments: [
       ("joint_block,norml", "norml"), ("joint_block,", ""), ("OFF", "OFF"), ("gelu", "gelu"),
     ])
-  func `a name that no kernel has is an error`(setting: String, name: String) throws {
+  func `an unknown name is an error`(setting: String, name: String) throws {
     let error = try #require(throws: UnknownCPUKernel.self) {
       try CPUKernel.chosen(by: setting)
     }
@@ -30,7 +30,7 @@ import TorchNN
     }
   }
 
-  @Test func `blocks are fused where the kernel is installed and supported, and only there`() {
+  @Test func `blocks are fused only where the kernel is installed and supported`() {
     defer { CPUKernel.install([]) }
     CPUKernel.install([.jointBlock])
     #expect((JointBlockLayers.fusion != nil) == (CPUKernel.jointBlock.unsupportedReason == nil))

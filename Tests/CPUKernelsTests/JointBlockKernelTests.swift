@@ -59,14 +59,14 @@ private struct StreamWeights {
   }
 }
 
-/// The kernel of a block; nil where it does not take the layers.
+/// The kernel of a block; nil if its layers are unsupported.
 private func jointBlock(_ weights: [StreamWeights], heads: Int) -> JointBlockKernel? {
   JointBlockKernel(
     JointBlockLayers(
       first: weights[0].stream, second: weights[1].stream, heads: heads, epsilon: 1e-6))
 }
 
-/// The block by operators in float64.
+/// The block computed by operators in float64.
 private func composed(
   _ streams: [StreamWeights], _ inputs: [Tensor], conditioning: Tensor, keyBias: Tensor?, heads: Int
 ) -> [Tensor?] {
@@ -113,14 +113,14 @@ private func composed(
 
 @Suite(.enabled(if: whyOff(.jointBlock) == nil, "\(whyOff(.jointBlock) ?? "")"))
 struct JointBlockKernelTests {
-  /// Samples, tokens of both streams, heads, width of a head: odd numbers of everything, more
-  /// samples than a tile holds, more tokens than one group of queries.
+  /// Samples, tokens of both streams, heads, width of a head: odd sizes, more samples than a tile
+  /// holds, more tokens than one group of queries.
   @Test(
     arguments: [
       (1, 1, 1, 1, 16), (3, 16, 15, 3, 32), (40, 16, 15, 3, 32), (2, 170, 77, 2, 48),
       (7, 33, 5, 1, 64),
     ], [false, true])
-  func `a block is its operators'`(
+  func `a block equals its operators`(
     size: (samples: Int, first: Int, second: Int, heads: Int, width: Int), isLast: Bool
   ) throws {
     let width = size.heads * size.width
@@ -148,7 +148,7 @@ struct JointBlockKernelTests {
       if let second = found.second {
         #expect(relativeError(second, try #require(expected[1])) < 1e-5)
       }
-      #expect(inputs.map { $0.floats() } == kept, "inputs stay as they are")
+      #expect(inputs.map { $0.floats() } == kept, "inputs are unchanged")
     }
   }
 
@@ -157,7 +157,7 @@ struct JointBlockKernelTests {
       (1, 1, 1, 1, 16), (3, 16, 15, 3, 32), (20, 16, 15, 3, 32), (2, 170, 77, 2, 48),
       (7, 33, 5, 1, 64),
     ], [false, true])
-  func `its gradients are its operators'`(
+  func `its gradients equal those of its operators`(
     size: (samples: Int, first: Int, second: Int, heads: Int, width: Int), isLast: Bool
   ) throws {
     let width = size.heads * size.width
@@ -177,7 +177,7 @@ struct JointBlockKernelTests {
         leaf.gradient = nil
         leaf.requiresGradient = true
       }
-      /// Every sample's share of a number whose gradient at the outputs is `arriving`.
+      /// Every sample's share of an element whose gradient at the outputs is `arriving`.
       func weighted(_ outputs: [Tensor?], _ arriving: [Tensor]) -> Tensor {
         zip(outputs, arriving).compactMap { output, arriving in
           output.map { ($0 * arriving.to($0.dtype)).sum(dims: [1, 2]) }
@@ -208,7 +208,7 @@ struct JointBlockKernelTests {
         record.backward()
       }
       for (index, (leaf, expected)) in zip(leaves, expected).enumerated() {
-        // The last block's text asks nothing, so the norm of its queries learns nothing.
+        // The last block's text has no queries, so the norm of its queries has no gradient.
         #expect((leaf.gradient == nil) == (expected == nil), "leaf \(index)")
         guard let found = leaf.gradient, let expected else { continue }
         #expect(relativeError(found, expected) < 1e-5, "leaf \(index)")
@@ -231,7 +231,7 @@ struct JointBlockKernelTests {
       let expected = composed(
         weights, inputs, conditioning: conditioning, keyBias: nil, heads: 2)
       #expect(relativeError(found, try #require(expected[0])) < 1e-5, "step \(step)")
-      // As optimizers and averages change them: in place, many at once.
+      // In-place changes of many weights at once, as by optimizers and averages.
       let tensors = weights.flatMap { $0.layers.values.map(\.weight) }
       TensorList.add_(tensors, tensors.map { Tensor.randn($0.shape, generator: generator) })
     }
@@ -285,7 +285,7 @@ struct JointBlockKernelTests {
     }
   }
 
-  @Test func `it runs on threads with operators of their own, and nowhere else`() throws {
+  @Test func `it runs only on threads with single-threaded operators`() throws {
     let weights = try [2, 3].map {
       try StreamWeights(width: 32, heads: 2, isLast: false, norms: true, seed: $0)
     }

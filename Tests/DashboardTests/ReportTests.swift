@@ -211,7 +211,7 @@ struct ReportTests {
       try run.write()
       for (file, content, message) in [
         ("tree/tree.json", "{\"epoch\":1}", "\"prompt\" is missing"),
-        ("samples/after.json", "{", "not sound JSON"),
+        ("samples/after.json", "{", "not valid JSON"),
         ("samples/after.png", "no image", "not a valid PNG"),
         ("tree/step-0-branch-1.png", "", "not a valid PNG"),
         ("summary.json", "{}", "summary.json:1"),

@@ -83,7 +83,7 @@ struct SyntheticRun {
           .init(.standardError, .double(scores.overall.standardError ?? 0)),
           .init(.tags, JSONValue(tags: scores.tags)),
           .init(.trainingRewardMean, .double(0.6 + 0.3 * progress(epoch))),
-        ] + (hasTrouble ? watchMembers(epoch) : []))
+        ] + (hasTrouble ? heldOutMembers(epoch) : []))
         try timings.append([
           .init(.evaluation), .init(.epoch, .int(epoch)), .init(.evaluationSeconds, 8.4),
         ])
@@ -94,7 +94,7 @@ struct SyntheticRun {
     ])
   }
 
-  private func watchMembers(_ epoch: Int) -> [JSONValue.Member] {
+  private func heldOutMembers(_ epoch: Int) -> [JSONValue.Member] {
     let mean = 0.9 - 0.4 * progress(epoch)
     return [
       .init(

@@ -7,18 +7,18 @@ import TorchNN
 /// Rollout and training evaluate samples in different batches and must compute equal velocities: in
 /// half precision, guidance amplifies one rounding error beyond the clip range.
 @Suite struct BatchInvarianceTests {
-  @Test func `a sample has the same velocity in float16, to the bit, alone and among others`()
+  @Test func `a sample has the same velocity in float16, to the bit, alone and in a batch`()
     throws
   {
     try expectSameBits(.float16)
   }
 
-  /// On other processors a run reports the deviation between rollout and training.
+  /// Other processors have a deviation between rollout and training, which a run reports.
   @Test(
     .enabled(
       if: rowsRoundAlike(.bfloat16),
       "libtorch chooses products in bfloat16 by the number of rows on this processor"))
-  func `a sample has the same velocity in bfloat16, to the bit, alone and among others`() throws {
+  func `a sample has the same velocity in bfloat16, to the bit, alone and in a batch`() throws {
     try expectSameBits(.bfloat16)
   }
 
@@ -47,7 +47,7 @@ import TorchNN
       withoutGradient {
         network(
           latents.narrowed(dim: 0, range), timestep: timestep.narrowed(dim: 0, range),
-          condition: SD3Conditioning(
+          embeddings: SD3Conditioning(
             rows: rows.narrowed(dim: 0, range), pooled: pooled.narrowed(dim: 0, range),
             zeroRowCount: 0))
       }.floats()

@@ -16,10 +16,10 @@ struct DeviceParityTests {
       device: .cuda(0))
     let model = try SD3Transformer2DModel(given.configuration, given.store.root)
     let latents = try given.leaf("latents")
-    let condition = SD3Conditioning(
+    let embeddings = SD3Conditioning(
       rows: try given["rows"], pooled: try given["pooled"],
       zeroRowCount: Int(try given["zero_rows"].item()))
-    let velocity = model(latents, timestep: try given["timestep"], condition: condition)
+    let velocity = model(latents, timestep: try given["timestep"], embeddings: embeddings)
     #expect(relativeError(velocity, try given["velocity"]) < tolerance)
     velocity.backward(gradient: try given["cotangent.velocity"])
     let gradient = try #require(latents.gradient)

@@ -46,7 +46,7 @@ struct FixtureCase<Configuration: ModelConfiguration> {
     get throws { try #require(tensors[name], "the fixture has no '\(name)'") }
   }
 
-  /// The input `name` as a leaf that receives gradients.
+  /// The input `name` as a leaf that accumulates gradients.
   func leaf(_ name: String) throws -> Tensor {
     let tensor = try self[name].clone()
     tensor.requiresGradient = true
@@ -72,7 +72,7 @@ struct FixtureCase<Configuration: ModelConfiguration> {
     for key in expected {
       let name = String(key.dropFirst("\(prefix)gradient.".count))
       let leaf = try #require(leaves[name] ?? parameters[name], "no leaf or weight '\(name)'")
-      // A leaf that reaches no output has a zero gradient in Python and none here.
+      // A leaf without a path to an output has a zero gradient in Python and none here.
       let gradient = leaf.gradient ?? Tensor.zeros(like: leaf)
       #expect(relativeError(gradient, try self[key]) <= parityTolerance, "gradient of \(name)")
     }

@@ -4,7 +4,7 @@ import Testing
 import Torch
 import TorchNN
 
-/// Counts the blocks that are fused and the calls of them.
+/// Counts the fused blocks and their calls.
 private final class Counts: Sendable {
   let fused = Mutex(0)
   let calls = Mutex(0)
@@ -55,7 +55,7 @@ private struct IdentityBlock: FusedJointBlock {
     let velocity = withoutGradient {
       network(
         normal([2, 16, 4, 4], 2), timestep: Tensor([100, 700] as [Float], shape: [2]),
-        condition: SD3Conditioning(
+        embeddings: SD3Conditioning(
           rows: normal([2, 3, 16], 3), pooled: normal([2, 16], 4), zeroRowCount: 0))
     }
     return (counts, velocity.floats())

@@ -57,7 +57,7 @@ import TorchNN
       model(
         Tensor.randn([1, 4, 6, 4], generator: Generator(seed: 4)),
         timestep: Tensor([500 as Float], shape: [1]),
-        condition: SD3Conditioning(
+        embeddings: SD3Conditioning(
           rows: Tensor.zeros([1, 2, 14]), pooled: Tensor.zeros([1, 10]), zeroRowCount: 2))
     }
     #expect(velocity.shape == [1, 4, 6, 4])

@@ -4,7 +4,7 @@ import Testing
 import Torch
 import TorchNN
 
-/// A network whose activations take a hundred megabytes.
+/// A network with a hundred megabytes of activations.
 private func deep(_ layers: Int) -> SD3TransformerConfiguration {
   var configuration = SD3TransformerConfiguration()
   configuration.numLayers = layers
@@ -20,8 +20,7 @@ private func deep(_ layers: Int) -> SD3TransformerConfiguration {
   return configuration
 }
 
-/// The bytes that forward and backward pass of a sample need beside the weights: measured and
-/// predicted.
+/// The bytes of a sample's forward and backward pass beside the weights: measured and predicted.
 private func peak(
   _ dtype: DType, adapters: Bool, recomputing: Bool
 ) throws -> (measured: Int, predicted: Int) {
@@ -38,7 +37,7 @@ private func peak(
     let tape = recomputing ? GradientCheckpointing() : nil
     let velocity = model(
       Tensor.zeros([1, 16, 32, 32], dtype: dtype), timestep: Tensor.zeros([1]),
-      condition: SD3Conditioning(
+      embeddings: SD3Conditioning(
         rows: Tensor.zeros([1, 128, 32], dtype: dtype),
         pooled: Tensor.zeros([1, 32], dtype: dtype), zeroRowCount: 0), recomputing: tape)
     velocity.backward(gradient: Tensor.ones(velocity.shape, dtype: dtype))
@@ -52,8 +51,8 @@ private func peak(
   return (measured, kept + memory.backward)
 }
 
-/// The most bytes that the second run of `body` needs beside the memory in use: after the first
-/// run, gradients and the libraries' workspaces for these sizes are allocated.
+/// The peak bytes of the second run of `body` beside the memory in use: gradients and the
+/// libraries' workspaces for these sizes are allocated in the first run.
 private func added(_ body: () -> Void) throws -> Int {
   body()
   TorchRuntime.releaseFreedMemory()
@@ -76,7 +75,7 @@ private func evaluation(
     withoutGradient {
       _ = model(
         Tensor.zeros([rows, 16, 32, 32], dtype: dtype), timestep: Tensor.zeros([rows]),
-        condition: SD3Conditioning(
+        embeddings: SD3Conditioning(
           rows: Tensor.zeros([rows, textTokens, 32], dtype: dtype),
           pooled: Tensor.zeros([rows, 32], dtype: dtype), zeroRowCount: 0))
     }
@@ -123,7 +122,7 @@ private func expectPredicted(_ bytes: (measured: Int, predicted: Int)) {
 
 #if os(Linux)
   @Suite(.serialized) struct MemoryTests {
-    @Test func `gradient checkpointing takes a third of the memory or less`() async {
+    @Test func `gradient checkpointing needs a third of the memory or less`() async {
       await #expect(processExitsWith: .success) {
         let recomputed = try peak(.float32, adapters: false, recomputing: true)
         let whole = try peak(.float32, adapters: false, recomputing: false)

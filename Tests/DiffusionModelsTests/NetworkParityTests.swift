@@ -23,9 +23,9 @@ import TorchNN
     let latents = try given.leaf("latents")
     let rows = try given.leaf("rows")
     let pooled = try given.leaf("pooled")
-    let condition = SD3Conditioning(
+    let embeddings = SD3Conditioning(
       rows: rows, pooled: pooled, zeroRowCount: Int(try given["zero_rows"].item()))
-    let velocity = model(latents, timestep: try given["timestep"], condition: condition)
+    let velocity = model(latents, timestep: try given["timestep"], embeddings: embeddings)
     try given.check(
       ["velocity": velocity], leaves: ["latents": latents, "rows": rows, "pooled": pooled],
       prefix: adapted ? "lora." : "")
@@ -127,17 +127,17 @@ import TorchNN
     let (latents, timestep) = (try given["latents"], try given["timestep"])
     let error = withoutGradient {
       relativeError(
-        model(latents, timestep: timestep, condition: counted),
-        model(latents, timestep: timestep, condition: written))
+        model(latents, timestep: timestep, embeddings: counted),
+        model(latents, timestep: timestep, embeddings: written))
     }
     #expect(error < 1e-5)
   }
 
-  @Test func `a sample does not depend on the others of its batch`() throws {
+  @Test func `a sample is independent of the others in its batch`() throws {
     let given = try FixtureCase(
       "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
     let model = try SD3Transformer2DModel(given.configuration, given.store.root)
-    let condition = SD3Conditioning(
+    let embeddings = SD3Conditioning(
       rows: try given["rows"], pooled: try given["pooled"], zeroRowCount: 3)
     let (latents, timestep) = (try given["latents"], try given["timestep"])
     let error = withoutGradient {
@@ -145,8 +145,8 @@ import TorchNN
       return relativeError(
         model(
           latents.indexSelect(dim: 0, index), timestep: timestep.indexSelect(dim: 0, index),
-          condition: condition.selecting([2])),
-        model(latents, timestep: timestep, condition: condition).indexSelect(dim: 0, index))
+          embeddings: embeddings.selecting([2])),
+        model(latents, timestep: timestep, embeddings: embeddings).indexSelect(dim: 0, index))
     }
     #expect(error < 1e-5)
   }
@@ -159,12 +159,12 @@ import TorchNN
       .checkpoint(try WeightsFile.open(folder: folder, baseName: "diffusion_pytorch_model")),
       dtype: .bfloat16)
     let model = try SD3Transformer2DModel(given.configuration, store.root)
-    let condition = SD3Conditioning(
+    let embeddings = SD3Conditioning(
       rows: try given["rows"].to(.bfloat16), pooled: try given["pooled"].to(.bfloat16),
       zeroRowCount: Int(try given["zero_rows"].item()))
     let velocity = try withoutGradient {
       model(
-        try given["latents"].to(.bfloat16), timestep: try given["timestep"], condition: condition)
+        try given["latents"].to(.bfloat16), timestep: try given["timestep"], embeddings: embeddings)
     }
     // 8 bits of mantissa: 0.4 % per rounding, over two blocks.
     #expect(relativeError(velocity.to(.float32), try given["velocity"]) < 0.05)

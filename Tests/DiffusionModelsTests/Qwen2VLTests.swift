@@ -27,7 +27,7 @@ import TorchNN
   /// Each precision with its prefix in the fixture, and the relative error of rounding in another
   /// order: bfloat16 has 8 bits.
   @Test(arguments: [(DType.float32, "", parityTolerance), (.bfloat16, "bfloat16.", 2e-2)])
-  func `both halves equal transformers', with an image's positions on three axes`(
+  func `both networks equal transformers', with an image's positions on three axes`(
     dtype: DType, prefix: String, tolerance: Double
   ) throws {
     let networks = try Networks(folder, dtype)

@@ -38,7 +38,7 @@ import TorchNN
     let tape = recomputing ? GradientCheckpointing() : nil
     let velocity = model(
       inputs.0, timestep: try #require(given["timestep"]),
-      condition: SD3Conditioning(rows: inputs.1, pooled: inputs.2, zeroRowCount: zeroRows),
+      embeddings: SD3Conditioning(rows: inputs.1, pooled: inputs.2, zeroRowCount: zeroRows),
       recomputing: tape)
     velocity.backward(gradient: try #require(given["cotangent.velocity"]).to(dtype))
     tape?.backward()
@@ -70,7 +70,7 @@ import TorchNN
   }
 
   @Test(arguments: [DType.float32, .bfloat16])
-  func `adapters get bit-identical gradients`(_ dtype: DType) throws {
+  func `adapters have bit-identical gradients`(_ dtype: DType) throws {
     let outcomes = try [false, true].map {
       try run(
         "transformer-sd35", adapters: true, dtype: dtype, zeroRows: 5,
@@ -82,16 +82,16 @@ import TorchNN
     }
   }
 
-  @Test func `without gradients no block is kept`() throws {
+  @Test func `without gradients no activations are kept`() throws {
     let given = try FixtureCase(
       "transformer-sd35", SD3TransformerConfiguration.self, weights: "diffusion_pytorch_model")
     let model = try SD3Transformer2DModel(given.configuration, given.store.root)
-    let condition = SD3Conditioning(
+    let embeddings = SD3Conditioning(
       rows: try given["rows"], pooled: try given["pooled"], zeroRowCount: 5)
     let tape = GradientCheckpointing()
     let velocity = try withoutGradient {
       model(
-        try given["latents"], timestep: try given["timestep"], condition: condition,
+        try given["latents"], timestep: try given["timestep"], embeddings: embeddings,
         recomputing: tape)
     }
     #expect(!velocity.requiresGradient)

@@ -30,7 +30,7 @@ import TorchNN
     #expect(relativeError(hidden.to(.float32), try given[key]) < tolerance)
   }
 
-  @Test func `distances beyond the longest share a bucket, and the sides differ`() {
+  @Test func `distances beyond the longest share a bucket, one for each direction`() {
     var configuration = T5Configuration()
     configuration.relativeAttentionMaxDistance = 128
     let length = 300

@@ -18,7 +18,7 @@ import TorchNN
     return configuration
   }
 
-  /// An independent count: every matrix in the network's list of parameters, times its tokens.
+  /// An independent count: every matrix among the network's parameters, times its tokens.
   private func linears(
     _ configuration: SD3TransformerConfiguration, image: Int, text: Int, plan: LoRAConfig?
   ) throws -> (base: Double, adapters: Double) {
@@ -28,7 +28,7 @@ import TorchNN
     var base = 0.0
     var adapters = 0.0
     for (name, tensor) in store.weights + store.adapters where tensor.rank >= 2 {
-      // A table, and the last block's text queries, which are in checkpoints and unused.
+      // A table, and the last block's text queries, which are unused parameters of checkpoints.
       let last = "transformer_blocks.\(configuration.numLayers - 1).attn.add_q_proj"
       guard name != "pos_embed.pos_embed", !name.hasPrefix(last) else { continue }
       // Computed once per prompt because its layer has no adapter.

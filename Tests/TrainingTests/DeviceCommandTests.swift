@@ -5,11 +5,11 @@ import TestSupport
 import Testing
 import Torch
 
-/// Every command with a device option, compared with itself on the CPU, each in its own process.
-/// The CPU generates the noise of both, so that the results must agree.
+/// Every command with a device option, compared with the same command on the CPU, each in its own
+/// process. The CPU generates the noise of both, so the results must agree.
 @Suite(.serialized, .enabled(if: TorchRuntime.hasCUDA, "needs a CUDA device, real or simulated"))
 struct DeviceCommandTests {
-  /// Rounding of float32 sums in another order.
+  /// Tolerance for float32 sums in another order.
   private let tolerance = 1e-4
   private let samplingFlags = [
     "--model", "model", "--steps", "4", "--guidance-scale", "2", "--batch", "4",
@@ -44,7 +44,7 @@ struct DeviceCommandTests {
       try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any])
   }
 
-  /// The numbers of a run's metrics by their place, `epoch.1.grad_norm`.
+  /// The values of a run's metrics by their path, `epoch.1.grad_norm`.
   private func numbers(_ run: String) throws -> [String: Double] {
     var found: [String: Double] = [:]
     func add(_ value: JSONValue, _ path: String) {
@@ -59,7 +59,7 @@ struct DeviceCommandTests {
   }
 
   @Test(arguments: TorchRuntime.cudaDeviceCount > 1 ? ["cuda", "cuda:1"] : ["cuda"])
-  func `training gives the CPU's metrics`(device: String) throws {
+  func `training has the metrics of the CPU`(device: String) throws {
     let folder = try task()
     for name in ["cpu", device] {
       _ = try run(
@@ -69,7 +69,7 @@ struct DeviceCommandTests {
     let found = try numbers("\(folder.path)/\(device)")
     #expect(Set(expected.keys) == Set(found.keys))
     for (place, value) in expected {
-      // A pixel that rounds to its other neighbor changes a file, the reward here, by some bytes of
+      // A pixel that rounds to another value changes a file, the reward here, by some bytes of
       // 500,000.
       let difference = abs(found[place, default: .nan] - value)
       #expect(difference <= max(tolerance * abs(value), 2e-6), "\(place): \(value)")
@@ -107,7 +107,7 @@ struct DeviceCommandTests {
     }
   }
 
-  @Test func `images are the CPU's, and so are their scores`() throws {
+  @Test func `images and their scores equal those of the CPU`() throws {
     let folder = try task()
     var latents: [String: Tensor] = [:]
     var scores: [String: Double] = [:]
@@ -198,7 +198,7 @@ struct DeviceCommandTests {
     _ = try run(arguments + ["--set", "epochs=1"], in: folder)
     let weights = URL(filePath: "\(folder.path)/run/checkpoints/000001/model.safetensors")
     let before = try Data(contentsOf: weights)
-    // Enough for the model and the start of a rollout, too little for an epoch.
+    // Enough for the model and the start of a rollout, and too little for an epoch.
     var statuses: [Int32] = []
     for kilobytes in [300, 600, 1200, 2400] {
       let outcome = try TempFlowProcess.run(

@@ -65,7 +65,7 @@ struct DeviceTrainingTests {
     .enabled(
       if: TorchRuntime.hasCUDA && SimulatedCUDA.current == nil,
       "a simulated device runs in step with the host"))
-  func `the time between two events is the device's`() {
+  func `the time between two events is that of the device`() {
     let device = Device.cuda(0)
     let matrix = Tensor.ones([4096, 4096], device: device)
     TorchRuntime.synchronize(device)
@@ -76,7 +76,7 @@ struct DeviceTrainingTests {
     let queued = clock.duration(to: .now) / .seconds(1)
     let seconds = end.seconds(since: start)
     let whole = clock.duration(to: .now) / .seconds(1)
-    // 50 products are 6.9 TFLOP: more than a GPU does while they are queued.
+    // 50 products are 6.9 TFLOP, which outlasts their queueing on any GPU.
     #expect(seconds > queued && seconds <= whole)
   }
 }

@@ -6,10 +6,10 @@ import Testing
 import Torch
 import TorchNN
 
-/// A host that waits inside a step leaves the GPU idle. Only a simulated device counts waits.
+/// A host that waits within a step leaves the GPU idle. Only a simulated device counts waits.
 @Suite(
   .serialized,
-  .enabled(if: SimulatedCUDA.current != nil, "counts what a simulated CUDA device sees"))
+  .enabled(if: SimulatedCUDA.current != nil, "counts waits of a simulated CUDA device"))
 struct DeviceWaitTests {
   /// Settings of a rollout and an update.
   struct Setting: CustomTestStringConvertible {

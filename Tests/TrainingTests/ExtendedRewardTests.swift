@@ -18,7 +18,8 @@ private struct BrightnessReward: Reward {
   }
 }
 
-/// `brightness`, a reward of these tests: the key `gain`, and `tag` in the prompts' metadata.
+/// `brightness`, a reward of these tests: it has the key `gain` and requires `tag` in the prompts'
+/// metadata.
 private struct BrightnessFactory: RewardFactory {
   static let name = "brightness"
   static let registration: Void = RewardRegistry.register(BrightnessFactory.self)
@@ -38,14 +39,15 @@ private struct BrightnessFactory: RewardFactory {
   func makeReward() -> any Reward { BrightnessReward(name: label, gain: gain) }
 }
 
-/// A reward that is defined outside the package's list is read, trained and scored like the others.
+/// A reward that is registered outside the package's list is read, trained and scored like the
+/// others.
 @MainActor
 @Suite(.serialized) struct ExtendedRewardTests {
   init() { BrightnessFactory.registration }
 
   private func text(_ entry: String) -> String { recipeText([("[{name: shapes}]", "[\(entry)]")]) }
 
-  @Test func `a registered reward is listed, and reads its own keys as strictly`() throws {
+  @Test func `a registered reward is listed, and its keys are read strictly`() throws {
     #expect(RewardRegistry.names.contains("brightness"))
     let recipe = try readRecipe(text("{name: brightness}"))
     #expect((recipe.settings.rewards[0].reward.factory as? BrightnessFactory)?.gain == 1)

@@ -9,7 +9,7 @@ import Training
 /// Training of adapters beside a network in half precision.
 @MainActor
 @Suite(.serialized) struct HalfPrecisionTests {
-  /// Scores by the place in the batch, because images differ between precisions.
+  /// Scores by position in the batch, because images differ between precisions.
   private var scorer: Scorer {
     let reward = StubReward { samples throws(RewardError) in
       RewardScores(total: samples.indices.map { Double($0 * 7 % 5) })
@@ -33,7 +33,7 @@ import Training
       .filter { $0[.kind] == "epoch" }.map { JSONLine($0) }
   }
 
-  /// The figures of an epoch's line that the tests compare.
+  /// The values of an epoch's line that the tests compare.
   private struct JSONLine {
     let gradientNorms: [Double]
     let lossScale: Double?
@@ -50,12 +50,12 @@ import Training
   }
 
   @Test(arguments: ["bfloat16", "float16"])
-  func `gradients are float32's within the precision's rounding`(dtype: String) async throws {
+  func `gradients equal float32's within the precision's rounding`(dtype: String) async throws {
     let exact = try await lines(tinyTask(), changes("float32"))
     let found = try await lines(tinyTask(), changes(dtype))
     let (expected, norms) = (exact[0].gradientNorms, found[0].gradientNorms)
     #expect(expected.count == 2 && norms.count == 2)
-    // bfloat16 keeps 8 bits.
+    // bfloat16 has 8 bits.
     #expect(relativeError(norms, expected) < 0.02, "\(norms), float32 \(expected)")
     #expect(exact.allSatisfy { $0.lossScale == nil })
     #expect(found.allSatisfy { ($0.lossScale != nil) == (dtype == "float16") })
@@ -74,7 +74,7 @@ import Training
   {
     let folder = try tinyTask()
     let undisturbed = try await lines(folder, changes("float16"))
-    // The first epoch once more, with a factor at which every gradient overflows.
+    // The first epoch again, with a factor at which every gradient overflows.
     let other = try tinyTask()
     let short = changes("float16").map { ($0.0, $0.1.replacing("epochs: 2", with: "epochs: 1")) }
     _ = try await lines(other, short)
@@ -100,7 +100,7 @@ import Training
     #expect(relativeError(line.gradientNorms, undisturbed[1].gradientNorms) < 0.02)
   }
 
-  @Test func `the factor is a power of two that falls, doubles after 500 updates and ends at 1`() {
+  @Test func `the factor is a power of two that halves, doubles after 500 updates and ends at 1`() {
     var scale = LossScale(elements: 65_536, samples: 432)
     #expect(scale.value == 0x1p24)
     for _ in 0..<499 { scale.succeed() }

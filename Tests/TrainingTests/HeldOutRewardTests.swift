@@ -27,7 +27,7 @@ private func evaluations(
       patience: patience)
   }
 
-  @Test func `an alarm needs the fall and the rise at several consecutive evaluations`() {
+  @Test func `an alarm needs the drop and the rise at several consecutive evaluations`() {
     let trained: [Double?] = [0, 1, 2, 3]
     #expect(alarm(trained, [0.5, 0.6, 0.45, 0.44]) != nil)
     #expect(alarm(trained, [0.5, 0.6, 0.55, 0.44]) == nil, "once")
@@ -88,7 +88,7 @@ private func evaluations(
   }
 }
 
-/// A reward that invites reward hacking: the smallest file is an empty picture.
+/// Training on a reward that is easily hacked: the smallest file is that of a blank image.
 @MainActor
 @Suite(.serialized, .cpuKernels) struct HeldOutRewardRunTests {
   private func settings(_ folder: TemporaryFolder, action: String) -> [(String, String)] {
@@ -126,7 +126,7 @@ private func evaluations(
     let evaluations = stopped.evaluations
     #expect(evaluations.allSatisfy { $0.heldOutRewards?["shapes"]?.count == 16 })
     #expect((evaluations.last?.trainingReward ?? 0) > (evaluations[0].trainingReward ?? 0))
-    // A resumed run with `action: stop` would stop again; with `action: warn` it ends.
+    // A resumed run with `action: stop` would stop again; with `action: warn` it finishes.
     var messages: [String] = []
     let whole = try await train(
       folder, settings(folder, action: "warn"), run: "stop", resume: true,

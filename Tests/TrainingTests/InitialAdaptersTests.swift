@@ -71,7 +71,7 @@ import Training
     #expect((second[1][.kl]?.number ?? 0) > 0)
   }
 
-  @Test func `rank, alpha and layers that are not the recipe's are named`() async throws {
+  @Test func `rank, alpha and layers other than the recipe's are named`() async throws {
     let folder = try await folder()
     for (setting, parts) in [
       ("lora.rank=4", ["has rank 2, lora.rank is 4"]),

@@ -8,7 +8,7 @@ import Training
 /// Runs whose reward fails after some images.
 @MainActor
 @Suite(.serialized) struct MissingScoresTests {
-  /// Images of the first evaluation and of each epoch.
+  /// Number of images of the first evaluation and of each epoch.
   private let evaluation = 6
   private let epoch = 4 * 2 * 4
 

@@ -25,8 +25,8 @@ func scaleWeights(
 /// A model that computes in float32 and overflows in float16.
 @MainActor
 @Suite(.serialized) struct NonFiniteTests {
-  /// The shapes task with a model whose attention values are beyond float16's range. The next layer
-  /// undoes the factor.
+  /// The shapes task with a model whose attention values exceed float16's range. The next layer
+  /// reverses the factor.
   private func overflowingTask() throws -> TemporaryFolder {
     let folder = try tinyTask()
     let attention = "transformer_blocks.0.attn"
@@ -80,7 +80,7 @@ func scaleWeights(
     }
   }
 
-  @Test func `the step at which numbers left the range is named`() throws {
+  @Test func `the first non-finite step is named`() throws {
     let folder = try tinyTask()
     // One step takes latents to thousands, and the next one embeds them beyond float16's range.
     try scaleWeights(

@@ -3,7 +3,7 @@ import ImageFiles
 import Torch
 import Training
 
-// Prompts that are text alone.
+// Prompts of plain text.
 
 extension PromptCache {
   func prepare(_ texts: [String]) throws(TrainingError) { try prepare(texts.map { Prompt($0) }) }
@@ -14,7 +14,7 @@ extension PromptCache {
 }
 
 extension ImageSampling {
-  /// Images by the pipeline's own text encoders.
+  /// Images with the pipeline's own text encoders.
   func images(
     of texts: [String], _ pipeline: StableDiffusion3Pipeline
   ) throws -> [PixelBuffer] {

@@ -44,7 +44,7 @@ import Training
     #expect(found.contains { $0.hasSuffix("it is now \(name)") }, "\(found)")
   }
 
-  @Test func `what later versions bring is refused until then`() {
+  @Test func `values of later versions are refused until then`() {
     #expect(problems([], ["loss.ratio=centered"]).contains { $0.contains("plain, grpo_guard") })
     #expect(
       problems([], ["sampling.trained_steps={random: 1, of: 2}"])

@@ -4,7 +4,7 @@ import Testing
 
 /// Runs of the real command on a tiny model, killed and resumed.
 @Suite(.serialized) struct ResumeTests {
-  /// The files of a run that must not depend on how often it was killed.
+  /// The files of a run that must be independent of how often it was killed.
   private func fingerprint(_ run: String) throws -> [String: Data] {
     var files: [String: Data] = [:]
     for name in try FileManager.default.subpathsOfDirectory(atPath: run) {
@@ -47,7 +47,7 @@ import Testing
     ["train", "tiny.yaml", "--run-dir", run] + (resume ? ["--resume"] : [])
   }
 
-  @Test func `a run killed at any moment and resumed equals the run that was not, bit for bit`()
+  @Test func `a run killed at any time and resumed equals an uninterrupted run, bit for bit`()
     throws
   {
     let folder = try task()
@@ -102,7 +102,7 @@ import Testing
     }
   }
 
-  @Test func `a damaged checkpoint is reported, and the run resumes from the one before`()
+  @Test func `a damaged checkpoint is reported, and the run resumes from the previous one`()
     throws
   {
     let folder = try task()
@@ -144,7 +144,7 @@ import Testing
     try expectSame(folder.path + "/whole", folder.path + "/stopped", "an interruption")
   }
 
-  @Test func `a second run in the same place, or another recipe, is refused and changes nothing`()
+  @Test func `a second run in one directory, or another recipe, is refused without changes`()
     throws
   {
     let folder = try task()

@@ -21,7 +21,7 @@ import Training
     }
   }
 
-  /// The settings of the entry, which must be of this kind.
+  /// The settings of the entry, which must be of this type.
   private func factory<Factory: RewardFactory>(
     _ recipe: RewardRecipe, _ kind: Factory.Type
   ) throws -> Factory {
@@ -75,13 +75,13 @@ import Training
     #expect(found[0].hasPrefix("unknown key \"urls\" in \"rewards.0\""))
   }
 
-  @Test func `an unknown name is one error, whatever else is given`() {
+  @Test func `an unknown name is one error, with any other keys`() {
     let found = problems("[{name: shape, urls: [\"http://a\"], mode: exact}]")
     #expect(found.count == 1)
     #expect(found[0].contains("no reward is named \"shape\""))
   }
 
-  @Test func `a key that the backend leaves without effect is a warning`() throws {
+  @Test func `a key without effect in the backend is a warning`() throws {
     let text = recipeText([("[{name: shapes}]", "[{name: ocr, urls: [\"http://a\"]}]")])
     let warnings = try readRecipe(text).warnings.map(\.message)
     #expect(warnings == ["rewards.0.urls: has no effect: backend is tesseract"])
@@ -95,7 +95,7 @@ import Training
     #expect(labels == ["shapes", "exact"])
   }
 
-  @Test func `settings of a command line are read as strictly as a recipe's`() throws {
+  @Test func `settings of a command line are read strictly, like a recipe's`() throws {
     let entry = try RewardEntry.read("shapes", ["mode=strict"]).settings
     #expect((entry.factory as? ShapesFactory)?.mode == .strict)
     let error = #expect(throws: RecipeError.self) {

@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 
-/// `Tools/reward_server.py` with a function of `Examples/rewards`, as a process of its own.
+/// `Tools/reward_server.py` with a function of `Examples/rewards`, as a separate process.
 final class RewardServer {
   let port: Int
   private let process = Process()
@@ -9,8 +9,8 @@ final class RewardServer {
   /// Starts a server and waits until it listens.
   ///
   /// - Parameters:
-  ///   - folder: where the function's module is.
-  ///   - port: 0 is any free port.
+  ///   - folder: the folder of the function's module.
+  ///   - port: 0 selects a free port.
   init(_ function: String, in folder: String = exampleRewards, port: Int = 0) throws {
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = ["python3", rewardServer, function, "--port", "\(port)"]
@@ -32,12 +32,12 @@ final class RewardServer {
 
   deinit { kill() }
 
-  /// Ends it at once.
+  /// Kills the process.
   func kill() {
     if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
   }
 
-  /// Blocks until it has ended.
+  /// Blocks until the process has exited.
   func wait() { process.waitUntilExit() }
 }
 

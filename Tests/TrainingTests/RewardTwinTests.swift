@@ -33,7 +33,7 @@ import Training
     }
   }
 
-  @Test func `a child process, a server, and a server that is killed give the built-in's run`()
+  @Test func `a child process, a server and a killed server result in the built-in reward's run`()
     async throws
   {
     let folder = try TemporaryFolder()
@@ -54,7 +54,7 @@ import Training
       folder, settings(http.replacing("PORT", with: "\(server.port)")), run: "http")
     try expectSame(folder, "http")
 
-    // This server exits in the middle of the first epoch, and another is started after a second.
+    // This server exits in the middle of the first epoch; another one starts after a second.
     let module = """
       import os, pathlib, signal, shapes_reward
       seen = 0
@@ -89,7 +89,7 @@ import Training
   }
 }
 
-/// Transfers a value to the only task that uses it.
+/// Transfers a value to the one task that uses it.
 private struct Unchecked<Value>: @unchecked Sendable {
   let value: Value
   init(_ value: Value) { self.value = value }

@@ -52,7 +52,7 @@ import Training
     ("vae", "decoder.conv_out.bias", "vae/decoder"),
     ("text_encoder_2", "text_projection.weight", "text_encoder_2"),
   ])
-  func `changed weights are refused with their part of the model`(
+  func `changed weights are refused with their component`(
     component: String, weight: String, part: String
   ) async throws {
     let folder = try tinyTask()

@@ -33,7 +33,7 @@ private func pause(_ milliseconds: Int) async {
     let queue = queue(batchesAtOnce: 4) { samples in
       let now = running.add(1) + 1
       most.withLock { $0 = max($0, now) }
-      // The earlier a batch, the longer it takes.
+      // Earlier batches take longer.
       await pause(samples[0].image.pixels[0] < 6 ? 60 : 20)
       running.add(-1)
       return RewardScores(total: samples.map { Double($0.image.pixels[0]) })
@@ -51,7 +51,7 @@ private func pause(_ milliseconds: Int) async {
     #expect(scores.seconds >= 12 * 0.02)
   }
 
-  @Test func `images that wait for scores take bounded memory`() async throws {
+  @Test func `images that are not yet scored take bounded memory`() async throws {
     let waiting = Counter()
     let queue = queue(byteLimit: 2 * 48) { samples in
       await pause(10)
@@ -107,7 +107,7 @@ private func pause(_ milliseconds: Int) async {
     func slow(_ name: String, _ value: Double, part: String?) -> StubReward {
       StubReward(name: name) { samples in
         both.add(1)
-        // Each waits until the other has started.
+        // Each one waits until the other has started.
         for _ in 0..<500 where both.count < 2 { await pause(2) }
         return RewardScores(
           total: samples.map { _ in both.count == 2 ? value : nil },

@@ -27,7 +27,7 @@ import Training
   }
 
   @Test(arguments: ["pickscore", "geneval", "ocr"])
-  func `a Flow-GRPO twin differs in method, groups and weights alone`(reward: String) throws {
+  func `a Flow-GRPO variant differs in method, groups and weights alone`(reward: String) throws {
     let ours = try settings("sd3.5-medium-\(reward)")
     var twin = try settings("sd3.5-medium-\(reward)-flow-grpo")
     #expect(twin.sampling.method == .flowGRPO)

@@ -6,7 +6,7 @@ import Training
 @Suite struct StopwatchTests {
   private struct Failure: Error {}
 
-  @Test func `a span's seconds are without those of the spans inside it`() {
+  @Test func `a span's seconds exclude those of the spans inside it`() {
     let stopwatch = PhaseStopwatch()
     stopwatch.measure(.rollout) {
       stopwatch.measure(.decode) { Thread.sleep(forTimeInterval: 0.05) }
@@ -21,7 +21,7 @@ import Training
     #expect(abs(sum - stopwatch.total) < 1e-9, "the spans add up to the whole")
   }
 
-  @Test func `time between spans belongs to none`() {
+  @Test func `time between spans is counted for none`() {
     let stopwatch = PhaseStopwatch()
     stopwatch.measure(.text) {}
     Thread.sleep(forTimeInterval: 0.05)

@@ -3,7 +3,7 @@ import Rewards
 import Synchronization
 import Training
 
-/// A reward given by a closure.
+/// A reward computed by a closure.
 struct StubReward: Reward {
   var name = "stub"
   let body: @Sendable ([RewardSample]) async throws(RewardError) -> RewardScores
@@ -29,7 +29,7 @@ struct FailingReward: Reward {
 
   let name = "stub"
   let failure: Failure
-  /// Images that are scored before it fails.
+  /// Number of images that are scored before the failure.
   let healthy: Int
   private let seen = Counter()
 
@@ -51,13 +51,13 @@ struct FailingReward: Reward {
   }
 }
 
-/// A counter that several tasks share.
+/// A counter shared by several tasks.
 final class Counter: Sendable {
   private let value = Mutex(0)
 
   /// Adds `amount`.
   ///
-  /// - Returns: the count before.
+  /// - Returns: the previous count.
   @discardableResult
   func add(_ amount: Int) -> Int {
     value.withLock { value in

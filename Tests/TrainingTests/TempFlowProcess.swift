@@ -18,8 +18,8 @@ struct TempFlowProcess {
   /// Starts the command in `folder`.
   ///
   /// - Parameters:
-  ///   - fileLimit: most kilobytes of a written file, in place of a full disk.
-  ///   - environment: added to the tests' own.
+  ///   - fileLimit: maximum kilobytes of a written file, to simulate a full disk.
+  ///   - environment: added to the environment of the tests.
   init(
     _ arguments: [String], in folder: String, fileLimit: Int? = nil,
     environment: [String: String] = [:]
@@ -46,7 +46,7 @@ struct TempFlowProcess {
     try process.run()
   }
 
-  /// Beside the test bundle, where `swift build` puts every product.
+  /// Beside the test bundle, where `swift build` places every product.
   private static var executable: URL {
     get throws {
       let bundle = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
@@ -61,16 +61,16 @@ struct TempFlowProcess {
   private static let repository = #filePath.split(separator: "/").dropLast(3)
     .map { "/" + $0 }.joined()
 
-  /// Whether it has not ended yet.
+  /// Whether the process is running.
   var isRunning: Bool { process.isRunning }
 
-  /// Ends it at once, before it can save or clean up.
+  /// Kills the process before it can save or clean up.
   func kill() { Foundation.kill(process.processIdentifier, SIGKILL) }
 
   /// Sends SIGINT, as Ctrl-C does.
   func interrupt() { process.interrupt() }
 
-  /// Waits for its end.
+  /// Waits for the exit.
   func wait() throws -> Outcome {
     process.waitUntilExit()
     return Outcome(
@@ -83,7 +83,7 @@ struct TempFlowProcess {
     try String(contentsOfFile: "\(folder)/.\(number)-\(name)", encoding: .utf8)
   }
 
-  /// Runs the command to its end.
+  /// Runs the command until it exits.
   static func run(
     _ arguments: [String], in folder: String, fileLimit: Int? = nil,
     environment: [String: String] = [:]

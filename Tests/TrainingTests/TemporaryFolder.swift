@@ -2,7 +2,7 @@ import DiffusionModels
 import Foundation
 import ShapeScenes
 
-/// A folder that is removed with its value.
+/// A folder that is removed when the value is deinitialized.
 final class TemporaryFolder {
   let path: String
 
@@ -22,7 +22,7 @@ final class TemporaryFolder {
     try text.write(toFile: "\(path)/\(name)", atomically: true, encoding: .utf8)
   }
 
-  /// Prompts of the shapes task and the outline of a tiny model: what a plan reads.
+  /// Prompts of the shapes task and the configuration of a tiny model: the inputs of a plan.
   func writeShapesTask(prompts: Int, heldOut: Int) throws {
     try PromptFile.write(shapePrompts(prompts), to: "\(path)/train.jsonl")
     try PromptFile.write(shapePrompts(heldOut), to: "\(path)/held-out.jsonl")

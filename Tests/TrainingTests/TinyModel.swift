@@ -6,9 +6,9 @@ import TextTokenizers
 import Torch
 import TorchNN
 
-/// A Stable Diffusion 3 pipeline of a few thousand random weights that makes 32 x 32 images.
+/// A Stable Diffusion 3 pipeline of a few thousand random weights for images of 32 x 32 pixels.
 ///
-/// - Parameter seed: decides the weights.
+/// - Parameter seed: of the weights.
 func writeTinyModel(to folder: String, seed: UInt64 = 3) throws {
   let generator = Generator(seed: seed)
   let transformerStore = ParameterStore(.random(generator))
@@ -74,7 +74,7 @@ private func tinyTextEncoder(_ tokenizer: CLIPTokenizer) -> CLIPTextConfiguratio
   return configuration
 }
 
-/// Two layers of width 8, for some tokenizer.
+/// Two layers of width 8, for any tokenizer.
 var tinyTextEncoder: CLIPTextConfiguration {
   var configuration = CLIPTextConfiguration()
   configuration.hiddenSize = 8

@@ -6,11 +6,11 @@ import Testing
 import Torch
 import Training
 
-/// A run of a tiny model in a folder of its own.
+/// Runs a tiny model in a folder of its own.
 ///
 /// - Parameters:
-///   - scorer: in place of the recipe's rewards.
-///   - write: gets the progress lines and messages.
+///   - scorer: replaces the recipe's rewards.
+///   - write: receives the progress lines and messages.
 @MainActor
 func train(
   _ folder: TemporaryFolder, _ changes: [(String, String)] = [], run: String = "run",
@@ -38,7 +38,7 @@ private func contents(_ path: String) throws -> Data {
 
 @MainActor
 @Suite(.serialized) struct TrainerTests {
-  @Test func `a run leaves its metrics, samples, model, tree and summary`() async throws {
+  @Test func `a run writes its metrics, samples, model, tree and summary`() async throws {
     let folder = try tinyTask()
     let summary = try await train(folder, [("epochs: 4", "epochs: 2\nthreads: 1")])
     #expect(summary.isFinished)
@@ -187,7 +187,7 @@ private func contents(_ path: String) throws -> Data {
     #expect((line[.kl]?.number ?? 0) > 0)
   }
 
-  @Test func `gradient checkpointing gives the same gradients`() async throws {
+  @Test func `gradient checkpointing computes the same gradients`() async throws {
     let folder = try tinyTask()
     let settings = [
       ("epochs: 4", "epochs: 2\nthreads: 1\nevaluation: {prompts: 2}"),
@@ -213,7 +213,7 @@ private func contents(_ path: String) throws -> Data {
     #endif
   }
 
-  @Test func `trunks that advance in several rollout batches give the same rewards`()
+  @Test func `several rollout batches result in the same rewards as one`()
     async throws
   {
     let folder = try tinyTask()

@@ -48,7 +48,7 @@ import Training
     #expect(plan.total.rolloutEvaluations == each.reduce(0, +))
   }
 
-  @Test func `guidance doubles what the network sees`() throws {
+  @Test func `guidance doubles the network's rows`() throws {
     let plain = try plan()
     let guided = try plan([("steps: 3", "steps: 3, guidance_scale: 2")])
     #expect(guided.firstEpoch.rolloutEvaluations == 2 * plain.firstEpoch.rolloutEvaluations)
@@ -56,7 +56,7 @@ import Training
     #expect(guided.firstEpoch.rolloutEvaluationsUnguided == plain.firstEpoch.rolloutEvaluations)
   }
 
-  @Test func `Flow-GRPO makes every sample whole`() throws {
+  @Test func `Flow-GRPO samples all steps of every image`() throws {
     let plan = try plan([("steps: 3", "steps: 3, method: flow_grpo")])
     #expect(plan.firstEpoch.rolloutEvaluations == 4 * 4 * 3)
     #expect(plan.firstEpoch.decodes == 16)
@@ -64,13 +64,13 @@ import Training
     #expect(plan.rowsPerGroup == 4)
   }
 
-  @Test func `evaluations stand at the start, at every interval and at the end`() throws {
+  @Test func `evaluations are at the start, at every interval and at the end`() throws {
     let plan = try plan([("epochs: 4", "epochs: 7\nevaluation: {every: 3}")])
     #expect(plan.evaluations == 4)
     #expect(plan.evaluationEvaluations == 4 * 6 * 3)
   }
 
-  @Test func `more prompts than the file holds are refused with the number that it holds`() {
+  @Test func `more prompts than the file holds are refused with the file's number`() {
     #expect {
       try plan([("per_epoch: 4", "per_epoch: 9")])
     } throws: { error in
@@ -86,7 +86,7 @@ import Training
     }
   }
 
-  @Test func `adapters learn rank times the widths of the adapted layers`() throws {
+  @Test func `adapters have rank times the widths of the adapted layers as parameters`() throws {
     let full = try plan()
     let lora = try plan([
       ("trainable: full", "trainable: lora\nlora: {rank: 2, targets: [attn.to_q]}")
@@ -94,10 +94,10 @@ import Training
     // Two blocks, one square projection of width 16 each.
     #expect(lora.learnedParameters == 2 * 2 * (16 + 16))
     #expect(full.learnedParameters > lora.learnedParameters)
-    func learns(_ plan: TrainingPlan) -> Int? {
+    func parameters(_ plan: TrainingPlan) -> Int? {
       plan.memory.phases[1].items.first { $0.name == "trainable parameters" }?.bytes
     }
-    #expect(try #require(learns(lora)) < #require(learns(full)))
+    #expect(try #require(parameters(lora)) < #require(parameters(full)))
   }
 
   @Test func `a model folder without a transformer is refused by name`() throws {
@@ -113,7 +113,7 @@ import Training
     }
   }
 
-  @Test func `the text names every figure a person needs`() throws {
+  @Test func `the text has every figure`() throws {
     let text = try plan().text(teraflops: 0.1)
     for word in ["prompts", "groups", "model calls", "decodes", "rewards", "updates", "memory"]
       + ["prompt cache", "GPU-hours at 0.1 TFLOP/s", "trainable parameters"]
@@ -150,7 +150,7 @@ import Training
     #expect(again.phases[3].bytes < memory.phases[3].bytes)
   }
 
-  @Test func `a peak above the budget is said with the settings that lower it`() throws {
+  @Test func `a peak above the budget is stated with the settings that lower it`() throws {
     let small = try plan([("epochs: 4", "epochs: 4\nmemory_budget: 100MB")])
     let excess = try #require(small.memory.excess)
     #expect(excess == small.memory.peak.bytes - 100_000_000)
@@ -164,7 +164,7 @@ import Training
     #expect(enough.memoryAdvice.isEmpty)
   }
 
-  @Test func `a micro-batch for decoding that is given is kept`() throws {
+  @Test func `a micro-batch for decoding in the recipe is kept`() throws {
     let memory = try plan([("steps: 3", "steps: 3, decode_micro_batch: 3")]).memory
     #expect(memory.decodeMicroBatch == 3)
     #expect(!memory.choosesDecodeMicroBatch)

@@ -6,7 +6,7 @@ import Torch
 import TorchNN
 import Training
 
-/// The shortest recipe that is complete.
+/// The shortest complete recipe.
 func recipeText(_ changes: [(String, String)] = []) -> String {
   var text = """
     model: model
@@ -61,7 +61,7 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     }
   }
 
-  @Test func `what scales by step already is not weighted by step again`() throws {
+  @Test func `gradients that are scaled by step already are not weighted by step again`() throws {
     for change in ["ratio: grpo_guard, ", ""] {
       let dynamics = change.isEmpty ? ", dynamics: cps" : ""
       let text = recipeText([
@@ -72,7 +72,7 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
       #expect(recipe.warnings.isEmpty)
       let chosen = try readRecipe(text, ["loss.weighting=noise_aware"])
       #expect(chosen.settings.loss.objective.weighting == .noiseAware)
-      #expect("\(chosen.warnings)".contains("scaled already"))
+      #expect("\(chosen.warnings)".contains("already scales gradients by step"))
     }
   }
 
@@ -124,7 +124,7 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     #expect(recipe.settings.sampling.negativePrompt == "blurry")
   }
 
-  @Test func `every fault of a recipe is found in one reading`() {
+  @Test func `every error of a recipe is found in one reading`() {
     let found = messages(
       recipeText([
         ("epochs: 4", "epochs: 0"), ("branches: 4", "branches: many"),
@@ -142,11 +142,11 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     #expect(warnings.contains { $0.contains("combination: has no effect: there is one reward") })
   }
 
-  @Test func `updates that do not divide the pairs are refused with numbers that would`() {
-    // 4 prompts x 1 seed x 2 trained steps = 8 pairs.
+  @Test func `updates that do not divide the samples are refused with numbers that would`() {
+    // 4 prompts x 1 seed x 2 trained steps = 8 training samples.
     let found = messages(recipeText([("updates_per_epoch: 2", "updates_per_epoch: 3")]))
     #expect(found.count == 1)
-    #expect(found[0].contains("does not divide the 8 (trunk, step) pairs"))
+    #expect(found[0].contains("does not divide the 8 training samples"))
     #expect(found[0].contains("1, 2, 4 updates would"))
     #expect(found[0].contains("prompts.per_epoch 3 or 6"))
   }

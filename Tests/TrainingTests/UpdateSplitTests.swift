@@ -15,7 +15,7 @@ import Training
     #expect(split.samplesPerForward == 3)
   }
 
-  @Test func `the split is fresh each epoch and repeats on a resumed run`() {
+  @Test func `the split is new in each epoch and repeats in a resumed run`() {
     #expect(split.updates(epoch: 1) == split.updates(epoch: 1))
     #expect(split.updates(epoch: 1) != split.updates(epoch: 2))
   }

@@ -1,4 +1,4 @@
-// The C interface of this package's kernels for CPUs. Each computes in float32 on the calling thread alone.
+// The C interface of this package's kernels for CPUs, which compute in float32 on the calling thread.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,32 +10,33 @@ extern "C" {
 /// A tensor of CTorch: contiguous float32 on the CPU, its last dimension a multiple of 16.
 typedef struct CTorchTensor CTorchTensor;
 
-/// A linear layer: `[out, in]` and `[out]`, which may be NULL. A layer that is not there has no weight.
+/// A linear layer: `[out, in]` and `[out]`, which may be NULL. An absent layer has no weight.
 typedef struct {
   const CTorchTensor *weight, *bias;
 } CPULinear;
 
-/// The layers of one stream of tokens in a joint block. The modulation's parts are shift, scale and gate of attention,
-/// then of the feed-forward layers. A stream without `output` has no queries and ends with the block; its modulation's
-/// parts are scale and shift.
+/// The layers of one stream of tokens in a joint block. The modulation's parts are shift, scale and gate of
+/// attention, then of the feed-forward layers. A stream without `output` has no queries and no output; its
+/// modulation's parts are scale and shift.
 typedef struct {
   CPULinear modulation, query, key, value, output, up, down;
   const CTorchTensor *query_norm, *key_norm; // [D / heads] or NULL
 } CPUBlockStream;
 
 /// A transformer block whose attention joins two streams of tokens (MMDiT); release with `cpu_joint_block_release`.
-/// Weights are packed once in each row scope of CTorch, in which they must not change.
+/// Weights are packed once in each row scope of CTorch, and must not change within it.
 typedef struct CPUJointBlock CPUJointBlock;
 
-/// Why this processor cannot run the joint block; NULL where it can.
+/// Why this processor does not support the joint block; NULL if it does.
 const char *cpu_joint_block_unsupported(void);
-/// Only where the processor supports it. Holds the weights.
+/// Requires a supported processor. Retains the weights.
 CPUJointBlock *cpu_joint_block(const CPUBlockStream *streams, int64_t heads, int64_t width);
 void cpu_joint_block_release(CPUJointBlock *block);
 
-/// `[B, S, D], [B, T, D], [B, D] -> the first two`; the second is NULL where the second stream has no `output`.
-/// `key_bias`, which may be NULL, is added to the logits: one number per key, the first stream's first. With `record`
-/// the outputs have a backward pass. False after a failure, which CTorch's last error describes.
+/// `[B, S, D], [B, T, D], [B, D] -> the first two`; the second is NULL if the second stream has no `output`.
+/// `key_bias`, which may be NULL, has one element per key, those of the first stream first, and is added to the
+/// logits. With `record` the outputs have a backward pass. False after a failure, which CTorch's last error
+/// describes.
 bool cpu_joint_block_forward(CPUJointBlock *block, const CTorchTensor *const *inputs, const CTorchTensor *key_bias,
                              double epsilon, bool record, CTorchTensor **outputs);
 

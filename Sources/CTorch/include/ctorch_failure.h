@@ -1,4 +1,4 @@
-// What the last call on this thread failed with, for C++ targets over this shim.
+// The error of the last call on this thread, for C++ targets over this shim.
 #pragma once
 
 #include <c10/util/Exception.h>
@@ -8,10 +8,10 @@
 
 struct Failure {
   std::string message;
-  // Whether a device, or the host, had no memory left.
+  // Whether a device or the host was out of memory.
   bool isOutOfMemory = false;
 
-  // Sets the message; memory of libraries beside the allocator is told by its text.
+  // Sets the message; the text also identifies out-of-memory errors of libraries beside the allocator.
   void describe(const char *text) {
     message = text;
     isOutOfMemory = false;

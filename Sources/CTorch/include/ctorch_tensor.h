@@ -1,4 +1,4 @@
-// What a `CTorchTensor *` points to, for C++ targets over this shim.
+// The target of a `CTorchTensor *`, for C++ targets over this shim.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -8,9 +8,9 @@ package enum ReportError: Error, CustomStringConvertible {
   case run(RunError)
   /// The resolved recipe is damaged.
   case recipe(RecipeError)
-  /// A line of a log is sound JSON, but not what a run writes; `line` starts from 1.
+  /// A line of a log is valid JSON with unexpected content; `line` starts from 1.
   case line(path: String, line: Int, reason: String)
-  /// A JSON file of the run has another content than its format says.
+  /// A JSON file of the run deviates from its format.
   case record(path: String, reason: String)
   /// The sample grid and its sheet contradict each other.
   case sheetMismatch(path: String, reason: String)

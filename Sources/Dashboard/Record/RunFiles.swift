@@ -47,7 +47,7 @@ enum RunFiles {
       "\"\(place(context))\" should be \(type)"
     case .dataCorrupted(let context):
       context.codingPath.isEmpty
-        ? "it is not sound JSON" : "\"\(place(context))\" cannot be read"
+        ? "it is not valid JSON" : "\"\(place(context))\" cannot be read"
     @unknown default: "\(error)"
     }
   }

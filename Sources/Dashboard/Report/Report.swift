@@ -7,7 +7,7 @@ import Runs
 package enum Report {
   /// Writes `report.html` into a run directory, or to another path.
   ///
-  /// The report of an unfinished run says what is missing.
+  /// The report of an unfinished run lists what is missing.
   ///
   /// - Throws: `ReportError` when there is no run, or a file of it is damaged.
   package static func write(
@@ -74,12 +74,12 @@ package enum Report {
   }
 
   private static func sections(_ run: RunRecord) throws(ReportError) -> [Section] {
-    let watched = RewardsSection(run: run).markup().map {
+    let rewards = RewardsSection(run: run).markup().map {
       Section(id: "rewards", title: "Trained and held-out rewards", content: $0)
     }
     return [
       Section(id: "curves", title: "Learning curves", content: CurvesSection(run: run).markup()),
-    ] + (watched.map { [$0] } ?? []) + [
+    ] + (rewards.map { [$0] } ?? []) + [
       Section(id: "by-tag", title: "Accuracy per tag", content: TagsSection(run: run).markup()),
       Section(
         id: "samples", title: "Before and after",

@@ -19,7 +19,7 @@ struct RewardsSection {
         chart("trained", "Trained reward", run.evaluations.map { ($0, $0.trainingReward, nil) })
         for (index, name) in names.enumerated() {
           chart(
-            "watched-\(index)", "Held-out: \(name)",
+            "held-out-\(index)", "Held-out: \(name)",
             run.evaluations.map { evaluation in
               let score = evaluation.heldOutRewards.first { $0.key == name }?.score
               return (evaluation, score?.mean, score?.standardError)

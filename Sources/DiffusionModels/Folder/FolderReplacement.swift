@@ -3,7 +3,7 @@ import Foundations
 
 /// Writes a folder in one step; see `ReplacementFolder`.
 ///
-/// - Parameter write: fills the folder it receives, which is new and empty.
+/// - Parameter write: fills the folder at its argument, which is new and empty.
 /// - Throws: what `write` throws, or `PipelineError.unwritable`; an older folder is then unchanged.
 func writeFolder(
   _ folder: String, _ write: (_ draft: String) throws(PipelineError) -> Void
@@ -14,7 +14,7 @@ func writeFolder(
   try writing(folder) { try replacement.commit() }
 }
 
-/// Copies a folder's files, those in folders below included; links become what they point to.
+/// Copies the files of a folder and its subfolders; links are replaced by their targets.
 func copyFolder(_ source: String, to target: String) throws(PipelineError) {
   try makeFolder(target)
   let names = try reading(source) {
@@ -31,7 +31,7 @@ func copyFolder(_ source: String, to target: String) throws(PipelineError) {
   }
 }
 
-/// Copies a file; a link becomes what it points to.
+/// Copies a file; a link is replaced by its target.
 func copyFile(_ source: String, to target: String) throws(PipelineError) {
   try writing(target) {
     try FileManager.default.copyItem(

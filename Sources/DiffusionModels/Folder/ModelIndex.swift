@@ -4,18 +4,18 @@ import Foundation
 package struct ModelIndex {
   package static let fileName = "model_index.json"
 
-  /// The folder that the index lies in.
+  /// The folder of the index.
   package let folder: String
   /// `_class_name`.
   package let className: String
   private let entries: [String: Entry]
 
-  /// A component with its library and the classes it may have; the first is written.
+  /// A component with its library and its possible classes; the first class is written.
   package typealias Component = (name: String, library: String, classes: [String])
 
   /// Reads the index of the pipeline in `folder`.
   ///
-  /// - Throws: `PipelineError` for a file that cannot be read or has no class.
+  /// - Throws: `PipelineError` for a file that cannot be read or names no class.
   package init(folder: String) throws(PipelineError) {
     let path = "\(folder)/\(Self.fileName)"
     entries = try reading(path) {
@@ -44,10 +44,10 @@ package struct ModelIndex {
   /// The file.
   package var path: String { "\(folder)/\(Self.fileName)" }
 
-  /// The class of a component; nil for one that the pipeline goes without.
+  /// The class of a component; nil for an absent component.
   package func className(of component: String) -> String? { entries[component]?.name }
 
-  /// The components that the index names a class of, sorted.
+  /// The components with a class, sorted.
   package var components: [String] {
     entries.keys.filter { !$0.hasPrefix("_") && className(of: $0) != nil }.sorted()
   }
@@ -55,9 +55,9 @@ package struct ModelIndex {
   /// Checks the classes of a family.
   ///
   /// - Parameters:
-  ///   - required: must be there with one of their classes.
-  ///   - optional: the names of components that may be there.
-  ///   - absent: components that diffusers knows and that must be null.
+  ///   - required: components that must be present with one of their classes.
+  ///   - optional: names of components that may be present.
+  ///   - absent: components of diffusers that must be null.
   /// - Throws: `PipelineError.wrongClass`, `.unsupported` or `.unknownKey`.
   package func check(
     className: String, required: [Component], optional: [String] = [], absent: [String] = []
@@ -75,7 +75,7 @@ package struct ModelIndex {
     for component in absent {
       guard let found = self.className(of: component) else { continue }
       throw .unsupported(
-        path: path, key: component, reason: "\(found) is not known; only null can be followed")
+        path: path, key: component, reason: "\(found) is not supported; only null is")
     }
     let known = Set(required.map(\.name) + optional + absent)
     for key in entries.keys.sorted() where !known.contains(key) && !key.hasPrefix("_") {
@@ -105,7 +105,7 @@ package struct ModelIndex {
     case pair([String?])
     case other
 
-    /// The class it names, or the text.
+    /// The class or the text.
     var name: String? {
       switch self {
       case .text(let text): text
@@ -126,7 +126,7 @@ package struct ModelIndex {
         do {
           self = .pair(try container.decode([String?].self))
         } catch DecodingError.typeMismatch {
-          // A number, a switch, an object, or a list that holds other than names.
+          // A number, a switch, an object, or a list with elements other than names.
           self = .other
         }
       }

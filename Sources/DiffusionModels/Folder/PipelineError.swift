@@ -5,33 +5,34 @@ public import TextTokenizers
 public import Torch
 public import TorchNN
 
-/// Why a pipeline folder or an adapter folder cannot be used or written.
+/// Why a pipeline folder or an adapter folder cannot be read or written.
 public enum PipelineError: Error, Equatable, CustomStringConvertible {
   /// A file is missing or cannot be read.
   case unreadable(path: String, reason: String)
   /// A file or folder cannot be written.
   case unwritable(path: String, reason: String)
-  /// A component has another class than the pipeline needs; `found` is nil if it is absent.
+  /// A component has the wrong class; `found` is nil if the component is absent.
   case wrongClass(path: String, component: String, expected: String, found: String?)
-  /// A key or component that is not known and may change the result.
+  /// An unknown key or component, which may change the result.
   case unknownKey(path: String, key: String)
-  /// A known key with a value that cannot be followed.
+  /// A known key with an unsupported value.
   case unsupported(path: String, key: String, reason: String)
-  /// Adapters belong to another model: `layer` has `[out, in]` other than `found`, or is absent
-  /// (`expected` is nil); `baseModel` is what the file says it belongs to.
+  /// Adapters of another model. `layer` has the shape `expected`, `[out, in]`, in the model and
+  /// `found` in the file; `expected` is nil if the model has no such layer. `baseModel` is the
+  /// model that the file names.
   case otherModel(
     path: String, layer: String, expected: [Int]?, found: [Int], baseModel: String?)
-  /// Something is there already.
+  /// The path exists already.
   case exists(path: String)
-  /// Two components do not fit together.
+  /// Two components are incompatible.
   case inconsistent(path: String, reason: String)
-  /// The index names T5, and it is not in the folder.
+  /// The index names T5, and its folders are missing.
   case absentT5(folder: String)
-  /// Images of this size cannot be made.
+  /// Images cannot have this size.
   case imageSize(path: String, reason: String)
   /// A component's `config.json`.
   case model(ModelError)
-  /// A component's weights do not fit its configuration.
+  /// A component's weights do not match its configuration.
   case parameters(ParameterError)
   /// A component's weights file.
   case weights(SafetensorsError)
@@ -52,7 +53,7 @@ public enum PipelineError: Error, Equatable, CustomStringConvertible {
       "\(path): these adapters belong to another model: '\(layer)' is for a layer of shape "
         + "\(found); "
         + (expected.map { "the model's has \($0)" } ?? "the model has no such layer")
-        + (baseModel.map { ". The file says it belongs to \($0)" } ?? "")
+        + (baseModel.map { ". The base model of the file is \($0)" } ?? "")
     case .exists(let path):
       "\(path) exists already; choose another place, or replace it with --overwrite"
     case .inconsistent(let path, let reason), .imageSize(let path, let reason):
@@ -70,7 +71,7 @@ public enum PipelineError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// Runs `body`, which reads the file at `path`.
+/// Runs `body`, which reads the file at `path`, and converts its error.
 func reading<Result>(_ path: String, _ body: () throws -> Result) throws(PipelineError) -> Result {
   do {
     return try body()
@@ -79,7 +80,7 @@ func reading<Result>(_ path: String, _ body: () throws -> Result) throws(Pipelin
   }
 }
 
-/// Runs `body`, which writes the file or folder at `path`.
+/// Runs `body`, which writes the file or folder at `path`, and converts its error.
 func writing<Result>(_ path: String, _ body: () throws -> Result) throws(PipelineError) -> Result {
   do {
     return try body()
@@ -88,7 +89,7 @@ func writing<Result>(_ path: String, _ body: () throws -> Result) throws(Pipelin
   }
 }
 
-/// The part of an error that does not repeat the path.
+/// The error's text without the path.
 private func reason(_ error: any Error) -> String {
   switch error {
   case let error as FileError: error.reason
@@ -99,7 +100,7 @@ private func reason(_ error: any Error) -> String {
   }
 }
 
-/// Runs `body`, turning its error into the pipeline's by `wrap`.
+/// Runs `body` and converts its error to a `PipelineError` with `wrap`.
 func wrapping<Result, Failure: Error>(
   _ wrap: (Failure) -> PipelineError, _ body: () throws(Failure) -> Result
 ) throws(PipelineError) -> Result {

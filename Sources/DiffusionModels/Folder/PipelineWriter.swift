@@ -5,7 +5,7 @@ public import TorchNN
 
 /// Writes components of pipeline folders in diffusers' layout.
 public enum PipelineWriter {
-  /// Writes a folder beside its place and renames it into it once it is complete.
+  /// Writes a temporary folder beside the target and renames it once it is complete.
   package static func writeFolder(
     _ folder: String, _ write: (_ draft: String) throws(PipelineError) -> Void
   ) throws(PipelineError) {
@@ -20,7 +20,8 @@ public enum PipelineWriter {
     try copyFile("\(source)/\(ModelIndex.fileName)", to: "\(folder)/\(ModelIndex.fileName)")
   }
 
-  /// Writes one component: `config.json` and `<weights>.safetensors`. The folder is made if needed.
+  /// Writes one component: `config.json` and `<weights>.safetensors`. The folder is created if
+  /// needed.
   ///
   /// - Throws: `PipelineError.unwritable`, `.weights`, or `.parameters` for a weight that is not
   ///   finite.
@@ -41,7 +42,7 @@ public enum PipelineWriter {
   }
 }
 
-/// Makes a folder and those above it.
+/// Creates a folder and its parents.
 func makeFolder(_ path: String) throws(PipelineError) {
   try writing(path) {
     try FileTree.makeFolder(path)

@@ -1,12 +1,12 @@
 import Torch
 
-/// The adapter of one layer of the original model: `alpha / rank · up down` joins its weight.
+/// The adapter of one layer of the original model: `alpha / rank · up down` is added to its weight.
 struct KohyaAdapter {
   let down: Tensor  // [rank, in]
   let up: Tensor  // [out, rank]
   let alpha: Double
 
-  /// The part of one of diffusers' layers.
+  /// The adapter of one of the diffusers layers that the original layer holds.
   typealias Part = (down: Tensor, up: Tensor)
 
   init(down: Tensor, up: Tensor, alpha: Double) {
@@ -17,8 +17,8 @@ struct KohyaAdapter {
 
   /// Joins the adapters of queries, keys and values of equal shape; an absent one is nil.
   ///
-  /// The joint rank is three times theirs: `down` holds theirs on top of one another, `up` in
-  /// blocks along the diagonal, zeros elsewhere. Three times the alpha leaves the scale as it is.
+  /// The joint rank is three times theirs. `down` stacks their matrices; `up` is block diagonal.
+  /// Three times the alpha keeps the scale.
   init(joining parts: [Part?], alpha: Double) {
     guard let known = parts.compactMap({ $0 }).first else {
       preconditionFailure("nothing to join")
@@ -34,17 +34,17 @@ struct KohyaAdapter {
     self.alpha = alpha * Double(parts.count)
   }
 
-  /// What the values of a joint layer's adapter say of its origin.
+  /// The origin of a joint layer's adapter, inferred from its values.
   enum Origin {
-    /// It was trained as one.
+    /// The adapter was trained as one.
     case trained
-    /// It has the blocks of `init(joining:)`.
+    /// The adapter has the blocks of `init(joining:)`.
     case joined
-    /// `up` is zero, so it may be either.
+    /// `up` is zero, so the origin is ambiguous.
     case untrained
   }
 
-  /// How the adapter of a layer that holds `count` came to be.
+  /// The origin of the adapter of a layer that holds `count` layers.
   func origin(parts count: Int) -> Origin {
     if isZero(up) { return .untrained }
     let rank = down.shape[0] / count
@@ -52,14 +52,14 @@ struct KohyaAdapter {
       ? .joined : .trained
   }
 
-  /// An adapter that was trained as one, shared by the `count` layers that the layer holds: each
-  /// keeps the whole `down`, and its own rows of `up`.
+  /// Splits an adapter that was trained as one among the `count` layers that the layer holds: each
+  /// keeps the whole `down` and its own rows of `up`.
   func shared(by count: Int) -> [Part?] {
     up.chunked(count, dim: 0).map { (down, $0) }
   }
 
-  /// The `count` adapters that `init(joining:)` joined, and their alpha; nil for one that is zero,
-  /// as `init(joining:)` leaves an absent one. The rank is a multiple of `count`.
+  /// The `count` adapters that `init(joining:)` joined, and their alpha. A zero `down` marks an
+  /// absent adapter and becomes nil. The rank is a multiple of `count`.
   func divided(into count: Int) -> (parts: [Part?], alpha: Double) {
     let rows = up.chunked(count, dim: 0)
     let rank = down.shape[0] / count
@@ -87,7 +87,7 @@ struct KohyaAdapter {
     tensor.isEqual(to: 0).all().item() == 1
   }
 
-  /// The same for the layer whose two halves of outputs have changed places.
+  /// The adapter with the two halves of its outputs exchanged.
   func swappingHalves() -> KohyaAdapter {
     KohyaAdapter(
       down: down, up: Tensor.cat(up.chunked(2, dim: 0).reversed(), dim: 0), alpha: alpha)

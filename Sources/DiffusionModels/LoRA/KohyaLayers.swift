@@ -1,31 +1,31 @@
-/// The linear layers of a transformer under the original model's names, as kohya's LoRA files have
-/// them, and the layers of diffusers that each holds: the original may join queries, keys and values
-/// in one layer.
+/// The linear layers of a transformer under the names of the original model, which kohya's LoRA
+/// files use, and the diffusers layers that each one holds. The original model may join queries,
+/// keys and values in one layer.
 public struct KohyaLayers: Sendable {
-  /// What stands before the original's name in a key.
+  /// The prefix of the original name in a key.
   static let prefix = "lora_unet_"
 
-  /// An original layer, and the layers of diffusers that it holds.
+  /// An original layer and the diffusers layers that it holds.
   typealias Layer = (name: String, parts: [String])
 
-  /// A list of like blocks.
+  /// A list of equal blocks.
   struct Block: Sendable {
-    /// What stands before the number of the block in the original's name, and in diffusers' path.
+    /// The text before the block's index in the original name and in the diffusers path.
     let name, path: String
-    /// Within a block.
+    /// Layers within a block.
     let layers: [Layer]
   }
 
   let blocks: [Block]
-  /// Outside the blocks.
+  /// Layers outside the blocks.
   let others: [Layer]
-  /// Whether the original holds the halves of the outputs in the other order than diffusers.
+  /// Whether the original layer holds the halves of its outputs in the opposite order.
   let swapsHalves: @Sendable (_ name: String, _ outputs: Int, _ inputs: Int) -> Bool
 
-  /// The names that some family of models has.
+  /// The names of one family of models.
   static var all: [KohyaLayers] { FlowModelRegistry.all.compactMap { $0.kohyaLayers } }
 
-  /// The paths in diffusers of the layer `name` (without `prefix`); nil for an unknown one.
+  /// The diffusers paths of the layer `name` (without `prefix`); nil for an unknown layer.
   func paths(of name: String) -> [String]? {
     guard let block = blocks.first(where: { name.hasPrefix($0.name) }) else {
       return others.first { $0.name == name }?.parts
@@ -36,8 +36,8 @@ public struct KohyaLayers: Sendable {
     return block.layers.first { $0.name == inner }?.parts.map { "\(block.path)\(number).\($0)" }
   }
 
-  /// The layer that holds diffusers' layer `path`, which of its parts it is, and how many there
-  /// are; nil for a layer without a counterpart.
+  /// The layer that holds the diffusers layer `path`, the index of the part, and the number of
+  /// parts; nil for a layer without a counterpart.
   func place(of path: String) -> (name: String, part: Int, count: Int)? {
     var (table, inner, outer) = (others, path[...], "")
     if let block = blocks.first(where: { path.hasPrefix($0.path) }) {

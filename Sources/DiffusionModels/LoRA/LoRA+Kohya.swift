@@ -1,17 +1,18 @@
 import Torch
 import TorchNN
 
-// kohya's layout. Diffusers does not read it for Stable Diffusion 3; ComfyUI and sd-scripts do.
+// kohya's layout. ComfyUI and sd-scripts read it for Stable Diffusion 3; diffusers does not.
 
 extension LoRA {
   private static let kohyaDown = ".lora_down.weight"
   private static let kohyaUp = ".lora_up.weight"
   private static let kohyaAlpha = ".alpha"
 
-  /// One layer of the original: its name, its adapter, and diffusers' layers that it holds.
+  /// One layer of the original model: its name, its adapter, and the diffusers layers that it
+  /// holds.
   private typealias KohyaLayer = (name: String, adapter: KohyaAdapter, paths: [String])
 
-  /// Reads kohya's layout; a layer without an alpha has that of its rank.
+  /// Reads kohya's layout; the default of a layer's alpha is its rank.
   init(kohya file: SafetensorsFile) throws(PipelineError) {
     var layers: [KohyaLayer] = []
     let found = try Self.kohyaNames(file)
@@ -38,7 +39,7 @@ extension LoRA {
       if let first, abs(first.alpha - alpha) > 1e-6 * first.alpha {
         throw .unsupported(
           path: file.path, key: KohyaLayers.prefix + name + Self.kohyaAlpha,
-          reason: "gives alpha \(alpha) where '\(first.name)' has \(first.alpha); only one alpha "
+          reason: "has alpha \(alpha) where '\(first.name)' has \(first.alpha); only one alpha "
             + "for all layers is supported")
       }
       first = first ?? (name, alpha)
@@ -63,9 +64,9 @@ extension LoRA {
     return names.sorted()
   }
 
-  /// Whether the adapters of the joint layers are three each that were joined when they were
-  /// written. All of a file are one or the other; where their values fit both, the rank of the
-  /// other layers decides.
+  /// Whether the adapters of the joint layers were joined from three each when they were written.
+  /// One answer holds for a whole file; where the values fit both, the rank of the other layers
+  /// decides.
   private static func isJoined(_ layers: [KohyaLayer]) -> Bool {
     let joint = layers.filter { $0.paths.count > 1 }
     let origins = joint.map { $0.adapter.origin(parts: $0.paths.count) }
@@ -78,7 +79,7 @@ extension LoRA {
     return origins.contains(.joined)
   }
 
-  /// One layer's adapter as those of diffusers' layers, and their alpha.
+  /// Splits one layer's adapter into those of its diffusers layers, with their alpha.
   private static func parts(
     of adapter: KohyaAdapter, count: Int, isJoined: Bool, swapsHalves: Bool
   ) -> (parts: [KohyaAdapter.Part?], alpha: Double) {
@@ -90,7 +91,7 @@ extension LoRA {
     return ([(adapter.down, up)], adapter.alpha)
   }
 
-  /// The adapter of a layer that holds `count` of diffusers'.
+  /// The adapter of a layer that holds `count` diffusers layers.
   private static func adapter(
     _ name: String, of file: SafetensorsFile, parts count: Int
   ) throws(PipelineError) -> KohyaAdapter {
@@ -105,7 +106,7 @@ extension LoRA {
     else {
       throw .inconsistent(
         path: file.path,
-        reason: "'\(name)': \(down.shape) and \(up.shape) are no adapter of a linear layer")
+        reason: "'\(name)': \(down.shape) and \(up.shape) are not an adapter of a linear layer")
     }
     let hasAlpha = file.keys.contains(KohyaLayers.prefix + name + kohyaAlpha)
     let alpha = hasAlpha ? try tensor(kohyaAlpha) : nil
@@ -124,7 +125,7 @@ extension LoRA {
 
   /// The tensors of kohya's layout, in float32.
   ///
-  /// - Throws: `PipelineError.unsupported` for a layer that the original does not have.
+  /// - Throws: `PipelineError.unsupported` for a layer without a counterpart in the original model.
   func kohyaTensors() throws(PipelineError) -> [(String, Tensor)] {
     var layers: [String: [KohyaAdapter.Part?]] = [:]
     let names = KohyaLayers.all.first { names in paths.allSatisfy { names.place(of: $0) != nil } }

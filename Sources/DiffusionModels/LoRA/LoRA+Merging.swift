@@ -6,15 +6,16 @@ extension LoRA {
   /// Writes a copy of a pipeline folder with the adapters merged into the transformer's weights:
   /// `W + alpha / rank · B A`, computed in float32 and stored in the precision of W.
   ///
-  /// Every other component is copied as it is. The transformer becomes one file, whatever it was.
+  /// All other components are copied unchanged. The transformer becomes one file, even if it was
+  /// sharded.
   ///
   /// - Parameters:
-  ///   - variant: the transformer's weights to merge into, such as `fp16`; nil takes the plain
+  ///   - variant: the variant of the transformer's weights, such as `fp16`; nil selects the plain
   ///     ones.
-  ///   - replacing: whether what is at `folder` already may be replaced.
-  /// - Throws: `PipelineError.exists`; `.otherModel`; what is wrong with the model folder;
-  ///   `.parameters` for a weight that is not finite, before or after; or
-  ///   `.unwritable` or `.weights` when the copy cannot be written.
+  ///   - replacing: whether an existing `folder` may be replaced.
+  /// - Throws: `PipelineError.exists`; `.otherModel`; any error of the model folder; `.parameters`
+  ///   for a non-finite weight, before or after the merge; `.unwritable` or `.weights` when the
+  ///   copy cannot be written.
   public func merge(
     model: String, variant: String? = nil, to folder: String, replacing: Bool = false
   ) throws(PipelineError) {
@@ -47,7 +48,7 @@ extension LoRA {
     }
   }
 
-  /// The weights of the transformer with the adapters in them.
+  /// The weights of the transformer with the adapters merged.
   private func merged(_ weights: [String: Tensor]) -> [String: Tensor] {
     var merged = weights
     for path in paths {

@@ -7,9 +7,9 @@ extension LoRA {
   ///
   /// - Parameter path: a `.safetensors` file of diffusers or kohya, or a folder that holds
   ///   `adapter_config.json` (PEFT) or `pytorch_lora_weights.safetensors` (diffusers).
-  /// - Throws: `PipelineError` for a missing or damaged file, numbers that are not finite, a key
-  ///   that is no adapter of a transformer, layers that differ in rank or alpha, and settings that
-  ///   cannot be followed.
+  /// - Throws: `PipelineError` for a missing or damaged file, non-finite elements, a key outside
+  ///   the adapters of a transformer, layers that differ in rank or alpha, and unsupported
+  ///   settings.
   public init(path: String) throws(PipelineError) {
     let weights = try Self.weightsFile(path)
     let file = try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
@@ -27,10 +27,10 @@ extension LoRA {
     try checkFinite()
   }
 
-  /// PEFT's file in a folder, and diffusers'.
+  /// The names of PEFT's and of diffusers' file in a folder.
   static let peftFile = "adapter_model.safetensors"
   static let diffusersFile = "pytorch_lora_weights.safetensors"
-  /// What stands before a layer's path in the keys of either.
+  /// The prefixes of a layer's path in the keys of PEFT and diffusers.
   static let peftPrefix = "base_model.model."
   static let diffusersPrefix = "transformer."
 
@@ -51,8 +51,7 @@ extension LoRA {
         + "that does, or a .safetensors file")
   }
 
-  /// Why a key that belongs to no plain adapter of a transformer cannot be followed; nil for
-  /// others.
+  /// The reason to refuse a key outside the plain adapters of a transformer; nil for other keys.
   private static func reasonToRefuse(_ key: String) -> String? {
     if key.hasPrefix("text_encoder") || key.hasPrefix("lora_te") {
       return "adapts a text encoder, which is not supported; save the transformer's layers alone"
@@ -66,7 +65,7 @@ extension LoRA {
     return nil
   }
 
-  /// PEFT's and diffusers' layout, told apart by the keys.
+  /// Reads PEFT's and diffusers' layouts, which differ in their keys.
   private init(_ file: SafetensorsFile) throws(PipelineError) {
     let prefix = LoRALayouts.prefix(of: file.keys)
     let (tensors, alphas) = try Self.tensors(file, prefix: prefix)
@@ -75,11 +74,11 @@ extension LoRA {
     if let settings, settings.rank != rank {
       throw .inconsistent(
         path: file.path,
-        reason: "the settings say rank \(settings.rank), the adapters have \(rank)")
+        reason: "the settings have rank \(settings.rank), the adapters \(rank)")
     }
     var record = LoRARecord(header: file.metadata)
     record.baseModel = record.baseModel ?? settings?.baseModel
-    // Without settings diffusers takes B A as it is.
+    // Without settings, diffusers uses B A unscaled.
     let alpha = try Self.alpha(
       alphas, settings: settings, rank: rank, layers: Self.paths(tensors), path: file.path)
     self.init(
@@ -90,8 +89,7 @@ extension LoRA {
       record: record, origin: file.path)
   }
 
-  /// The adapters under PEFT's names without `prefix`, and the layers' alphas where the file has
-  /// them.
+  /// The adapters under PEFT's names without `prefix`, and the alphas that the file has.
   private static func tensors(
     _ file: SafetensorsFile, prefix: String
   ) throws(PipelineError) -> (tensors: [String: Tensor], alphas: [String: Double]) {
@@ -120,14 +118,14 @@ extension LoRA {
       adapter = adapter ?? (parts.adapter, key)
       let name = parts.path + (parts.kind == .down ? downSuffix : upSuffix)
       guard tensors.updateValue(tensor, forKey: name) == nil else {
-        throw .unsupported(path: file.path, key: key, reason: "is there under two names")
+        throw .unsupported(path: file.path, key: key, reason: "is present under two names")
       }
     }
     return (tensors, alphas)
   }
 
-  /// The alpha of all layers: that of the settings or of the layers; a layer of which neither says
-  /// one has that of its rank.
+  /// The alpha of all layers, from the settings or the layers; the default of a layer's alpha is
+  /// its rank.
   private static func alpha(
     _ alphas: [String: Double], settings: PEFTConfig?, rank: Int, layers: [String],
     path: String
@@ -148,13 +146,13 @@ extension LoRA {
     }
     if let settings, abs(settings.alpha - alpha) > 1e-6 * alpha {
       throw .inconsistent(
-        path: path, reason: "the settings say alpha \(settings.alpha), the layers \(alpha)")
+        path: path, reason: "the settings have alpha \(settings.alpha), the layers \(alpha)")
     }
     return alpha
   }
 
-  /// What the layout says of rank and alpha: PEFT in a file beside the weights, diffusers in the
-  /// header or not at all.
+  /// The layout's settings of rank and alpha: PEFT has them in a file beside the weights, diffusers
+  /// in the header or not at all.
   private static func settings(
     _ file: SafetensorsFile, prefix: String
   ) throws(PipelineError) -> PEFTConfig? {
@@ -170,7 +168,7 @@ extension LoRA {
       .map { String($0.dropLast(downSuffix.count)) }.sorted()
   }
 
-  /// Makes sure that every layer has both matrices, of one inner width; returns it.
+  /// Checks that every layer has both matrices with one inner dimension, and returns that rank.
   static func checkedRank(
     _ tensors: [String: Tensor], path: String
   ) throws(PipelineError) -> Int {
@@ -188,7 +186,7 @@ extension LoRA {
       guard down.rank == 2, up.rank == 2, down.shape[0] == up.shape[1], down.shape[0] > 0 else {
         throw .inconsistent(
           path: path,
-          reason: "'\(layer)': \(down.shape) and \(up.shape) are no adapter of a linear layer, "
+          reason: "'\(layer)': \(down.shape) and \(up.shape) are not an adapter of a linear layer, "
             + "[rank, in] and [out, rank]")
       }
       let rank = down.shape[0]

@@ -3,14 +3,11 @@ import Torch
 import TorchNN
 
 extension LoRA {
-  /// Writes the adapters; what is written is complete or not there.
+  /// Writes the adapters in one step: a failure leaves no partial file.
   ///
   /// - Parameters:
-  ///   - path: a folder for `.peft`, a file for the others; folders above it are made.
-  ///   - replacing: whether what is there already may be replaced.
-  /// - Throws: `PipelineError.exists`, `.unwritable`, `.weights`, `.parameters` for adapters that
-  ///   are not finite, or `.unsupported` for a layer
-  ///   that the layout cannot name.
+  ///   - path: a folder for `.peft`, a file for the other layouts; parent folders are created.
+  ///   - replacing: whether an existing file or folder may be replaced.
   public func write(
     _ format: Format, to path: String, replacing: Bool = false
   ) throws(PipelineError) {
@@ -29,7 +26,7 @@ extension LoRA {
   private func writePEFT(_ folder: String) throws(PipelineError) {
     var configuration = PEFTConfig(plan)
     configuration.baseModel = record.baseModel
-    // diffusers finds rank and alpha in the header, PEFT in the file beside.
+    // diffusers reads rank and alpha from the header, PEFT from the file beside the weights.
     try writeFile(
       named(Self.peftPrefix), settings: (configuration, Self.peftPrefix),
       to: "\(folder)/\(Self.peftFile)")
@@ -38,7 +35,7 @@ extension LoRA {
     }
   }
 
-  /// The tensors under a layout's names, in float32.
+  /// The tensors under the names of a layout, in float32.
   private func named(_ prefix: String) -> [(String, Tensor)] {
     tensors.map { (prefix + $0.key, $0.value.to(.float32)) }
   }
@@ -61,7 +58,7 @@ extension LoRA {
   }
 }
 
-/// Throws `PipelineError.exists` if something is at `path` that may not be replaced.
+/// Throws `PipelineError.exists` if `path` exists and must not be replaced.
 func refuseToReplace(_ path: String, _ replacing: Bool) throws(PipelineError) {
   if !replacing, FileManager.default.fileExists(atPath: path) { throw .exists(path: path) }
 }

@@ -1,7 +1,7 @@
 public import Torch
 public import TorchNN
 
-/// Low-rank adapters of one transformer, as files hold them.
+/// Low-rank adapters of one transformer, as stored in files.
 ///
 /// Three layouts are read and written: PEFT's folder, diffusers' file and kohya's file; see
 /// `docs/lora.md`.
@@ -10,7 +10,7 @@ public import TorchNN
 ///     let pipeline = try StableDiffusion3Pipeline(
 ///       folder: folder, transformer: try lora.learningSetup(model: folder))
 public struct LoRA {
-  /// How adapters lie on disk.
+  /// A file layout of adapters.
   public enum Format: String, CaseIterable, Sendable {
     /// A folder: `adapter_config.json`, and `adapter_model.safetensors` with keys
     /// `base_model.model.<path>.lora_A.weight`.
@@ -22,18 +22,18 @@ public struct LoRA {
     case kohya
   }
 
-  /// Rank, alpha, and which layers are adapted.
+  /// Rank, alpha and the adapted layers.
   public let plan: LoRAConfig
   /// `<path>.lora_A.weight` `[rank, in]` and `<path>.lora_B.weight` `[out, rank]` per layer.
   public let tensors: [String: Tensor]
-  /// What is known of how they were made.
+  /// The metadata of the adapters' training.
   public var record: LoRARecord
-  /// The file or folder they came from, for errors.
+  /// The file or folder of the adapters, for errors.
   public let origin: String
 
-  /// Adapters in memory.
+  /// Creates adapters from tensors in memory.
   ///
-  /// - Parameter tensors: both tensors of every layer, named as a `ParameterStore` names them.
+  /// - Parameter tensors: both tensors of every layer, under the names of a `ParameterStore`.
   public init(
     _ tensors: [String: Tensor], plan: LoRAConfig, record: LoRARecord, origin: String
   ) {
@@ -43,7 +43,7 @@ public struct LoRA {
     self.origin = origin
   }
 
-  /// The adapters that a network learns; the tensors stay the network's.
+  /// The adapters of a network that is trained; the tensors are shared with the network.
   public init(_ store: ParameterStore, record: LoRARecord) {
     guard let plan = store.adapterPlan else {
       preconditionFailure("the network has no adapters")
@@ -59,12 +59,12 @@ public struct LoRA {
       .map { String($0.dropLast(Self.downSuffix.count)) }.sorted()
   }
 
-  /// Makes sure that all numbers are finite.
+  /// Checks that all elements are finite.
   ///
   /// - Throws: `PipelineError.parameters`, naming the file and the first tensor that is not.
   func checkFinite() throws(PipelineError) { try Self.checkFinite(tensors, origin: origin) }
 
-  /// The same of any tensors.
+  /// Checks that all elements of any tensors are finite.
   static func checkFinite(
     _ tensors: [String: Tensor], origin: String
   ) throws(PipelineError) {
@@ -74,7 +74,7 @@ public struct LoRA {
     }
   }
 
-  /// A `[rank, in]` and B `[out, rank]` of one of `paths`.
+  /// The matrices A `[rank, in]` and B `[out, rank]` of one of `paths`.
   func pair(_ path: String) -> (down: Tensor, up: Tensor) {
     guard let down = tensors[path + Self.downSuffix], let up = tensors[path + Self.upSuffix] else {
       preconditionFailure("no adapter at '\(path)'")

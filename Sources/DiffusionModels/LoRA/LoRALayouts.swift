@@ -1,16 +1,16 @@
-/// What the keys of a LoRA file say of its layout.
+/// Recognizes the layout of a LoRA file from its keys.
 enum LoRALayouts {
-  /// What stands before a layer's path in PEFT's keys, in diffusers', and in those of a file that
-  /// holds the transformer's layers alone.
+  /// The prefixes of a layer's path in PEFT's keys, in diffusers' keys, and in a file of the
+  /// transformer's layers alone.
   static let prefixes = [LoRA.peftPrefix, LoRA.diffusersPrefix, ""]
 
-  /// What the paths of the transformer's layers begin with in diffusers.
+  /// The beginnings of the paths of the transformer's layers in diffusers.
   private static let roots = [
     "transformer_blocks.", "context_embedder.", "time_text_embed.", "norm_out.", "proj_out.",
   ]
 
-  /// The prefix of a file with these keys: that of PEFT or diffusers if a key has it, else none if
-  /// all are paths of a transformer.
+  /// The prefix of a file with these keys: that of PEFT or diffusers if a key has it, or the empty
+  /// one if all keys are paths of a transformer.
   static func prefix(of keys: [String]) -> String {
     for prefix in [LoRA.peftPrefix, LoRA.diffusersPrefix]
     where keys.contains(where: { $0.hasPrefix(prefix) }) {
@@ -20,7 +20,7 @@ enum LoRALayouts {
     return isBare ? "" : LoRA.diffusersPrefix
   }
 
-  /// The error for a key of a layout that is not read: it says whose the key looks like.
+  /// The error for a key of an unsupported layout; it names the layout that the key resembles.
   static func refusal(of key: String, path: String) -> PipelineError {
     let looks = lookalikes.first { mark, _ in key.hasPrefix(mark) }?.layout
     return .unsupported(
@@ -31,7 +31,7 @@ enum LoRALayouts {
         + "adapters in one of these layouts")
   }
 
-  /// What keys of other layouts and models begin with; the first that fits counts.
+  /// The beginnings of keys of other layouts and models; the first match counts.
   private static let lookalikes: [(mark: String, layout: String)] = [
     ("lora_transformer_single_transformer_blocks_", "OneTrainer's for FLUX"),
     ("lora_transformer_", "OneTrainer's"),
@@ -51,7 +51,7 @@ enum LoRALayouts {
   ]
 }
 
-/// A key of PEFT's or diffusers' layouts, without the file's prefix, taken apart.
+/// A parsed key of PEFT's or diffusers' layout, without the file's prefix.
 struct LoRAKey {
   enum Kind {
     /// A, `[rank, in]`.
@@ -62,14 +62,14 @@ struct LoRAKey {
     case alpha
   }
 
-  /// The layer's path in diffusers.
+  /// The path of the layer in diffusers.
   let path: String
   let kind: Kind
-  /// What PEFT called the adapter; nil in most files.
+  /// The name of the adapter in PEFT; nil in most files.
   let adapter: String?
 
-  /// `<path>.lora_A.weight`, `<path>.lora_A.<adapter>.weight`, `<path>.lora_down.weight`,
-  /// `<path>.lora.down.weight` and the same for B, and `<path>.alpha`; nil for others.
+  /// Parses `<path>.lora_A.weight`, `<path>.lora_A.<adapter>.weight`, `<path>.lora_down.weight`,
+  /// `<path>.lora.down.weight`, the same for B, and `<path>.alpha`; nil for other keys.
   init?(_ key: Substring) {
     var parts = key.split(separator: ".", omittingEmptySubsequences: false)
     guard let end = parts.popLast() else { return nil }

@@ -1,14 +1,14 @@
-/// How adapters were made, kept in the header of their file; nil or empty where it is not known.
+/// The metadata of adapters in the header of their file; unknown entries are nil or empty.
 public struct LoRARecord: Equatable, Sendable {
-  /// The model they belong to, such as `stabilityai/stable-diffusion-3.5-medium`.
+  /// The base model, such as `stabilityai/stable-diffusion-3.5-medium`.
   public var baseModel: String?
   /// The recipe's name.
   public var recipe: String?
-  /// Epochs trained.
+  /// Number of trained epochs.
   public var epoch: Int?
-  /// Optimizer updates made.
+  /// Number of optimizer updates.
   public var updates: Int?
-  /// What was rewarded.
+  /// The names of the rewards.
   public var rewards: [String]
   /// The program and its version.
   public var software: String?
@@ -50,12 +50,13 @@ extension LoRARecord {
     static let software = "tempflow.software"
   }
 
-  /// What other programs write about the model: kohya's sd-scripts, and the model specification.
+  /// Keys that other programs write about the base model: those of kohya's sd-scripts and of the
+  /// model specification.
   private static let foreignModelKeys = [
     "ss_sd_model_name", "ss_base_model_version", "modelspec.architecture",
   ]
 
-  /// Reads what a header says; entries that are absent stay unknown.
+  /// Reads the entries of a header; absent entries stay unknown.
   package init(header: [String: String]) {
     let foreign = Self.foreignModelKeys.lazy.compactMap { header[$0] }.first
     self.init(
@@ -66,7 +67,7 @@ extension LoRARecord {
       software: header[Key.software])
   }
 
-  /// What is known, as entries of a header.
+  /// The known values as entries of a header.
   package var header: [String: String] {
     var header: [String: String] = [:]
     header[Key.baseModel] = baseModel

@@ -4,8 +4,8 @@ import TorchNN
 
 /// PEFT's settings of a LoRA: `adapter_config.json`, or the header of diffusers' file.
 ///
-/// PEFT has dozens of switches. Those that change the result must be at rest (null, false, 0 or
-/// empty); those that only matter in training are ignored.
+/// PEFT has dozens of switches. Those that change the result must be off (null, false, 0 or empty);
+/// those for training only are ignored.
 struct PEFTConfig {
   static let fileName = "adapter_config.json"
   /// The entry of a safetensors header that diffusers reads; its text is JSON.
@@ -13,7 +13,7 @@ struct PEFTConfig {
 
   var rank: Int
   var alpha: Double
-  /// nil when the file selects layers by a regular expression.
+  /// nil if the file selects layers by a regular expression.
   var targets: [String]?
   var baseModel: String?
 
@@ -28,12 +28,12 @@ struct PEFTConfig {
     let bytes = try reading(path) { try AtomicFile.read(path) }
     let entries = try Self.entries(bytes, path: path)
     guard entries["peft_type"] != nil else {
-      throw .unsupported(path: path, key: "peft_type", reason: "is missing; only LORA is known")
+      throw .unsupported(path: path, key: "peft_type", reason: "is missing; only LORA is supported")
     }
     try self.init(entries, path: path)
   }
 
-  /// Reads the entries with `prefix` from the header of the file at `path`; nil without any.
+  /// Reads the entries with `prefix` from the header of the file at `path`; nil if there are none.
   init?(header: [String: String], prefix: String, path: String) throws(PipelineError) {
     guard let text = header[Self.headerKey] else { return nil }
     let entries = try Self.entries(Array(text.utf8), path: path).filter { $0.key.hasPrefix(prefix) }
@@ -59,7 +59,7 @@ struct PEFTConfig {
 
   private init(_ entries: [String: JSONValue], path: String) throws(PipelineError) {
     guard entries["peft_type"] ?? "LORA" == "LORA" else {
-      throw .unsupported(path: path, key: "peft_type", reason: "only LORA is known")
+      throw .unsupported(path: path, key: "peft_type", reason: "only LORA is supported")
     }
     guard let rank = entries["r"]?.number, rank >= 1, rank == rank.rounded() else {
       throw .unsupported(path: path, key: "r", reason: "is not a positive whole number")
@@ -68,7 +68,7 @@ struct PEFTConfig {
       throw .unsupported(path: path, key: "lora_alpha", reason: "is not a positive number")
     }
     guard entries["bias"] ?? "none" == "none" else {
-      throw .unsupported(path: path, key: "bias", reason: "only 'none' is known")
+      throw .unsupported(path: path, key: "bias", reason: "only 'none' is supported")
     }
     self.rank = Int(rank)
     self.alpha = alpha
@@ -77,7 +77,7 @@ struct PEFTConfig {
     let read: Set<String> = ["peft_type", "r", "lora_alpha", "bias", "target_modules"]
     for (key, value) in entries.sorted(by: { $0.key < $1.key })
     where !read.contains(key) && !ignored.contains(key) && !value.isAtRest {
-      throw .unsupported(path: path, key: key, reason: reasons[key] ?? "is set, and is not known")
+      throw .unsupported(path: path, key: key, reason: reasons[key] ?? "is set and unsupported")
     }
   }
 
@@ -109,8 +109,8 @@ struct PEFTConfig {
       ) { $1 })
   }
 
-  /// The settings as diffusers looks for them in the header of the weights file, where it selects
-  /// those with the prefix of the weights.
+  /// The settings for the header of diffusers' weights file, which diffusers selects by the prefix
+  /// of the weights.
   func headerText(prefix: String) throws -> String {
     let entries = settings.map { (prefix + $0.key, $0.value) }
     let data = try prettyJSON(Dictionary(uniqueKeysWithValues: entries))
@@ -127,14 +127,14 @@ struct PEFTConfig {
   }
 }
 
-/// What names things, or matters only while training with PEFT.
+/// Keys that name things or only matter for training with PEFT.
 private let ignored: Set<String> = [
   "auto_mapping", "base_model_name_or_path", "revision", "inference_mode", "task_type",
   "peft_version", "lora_dropout", "init_lora_weights", "loftq_config", "eva_config",
   "corda_config", "runtime_config", "megatron_core", "qalora_group_size", "ensure_weight_tying",
 ]
 
-/// Why a switch that is known of cannot be followed.
+/// The reasons why known switches are unsupported.
 private let reasons = [
   "use_dora": "DoRA is not supported; train or save a plain LoRA",
   "rank_pattern": "layers have different ranks; only one rank for all is supported",
@@ -142,7 +142,7 @@ private let reasons = [
 ]
 
 extension JSONValue {
-  /// Whether a switch with this value does nothing.
+  /// Whether a switch with this value has no effect.
   fileprivate var isAtRest: Bool {
     switch self {
     case .null: true

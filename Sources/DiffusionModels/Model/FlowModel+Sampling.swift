@@ -7,8 +7,8 @@ extension FlowModel {
   /// The velocity of latents under prompts, with guidance.
   ///
   /// - Parameters:
-  ///   - prompts: what the field's prompt indices select.
-  ///   - negative: usually of the empty prompt; needed by classifier-free guidance.
+  ///   - prompts: the prompts of the field's prompt indices.
+  ///   - negative: the negative prompt, usually the empty one; needed by classifier-free guidance.
   ///   - checkpointing: recomputes the blocks' activations where gradients are recorded.
   public func velocityField(
     _ prompts: [PromptEmbeddings], negative: PromptEmbeddings? = nil, guidance: Guidance = .none,
@@ -18,9 +18,9 @@ extension FlowModel {
       prompts, negative: negative, guidance: guidance, checkpointing: checkpointing, batch: nil)
   }
 
-  /// The same.
+  /// The velocity with batches computed by several threads.
   ///
-  /// - Parameter batch: computes the rows of a batch on threads of their own while it is open.
+  /// - Parameter batch: computes the rows of a batch on separate threads while it is open.
   package func velocityField(
     _ prompts: [PromptEmbeddings], negative: PromptEmbeddings?, guidance: Guidance,
     checkpointing: GradientCheckpointing?, batch: ThreadedBatch?
@@ -33,7 +33,7 @@ extension FlowModel {
     return guidance.applied(to: threaded(field, batch), negative: prompts.count)
   }
 
-  /// The same field, which computes rows on threads of their own where that is faster.
+  /// The same field with rows on separate threads where that is faster.
   private func threaded(_ field: @escaping VelocityField, _ batch: ThreadedBatch?) -> VelocityField {
     let device = device
     return { latents, sigma, promptIndices in
@@ -48,22 +48,22 @@ extension FlowModel {
     }
   }
 
-  /// Follows the flow from noise to the latents of images, one per prompt.
-  /// `[B, C, h, w] -> [B, C, h, w]`
+  /// Integrates the ODE from noise to the latents of images, one per prompt. `[B, C, h, w] -> [B,
+  /// C, h, w]`
   ///
   /// - Parameters:
   ///   - initialLatents: standard normal, float32, of the model's image size.
   ///   - negative: needed by classifier-free guidance.
-  ///   - stepCount: evaluations of the velocity.
+  ///   - stepCount: number of denoising steps.
   ///   - size: rows of every call on a GPU (see `padded`), so that an image has the same bits in a
-  ///     full batch and in the last one; nil takes the number of images.
+  ///     full batch and in the last one; nil means the number of images.
   public func sample(
     from initialLatents: Tensor, prompts: [PromptEmbeddings], negative: PromptEmbeddings? = nil,
     guidance: Guidance = .none, stepCount: Int, size: Int? = nil
   ) -> Tensor {
     precondition(
       initialLatents.shape == latentShape(count: prompts.count),
-      "latents \(initialLatents.shape) for \(latentShape(count: prompts.count))")
+      "latents \(initialLatents.shape) instead of \(latentShape(count: prompts.count))")
     let field = velocityField(prompts, negative: negative, guidance: guidance)
     return integrate(
       device == .cpu ? field : padded(field, to: size ?? prompts.count),
@@ -73,18 +73,19 @@ extension FlowModel {
 }
 
 extension FlowModel {
-  /// The images of latents, rounded as diffusers does for its image files. Records no gradients.
-  /// Numbers that are not finite give no meaningful pixels.
+  /// Decodes latents to images, rounded as diffusers rounds them for image files. Records no
+  /// gradients. Non-finite latents result in meaningless pixels.
   ///
   /// `[B, C, h, w] -> uint8 [B, H, W, 3]`, RGB
   public func decode(_ latents: Tensor) -> Tensor {
     withoutGradient { rounded(decoded(latents)) }
   }
 
-  /// The images of latents, at most `microBatch` decoded at once; for latents or a decoded image that
-  /// are not finite, the reason why there is none. `[B, C, h, w] -> B images`
+  /// Decodes latents to images, at most `microBatch` at once. For non-finite latents or a
+  /// non-finite decoded image, the result is the reason. `[B, C, h, w] -> B images`
   ///
-  /// On the CPU, threads take some small images each; all of them share the operators of a large one.
+  /// On the CPU, small images are distributed over threads; a large image is decoded by
+  /// multithreaded operators.
   package func images(
     _ latents: Tensor, microBatch: Int
   ) -> [Result<PixelBuffer, NonFiniteImage>] {
@@ -104,7 +105,7 @@ extension FlowModel {
     }
   }
 
-  /// The pixels of each image and, as one byte more, what of it is finite, so that one read from the
+  /// The pixels of each image and one more byte for its finiteness, so that one read from the
   /// device returns both. `[B, C, h, w] -> uint8 [B, H·W·3 + 1]`
   private func checkedImages(_ latents: Tensor) -> Tensor {
     withoutGradient {
@@ -141,7 +142,7 @@ private func rounded(_ images: Tensor) -> Tensor {
 }
 
 extension Tensor {
-  /// 1 for each row whose numbers are all finite, otherwise 0. `[B, ...] -> uint8 [B, 1]`
+  /// 1 for each row of finite elements, otherwise 0. `[B, ...] -> uint8 [B, 1]`
   fileprivate func allFinitePerRow() -> Tensor {
     isFinite().to(.uint8).reshaped([shape[0], -1]).amin(dims: [1], keepDim: true)
   }

@@ -4,8 +4,8 @@ public import TorchNN
 
 /// A flow-matching model of images: one conforming type per family, in a folder of its own.
 ///
-/// Everything that depends on a model's architecture is behind this protocol: the trainer, the
-/// prompt cache, the memory plan, LoRA files, benchmarks and commands know no other.
+/// The interface to everything that depends on a model's architecture: the trainer, the prompt
+/// cache, the memory plan, LoRA files, benchmarks and commands use this protocol alone.
 /// ``FlowModelRegistry`` finds the family of a folder.
 ///
 /// B rows of a batch, latents `[B, C, h, w]`, images of H x W pixels.
@@ -16,13 +16,15 @@ public protocol FlowModel: SendableMetatype {
   /// The transformer's class: `_class_name` of `transformer/config.json`.
   static var transformerClassName: String { get }
 
-  /// What recipes and options take where they give no value.
+  /// Default values of recipes and options.
   static var defaults: FlowModelDefaults { get }
 
-  /// The names of the transformer's layers in kohya's LoRA files; nil where there are none.
+  /// The names of the transformer's layers in kohya's LoRA files; nil if kohya's layout is
+  /// unsupported.
   static var kohyaLayers: KohyaLayers? { get }
 
-  /// Sizes and costs, by the folder's configuration files and the headers of weights that are there.
+  /// Sizes and costs, from the folder's configuration files and the headers of the weights that are
+  /// present.
   ///
   /// - Throws: `PipelineError` for a file that is missing or malformed, an impossible image size, an
   ///   adapter target that matches nothing.
@@ -30,21 +32,21 @@ public protocol FlowModel: SendableMetatype {
     of source: ModelSource, training: TrainableWeights
   ) throws(PipelineError) -> FlowModelMetadata
 
-  /// The linear layers of the transformer, by its configuration alone.
+  /// The linear layers of the transformer, from its configuration alone.
   static func linearLayers(of folder: String) throws(PipelineError) -> LinearLayers
 
-  /// What decides how a prompt is encoded, beside the prompt.
+  /// Everything beside the prompt that affects its embeddings.
   static func promptComponents(of source: ModelSource) throws(PipelineError) -> PromptComponents
 
   /// Reads text encoders and tokenizers.
   static func promptEncoder(of source: ModelSource) throws(PipelineError) -> any PromptEncoder
 
-  /// Reads everything but the text encoders.
+  /// Loads all components except the text encoders.
   ///
   /// - Parameter training: which of the transformer's parameters are trained, and its adapters; the
   ///   other networks are frozen.
-  /// - Throws: `PipelineError` for a missing file, a wrong class, an unknown key, weights that do not
-  ///   fit, an impossible size.
+  /// - Throws: `PipelineError` for a missing file, a wrong class, an unknown key, weights that do
+  ///   not match, an impossible size.
   init(_ source: ModelSource, training: LearningSetup) throws(PipelineError)
 
   /// The parameters of the transformer.
@@ -62,33 +64,34 @@ public protocol FlowModel: SendableMetatype {
   /// The network's velocity in float32, without classifier-free guidance.
   ///
   /// - Parameters:
-  ///   - prompts: what prompt indices 0..<count select.
-  ///   - negative: what the index after the last selects; nil for none.
-  ///   - embeddedGuidance: the scale that the network takes as an input; nil where it takes none.
+  ///   - prompts: the prompts of indices 0..<count.
+  ///   - negative: the prompt of the index after the last; nil for none.
+  ///   - embeddedGuidance: the guidance scale as an input of the network; nil for networks without
+  ///     that input.
   ///   - checkpointing: recomputes the blocks' activations in the backward pass; nil keeps them.
   func velocityField(
     of prompts: [PromptEmbeddings], negative: PromptEmbeddings?, embeddedGuidance: Double?,
     checkpointing: GradientCheckpointing?
   ) -> VelocityField
 
-  /// The decoder's images. `[B, C, h, w] -> float32 [B, 3, H, W]`, -1...1
+  /// Decodes latents to images. `[B, C, h, w] -> float32 [B, 3, H, W]`, -1...1
   func decoded(_ latents: Tensor) -> Tensor
 
-  /// The precision in which latents are decoded.
+  /// The precision of decoding.
   var decoderDType: DType { get }
 
-  /// The side in pixels of the tiles that larger images are decoded in; nil decodes them whole.
+  /// The side, in pixels, of the tiles for decoding larger images; nil decodes them whole.
   var tileSide: Int? { get set }
 
-  /// What `tileSide` must be a multiple of.
+  /// The granularity of `tileSide`, in pixels.
   var tileUnit: Int { get }
 
-  /// Writes a folder that diffusers loads; adapters are left out.
+  /// Writes a folder that diffusers loads, without adapters.
   ///
-  /// The folder is written beside its place and renamed into it once it is complete.
+  /// A temporary folder is written beside the target and renamed once it is complete.
   ///
   /// - Parameter source: the model folder whose text encoders, tokenizers and index are copied; nil
-  ///   writes those of the model in memory, which must then have them.
+  ///   writes those of the model in memory, which must be loaded.
   /// - Throws: `PipelineError`; an older folder is then unchanged.
   func write(to folder: String, textFrom source: String?) throws(PipelineError)
 }
@@ -104,7 +107,7 @@ extension FlowModel {
   public var latentShape: [Int] { Array(latentShape(count: 1).dropFirst()) }
 }
 
-/// What a family takes where a recipe or an option gives no value.
+/// A family's default values of recipes and options.
 public struct FlowModelDefaults: Sendable {
   /// How a guidance scale is applied.
   public enum GuidanceKind: Sendable {
@@ -113,15 +116,15 @@ public struct FlowModelDefaults: Sendable {
 
   public var guidance: GuidanceKind
   public var guidanceScale: Double
-  /// Of the stochastic step.
+  /// Noise level of the stochastic step.
   public var noiseLevel: Double
   /// PEFT's `target_modules`.
   public var loraTargets: [String]
   /// Tokens of a prompt for the longest text encoder.
   public var maxSequenceLength: Int
-  /// What `maxSequenceLength` may be.
+  /// The range of `maxSequenceLength`.
   public var sequenceLengths: ClosedRange<Int>
-  /// Condition images that a prompt may have.
+  /// The number of condition images of a prompt.
   public var conditionImages: ClosedRange<Int>
 
   public init(
@@ -138,10 +141,11 @@ public struct FlowModelDefaults: Sendable {
     self.conditionImages = conditionImages
   }
 
-  /// The guidance of a scale: classifier-free guidance up to a scale of 1 is none, as in diffusers.
+  /// The guidance for a scale: classifier-free guidance with a scale up to 1 is off, as in
+  /// diffusers.
   public func guidance(scale: Double) -> Guidance { Self.guidance(guidance, scale: scale) }
 
-  /// The same of a kind.
+  /// The guidance for a kind and a scale.
   public static func guidance(_ kind: GuidanceKind, scale: Double) -> Guidance {
     switch kind {
     case .none: .none

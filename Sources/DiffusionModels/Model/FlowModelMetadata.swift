@@ -1,4 +1,4 @@
-/// Sizes and costs of a model, by its configuration files.
+/// Sizes and costs of a model, from its configuration files.
 ///
 /// Figures of the network are per row; a sample under classifier-free guidance is two rows.
 public struct FlowModelMetadata: Sendable {
@@ -8,19 +8,19 @@ public struct FlowModelMetadata: Sendable {
   public var latentShape: [Int]
   public var transformer: NetworkSize
   public var autoencoder: NetworkSize
-  /// Of those that are there: text encoders may be removed once their prompts are encoded.
+  /// The text encoders that are present; they may be removed once their prompts are encoded.
   public var textEncoders: [NetworkSize]
-  /// Numbers that are trained.
+  /// Number of trainable parameters.
   public var trainableParameters: Int
-  /// Numbers of one prompt's embeddings as the network takes them.
+  /// Elements of one prompt's embeddings as inputs of the network.
   public var promptElements: Int
-  /// Numbers of one prompt's embeddings in the prompt cache.
+  /// Elements of one prompt's embeddings in the prompt cache.
   public var cachedPromptElements: Int
   /// Floating-point operations of one row.
   public var work: NetworkWork
-  /// Bytes of activations, by the bytes of one number of the weights.
+  /// Bytes of activations, for an element size of the weights in bytes.
   public var activations: @Sendable (_ elementBytes: Int) -> ActivationMemory
-  /// Most bytes that decoding one latent holds, by the bytes of one number.
+  /// Peak bytes of decoding one latent, for an element size in bytes.
   public var decodingBytes: @Sendable (_ elementBytes: Int) -> Int
 
   public init(
@@ -56,15 +56,15 @@ public struct NetworkSizes: Sendable {
   }
 }
 
-/// Bytes that evaluations of a network hold beside its weights, per row.
+/// Bytes of a network's activations, per row.
 public struct ActivationMemory: Sendable, Equatable {
-  /// Most that a forward pass without gradients holds at one time.
+  /// Peak of a forward pass without gradients.
   public var evaluation: Int
-  /// What a forward pass keeps for the backward pass.
+  /// Activations that a forward pass keeps for the backward pass.
   public var kept: Int
-  /// The same with gradient checkpointing.
+  /// Activations that are kept with gradient checkpointing.
   public var keptWithCheckpointing: Int
-  /// Most that the backward pass holds beside what was kept.
+  /// Peak of the backward pass, in addition to the kept activations.
   public var backward: Int
 
   public init(evaluation: Int, kept: Int, keptWithCheckpointing: Int, backward: Int) {
@@ -75,12 +75,12 @@ public struct ActivationMemory: Sendable, Equatable {
   }
 }
 
-/// Floating-point operations of one row that no implementation can do without; a multiplication and
-/// an addition count as two.
+/// Floating-point operations of one row that every implementation needs; a multiplication and an
+/// addition count as two.
 public struct NetworkWork: Sendable, Equatable {
   /// One evaluation without gradients.
   public var forward: Double
-  /// One forward pass and the backward pass behind it; recomputation is not counted.
+  /// One forward pass and its backward pass; recomputation is not counted.
   public var training: Double
 
   public init(forward: Double, training: Double) {

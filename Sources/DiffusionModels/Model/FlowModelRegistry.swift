@@ -8,7 +8,7 @@ public enum FlowModelRegistry {
   /// Every family.
   public static var all: [any FlowModel.Type] { families.withLock { $0 } }
 
-  /// Adds a family of another module; its class name must be new.
+  /// Registers a family of another module; its class name must be new.
   public static func register(_ family: any FlowModel.Type) {
     families.withLock { families in
       guard !families.contains(where: { $0.className == family.className }) else { return }
@@ -16,10 +16,10 @@ public enum FlowModelRegistry {
     }
   }
 
-  /// The family of a model folder: by its index or, in a folder that has none, by the class of its
-  /// transformer.
+  /// The family of a model folder, from its index or, in a folder without one, from the class of
+  /// its transformer.
   ///
-  /// - Throws: `PipelineError` when neither can be read, or it names a class of no family.
+  /// - Throws: `PipelineError` if neither can be read, or if the class belongs to no family.
   public static func family(of folder: String) throws(PipelineError) -> any FlowModel.Type {
     let index = "\(folder)/\(ModelIndex.fileName)"
     if !FileManager.default.fileExists(atPath: index) {
@@ -44,6 +44,6 @@ public enum FlowModelRegistry {
     return family
   }
 
-  /// The family that `pretrain` makes models of.
+  /// The family of models that `pretrain` creates.
   package static let pretrained: any PretrainableModel.Type = StableDiffusion3Pipeline.self
 }

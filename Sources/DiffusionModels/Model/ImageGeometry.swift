@@ -20,16 +20,16 @@ public struct ImageGeometry: Equatable, Sendable {
   /// Patches of the latents.
   public let imageTokens: Int
 
-  /// Works out the sizes.
+  /// Computes the sizes.
   ///
   /// - Parameters:
-  ///   - image: nil is a square of `defaultSide`.
+  ///   - image: nil means a square of `defaultSide`.
   ///   - defaultSide: in latent pixels.
   ///   - factor: image pixels per latent pixel.
   ///   - patch: side of a patch in latent pixels.
-  ///   - limit: the largest side in patches, and where it is set; nil for no limit.
-  ///   - path: the model, named in errors.
-  /// - Throws: `PipelineError.imageSize` when a side is no whole number of patches, or above the
+  ///   - limit: the largest side in patches and the name of its setting; nil for no limit.
+  ///   - path: the model, for errors.
+  /// - Throws: `PipelineError.imageSize` if a side is not a whole number of patches or exceeds the
   ///   limit.
   public init(
     _ image: ImageSize?, defaultSide: Int, factor: Int, patch: Int,

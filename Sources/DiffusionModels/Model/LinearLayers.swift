@@ -10,7 +10,7 @@ public struct LinearLayers {
   /// `[out, in]` by path.
   public let shapes: [String: [Int]]
 
-  /// Builds the transformer of a folder without memory.
+  /// Builds the transformer of a folder on the meta device, without memory.
   ///
   /// - Throws: `PipelineError.model` or `.parameters`.
   public init<Configuration: ModelConfiguration, Network>(
@@ -36,9 +36,9 @@ public struct LinearLayers {
 }
 
 extension LoRA {
-  /// Makes sure that every adapter has its layer in the model.
+  /// Checks that the model has a layer for every adapter.
   ///
-  /// - Throws: `PipelineError.otherModel` with the first that has not.
+  /// - Throws: `PipelineError.otherModel` for the first missing layer.
   package func check(against model: LinearLayers) throws(PipelineError) {
     for path in paths {
       let (down, up) = pair(path)
@@ -51,12 +51,12 @@ extension LoRA {
     }
   }
 
-  /// The adapters as ``FlowModel/init(_:training:)`` takes them.
+  /// The adapters as the argument of ``FlowModel/init(_:training:)``.
   ///
   /// - Parameters:
-  ///   - model: the folder of the model that they are for.
-  ///   - trainable: whether they are trained on.
-  /// - Throws: `PipelineError.otherModel` when they are another model's, or what is wrong with the
+  ///   - model: the folder of the base model.
+  ///   - trainable: whether training continues.
+  /// - Throws: `PipelineError.otherModel` for adapters of another model, or any error of the
   ///   folder.
   public func learningSetup(
     model: String, trainable: ParameterStore.Trainable = .nothing

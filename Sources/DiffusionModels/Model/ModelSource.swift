@@ -1,14 +1,14 @@
 public import TorchNN
 
-/// Which model, and how it is read.
+/// A model folder and how it is loaded.
 public struct ModelSource: Sendable, Equatable {
   /// A folder in diffusers' layout.
   public var folder: String
   public var placement: Placement
-  /// nil takes the model's own.
+  /// nil means the model's default size.
   public var imageSize: ImageSize?
-  /// Tokens of a prompt for the longest text encoder, or rows of zeros in their place; nil takes the
-  /// family's default.
+  /// Tokens of a prompt for the longest text encoder, or the number of zero rows in their place;
+  /// nil means the family's default.
   public var maxSequenceLength: Int?
 
   public init(
@@ -21,7 +21,7 @@ public struct ModelSource: Sendable, Equatable {
     self.maxSequenceLength = maxSequenceLength
   }
 
-  /// Reads the model without its text encoders.
+  /// Loads the model without its text encoders.
   ///
   /// - Throws: `PipelineError`.
   public func load(training: LearningSetup = .frozen) throws(PipelineError) -> any FlowModel {
@@ -36,7 +36,7 @@ public enum TrainableWeights: Equatable, Sendable {
   /// Every weight.
   case full
 
-  /// Whether the output of the layer at this path changes from update to update.
+  /// Whether the output of the layer at this path changes during training.
   package func changes(_ path: String) -> Bool {
     switch self {
     case .adapters(let config): config.adapts(path)

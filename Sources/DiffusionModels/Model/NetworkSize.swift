@@ -4,12 +4,11 @@ package import TorchNN
 
 /// The size of one network of a model folder.
 public struct NetworkSize: Sendable, Equatable {
-  /// Numbers of all weights, adapters not counted.
+  /// Elements of all weights, without adapters.
   public let parameters: Int
-  /// Numbers that a run reads: all but tables of which it takes a few rows, and an autoencoder's
-  /// encoder.
+  /// Elements that a run reads: all except sparsely used tables and the autoencoder's encoder.
   public let used: Int
-  /// The precision of the files; nil while they are not there.
+  /// The precision of the files; nil if they are not present.
   public let stored: DType?
 
   public init(parameters: Int, used: Int, stored: DType?) {
@@ -18,7 +17,7 @@ public struct NetworkSize: Sendable, Equatable {
     self.stored = stored
   }
 
-  /// Bytes in memory. Weights that stay in their mapped file count as far as they are read.
+  /// Bytes in memory. Memory-mapped weights count as far as they are read.
   public func bytes(in dtype: DType, device: Device, copied: Bool = false) -> Int {
     let isMapped = device == .cpu && stored == dtype && !copied
     return dtype.byteCount * (isMapped ? used : parameters)
@@ -26,11 +25,11 @@ public struct NetworkSize: Sendable, Equatable {
 }
 
 extension NetworkSize {
-  /// Builds the network of a component without memory, and reads the header of its weights.
+  /// Builds the network of a component on the meta device and reads the header of its weights.
   ///
   /// - Parameters:
   ///   - store: on the meta device; holds the parameters afterwards.
-  ///   - isUsed: whether a run reads the weight of this name.
+  ///   - isUsed: whether a run reads the weight with this name.
   /// - Throws: `PipelineError.model`, `.parameters` or `.weights`.
   package static func measure<Configuration: ModelConfiguration, Network>(
     _ component: String, of source: ModelSource,
@@ -57,7 +56,8 @@ extension NetworkSize {
     return (configuration, size)
   }
 
-  /// The precision of a component's weights, by the first tensor of its header; nil without weights.
+  /// The precision of a component's weights, from the first tensor of the header; nil without
+  /// weights.
   private static func stored(
     _ folder: String, variant: String?
   ) throws(PipelineError) -> DType? {

@@ -1,10 +1,10 @@
 package import Torch
 
-/// Why latents are no image: the network or the decoder that made them left the range of numbers.
+/// The reason why an image could not be decoded: the transformer or the decoder overflowed.
 package enum NonFiniteImage: Error, Sendable, Hashable, CustomStringConvertible {
-  /// The latents that a transformer of this precision made.
+  /// Latents from a transformer in this precision.
   case latents(DType)
-  /// The pixels that a decoder of this precision made of finite latents.
+  /// Pixels from a decoder in this precision, for finite latents.
   case pixels(DType)
 
   /// `non-finite latents (float16)`

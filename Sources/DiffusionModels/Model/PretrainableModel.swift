@@ -3,34 +3,35 @@ package import TextTokenizers
 package import Torch
 package import TorchNN
 
-/// A family that `pretrain` can make a small model of: CLIP text encoders, an `AutoencoderKL`, and a
-/// transformer of a given shape, which is trained together with the text encoders.
+/// A family whose small models `pretrain` can create: CLIP text encoders, an `AutoencoderKL`, and a
+/// transformer of a given shape that is trained together with the text encoders.
 package protocol PretrainableModel: FlowModel {
-  /// A model with new weights for the transformer.
+  /// Creates a model with new weights for the transformer.
   ///
-  /// - Throws: `PipelineError` when the parts do not fit together, `.parameters`.
+  /// - Throws: `PipelineError` if the parts are incompatible, `.parameters`.
   init(
     untrained shape: TransformerShape, text: PretrainedText,
     autoencoder: StoredNetwork<AutoencoderKL>, scheduler: SchedulerConfiguration,
     generator: Generator
   ) throws(PipelineError)
 
-  /// The parameters that are trained, in a fixed order; names begin with the component's folder.
+  /// The trainable parameters in a fixed order; names begin with the component's folder.
   var pretrainedParameters: [ParameterStore.Named] { get }
 
-  /// The text encoders, which are trained, too.
+  /// The text encoders, which are trained as well.
   var pretrainedEncoder: any PromptEncoder { get }
 
-  /// Numbers of each component, by its folder.
+  /// Number of parameters of each component, by its folder.
   var parameterCounts: [String: Int] { get }
 
-  /// The velocity under tokenized prompts, recorded for gradients through the text encoders, too.
+  /// The velocity under tokenized prompts; gradients are recorded through the text encoders as
+  /// well.
   ///
-  /// - Parameter tokens: per text encoder, per row, the tokens of its prompt.
+  /// - Parameter tokens: token ids of the prompts, per text encoder and row.
   func velocity(_ latents: Tensor, sigma: Tensor, tokens: [[[Int]]]) -> Tensor
 }
 
-/// The shape of a transformer to train from nothing.
+/// The shape of a transformer that is trained from scratch.
 package struct TransformerShape: Sendable {
   /// Side of the latents, in latent pixels.
   package var latentSide: Int

@@ -1,6 +1,6 @@
 package import ImageFiles
 
-/// A prompt: text and, for a model that edits images, the images to edit.
+/// A prompt: text and, for an editing model, the condition images.
 public struct PromptInput: Sendable {
   public var text: String
   /// In the order of the prompt file.
@@ -14,16 +14,16 @@ public struct PromptInput: Sendable {
   }
 }
 
-/// Prompts to embeddings: a model's text encoders and tokenizers.
+/// Encodes prompts to embeddings with a model's text encoders and tokenizers.
 public protocol PromptEncoder {
-  /// One result per prompt, in order. Records no gradients.
+  /// Returns one result per prompt, in order. Records no gradients.
   func encode(_ prompts: [PromptInput]) -> [PromptEmbeddings]
 
-  /// Which encoders take the beginning of a prompt alone; nil when all of them take it whole.
+  /// Which encoders truncate a prompt; nil if none does.
   func truncation(of prompt: String) -> PromptTruncation?
 }
 
-/// What decides how a prompt is encoded, beside the prompt.
+/// Everything beside the prompt that affects its embeddings.
 public struct PromptComponents: Sendable {
   /// The folders of text encoders, tokenizers and image encoders inside the model's folder.
   public var folders: [String]

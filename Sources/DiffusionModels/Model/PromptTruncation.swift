@@ -1,8 +1,8 @@
-/// What the text encoders leave out of a prompt that is longer than CLIP's tokens.
+/// The truncation of a prompt that is longer than CLIP's tokens.
 public struct PromptTruncation: Sendable, Hashable {
-  /// Tokens that the CLIP encoders take of it.
+  /// The number of tokens that the CLIP encoders use.
   public var clipTokens: Int
-  /// Whether T5 takes all of it; nil for a model without T5.
+  /// Whether T5 uses the whole prompt; nil for a model without T5.
   public var t5IsWhole: Bool?
 
   public init(clipTokens: Int, t5IsWhole: Bool?) {
@@ -12,12 +12,12 @@ public struct PromptTruncation: Sendable, Hashable {
 }
 
 extension PromptTruncation {
-  /// The value as a word of a file's metadata: `77`, `77 t5-whole` or `77 t5-truncated`.
+  /// The value as text in a file's metadata: `77`, `77 t5-whole` or `77 t5-truncated`.
   public var text: String {
     "\(clipTokens)" + (t5IsWhole.map { $0 ? " t5-whole" : " t5-truncated" } ?? "")
   }
 
-  /// The value of such a word; nil when it is none.
+  /// Parses the text; nil if it is malformed.
   public init?(text: String) {
     let words = text.split(separator: " ", omittingEmptySubsequences: false)
     guard let count = words.first.flatMap({ Int($0) }) else { return nil }
@@ -29,21 +29,22 @@ extension PromptTruncation {
     }
   }
 
-  /// One line on the truncated ones among `count` prompts; nil when there are none.
+  /// One line about the truncated ones among `count` prompts; nil if there are none.
   ///
-  /// - Parameter maxSequenceLength: tokens that T5 takes.
+  /// - Parameter maxSequenceLength: tokens of a prompt for T5.
   public static func notice(
     _ truncated: [PromptTruncation], of count: Int, maxSequenceLength: Int
   ) -> String? {
     guard let first = truncated.first else { return nil }
     let start =
       "\(truncated.count) of \(count) prompt\(count == 1 ? " is" : "s are") longer than the "
-      + "\(first.clipTokens) tokens of the CLIP text encoders, which take the beginning alone"
-    guard first.t5IsWhole != nil else { return "\(start); without T5 nothing takes the rest" }
+      + "\(first.clipTokens) tokens of the CLIP text encoders, which truncate "
+      + (truncated.count == 1 ? "it" : "them")
+    guard first.t5IsWhole != nil else { return "\(start); without T5 the rest is ignored" }
     let whole = truncated.count { $0.t5IsWhole == true }
     let extent =
       whole == truncated.count
-      ? "takes all of them whole" : "takes \(whole) of these \(truncated.count) whole"
+      ? "encodes all of them whole" : "encodes \(whole) of these \(truncated.count) whole"
     return "\(start); T5, with max_sequence_length \(maxSequenceLength), \(extent)"
   }
 }

@@ -12,7 +12,7 @@ public struct StoredNetwork<Network> {
   }
 }
 
-/// Which parameters of a network learn, and its adapters.
+/// The trainable parameters of a network and its adapters.
 public struct LearningSetup {
   public let trainable: ParameterStore.Trainable
   public let adapters: (plan: LoRAConfig, source: ParameterSource)?
@@ -25,19 +25,19 @@ public struct LearningSetup {
     self.adapters = adapters
   }
 
-  /// Nothing learns and nothing is adapted.
+  /// No trainable parameters and no adapters.
   public static var frozen: LearningSetup { LearningSetup(trainable: .nothing) }
 }
 
-/// Which weights of a component are read, and where they go.
+/// Which weights of a component are read, and the device and precision of its networks.
 public struct Placement: Sendable, Equatable {
   public var device: Device
   /// Precision of the networks; nil keeps the files'.
   public var dtype: DType?
-  /// The set of weights to read where a component has it, such as `fp16`; as in diffusers,
-  /// components without it take their plain weights.
+  /// The variant of the weights, such as `fp16`; as in diffusers, components without it use their
+  /// plain weights.
   public var variant: String?
-  /// Precision of the autoencoder; nil takes `dtype`.
+  /// Precision of the autoencoder; nil means `dtype`.
   public var autoencoderDType: DType?
 
   public init(
@@ -50,7 +50,7 @@ public struct Placement: Sendable, Equatable {
     self.autoencoderDType = autoencoderDType
   }
 
-  /// Where the autoencoder goes.
+  /// The placement of the autoencoder.
   var ofAutoencoder: Placement {
     Placement(device: device, dtype: autoencoderDType ?? dtype, variant: variant)
   }
@@ -105,7 +105,7 @@ extension StoredNetwork {
   }
 }
 
-/// What diffusers calls the weights of a component.
+/// The base name of a component's weights in diffusers.
 let diffusersWeights = "diffusion_pytorch_model"
-/// What transformers calls them.
+/// The base name of a component's weights in transformers.
 let transformersWeights = "model"

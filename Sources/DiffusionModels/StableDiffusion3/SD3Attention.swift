@@ -61,7 +61,7 @@ struct SD3JointAttention {
   let image: QueryKeyValue
   let text: QueryKeyValue
   let imageOutput: Linear
-  /// `nil` in the last block, whose text is not used any more.
+  /// Output projection of the text; nil in the last block, whose text output is unused.
   let textOutput: Linear?
 
   init(

@@ -1,18 +1,19 @@
 public import Torch
 import TorchNN
 
-/// Prompts as the transformer takes them. B samples, T rows of width J, pooled width P.
+/// Prompt embeddings as inputs of the transformer. B samples, T rows of width J, pooled width P.
 ///
-/// Pipelines without T5 put rows of zeros where T5's would be. No position is added to prompt rows,
-/// so equal rows stay equal through every block; they are kept as a count and computed once.
+/// Pipelines without T5 have rows of zeros in place of T5's embeddings. Prompt rows have no
+/// positions, so equal rows stay equal through every block; they are stored as a count and computed
+/// once.
 public struct SD3Conditioning {
-  /// `[B, T, J]`, or `[B, T, D]` behind the context embedder.
+  /// `[B, T, J]`, or `[B, T, D]` after the context embedder.
   public let rows: Tensor
   /// `[B, P]`
   public let pooled: Tensor
-  /// How many rows of zeros follow, for every sample.
+  /// The number of zero rows after `rows`, for every sample.
   public let zeroRowCount: Int
-  /// Whether `rows` have been through the context embedder of the transformer that takes them.
+  /// Whether `rows` are outputs of the transformer's context embedder.
   public let isEmbedded: Bool
 
   public init(rows: Tensor, pooled: Tensor, zeroRowCount: Int) {
@@ -28,24 +29,24 @@ public struct SD3Conditioning {
     self.isEmbedded = isEmbedded
   }
 
-  /// How many samples this conditions.
+  /// Number of samples.
   public var count: Int { pooled.shape[0] }
 
-  /// The condition with `change` applied to its rows and to its pooled vectors: to their samples,
-  /// precision or device.
+  /// The conditioning with `change` applied to its rows and pooled vectors, for a change of
+  /// samples, precision or device.
   package func mapped(_ change: (Tensor) -> Tensor) -> SD3Conditioning {
     SD3Conditioning(
       rows: change(rows), pooled: change(pooled), zeroRowCount: zeroRowCount,
       isEmbedded: isEmbedded)
   }
 
-  /// The condition with its rows behind a context embedder.
+  /// The conditioning with its rows after a context embedder.
   func embedded(by embedder: Linear) -> SD3Conditioning {
     SD3Conditioning(
       rows: embedder(rows), pooled: pooled, zeroRowCount: zeroRowCount, isEmbedded: true)
   }
 
-  /// The condition whose sample `i` is this one's sample `samples[i]`.
+  /// The conditioning whose sample `i` is sample `samples[i]` of this one.
   public func selecting(_ samples: [Int]) -> SD3Conditioning {
     let index = Tensor(samples, shape: [samples.count]).to(pooled.device)
     return mapped { $0.indexSelect(dim: 0, index) }
@@ -55,7 +56,7 @@ public struct SD3Conditioning {
   public func joined(with other: SD3Conditioning) -> SD3Conditioning {
     precondition(
       zeroRowCount == other.zeroRowCount && isEmbedded == other.isEmbedded,
-      "conditions with unequal rows of zeros, or only one of them embedded")
+      "conditionings with unequal rows of zeros, or only one of them embedded")
     return SD3Conditioning(
       rows: Tensor.cat([rows, other.rows], dim: 0),
       pooled: Tensor.cat([pooled, other.pooled], dim: 0), zeroRowCount: zeroRowCount,
@@ -64,11 +65,11 @@ public struct SD3Conditioning {
 }
 
 extension SD3Conditioning {
-  /// CLIP's rows filled up with zeros to the transformer's width, then T5's rows or as many rows of
-  /// zeros.
+  /// CLIP's rows padded with zeros to the transformer's width, then T5's rows or the same number of
+  /// zero rows.
   ///
   /// - Parameters:
-  ///   - prompts: of an ``SD3PromptEncoder``.
+  ///   - prompts: embeddings of an ``SD3PromptEncoder``.
   ///   - width: J, the transformer's `joint_attention_dim`.
   ///   - t5Length: U, diffusers' `max_sequence_length`.
   package init(_ prompts: [PromptEmbeddings], width: Int, t5Length: Int) {

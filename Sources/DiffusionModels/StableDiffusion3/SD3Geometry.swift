@@ -1,7 +1,7 @@
 extension ImageGeometry {
   /// The sizes of an image of Stable Diffusion 3.
   ///
-  /// - Parameter image: nil is a square of the transformer's sample size, as in diffusers.
+  /// - Parameter image: nil means a square of the transformer's sample size, as in diffusers.
   /// - Throws: `PipelineError.imageSize`.
   package init(
     _ image: ImageSize?, _ transformer: SD3TransformerConfiguration,

@@ -1,7 +1,7 @@
 extension KohyaLayers {
-  /// The linear layers of Stable Diffusion 3 under their original names, as kohya's sd-scripts and
-  /// ComfyUI know them. A key is `lora_unet_joint_blocks_3_x_block_attn_qkv.lora_down.weight`. Source:
-  /// diffusers' `convert_sd3_transformer_checkpoint_to_diffusers`.
+  /// The linear layers of Stable Diffusion 3 under their original names, which kohya's sd-scripts
+  /// and ComfyUI use. A key is `lora_unet_joint_blocks_3_x_block_attn_qkv.lora_down.weight`.
+  /// Source: diffusers' `convert_sd3_transformer_checkpoint_to_diffusers`.
   static let stableDiffusion3 = KohyaLayers(
     blocks: [
       Block(
@@ -30,8 +30,8 @@ extension KohyaLayers {
       ("final_layer_adaLN_modulation_1", ["norm_out.linear"]),
       ("final_layer_linear", ["proj_out"]),
     ],
-    // The last modulation, and the last block's modulation of the text, the only one that is two
-    // rather than six widths high, hold shift before scale.
+    // Two modulations hold shift before scale: the last one, and that of the text in the last
+    // block, which is the only one two widths high instead of six.
     swapsHalves: { name, outputs, inputs in
       name == "final_layer_adaLN_modulation_1"
         || name.hasSuffix("_context_block_adaLN_modulation_1") && outputs == 2 * inputs

@@ -33,7 +33,7 @@ extension StableDiffusion3Pipeline {
       cachedPromptElements: text.cachedElements(width: width) + transformer.pooledProjectionDim,
       work: NetworkWork(forward: work.forward, training: work.training),
       activations: { elementBytes in
-        // In float32 equal rows of zeros are one row with a bias.
+        // In float32, equal zero rows are computed as one row with an attention bias.
         let zeros = elementBytes == 4 ? min(zeroRows, 1) : zeroRows
         let memory = SD3TransformerMemory(
           transformer, imageTokens: geometry.imageTokens, textTokens: text.rows + zeros,
@@ -49,12 +49,12 @@ extension StableDiffusion3Pipeline {
   }
 }
 
-/// The text encoders of a folder that are there, and the rows that they make of a prompt.
+/// The text encoders that a folder holds, and the number of rows per prompt.
 private struct SD3TextMetadata {
   let sizes: [NetworkSize]
   /// CLIP's rows of a prompt, and all rows that are stored.
   let clipRows, rows: Int
-  /// Width of CLIP's rows; nil while the encoders are not there.
+  /// Width of CLIP's rows; nil if the encoders are not present.
   let clipWidth: Int?
   /// Rows of zeros in place of an absent T5.
   let zeroRows: Int
@@ -90,7 +90,7 @@ private struct SD3TextMetadata {
     zeroRows = hasT5 ? 0 : length
   }
 
-  /// Numbers of the rows in the prompt cache: CLIP's without the zeros that fill them up.
+  /// Elements of the rows in the prompt cache: CLIP's rows are stored without zero padding.
   func cachedElements(width: Int) -> Int {
     clipRows * (clipWidth ?? width) + (rows - clipRows) * width
   }

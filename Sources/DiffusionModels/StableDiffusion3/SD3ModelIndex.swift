@@ -3,8 +3,8 @@ import Foundation
 /// The components of Stable Diffusion 3 in `model_index.json`.
 package struct SD3ModelIndex {
   package let index: ModelIndex
-  /// Whether the model has T5 beside the two CLIP text encoders. A model that was saved without it
-  /// may keep T5's tokenizer, which is then not used.
+  /// Whether the model has T5 beside the two CLIP text encoders. A model that was saved without T5
+  /// may keep its tokenizer, which is then unused.
   package var hasT5: Bool { index.className(of: "text_encoder_3") != nil }
 
   private static let components: [ModelIndex.Component] = [
@@ -17,13 +17,13 @@ package struct SD3ModelIndex {
     ("vae", "diffusers", [AutoencoderKLConfiguration.className]),
   ]
 
-  /// T5, which a model has or has not.
+  /// The optional T5.
   private static let t5Components: [ModelIndex.Component] = [
     ("text_encoder_3", "transformers", [T5Configuration.className]),
     ("tokenizer_3", "transformers", ["T5TokenizerFast", "T5Tokenizer"]),
   ]
 
-  /// Components that diffusers knows and that must be absent: images as prompts.
+  /// Components of diffusers for image prompts, which must be absent.
   private static let absentComponents = ["image_encoder", "feature_extractor"]
 
   /// Reads and checks the index of the pipeline in `folder`.
@@ -37,13 +37,13 @@ package struct SD3ModelIndex {
       optional: Self.t5Components.map(\.name), absent: Self.absentComponents)
   }
 
-  /// The folders that text encoders and tokenizers are read from.
+  /// The folders of text encoders and tokenizers.
   package var textComponents: [String] {
     let suffixes = clipSuffixes + (hasT5 ? ["_3"] : [])
     return suffixes.flatMap { ["text_encoder\($0)", "tokenizer\($0)"] }
   }
 
-  /// The folders that a copy of the model's text parts holds: all that the index names, as
+  /// The folders of the text components in a copy of the model: all that the index names, as
   /// diffusers opens them all.
   var copiedTextComponents: [String] {
     let namesTokenizer = index.className(of: "tokenizer_3") != nil

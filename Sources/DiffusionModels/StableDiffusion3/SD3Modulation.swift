@@ -12,28 +12,28 @@ struct SD3Modulation {
     linear = try Linear(width, count * width, parameters["linear"])
   }
 
-  /// `conditioning` has its SiLU behind it. `[B, D] -> count times [B, 1, D]`
+  /// `conditioning` is the vector after SiLU. `[B, D] -> count times [B, 1, D]`
   func parts(_ conditioning: Tensor) -> [Tensor] {
     linear.ofVectors(conditioning).unsqueezed(1).chunked(count, dim: 2)
   }
 }
 
 extension Linear {
-  /// The layer for one vector per sample, with the same bits for a sample alone as among others.
+  /// The layer for one vector per sample, with the same bits for a single sample as in a batch.
   ///
-  /// One vector goes through another kernel than several, which adds up in another order; in half
-  /// precision rollout and training, with unequal batches, would then round differently. It gets
-  /// itself for company. `[B, in] -> [B, out]`
+  /// A single row is duplicated so that it takes the same GEMM path as a batch. The path of a
+  /// single row adds in another order; in half precision, rollout and training have unequal batches
+  /// and would round differently. `[B, in] -> [B, out]`
   func ofVectors(_ x: Tensor) -> Tensor {
     guard x.shape[0] == 1 else { return self(x) }
     return self(x.expanded([2, x.shape[1]])).narrowed(dim: 0, start: 0, length: 1)
   }
 }
 
-/// Added to the variance of layer norms, and to the mean square of queries and keys.
+/// Epsilon of layer norms and of the norms of queries and keys.
 let normEpsilon = 1e-6
 
-/// Mean 0 and variance 1 over the last dimension, without learned weights.
+/// Normalizes to mean 0 and variance 1 over the last dimension, without a learned scale.
 private func normalized(_ x: Tensor) -> Tensor {
   x.layerNorm(shape: [x.shape[x.rank - 1]], weight: nil, bias: nil, eps: normEpsilon)
 }

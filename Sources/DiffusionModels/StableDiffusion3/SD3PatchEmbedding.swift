@@ -4,7 +4,7 @@ import TorchNN
 
 /// Patches of the latents as tokens, with sine and cosine positions (diffusers' `PatchEmbed`).
 ///
-/// The position table covers `max x max` patches; a smaller latent uses its center.
+/// The position table covers `max x max` patches; a smaller latent uses the table's center.
 struct SD3PatchEmbedding {
   let projection: Conv2d
   let positions: Tensor  // [1, max * max, D]
@@ -34,7 +34,7 @@ struct SD3PatchEmbedding {
     let tokens = projection(latents).flattened(from: 2, to: 3).transposed(1, 2)
     let height = latents.shape[2] / patchSize
     let width = latents.shape[3] / patchSize
-    // Every later operator would inherit the transposed layout.
+    // Contiguous, because every later operator would inherit the transposed layout.
     return (tokens + croppedPositions(height: height, width: width)).contiguous()
   }
 
@@ -50,8 +50,9 @@ struct SD3PatchEmbedding {
   }
 }
 
-/// Positions of a `side x side` grid, row by row, `side * side * width` numbers. The first half of
-/// a position encodes the patch's column, the second its row, each as sines, then cosines.
+/// Positions of a `side x side` grid, row by row, `side * side * width` elements. The first half of
+/// a position encodes the patch's column, the second half its row; each half holds sines, then
+/// cosines.
 ///
 /// Grid coordinates are float32 and everything after them float64, as in diffusers'
 /// `get_2d_sincos_pos_embed`; `base` is the number of patches across a latent of the sample size.

@@ -5,11 +5,11 @@ import Torch
 import TorchNN
 
 extension StableDiffusion3Pipeline {
-  /// Writes a folder that diffusers' `StableDiffusion3Pipeline.from_pretrained` loads. A model without
-  /// T5 needs the arguments `text_encoder_3=None, tokenizer_3=None` there: without them diffusers
-  /// refuses the null of the index.
+  /// Writes a folder that diffusers' `StableDiffusion3Pipeline.from_pretrained` loads. A model
+  /// without T5 must be loaded there with the arguments `text_encoder_3=None, tokenizer_3=None`;
+  /// otherwise diffusers rejects the null of the index.
   ///
-  /// - Parameter source: nil writes the text encoders of the pipeline, which then has no T5.
+  /// - Parameter source: nil writes the text encoders of the pipeline, which must not include T5.
   /// - Throws: `PipelineError.unreadable`, `.unwritable`, `.weights` or `.tokenizer`; an older
   ///   folder is then unchanged.
   public func write(to folder: String, textFrom source: String? = nil) throws(PipelineError) {
@@ -19,7 +19,7 @@ extension StableDiffusion3Pipeline {
         try Self.copyText(from: source, to: draft)
       } else {
         guard let text, text.t5 == nil else {
-          preconditionFailure("the text encoders, without T5, or a folder to copy them from")
+          preconditionFailure("needs text encoders without T5, or a folder to copy them from")
         }
         try Self.writeText(of: text, to: draft)
       }

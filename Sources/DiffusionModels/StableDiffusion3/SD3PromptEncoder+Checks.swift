@@ -1,6 +1,6 @@
 import TextTokenizers
 
-/// The widths that a transformer takes of a prompt.
+/// The widths of a transformer's prompt inputs.
 struct SD3TextShape {
   /// J, `joint_attention_dim`.
   let rowWidth: Int
@@ -22,7 +22,7 @@ struct SD3TextShape {
 }
 
 extension SD3PromptEncoder {
-  /// Makes sure that every tokenizer's ids and lengths fit its encoder.
+  /// Checks that every tokenizer's ids and lengths fit its encoder.
   func checkTokenizers(path: String) throws(PipelineError) {
     try require(
       textEncoders.count == clipSuffixes.count && tokenizers.count == clipSuffixes.count, path,
@@ -37,7 +37,7 @@ extension SD3PromptEncoder {
           + "\(text.vocabSize)")
       try require(
         tokenizers[0].modelMaxLength <= text.maxPositionEmbeddings, path,
-        "prompts have \(tokenizers[0].modelMaxLength) tokens, a text encoder takes "
+        "prompts have \(tokenizers[0].modelMaxLength) tokens, a text encoder supports "
           + "\(text.maxPositionEmbeddings)")
     }
     if let t5 {
@@ -48,7 +48,7 @@ extension SD3PromptEncoder {
     }
   }
 
-  /// Makes sure that the rows and projections fit the transformer.
+  /// Checks that the rows and projections fit the transformer.
   func check(_ transformer: SD3TextShape, path: String) throws(PipelineError) {
     let texts = textEncoders.map(\.network.configuration)
     let pooledWidth = texts.map(\.projectionDim).reduce(0, +)

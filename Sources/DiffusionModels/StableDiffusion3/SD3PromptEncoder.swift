@@ -2,8 +2,8 @@ import Foundation
 public import TextTokenizers
 import Torch
 
-/// Prompts to conditions, as `encode_prompt` of diffusers' `StableDiffusion3Pipeline` does it: two
-/// CLIP encoders and, where the model has it, T5.
+/// Encodes prompts as `encode_prompt` of diffusers' `StableDiffusion3Pipeline`: two CLIP encoders
+/// and an optional T5.
 public struct SD3PromptEncoder: PromptEncoder {
   /// The T5 encoder and its tokenizer.
   public struct T5 {
@@ -16,21 +16,21 @@ public struct SD3PromptEncoder: PromptEncoder {
     }
   }
 
-  /// Two, in the order of diffusers' `text_encoder` and `text_encoder_2`.
+  /// Two encoders, in the order of diffusers' `text_encoder` and `text_encoder_2`.
   public let textEncoders: [StoredNetwork<CLIPTextModelWithProjection>]
   /// One per CLIP encoder.
   public let tokenizers: [CLIPTokenizer]
   /// diffusers' `text_encoder_3` and `tokenizer_3`.
   public let t5: T5?
-  /// The tokens of a prompt for T5; without T5, the rows of zeros in their place.
+  /// Tokens of a prompt for T5, or the number of zero rows in their place.
   public let maxSequenceLength: Int
 
   /// diffusers' default for `max_sequence_length`.
   public static let defaultMaxSequenceLength = 256
-  /// What diffusers takes for `max_sequence_length`.
+  /// The range of `max_sequence_length` in diffusers.
   public static let sequenceLengths = 1...512
 
-  /// An encoder of networks in memory.
+  /// Creates an encoder from networks in memory.
   ///
   /// - Parameter maxSequenceLength: 1...512
   /// - Throws: `PipelineError.inconsistent` if a tokenizer does not fit its encoder.
@@ -45,13 +45,13 @@ public struct SD3PromptEncoder: PromptEncoder {
     try checkTokenizers(path: "pipeline")
   }
 
-  /// Reads the text encoders and tokenizers of a pipeline folder in diffusers' layout.
+  /// Loads the text encoders and tokenizers of a pipeline folder in diffusers' layout.
   ///
   /// - Parameters:
-  ///   - placement: nil for `dtype` keeps the files' precision.
+  ///   - placement: a nil `dtype` keeps the files' precision.
   ///   - maxSequenceLength: 1...512
   /// - Throws: `PipelineError` for a missing file, a wrong class, an unknown key, weights that do
-  ///   not fit.
+  ///   not match.
   public init(
     folder: String, _ placement: Placement = Placement(),
     maxSequenceLength: Int = defaultMaxSequenceLength
@@ -78,7 +78,7 @@ public struct SD3PromptEncoder: PromptEncoder {
     try check(SD3TextShape(folder: folder), path: folder)
   }
 
-  /// Which encoders take the beginning of a prompt alone; nil when all of them take it whole.
+  /// Which encoders truncate a prompt; nil if none does.
   public func truncation(of prompt: String) -> PromptTruncation? {
     let length = tokenizers[0].modelMaxLength
     guard tokenizers.contains(where: { $0.encode(prompt).count > length }) else { return nil }
@@ -86,14 +86,14 @@ public struct SD3PromptEncoder: PromptEncoder {
     return PromptTruncation(clipTokens: length, t5IsWhole: isWhole)
   }
 
-  /// `clip` `[T, W]`, the penultimate rows of both CLIP encoders side by side, W at most J; `t5`
-  /// `[U, J]`, T5's rows, where the model has it; `pooled` `[P]`, both projections side by side.
-  /// Records no gradients.
+  /// `clip` `[T, W]`, the penultimate hidden states of both CLIP encoders side by side, W at most
+  /// J; `t5` `[U, J]`, T5's hidden states if the model has T5; `pooled` `[P]`, both projections
+  /// side by side. Records no gradients.
   public func encode(_ prompts: [PromptInput]) -> [PromptEmbeddings] {
     encode(prompts.map(\.text))
   }
 
-  /// The same of texts.
+  /// The embeddings of texts.
   public func encode(_ prompts: [String]) -> [PromptEmbeddings] {
     precondition(!prompts.isEmpty, "no prompts")
     let length = tokenizers[0].modelMaxLength
@@ -116,7 +116,7 @@ public struct SD3PromptEncoder: PromptEncoder {
 }
 
 extension SD3PromptEncoder.T5 {
-  /// Reads `text_encoder_3` and `tokenizer_3` of a pipeline folder.
+  /// Loads `text_encoder_3` and `tokenizer_3` of a pipeline folder.
   fileprivate init(folder: String, _ placement: Placement) throws(PipelineError) {
     for component in ["text_encoder_3", "tokenizer_3"]
     where !FileManager.default.fileExists(atPath: "\(folder)/\(component)") {
@@ -131,5 +131,5 @@ extension SD3PromptEncoder.T5 {
   }
 }
 
-/// What diffusers appends to `text_encoder` and `tokenizer` for CLIP, in order.
+/// The suffixes of CLIP's `text_encoder` and `tokenizer` in diffusers, in order.
 let clipSuffixes = ["", "_2"]

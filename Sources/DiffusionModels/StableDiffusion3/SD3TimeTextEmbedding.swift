@@ -2,9 +2,10 @@ import Foundation
 import Torch
 import TorchNN
 
-/// Timestep and pooled prompt as one vector (diffusers' `CombinedTimestepTextProjEmbeddings`).
+/// Embeds timestep and pooled prompt as one vector (diffusers'
+/// `CombinedTimestepTextProjEmbeddings`).
 struct SD3TimeTextEmbedding {
-  /// Two linears with a SiLU between.
+  /// Two linear layers with a SiLU between them.
   private struct Projection {
     let first: Linear
     let second: Linear

@@ -16,9 +16,9 @@ public struct SD3Transformer2DModel {
   let outputModulation: SD3Modulation
   let output: Linear
 
-  /// Takes its parameters, named as in a diffusers checkpoint.
+  /// Builds the network from parameters named as in a diffusers checkpoint.
   ///
-  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  /// - Throws: `ParameterError` for a missing parameter or a wrong shape.
   public init(
     _ configuration: SD3TransformerConfiguration, _ parameters: ParameterScope
   ) throws(ParameterError) {
@@ -47,27 +47,27 @@ public struct SD3Transformer2DModel {
   ///   - latents: `[B, C, h, w]` in the precision of the weights; h and w are multiples of the
   ///     patch size.
   ///   - timestep: `[B]`, 0...1000 (sigma times 1000), 1000 is noise.
-  ///   - condition: of B samples.
-  ///   - tape: takes the blocks where gradients are recorded, so that they are computed again in
-  ///     the backward pass; the caller runs its `backward()` after the velocity's. nil keeps every
-  ///     intermediate value.
+  ///   - embeddings: the prompt embeddings of B samples.
+  ///   - tape: recomputes the blocks' activations in the backward pass where gradients are
+  ///     recorded; the caller runs its `backward()` after that of the velocity. nil keeps all
+  ///     activations.
   /// - Returns: `[B, C', h, w]`
   public func callAsFunction(
-    _ latents: Tensor, timestep: Tensor, condition: SD3Conditioning,
+    _ latents: Tensor, timestep: Tensor, embeddings: SD3Conditioning,
     recomputing tape: GradientCheckpointing? = nil
   ) -> Tensor {
     let image = patches(latents)
-    let conditioning = timeText(timestep: timestep, pooled: condition.pooled).silu()
-    var text = condition.isEmbedded ? condition.rows : contextEmbedder(condition.rows)
+    let conditioning = timeText(timestep: timestep, pooled: embeddings.pooled).silu()
+    var text = embeddings.isEmbedded ? embeddings.rows : contextEmbedder(embeddings.rows)
     var keyBias: Tensor? = nil
-    if condition.zeroRowCount > 0 {
-      // ln(count) keeps two digits in half precision: there the rows are written out.
+    if embeddings.zeroRowCount > 0 {
+      // ln(count) has two digits in half precision, so the zero rows are written out there.
       let isExact = text.dtype == .float32 || text.dtype == .float64
       text = Tensor.cat(
-        [text, zeroRows(isExact ? 1 : condition.zeroRowCount, like: text)], dim: 1)
+        [text, zeroRows(isExact ? 1 : embeddings.zeroRowCount, like: text)], dim: 1)
       if isExact {
         keyBias = repetitionBias(
-          of: condition.zeroRowCount, keyCount: image.shape[1] + text.shape[1], like: image)
+          of: embeddings.zeroRowCount, keyCount: image.shape[1] + text.shape[1], like: image)
       }
     }
     let bias = keyBias
@@ -83,14 +83,14 @@ public struct SD3Transformer2DModel {
     return unpatchified(patchValues, height: latents.shape[2], width: latents.shape[3])
   }
 
-  /// The condition with its rows behind the context embedder, for any number of evaluations; the
-  /// same condition while the embedder learns.
-  public func embedded(_ condition: SD3Conditioning) -> SD3Conditioning {
-    guard !condition.isEmbedded, !contextEmbedder.learns else { return condition }
-    return withoutGradient { condition.embedded(by: contextEmbedder) }
+  /// The conditioning with its rows after the context embedder, for any number of evaluations;
+  /// unchanged while the embedder is trained.
+  public func embedded(_ embeddings: SD3Conditioning) -> SD3Conditioning {
+    guard !embeddings.isEmbedded, !contextEmbedder.learns else { return embeddings }
+    return withoutGradient { embeddings.embedded(by: contextEmbedder) }
   }
 
-  /// Rows of zeros behind the context embedder. `-> [B, count, D]`
+  /// Zero rows after the context embedder. `-> [B, count, D]`
   private func zeroRows(_ count: Int, like text: Tensor) -> Tensor {
     let zeros = Tensor.zeros(
       [1, 1, configuration.jointAttentionDim], dtype: text.dtype, device: text.device)
@@ -107,8 +107,8 @@ public struct SD3Transformer2DModel {
   }
 }
 
-/// One key that stands for `count` equal ones: `exp(logit + ln count)` is the sum of theirs.
-/// `-> [1, 1, 1, keyCount]`, zero but for the last.
+/// The bias of one key that represents `count` equal ones: `exp(logit + ln count)` is the sum of
+/// their exponentials. `-> [1, 1, 1, keyCount]`, zero except for the last element.
 private func repetitionBias(of count: Int, keyCount: Int, like x: Tensor) -> Tensor {
   var bias = [Float](repeating: 0, count: keyCount)
   bias[keyCount - 1] = Float(log(Double(count)))

@@ -3,8 +3,8 @@ import TorchNN
 
 /// One block over image and text tokens (diffusers' `JointTransformerBlock`, MMDiT).
 ///
-/// Both streams are normalized without weights and modulated by the timestep and pooled prompt;
-/// `conditioning` is that vector after its SiLU, computed once for all blocks.
+/// Both streams are normalized without learned weights and modulated by the timestep and pooled
+/// prompt; `conditioning` is that vector after SiLU, computed once for all blocks.
 struct SD3TransformerBlock {
   let modulation: SD3Modulation  // 6 parts or, with a second attention, 9
   let textModulation: SD3Modulation  // 6 parts, 2 in the last block
@@ -12,7 +12,7 @@ struct SD3TransformerBlock {
   let selfAttention: SD3SelfAttention?
   let feedForward: SD3FeedForward
   let textFeedForward: SD3FeedForward?
-  /// Computes the block as a whole where it is installed and the block has no second attention.
+  /// Computes a block without second attention as a whole, if such a kernel is installed.
   private let fused: (any FusedJointBlock)?
 
   init(
@@ -48,7 +48,7 @@ struct SD3TransformerBlock {
     }
     let parts = modulation.parts(conditioning)
     let textParts = textModulation.parts(conditioning)
-    // The last block's modulation of the text is the final layer's, scale before shift.
+    // The last block's modulation of the text is that of the final layer, scale before shift.
     let (textShift, textScale) = textFeedForward == nil ? (1, 0) : (0, 1)
     let (attended, textAttended) = attention(
       modulatedNorm(image, shift: parts[0], scale: parts[1]),
@@ -72,7 +72,7 @@ struct SD3TransformerBlock {
 }
 
 extension QueryKeyValue {
-  /// The layers of one stream, for a fused block; `output` and `feedForward` are nil for the text of
+  /// The layers of one stream for a fused block; `output` and `feedForward` are nil for the text of
   /// the last block.
   fileprivate func stream(
     _ modulation: SD3Modulation, _ output: Linear?, _ feedForward: SD3FeedForward?
@@ -86,7 +86,7 @@ extension QueryKeyValue {
   }
 }
 
-/// Two linears with a tanh-approximated GELU between (diffusers' `FeedForward`).
+/// Two linear layers with a tanh-approximated GELU between them (diffusers' `FeedForward`).
 struct SD3FeedForward {
   let up: Linear
   let down: Linear

@@ -1,11 +1,11 @@
 /// `transformer/config.json` of a Stable Diffusion 3 pipeline; defaults are diffusers'.
 public struct SD3TransformerConfiguration: ModelConfiguration {
-  /// Height and width of the latents the position table is scaled for.
+  /// Height and width of the latents that the position table is scaled for.
   public var sampleSize: Int
   /// Side of a patch, in latent pixels.
   public var patchSize: Int
   public var inChannels: Int
-  /// Channels of the velocity; `null` in the file means as many as `inChannels`.
+  /// Channels of the velocity; `null` in the file means `inChannels`.
   public var outChannels: Int
   public var numLayers: Int
   public var attentionHeadDim: Int
@@ -16,20 +16,20 @@ public struct SD3TransformerConfiguration: ModelConfiguration {
   public var captionProjectionDim: Int
   /// Width of the pooled prompt.
   public var pooledProjectionDim: Int
-  /// Side of the position table, in patches: the largest latent that can be embedded.
+  /// Side of the position table, in patches; limits the size of latents.
   public var posEmbedMaxSize: Int
   /// Blocks with a second attention over the image alone (Stable Diffusion 3.5).
   public var dualAttentionLayers: [Int]
   /// Normalization of queries and keys.
   public var qkNorm: QueryKeyNorm?
 
-  /// Normalizations of queries and keys that are known.
+  /// The supported normalizations of queries and keys.
   public enum QueryKeyNorm: String, Codable, Sendable {
     /// Division by the root mean square of a head, with a learned scale.
     case rmsNorm = "rms_norm"
   }
 
-  /// Width of a token: heads times width of a head.
+  /// Width of a token: number of heads times the width of a head.
   public var width: Int { numAttentionHeads * attentionHeadDim }
 
   public init() {
@@ -103,7 +103,7 @@ public struct SD3TransformerConfiguration: ModelConfiguration {
     guard width % 4 == 0 else {
       throw ConfigurationProblem(
         CodingKeys.attentionHeadDim.rawValue,
-        "heads times head width is \(width); the position table needs a multiple of 4")
+        "heads times head width is \(width); it must be a multiple of 4")
     }
     guard captionProjectionDim == width else {
       throw ConfigurationProblem(

@@ -1,11 +1,10 @@
 import TorchNN
 
-/// How many bytes evaluations of an `SD3Transformer2DModel` hold beside its weights, counted from
-/// its operators.
+/// Bytes of an `SD3Transformer2DModel`'s activations, counted from its operators.
 ///
-/// S image tokens, T text tokens, width D; a "part" is a stream's tokens times D numbers of the
-/// weights' precision. Figures are per row; a guided sample is two rows. The attention matrix is
-/// never held: the kernels go through it in tiles.
+/// S image tokens, T text tokens, width D; a "part" is a stream's tokens times D elements in
+/// the weights' precision. Figures are per row; a sample under guidance is two rows. The attention
+/// matrix is never stored, because the kernels process it in tiles.
 public struct SD3TransformerMemory {
   private let configuration: SD3TransformerConfiguration
   private let imageTokens: Int
@@ -14,8 +13,8 @@ public struct SD3TransformerMemory {
 
   /// - Parameters:
   ///   - imageTokens: S, patches of one latent.
-  ///   - textTokens: T, rows of one prompt as the blocks see them.
-  ///   - elementBytes: bytes of one number of the weights, 2 or 4.
+  ///   - textTokens: T, rows of one prompt as inputs of the blocks.
+  ///   - elementBytes: bytes of one element of the weights, 2 or 4.
   public init(
     _ configuration: SD3TransformerConfiguration, imageTokens: Int, textTokens: Int,
     elementBytes: Int
@@ -26,35 +25,37 @@ public struct SD3TransformerMemory {
     bytes = elementBytes
   }
 
-  /// Most that a forward pass without gradients holds at one time.
+  /// Peak of a forward pass without gradients.
   ///
-  /// The widest moment is the feed-forward of the image or of the text: its hidden values before and
-  /// after the GELU (4 parts each), its input, and what the block has made up to there, which lives
-  /// as long as the block runs. That is what enters the block and what comes out of the attention, for
-  /// both streams, and the stream's sum of the two; for the text the image's sum and update as well.
+  /// The peak occurs in the feed-forward layer of the image or of the text. It holds the hidden
+  /// values before and after GELU (4 parts each), the input, and the values that live as long as
+  /// the block: for both streams the inputs of the block and the outputs of attention, and the
+  /// stream's sum of the two. For the text, the image's sum and update are held as well.
   public var evaluation: Int {
     let (image, text) = (part(imageTokens), part(textTokens))
     return max(12 * image + 2 * text, 4 * image + 12 * text)
   }
 
-  /// What a forward pass keeps for the backward pass when nothing is computed again.
+  /// Activations that a forward pass keeps for the backward pass without checkpointing.
   public func kept(_ learning: TrainableWeights) -> Int {
     (0..<configuration.numLayers).reduce(0) { $0 + kept(learning, layer: $1) }
   }
 
-  /// The same when blocks are computed again: every block's inputs and one block.
+  /// Activations kept with checkpointing: the inputs of every block and the activations of one
+  /// block.
   public func keptRecomputing(_ learning: TrainableWeights) -> Int {
     let largest = (0..<configuration.numLayers).map { kept(learning, layer: $0) }.max() ?? 0
     return configuration.numLayers * (part(imageTokens) + part(textTokens)) + largest
   }
 
-  /// Most that the backward pass holds beside what was kept: the gradient of the feed-forward's
-  /// hidden values on both sides of the GELU, the gradients of both streams, and what enters them.
+  /// Peak of the backward pass, in addition to the kept activations: the gradients of the
+  /// feed-forward layer's hidden values before and after GELU, the gradients of both streams, and
+  /// their inputs.
   public var backward: Int { part(imageTokens) * 14 + part(textTokens) * 4 }
 
   private func part(_ tokens: Int) -> Int { tokens * configuration.width * bytes }
 
-  /// What one block keeps.
+  /// Activations that one block keeps.
   private func kept(_ learning: TrainableWeights, layer: Int) -> Int {
     let isLast = layer == configuration.numLayers - 1
     let isDual = configuration.dualAttentionLayers.contains(layer)
@@ -75,7 +76,7 @@ public struct SD3TransformerMemory {
     return total
   }
 
-  /// Everything of one stream but the attention itself.
+  /// Activations of one stream outside attention.
   private func stream(
     _ learning: TrainableWeights, _ attention: String, _ keys: QueryKeyValue.Keys, _ feedForward: String,
     tokens: Int
@@ -84,16 +85,17 @@ public struct SD3TransformerMemory {
     // The inputs of both layer norms and of the GELU.
     var total = 6 * part(tokens)
     total += projections(learning, attention, keys, tokens: tokens)
-    // The attention's output layer keeps a copy: its input is a slice of both streams.
+    // The attention's output layer keeps a copy, because its input is a slice of both streams.
     total += inputs(learning, ["\(attention).\(name)"], tokens: tokens)
     total += inputs(learning, ["\(feedForward).net.0.proj"], tokens: tokens)
     total += 4 * inputs(learning, ["\(feedForward).net.2"], tokens: tokens)
-    // What modulations and gates multiply, where those learn.
+    // The factors of modulations and gates, if these are trained.
     if learning == .full { total += 4 * part(tokens) }
     return total
   }
 
-  /// Queries, keys and values: their common input, and what the norms of queries and keys keep.
+  /// Queries, keys and values: their common input, and the values kept by the norms of queries and
+  /// keys.
   private func projections(
     _ learning: TrainableWeights, _ attention: String, _ keys: QueryKeyValue.Keys, tokens: Int
   ) -> Int {
@@ -102,7 +104,7 @@ public struct SD3TransformerMemory {
     return inputs(learning, layers, tokens: tokens) + norms
   }
 
-  /// What linear layers that share an input of width D keep of it: nothing when frozen.
+  /// The input that linear layers of a common input of width D keep; none if they are frozen.
   private func inputs(_ learning: TrainableWeights, _ layers: [String], tokens: Int) -> Int {
     layers.contains(where: learning.changes) ? part(tokens) : 0
   }

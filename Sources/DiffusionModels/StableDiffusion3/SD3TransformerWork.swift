@@ -1,21 +1,21 @@
 import TorchNN
 
-/// The arithmetic of an `SD3Transformer2DModel`: floating-point operations that no implementation
-/// can do without, a multiplication and an addition counting as two.
+/// The floating-point operations of an `SD3Transformer2DModel` that every implementation needs; a
+/// multiplication and an addition count as two.
 ///
-/// Counted are matrix products and attention; norms, activations and sums are not. S image tokens,
-/// T text tokens, width D; figures are per row, and a guided sample is two rows.
+/// Matrix products and attention are counted; norms, activations and sums are not. S image tokens,
+/// T text tokens, width D; figures are per row, and a sample under guidance is two rows.
 public struct SD3TransformerWork: Sendable, Equatable {
   /// One evaluation without gradients.
   public let forward: Double
-  /// One forward pass and the backward pass behind it. What is computed again to save memory is not
+  /// One forward pass and its backward pass. Recomputation by gradient checkpointing is not
   /// counted.
   public let training: Double
 
   /// - Parameters:
   ///   - imageTokens: S, patches of one latent.
   ///   - textTokens: T, the distinct rows of one prompt.
-  ///   - learning: what learns; decides the backward pass.
+  /// - learning: the trainable parameters; they determine the backward pass.
   public init(
     _ configuration: SD3TransformerConfiguration, imageTokens: Int, textTokens: Int,
     _ learning: TrainableWeights
@@ -32,7 +32,7 @@ public struct SD3TransformerWork: Sendable, Equatable {
     let (d, s, t) = (configuration.width, imageTokens, textTokens)
     let patch = configuration.patchSize * configuration.patchSize
     linear("pos_embed.proj", configuration.inChannels * patch, d, tokens: s)
-    // Once per prompt where it stays as it is, which no row is charged for.
+    // A frozen layer runs once per prompt, which is not counted for any row.
     if learning.changes("context_embedder") {
       linear("context_embedder", configuration.jointAttentionDim, d, tokens: t)
     }
@@ -65,8 +65,9 @@ public struct SD3TransformerWork: Sendable, Equatable {
     linear("proj_out", d, patch * configuration.outChannels, tokens: s)
 
     forward = linears + adapters + attention
-    // Behind a linear layer come the gradients of its input and, where it learns, of its weight;
-    // behind each of attention's two products two of its size.
+    // The backward pass of a linear layer computes the gradient of its input and, if it is trained,
+    // of its weight. Each of attention's two products has two products of its size in the backward
+    // pass.
     training = forward + (learning == .full ? 2 : 1) * linears + 2 * adapters + 2 * attention
   }
 }

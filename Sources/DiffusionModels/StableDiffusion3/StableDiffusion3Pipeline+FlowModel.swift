@@ -4,7 +4,7 @@ extension StableDiffusion3Pipeline {
   public static let className = "StableDiffusion3Pipeline"
   public static let transformerClassName = SD3TransformerConfiguration.className
 
-  /// The attention projections of all blocks are the targets of both papers.
+  /// LoRA targets are the attention projections of all blocks, as in both papers.
   public static let defaults = FlowModelDefaults(
     guidance: .classifierFree, guidanceScale: 1, noiseLevel: 0.7,
     loraTargets: [

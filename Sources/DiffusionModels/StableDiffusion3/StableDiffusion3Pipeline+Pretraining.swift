@@ -46,7 +46,7 @@ extension StableDiffusion3Pipeline: PretrainableModel {
     let outputs = zip(text.textEncoders, tokens).map { $0.network($1) }
     return transformer.network(
       latents, timestep: sigma * Double(scheduler.trainingTimesteps),
-      condition: SD3Conditioning(
+      embeddings: SD3Conditioning(
         rows: Tensor.cat(outputs.map(\.penultimate), dim: 2),
         pooled: Tensor.cat(outputs.map(\.pooled), dim: 1),
         zeroRowCount: text.maxSequenceLength))

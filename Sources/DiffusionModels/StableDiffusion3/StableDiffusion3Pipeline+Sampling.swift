@@ -3,7 +3,7 @@ public import Torch
 public import TorchNN
 
 extension StableDiffusion3Pipeline {
-  /// What the pipeline's own text encoders make of prompts. Records no gradients.
+  /// Encodes prompts with the pipeline's own text encoders. Records no gradients.
   public func encode(_ prompts: [String]) -> [PromptEmbeddings] {
     guard let text else {
       preconditionFailure("the pipeline was loaded without its text encoders")
@@ -11,7 +11,7 @@ extension StableDiffusion3Pipeline {
     return text.encode(prompts)
   }
 
-  /// The embeddings of prompts as the transformer takes them.
+  /// The embeddings of prompts as inputs of the transformer.
   public func conditioning(_ prompts: [PromptEmbeddings]) -> SD3Conditioning {
     SD3Conditioning(
       prompts, width: transformer.network.configuration.jointAttentionDim,
@@ -22,7 +22,7 @@ extension StableDiffusion3Pipeline {
     of prompts: [PromptEmbeddings], negative: PromptEmbeddings?, embeddedGuidance: Double?,
     checkpointing: GradientCheckpointing?
   ) -> VelocityField {
-    precondition(embeddedGuidance == nil, "the network takes no guidance scale")
+    precondition(embeddedGuidance == nil, "the network has no guidance input")
     let network = transformer.network
     let timestepScale = Double(scheduler.trainingTimesteps)
     let (dtype, device) = (dtype, device)
@@ -34,14 +34,14 @@ extension StableDiffusion3Pipeline {
     return { latents, sigma, promptIndices in
       network(
         latents.to(dtype), timestep: sigma * timestepScale,
-        condition: promptIndices.elementsEqual(0..<all.count) ? all : all.selecting(promptIndices),
+        embeddings: promptIndices.elementsEqual(0..<all.count) ? all : all.selecting(promptIndices),
         recomputing: checkpointing
       ).to(.float32)
     }
   }
 
-  /// The same as ``FlowModel/sample(from:prompts:negative:guidance:stepCount:size:)`` for texts that
-  /// the pipeline's own text encoders encode, one per image.
+  /// Samples as ``FlowModel/sample(from:prompts:negative:guidance:stepCount:size:)``, with texts
+  /// that the pipeline's own text encoders encode, one per image.
   ///
   /// - Parameters:
   ///   - negativePrompt: for all images; used when `guidanceScale` is above 1.

@@ -10,26 +10,26 @@ public struct StableDiffusion3Pipeline: FlowModel {
   public let transformer: StoredNetwork<SD3Transformer2DModel>
   public let autoencoder: StoredNetwork<AutoencoderKL>
   public let scheduler: SchedulerConfiguration
-  /// The sizes of the images it makes.
+  /// The sizes of the images.
   public let geometry: ImageGeometry
-  /// Text encoders; nil where conditions come from elsewhere, so that no memory is spent on them.
+  /// Text encoders; nil if prompt embeddings come from elsewhere, which saves their memory.
   public let text: SD3PromptEncoder?
   public var tileSide: Int?
-  /// Tokens of a prompt for T5, or rows of zeros in their place.
+  /// Tokens of a prompt for T5, or the number of zero rows in their place.
   public let maxSequenceLength: Int
 
-  /// What is read of a folder's text encoders.
+  /// Which text components of a folder are loaded.
   public enum Text: Sendable {
-    /// Everything; prompts have so many tokens for T5, 1...512.
+    /// All of them; the value is the number of tokens of a prompt for T5, 1...512.
     case loaded(maxSequenceLength: Int = SD3PromptEncoder.defaultMaxSequenceLength)
-    /// Nothing: the caller has embeddings, of so many tokens for T5.
+    /// None: the caller has embeddings; the value is their number of tokens for T5.
     case absent(maxSequenceLength: Int = SD3PromptEncoder.defaultMaxSequenceLength)
   }
 
-  /// A pipeline of networks in memory.
+  /// Creates a pipeline from networks in memory.
   ///
-  /// - Parameter imageSize: nil is a square of the transformer's sample size.
-  /// - Throws: `PipelineError.inconsistent` if the parts do not fit together, `.imageSize`.
+  /// - Parameter imageSize: nil means a square of the transformer's sample size.
+  /// - Throws: `PipelineError.inconsistent` if the parts are incompatible, `.imageSize`.
   public init(
     transformer: StoredNetwork<SD3Transformer2DModel>,
     autoencoder: StoredNetwork<AutoencoderKL>, text: SD3PromptEncoder?,
@@ -40,16 +40,16 @@ public struct StableDiffusion3Pipeline: FlowModel {
       text?.maxSequenceLength ?? SD3PromptEncoder.defaultMaxSequenceLength, path: "pipeline")
   }
 
-  /// Reads a pipeline folder in diffusers' layout.
+  /// Loads a pipeline folder in diffusers' layout.
   ///
   /// - Parameters:
   ///   - placement: device, precision and files of the networks.
-  ///   - learning: which of the transformer's parameters learn, and its adapters; the other
-  ///     networks are frozen.
-  ///   - text: whether the text encoders are read, too.
-  ///   - imageSize: nil is a square of the transformer's sample size.
+  ///   - learning: the transformer's trainable parameters and its adapters; the other networks are
+  ///     frozen.
+  ///   - text: whether the text encoders are loaded as well.
+  ///   - imageSize: nil means a square of the transformer's sample size.
   /// - Throws: `PipelineError` for a missing file, a wrong class, an unknown key, weights that do
-  ///   not fit, an impossible size.
+  ///   not match, an impossible size.
   public init(
     folder: String, _ placement: Placement = Placement(),
     transformer learning: LearningSetup = .frozen, text: Text = .loaded(),
@@ -112,8 +112,8 @@ public struct StableDiffusion3Pipeline: FlowModel {
     ]
   }
 
-  /// The sigmas of a sample in `stepCount` steps. A shift that depends on the image size bends the
-  /// grid of the trained range, as diffusers does for this pipeline.
+  /// The sigmas of a sample in `stepCount` steps. A shift that depends on the image size is applied
+  /// to the grid of the trained range, as diffusers does for this pipeline.
   public func schedule(stepCount: Int) -> FlowSchedule {
     FlowSchedule(
       scheduler, stepCount: stepCount, imageTokens: geometry.imageTokens, grid: .trainedRange)

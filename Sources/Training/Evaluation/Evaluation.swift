@@ -4,9 +4,9 @@ package import ImageFiles
 package import Rewards
 package import Runs
 
-/// What the measurement of a model found: one image per prompt, and what the reward says of each.
+/// A measurement of a model: one image per prompt with the reward's scores.
 ///
-/// A measurement is two calls, because making images is synchronous and scoring is not:
+/// A measurement takes two calls, because sampling is synchronous and scoring is asynchronous:
 ///
 ///     let images = try sampling.images(of: prompts.map(\.text), pipeline)
 ///     let evaluation = try await Evaluation(images, of: prompts, by: reward)
@@ -16,7 +16,7 @@ package struct Evaluation: Sendable {
   package let images: [PixelBuffer]
   /// The reward's name.
   package let reward: String
-  /// The reward's answer for every image.
+  /// The reward's scores of all images.
   package let rewards: RewardScores
 
   /// Scores one image per prompt.
@@ -28,11 +28,11 @@ package struct Evaluation: Sendable {
     self.init(images, of: prompts, reward: reward.name, columns[0])
   }
 
-  /// Images that have been scored.
+  /// Creates an evaluation from scored images.
   ///
   /// - Parameters:
-  ///   - reward: its name.
-  ///   - rewards: its answer.
+  ///   - reward: the reward's name.
+  ///   - rewards: the reward's scores.
   package init(
     _ images: [PixelBuffer], of prompts: [Prompt], reward: String, _ rewards: RewardScores
   ) {
@@ -43,29 +43,30 @@ package struct Evaluation: Sendable {
     self.rewards = rewards
   }
 
-  /// Mean, count and standard error of the total, overall and per tag. Images that could not be
-  /// scored are left out.
+  /// Mean, count and standard error of the total, overall and per tag. Images without a score are
+  /// left out.
   package var scores: TaggedScores { scores(of: rewards.total) }
 
-  /// The same of a named part, such as `strict`; nil when the reward has no such part.
+  /// The scores of a named part, such as `strict`; nil when the reward has no such part.
   package func scores(part name: String) -> TaggedScores? {
     rewards[part: name].map { scores(of: $0) }
   }
 
-  /// What could not be scored, and why.
+  /// The missing scores and their reasons.
   package var missing: MissingScores {
     var missing = MissingScores()
     missing.add(rewards, of: reward)
     return missing
   }
 
-  /// Images that could not be scored.
+  /// Number of images without a score.
   package var missingCount: Int { missing.count(of: reward) }
 
-  /// Reason -> images; empty when all were scored.
+  /// Number of images per reason; empty when all were scored.
   package var missingReasons: [String: Int] { missing.counts[reward] ?? [:] }
 
-  /// `3 of 20 could not be scored (timed out 1, the prompt quotes no text 2)`; nil when all were.
+  /// `3 of 20 could not be scored (timed out 1, the prompt quotes no text 2)`; nil when all were
+  /// scored.
   package var missingText: String? {
     guard missingCount > 0 else { return nil }
     let reasons = missingReasons.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
@@ -73,9 +74,9 @@ package struct Evaluation: Sendable {
       + "(\(reasons.joined(separator: ", ")))"
   }
 
-  /// How the images were made and scored, for the record.
+  /// The sampling settings and the scores for a report.
   ///
-  /// - Parameter weights: which weights made them: "ema" or "last".
+  /// - Parameter weights: the weights of the model, "ema" or "last".
   package func protocolRecord(
     _ sampling: ImageSampling, promptFile: String, weights: String, dtype: String = "float32"
   ) -> RunSummary.EvaluationProtocol {
@@ -94,7 +95,7 @@ package struct Evaluation: Sendable {
 }
 
 extension Score {
-  /// The mean with three decimals; `-` when there is none.
+  /// The mean with three decimals; `-` if there is none.
   package var meanText: String { mean.map { String(format: "%.3f", $0) } ?? "-" }
 
   /// `0.512 ± 0.022`; `-` without a value.
@@ -104,7 +105,7 @@ extension Score {
 }
 
 extension TaggedScores {
-  /// The scores as lines of a table, tags in alphabetical order and the whole last.
+  /// The scores as lines of a table, tags in alphabetical order and the overall score last.
   package func table() -> String {
     let rows = tags.sorted { $0.key < $1.key }.map { (name: $0.key, score: $0.value) }
       + [(name: "overall", score: overall)]

@@ -3,7 +3,7 @@ package import ImageFiles
 
 /// The PNG files of a folder.
 package enum ImageFolder {
-  /// Names of images that sort in their order by bytes, too: `0000.png`, `0001.png`, ...
+  /// Names of images whose byte order is their order: `0000.png`, `0001.png`, ...
   package static func names(count: Int) -> [String] {
     let width = max(4, String(max(0, count - 1)).count)
     return (0..<count).map { index in
@@ -12,11 +12,10 @@ package enum ImageFolder {
     }
   }
 
-  /// Reads every `.png` file of the folder, in the order of their names: numbers in them compare as
-  /// numbers, so that `2.png` comes before `10.png`, and the rest by its bytes.
+  /// Reads every `.png` file of the folder in the order of their names. Numbers in names compare as
+  /// numbers, so that `2.png` comes before `10.png`; the rest compares by bytes.
   ///
-  /// - Throws: `TrainingError.images` for a folder without one, or for the first that cannot be
-  ///   read.
+  /// - Throws: `TrainingError.images` for a folder without images, or for the first unreadable one.
   package static func read(
     _ folder: String
   ) throws(TrainingError) -> [(name: String, image: PixelBuffer)] {

@@ -4,20 +4,20 @@ package import ImageFiles
 import TempFlow
 package import Torch
 
-/// How images are made to be measured or shown: deterministically, from fixed noise.
+/// Settings of deterministic sampling from fixed noise, for evaluations and samples.
 package struct ImageSampling: Sendable, Equatable {
   /// Denoising steps.
   package var steps: Int
-  /// Classifier-free guidance; 1 is none.
+  /// Scale of classifier-free guidance; 1 is none.
   package var guidanceScale: Double
-  /// Decides the initial noises: image i of a list depends on it and i alone.
+  /// Seed of the initial noise: the noise of image i depends on it and i alone.
   package var seed: UInt64
-  /// Images of one model call at most. Rounding may depend on it; nothing else does.
+  /// Images of one model call at most. It affects rounding alone.
   package var batch: Int
   /// Images decoded at once.
   package var decodeBatch: Int
 
-  /// - Parameter decodeBatch: nil takes `batch`.
+  /// - Parameter decodeBatch: nil means `batch`.
   package init(
     steps: Int, guidanceScale: Double = 1, seed: UInt64, batch: Int = 128, decodeBatch: Int? = nil
   ) {
@@ -31,7 +31,7 @@ package struct ImageSampling: Sendable, Equatable {
 
   /// The initial noise of a list of images. `-> [count, C, h, w]`
   ///
-  /// The generators are made for this call, so that nothing else can move them.
+  /// Every call creates its own generators, so its noise is reproducible.
   ///
   /// - Parameter latentShape: `[C, h, w]`
   package func noise(count: Int, latentShape: [Int]) -> Tensor {
@@ -47,10 +47,10 @@ extension ImageSampling {
   /// The latents of one image per prompt, made in batches. `-> [N, C, h, w]`
   ///
   /// - Parameters:
-  ///   - noise: where to start, `[N, C, h, w]`; nil takes the seed's.
-  ///   - negative: needed by classifier-free guidance.
-  ///   - embeddings: of the prompts of one batch.
-  /// - Throws: what `embeddings` throws.
+  ///   - noise: initial latents, `[N, C, h, w]`; nil means the noise of the seed.
+  ///   - negative: the negative prompt; needed by classifier-free guidance.
+  ///   - embeddings: encodes the prompts of one batch.
+  /// - Throws: errors of `embeddings`.
   package func latents<Failure: Error>(
     of prompts: [Prompt], from noise: Tensor? = nil, _ model: any FlowModel,
     negative: PromptEmbeddings?, embeddings: ([Prompt]) throws(Failure) -> [PromptEmbeddings]
@@ -81,8 +81,8 @@ extension ImageSampling {
   /// The latents and the image of each prompt. `-> [N, C, h, w], N images`
   ///
   /// - Parameters: as of `latents`.
-  /// - Throws: `TrainingError.notFinite` for the first prompt without an image, or what `embeddings`
-  ///   throws.
+  /// - Throws: `TrainingError.notFinite` for the first prompt without an image, or errors of
+  ///   `embeddings`.
   package func images(
     of prompts: [Prompt], from noise: Tensor? = nil, _ model: any FlowModel,
     negative: PromptEmbeddings?, embeddings: ([Prompt]) throws(TrainingError) -> [PromptEmbeddings]
@@ -113,7 +113,7 @@ extension ImageSampling {
     return (latents, images)
   }
 
-  /// The same with text encoders in memory; the negative prompt is empty.
+  /// The latents and the images with text encoders in memory; the negative prompt is empty.
   ///
   /// - Throws: `TrainingError.notFinite`.
   package func images(
@@ -130,8 +130,8 @@ extension ImageSampling {
     type(of: model).defaults.guidance(scale: guidanceScale)
   }
 
-  /// The first step whose result is not finite, from 0, of one prompt, whose steps are taken once
-  /// more and looked at singly; nil when they are all finite.
+  /// The first step with a non-finite result, from 0, for one prompt. Its steps are repeated and
+  /// checked one by one; nil if all are finite.
   private func firstNonFiniteStep(
     from noise: Tensor, _ model: any FlowModel, _ prompt: PromptEmbeddings,
     _ negative: PromptEmbeddings?

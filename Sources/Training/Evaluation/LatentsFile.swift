@@ -39,7 +39,7 @@ package enum LatentsFile {
 package enum LatentsFileError: Error, CustomStringConvertible {
   /// The safetensors file cannot be read or written, or lacks `latents`.
   case file(SafetensorsError)
-  /// The latents do not fit the model and the number of prompts.
+  /// The latents' shape differs from that of the model and prompts.
   case shape(path: String, expected: [Int], found: [Int])
   /// The latents are integers or booleans.
   case notFloatingPoint(path: String, found: DType)

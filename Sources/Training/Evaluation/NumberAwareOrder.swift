@@ -1,11 +1,10 @@
-/// Whether one name comes before another when their runs of digits compare as numbers of any length
-/// and everything else by its bytes; names that differ by zeros before a number alone compare by
-/// their bytes.
+/// Whether one name comes before another. Runs of digits compare as numbers of any length,
+/// everything else by bytes; names that differ in leading zeros alone compare by bytes.
 package func numberAwareOrder(_ first: String, _ second: String) -> Bool {
   let (left, right) = (pieces(first), pieces(second))
   for (one, other) in zip(left, right) where one != other {
     if one.isNumber, other.isNumber {
-      // Without zeros before it the longer number is the larger.
+      // Without leading zeros, the longer number is the larger one.
       if one.bytes.count != other.bytes.count { return one.bytes.count < other.bytes.count }
     }
     return one.bytes.lexicographicallyPrecedes(other.bytes)
@@ -14,7 +13,7 @@ package func numberAwareOrder(_ first: String, _ second: String) -> Bool {
   return first.utf8.lexicographicallyPrecedes(second.utf8)
 }
 
-/// A run of digits without zeros before it, or a byte that is no digit.
+/// A run of digits without leading zeros, or another byte.
 private struct Piece: Equatable {
   var isNumber: Bool
   var bytes: [UInt8]

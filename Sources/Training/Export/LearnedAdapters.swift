@@ -8,14 +8,15 @@ internal import TorchNN
 /// Adapters to export: those of a run, or those of a LoRA file.
 package struct LearnedAdapters {
   package let lora: LoRA
-  /// The model folder that the run's recipe names; nil for a LoRA file.
+  /// The model folder in the run's recipe; nil for a LoRA file.
   package let model: String?
 
   /// Reads adapters.
   ///
   /// - Parameters:
-  ///   - path: a run directory, or anything that `LoRA` reads.
-  ///   - checkpoint: the epoch of a run whose averaged weights to export; nil takes the result.
+  ///   - path: a run directory, or a path that `LoRA` reads.
+  ///   - checkpoint: the epoch of a run whose averaged weights are exported; nil exports the
+  ///     result.
   /// - Throws: `RecipeError`, `RunError`, `PipelineError` or `TrainingError.state`.
   package init(_ path: String, checkpoint: Int? = nil) throws {
     guard FileManager.default.fileExists(atPath: "\(path)/recipe.yaml") else {

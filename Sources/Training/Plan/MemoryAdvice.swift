@@ -1,17 +1,17 @@
 internal import DiffusionModels
 internal import Torch
 
-/// A setting that lowers the peak of memory, and the peak with it.
+/// A setting that lowers the peak of memory, and the resulting peak.
 package struct MemoryAdvice: Encodable, Sendable, Equatable {
-  /// As it is written in a recipe, `gradient_checkpointing: true`.
+  /// As written in a recipe, for example `gradient_checkpointing: true`.
   package var setting: String
   /// Bytes.
   package var peak: Int
 }
 
 extension MemoryAdvice {
-  /// The settings that would lower `plan`'s peak, those that save most first, and, if there are
-  /// several, all of them together.
+  /// The settings that lower `plan`'s peak, largest savings first, then all of them together if
+  /// there are several.
   static func all(
     _ recipe: TrainingRecipe, _ model: FlowModelMetadata, _ plan: MemoryPlan, evaluationPrompts: Int
   ) -> [MemoryAdvice] {
@@ -33,7 +33,7 @@ extension MemoryAdvice {
     return helpful + [MemoryAdvice(setting: "all of these", peak: peak(together))]
   }
 
-  /// The settings that would lower the need of one phase, those that save most first.
+  /// The settings that lower the memory of one phase, largest savings first.
   static func settings(
     lowering phase: String, _ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int
   ) -> [String] {

@@ -27,15 +27,15 @@ struct MemoryParts {
   /// Trunks of an epoch.
   var trunks: Int { recipe.prompts.perEpoch * recipe.sampling.trunksPerPrompt }
 
-  /// Latents that are in memory together while a wavefront advances.
-  private var front: Int {
+  /// Latents in memory while a rollout batch advances.
+  private var rolloutBatchLatents: Int {
     let sampling = recipe.sampling
     let branched = sampling.method == .tempflow ? sampling.trainedStepCount * sampling.branches : 1
     return min(trunks, sampling.trunksPerRolloutBatch ?? trunks) * (1 + branched)
   }
 
   /// Latents of the rollout's largest model call.
-  var rolloutRows: Int { min(recipe.sampling.microBatch, front) }
+  var rolloutRows: Int { min(recipe.sampling.microBatch, rolloutBatchLatents) }
 
   /// In memory throughout.
   var standing: [Item] {
@@ -60,28 +60,32 @@ struct MemoryParts {
     ] + (needsReference ? [Item(name: "reference model", bytes: reference)] : [])
   }
 
-  /// The text encoders at work.
+  /// The text encoders while they run.
   var encoding: [Item] {
     let sizes = model.textEncoders.map { $0.bytes(in: recipe.dtype, device: recipe.device) }
     return [Item(name: "text encoders", bytes: sizes.reduce(0, +))]
   }
 
-  /// Before and after a step for all that advance, and x and v of every pair.
+  /// Latents before and after a step of all trajectories, and x and v of every training sample.
   var latents: Item {
-    Item(name: "latents", bytes: latentBytes * (2 * front + 2 * recipe.trainingSamplesPerEpoch))
+    Item(
+      name: "latents",
+      bytes: latentBytes * (2 * rolloutBatchLatents + 2 * recipe.trainingSamplesPerEpoch))
   }
 
-  func conditions(of prompts: Int) -> Item {
-    Item(name: "conditions", bytes: prompts * conditionBytes)
+  func promptEmbeddings(of prompts: Int) -> Item {
+    Item(name: "prompt embeddings", bytes: prompts * embeddingBytes)
   }
 
-  private var conditionBytes: Int {
+  private var embeddingBytes: Int {
     elementBytes * model.promptElements
   }
 
-  /// A model call without gradients. - Parameter rows: without guidance.
+  /// A model call without gradients.
+  ///
+  /// - Parameter rows: without guidance.
   func forward(rows: Int) -> Item {
-    Item(name: "forward pass", bytes: guided * rows * (network.evaluation + 2 * conditionBytes))
+    Item(name: "forward pass", bytes: guided * rows * (network.evaluation + 2 * embeddingBytes))
   }
 
   func decode(_ count: Int) -> Item {
@@ -106,7 +110,7 @@ struct MemoryParts {
       recipe.memory.gradientCheckpointing ? network.keptWithCheckpointing : network.kept
     let learned = model.trainableParameters
     let parts = [
-      Item(name: "activations", bytes: rows * (kept + 2 * conditionBytes)),
+      Item(name: "activations", bytes: rows * (kept + 2 * embeddingBytes)),
       Item(name: "backward pass", bytes: rows * network.backward),
     ]
     guard recipe.recordsRows(learnedParameters: learned) else { return parts }
@@ -119,6 +123,7 @@ struct MemoryParts {
 /// The program with libtorch's libraries, measured on the CPU.
 private let processBytes = 200_000_000
 
-/// A CUDA context with libtorch's kernels (500 MB), cuBLAS's workspace of 8 x 4 MiB that makes products
-/// repeatable, cuBLASLt's of 32 MiB, and 256 MiB for cuDNN's convolutions. Assumed, not measured.
+/// A CUDA context with libtorch's kernels (500 MB), cuBLAS's workspace of 8 x 4 MiB that makes
+/// products repeatable, cuBLASLt's of 32 MiB, and 256 MiB for cuDNN's convolutions. The figures are
+/// assumed.
 private let deviceBytes = 500_000_000 + (8 * 4 + 32 + 256) << 20

@@ -1,18 +1,18 @@
 internal import DiffusionModels
 internal import Torch
 
-/// How much memory a run takes in each of its phases, in bytes: of the process where it runs on
-/// the CPU, of the device elsewhere. Files that are mapped count as far as they are used.
+/// The memory of a run in each of its phases, in bytes. On the CPU it is that of the process,
+/// elsewhere that of the device. Mapped files count as far as they are read.
 package struct MemoryPlan: Sendable, Equatable {
-  /// One thing that takes memory.
+  /// One component of the memory in use.
   package struct Item: Sendable, Equatable {
     package var name: String
     package var bytes: Int
   }
 
-  /// What is in memory together.
+  /// A phase with all that is in memory at once.
   package struct Phase: Sendable, Equatable {
-    /// As in the run's `peak_memory`: `text`, `rollout`, `decode`, `learning`, `evaluation`.
+    /// The key in the run's `peak_memory`: `text`, `rollout`, `decode`, `learning`, `evaluation`.
     package var name: String
     package var items: [Item]
     package var bytes: Int { items.reduce(0) { $0 + $1.bytes } }
@@ -20,38 +20,38 @@ package struct MemoryPlan: Sendable, Equatable {
 
   /// In the order of an epoch.
   package var phases: [Phase]
-  /// Latents decoded at once: what the recipe says, or as many as fit.
+  /// Latents decoded at once: the recipe's value, or as many as fit.
   package var decodeMicroBatch: Int
   /// Whether the plan chose `decodeMicroBatch`.
   package var choosesDecodeMicroBatch: Bool
-  /// The bytes to stay within; nil when nothing is known of the device.
+  /// The budget in bytes; nil if the device's memory is unknown.
   package var budget: Int?
 
-  /// The phase that takes most.
+  /// The phase with the most memory.
   package var peak: Phase {
     phases.max { $0.bytes < $1.bytes } ?? Phase(name: "none", items: [])
   }
 
-  /// How many bytes the peak lies above the budget; nil when it lies within.
+  /// Bytes of the peak above the budget; nil if it lies within.
   package var excess: Int? {
     budget.flatMap { peak.bytes > $0 ? peak.bytes - $0 : nil }
   }
 
-  /// Blocks of memory up to this size are kept for the next step when they are freed. A run that
-  /// takes much memory does not afford the gaps that large blocks would leave. Text encoders are
-  /// freed, gaps and all, before a run begins.
+  /// Freed blocks of memory up to this size are kept for the next step. A run with large memory
+  /// needs cannot afford the gaps of large blocks. Text encoders are freed, including gaps, before
+  /// a run begins.
   package var keptBlockBytes: Int {
     let largest = phases.filter { $0.name != "text" }.map(\.bytes).max() ?? 0
     return largest < 2_000_000_000 ? .max : 1 << 20
   }
 
-  /// - Parameter evaluationPrompts: how many images an evaluation makes.
+  /// - Parameter evaluationPrompts: images of an evaluation.
   init(_ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int) {
     let parts = MemoryParts(recipe, model)
     budget = recipe.memory.budget ?? TorchRuntime.memory(of: recipe.device)
     choosesDecodeMicroBatch = recipe.sampling.decodeMicroBatch == nil
     let standing = parts.standing
-    let epoch = standing + [parts.latents, parts.conditions(of: recipe.prompts.perEpoch)]
+    let epoch = standing + [parts.latents, parts.promptEmbeddings(of: recipe.prompts.perEpoch)]
     let decoded = Phase(name: "decode", items: epoch).bytes
     decodeMicroBatch =
       recipe.sampling.decodeMicroBatch
@@ -60,7 +60,8 @@ package struct MemoryPlan: Sendable, Equatable {
       // Prompts are encoded before anything else is loaded, and read from disk afterwards.
       [
         Phase(name: "text", items: standing.prefix(1) + parts.encoding),
-        Phase(name: "text", items: standing + [parts.conditions(of: recipe.prompts.perEpoch)]),
+        Phase(
+          name: "text", items: standing + [parts.promptEmbeddings(of: recipe.prompts.perEpoch)]),
       ].max { $0.bytes < $1.bytes } ?? Phase(name: "text", items: standing),
       Phase(name: "rollout", items: epoch + [parts.forward(rows: parts.rolloutRows)]),
       Phase(name: "decode", items: epoch + [parts.decode(decodeMicroBatch)]),
@@ -71,7 +72,7 @@ package struct MemoryPlan: Sendable, Equatable {
           + [
             Item(name: "weights set aside", bytes: 4 * model.trainableParameters),
             Item(name: "latents", bytes: 2 * parts.latentBytes * evaluationPrompts),
-            parts.conditions(of: min(recipe.sampling.microBatch, evaluationPrompts)),
+            parts.promptEmbeddings(of: min(recipe.sampling.microBatch, evaluationPrompts)),
             [
               parts.forward(rows: min(recipe.sampling.microBatch, evaluationPrompts)),
               parts.decode(min(decodeMicroBatch, evaluationPrompts)),
@@ -80,8 +81,8 @@ package struct MemoryPlan: Sendable, Equatable {
     ]
   }
 
-  /// The share of the budget that decoding may fill when its micro-batch is chosen; the rest is for
-  /// what the plan does not see.
+  /// The share of the budget for decoding when its micro-batch is chosen; the rest is for memory
+  /// that the plan does not cover.
   private static let decodeShare = 0.85
 }
 

@@ -2,9 +2,9 @@ internal import Foundation
 internal import Foundations
 
 extension TrainingPlan {
-  /// The plan as a person reads it.
+  /// The plan as a table for people.
   ///
-  /// - Parameter teraflops: the rate of one GPU, for the hours.
+  /// - Parameter teraflops: TFLOP/s of one GPU, for the hours.
   package func text(teraflops: Double) -> String {
     let rows: [(String, String)] =
       [
@@ -66,7 +66,7 @@ extension TrainingPlan {
     }
   }
 
-  /// One line per phase with what takes memory in it, the peak, and what would lower it.
+  /// One line per phase with its components, the peak, and the settings that lower it.
   private var memoryRows: [(String, String)] {
     var rows = memory.phases.map { phase in
       let parts = phase.items.filter { $0.bytes >= max(1_000_000, phase.bytes / 200) }

@@ -1,30 +1,30 @@
 internal import DiffusionModels
 internal import TempFlow
 
-/// What a training run will do, worked out before anything is loaded.
+/// The work of a training run, computed before a model is loaded.
 ///
-/// Read: the recipe, the prompt files, the model's configuration files and the headers of its
-/// weights. "Sample evaluations" are rows given to the network, which decide the time; guidance
-/// other than 1 doubles them.
+/// The inputs are the recipe, the prompt files, the model's configuration files and the headers of
+/// its weights. "Sample evaluations" are rows of network calls, which determine the time;
+/// classifier-free guidance doubles them.
 package struct TrainingPlan: Encodable, Sendable, Equatable {
-  /// Of one epoch; rollouts of equal shape, so every epoch costs the same but for `rotating` and
-  /// `sampled` steps, which are counted exactly in `TrainingPlan.total`.
+  /// The work of one epoch. All epochs cost the same except with `sliding` and `random` steps,
+  /// which `TrainingPlan.total` counts exactly.
   package struct Work: Encodable, Sendable, Equatable {
     /// Calls of the network without gradients.
     package var rolloutCalls = 0
-    /// Rows of those calls, guidance included.
+    /// Rows of those calls, including guidance.
     package var rolloutEvaluations = 0
     /// Rows without guidance.
     package var rolloutEvaluationsUnguided = 0
     /// Latents decoded to images.
     package var decodes = 0
-    /// Scores asked of all rewards together.
+    /// Scores by all rewards together.
     package var rewards = 0
     /// Calls of the network with gradients, forward and backward, at most.
     package var learningCalls = 0
-    /// Rows of those calls, guidance included, at most.
+    /// Rows of those calls, including guidance, at most.
     package var learningEvaluations = 0
-    /// Rows for a reference network or a recomputed log-probability.
+    /// Rows of a reference network or of recomputed log-probabilities.
     package var referenceEvaluations = 0
     /// Optimizer updates.
     package var updates = 0
@@ -35,41 +35,41 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   /// Prompts evaluated.
   package var evaluationPrompts: Int
   package var promptsPerEpoch: Int
-  /// Times the whole training file is used.
+  /// Passes over the training file.
   package var passes: Double
   package var trunksPerEpoch: Int
-  /// (trunk, step) pairs of one epoch.
+  /// Training samples, (trunk, step), of one epoch.
   package var trainingSamplesPerEpoch: Int
   package var samplesPerUpdate: Int
-  /// What rewards are compared within.
+  /// The kind of group within which rewards are compared.
   package var groupKind: String
   package var groupsPerEpoch: Int
   package var rowsPerGroup: Int
   package var epochs: Int
   package var firstEpoch: Work
   package var total: Work
-  /// Evaluations of the whole run.
+  /// Number of evaluations of the whole run.
   package var evaluations: Int
-  /// Rows given to the network for all evaluations, guidance included.
+  /// Rows of network calls of all evaluations, including guidance.
   package var evaluationEvaluations: Int
-  /// Numbers that learn.
+  /// Number of trainable parameters.
   package var learnedParameters: Int
-  /// Bytes of the encoded prompts of the run on disk.
+  /// Bytes of the run's encoded prompts on disk.
   package var promptCacheBytes: Int
   /// Floating-point operations of the transformer in the whole run, evaluations included.
   package var transformerFlops: Double
   package var memory: MemoryPlan
-  /// What would lower the peak of memory; empty while it lies within the budget.
+  /// The settings that lower the peak of memory; empty if it lies within the budget.
   package var memoryAdvice: [MemoryAdvice]
-  /// Seconds after which no further epoch begins.
+  /// Seconds after which no further epoch begins; nil is no limit.
   package var timeLimit: Double?
 }
 
 extension TrainingPlan {
-  /// Works out a recipe.
+  /// Computes the plan of a recipe.
   ///
-  /// - Throws: `TrainingError` when the numbers do not fit together, or when a prompt file or the
-  ///   model's configuration cannot be read.
+  /// - Throws: `TrainingError` if the numbers do not fit together, or if a prompt file or the
+  ///   model's configuration is unreadable.
   package init(_ recipe: TrainingRecipe) throws(TrainingError) {
     let sampling = recipe.sampling
     let counts = try PromptCounts(recipe)
@@ -115,7 +115,7 @@ extension TrainingPlan {
     return order.used(epochs: recipe.epochs).count + counts.evaluation + (needsNegative ? 1 : 0)
   }
 
-  /// Hours of one GPU for the transformer alone, at so many floating-point operations per second.
+  /// GPU-hours of the transformer alone, for a rate in floating-point operations per second.
   package func gpuHours(flopsPerSecond: Double) -> Double {
     transformerFlops / flopsPerSecond / 3600
   }
@@ -134,7 +134,8 @@ extension TrainingPlan {
 }
 
 extension TrainingRecipe {
-  /// Epochs completed at each evaluation: the start, every so many epochs, and the end.
+  /// The numbers of completed epochs at which the model is evaluated: at the start, at every
+  /// interval and at the end.
   package var evaluationEpochs: [Int] {
     let regular = Array(stride(from: 0, through: epochs, by: evaluation.every))
     return regular.last == epochs ? regular : regular + [epochs]
@@ -142,17 +143,17 @@ extension TrainingRecipe {
 }
 
 extension TrainingPlan.Work {
-  /// What one epoch does, following the wavefront step by step.
+  /// Counts the work of one epoch, rollout batch by rollout batch and step by step.
   init(_ recipe: TrainingRecipe, _ split: UpdateSplit, epoch: Int) {
     let sampling = recipe.sampling
     let trunks = recipe.prompts.perEpoch * sampling.trunksPerPrompt
     let steps = sampling.trainedSteps.steps(
       stepCount: sampling.steps, run: recipe.seed, epoch: epoch)
     let guided = recipe.guidance.rowsPerSample
-    let front = min(trunks, sampling.trunksPerRolloutBatch ?? trunks)
-    let fronts = (trunks + front - 1) / front
-    for index in 0..<fronts {
-      let size = trunks * (index + 1) / fronts - trunks * index / fronts
+    let batchSize = min(trunks, sampling.trunksPerRolloutBatch ?? trunks)
+    let batches = (trunks + batchSize - 1) / batchSize
+    for index in 0..<batches {
+      let size = trunks * (index + 1) / batches - trunks * index / batches
       for rows in Self.rows(sampling, steps, trunks: size) {
         rolloutCalls += (rows + sampling.microBatch - 1) / sampling.microBatch
         rolloutEvaluationsUnguided += rows
@@ -165,15 +166,14 @@ extension TrainingPlan.Work {
     updates = split.updates
     learningCalls = split.updates * split.microBatchesPerUpdate
     learningEvaluations = split.samples * guided
-    // The first update's old log-probabilities are those of its own forward pass.
+    // The first update's old log-probabilities come from its own forward pass.
     let recomputed =
       recipe.loss.oldLogProb == .recomputed ? split.samples - split.samplesPerUpdate : 0
-    let pulled = recipe.loss.objective.klBeta > 0 ? split.samples : 0
-    referenceEvaluations = (recomputed + pulled) * guided
+    let klSamples = recipe.loss.objective.klBeta > 0 ? split.samples : 0
+    referenceEvaluations = (recomputed + klSamples) * guided
   }
 
-  /// Rows at each denoising step: the trunks until they have branched for the last time, and all
-  /// branches branched before.
+  /// Rows at each denoising step: the trunks until their last branching, and all earlier branches.
   private static func rows(
     _ sampling: SamplingRecipe, _ steps: [Int], trunks: Int
   ) -> [Int] {
@@ -201,7 +201,7 @@ extension TrainingPlan.Work {
   }
 }
 
-/// How many prompts the files hold, checked against what the recipe wants.
+/// The number of prompts in the files, checked against the recipe.
 private struct PromptCounts {
   var training: Int
   var evaluation: Int
@@ -222,13 +222,13 @@ private struct PromptCounts {
         "prompts.per_epoch is \(recipe.prompts.perEpoch) but \(recipe.prompts.train) holds "
           + "\(training) prompts; use at most \(training)")
     }
-    if let wanted = recipe.evaluation.prompts {
-      guard wanted <= evaluation else {
+    if let requested = recipe.evaluation.prompts {
+      guard requested <= evaluation else {
         throw .arithmetic(
-          "evaluation.prompts is \(wanted) but \(recipe.prompts.evaluation) holds \(evaluation) "
+          "evaluation.prompts is \(requested) but \(recipe.prompts.evaluation) holds \(evaluation) "
             + "prompts; use at most \(evaluation)")
       }
-      evaluation = wanted
+      evaluation = requested
     }
   }
 }

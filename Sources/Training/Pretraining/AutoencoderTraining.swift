@@ -2,9 +2,9 @@ import DiffusionModels
 import Torch
 import TorchNN
 
-/// The first stage: an autoencoder that learns to give rendered images back.
+/// The first stage: trains an autoencoder on rendered images.
 ///
-/// Loss: mean |x' - x| + a mean (x' - x)^2 + k D, with D the divergence of the latents'
+/// Loss: mean |x' - x| + a mean (x' - x)^2 + k D, with D the KL divergence of the latents'
 /// distribution from the standard normal per latent element.
 struct AutoencoderTraining {
   let recipe: AutoencoderRecipe
@@ -23,10 +23,10 @@ struct AutoencoderTraining {
     optimizer = AdamW(store.trainable, recipe.stage.optimizer)
   }
 
-  /// Runs every step and freezes the weights; `report` gets the step's number and loss.
+  /// Runs all steps and freezes the weights; `report` receives the step's number and loss.
   ///
-  /// - Throws: ``PretrainingError/notFinite`` as soon as a loss is not finite, or what `report`
-  ///   throws to stop.
+  /// - Throws: ``PretrainingError/notFinite`` as soon as a loss is not finite, or an error of
+  ///   `report`, which stops the stage.
   func run(
     on images: RenderedImages, generator: Generator,
     report: (_ step: Int, _ loss: Double) throws(PretrainingError) -> Void
@@ -46,7 +46,7 @@ struct AutoencoderTraining {
     store.freeze()
   }
 
-  /// The trained network with what its latents were measured to be in its configuration.
+  /// The trained network with the measured statistics of its latents in the configuration.
   func measured(
     shift: Double, scale: Double
   ) throws(ParameterError) -> StoredNetwork<AutoencoderKL> {
@@ -72,7 +72,7 @@ struct AutoencoderTraining {
 }
 
 extension AutoencoderRecipe {
-  /// The network's configuration before the latents have been measured.
+  /// The network's configuration before its latents are measured.
   func configuration(size: Int) -> AutoencoderKLConfiguration {
     var configuration = AutoencoderKLConfiguration(blockOutChannels: channels)
     configuration.layersPerBlock = layersPerBlock
@@ -95,7 +95,7 @@ extension StageRecipe {
 }
 
 extension AdamW {
-  /// One step down the gradient of `loss`, at the learning rate the stage has for `step`.
+  /// One optimizer step on `loss`, at the stage's learning rate for `step`.
   func take(
     _ step: Int, of stage: StageRecipe, loss: Tensor, _ parameters: [ParameterStore.Named]
   ) {

@@ -8,7 +8,7 @@ extension PretrainedText {
   init(
     _ recipe: TextEncoderRecipe, _ tokenizers: [CLIPTokenizer], generator: Generator
   ) throws(ParameterError) {
-    // As Stable Diffusion 3: CLIP-L with the quick GELU first, then CLIP-G with the exact one.
+    // As in Stable Diffusion 3: CLIP-L with the quick GELU first, then CLIP-G with the exact one.
     let activations: [CLIPTextConfiguration.Activation] = [.quickGELU, .gelu]
     var encoders: [StoredNetwork<CLIPTextModelWithProjection>] = []
     for (tokenizer, activation) in zip(tokenizers, activations) {

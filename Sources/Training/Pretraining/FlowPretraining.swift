@@ -4,12 +4,12 @@ import TorchNN
 
 /// The second stage: flow matching in the latents of the rendered images (arXiv 2403.03206).
 ///
-/// With data x, noise e and a logit-normal sigma, the network sees (1 - sigma) x + sigma e and
-/// learns the velocity e - x; the loss is the mean squared error.
+/// With data x, noise e and a logit-normal sigma, the input is (1 - sigma) x + sigma e and the
+/// target is the velocity e - x; the loss is the mean squared error.
 struct FlowPretraining {
   let recipe: FlowRecipe
   private let model: any PretrainableModel
-  /// The averaged weights: what is measured and saved.
+  /// The averaged weights, which are measured and saved.
   let average: ExponentialMovingAverage
   private let optimizer: AdamW
   private let trainable: [ParameterStore.Named]
@@ -22,7 +22,7 @@ struct FlowPretraining {
     average = ExponentialMovingAverage(trainable, limit: recipe.emaDecay)
   }
 
-  /// What is drawn from: latents, the prompt of each, and all prompts as tokens.
+  /// The training data: latents, the prompt of each, and all prompts as tokens.
   struct Data {
     let pool: LatentPool
     /// Per latent, an index into `tokens`.
@@ -33,11 +33,11 @@ struct FlowPretraining {
     let emptyTokens: [[Int]]
   }
 
-  /// Runs some of the stage's steps; `report` gets the number of steps done and the loss.
+  /// Runs some of the stage's steps; `report` receives the number of completed steps and the loss.
   ///
-  /// - Parameter steps: numbered from 0, continuing where the last call ended.
-  /// - Throws: ``PretrainingError/notFinite`` as soon as a loss is not finite, or what `report`
-  ///   throws to stop.
+  /// - Parameter steps: numbered from 0, continuing from the last call.
+  /// - Throws: ``PretrainingError/notFinite`` as soon as a loss is not finite, or an error of
+  ///   `report`, which stops the stage.
   func run(
     _ steps: Range<Int>, on data: Data, generator: Generator,
     report: (_ step: Int, _ loss: Double) throws(PretrainingError) -> Void
@@ -52,7 +52,7 @@ struct FlowPretraining {
     }
   }
 
-  /// The loss of one batch, drawn at random. `-> []`
+  /// The loss of one random batch. `-> []`
   private func loss(_ data: Data, _ generator: Generator) -> Tensor {
     let count = recipe.stage.batch
     let chosen = Tensor.randint(low: 0, high: data.pool.count, shape: [count], generator: generator)
@@ -70,7 +70,8 @@ struct FlowPretraining {
     return (velocity - (noise - latents)).squared().mean()
   }
 
-  /// Per text encoder, the tokens of the prompts of these latents, the empty prompt's where `dropped`.
+  /// The tokens of the prompts of these latents, per text encoder; of the empty prompt if
+  /// `dropped`.
   private func tokens(of indices: [Int], _ dropped: [Bool], _ data: Data) -> [[[Int]]] {
     zip(data.tokens, data.emptyTokens).map { tokens, empty in
       zip(indices, dropped).map { index, isDropped in

@@ -1,13 +1,14 @@
 import DiffusionModels
 import Torch
 
-/// The latents of the rendered images, encoded once: what the flow learns.
+/// The latents of the rendered images, encoded once: the training data of the flow.
 struct LatentPool {
   /// `[N, C, h, w]`, normalized to mean 0 and standard deviation 1 over all elements.
   let latents: Tensor
-  /// The mean that was taken off: the autoencoder's `shift_factor`.
+  /// The mean before normalization: the autoencoder's `shift_factor`.
   let shift: Double
-  /// What latents were multiplied with after it: the autoencoder's `scaling_factor`.
+  /// The reciprocal of the standard deviation before normalization: the autoencoder's
+  /// `scaling_factor`.
   let scale: Double
 
   /// Encodes every image to the mean of its distribution.

@@ -1,7 +1,7 @@
 import Foundation
 
 extension StageRecipe {
-  /// The learning rate of a step: a linear rise over `warmupSteps`, then half a cosine down to
+  /// The learning rate of a step: linear warmup over `warmupSteps`, then a half cosine down to
   /// `finalShare` of the highest. `step` is in 0 ..< steps.
   package func learningRate(atStep step: Int) -> Double {
     let rise = warmupSteps > 0 ? min(1, Double(step + 1) / Double(warmupSteps)) : 1

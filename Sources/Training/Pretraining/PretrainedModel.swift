@@ -5,16 +5,16 @@ import TextTokenizers
 import Torch
 import TorchNN
 
-/// The pipeline that is being made: the trained autoencoder, and networks that learn to make its
+/// The pipeline in training: the trained autoencoder, and the networks of the flow over its
 /// latents.
 struct PretrainedModel {
   let model: any PretrainableModel
   /// The model's text encoders.
   private let text: PretrainedText
 
-  /// The trained autoencoder, and new networks for its latents.
+  /// Creates the pipeline from the trained autoencoder, with new networks for its latents.
   ///
-  /// - Parameter texts: what the tokenizers take their vocabulary from.
+  /// - Parameter texts: the prompts of the tokenizers' vocabulary.
   /// - Throws: ``PretrainingError/tokenizer(_:)``, `.network` or `.pipeline`.
   init(
     _ recipe: PretrainingRecipe, _ autoencoder: AutoencoderTraining, _ pool: LatentPool,
@@ -52,7 +52,7 @@ struct PretrainedModel {
     }
   }
 
-  /// What the flow learns from.
+  /// The training data of the flow.
   func data(
     _ pool: LatentPool, _ images: RenderedImages, _ prompts: [ScenePrompt]
   ) -> FlowPretraining.Data {
@@ -65,7 +65,7 @@ struct PretrainedModel {
 }
 
 extension FlowRecipe {
-  /// The scheduler that is saved with the model.
+  /// The scheduler of the saved model.
   var scheduler: SchedulerConfiguration {
     var configuration = SchedulerConfiguration()
     configuration.shift = shift

@@ -17,7 +17,7 @@ extension Pretrainer {
     SplitMix64.mix(recipe.seed &+ stream.rawValue &* 0x9E37_79B9)
   }
 
-  /// Writes the first images of a measurement as one picture, if the recipe names a folder.
+  /// Writes the first images of a measurement as one picture, if the recipe has a folder for it.
   func writeSamples(_ evaluation: Evaluation, step: Int) throws(PretrainingError) {
     guard let folder = recipe.evaluation.samples else { return }
     let sheet = ContactSheet(columns: 10, scale: 3).image(of: Array(evaluation.images.prefix(100)))
@@ -31,26 +31,26 @@ extension Pretrainer {
     }
   }
 
-  /// What the command reports.
+  /// The command's report.
   func outcome(
-    _ evaluation: Evaluation, _ model: PretrainedModel, _ watch: Watch
+    _ evaluation: Evaluation, _ model: PretrainedModel, _ stopwatch: PretrainingStopwatch
   ) -> Outcome {
     Outcome(
       accuracy: evaluation.accuracy, credit: evaluation.scores,
       evaluationProtocol: evaluation.protocolRecord(
         recipe.evaluation.sampling, promptFile: recipe.evaluation.prompts, weights: "ema"),
-      phaseSeconds: watch.seconds, parameterCounts: model.model.parameterCounts,
+      phaseSeconds: stopwatch.seconds, parameterCounts: model.model.parameterCounts,
       machine: Machine(device: "cpu", torch: TorchRuntime.version))
   }
 }
 
 extension PretrainingEvaluationRecipe {
-  /// How images are made to be measured.
+  /// The sampling settings of measurements.
   var sampling: ImageSampling { ImageSampling(steps: steps, guidanceScale: guidanceScale, seed: seed) }
 }
 
 extension Evaluation {
-  /// Strict accuracy, or the total of a reward that has no such part.
+  /// Strict accuracy, or the total of a reward without such a part.
   var accuracy: TaggedScores { scores(part: "strict") ?? scores }
 }
 

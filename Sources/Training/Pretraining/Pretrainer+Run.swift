@@ -10,33 +10,33 @@ import Torch
 import TorchNN
 
 extension Pretrainer {
-  /// Seconds by the names of `phase_seconds`.
-  typealias Watch = Stopwatch<String, ContinuousClock.Instant>
+  /// Seconds, by the names of `phase_seconds`.
+  typealias PretrainingStopwatch = Stopwatch<String, ContinuousClock.Instant>
 
-  /// Runs both stages. The model folder is written after every measurement, each time as a whole.
+  /// Runs both stages. The model folder is replaced as a whole after every measurement.
   package func run() async throws(PretrainingError) -> Outcome {
     TorchRuntime.keepFreedMemory()
     if let threads = recipe.threads { TorchRuntime.threadCount = threads }
-    let watch = Watch { .now }
-    let images = watch.measure("render") {
+    let stopwatch = PretrainingStopwatch { .now }
+    let images = stopwatch.measure("render") {
       RenderedImages(training, count: recipe.data.images, seed: recipe.seed)
     }
-    let autoencoder = try watch.measure("autoencoder") { () throws(PretrainingError) in
+    let autoencoder = try stopwatch.measure("autoencoder") { () throws(PretrainingError) in
       try trainAutoencoder(images)
     }
-    let pool = watch.measure("encode") { LatentPool(images, autoencoder.model) }
+    let pool = stopwatch.measure("encode") { LatentPool(images, autoencoder.model) }
     progress.message(
       "latents: shift_factor \(Figure.text(pool.shift)), scaling_factor \(Figure.text(pool.scale))")
     let model = try PretrainedModel(
       recipe, autoencoder, pool, texts: training.map(\.prompt),
       generator: Generator(seed: seed(of: .flowWeights)))
     let flow = FlowPretraining(recipe.flow, model.model)
-    try await train(flow, model, model.data(pool, images, training), watch)
+    try await train(flow, model, model.data(pool, images, training), stopwatch)
 
-    let evaluation = try await measure(model, heldOut, flow.average, watch)
+    let evaluation = try await measure(model, heldOut, flow.average, stopwatch)
     try save(model, flow)
     try writeSamples(evaluation, step: recipe.flow.stage.steps)
-    return outcome(evaluation, model, watch)
+    return outcome(evaluation, model, stopwatch)
   }
 
   /// Writes the model folder with the averaged weights.
@@ -78,7 +78,7 @@ extension Pretrainer {
   /// The second stage, with a measurement every so many steps.
   private func train(
     _ flow: FlowPretraining, _ model: PretrainedModel, _ data: FlowPretraining.Data,
-    _ watch: Watch
+    _ stopwatch: PretrainingStopwatch
   ) async throws(PretrainingError) {
     let total = recipe.flow.stage.steps
     let generator = Generator(seed: seed(of: .flowBatches))
@@ -86,7 +86,7 @@ extension Pretrainer {
     var losses: [Double] = []
     for start in stride(from: 0, to: total, by: recipe.evaluation.every) {
       let steps = start..<min(start + recipe.evaluation.every, total)
-      try watch.measure("flow") { () throws(PretrainingError) in
+      try stopwatch.measure("flow") { () throws(PretrainingError) in
         try flow.run(steps, on: data, generator: generator) {
           step, loss throws(PretrainingError) in
           try note("flow", step, of: total, loss, &losses)
@@ -94,7 +94,7 @@ extension Pretrainer {
       }
       guard steps.upperBound < total else { break }
       let prompts = Array(heldOut.prefix(recipe.evaluation.count))
-      let evaluation = try await measure(model, prompts, flow.average, watch)
+      let evaluation = try await measure(model, prompts, flow.average, stopwatch)
       progress.message(
         "flow \(steps.upperBound): strict \(Figure.text(evaluation.accuracy)), "
           + "partial \(Figure.text(evaluation.scores)) on \(prompts.count) held-out prompts")
@@ -104,7 +104,7 @@ extension Pretrainer {
     progress.end()
   }
 
-  /// Reports one step, its loss now and then, and stops when asked to.
+  /// Reports one step, its loss at intervals, and stops on request.
   private func note(
     _ stage: String, _ step: Int, of total: Int, _ loss: Double, _ losses: inout [Double]
   ) throws(PretrainingError) {
@@ -120,10 +120,10 @@ extension Pretrainer {
   /// Measures the averaged weights.
   private func measure(
     _ model: PretrainedModel, _ prompts: [ScenePrompt], _ average: ExponentialMovingAverage,
-    _ watch: Watch
+    _ stopwatch: PretrainingStopwatch
   ) async throws(PretrainingError) -> Evaluation {
-    watch.begin("evaluate")
-    defer { watch.end() }
+    stopwatch.begin("evaluate")
+    defer { stopwatch.end() }
     let images: [PixelBuffer]
     do throws(TrainingError) {
       images = try average.withAverages { () throws(TrainingError) in

@@ -8,11 +8,11 @@ internal import TextTokenizers
 internal import Torch
 internal import TorchNN
 
-/// Makes the embedded model from nothing: renders images, trains the autoencoder, then the flow,
+/// Trains the embedded model from scratch: renders images, trains the autoencoder, then the flow,
 /// and writes a diffusers folder.
 ///
-/// Everything is decided by the recipe: images, initial weights, noise and order follow from its
-/// seed, and measuring draws from generators of its own.
+/// The recipe determines the result: images, initial weights, noise and order follow from its seed,
+/// and measurements use generators of their own.
 package struct Pretrainer {
   package let recipe: PretrainingRecipe
   let training: [ScenePrompt]
@@ -20,7 +20,7 @@ package struct Pretrainer {
   let progress: ProgressReporter
   let isStopRequested: () -> Bool
 
-  /// What the whole of it came to.
+  /// The results of pretraining.
   package struct Outcome: Sendable {
     /// Strict accuracy on all held-out prompts.
     package var accuracy: TaggedScores
@@ -29,7 +29,7 @@ package struct Pretrainer {
     package var evaluationProtocol: RunSummary.EvaluationProtocol
     /// Seconds per phase: render, autoencoder, encode, flow, evaluate.
     package var phaseSeconds: [String: Double]
-    /// Numbers learned, per component.
+    /// Number of trained parameters, per component.
     package var parameterCounts: [String: Int]
     package var machine: Machine
   }
@@ -37,8 +37,8 @@ package struct Pretrainer {
   /// Reads the prompt files.
   ///
   /// - Parameters:
-  ///   - progress: hears of steps and measurements.
-  ///   - isStopRequested: asked after every step.
+  ///   - progress: receives steps and measurements.
+  ///   - isStopRequested: called after every step.
   /// - Throws: ``PretrainingError/prompts``.
   package init(
     _ recipe: PretrainingRecipe, progress: ProgressReporter,

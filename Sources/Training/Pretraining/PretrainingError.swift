@@ -4,7 +4,7 @@ package import ShapeScenes
 package import TextTokenizers
 package import TorchNN
 
-/// Why a model could not be made; the description says where and what to do.
+/// Why pretraining failed; the description names the place and a remedy.
 package enum PretrainingError: Error, CustomStringConvertible {
   /// A loss is infinite or not a number.
   case notFinite(stage: String, step: Int)
@@ -12,17 +12,17 @@ package enum PretrainingError: Error, CustomStringConvertible {
   case prompts(PromptFileError)
   /// A network of the recipe cannot be built.
   case network(ParameterError)
-  /// The parts do not make a pipeline, or its folder cannot be written.
+  /// The parts are incompatible, or the pipeline's folder cannot be written.
   case pipeline(PipelineError)
   /// A picture cannot be written.
   case output(path: String, reason: String)
-  /// The measurement's images could not be scored.
+  /// The images of a measurement could not be scored.
   case reward(RewardError)
-  /// The model makes no image of a prompt of the measurement.
+  /// A prompt of a measurement has no image.
   case images(TrainingError)
-  /// A tokenizer cannot be made from the prompts.
+  /// A tokenizer cannot be created from the prompts.
   case tokenizer(TokenizerError)
-  /// It was asked to stop; the model folder is as the last measurement left it.
+  /// Pretraining was stopped; the model folder is that of the last measurement.
   case stopped(stage: String, step: Int)
 
   package var description: String {
@@ -37,8 +37,8 @@ package enum PretrainingError: Error, CustomStringConvertible {
     case .images(let error): error.description
     case .tokenizer(let error): error.description
     case .stopped(let stage, let step):
-      "stopped in stage \(stage) after step \(step); the model folder is as the last measurement "
-        + "left it, if there was one"
+      "stopped in stage \(stage) after step \(step); the model folder is that of the last "
+        + "measurement, if there was one"
     }
   }
 }

@@ -1,9 +1,9 @@
 package import Recipes
 
 extension PretrainingRecipe {
-  /// Reads a recipe file with the settings of `--set` put in.
+  /// Reads a recipe file with the settings of `--set` applied.
   ///
-  /// - Throws: everything wrong with it, with file, line and column.
+  /// - Throws: all errors of the file, with file, line and column.
   package static func read(
     path: String, overrides: [String] = []
   ) throws(RecipeError) -> Recipe<PretrainingRecipe> {
@@ -11,7 +11,7 @@ extension PretrainingRecipe {
       renamed: .pretraining, PretrainingRecipe.init)
   }
 
-  /// Reads the root section; reports everything that is wrong.
+  /// Reads the root section and reports all errors.
   package init(_ root: RecipeSection) {
     evidence = root.annotation("evidence", .choice(RecipeEvidence.self))
     output = root.path("output")

@@ -1,14 +1,14 @@
 
-/// Everything that decides a model made from nothing, read from one strict YAML file.
+/// All settings of a model that is trained from scratch, read from one strict YAML file.
 ///
 /// The keys are documented in `docs/pretraining.md`. Equal recipes on one kind of machine with the
-/// same number of threads give equal weights.
+/// same number of threads result in equal weights.
 package struct PretrainingRecipe: Sendable, Equatable {
-  /// How the recipe file is known to work; nil when it does not say.
+  /// The evidence that the recipe works; nil if the file has none.
   package var evidence: RecipeEvidence?
   /// The diffusers folder to write.
   package var output: String
-  /// Decides images, initial weights, noise and the order of everything.
+  /// Seed of images, initial weights, noise and all orders.
   package var seed: UInt64
   /// Processor threads of one operator; nil leaves libtorch's choice.
   package var threads: Int?
@@ -20,42 +20,42 @@ package struct PretrainingRecipe: Sendable, Equatable {
   package var evaluation: PretrainingEvaluationRecipe
 }
 
-/// What the model learns to draw: the `data` section.
+/// The training data: the `data` section.
 package struct PretrainingDataRecipe: Sendable, Equatable {
   /// Prompts in GenEval's metadata format, one JSON object a line.
   package var prompts: String
-  /// Images rendered before training, the prompts in turn.
+  /// Images rendered before training, cycling through the prompts.
   package var images: Int
 }
 
-/// How a network's weights move: shared by both stages.
+/// The optimization settings of both stages.
 package struct StageRecipe: Sendable, Equatable {
   /// Optimizer steps.
   package var steps: Int
   /// Images of one step.
   package var batch: Int
-  /// The highest learning rate, reached after `warmupSteps`; a half cosine leads down from it.
+  /// The highest learning rate, reached after `warmupSteps` and followed by a half cosine.
   package var learningRate: Double
   package var warmupSteps: Int
   /// The learning rate at the end, as a share of `learningRate`.
   package var finalShare: Double
   package var weightDecay: Double
-  /// The gradients' joint norm is scaled down to this.
+  /// Maximum norm of all gradients together; larger gradients are scaled down.
   package var maxGradNorm: Double
 }
 
 /// The `autoencoder` section.
 package struct AutoencoderRecipe: Sendable, Equatable {
-  /// Channels of each level, finest first; each level after the first halves height and width.
+  /// Channels of each level, full resolution first; each further level halves height and width.
   package var channels: [Int]
   package var latentChannels: Int
   package var layersPerBlock: Int
   /// Groups of the group norms; divides every entry of `channels`.
   package var normGroups: Int
   package var stage: StageRecipe
-  /// Factor of the mean squared error beside the mean absolute error.
+  /// Weight of the mean squared error, relative to the mean absolute error.
   package var mseWeight: Double
-  /// Factor of the divergence from the standard normal, per latent element.
+  /// Weight of the KL divergence from the standard normal, per latent element.
   package var klWeight: Double
 }
 
@@ -66,9 +66,9 @@ package struct TextEncoderRecipe: Sendable, Equatable {
   package var heads: Int
   /// Width of the pooled prompt of one encoder.
   package var projection: Int
-  /// Tokens of a prompt, start and end included; longer prompts are cut.
+  /// Tokens of a prompt, including start and end; longer prompts are truncated.
   package var tokens: Int
-  /// Merges that the tokenizers learn at most, beyond single bytes.
+  /// Maximum number of merges in the tokenizers, beyond single bytes.
   package var merges: Int
 }
 
@@ -90,12 +90,12 @@ package struct FlowRecipe: Sendable, Equatable {
   package var logitMean: Double
   /// Standard deviation of logit(sigma).
   package var logitStd: Double
-  /// The highest decay of the averaged weights, which are what is saved.
+  /// The highest decay of the averaged weights, which are the ones saved.
   package var emaDecay: Double
   /// `shift` of the saved scheduler; 1 spaces the sigmas of sampling evenly.
   package var shift: Double
-  /// `shift_terminal` of the saved scheduler: the sigma before the last step; nil leaves the grid
-  /// its own, which is almost 0.
+  /// `shift_terminal` of the saved scheduler: the sigma before the last step; nil keeps the grid's
+  /// own value, which is almost 0.
   package var shiftTerminal: Double?
 }
 
@@ -105,13 +105,14 @@ package struct PretrainingEvaluationRecipe: Sendable, Equatable {
   package var prompts: String
   /// Flow-matching steps from one measurement to the next.
   package var every: Int
-  /// The first so many held-out prompts while training; all of them are measured at the end.
+  /// The number of held-out prompts, from the first, that are measured during training; at the end
+  /// all are measured.
   package var count: Int
   /// Denoising steps.
   package var steps: Int
   package var guidanceScale: Double
-  /// Decides the initial noises.
+  /// Seed of the initial noise.
   package var seed: UInt64
-  /// A folder for pictures of what was measured; nil for none.
+  /// A folder for pictures of measured images; nil for none.
   package var samples: String?
 }

@@ -3,14 +3,14 @@ import ImageFiles
 import ShapeScenes
 package import Torch
 
-/// Images of the embedded task, rendered once and kept as bytes.
+/// Images of the embedded task, rendered once and stored as bytes.
 struct RenderedImages {
   /// `[N, 3, 32, 32]`, uint8
   let bytes: Tensor
-  /// The prompt of each image, as an index into the prompts they were rendered from.
+  /// The prompt of each image, as an index into the rendered prompts.
   let promptIndices: [Int]
 
-  /// Renders `count` images, the prompts in turn; image i depends on `seed` and i alone.
+  /// Renders `count` images, cycling through the prompts; image i depends on `seed` and i alone.
   init(_ prompts: [ScenePrompt], count: Int, seed: UInt64) {
     let size = SceneRenderer.size
     promptIndices = (0..<count).map { $0 % prompts.count }
@@ -25,10 +25,10 @@ struct RenderedImages {
 
   var count: Int { promptIndices.count }
 
-  /// The images with these indices, as the autoencoder takes them. `[B] -> [B, 3, 32, 32]`, -1...1
+  /// The images with these indices as inputs of the autoencoder. `[B] -> [B, 3, 32, 32]`, -1...1
   func batch(_ indices: Tensor) -> Tensor { Self.normalized(bytes.indexSelect(dim: 0, indices)) }
 
-  /// A run of images. `-> [length, 3, 32, 32]`, -1...1
+  /// Consecutive images. `-> [length, 3, 32, 32]`, -1...1
   func batch(from start: Int, length: Int) -> Tensor {
     Self.normalized(bytes.narrowed(dim: 0, start: start, length: length))
   }

@@ -5,12 +5,12 @@ package import Rewards
 /// One prompt: the text for the model, and the metadata of its file.
 package struct Prompt: Hashable, Sendable {
   package var text: String
-  /// What the prompt tests, such as `counting`; scores are told apart by it.
+  /// The category of the prompt, such as `counting`, by which scores are reported.
   package var tag: String?
-  /// The files of the images to edit, for a model that takes condition images.
+  /// The files of the condition images, for an editing model.
   package var images: [String] = []
-  /// Everything that the file's line says, by key, `prompt` and `tag` included; empty for a line
-  /// that is the prompt itself. Rewards may read it.
+  /// All entries of the file's line, by key, including `prompt` and `tag`; empty for a line of
+  /// plain text. Rewards may read it.
   package var metadata: [String: JSONValue]
 
   package init(_ text: String, tag: String? = nil, metadata: [String: JSONValue] = [:]) {
@@ -21,7 +21,7 @@ package struct Prompt: Hashable, Sendable {
 }
 
 extension RewardSample {
-  /// An image that was made from `prompt`.
+  /// An image of `prompt`.
   package init(image: PixelBuffer, prompt: Prompt) {
     self.init(image: image, prompt: prompt.text, metadata: prompt.metadata)
   }

@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Foundations
 
-/// How a file of prompts is read, decided by its content and its name's ending.
+/// Reads a file of prompts; the format follows from its content and the ending of its name.
 ///
 /// | content | ending |
 /// |---|---|
@@ -10,19 +10,19 @@ internal import Foundations
 /// | a heading and rows, separated by `,` or tabs | `.csv`, `.tsv` |
 /// | one prompt a line | any but those above and `.json`, `.jsonl`, `.ndjson` |
 ///
-/// What could be two of them is refused: a heading or a line of JSON taken for a prompt would be
-/// trained on without a word.
+/// An ambiguous file is refused: otherwise a heading or a line of JSON would be trained on as a
+/// prompt without a warning.
 enum PromptFormat {
   static let malformedObject =
     "not a prompt; each line is one JSON object with \"prompt\": text and optionally \"tag\": text"
 
   private static let json = ["json", "jsonl", "ndjson"]
-  /// Formats that would pass for lines of text.
+  /// Formats that could be mistaken for lines of text.
   private static let unread = ["yaml", "yml", "toml", "xml", "html", "md"]
 
   /// The rows of a file.
   ///
-  /// - Parameter ending: of its name, without the point.
+  /// - Parameter ending: of the file's name, without the point.
   static func rows(_ file: [UInt8], ending: String) throws(PromptRow.Fault) -> [PromptRow] {
     let ending = ending.lowercased()
     if unread.contains(ending) {
@@ -48,8 +48,8 @@ enum PromptFormat {
     return try texts(lines)
   }
 
-  /// The lines that are not empty, numbered from 1. A line ends at "\n" alone: Swift's own lines
-  /// would end at other characters, too.
+  /// The nonempty lines, numbered from 1. Only "
+  /// " ends a line; Swift's own lines end at other characters as well.
   private static func lines(_ bytes: ArraySlice<UInt8>) -> [(number: Int, text: String)] {
     bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated().compactMap {
       let text = String(decoding: $1, as: UTF8.self)
@@ -58,9 +58,9 @@ enum PromptFormat {
     }
   }
 
-  /// A JSON list of texts or objects; nil for what is none and need not be.
+  /// Reads a JSON list of texts or objects; nil if the text is not one.
   ///
-  /// - Parameter isJSON: the file is to be JSON, so that a list with a fault is an error.
+  /// - Parameter isJSON: the file must be JSON, so a malformed list is an error.
   private static func list(
     _ bytes: ArraySlice<UInt8>, isJSON: Bool
   ) throws(PromptRow.Fault) -> [PromptRow]? {
@@ -70,7 +70,7 @@ enum PromptFormat {
     } catch {
       guard isJSON else { return nil }
       let line = bytes[..<min(error.offset, bytes.endIndex)].count { $0 == 0x0A } + 1
-      throw .init(line, "not sound JSON (\(error.reason)); a list of prompts is [\"a\", \"b\"]")
+      throw .init(line, "not valid JSON (\(error.reason)); a list of prompts is [\"a\", \"b\"]")
     }
     var rows: [PromptRow] = []
     var (line, position) = (1, bytes.startIndex)
@@ -130,7 +130,7 @@ enum PromptFormat {
     return rows
   }
 
-  /// Whether a line belongs to JSON: no prompt is a lone bracket or begins an object or a list of
+  /// Whether a line looks like JSON: no prompt is a lone bracket or begins an object or a list of
   /// texts. `{red|blue} circle` and `[a fox]` are prompts.
   private static func looksLikeJSON(_ line: String) -> Bool {
     if line.wholeMatch(of: /[\[\]{},]+/) != nil || line.hasPrefix("[\"") { return true }

@@ -4,17 +4,17 @@ package import Rewards
 
 /// Prompts on disk: lines of text, JSON lines, a JSON list, or a table with a heading (CSV, TSV).
 ///
-/// ``PromptFormat`` decides which. Empty lines are skipped, and white space around a prompt is
-/// dropped.
+/// ``PromptFormat`` determines the format. Empty lines are skipped, and white space around a prompt
+/// is removed.
 package enum PromptList {
   /// Reads every prompt of the file, in order.
   ///
   /// - Parameters:
   ///   - rewards: the rewards of the images; each checks the metadata of every prompt.
-  ///   - conditionImages: how many images to edit the model takes with a prompt: files in the key
-  ///     `image` or the list `images`, relative to the prompt file. Where it takes none, these keys
-  ///     are metadata like any other.
-  /// - Throws: `TrainingError.prompts`, with file, line and what a line must hold.
+  ///   - conditionImages: the number of condition images per prompt: files in the key `image` or
+  ///     the list `images`, relative to the prompt file. For a model without condition images,
+  ///     these keys are metadata like any other.
+  /// - Throws: `TrainingError.prompts`, with file, line and the expected content.
   package static func read(
     _ path: String, for rewards: [RewardEntry] = [], conditionImages: ClosedRange<Int> = 0...0
   ) throws(TrainingError) -> [Prompt] {
@@ -60,11 +60,11 @@ package enum PromptList {
     let given = row.metadata["images"]?.array ?? row.metadata["image"].map { [$0] } ?? []
     let names = given.compactMap(\.string)
     guard names.count == given.count, counts.contains(names.count) else {
-      let wanted =
+      let expected =
         counts.count == 1
         ? "\(counts.lowerBound)" : "\(counts.lowerBound) to \(counts.upperBound)"
       throw .prompts(
-        "\(path):\(row.line): the model takes \(wanted) condition image"
+        "\(path):\(row.line): the model takes \(expected) condition image"
           + "\(counts == 1...1 ? "" : "s") with a prompt, found \(names.count); name the files in "
           + "\"image\" or the list \"images\"")
     }

@@ -2,13 +2,13 @@ internal import Foundations
 
 /// Which prompts an epoch trains on: shuffled passes over the prompt file.
 ///
-/// A pure function of (seed, epoch, index): epoch e takes the prompts numbered e·P ..< (e+1)·P of
-/// an endless sequence of passes, each pass a fresh permutation of all prompts. So every prompt is
-/// used once before any is used twice, and a resumed run needs no position of a loader.
+/// A pure function of (seed, epoch, index): epoch e uses the prompts numbered e·P ..< (e+1)·P of an
+/// endless sequence of passes, each of which is a new permutation of all prompts. Every prompt is
+/// used once before any is used twice, and a resumed run needs no loader state.
 package struct PromptOrder: Sendable {
   /// Prompts in the file.
   package let count: Int
-  /// P, prompts an epoch takes.
+  /// P, prompts of an epoch.
   package let promptsPerEpoch: Int
   /// The run's seed.
   package let seed: UInt64
@@ -20,7 +20,7 @@ package struct PromptOrder: Sendable {
     self.seed = seed
   }
 
-  /// Positions in the prompt file, `promptsPerEpoch` of them, for `epoch` (0 is the first).
+  /// Positions in the prompt file, `promptsPerEpoch` of them, for `epoch`, which counts from 0.
   package func prompts(epoch: Int) -> [Int] {
     var chosen: [Int] = []
     chosen.reserveCapacity(promptsPerEpoch)
@@ -35,7 +35,7 @@ package struct PromptOrder: Sendable {
     return chosen
   }
 
-  /// The positions that the first `epochs` epochs take, each once, in the order of first use.
+  /// The positions of the first `epochs` epochs, each once, in the order of first use.
   package func used(epochs: Int) -> [Int] {
     var seen: Set<Int> = []
     var used: [Int] = []

@@ -1,9 +1,9 @@
 internal import Foundation
 internal import Foundations
 
-/// One prompt as its file gives it.
+/// One prompt as read from its file.
 struct PromptRow: Equatable {
-  /// Why a file cannot be read as prompts: what was found, and what to do.
+  /// Why a file cannot be read as prompts: the finding and a remedy.
   struct Fault: Error, Equatable {
     /// From 1; nil for the file as a whole.
     var line: Int?
@@ -15,14 +15,14 @@ struct PromptRow: Equatable {
     }
   }
 
-  /// Where it begins, from 1.
+  /// The row's first line, from 1.
   let line: Int
   let text: String
   let tag: String?
-  /// Everything that the row says, by key; empty for a row that is the prompt itself.
+  /// All entries of the row, by key; empty for a row of plain text.
   let metadata: [String: JSONValue]
 
-  /// A row that is the prompt itself.
+  /// Creates a row of plain text.
   init(line: Int, text: String) throws(Fault) {
     self.line = line
     self.text = text.trimmingCharacters(in: .whitespaces.union(.newlines))
@@ -31,7 +31,7 @@ struct PromptRow: Equatable {
     if self.text.isEmpty { throw Fault(line, "the prompt is empty") }
   }
 
-  /// A row with keys. The prompt's key becomes `prompt`, whatever it is called in the file.
+  /// Creates a row with keys. The prompt's key becomes `prompt`, whatever its name in the file.
   init(line: Int, members: [JSONValue.Member]) throws(Fault) {
     let key = try Self.promptKey(members.map(\.key), line: line)
     var metadata = Dictionary(members.map { ($0.key, $0.value) }) { $1 }
@@ -47,7 +47,7 @@ struct PromptRow: Equatable {
     self.metadata = metadata
   }
 
-  /// Names of the key that holds the prompt, in letters of either case. `prompt` goes first.
+  /// Names of the key of the prompt, in either case. `prompt` has priority.
   static let promptKeys = ["prompt", "prompts", "caption", "text"]
 
   /// Whether a name is one of ``promptKeys``.
@@ -68,6 +68,6 @@ struct PromptRow: Equatable {
         ? "not a prompt: there is no \"prompt\" among \(names.isEmpty ? "no keys" : names); call "
           + "the prompt's key or column \"prompt\""
         : "not a prompt: \(found.joined(separator: " and ")) could each be the prompt; call one "
-          + "of them \"prompt\" and the others otherwise")
+          + "of them \"prompt\" and rename the others")
   }
 }

@@ -3,7 +3,7 @@ internal import Foundations
 
 /// Prompts in a table with a heading: values separated by commas or tabs, quoted as in RFC 4180.
 enum PromptTable {
-  /// The rows below the heading. Every row has a value for each column; an empty one says nothing.
+  /// The rows below the heading. Every row has a value for each column; an empty value is left out.
   static func rows(
     _ text: String, separator: Unicode.Scalar
   ) throws(PromptRow.Fault) -> [PromptRow] {
@@ -15,7 +15,7 @@ enum PromptTable {
       guard row.cells.count == columns.count else {
         throw .init(
           row.line, "found \(row.cells.count) values for the \(columns.count) columns of line "
-            + "\(heading.line); put a value that holds a separator or a line's end into quotes")
+            + "\(heading.line); put a value with a separator or a line break into quotes")
       }
       let members = zip(columns, row.cells).filter { !$0.isEmpty && (!$1.isEmpty || isPrompt($0)) }
       rows.append(
@@ -27,8 +27,8 @@ enum PromptTable {
 
   private static func isPrompt(_ column: String) -> Bool { column == "prompt" }
 
-  /// The names of the columns, the prompt's as `prompt` and a tag's as `tag`. The first may be
-  /// empty, as that of a row's number is.
+  /// The names of the columns, the prompt's as `prompt` and a tag's as `tag`. The first name may be
+  /// empty, as for a column of row numbers.
   private static func columns(
     _ heading: TableReader.Row, separator: Unicode.Scalar
   ) throws(PromptRow.Fault) -> [String] {
@@ -49,7 +49,8 @@ enum PromptTable {
     if let twice {
       throw .init(
         heading.line, "column \(twice + 1) is \"\(columns[twice])\", which is "
-          + (columns[twice].isEmpty ? "no name" : "there already") + "; give every column its own")
+          + (columns[twice].isEmpty ? "empty" : "there already")
+          + "; give every column a unique name")
     }
     return columns
   }
@@ -61,10 +62,10 @@ enum PromptTable {
   }
 }
 
-/// Reads the rows of a table one after the other.
+/// Reads the rows of a table one by one.
 private struct TableReader {
   struct Row {
-    /// Where it begins, from 1.
+    /// The row's first line, from 1.
     var line: Int
     var cells: [String]
   }
@@ -81,7 +82,7 @@ private struct TableReader {
 
   private var peek: Unicode.Scalar? { position < scalars.count ? scalars[position] : nil }
 
-  /// The next row that is not empty; nil at the end.
+  /// The next nonempty row; nil at the end.
   mutating func next() throws(PromptRow.Fault) -> Row? {
     while peek != nil {
       var row = Row(line: line, cells: [try cell()])
@@ -96,8 +97,8 @@ private struct TableReader {
     return nil
   }
 
-  /// A value up to a separator or a line's end. A quote within a value that does not begin with one
-  /// is a character like any other.
+  /// A value up to a separator or the end of a line. Inside an unquoted value, a quote is an
+  /// ordinary character.
   private mutating func cell() throws(PromptRow.Fault) -> String {
     if peek == "\"" { return try quoted() }
     var text = String.UnicodeScalarView()
@@ -131,7 +132,9 @@ private struct TableReader {
     throw .init(start, "a quoted value without its closing quote")
   }
 
-  /// Steps over "\n", "\r\n" or "\r".
+  /// Skips "
+  /// ", "\r
+  /// " or "\r".
   private mutating func endLine() {
     if peek == "\r" {
       position += 1

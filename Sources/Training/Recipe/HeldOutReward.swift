@@ -6,15 +6,14 @@ internal import Torch
 package struct HeldOutReward: Sendable, Equatable {
   /// The effect of an alarm.
   package enum Action: String, CaseIterable, Sendable {
-    /// The run warns and goes on.
+    /// The run warns and continues.
     case warn
     /// The run warns, saves and stops.
     case stop
   }
 
   package var reward: RewardEntry
-  /// The drop of its mean, while the trained reward rises, that is tolerated; in the reward's
-  /// units.
+  /// The tolerated drop of the mean, in the reward's units, while the trained reward rises.
   package var threshold: Double
   /// Consecutive evaluations that must show a larger drop before the alarm.
   package var patience: Int
@@ -24,7 +23,7 @@ package struct HeldOutReward: Sendable, Equatable {
 extension HeldOutReward {
   /// Reads the list `held_out_rewards`.
   ///
-  /// - Parameter device: the device of the model, which is the default for rewards with a network.
+  /// - Parameter device: the model's device, the default for rewards with a network.
   static func list(_ root: RecipeSection, device: Device) -> [HeldOutReward] {
     let rewards = root.sections("held_out_rewards").map { HeldOutReward($0, device: device) }
     RewardEntry.checkLabels(rewards.map(\.reward), of: "held_out_rewards", root)

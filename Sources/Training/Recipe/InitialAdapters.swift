@@ -3,10 +3,10 @@ internal import Foundation
 internal import TorchNN
 
 extension TrainingRecipe {
-  /// Reads the adapters of `lora.init_from`; nil when training begins from new ones.
+  /// Reads the adapters of `lora.init_from`; nil if training begins from new ones.
   ///
-  /// - Throws: `TrainingError.model` when they cannot be read or are another model's, and
-  ///   `.arithmetic` when rank, alpha or layers are not the recipe's.
+  /// - Throws: `TrainingError.model` for unreadable adapters or those of another model, and
+  ///   `.arithmetic` for a rank, alpha or layers other than the recipe's.
   func initialAdapters() throws(TrainingError) -> LoRA? {
     guard let path = learning.initFrom, let plan = learning.adapters else { return nil }
     let lora: LoRA
@@ -23,7 +23,7 @@ extension TrainingRecipe {
         "lora.init_from: \(path) has rank \(lora.plan.rank), lora.rank is \(plan.rank); "
           + "set lora.rank=\(lora.plan.rank)")
     }
-    // kohya's files hold alpha in single precision.
+    // The tolerance covers kohya's files, which hold alpha in single precision.
     guard abs(lora.plan.alpha - plan.alpha) <= 1e-6 * plan.alpha else {
       throw .arithmetic(
         "lora.init_from: \(path) has alpha \(lora.plan.alpha), lora.alpha is \(plan.alpha); "

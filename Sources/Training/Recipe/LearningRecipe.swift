@@ -1,12 +1,11 @@
 internal import Recipes
 package import TorchNN
 
-/// What learns: the keys `trainable` and `lora`.
+/// The trainable parameters: the keys `trainable` and `lora`.
 package enum LearningRecipe: Sendable, Equatable {
-  /// Low-rank adapters beside fixed weights (the paper's choice).
+  /// Low-rank adapters beside frozen weights, as in the paper.
   ///
-  /// - Parameter initFrom: adapters to begin from, a file or folder that `LoRA` reads; nil draws new
-  ///   ones.
+  /// - Parameter initFrom: the initial adapters, a path that `LoRA` reads; nil draws new ones.
   case lora(LoRAConfig, initFrom: String?)
   /// Every weight of the transformer.
   case full
@@ -15,7 +14,7 @@ package enum LearningRecipe: Sendable, Equatable {
     case lora, full
   }
 
-  /// - Parameter defaultTargets: the layers that the model's family adapts.
+  /// - Parameter defaultTargets: the default LoRA targets of the model's family.
   init(_ root: RecipeSection, defaultTargets: [String]) {
     switch root.choice("trainable") as Name {
     case .full:
@@ -34,12 +33,12 @@ package enum LearningRecipe: Sendable, Equatable {
     }
   }
 
-  /// The adapters to make; nil when every weight learns.
+  /// The adapters to create; nil when every weight is trained.
   package var adapters: LoRAConfig? {
     if case .lora(let config, _) = self { config } else { nil }
   }
 
-  /// The adapters to begin from; nil when new ones are drawn, or none.
+  /// The path of the initial adapters; nil if new ones are drawn, or if there are none.
   package var initFrom: String? {
     if case .lora(_, let path) = self { path } else { nil }
   }

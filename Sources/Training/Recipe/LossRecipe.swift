@@ -9,11 +9,11 @@ package struct AdvantageRecipe: Sendable, Equatable {
   }
 
   package var group: AdvantageGroup
-  /// |A| at most; nil does not limit.
+  /// Maximum of |A|; nil is no limit.
   package var clip: Double?
   package var combination: RewardCombination
 
-  /// In the algorithm's terms.
+  /// The advantage settings of `TempFlow`.
   package func settings(weights: [Double]) -> AdvantageSettings {
     var settings = AdvantageSettings()
     settings.group = group
@@ -47,11 +47,12 @@ extension AdvantageRecipe {
 
 /// The policy loss: the `loss` section.
 package struct LossRecipe: Sendable, Equatable {
-  /// Where the old log-probability of the ratio comes from.
+  /// The origin of the old log-probability in the ratio.
   package enum OldLogProb: String, CaseIterable, Sendable {
-    /// The rollout's own velocities.
+    /// The velocities of the rollout.
     case rollout
-    /// One more evaluation in training's batches; the remedy when the two disagree.
+    /// One more evaluation in the batches of the update, for runs in which rollout and update
+    /// disagree.
     case recomputed
   }
 
@@ -70,11 +71,12 @@ package struct LossRecipe: Sendable, Equatable {
 }
 
 extension LossRecipe {
-  /// - Parameter dtype: precision of the network. In half precision rounding of rollout and training
-  ///   differs by more than a clip range at late steps, so there training defines the old policy.
+  /// - Parameter dtype: precision of the network. In half precision, the roundings of rollout and
+  ///   update differ by more than a clip range at late steps, so the default is the update's own
+  ///   log-probability.
   ///
-  /// Gradients of GRPO-Guard's ratio and of coefficient-preserving steps are scaled by step already:
-  /// there the weighting is none unless the recipe says otherwise.
+  /// GRPO-Guard's ratio and coefficient-preserving sampling already scale gradients by step; with
+  /// them the default weighting is none.
   init(_ section: RecipeSection, dtype: DType, dynamics: SamplingRecipe.DynamicsName) {
     objective = PolicyObjective()
     let ratio: Ratio = section.choice("ratio", default: .plain)
@@ -85,7 +87,9 @@ extension LossRecipe {
       "weighting", default: scaled == nil ? Weighting.noiseAware : Weighting.none)
     objective.weighting = weighting == .noiseAware ? .noiseAware : .none
     if let scaled, weighting == .noiseAware {
-      section.warn("weighting", "noise_aware scales by step what \(scaled) has scaled already; use none")
+      section.warn(
+        "weighting",
+        "\(scaled) already scales gradients by step, and noise_aware would again; use none")
     }
     objective.clipRange = section.double("clip_range", in: .above(0, through: 1))
     objective.klBeta = section.double("kl_beta", in: 0...1000, default: 0)

@@ -1,14 +1,15 @@
 internal import Recipes
 package import Torch
 
-/// What may be traded for memory: the keys `gradient_checkpointing`, `vae_dtype` and `memory_budget`.
+/// Trade-offs between memory and time: the keys `gradient_checkpointing`, `vae_dtype` and
+/// `memory_budget`.
 package struct MemoryRecipe: Sendable, Equatable {
-  /// Whether each block of the transformer keeps its inputs alone, and the backward pass computes
-  /// the rest again.
+  /// Whether each block of the transformer keeps its inputs alone and is recomputed in the backward
+  /// pass.
   package var gradientCheckpointing: Bool
   /// Precision of the autoencoder.
   package var autoencoder: DType
-  /// Bytes the run is meant to stay within; nil is the device's memory.
+  /// The budget in bytes; nil means the device's memory.
   package var budget: Int?
 
   private enum AutoencoderPrecision: String, CaseIterable {
@@ -26,14 +27,14 @@ package struct MemoryRecipe: Sendable, Equatable {
 }
 
 extension TrainingRecipe {
-  /// Whether learning takes rows through the network on threads of their own: on the CPU, unless
-  /// blocks are computed again, which one thread does for all rows, or what learns is so large that
-  /// a copy of its gradients per thread would be felt.
+  /// Whether the update passes rows through the network on separate threads. This is the case on
+  /// the CPU, except with gradient checkpointing, which runs all rows on one thread, and with so
+  /// many trainable parameters that a copy of the gradients per thread would be expensive.
   func recordsRows(learnedParameters: Int) -> Bool {
     device == .cpu && !memory.gradientCheckpointing && rowThreads > 1
       && 4 * learnedParameters <= 128 << 20
   }
 
-  /// Threads that a batch is spread over.
+  /// Number of threads for the rows of a batch.
   var rowThreads: Int { threads ?? TorchRuntime.threadCount }
 }

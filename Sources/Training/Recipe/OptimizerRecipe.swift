@@ -1,14 +1,14 @@
 internal import Recipes
 package import TorchNN
 
-/// How gradients become steps: the `optimizer` section (AdamW).
+/// The `optimizer` section (AdamW).
 package struct OptimizerRecipe: Sendable, Equatable {
   package var settings: AdamW.Configuration
-  /// The joint norm that gradients are scaled down to.
+  /// Maximum norm of all gradients together; larger gradients are scaled down.
   package var maxGradNorm: Double
   /// Optimizer updates of one epoch; the first is on-policy.
   package var updatesPerEpoch: Int
-  /// (trunk, step) pairs of one forward and backward pass at most.
+  /// Training samples of one forward and backward pass at most.
   package var microBatch: Int
 }
 
@@ -28,11 +28,11 @@ extension OptimizerRecipe {
   }
 }
 
-/// The smoothed copy of what learns: the `ema` section.
+/// The exponential moving average of the trainable parameters: the `ema` section.
 package struct EMARecipe: Sendable, Equatable {
-  /// The decay that is never exceeded, 0 ... 1; 0 follows the weights exactly.
+  /// Maximum decay, 0 ... 1; with 0 every averaging step copies the weights.
   package var decay: Double
-  /// Optimizer updates from one averaging to the next.
+  /// Optimizer updates between two averaging steps.
   package var updateEvery: Int
 }
 

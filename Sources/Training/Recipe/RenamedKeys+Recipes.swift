@@ -1,10 +1,10 @@
 internal import Recipes
 internal import Rewards
 
-// docs/renamed.md holds the same names as a table.
+// docs/renamed.md lists the same names as a table.
 
 extension RenamedKeys {
-  /// Of a training recipe.
+  /// The renamed keys and values of a training recipe.
   static let training = RenamedKeys(
     keys: [
       "sampling.guidance": "guidance_scale",
@@ -35,7 +35,7 @@ extension RenamedKeys {
       "loss.weighting=noise": "noise_aware",
     ])
 
-  /// Of a pretraining recipe.
+  /// The renamed keys of a pretraining recipe.
   static let pretraining = RenamedKeys(keys: [
     "autoencoder.gradient_norm": "max_grad_norm",
     "autoencoder.divergence_weight": "kl_weight",

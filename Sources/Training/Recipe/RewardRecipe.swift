@@ -5,14 +5,14 @@ internal import Torch
 /// One entry of `rewards`: a reward and its weight.
 package struct RewardRecipe: Sendable, Equatable {
   package var reward: RewardEntry
-  /// Factor in the sum of rewards.
+  /// Weight in the sum of rewards.
   package var weight: Double
 }
 
 extension RewardRecipe {
   /// Reads the list `rewards`.
   ///
-  /// - Parameter device: the device of the model, which is the default for rewards with a network.
+  /// - Parameter device: the model's device, the default for rewards with a network.
   static func list(_ root: RecipeSection, device: Device) -> [RewardRecipe] {
     let rewards = root.sections("rewards").map { section in
       RewardRecipe(
@@ -31,7 +31,7 @@ extension RewardRecipe {
 }
 
 extension RewardEntry {
-  /// Reports a label that two entries of the list `key` share.
+  /// Reports a label of two entries in the list `key`.
   static func checkLabels(_ entries: [RewardEntry], of key: String, _ root: RecipeSection) {
     let labels = entries.map(\.label)
     if let twice = labels.first(where: { label in labels.count { $0 == label } > 1 }) {

@@ -3,15 +3,15 @@ package import FlowMatching
 internal import Recipes
 package import TempFlow
 
-/// How images are made for learning: the `sampling` section of a training recipe.
+/// The rollout: the `sampling` section of a training recipe.
 package struct SamplingRecipe: Sendable, Equatable {
-  /// Which samples share a reward.
+  /// The method, which determines the samples that share a reward.
   package enum Method: String, CaseIterable, Sendable {
-    /// Trunks by ODE; each branch takes one SDE step and is finished by ODE (arXiv 2508.04324).
+    /// Trunks by ODE; each branch has one SDE step and is completed by ODE (arXiv 2508.04324).
     case tempflow
-    /// Every sample takes SDE steps throughout; one reward for all its steps (arXiv 2505.05470).
+    /// Every step of a sample is an SDE step; one reward applies to all steps (arXiv 2505.05470).
     case flowGRPO = "flow_grpo"
-    /// Flow-GRPO that is stochastic at the trained steps only.
+    /// Flow-GRPO with SDE steps at the trained steps only.
     case flowGRPOFast = "flow_grpo_fast"
   }
 
@@ -22,38 +22,38 @@ package struct SamplingRecipe: Sendable, Equatable {
     case danceSDE = "dance_sde"
   }
 
-  /// Which device draws the noise.
+  /// The device that generates the noise.
   package enum NoiseGenerator: String, CaseIterable, Sendable {
-    /// The one that computes.
+    /// The device of the model.
     case device
-    /// The processor, whose numbers are the same on every machine.
+    /// The CPU, whose numbers are the same on every machine.
     case cpu
   }
 
   package var method: Method
   /// N, denoising steps of one image; at least 2.
   package var steps: Int
-  /// Classifier-free guidance g; 1 is none and costs half as many evaluations.
+  /// Guidance scale g; with classifier-free guidance, 1 is none and halves the evaluations.
   package var guidanceScale: Double
-  /// What guidance leads away from, in evaluations, too.
+  /// Negative prompt for classifier-free guidance, also in evaluations.
   package var negativePrompt: String
   package var dynamics: DynamicsName
   /// a of the stochastic step (eta for `dance_sde`).
   package var noiseLevel: Double
-  /// Which device draws the noise of the rollout; that of evaluations is always the processor's.
+  /// The device that generates the noise of the rollout; evaluations always use the CPU.
   package var noiseGenerator: NoiseGenerator
-  /// The steps that are trained, and where TempFlow's trunks branch.
+  /// The trained steps, at which TempFlow's trunks branch.
   package var trainedSteps: BranchSteps
   /// S, initial noises per prompt.
   package var seedsPerPrompt: Int
-  /// K, branches of one (trunk, step); Flow-GRPO makes S·K samples of a prompt instead.
+  /// K, branches of one (trunk, step); Flow-GRPO draws S·K samples of a prompt instead.
   package var branches: Int
   /// Latents of one model call at most.
   package var microBatch: Int
-  /// Latents decoded to images at once; nil lets the memory budget decide.
+  /// Latents decoded to images at once; nil derives the number from the memory budget.
   package var decodeMicroBatch: Int?
-  /// Trunks that advance together; nil is all of an epoch. Bounds memory, and lets the samples of
-  /// one part be scored while the next is made.
+  /// Trunks of one rollout batch; nil means all of an epoch. Limits memory, and lets the samples of
+  /// one batch be scored while the next is generated.
   package var trunksPerRolloutBatch: Int?
 
   /// Trunks (independent initial noises) of one prompt: S, or S·K for Flow-GRPO.
@@ -64,7 +64,7 @@ package struct SamplingRecipe: Sendable, Equatable {
   /// Steps trained in one epoch.
   package var trainedStepCount: Int { trainedSteps.count(stepCount: steps) }
 
-  /// The stochastic step in the algorithm's terms.
+  /// The dynamics of `TempFlow` with these settings.
   package var stochasticDynamics: Dynamics {
     switch dynamics {
     case .flowSDE: .flowSDE(noiseLevel: noiseLevel)
@@ -73,9 +73,9 @@ package struct SamplingRecipe: Sendable, Equatable {
     }
   }
 
-  /// The rollout in the algorithm's terms, over the model's own sigmas.
+  /// The rollout plan of `TempFlow`, over the model's own sigmas.
   ///
-  /// - Throws: `RolloutPlanError` when a trained step adds no noise, say.
+  /// - Throws: `RolloutPlanError`, for example if a trained step adds no noise.
   package func rolloutPlan(_ schedule: FlowSchedule) throws(RolloutPlanError) -> RolloutPlan {
     let rollout: RolloutMethod =
       switch method {
@@ -92,9 +92,9 @@ package struct SamplingRecipe: Sendable, Equatable {
 }
 
 extension SamplingRecipe {
-  /// Reads the section; reports what is out of range or at odds.
+  /// Reads the section and reports values out of range or in conflict.
   ///
-  /// - Parameter defaults: of the model's family.
+  /// - Parameter defaults: the defaults of the model's family.
   init(_ section: RecipeSection, _ defaults: FlowModelDefaults) {
     method = section.choice("method", default: .tempflow)
     steps = section.int("steps", in: 2...1000)
@@ -108,7 +108,7 @@ extension SamplingRecipe {
     noiseGenerator = section.choice("noise_generator", default: .device)
     trainedSteps = BranchSteps(section, "trained_steps", trainable: steps - 1)
     seedsPerPrompt = section.int("seeds_per_prompt", in: 1...4096, default: 1)
-    // One image alone has nothing to be compared with.
+    // A group needs two samples.
     branches = section.int("branches", in: (seedsPerPrompt == 1 ? 2 : 1)...4096)
     microBatch = section.int("micro_batch", in: 1...65536, default: 256)
     decodeMicroBatch = section.optional("decode_micro_batch", .int(in: 1...65536))
@@ -123,7 +123,7 @@ extension BranchSteps {
 
   /// `all`, a list of steps, or a section with one of `first`, `sliding`, `random`.
   ///
-  /// - Parameter trainable: N-1; the last step is never trained.
+  /// - Parameter trainable: N-1, because the last step is never trained.
   init(_ section: RecipeSection, _ key: String, trainable: Int) {
     switch section.shape(of: key) {
     case .list:

@@ -5,92 +5,93 @@ package import Recipes
 package import Rewards
 package import Torch
 
-/// Everything that decides a training run, read from one strict YAML file.
+/// All settings of a training run, read from one strict YAML file.
 ///
 /// The keys are documented in `docs/recipes.md`. Two runs with equal recipes on one kind of machine
 /// are equal bit for bit, unless `time_limit` ends them.
 package struct TrainingRecipe: Sendable, Equatable {
-  /// How the recipe file is known to work; nil when it does not say.
+  /// The evidence that the recipe works; nil if the file has none.
   package var evidence: RecipeEvidence?
   /// A diffusers folder.
   package var model: String
   /// How the model's family applies a guidance scale.
   package var guidanceKind: FlowModelDefaults.GuidanceKind
-  /// The set of weights to read where a component has it, such as `fp16`; nil reads the plain ones.
+  /// The variant of the weights, such as `fp16`, for components that have it; nil reads the plain
+  /// ones.
   package var variant: String?
   /// The size of images; nil is a square of the transformer's sample size.
   package var resolution: ImageSize?
-  /// Tokens of a prompt for T5, or rows of zeros in their place.
+  /// Tokens of a prompt for T5, or the number of zero rows in their place.
   package var maxSequenceLength: Int
-  /// The folder of encoded prompts; nil is the user's cache.
+  /// The folder of encoded prompts; nil means the user's cache.
   package var promptCache: String?
   package var learning: LearningRecipe
   package var prompts: PromptRecipe
   package var rewards: [RewardRecipe]
-  /// What is scored on evaluation images and not trained on.
+  /// The rewards that are scored on evaluation images and not trained on.
   package var heldOutRewards: [HeldOutReward]
-  /// The largest share of a reward's scores that may be missing from an epoch or an evaluation,
-  /// 0...1; beyond it the run stops.
+  /// The maximum share of missing scores of a reward in an epoch or an evaluation, 0...1; beyond it
+  /// the run stops.
   package var maxMissingScores: Double
   package var sampling: SamplingRecipe
   package var advantage: AdvantageRecipe
   package var loss: LossRecipe
   package var optimizer: OptimizerRecipe
   package var ema: EMARecipe
-  /// Rounds of rollout and learning.
+  /// Number of epochs; each is one rollout and its updates.
   package var epochs: Int
-  /// Seconds of rollout and learning (evaluations and checkpoints not counted) after which no
-  /// further epoch begins; nil is no limit.
+  /// Seconds of rollout and updates (without evaluations and checkpoints) after which no further
+  /// epoch begins; nil is no limit.
   package var timeLimit: Double?
   package var evaluation: EvaluationRecipe
   package var checkpoints: CheckpointRecipe
-  /// Decides prompts, noise, adapters and the split into updates.
+  /// Seed of prompts, noise, adapters and the split into updates.
   package var seed: UInt64
   /// Processor threads of one operator; nil leaves libtorch's choice.
   package var threads: Int?
   package var device: Device
-  /// Precision of the network's fixed weights; what learns is always float32.
+  /// Precision of the network's frozen weights; trainable parameters are always float32.
   package var dtype: DType
   package var memory: MemoryRecipe
 }
 
-/// Where prompts come from: the `prompts` section.
+/// The prompt files: the `prompts` section.
 package struct PromptRecipe: Sendable, Equatable {
-  /// A file for `PromptList`, to learn from.
+  /// A prompt file for training; see `PromptList`.
   package var train: String
-  /// The same, held out.
+  /// A file of held-out prompts.
   package var evaluation: String
   /// P, prompts of one epoch.
   package var perEpoch: Int
 }
 
-/// When and how the model is measured: the `evaluation` section.
+/// The schedule and settings of evaluations: the `evaluation` section.
 package struct EvaluationRecipe: Sendable, Equatable {
   /// Epochs from one evaluation to the next; the start and the end are always evaluated.
   package var every: Int
-  /// The first so many held-out prompts; nil takes all.
+  /// The number of held-out prompts, from the first; nil means all.
   package var prompts: Int?
   /// Denoising steps.
   package var steps: Int
   package var guidanceScale: Double
-  /// Decides the initial noises; the same for every evaluation of every run.
+  /// Seed of the initial noise; the same for every evaluation of every run.
   package var seed: UInt64
   /// Tiles of a sample grid.
   package var samples: Int
 }
 
-/// How often the run is saved: the `checkpoints` section.
+/// The schedule of checkpoints: the `checkpoints` section.
 package struct CheckpointRecipe: Sendable, Equatable {
   /// Epochs from one checkpoint to the next.
   package var every: Int
-  /// Checkpoints that stay on disk; older ones are removed.
+  /// Number of checkpoints on disk; older ones are removed.
   package var keep: Int
 }
 
 extension TrainingRecipe {
-  /// Reads a recipe file with the settings of `--set` put in.
+  /// Reads a recipe file with the settings of `--set` applied.
   ///
-  /// - Throws: everything wrong with it, with file, line and column.
+  /// - Throws: all errors of the file, with file, line and column.
   package static func read(
     path: String, overrides: [String] = []
   ) throws(RecipeError) -> Recipe<TrainingRecipe> {
@@ -99,14 +100,14 @@ extension TrainingRecipe {
 
   /// Reads an opened document.
   ///
-  /// - Throws: everything wrong with it, with file, line and column.
+  /// - Throws: all errors of the file, with file, line and column.
   package static func read(
     _ document: RecipeDocument
   ) throws(RecipeError) -> Recipe<TrainingRecipe> {
     try document.read(renamed: .training) { TrainingRecipe($0) }
   }
 
-  /// Reads the root section; reports everything that is wrong or without effect.
+  /// Reads the root section; reports all errors and all settings without effect.
   init(_ root: RecipeSection) {
     evidence = root.annotation("evidence", .choice(RecipeEvidence.self))
     model = root.path("model")
@@ -142,25 +143,26 @@ extension TrainingRecipe {
     threads = root.optional("threads", .int(in: 1...1024))
     memory = MemoryRecipe(root)
     if learning == .full, dtype != .float32 {
-      root.report("dtype", "must be float32 when every weight learns; small updates are lost below")
+      root.report(
+        "dtype", "must be float32 when every weight is trained; small updates are lost below")
     }
     reportArithmetic(root)
   }
 
-  /// Where the networks' weights come from and go.
+  /// Device and precision of the networks.
   package var placement: Placement {
     Placement(
       device: device, dtype: dtype, variant: variant, autoencoderDType: memory.autoencoder)
   }
 
-  /// The model, as it is read.
+  /// The model with its loading options.
   package var source: ModelSource {
     ModelSource(
       folder: model, placement: placement, imageSize: resolution,
       maxSequenceLength: maxSequenceLength)
   }
 
-  /// How prompts are encoded and kept.
+  /// The settings of prompt encoding.
   package var textSettings: PromptCache.Settings {
     PromptCache.Settings(source, folder: promptCache)
   }
@@ -175,7 +177,7 @@ extension TrainingRecipe {
     FlowModelDefaults.guidance(guidanceKind, scale: scale)
   }
 
-  /// The weights that are trained.
+  /// The trainable weights of the transformer.
   package var trainableWeights: TrainableWeights {
     learning.adapters.map { .adapters($0) } ?? .full
   }
@@ -183,7 +185,7 @@ extension TrainingRecipe {
   /// Trained rewards, then held-out rewards.
   package var allRewards: [RewardEntry] { rewards.map(\.reward) + heldOutRewards.map(\.reward) }
 
-  /// (trunk, step) pairs of one epoch: what the updates share.
+  /// Training samples, (trunk, step), of one epoch, shared among the updates.
   package var trainingSamplesPerEpoch: Int {
     prompts.perEpoch * sampling.trunksPerPrompt
       * sampling.trainedStepCount
@@ -201,15 +203,15 @@ extension TrainingRecipe {
     let counts = [below, below + unit].filter { $0 > 0 }
     root.report(
       "optimizer",
-      "updates_per_epoch \(updates) does not divide the \(trainingSamplesPerEpoch) (trunk, step) pairs of "
-        + "an epoch (\(prompts.perEpoch) prompts x \(trunks) trunks x \(steps) steps); "
+      "updates_per_epoch \(updates) does not divide the \(trainingSamplesPerEpoch) training "
+        + "samples of an epoch (\(prompts.perEpoch) prompts x \(trunks) trunks x \(steps) steps); "
         + "\(nearest.map(String.init).joined(separator: ", ")) updates would, or "
         + "prompts.per_epoch \(counts.map(String.init).joined(separator: " or "))")
   }
 }
 
 extension FlowModelDefaults {
-  /// Those of the model's family; of a folder that is not there yet, those of the first family.
+  /// The defaults of the model's family; for a missing folder, those of the first family.
   fileprivate static func of(_ folder: String, _ root: RecipeSection) -> FlowModelDefaults {
     let first = FlowModelRegistry.all[0].defaults
     guard FileManager.default.fileExists(atPath: "\(folder)/\(ModelIndex.fileName)") else {

@@ -2,18 +2,18 @@ internal import DiffusionModels
 internal import Foundations
 internal import Torch
 
-/// Digests of a model's files that do not depend on where they lie.
+/// Digests of a model's files, independent of the files' paths.
 ///
-/// Small files and tables of token embeddings count byte for byte: a table may differ in one row,
-/// such as that of a token which textual inversion trained. Of every other weight name, type, shape
-/// and 2,048 numbers from its middle count: training changes nearly every number of a weight, and
-/// 10 GB need not be read to see it. The tables of Stable Diffusion 3.5 have 0.5 GB.
+/// Small files and token embedding tables are hashed byte for byte: two tables may differ in one
+/// row, such as that of a token from textual inversion. For every other weight, the digest covers
+/// name, type, shape and 2,048 elements from its middle: training changes nearly every element of a
+/// weight, and reading 10 GB is avoided. The tables of Stable Diffusion 3.5 have 0.5 GB.
 enum ComponentDigest {
   private static let sampleLength = 2048
-  /// Ends of the names of tables of token embeddings: CLIP's, and both names of T5's.
+  /// Endings of the names of token embedding tables: CLIP's, and both names of T5's.
   private static let tables = ["token_embedding.weight", "shared.weight", "embed_tokens.weight"]
 
-  /// Takes in the configurations and tokenizer files of a component's folder.
+  /// Adds the configurations and tokenizer files of a component's folder.
   ///
   /// - Throws: `TrainingError.model`.
   static func add(filesOf folder: String, to hash: inout SHA256) throws(TrainingError) {
@@ -28,7 +28,7 @@ enum ComponentDigest {
     }
   }
 
-  /// Takes in a tensor of a weights file.
+  /// Adds a tensor of a weights file.
   static func add(_ name: String, _ tensor: Tensor, to hash: inout SHA256) {
     hash.update(text: "\(name) \(tensor.dtype) \(tensor.shape)\n")
     let isTable = tables.contains { name.hasSuffix($0) }
@@ -40,7 +40,7 @@ enum ComponentDigest {
 }
 
 extension SHA256 {
-  /// Takes in text as UTF-8.
+  /// Adds text as UTF-8.
   fileprivate mutating func update(text: String) {
     Array(text.utf8).withUnsafeBytes { update($0) }
   }

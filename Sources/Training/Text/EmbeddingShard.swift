@@ -2,18 +2,19 @@ internal import DiffusionModels
 internal import Foundations
 internal import Torch
 
-/// One file of encoded prompts: safetensors with `<key>.<name>` for each tensor of a prompt, and in its metadata a checksum for each key and, under `<key>.truncated`, what the
-/// encoders left out of a long prompt.
+/// One file of encoded prompts: safetensors with `<key>.<name>` for each tensor of a prompt. The
+/// metadata holds a checksum for each key and, under `<key>.truncated`, the truncation of a long
+/// prompt.
 struct EmbeddingShard {
   private let file: SafetensorsFile
 
-  /// - Throws: `SafetensorsError` for a file that is cut or malformed.
+  /// - Throws: `SafetensorsError` for a truncated or malformed file.
   init(path: String) throws(SafetensorsError) { file = try SafetensorsFile(path: path) }
 
   /// The keys of the prompts in the file.
   var keys: [String] { file.metadata.keys.filter { !$0.hasSuffix(Self.truncated) } }
 
-  /// What was left out of those prompts that are too long, by their keys.
+  /// The truncation of prompts that are too long, by their keys.
   var truncations: [String: PromptTruncation] {
     var truncations: [String: PromptTruncation] = [:]
     for (name, text) in file.metadata where name.hasSuffix(Self.truncated) {
@@ -24,7 +25,7 @@ struct EmbeddingShard {
 
   private static let truncated = ".truncated"
 
-  /// Where a batch of prompts is written: two processes that encode it write the same file.
+  /// The path of a batch of prompts: two processes that encode the same batch write the same file.
   static func path(of keys: [String], in folder: String) -> String {
     "\(folder)/\(SHA256.digest(of: keys.joined().utf8).prefix(32)).safetensors"
   }
@@ -45,9 +46,9 @@ struct EmbeddingShard {
     try Safetensors.write(tensors, metadata: metadata, to: path)
   }
 
-  /// The embeddings of one prompt, copied: another process may change the file.
+  /// Copies the embeddings of one prompt, because another process may change the file.
   ///
-  /// - Throws: `SafetensorsError.missingKey`, `.invalidEntry` when the checksum differs.
+  /// - Throws: `SafetensorsError.missingKey`, or `.invalidEntry` if the checksum differs.
   func embeddings(of key: String) throws(SafetensorsError) -> PromptEmbeddings {
     var parts: [(name: String, tensor: Tensor)] = []
     for name in file.keys.sorted() where name.hasPrefix("\(key).") {

@@ -3,12 +3,13 @@ internal import Foundation
 internal import Foundations
 internal import Torch
 
-/// What decides how prompts are encoded, as one digest that does not depend on where the files lie.
+/// One digest of everything beside the prompt that affects its embeddings, independent of the
+/// files' paths.
 ///
 /// It covers configurations, tokenizers and weights as `ComponentDigest` does.
 ///
-/// What a component gave is noted in the cache, so that a model whose text encoders have been
-/// removed to save disk space still finds what they made.
+/// The digest of each component is stored in the cache, so that a model whose text encoders have
+/// been removed to save disk space still finds its embeddings.
 struct EncoderFingerprint {
   let digest: String
   /// The digest of each text encoder and tokenizer, by its folder's name.
@@ -16,8 +17,8 @@ struct EncoderFingerprint {
 
   private static let version = "tempflow text 4"
 
-  /// - Throws: `TrainingError.model` when a file cannot be read, or a component is absent and was
-  ///   never seen; `.textCache` when the cache cannot be read or written.
+  /// - Throws: `TrainingError.model` if a file is unreadable, or if a component is absent and has
+  ///   no stored digest; `.promptCache` if the cache cannot be read or written.
   init(_ settings: PromptCache.Settings, _ components: PromptComponents) throws(TrainingError) {
     let dtype = settings.model.placement.dtype.map { "\($0)" } ?? "as in the files"
     var lines = [Self.version, dtype] + components.settings
@@ -56,7 +57,7 @@ struct EncoderFingerprint {
     return hash.digest()
   }
 
-  /// The file in the cache that notes the digest of a component's folder.
+  /// The file in the cache with the digest of a component's folder.
   private static func record(of folder: String, _ settings: PromptCache.Settings) -> String {
     let path = URL(fileURLWithPath: folder).standardizedFileURL.path
     let name = SHA256.digest(of: "\(path)\n\(settings.model.placement.variant ?? "")".utf8)
@@ -83,7 +84,7 @@ struct EncoderFingerprint {
       throw .model(
         component.hasSuffix("_3")
           ? PipelineError.absentT5(folder: model).description
-          : "\(model)/\(component): it is not there; download or copy it")
+          : "\(model)/\(component): it is missing; download or copy it")
     }
     do throws(FileError) {
       return String(decoding: try AtomicFile.read(record), as: UTF8.self)

@@ -5,16 +5,16 @@ internal import ImageFiles
 package import Runs
 internal import Torch
 
-/// Encoded prompts on disk, so that text encoders are opened for prompts that are new alone, and
-/// are gone again before a transformer is loaded.
+/// Encoded prompts on disk. Text encoders are loaded for new prompts only, and are freed before a
+/// transformer is loaded.
 ///
-/// Many processes may use one folder at once. Entries are checked whenever they are read; a damaged
-/// file is removed, and its prompts are encoded again. docs/decisions/0007 describes the format.
+/// Many processes may use one folder at once. Entries are checked on every read; a damaged file is
+/// removed, and its prompts are encoded again. docs/decisions/0007 describes the format.
 package final class PromptCache {
-  /// What decides an encoded prompt, beside its text; and where it is kept.
+  /// The location of the cache, and everything beside the prompt that affects its embeddings.
   package struct Settings: Sendable {
     package var model: ModelSource
-    /// The folder of all encoded prompts; made if needed.
+    /// The folder of all encoded prompts; created if needed.
     package var folder: String
 
     package init(_ model: ModelSource, folder: String? = nil) {
@@ -23,7 +23,7 @@ package final class PromptCache {
     }
   }
 
-  /// Prompts of one call of the encoders, and of one file.
+  /// Prompts of one encoder call, and of one file.
   private static let batch = 32
 
   /// How often the text encoders were loaded.
@@ -31,24 +31,24 @@ package final class PromptCache {
 
   private let settings: Settings
   private let progress: ProgressReporter
-  /// The folder of the files with what these encoders make of prompts.
+  /// The folder of the files with the embeddings of these encoders.
   private let folder: String
   private let family: any FlowModel.Type
   /// The digest of each text encoder and tokenizer, by its folder's name; see `EncoderFingerprint`.
   let componentDigests: [String: String]
   /// The file of each encoded prompt, by the prompt's key.
   private var homes: [String: String] = [:]
-  /// What the encoders leave out of long prompts, by the prompt's key.
+  /// The truncation of long prompts, by the prompt's key.
   private var truncations: [String: PromptTruncation] = [:]
-  /// The digests of condition images, by their files.
+  /// The digests of condition images, by their paths.
   private var imageDigests: [String: String] = [:]
-  /// All prompts so far, in order.
-  private var wanted: [(key: String, prompt: Prompt)] = []
-  private var wantedKeys: Set<String> = []
+  /// All prepared prompts, in order.
+  private var prepared: [(key: String, prompt: Prompt)] = []
+  private var preparedKeys: Set<String> = []
 
-  /// Finds what has been encoded before.
+  /// Opens the cache and lists the encoded prompts.
   ///
-  /// - Throws: `TrainingError.model` when the model's text parts cannot be read, `.promptCache`.
+  /// - Throws: `TrainingError.model` if the model's text components are unreadable, `.promptCache`.
   package init(_ settings: Settings, progress: ProgressReporter) throws(TrainingError) {
     self.settings = settings
     self.progress = progress
@@ -74,30 +74,30 @@ package final class PromptCache {
     }
   }
 
-  /// Encodes those of the prompts that are new; the text encoders are loaded for it and freed. One
-  /// line says how many of the prompts, new or not, the encoders cut.
+  /// Encodes the new ones among the prompts; the text encoders are loaded for it and freed. One
+  /// line states how many of the prompts, new or not, the encoders truncate.
   ///
-  /// - Throws: `TrainingError.model` when the text encoders cannot be loaded, `.promptCache` when
-  ///   the folder cannot be written.
+  /// - Throws: `TrainingError.model` if the text encoders cannot be loaded, `.promptCache` if the
+  ///   folder cannot be written.
   package func prepare(_ prompts: [Prompt]) throws(TrainingError) {
-    let known = wanted.count
+    let known = prepared.count
     for prompt in prompts {
       let key = try key(of: prompt)
-      if wantedKeys.insert(key).inserted { wanted.append((key, prompt)) }
+      if preparedKeys.insert(key).inserted { prepared.append((key, prompt)) }
     }
-    let missing = wanted.filter { homes[$0.key] == nil }
+    let missing = prepared.filter { homes[$0.key] == nil }
     if !missing.isEmpty {
       try encode(missing)
       TorchRuntime.releaseFreedMemory()
     }
-    let added = wanted[known...]
+    let added = prepared[known...]
     let notice = PromptTruncation.notice(
       added.compactMap { truncations[$0.key] }, of: added.count,
       maxSequenceLength: settings.model.maxSequenceLength ?? family.defaults.maxSequenceLength)
     if let notice { progress.message("\(notice).") }
   }
 
-  /// The embeddings of prompts, read from disk. On the CPU
+  /// The embeddings of prompts, read from disk to the CPU.
   ///
   /// - Throws: as `prepare`, for a prompt that was not prepared or whose file is damaged.
   package func embeddings(_ prompts: [Prompt]) throws(TrainingError) -> [PromptEmbeddings] {
@@ -114,8 +114,8 @@ package final class PromptCache {
     return keys.compactMap { entries[$0] }
   }
 
-  /// What stands for a prompt: the SHA-256 of its UTF-8 bytes, as texts that Swift calls equal may
-  /// differ in their tokens; with condition images, of that and of the files' digests.
+  /// The key of a prompt: the SHA-256 of its UTF-8 bytes, because equal Swift strings may differ in
+  /// their tokens. With condition images, it covers the files' digests as well.
   private func key(of prompt: Prompt) throws(TrainingError) -> String {
     let text = SHA256.digest(of: prompt.text.utf8)
     guard !prompt.images.isEmpty else { return text }
@@ -175,7 +175,7 @@ package final class PromptCache {
     progress.end()
   }
 
-  /// Makes sure that what is kept of prompts is finite; it would spoil every later run.
+  /// Checks that embeddings are finite; a non-finite entry would spoil every later run.
   private func check(
     _ embeddings: [PromptEmbeddings], of prompts: [String]
   ) throws(TrainingError) {
@@ -183,12 +183,12 @@ package final class PromptCache {
       guard let part = firstNonFinite(entry.tensors) else { continue }
       let dtype = settings.model.placement.dtype.map { "\($0)" } ?? "the files' precision"
       throw .model(
-        "\(settings.model.folder): the text encoders make non-finite numbers of '\(prompt)' "
+        "\(settings.model.folder): the embeddings of '\(prompt)' are not finite "
           + "(\(part), \(dtype)); encode in bfloat16 or float32")
     }
   }
 
-  /// The entries of `keys`, and the files that could not give theirs, with the reason.
+  /// The entries of `keys`, and the unreadable files with the reason.
   private func read(
     _ keys: [String]
   ) -> (entries: [String: PromptEmbeddings], damaged: [String: String]) {
@@ -205,7 +205,7 @@ package final class PromptCache {
     return (entries, damaged)
   }
 
-  /// Removes a damaged file; another process may have done so before.
+  /// Removes a damaged file, unless another process has removed it already.
   private func discard(_ path: String, because reason: String) throws(TrainingError) {
     progress.message("\(reason). Its prompts are encoded again.")
     homes = homes.filter { $0.value != path }
@@ -228,7 +228,7 @@ extension PromptCache {
   }
 }
 
-/// Runs `body`, which reads the model.
+/// Runs `body`, which reads the model, and converts its error.
 func ofModel<Result>(
   _ body: () throws(PipelineError) -> Result
 ) throws(TrainingError) -> Result {
@@ -239,7 +239,7 @@ func ofModel<Result>(
   }
 }
 
-/// Makes a folder of the cache.
+/// Creates a folder of the cache.
 func makeFolder(_ path: String) throws(TrainingError) {
   do {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -248,7 +248,7 @@ func makeFolder(_ path: String) throws(TrainingError) {
   }
 }
 
-/// The names in a folder, in order; none when it is not there.
+/// The names in a folder, in order; empty if it does not exist.
 func names(in folder: String) throws(TrainingError) -> [String] {
   guard FileManager.default.fileExists(atPath: folder) else { return [] }
   do {

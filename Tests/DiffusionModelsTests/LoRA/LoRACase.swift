@@ -28,10 +28,10 @@ struct LoRACase {
     let network = try SD3Transformer2DModel(
       try SD3TransformerConfiguration(contentsOf: "\(folder)/config.json"), store.root)
     try store.finish()
-    let condition = SD3Conditioning(
+    let embeddings = SD3Conditioning(
       rows: try self["rows"], pooled: try self["pooled"], zeroRowCount: 0)
     return try withoutGradient {
-      network(try self["latents"], timestep: try self["timestep"], condition: condition)
+      network(try self["latents"], timestep: try self["timestep"], embeddings: embeddings)
     }
   }
 }

@@ -114,7 +114,7 @@ import TorchNN
           "}", with: #", "transformer.target_modules": ["attn.to_q"]}"#)
       ])
     #expect(
-      contradiction.contains("the settings say alpha 6.0, the layers 4.0"), "\(contradiction)")
+      contradiction.contains("the settings have alpha 6.0, the layers 4.0"), "\(contradiction)")
     let second = [
       ("\(layer).lora_A.one.weight", Tensor.ones([2, 16])),
       ("\(layer).lora_B.two.weight", Tensor.ones([16, 2])),
@@ -125,7 +125,7 @@ import TorchNN
         .contains("under two names"))
   }
 
-  @Test func `mutated files give adapters or a typed error, never a crash`() throws {
+  @Test func `mutated files result in adapters or a typed error, never a crash`() throws {
     var random = SplitMix64(seed: 19)
     for name in ["diffusers", "kohya"] {
       let whole = try [UInt8](Data(contentsOf: URL(filePath: fixture("lora/\(name).safetensors"))))
@@ -135,7 +135,7 @@ import TorchNN
         for _ in 0..<150 {
           var bytes = whole
           for _ in 0...Int.random(in: 0..<3, using: &random) {
-            // Names, shapes and settings are in the header; a changed dot or digit moves parts of a
+            // The header holds names, shapes and settings; a changed dot or digit moves parts of a
             // key.
             let position = 8 + Int.random(in: 0..<length, using: &random)
             bytes[position] = Array(".0_1AB~".utf8).randomElement(using: &random) ?? 0
@@ -190,7 +190,7 @@ import TorchNN
       ]
     }
     let alphas = try failure(tensors)
-    #expect(alphas.contains("gives alpha 2.0 where 'joint_blocks_0_x_block_mlp_fc1' has 1.0"))
+    #expect(alphas.contains("has alpha 2.0 where 'joint_blocks_0_x_block_mlp_fc1' has 1.0"))
   }
 
   @Test func `half an adapter, and an adapter that is not a matrix, are named`() throws {
@@ -200,7 +200,7 @@ import TorchNN
       ("\(layer).lora_A.weight", Tensor.ones([2, 16, 1, 1])),
       ("\(layer).lora_B.weight", Tensor.ones([16, 2, 1, 1])),
     ]
-    #expect(try failure(convolution).contains("no adapter of a linear layer"))
+    #expect(try failure(convolution).contains("not an adapter of a linear layer"))
   }
 
   @Test func `a truncated file is refused`() throws {

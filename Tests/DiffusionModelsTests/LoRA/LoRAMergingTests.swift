@@ -9,7 +9,7 @@ import TorchNN
   private let model = fixture("pipeline/model")
   private let weights = "transformer/diffusion_pytorch_model.safetensors"
 
-  @Test func `a merged model gives the same sample as the model with adapters`() throws {
+  @Test func `a merged model has the same sample as the model with adapters`() throws {
     let lora = try LoRA(path: fixture("pipeline/lora"))
     let adapted = try StableDiffusion3Pipeline(
       folder: model, transformer: try lora.learningSetup(model: model))
@@ -42,7 +42,7 @@ import TorchNN
   {
     try withTemporaryFolder { folder in
       let path = "\(folder)/lora.safetensors"
-      // Finite in the file; the product with B is beyond float32.
+      // Finite in the file; the product with B exceeds float32.
       try Safetensors.write(adapter(filledWith: 1e30), to: path)
       let error = #expect(throws: PipelineError.self) {
         try LoRA(path: path).merge(model: model, to: "\(folder)/merged")
@@ -108,7 +108,7 @@ import TorchNN
     }
   }
 
-  /// Replaces a component's weights by two shards in bfloat16 and their index; returns them.
+  /// Replaces a component's weights with two shards in bfloat16 and their index; returns them.
   private func shard(_ folder: String) throws -> [String: Tensor] {
     let name = "diffusion_pytorch_model"
     let file = "\(folder)/\(name).safetensors"

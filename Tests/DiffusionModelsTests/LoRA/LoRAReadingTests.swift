@@ -21,11 +21,11 @@ import TorchNN
     var tensors = try WeightsFile(path: fixture("lora/kohya.safetensors")).tensors
     let up = try #require(tensors["\(layer).lora_up.weight"])
     tensors["\(layer).lora_up.weight"] = Tensor.zeros(like: up)
-    // Its rank may be three times what three of rank 1 or 4 have.
+    // Its rank may equal that of three joined adapters of rank 1 or 4.
     for repeats in [1, 4] {
       var wide = tensors
       for (key, tensor) in tensors {
-        // More rows and columns of a quarter make the same update.
+        // Four times the rank at a quarter of the scale makes the same update.
         if key.hasSuffix(".lora_down.weight") {
           wide[key] = Tensor.cat([Tensor](repeating: tensor, count: repeats), dim: 0)
         } else if key.hasSuffix(".lora_up.weight") {
@@ -60,8 +60,8 @@ import TorchNN
     }
   }
 
-  /// The fixture in diffusers' layout with the names of other programs, and its alpha in one of the
-  /// places where they keep it.
+  /// The fixture in diffusers' layout with the names of other programs, and its alpha in one of
+  /// their places.
   @Test(arguments: [
     "transformer.PATH.lora_A.default.weight", "base_model.model.PATH.lora_A.default.weight",
     "PATH.lora_A.weight", "PATH.lora_A.learner.weight", "transformer.PATH.lora_down.weight",
@@ -100,7 +100,7 @@ import TorchNN
     let diffusers = try LoRA(path: fixture("lora/diffusers.safetensors"))
     #expect(diffusers.plan.rank == 2 && diffusers.plan.alpha == 6)
     #expect(diffusers.paths.count == 9)
-    // Without settings the update is B A itself.
+    // Without settings the update is B A, unscaled.
     #expect(try LoRA(path: fixture("lora/bare.safetensors")).plan.scale == 1)
     let kohya = try LoRA(path: fixture("lora/kohya.safetensors"))
     #expect(kohya.plan.rank == 3 && kohya.plan.alpha == 2)
@@ -108,7 +108,7 @@ import TorchNN
     #expect(kohya.record.baseModel == "sd3")
   }
 
-  @Test func `layers chosen by a regular expression are taken from the tensors`() throws {
+  @Test func `layers selected by a regular expression are read from the tensors`() throws {
     try withChangedConfiguration(["target_modules": ".*to_q"]) { folder in
       let plan = try LoRA(path: folder).plan
       #expect(plan.targets.contains("transformer_blocks.1.attn.to_out.0"))

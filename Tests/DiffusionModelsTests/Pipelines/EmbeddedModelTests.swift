@@ -6,8 +6,8 @@ import Torch
 
 /// The committed model compared with diffusers' pipeline of the same folder and noise.
 ///
-/// After a change of the model, write the expected values again:
-/// `python Tools/fixtures/pipeline.py --model Models/shapes --output Tests/Fixtures/shapes`
+/// After a change of the model, the expected values are written by `python
+/// Tools/fixtures/pipeline.py --model Models/shapes --output Tests/Fixtures/shapes`.
 @Suite(.cpuKernels) struct EmbeddedModelTests {
   private struct Expected: Decodable {
     let prompts: [String]

@@ -18,7 +18,7 @@ import Testing
     #expect(found.imageTokens == 4096)
   }
 
-  @Test func `a rectangular size gives rectangular latents and tokens`() throws {
+  @Test func `a rectangular size has rectangular latents and tokens`() throws {
     let found = try geometry(ImageSize(height: 512, width: 768))
     #expect(found.latentHeight == 64 && found.latentWidth == 96)
     #expect(found.imageTokens == 32 * 48)

@@ -14,7 +14,7 @@ import TorchNN
     try withTemporaryFolder { folder in
       let target = "\(folder)/copy"
       try pipeline.write(to: target)
-      // Once more, over the first.
+      // Writes again, over the first folder.
       try pipeline.write(to: target)
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["copy"])
       let copy = try StableDiffusion3Pipeline(folder: target)
@@ -103,7 +103,7 @@ import TorchNN
         }
         #expect(error == .absentT5(folder: folder))
         #expect(error?.description.contains("[null, null]") == true)
-        // Nobody misses it where conditions come from elsewhere.
+        // T5 is optional if the prompt embeddings come from elsewhere.
         _ = try StableDiffusion3Pipeline(folder: folder, text: .absent())
         // The remedy.
         try changeIndex(
@@ -153,7 +153,7 @@ import TorchNN
     }
   }
 
-  @Test func `mutated indices give a pipeline's index or a typed error, never a crash`() throws {
+  @Test func `mutated indices result in an index or a typed error, never a crash`() throws {
     var random = SplitMix64(seed: 13)
     try withCopy { folder in
       let url = URL(fileURLWithPath: "\(folder)/model_index.json")
@@ -250,7 +250,7 @@ import TorchNN
     }
   }
 
-  @Test func `incompatible components are refused before anything runs`() throws {
+  @Test func `incompatible components are refused when the pipeline is created`() throws {
     try withCopy { folder in
       try replace(
         "\"model_max_length\": 16", with: "\"model_max_length\": 40",

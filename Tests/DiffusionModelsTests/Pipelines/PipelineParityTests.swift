@@ -15,15 +15,15 @@ import TorchNN
     for (names, given) in [
       (("rows", "pooled"), prompts), (("negative_rows", "negative_pooled"), [""]),
     ] {
-      let condition = pipeline.conditioning(pipeline.encode(given))
+      let embeddings = pipeline.conditioning(pipeline.encode(given))
       let rows = try #require(expected[names.0])
-      let length = condition.rows.shape[1]
+      let length = embeddings.rows.shape[1]
       #expect(
-        relativeError(condition.rows, rows.narrowed(dim: 1, start: 0, length: length)) < 1e-5)
-      // After the prompt, diffusers' rows are zeros, which are kept as a count here.
+        relativeError(embeddings.rows, rows.narrowed(dim: 1, start: 0, length: length)) < 1e-5)
+      // After the prompt, diffusers' rows are zeros; here they are a count.
       let rest = rows.narrowed(dim: 1, start: length, length: rows.shape[1] - length)
       #expect(rest.abs().sum().item() == 0)
-      #expect(relativeError(condition.pooled, try #require(expected[names.1])) < 1e-5)
+      #expect(relativeError(embeddings.pooled, try #require(expected[names.1])) < 1e-5)
     }
   }
 
@@ -56,7 +56,7 @@ import TorchNN
   }
 
   @Test(arguments: [1.0, 4.5])
-  func `adapters get the same update with gradient checkpointing`(_ guidanceScale: Double) throws {
+  func `adapters have the same update with gradient checkpointing`(_ guidanceScale: Double) throws {
     let plan = LoRAConfig(rank: 2, alpha: 4, targets: ["attn.to_q", "attn.to_out.0"])
     let latents = try #require(try cases()["latents"])
     func gradients(_ tape: GradientCheckpointing?) throws -> [[Float]] {

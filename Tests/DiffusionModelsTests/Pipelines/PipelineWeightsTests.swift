@@ -108,7 +108,7 @@ import TorchNN
     try Safetensors.write(tensors.map { ($0.key, change($0.value)) }, to: path)
   }
 
-  /// Replaces the weights of a component by two shards and their index.
+  /// Replaces the weights of a component with two shards and their index.
   private func shard(_ component: String) throws {
     let name = "diffusion_pytorch_model"
     let whole = "\(component)/\(name).safetensors"

@@ -99,7 +99,7 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
       let rows = try #require(expected.tensors["rows"])
       #expect(relativeError(try writtenOut(found), rows) < 1e-5)
       #expect(relativeError(found.pooled, try #require(expected.tensors["pooled"])) < 1e-5)
-      // Without the new rows an encoder is smaller than its tokenizer.
+      // Without the new rows an encoder is smaller than its tokenizer's vocabulary.
       try change("\(model)/text_encoder/config.json") { $0["vocab_size"] = 621 }
       #expect(throws: PipelineError.self) { try SD3PromptEncoder(folder: model) }
     }
@@ -134,11 +134,11 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
     try JSONSerialization.data(withJSONObject: members).write(to: url)
   }
 
-  /// The rows with those of zeros.
-  private func writtenOut(_ condition: SD3Conditioning) throws -> Tensor {
-    let shape = condition.rows.shape
-    let zeros = Tensor.zeros([shape[0], condition.zeroRowCount, shape[2]])
-    return Tensor.cat([condition.rows, zeros], dim: 1)
+  /// The rows with the zero rows written out.
+  private func writtenOut(_ embeddings: SD3Conditioning) throws -> Tensor {
+    let shape = embeddings.rows.shape
+    let zeros = Tensor.zeros([shape[0], embeddings.zeroRowCount, shape[2]])
+    return Tensor.cat([embeddings.rows, zeros], dim: 1)
   }
 
   /// The decoded images, 0 to 1: `[B, 3, H, W]`.

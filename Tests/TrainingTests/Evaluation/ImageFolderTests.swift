@@ -22,7 +22,7 @@ import Training
     }
   }
 
-  @Test func `the names of made images sort by bytes, however many there are`() {
+  @Test func `the names of sampled images sort by bytes for any count`() {
     #expect(ImageFolder.names(count: 2) == ["0000.png", "0001.png"])
     for count in [0, 10_000, 10_001, 100_001] {
       let names = ImageFolder.names(count: count)

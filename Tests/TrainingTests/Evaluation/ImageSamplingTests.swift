@@ -10,7 +10,7 @@ import Torch
 import Training
 
 @Suite struct ImageSamplingTests {
-  @Test func `noise depends on the seed and the image's place alone`() {
+  @Test func `noise depends on the seed and the image's index alone`() {
     let sampling = ImageSampling(steps: 2, seed: 7)
     let four = sampling.noise(count: 4, latentShape: [4, 8, 8])
     let two = sampling.noise(count: 2, latentShape: [4, 8, 8])
@@ -20,7 +20,7 @@ import Training
     #expect(other.floats() != two.floats())
   }
 
-  @Test func `the same seeds give the same images and scores, however often`() async throws {
+  @Test func `the same seeds result in the same images and scores every time`() async throws {
     try await withTemporaryFolder { folder in
       let recipe = try tinyPretraining(folder, changes: ["flow.steps=2"])
       _ = try await Pretrainer(recipe, progress: Lines().reporter).run()
@@ -52,7 +52,7 @@ import Training
     }
   }
 
-  @Test func `truth scores one, per tag and overall, with counts`() async throws {
+  @Test func `matching images score 1, per tag and overall, with counts`() async throws {
     let prompts = Array(try PromptFile.read(promptFile("held-out")).prefix(60))
     var generator = SplitMix64(seed: 3)
     let images = prompts.map { SceneRenderer.render($0, using: &generator) }
@@ -65,7 +65,7 @@ import Training
 }
 
 extension Array {
-  /// The results of `body` for every element, one after the other.
+  /// The results of `body` for all elements, computed one by one.
   fileprivate func asyncMap<Result>(
     _ body: (Element) async throws -> Result
   ) async rethrows -> [Result] {

@@ -4,7 +4,7 @@ import Torch
 import Training
 
 @Suite struct LatentsFileTests {
-  @Test func `latents come back as they were written`() throws {
+  @Test func `written latents are read back unchanged`() throws {
     try withTemporaryFolder { folder in
       let latents = Tensor.randn([2, 4, 8, 8], generator: Generator(seed: 1))
       try LatentsFile.write(latents, to: "\(folder)/l.safetensors")

@@ -25,7 +25,7 @@ import Training
     }
   }
 
-  @Test func `equal recipes give equal weights, another seed others`() async throws {
+  @Test func `equal recipes result in equal weights, another seed in others`() async throws {
     try await withTemporaryFolder { folder in
       for (name, seed) in [("a", 5), ("b", 5), ("c", 6)] {
         let changes = ["seed=\(seed)", "output=\(folder)/\(name)"]
@@ -52,7 +52,7 @@ import Training
     }
   }
 
-  @Test func `a stop is an error that says where, and leaves no folder`() async throws {
+  @Test func `a stop is an error with its stage and step, and leaves no folder`() async throws {
     try await withTemporaryFolder { folder in
       let recipe = try tinyPretraining(folder)
       let pretrainer = try Pretrainer(recipe, progress: Lines().reporter) { true }

@@ -6,7 +6,7 @@ import Training
 
 /// A recipe that runs in a second or two: small networks, few steps, ten prompts to measure.
 ///
-/// - Parameter folder: gets the file of held-out prompts, and the model as `model`.
+/// - Parameter folder: receives the file of held-out prompts, and the model as `model`.
 func tinyPretraining(_ folder: String, changes: [String] = []) throws -> PretrainingRecipe {
   let heldOut = "\(folder)/held-out.jsonl"
   try PromptFile.write(Array(PromptFile.read(promptFile("held-out")).prefix(10)), to: heldOut)
@@ -43,7 +43,7 @@ func promptFile(_ name: String) -> String {
   repositoryFolder() + "/Prompts/shapes/\(name).jsonl"
 }
 
-/// A reporter that keeps its lines.
+/// A reporter that stores its lines.
 final class Lines {
   private(set) var text = ""
 

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import Training
 
-/// What is read as prompts, by content and by the ending of the file's name.
+/// The formats of prompt files, by content and by the ending of the file's name.
 @Suite struct PromptFormatTests {
   private func read(
     _ text: String, _ name: String, for rewards: [any RewardFactory] = []
@@ -43,7 +43,7 @@ import Training
     #expect(try read(text, name).map(\.text) == ["A red car.", "Two dogs"])
   }
 
-  @Test func `the columns of a table are what a reward may read`() throws {
+  @Test func `the columns of a table are metadata for rewards`() throws {
     let rows = try read(
       "Prompts,Category,Tag\n\"A \"\"red\"\", shiny\ncar\",Colors,c\na sign says \"hi\",,\n",
       "a.csv")
@@ -64,7 +64,7 @@ import Training
     ("[\n  \"a fox\",\n  \"b\"\n", "a.txt", "a.txt:1: found JSON among lines of text"),
     ("\"a fox\",\n\"b\"\n", "a.txt", "a.txt:1: found every line in quotes"),
     ("[\n  \"a fox\",\n  3\n]", "a.json", "a.json:3: not a prompt"),
-    ("[\n  \"a fox\"\n  \"b\"\n]", "a.json", "a.json:3: not sound JSON (expected a comma or ])"),
+    ("[\n  \"a fox\"\n  \"b\"\n]", "a.json", "a.json:3: not valid JSON (expected a comma or ])"),
     ("{\"prompts\": [\"a\"]}", "a.json", "a.json:1: not a prompt"),
     ("{\n\"prompt\": \"a\"\n}", "a.json", "a.json:1: not a prompt"),
     ("a fox\n", "a.json", "a.json:1: not a prompt"),
@@ -86,14 +86,14 @@ import Training
     ("a fox\rb\r", "a.txt", "a.txt:1: found lines that end with a carriage return alone"),
     ("a\u{0}b\n", "a.txt", "a.txt: cannot be read as UTF-8 text"),
   ])
-  func `what may be something else is refused with its place`(
+  func `an ambiguous file is refused with file and line`(
     text: String, name: String, says: String
   ) {
     let problem = problem(text, name)
     #expect(problem.contains(says), "\(problem)")
   }
 
-  @Test func `a prompt may look a little like JSON or a table`() throws {
+  @Test func `a prompt may resemble JSON or a table`() throws {
     let lines = [
       "[a fox] in {red|blue}", "text, neon", "{a} [b]", "\"OPEN\" on a door", "prompt, a fox",
     ]
@@ -122,7 +122,7 @@ import Training
       #"include[0] has the key "colour""#
     ),
   ])
-  func `metadata that geneval cannot judge is refused when the file is read`(
+  func `metadata that geneval cannot score is refused when the file is read`(
     line: String, says: String
   ) throws {
     let sound = #"{"tag": "c", "prompt": "a", "include": [{"class": "x", "count": 1}]}"#

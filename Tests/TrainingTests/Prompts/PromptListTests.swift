@@ -23,13 +23,13 @@ import Training
     #expect(throws: TrainingError.self) { try read(text, name: name, for: rewards) }?.description
   }
 
-  @Test func `a text file holds one prompt a line, without its white space`() throws {
+  @Test func `a text file has one prompt a line, and white space is trimmed`() throws {
     let prompts = try read("a fox \r\n\n  a \"red\" door\n\u{85B}\u{2028}b\nlast")
     #expect(prompts.map(\.text) == ["a fox", "a \"red\" door", "\u{85B}\u{2028}b", "last"])
     #expect(prompts.allSatisfy { $0.tag == nil })
   }
 
-  @Test func `a JSON line may hold a tag and what only a reward reads`() throws {
+  @Test func `a JSON line may hold a tag and metadata for rewards`() throws {
     let prompts = try read(
       """
       {"tag": "counting", "include": [{"class": "wine glass", "count": 2}], "prompt": "two glasses"}
@@ -46,7 +46,7 @@ import Training
     #expect(prompts[1].metadata == ["prompt": "a fox"])
   }
 
-  @Test func `for the shapes reward every line says what the image must show`() throws {
+  @Test func `for the shapes reward every line describes the objects of the image`() throws {
     let line = #"{"tag": "colors", "include": [{"class": "ring", "count": 1}], "prompt": "a ring"}"#
     let prompt = try #require(
       try read(line, name: "p.jsonl", for: [JPEGCompressibilityFactory(), ShapesFactory()]).first)
@@ -58,7 +58,7 @@ import Training
     #expect(reason?.contains("prompts.jsonl:2: not a prompt of the shapes task") == true)
   }
 
-  @Test func `what is no prompt is an error with file and line`() {
+  @Test func `a malformed prompt is an error with file and line`() {
     #expect(problem("{\"prompt\": \"a\"}\n[1]")?.contains("prompts.jsonl:2: not a prompt") == true)
     #expect(problem("{\"prompt\": 3}")?.contains("prompts.jsonl:1: not a prompt") == true)
     #expect(

@@ -12,7 +12,7 @@ import Training
     #expect(firstPass != secondPass)
   }
 
-  @Test func `an epoch that crosses a pass takes the end of one and the start of the next`() {
+  @Test func `an epoch may span the end of one pass and the start of the next`() {
     let order = PromptOrder(count: 7, promptsPerEpoch: 5, seed: 1)
     let sequence = (0..<7).flatMap { order.prompts(epoch: $0) }
     for pass in 0..<5 {
@@ -26,7 +26,7 @@ import Training
     #expect(Set(order.prompts(epoch: 0)) == [0, 1, 2])
   }
 
-  @Test func `the order depends on the seed and on nothing else`() {
+  @Test func `the order depends on the seed alone`() {
     let order = PromptOrder(count: 100, promptsPerEpoch: 10, seed: 3)
     #expect(order.prompts(epoch: 4) == order.prompts(epoch: 4))
     let other = PromptOrder(count: 100, promptsPerEpoch: 10, seed: 4)

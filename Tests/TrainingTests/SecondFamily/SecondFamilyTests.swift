@@ -13,8 +13,8 @@ import Torch
 import TorchNN
 import Training
 
-/// A family of models that the sources do not contain goes through everything that Stable Diffusion 3
-/// goes through.
+/// A family of models from outside the sources supports everything that Stable Diffusion 3
+/// supports.
 @MainActor
 @Suite(.serialized) struct SecondFamilyTests {
   /// A model folder, condition images, and prompts that name them.
@@ -87,7 +87,7 @@ import Training
         atPath: "\(folder.path)/model/\(component)/diffusion_pytorch_model.safetensors")
     }
     let plan = try TrainingPlan(recipe(folder).settings)
-    // Guidance is an input of the network and costs no second row.
+    // Guidance is an input of the network and needs no second row.
     #expect(plan.firstEpoch.rolloutEvaluations == plan.firstEpoch.rolloutEvaluationsUnguided)
     // Two layers of two blocks: rank times inputs plus outputs.
     #expect(plan.learnedParameters == 2 * 2 * ((16 + 16) + (16 + 32)))
@@ -138,7 +138,7 @@ import Training
     #expect(relativeError(latents[0], plain) > 1e-6)
   }
 
-  @Test func `gradient checkpointing learns the same, and every weight may be trained`()
+  @Test func `gradient checkpointing trains the same weights, and every weight may be trained`()
     async throws
   {
     let folder = try task()

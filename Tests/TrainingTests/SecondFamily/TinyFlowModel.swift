@@ -5,9 +5,9 @@ import ImageFiles
 import Torch
 import TorchNN
 
-/// A second family of models, which lives in these tests alone: a transformer of two blocks on
-/// 4 x 8 x 8 latents, a prompt encoder of its own, guidance as an input of the network, and one
-/// condition image. It shares nothing with Stable Diffusion 3 but the components.
+/// A second family of models for these tests: a transformer of two blocks on 4 x 8 x 8 latents, a
+/// prompt encoder of its own, guidance as an input of the network, and one condition image. Only
+/// the components are shared with Stable Diffusion 3.
 struct TinyFlowModel: FlowModel {
   static let className = "TinyFlowPipeline"
   static let transformerClassName = TinyFlowConfiguration.className
@@ -141,7 +141,7 @@ extension TinyFlowModel {
     of prompts: [PromptEmbeddings], negative: PromptEmbeddings?, embeddedGuidance: Double?,
     checkpointing: GradientCheckpointing?
   ) -> VelocityField {
-    precondition(negative == nil, "the network takes its guidance as an input")
+    precondition(negative == nil, "guidance is an input of the network")
     guard let text = prompts.stacked("text"), let image = prompts.stacked("image") else {
       preconditionFailure("embeddings of another model's encoder")
     }

@@ -109,7 +109,7 @@ struct TinyFlowPromptEncoder: PromptEncoder {
 
   func encode(_ prompts: [PromptInput]) -> [PromptEmbeddings] {
     prompts.map { prompt in
-      // Ragged: as many rows as the prompt has bytes would not be stacked; the rest is zero.
+      // One length for all prompts, so that they can be stacked; the rest is zero.
       var bytes = Array(prompt.text.utf8.prefix(length)).map { Int($0) }
       bytes += [Int](repeating: 0, count: length - bytes.count)
       let small = prompt.images[0].resized(width: 8, height: 8, filter: .bicubic)

@@ -6,7 +6,7 @@ import Testing
 import Torch
 import Training
 
-/// A pipeline with T5 that may be changed, and a folder for what it encodes.
+/// A pipeline with T5 that may be modified, and a folder for its embeddings.
 private struct Workplace {
   let folder: String
   var model: String { "\(folder)/model" }
@@ -38,7 +38,7 @@ private struct Workplace {
   }
 }
 
-/// What a cache says.
+/// The messages of a cache.
 private final class Notes {
   private(set) var text = ""
   var reporter: ProgressReporter {
@@ -59,16 +59,16 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
 @Suite struct PromptCacheTests {
   private let prompts = (0..<40).map { "a photo of \($0) red circles" }
 
-  @Test func `what is read equals what the encoders make, of any prompts in any order`() throws {
+  @Test func `embeddings from disk equal the encoders', for any prompts in any order`() throws {
     try withTemporaryFolder { folder in
       let place = try Workplace(folder)
       let cache = try place.open()
       try cache.prepare(prompts)
-      let asked = [prompts[39], prompts[0], prompts[39], prompts[33]]
-      let found = try cache.embeddings(asked)
+      let requested = [prompts[39], prompts[0], prompts[39], prompts[33]]
+      let found = try cache.embeddings(requested)
       let expected = try StableDiffusion3Pipeline(
         folder: place.model, text: .loaded(maxSequenceLength: 7)
-      ).encode(asked)
+      ).encode(requested)
       for name in ["clip", "t5", "pooled"] {
         let pair = (try #require(found.stacked(name)), try #require(expected.stacked(name)))
         #expect(relativeError(pair.0, pair.1) < 1e-6, "\(name)")
@@ -79,7 +79,7 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
     }
   }
 
-  @Test func `a second process opens no text encoder, even when they are gone`() throws {
+  @Test func `a second process loads no text encoder and works without them`() throws {
     try withTemporaryFolder { folder in
       let place = try Workplace(folder)
       let first = try place.open().embeddings(prompts)
@@ -94,7 +94,7 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
     }
   }
 
-  @Test func `T5 that was never there says how to go without`() throws {
+  @Test func `the error for a missing T5 describes the model without it`() throws {
     try withTemporaryFolder { folder in
       let place = try Workplace(folder)
       try FileManager.default.removeItem(atPath: "\(place.model)/text_encoder_3")
@@ -103,7 +103,7 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
     }
   }
 
-  @Test func `new prompts alone are encoded`() throws {
+  @Test func `only new prompts are encoded`() throws {
     try withTemporaryFolder { folder in
       let place = try Workplace(folder)
       try place.open().prepare(prompts)
@@ -133,7 +133,7 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
     }
   }
 
-  @Test func `a cut file is found at the start`() throws {
+  @Test func `a truncated file is found at the start`() throws {
     try withTemporaryFolder { folder in
       let place = try Workplace(folder)
       let sound = try place.open().embeddings(prompts)
@@ -147,7 +147,7 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
     }
   }
 
-  @Test func `the same files elsewhere share the cache, other files or settings do not`() throws {
+  @Test func `a moved model shares the cache, other files or settings do not`() throws {
     try withTemporaryFolder { folder in
       let place = try Workplace(folder)
       try place.open().prepare(prompts)
@@ -169,7 +169,7 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
     }
   }
 
-  @Test func `one token's embedding that was replaced is seen`() throws {
+  @Test func `one replaced token embedding is detected`() throws {
     try withTemporaryFolder { folder in
       let place = try Workplace(folder)
       try place.open().prepare(prompts)
@@ -182,7 +182,7 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
         var tensors = try WeightsFile(path: path).tensors.mapValues { $0.clone() }
         let table = try #require(tensors[key])
         let count = table.shape[0]
-        // The last row, far from the middle: for CLIP the end of a prompt.
+        // The last row, far from the middle: CLIP's end of a prompt.
         let rows = table.narrowed(dim: 0, start: 0, length: count - 1)
         let row = Tensor.ones([1, table.shape[1]], dtype: table.dtype)
         tensors[key] = Tensor.cat([rows, row], dim: 0)
@@ -201,7 +201,7 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
     }
   }
 
-  @Test func `one line says how many prompts are cut, and what T5 still takes`() throws {
+  @Test func `one line counts the truncated prompts and those that T5 encodes whole`() throws {
     try withTemporaryFolder { folder in
       let place = try Workplace(folder)
       let notes = Notes()
@@ -209,10 +209,10 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
       try place.open(notes) { $0.model.maxSequenceLength = 60 }
         .prepare(["a red circle", long, String(repeating: long, count: 9)])
       let line =
-        "2 of 3 prompts are longer than the 16 tokens of the CLIP text encoders, which take the "
-        + "beginning alone; T5, with max_sequence_length 60, takes 1 of these 2 whole.\n"
+        "2 of 3 prompts are longer than the 16 tokens of the CLIP text encoders, which "
+        + "truncate them; T5, with max_sequence_length 60, encodes 1 of these 2 whole.\n"
       #expect(notes.text.contains(line), "\(notes.text)")
-      // A later run says it of the prompts that it finds, too; the second call has nothing new.
+      // A later run reports the prompts that it finds as well; the second call has nothing new.
       let later = Notes()
       let cache = try place.open(later) { $0.model.maxSequenceLength = 60 }
       let found = ["a red circle", long, String(repeating: long, count: 9)]
@@ -220,25 +220,25 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
       _ = try cache.embeddings(found)
       #expect(later.text == line, "\(later.text)")
       #expect(cache.encoderLoads == 0)
-      // Nothing is said of prompts that fit.
+      // There is no line for prompts that fit.
       let others = Notes()
       try place.open(others) { $0.model.maxSequenceLength = 60 }.prepare(["a blue square"])
       #expect(!others.text.contains("longer"))
     }
   }
 
-  @Test func `without T5 the line says that nothing takes the rest`() throws {
+  @Test func `without T5 the line states that the rest is ignored`() throws {
     let encoder = try SD3PromptEncoder(folder: fixture("pipeline/model"))
     let long = String(repeating: "circle ", count: 15)
     let truncation = try #require(encoder.truncation(of: long))
     #expect(
       PromptTruncation.notice([truncation], of: 1, maxSequenceLength: 256)
-        == "1 of 1 prompt is longer than the 16 tokens of the CLIP text encoders, which take the "
-        + "beginning alone; without T5 nothing takes the rest")
+        == "1 of 1 prompt is longer than the 16 tokens of the CLIP text encoders, which "
+        + "truncate it; without T5 the rest is ignored")
     #expect(encoder.truncation(of: "a red circle") == nil)
   }
 
-  @Test func `what is left out of a prompt is kept as a word`() {
+  @Test func `a truncation is stored as text`() {
     for isWhole in [nil, true, false] as [Bool?] {
       let truncation = PromptTruncation(clipTokens: 77, t5IsWhole: isWhole)
       #expect(PromptTruncation(text: truncation.text) == truncation)
@@ -248,7 +248,7 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
     }
   }
 
-  @Test func `two that encode the same prompts at once do not disturb each other`() throws {
+  @Test func `two caches may encode the same prompts at once`() throws {
     try withTemporaryFolder { folder in
       let place = try Workplace(folder)
       let caches = try (0..<2).map { _ in try place.open() }

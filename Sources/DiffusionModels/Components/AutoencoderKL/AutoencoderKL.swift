@@ -3,9 +3,9 @@ public import TorchNN
 
 /// The autoencoder between images and latents (diffusers' `AutoencoderKL`).
 ///
-/// B images of H x W pixels with values in -1...1, latents of C channels and h x w pixels,
-/// h = H / `spatialFactor`. The transformer sees latents shifted and scaled: `normalized(_:)` and
-/// `denormalized(_:)` go between the two.
+/// B images of H x W pixels with values in -1...1, latents of C channels and h x w pixels, h = H /
+/// `spatialFactor`. The transformer uses latents that are shifted and scaled; `normalized(_:)` and
+/// `denormalized(_:)` convert between the two.
 public struct AutoencoderKL {
   public let configuration: AutoencoderKLConfiguration
   let encoder: AutoencoderEncoder
@@ -13,9 +13,9 @@ public struct AutoencoderKL {
   let quantConv: Conv2d?
   let postQuantConv: Conv2d?
 
-  /// Takes its parameters, named as in a diffusers checkpoint.
+  /// Builds the network from parameters named as in a diffusers checkpoint.
   ///
-  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  /// - Throws: `ParameterError` for a missing parameter or a wrong shape.
   public init(
     _ configuration: AutoencoderKLConfiguration, _ parameters: ParameterScope
   ) throws(ParameterError) {
@@ -33,7 +33,8 @@ public struct AutoencoderKL {
 
   /// The distribution of the latents of each image. `[B, 3, H, W] -> [B, C, h, w]`
   ///
-  /// - Parameter tile: cuts images that are larger than this in either direction; nil never does.
+  /// - Parameter tile: the size of the tiles that larger images are cut into; nil encodes every
+  ///   image whole.
   public func encode(_ images: Tensor, tile: TileSize? = nil) -> LatentDistribution {
     let moments = inTiles(
       images, inputScale: configuration.spatialFactor, outputScale: 1, tile
@@ -47,7 +48,8 @@ public struct AutoencoderKL {
 
   /// Images in about -1...1. `[B, C, h, w] -> [B, 3, H, W]`
   ///
-  /// - Parameter tile: cuts latents that are larger than this in either direction; nil never does.
+  /// - Parameter tile: the size of the tiles that larger latents are cut into; nil decodes every
+  ///   latent whole.
   public func decode(_ latents: Tensor, tile: TileSize? = nil) -> Tensor {
     inTiles(latents, inputScale: 1, outputScale: configuration.spatialFactor, tile) { part in
       decoder(postQuantConv.map { $0(part) } ?? part)
@@ -64,13 +66,13 @@ public struct AutoencoderKL {
     return tiling.isExceeded(by: input) ? tiling(input, network) : network(input)
   }
 
-  /// The autoencoder's latents as the transformer's: `(z - shift) * scale`.
+  /// Converts latents of the autoencoder to latents of the transformer: `(z - shift) * scale`.
   public func normalized(_ latents: Tensor) -> Tensor {
     let shifted = configuration.shiftFactor.map { latents - $0 } ?? latents
     return shifted * configuration.scalingFactor
   }
 
-  /// The transformer's latents as the autoencoder's: `x / scale + shift`.
+  /// Converts latents of the transformer to latents of the autoencoder: `x / scale + shift`.
   public func denormalized(_ latents: Tensor) -> Tensor {
     let scaled = latents / configuration.scalingFactor
     return configuration.shiftFactor.map { scaled + $0 } ?? scaled
@@ -84,13 +86,13 @@ public struct LatentDistribution {
   /// `[B, C, h, w]`, in -30...20
   public let logVariance: Tensor
 
-  /// A sample; gradients flow through mean and variance. `-> [B, C, h, w]`
+  /// Draws a sample; gradients flow through mean and variance. `-> [B, C, h, w]`
   public func sample(_ generator: Generator) -> Tensor {
     let noise = Tensor.randn(mean.shape, generator: generator).to(mean.dtype).to(mean.device)
     return mean + (logVariance * 0.5).exp() * noise
   }
 
-  /// Divergence from the standard normal, summed over a sample's elements. `-> [B]`
+  /// KL divergence from the standard normal, summed over the elements of a sample. `-> [B]`
   public func divergenceFromStandardNormal() -> Tensor {
     let terms = mean.squared() + logVariance.exp() - logVariance - 1
     return terms.sum(dims: [1, 2, 3], keepDim: false) * 0.5

@@ -1,8 +1,8 @@
 /// `vae/config.json` of diffusers' `AutoencoderKL`; defaults are diffusers'.
 public struct AutoencoderKLConfiguration: ModelConfiguration {
-  /// Channels of the images that go in.
+  /// Channels of the encoder's images.
   public var inChannels = 3
-  /// Channels of the images that come out.
+  /// Channels of the decoder's images.
   public var outChannels = 3
   /// Channels per level, full resolution first; each further level halves height and width.
   public var blockOutChannels = [64]
@@ -12,11 +12,11 @@ public struct AutoencoderKLConfiguration: ModelConfiguration {
   public var latentChannels = 4
   /// Groups of the group norms.
   public var normNumGroups = 32
-  /// Side of the images it was trained on, in pixels.
+  /// Side of the training images, in pixels.
   public var sampleSize = 32
-  /// What latents are multiplied by for the transformer.
+  /// Factor from the autoencoder's latents to the transformer's (`scaling_factor`).
   public var scalingFactor = 0.18215
-  /// What is subtracted from latents before that.
+  /// Offset subtracted from the latents before scaling (`shift_factor`).
   public var shiftFactor: Double?
   /// Whether a 1x1 convolution follows the encoder.
   public var useQuantConv = true
@@ -24,21 +24,21 @@ public struct AutoencoderKLConfiguration: ModelConfiguration {
   public var usePostQuantConv = true
   /// Whether the middle blocks attend over all pixels.
   public var midBlockAddAttention = true
-  /// One name per level of the encoder; only plain blocks are known.
+  /// One class name per level of the encoder; only plain blocks are supported.
   public var downBlockTypes = [plainDownBlock]
-  /// One name per level of the decoder; only plain blocks are known.
+  /// One class name per level of the decoder; only plain blocks are supported.
   public var upBlockTypes = [plainUpBlock]
-  /// The activation; only `silu` is known.
+  /// The activation; only `silu` is supported.
   public var activation = "silu"
-  /// Statistics per channel; not known, so `nil`.
+  /// Mean per channel; must be nil, as statistics per channel are not supported.
   public var latentsMean: [Double]?
-  /// Statistics per channel; not known, so `nil`.
+  /// Standard deviation per channel; must be nil, as statistics per channel are not supported.
   public var latentsStd: [Double]?
 
   /// Image pixels per latent pixel, in each direction.
   public var spatialFactor: Int { 1 << (blockOutChannels.count - 1) }
 
-  /// Image pixels that a tile's side is a multiple of.
+  /// Granularity of a tile's side, in image pixels.
   public var tileUnit: Int { 4 * spatialFactor }
 
   /// diffusers' defaults.
@@ -94,7 +94,7 @@ public struct AutoencoderKLConfiguration: ModelConfiguration {
 
   public static let className = "AutoencoderKL"
   public static let knownKeys = CodingKeys.allCases.map(\.rawValue)
-  /// `force_upcast` chooses a precision, which here is the caller's.
+  /// `force_upcast` selects a precision; here the caller selects it.
   public static let harmlessKeys: Set<String> = ["force_upcast"]
   public static let header = diffusersHeader(className)
 
@@ -119,11 +119,11 @@ public struct AutoencoderKLConfiguration: ModelConfiguration {
     try validateBlocks(upBlockTypes, plainUpBlock, .upBlockTypes)
     guard activation == "silu" else {
       throw ConfigurationProblem(
-        CodingKeys.activation.rawValue, "'\(activation)' is not known; 'silu' is")
+        CodingKeys.activation.rawValue, "'\(activation)' is not supported; 'silu' is")
     }
     guard latentsMean == nil, latentsStd == nil else {
       throw ConfigurationProblem(
-        CodingKeys.latentsMean.rawValue, "statistics per channel are not known")
+        CodingKeys.latentsMean.rawValue, "statistics per channel are not supported")
     }
   }
 
@@ -136,7 +136,7 @@ public struct AutoencoderKLConfiguration: ModelConfiguration {
         "names \(types.count) levels; block_out_channels has \(blockOutChannels.count)")
     }
     for type in types where type != known {
-      throw ConfigurationProblem(key.rawValue, "'\(type)' is not known; '\(known)' is")
+      throw ConfigurationProblem(key.rawValue, "'\(type)' is not supported; '\(known)' is")
     }
   }
 }

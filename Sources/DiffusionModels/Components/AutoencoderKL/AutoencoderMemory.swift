@@ -1,12 +1,12 @@
 extension AutoencoderKLConfiguration {
-  /// Most bytes that decoding one latent holds at one time, without gradients.
+  /// Peak bytes of decoding one latent, without gradients.
   ///
   /// - Parameters:
   ///   - height: of the latent.
   ///   - width: of the latent.
-  ///   - elementBytes: bytes of one number of the weights, 2 or 4.
+  /// - elementBytes: bytes of one element of the weights, 2 or 4.
   public func decodingBytes(height: Int, width: Int, elementBytes: Int) -> Int {
-    // A convolution holds its input, the same in the kernel's layout, and its output.
+    // A convolution holds its input, a copy of the input in the kernel's layout, and its output.
     var pixels = height * width
     var channels = blockOutChannels[blockOutChannels.count - 1]
     var peak = channels * pixels * 4

@@ -22,7 +22,7 @@ private struct DownBlock {
   /// `[B, inputs, H, W] -> [B, outputs, H / 2, W / 2]`
   func callAsFunction(_ input: Tensor) -> Tensor {
     let hidden = blocks.reduce(input) { $1($0) }
-    // One column on the right and one row below: the stride of 2 then covers all pixels.
+    // Pads one column on the right and one row below, so that the stride of 2 covers all pixels.
     return downsample.map { $0(hidden.padded([0, 1, 0, 1], value: 0)) } ?? hidden
   }
 }

@@ -1,7 +1,7 @@
 import Torch
 import TorchNN
 
-/// Added to the variance in the autoencoder's group norms.
+/// Epsilon of the autoencoder's group norms, added to the variance.
 let groupEpsilon = 1e-6
 
 /// Two normalized convolutions around a skip connection (diffusers' `ResnetBlock2D` without time).
@@ -33,8 +33,8 @@ struct ResidualBlock {
   }
 }
 
-/// SiLU of the normalized `x`, in the norm's own memory: at full resolution one copy less is a
-/// gigabyte. `[B, C, h, w] -> [B, C, h, w]`
+/// SiLU of the normalized `x`, in the norm's own memory: one copy takes a gigabyte at full
+/// resolution. `[B, C, h, w] -> [B, C, h, w]`
 func activated(_ norm: GroupNorm, _ x: Tensor) -> Tensor {
   let hidden = norm(x)
   hidden.silu_()

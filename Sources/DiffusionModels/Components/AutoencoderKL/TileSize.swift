@@ -1,10 +1,10 @@
 import Torch
 
 /// Cuts large images into overlapping square tiles, so that the autoencoder's memory depends on the
-/// tile and not on the image (diffusers' `enable_tiling`).
+/// tile's size instead of the image's (diffusers' `enable_tiling`).
 ///
-/// Neighbors share a quarter of a tile's side and are blended there. Group norms and attention see
-/// one tile at a time, so a tiled image differs slightly from one made in a piece.
+/// Adjacent tiles overlap by a quarter of their side and are blended there. Group norms and
+/// attention cover one tile at a time, so a tiled image differs slightly from an untiled one.
 public struct TileSize: Equatable, Sendable {
   /// Side of a tile in latent pixels: a positive multiple of 4.
   public let latentSide: Int
@@ -18,7 +18,7 @@ public struct TileSize: Equatable, Sendable {
   }
 }
 
-/// How one direction of the autoencoder goes over tiles.
+/// How the encoder or the decoder is applied to tiles.
 struct Tiling {
   /// Side of a tile of the input, in its pixels.
   let inputSide: Int
@@ -31,10 +31,10 @@ struct Tiling {
     return max(shape[2], shape[3]) > inputSide
   }
 
-  /// Runs `network` on each tile and joins what it returns.
+  /// Runs `network` on each tile and joins the results.
   ///
-  /// A band of tiles is cut to size as soon as it is done; only the one above is kept whole, to
-  /// blend with. `[B, C, h, w] -> [B, C', h', w']`
+  /// A tile is cropped as soon as the row of tiles below it is done; only one row is kept whole,
+  /// for blending. `[B, C, h, w] -> [B, C', h', w']`
   func callAsFunction(_ input: Tensor, _ network: (Tensor) -> Tensor) -> Tensor {
     let shape = input.shape
     let step = inputSide * 3 / 4
@@ -57,7 +57,7 @@ struct Tiling {
     return Tensor.cat(bands, dim: 2)
   }
 
-  /// `tile`, whose beginning along `dim` goes over linearly from the end of `previous`.
+  /// `tile` with its beginning along `dim` blended linearly from the end of `previous`.
   private func blended(_ tile: Tensor, after previous: Tensor, dim: Int) -> Tensor {
     let (length, before) = (tile.shape[dim], previous.shape[dim])
     let overlap = min(outputSide / 4, length, before)

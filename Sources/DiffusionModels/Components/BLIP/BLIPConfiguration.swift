@@ -1,5 +1,5 @@
-/// `config.json` of ImageReward: BLIP's two encoders in their own layout, and the linears that
-/// follow. Written by `Tools/convert_imagereward.py`; defaults are those of ImageReward v1.0.
+/// `config.json` of ImageReward: BLIP's two encoders in their own layout, and the linear layers
+/// after them. Written by `Tools/convert_imagereward.py`; defaults are those of ImageReward v1.0.
 public struct BLIPConfiguration: ModelConfiguration {
   /// Pixels along a side of an image.
   public var imageSize = 224
@@ -13,14 +13,14 @@ public struct BLIPConfiguration: ModelConfiguration {
   public var vocabSize = 30524
   /// Width of a token.
   public var hiddenSize = 768
-  /// Width between the linears of a layer of the text encoder.
+  /// Width of the feed-forward layers of the text encoder.
   public var intermediateSize = 3072
   public var numHiddenLayers = 12
   public var numAttentionHeads = 12
   /// The longest prompt, in tokens.
   public var maxPositionEmbeddings = 512
   public var layerNormEps = 1e-12
-  /// Widths between the linears after the encoders.
+  /// Hidden widths of the linear layers after the encoders.
   public var headWidths = [1024, 128, 64, 16]
 
   /// The values of ImageReward v1.0.

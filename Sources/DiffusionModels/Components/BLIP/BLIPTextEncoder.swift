@@ -1,9 +1,9 @@
 public import Torch
 public import TorchNN
 
-/// BLIP's text encoder that looks at an image: BERT with attention to the image in every layer.
+/// BLIP's image-grounded text encoder: BERT with cross-attention to the image in every layer.
 ///
-/// B prompts of T tokens, width D; I tokens of an image.
+/// B prompts of T tokens, width D; I image tokens.
 public struct BLIPTextEncoder {
   public let configuration: BLIPConfiguration
   let words: Embedding
@@ -11,9 +11,9 @@ public struct BLIPTextEncoder {
   let norm: LayerNorm
   let layers: [BLIPTextLayer]
 
-  /// Takes its parameters, named as in BLIP's own checkpoints.
+  /// Builds the network from parameters named as in BLIP's own checkpoints.
   ///
-  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  /// - Throws: `ParameterError` for a missing parameter or a wrong shape.
   public init(
     _ configuration: BLIPConfiguration, _ parameters: ParameterScope
   ) throws(ParameterError) {
@@ -31,17 +31,17 @@ public struct BLIPTextEncoder {
     self.layers = layers
   }
 
-  /// The states of the last layer. `-> [B, T, D]`
+  /// The hidden states of the last layer. `-> [B, T, D]`
   ///
   /// - Parameters:
   ///   - prompts: token ids of equal length, at most `maxPositionEmbeddings` each.
-  ///   - lengths: tokens of each prompt; nothing looks at those after them.
-  ///   - image: what the image encoder made. `[B, I, E]`
+  /// - lengths: tokens of each prompt; later tokens are masked.
+  ///   - image: the output of the image encoder. `[B, I, E]`
   public func callAsFunction(_ prompts: [[Int]], lengths: [Int], image: Tensor) -> Tensor {
     let length = prompts.first?.count ?? 0
     precondition(
       length <= configuration.maxPositionEmbeddings
-        && prompts.allSatisfy { $0.count == length }, "prompts of equal and possible length")
+        && prompts.allSatisfy { $0.count == length }, "prompts of equal length, within the maximum")
     let device = words.weight.device
     let ids = Tensor(prompts.flatMap(\.self), shape: [prompts.count, length]).to(device)
     let isText = Tensor(
@@ -55,8 +55,8 @@ public struct BLIPTextEncoder {
   }
 }
 
-/// One layer: attention among the prompt's tokens, attention to the image, two linears; each is
-/// added to its input and normalized.
+/// One layer: self-attention over the prompt's tokens, cross-attention to the image, and a
+/// feed-forward layer. Each output is added to its input and normalized.
 struct BLIPTextLayer {
   private let own: BLIPTextAttention
   private let cross: BLIPTextAttention
@@ -90,7 +90,7 @@ private struct BLIPTextAttention {
   let norm: LayerNorm
   let heads: Int
 
-  /// - Parameter sources: width of what is looked at.
+  /// - Parameter sources: width of the tokens that keys and values are computed from.
   init(
     _ configuration: BLIPConfiguration, sources: Int, _ parameters: ParameterScope
   ) throws(ParameterError) {

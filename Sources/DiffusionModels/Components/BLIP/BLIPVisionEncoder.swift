@@ -14,9 +14,9 @@ public struct BLIPVisionEncoder {
   let blocks: [BLIPVisionBlock]
   let norm: LayerNorm
 
-  /// Takes its parameters, named as in BLIP's own checkpoints.
+  /// Builds the network from parameters named as in BLIP's own checkpoints.
   ///
-  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  /// - Throws: `ParameterError` for a missing parameter or a wrong shape.
   public init(
     _ configuration: BLIPConfiguration, _ parameters: ParameterScope
   ) throws(ParameterError) {
@@ -48,8 +48,8 @@ public struct BLIPVisionEncoder {
   }
 }
 
-/// One block: attention among all patches, then two linears, each after a norm and added to its
-/// input.
+/// One block: self-attention over all patches, then a feed-forward layer; each follows a norm and
+/// is added to its input.
 struct BLIPVisionBlock {
   private let attentionNorm: LayerNorm
   private let queryKeyValue: Linear

@@ -1,8 +1,8 @@
-/// `config.json` of transformers' `CLIPModel`: both towers and the width they meet in.
+/// `config.json` of transformers' `CLIPModel`: both towers and their common projection width.
 public struct CLIPConfiguration: ModelConfiguration {
-  /// The text tower; its `projectionDim` is this file's.
+  /// The text tower; its `projectionDim` is that of this file.
   public var text = CLIPTextConfiguration()
-  /// The image tower; its `projectionDim` is this file's.
+  /// The image tower; its `projectionDim` is that of this file.
   public var vision = CLIPVisionConfiguration()
   /// Width of both projections.
   public var projectionDim = 512
@@ -10,8 +10,8 @@ public struct CLIPConfiguration: ModelConfiguration {
   /// transformers' defaults.
   public init() {}
 
-  /// Older files hold the towers' values a second time, in `text_config_dict` and
-  /// `vision_config_dict`, which then prevail.
+  /// Older files repeat the towers' values in `text_config_dict` and `vision_config_dict`; the
+  /// repeated values take precedence.
   public init(from decoder: any Decoder) throws {
     let file = try decoder.container(keyedBy: CodingKeys.self)
     for key in [CodingKeys.text, .textAgain] where try file.has(key) {
@@ -44,7 +44,7 @@ public struct CLIPConfiguration: ModelConfiguration {
 
   public static let className = "CLIPModel"
   public static let knownKeys = CodingKeys.allCases.map(\.rawValue)
-  /// What only training from nothing or bookkeeping reads.
+  /// Keys for training from scratch or bookkeeping; without effect here.
   public static let harmlessKeys: Set<String> = [
     "initializer_factor", "logit_scale_init_value", "output_attentions", "output_hidden_states",
     "return_dict", "use_return_dict",
@@ -64,12 +64,12 @@ public struct CLIPConfiguration: ModelConfiguration {
 }
 
 extension KeyedDecodingContainer {
-  /// Whether there is a value, and not null.
+  /// Whether the key has a value other than null.
   fileprivate func has(_ key: Key) throws -> Bool { try contains(key) && !decodeNil(forKey: key) }
 }
 
-/// What older versions of transformers wrote into every nested configuration; it concerns the
-/// generation of text, heads for classification and the form of Python's results.
+/// Keys that older versions of transformers write into every nested configuration. They concern
+/// text generation, classification heads and Python's return types.
 private let generationKeys: Set<String> = [
   "add_cross_attention", "bad_words_ids", "begin_suppress_tokens", "bos_token_id",
   "cross_attention_hidden_size", "decoder_start_token_id", "diversity_penalty", "do_sample",

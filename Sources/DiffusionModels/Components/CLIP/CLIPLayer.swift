@@ -1,7 +1,7 @@
 import Torch
 import TorchNN
 
-/// What the two towers' configurations share.
+/// The values that the configurations of both towers have.
 protocol CLIPTowerConfiguration {
   var hiddenSize: Int { get }
   var intermediateSize: Int { get }
@@ -10,7 +10,7 @@ protocol CLIPTowerConfiguration {
   var layerNormEps: Double { get }
 }
 
-/// One layer of a tower (transformers' `CLIPEncoderLayer`): attention, then two linears.
+/// One layer of a tower (transformers' `CLIPEncoderLayer`): attention, then a feed-forward layer.
 struct CLIPLayer {
   private let attention: CLIPAttention
   private let attentionNorm: LayerNorm
@@ -19,7 +19,8 @@ struct CLIPLayer {
   private let linearNorm: LayerNorm
   private let activation: CLIPTextConfiguration.Activation
 
-  /// - Parameter isCausal: tokens see earlier ones only: the text tower.
+  /// - Parameter isCausal: whether a token attends only to itself and earlier tokens, as in the
+  ///   text tower.
   init(
     _ configuration: some CLIPTowerConfiguration, isCausal: Bool, _ parameters: ParameterScope
   ) throws(ParameterError) {
@@ -49,7 +50,7 @@ extension CLIPTextConfiguration.Activation {
   }
 }
 
-/// Attention of each token to all, or to itself and the tokens before it.
+/// Self-attention over all tokens or, if causal, over each token and those before it.
 private struct CLIPAttention {
   let query: Linear
   let key: Linear

@@ -5,12 +5,12 @@ public import TorchNN
 public struct CLIPModel {
   public let text: CLIPTextModelWithProjection
   public let vision: CLIPVisionModelWithProjection
-  /// The logarithm of the factor that similarities were trained with. `[]`
+  /// The logarithm of the factor by which training scaled similarities (`logit_scale`). `[]`
   public let logitScale: Tensor
 
-  /// Takes its parameters, named as in a transformers checkpoint.
+  /// Builds the network from parameters named as in a transformers checkpoint.
   ///
-  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  /// - Throws: `ParameterError` for a missing parameter or a wrong shape.
   public init(
     _ configuration: CLIPConfiguration, _ parameters: ParameterScope
   ) throws(ParameterError) {

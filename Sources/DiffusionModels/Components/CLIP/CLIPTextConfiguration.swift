@@ -5,26 +5,26 @@ public struct CLIPTextConfiguration: ModelConfiguration, CLIPTowerConfiguration 
   public var vocabSize = 49408
   /// Width of a token.
   public var hiddenSize = 512
-  /// Width between the two linears of a layer.
+  /// Width of a layer's feed-forward.
   public var intermediateSize = 2048
-  /// Width of the pooled, projected prompt.
+  /// Width of the pooled and projected prompt.
   public var projectionDim = 512
   public var numHiddenLayers = 12
   public var numAttentionHeads = 8
-  /// The longest prompt, in tokens, the two special ones included.
+  /// The longest prompt, in tokens, including the start and end tokens.
   public var maxPositionEmbeddings = 77
   public var hiddenAct = Activation.quickGELU
   public var layerNormEps = 1e-5
   public var bosTokenId = 49406
-  /// 2 stands for "the highest id of the prompt", transformers' rule for old checkpoints.
+  /// 2 selects the token with the highest id, transformers' rule for old checkpoints.
   public var eosTokenId = 49407
   public var padTokenId = 1
 
-  /// Activations that are known.
+  /// The supported activations.
   public enum Activation: String, Codable, Sendable {
     /// `x * sigmoid(1.702 x)`
     case quickGELU = "quick_gelu"
-    /// Exact.
+    /// Exact GELU.
     case gelu
   }
 
@@ -33,7 +33,7 @@ public struct CLIPTextConfiguration: ModelConfiguration, CLIPTowerConfiguration 
 
   public init(from decoder: any Decoder) throws { try read(decoder) }
 
-  /// Takes the values that are there.
+  /// Reads the keys that are present.
   mutating func read(_ decoder: any Decoder) throws {
     let file = try decoder.container(keyedBy: CodingKeys.self)
     vocabSize = try file.value(.vocabSize, or: vocabSize)
@@ -67,7 +67,7 @@ public struct CLIPTextConfiguration: ModelConfiguration, CLIPTowerConfiguration 
 
   public static let className = "CLIPTextModelWithProjection"
   public static let knownKeys = CodingKeys.allCases.map(\.rawValue)
-  /// What only training from nothing, generation or bookkeeping reads.
+  /// Keys for training from scratch, generation or bookkeeping; without effect here.
   public static let harmlessKeys: Set<String> = [
     "attention_dropout", "dropout", "initializer_factor", "initializer_range",
     "output_attentions", "output_hidden_states", "return_dict", "use_return_dict",
@@ -86,7 +86,7 @@ public struct CLIPTextConfiguration: ModelConfiguration, CLIPTowerConfiguration 
   }
 }
 
-/// Makes sure that no count is zero or less.
+/// Throws for a count below 1.
 func checkPositive(_ counts: [(some CodingKey, Int)]) throws(ConfigurationProblem) {
   for (key, value) in counts where value < 1 {
     throw ConfigurationProblem(key.stringValue, "\(value) is not a positive number")
@@ -94,7 +94,7 @@ func checkPositive(_ counts: [(some CodingKey, Int)]) throws(ConfigurationProble
 }
 
 extension CLIPTowerConfiguration {
-  /// Checks what both towers have; the keys are the same.
+  /// Checks the keys that both towers have.
   func checkTower() throws(ConfigurationProblem) {
     typealias Key = CLIPTextConfiguration.CodingKeys
     try checkPositive([

@@ -12,17 +12,17 @@ public struct CLIPTextModelWithProjection {
   let finalNorm: LayerNorm
   let projection: Linear
 
-  /// What Stable Diffusion 3 takes from a text encoder.
+  /// The outputs that Stable Diffusion 3 uses.
   public struct Output {
-    /// The tokens before the last layer, not normalized. `[B, T, D]`
+    /// The hidden states before the last layer, not normalized. `[B, T, D]`
     public let penultimate: Tensor
     /// The end-of-text token after the last layer, normalized and projected. `[B, P]`
     public let pooled: Tensor
   }
 
-  /// Takes its parameters, named as in a transformers checkpoint.
+  /// Builds the network from parameters named as in a transformers checkpoint.
   ///
-  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  /// - Throws: `ParameterError` for a missing parameter or a wrong shape.
   public init(
     _ configuration: CLIPTextConfiguration, _ parameters: ParameterScope
   ) throws(ParameterError) {
@@ -46,7 +46,7 @@ public struct CLIPTextModelWithProjection {
       width, configuration.projectionDim, bias: false, parameters["text_projection"])
   }
 
-  /// Encodes prompts of equal length, as a tokenizer pads them.
+  /// Encodes prompts of equal length; the tokenizer pads them.
   ///
   /// - Parameter prompts: token ids; at most `maxPositionEmbeddings` each.
   public func callAsFunction(_ prompts: [[Int]]) -> Output {
@@ -70,10 +70,11 @@ public struct CLIPTextModelWithProjection {
     return Output(penultimate: penultimate, pooled: projection(pooled))
   }
 
-  /// Where transformers reads the pooled state: the first end-of-text token, position 0 if there
-  /// is none; for the end-of-text id 2 of old checkpoints, the first token with the highest id.
+  /// The position of the pooled state, as in transformers: the first end-of-text token, or 0 if
+  /// there is none. For the end-of-text id 2 of old checkpoints it is the first token with the
+  /// highest id.
   private func endPosition(_ prompt: [Int]) -> Int {
-    let wanted = configuration.eosTokenId == 2 ? prompt.max() : configuration.eosTokenId
-    return prompt.firstIndex { $0 == wanted } ?? 0
+    let target = configuration.eosTokenId == 2 ? prompt.max() : configuration.eosTokenId
+    return prompt.firstIndex { $0 == target } ?? 0
   }
 }

@@ -1,17 +1,17 @@
 /// `config.json` of transformers' `CLIPVisionModelWithProjection`; defaults are transformers'.
 public struct CLIPVisionConfiguration: ModelConfiguration, CLIPTowerConfiguration {
-  /// Width of a patch's vector.
+  /// Width of a patch.
   public var hiddenSize = 768
-  /// Width between the two linears of a layer.
+  /// Width of a layer's feed-forward.
   public var intermediateSize = 3072
-  /// Width of the pooled, projected image.
+  /// Width of the pooled and projected image.
   public var projectionDim = 512
   public var numHiddenLayers = 12
   public var numAttentionHeads = 12
   public var numChannels = 3
-  /// Pixels of an image's side.
+  /// Side of an image, in pixels.
   public var imageSize = 224
-  /// Pixels of a patch's side.
+  /// Side of a patch, in pixels.
   public var patchSize = 32
   public var hiddenAct = CLIPTextConfiguration.Activation.quickGELU
   public var layerNormEps = 1e-5
@@ -21,7 +21,7 @@ public struct CLIPVisionConfiguration: ModelConfiguration, CLIPTowerConfiguratio
 
   public init(from decoder: any Decoder) throws { try read(decoder) }
 
-  /// Takes the values that are there.
+  /// Reads the keys that are present.
   mutating func read(_ decoder: any Decoder) throws {
     let file = try decoder.container(keyedBy: CodingKeys.self)
     hiddenSize = try file.value(.hiddenSize, or: hiddenSize)
@@ -51,7 +51,7 @@ public struct CLIPVisionConfiguration: ModelConfiguration, CLIPTowerConfiguratio
 
   public static let className = "CLIPVisionModelWithProjection"
   public static let knownKeys = CodingKeys.allCases.map(\.rawValue)
-  /// What only training from nothing, generation or bookkeeping reads.
+  /// Keys for training from scratch, generation or bookkeeping; without effect here.
   public static let harmlessKeys = CLIPTextConfiguration.harmlessKeys
   public static let header: [String: ConfigurationHeaderValue] = [
     "architectures": .list([className]), "model_type": .text("clip_vision_model"),

@@ -14,9 +14,9 @@ public struct CLIPVisionModelWithProjection {
   let finalNorm: LayerNorm
   let projection: Linear
 
-  /// Takes its parameters, named as in a transformers checkpoint.
+  /// Builds the network from parameters named as in a transformers checkpoint.
   ///
-  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  /// - Throws: `ParameterError` for a missing parameter or a wrong shape.
   public init(
     _ configuration: CLIPVisionConfiguration, _ parameters: ParameterScope
   ) throws(ParameterError) {
@@ -32,7 +32,7 @@ public struct CLIPVisionModelWithProjection {
     positions = try Embedding(
       patchesPerSide * patchesPerSide + 1, width, embeddings["position_embedding"])
     embeddings.ignore("position_ids")
-    // The published checkpoints spell it so.
+    // The misspelled name of the published checkpoints.
     firstNorm = try LayerNorm(width, epsilon: configuration.layerNormEps, model["pre_layrnorm"])
     var layers: [CLIPLayer] = []
     for index in 0..<configuration.numHiddenLayers {
@@ -47,7 +47,7 @@ public struct CLIPVisionModelWithProjection {
 
   /// The projected class token, not normalized to length 1. `[B, 3, S, S] -> [B, P]`
   ///
-  /// - Parameter images: normalized as the preprocessor says; S is `imageSize`.
+  /// - Parameter images: normalized as in `preprocessor_config.json`; S is `imageSize`.
   public func callAsFunction(_ images: Tensor) -> Tensor {
     let batch = images.shape[0]
     precondition(

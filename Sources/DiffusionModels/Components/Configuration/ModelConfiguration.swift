@@ -3,22 +3,22 @@ import Foundations
 
 /// The contents of one component's `config.json`, as diffusers or transformers writes it.
 ///
-/// Reading is strict: a key that is neither one of `CodingKeys` nor in `harmlessKeys` is an error,
-/// since it may change the result.
+/// Reading is strict: a key outside `CodingKeys` and `harmlessKeys` may change the result and is an
+/// error.
 public protocol ModelConfiguration: Codable, Equatable, Sendable {
   /// The Python class, for example `SD3Transformer2DModel`.
   static var className: String { get }
-  /// Keys that take part in building the network.
+  /// Keys that determine the network.
   static var knownKeys: [String] { get }
-  /// Keys that are allowed and change nothing here.
+  /// Keys that are allowed and have no effect here.
   static var harmlessKeys: Set<String> { get }
-  /// The entries that name the class on disk: diffusers and transformers differ.
+  /// The entries that name the class on disk; diffusers and transformers use different ones.
   static var header: [String: ConfigurationHeaderValue] { get }
-  /// Throws for values that are well-formed and cannot be followed.
+  /// Throws for values that are well-formed and unsupported.
   func validate() throws(ConfigurationProblem)
 }
 
-/// A value of the entries of `config.json` that name the class and not the network.
+/// A value of an entry of `config.json` that names the class.
 public enum ConfigurationHeaderValue: Encodable, Sendable {
   case text(String)
   case list([String])
@@ -33,7 +33,7 @@ public enum ConfigurationHeaderValue: Encodable, Sendable {
 }
 
 extension ModelConfiguration {
-  /// Reads `path`, strictly.
+  /// Reads `path` strictly.
   public init(contentsOf path: String) throws(ModelError) {
     let data: Data
     do {
@@ -81,7 +81,7 @@ extension ModelConfiguration {
     }
   }
 
-  /// The file's text, with the entries that name the class. Keys are sorted.
+  /// The file's text, including the entries that name the class. Keys are sorted.
   public func json() throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -98,16 +98,16 @@ extension ModelConfiguration {
   }
 }
 
-/// Entries every diffusers or transformers file may carry.
+/// Entries that any diffusers or transformers file may have.
 private let commonHarmlessKeys: Set<String> = [
   "_class_name", "_diffusers_version", "_name_or_path", "architectures", "model_type",
   "transformers_version", "torch_dtype", "dtype",
 ]
 
-/// What a file carries whose weights are stored in fewer bits than a floating-point type's.
+/// Keys of files with quantized weights.
 private let quantizationKey = "quantization_config"
 
-/// The keys of a file, and the class it names.
+/// The keys of a file, and the class that it names.
 private struct ConfigurationFile: Decodable {
   let keys: [String]
   let className: String?
@@ -157,8 +157,8 @@ extension DecodingError {
 }
 
 extension KeyedDecodingContainer {
-  /// Makes sure that the object at `key` has no key but those that `configuration` allows and
-  /// `further` ones; throws a `ConfigurationProblem`.
+  /// Throws a `ConfigurationProblem` for a key of the object at `key` that is neither allowed by
+  /// `configuration` nor in `further`.
   func checkKeys(
     _ key: Key, _ configuration: (some ModelConfiguration).Type, further: Set<String>
   ) throws {
@@ -166,8 +166,8 @@ extension KeyedDecodingContainer {
       key, known: configuration.knownKeys, harmless: configuration.harmlessKeys.union(further))
   }
 
-  /// Makes sure that the object at `key` has no key but those that are known, those that change
-  /// nothing, and those that every file may carry; throws a `ConfigurationProblem`.
+  /// Throws a `ConfigurationProblem` for a key of the object at `key` that is neither known nor
+  /// harmless nor allowed in every file.
   func checkKeys(_ key: Key, known: [String], harmless: Set<String>) throws {
     let allowed = harmless.union(known).union(commonHarmlessKeys)
     let object = try nestedContainer(keyedBy: AnyKey.self, forKey: key)
@@ -180,7 +180,7 @@ extension KeyedDecodingContainer {
     }
   }
 
-  /// The value at `key`, or `fallback` where the file has none: the upstream class's default.
+  /// The value at `key`, or `fallback`, the default of the upstream class, where the file has none.
   func value<Value: Decodable>(_ key: Key, or fallback: Value) throws -> Value {
     try decodeIfPresent(Value.self, forKey: key) ?? fallback
   }

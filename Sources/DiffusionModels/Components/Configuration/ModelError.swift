@@ -2,13 +2,13 @@
 public enum ModelError: Error, Equatable, CustomStringConvertible {
   /// The file cannot be read or is not a JSON object.
   case unreadable(path: String, reason: String)
-  /// The file describes another class than the one asked for.
+  /// The file describes another class than the expected one.
   case wrongClass(path: String, expected: String, found: String)
-  /// A key this implementation does not know, and which may change the result.
+  /// An unknown key, which may change the result.
   case unknownKey(path: String, key: String, nearest: String?)
   /// A known key with a value of the wrong type.
   case wrongType(path: String, key: String, reason: String)
-  /// A known key with a value this implementation cannot follow.
+  /// A known key with an unsupported value.
   case unsupported(path: String, key: String, reason: String)
 
   public var description: String {
@@ -20,8 +20,7 @@ public enum ModelError: Error, Equatable, CustomStringConvertible {
     case .unknownKey(let path, let key, let nearest):
       "\(path): unknown key '\(key)'"
         + (nearest.map { "; the nearest known key is '\($0)'" }
-          ?? "; what it changes is not known here, so remove it only if the network is the same "
-          + "without it")
+          ?? "; its effect is unknown, so remove it only if the network is the same without it")
     case .wrongType(let path, let key, let reason):
       "\(path): '\(key)' has the wrong type: \(reason)"
     case .unsupported(let path, let key, let reason):
@@ -30,7 +29,7 @@ public enum ModelError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// A value of a configuration that cannot be followed: the key, and why.
+/// An unsupported value of a configuration: the key and the reason.
 public struct ConfigurationProblem: Error, Equatable {
   public let key: String
   public let reason: String

@@ -10,9 +10,9 @@ public struct Qwen2LanguageModel {
   let layers: [Qwen2Layer]
   let norm: RMSNorm
 
-  /// Takes its parameters, named as in a transformers checkpoint.
+  /// Builds the network from parameters named as in a transformers checkpoint.
   ///
-  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  /// - Throws: `ParameterError` for a missing parameter or a wrong shape.
   public init(
     _ configuration: Qwen2VLConfiguration, _ parameters: ParameterScope
   ) throws(ParameterError) {
@@ -28,9 +28,9 @@ public struct Qwen2LanguageModel {
       configuration.hiddenSize, epsilon: configuration.rmsNormEps, parameters["norm"])
   }
 
-  /// The embeddings of tokens. `-> [B, T, D]`
+  /// Looks up the embeddings of tokens. `-> [B, T, D]`
   ///
-  /// - Parameter rows: ids in `0 ..< vocabSize`, rows of equal length.
+  /// - Parameter rows: ids in `0 ..< vocabSize`; all rows have the same length.
   public func embed(_ rows: [[Int]]) -> Tensor {
     let length = rows.first?.count ?? 0
     precondition(rows.allSatisfy { $0.count == length }, "rows of unequal length")
@@ -38,22 +38,22 @@ public struct Qwen2LanguageModel {
       Tensor(rows.flatMap(\.self), shape: [rows.count, length]).to(tokens.weight.device))
   }
 
-  /// The states after the last layer, normalized; a token sees itself and those before it.
-  /// `[B, T, D] -> [B, T, D]`
+  /// The normalized hidden states after the last layer; attention is causal. `[B, T, D] -> [B, T,
+  /// D]`
   ///
-  /// - Parameter positions: of each token on the axes time, row and column, the same for all rows;
-  ///   in text, the three are equal. `[3][T]`
+  /// - Parameter positions: positions of each token on the axes time, row and column, the same for
+  ///   all rows; the three are equal for text. `[3][T]`
   public func callAsFunction(_ embeddings: Tensor, positions: [[Int]]) -> Tensor {
     precondition(
       positions.count == 3 && positions.allSatisfy { $0.count == embeddings.shape[1] },
-      "each token has three positions")
+      "every token needs three positions")
     let rotation = rotation(positions, device: embeddings.device).to(embeddings.dtype)
     var hidden = embeddings
     for layer in layers { hidden = layer(hidden, rotation) }
     return norm(hidden)
   }
 
-  /// Each frequency turns with one of the three axes.
+  /// Every frequency belongs to one of the three axes.
   private func rotation(_ positions: [[Int]], device: Device) -> RotaryTable {
     let frequencies = RotaryTable.frequencies(
       width: configuration.headWidth, base: configuration.ropeTheta)
@@ -68,7 +68,7 @@ public struct Qwen2LanguageModel {
   }
 }
 
-/// One layer: attention to earlier tokens, then a gated feed-forward layer, each after a norm and
+/// One layer: causal self-attention, then a gated feed-forward layer; each follows a norm and is
 /// added to its input.
 struct Qwen2Layer {
   private let attentionNorm: RMSNorm
@@ -100,7 +100,7 @@ struct Qwen2Layer {
   }
 }
 
-/// Attention whose keys and values have fewer heads than its queries (arXiv 2305.13245).
+/// Grouped-query attention: keys and values have fewer heads than queries (arXiv 2305.13245).
 private struct Qwen2Attention {
   let query: Linear
   let key: Linear

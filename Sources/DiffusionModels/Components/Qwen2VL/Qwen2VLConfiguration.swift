@@ -1,34 +1,34 @@
 /// `config.json` of transformers' `Qwen2VLForConditionalGeneration`, in the flat form of published
 /// folders; defaults are those of Qwen2-VL-7B.
 public struct Qwen2VLConfiguration: ModelConfiguration {
-  /// Rows of the table of token embeddings.
+  /// Rows of the token embedding table.
   public var vocabSize = 152064
   /// Width of a token.
   public var hiddenSize = 3584
-  /// Width between the linears of a layer.
+  /// Width of a layer's feed-forward.
   public var intermediateSize = 18944
   public var numHiddenLayers = 28
   public var numAttentionHeads = 28
-  /// Heads of keys and values; each serves as many heads of queries.
+  /// Heads of keys and values; each one is shared by several heads of queries.
   public var numKeyValueHeads = 4
   public var rmsNormEps = 1e-6
-  /// Base of the frequencies of positions.
+  /// Base of the rotary frequencies.
   public var ropeTheta = 1_000_000.0
   public var ropeScaling = RotarySections()
   public var visionConfig = Qwen2VLVisionConfiguration()
-  /// The activation between a layer's linears; `silu` alone is known.
+  /// The activation of the feed-forward layers; only `silu` is supported.
   public var hiddenAct = "silu"
-  /// Whether later layers see nearby tokens alone; false alone is known.
+  /// Whether later layers use sliding-window attention; only false is supported.
   public var useSlidingWindow = false
 
   /// Width of one head.
   public var headWidth: Int { hiddenSize / numAttentionHeads }
 
-  /// How the frequencies of a head are shared among the axes of a position (`rope_scaling`).
+  /// How a head's frequencies are divided among the axes of a position (`rope_scaling`).
   public struct RotarySections: Codable, Equatable, Sendable {
-    /// `mrope`, or `default`, which means the same beside ``mropeSection``.
+    /// `mrope`, or `default`, which is equivalent where ``mropeSection`` is set.
     public var type = "mrope"
-    /// Frequencies that turn with time, row and column, in this order.
+    /// Counts of frequencies for time, row and column, in this order.
     public var mropeSection = [16, 24, 24]
 
     public init() {}
@@ -80,7 +80,7 @@ public struct Qwen2VLConfiguration: ModelConfiguration {
 
   public static let className = "Qwen2VLForConditionalGeneration"
   public static let knownKeys = CodingKeys.allCases.map(\.rawValue)
-  /// What only training, generation, the tokenizer's side or bookkeeping read.
+  /// Keys for training, generation, the tokenizer or bookkeeping; without effect here.
   public static let harmlessKeys: Set<String> = [
     "attention_dropout", "bos_token_id", "eos_token_id", "pad_token_id",
     "image_token_id", "initializer_range", "max_position_embeddings", "max_window_layers",
@@ -105,7 +105,7 @@ public struct Qwen2VLConfiguration: ModelConfiguration {
     guard hiddenSize % numAttentionHeads == 0, headWidth % 2 == 0 else {
       throw ConfigurationProblem(
         CodingKeys.hiddenSize.rawValue,
-        "\(hiddenSize) does not give \(numAttentionHeads) heads of even width")
+        "\(hiddenSize) cannot be split into \(numAttentionHeads) heads of even width")
     }
     guard numAttentionHeads % numKeyValueHeads == 0 else {
       throw ConfigurationProblem(
@@ -113,10 +113,11 @@ public struct Qwen2VLConfiguration: ModelConfiguration {
         "\(numKeyValueHeads) does not divide num_attention_heads, \(numAttentionHeads)")
     }
     guard hiddenAct == "silu" else {
-      throw ConfigurationProblem(CodingKeys.hiddenAct.rawValue, "'\(hiddenAct)' is not 'silu'")
+      throw ConfigurationProblem(
+        CodingKeys.hiddenAct.rawValue, "'\(hiddenAct)' is not supported; 'silu' is")
     }
     guard !useSlidingWindow else {
-      throw ConfigurationProblem(CodingKeys.useSlidingWindow.rawValue, "true is not known")
+      throw ConfigurationProblem(CodingKeys.useSlidingWindow.rawValue, "true is not supported")
     }
     let sections = ropeScaling.mropeSection
     guard ["mrope", "default"].contains(ropeScaling.type), sections.count == 3,
@@ -130,22 +131,22 @@ public struct Qwen2VLConfiguration: ModelConfiguration {
   }
 }
 
-/// The entry `vision_config`: the tower that turns patches into tokens.
+/// The entry `vision_config`: the vision tower.
 public struct Qwen2VLVisionConfiguration: Codable, Equatable, Sendable {
   /// Number of blocks.
   public var depth = 32
   /// Width of a patch.
   public var embedDim = 1280
-  /// Width of a token that leaves the tower.
+  /// Width of an output token.
   public var hiddenSize = 3584
   public var numHeads = 16
-  /// The width between a block's linears is this many times ``embedDim``.
+  /// Ratio of the feed-forward width of a block to ``embedDim``.
   public var mlpRatio = 4
-  /// Pixels along a side of a patch.
+  /// Side of a patch, in pixels.
   public var patchSize = 14
-  /// Images of a video that make one patch; a still image is repeated.
+  /// Frames of a video in one patch; a still image is repeated.
   public var temporalPatchSize = 2
-  /// Patches along a side of the square that makes one token.
+  /// Side, in patches, of the square that is merged into one token.
   public var spatialMergeSize = 2
 
   public init() {}
@@ -173,15 +174,15 @@ public struct Qwen2VLVisionConfiguration: Codable, Equatable, Sendable {
     case spatialMergeSize = "spatial_merge_size"
   }
 
-  /// What is the same in every Qwen2-VL, or read by training alone.
+  /// Keys with one value in every Qwen2-VL, or for training only.
   static let harmlessKeys: Set<String> = [
     "hidden_act", "in_channels", "in_chans", "initializer_range", "spatial_patch_size",
   ]
 
-  /// Numbers of one flattened patch: its three colors.
+  /// Elements of one flattened patch, in three colors.
   public var patchCount: Int { 3 * temporalPatchSize * patchSize * patchSize }
 
-  /// Pixels along a side of what makes one token: sides of images are multiples of it.
+  /// Side, in pixels, of the square of one token; image sides are multiples of it.
   public var tokenSize: Int { patchSize * spatialMergeSize }
 
   func validate(outputs: Int) throws(ConfigurationProblem) {
@@ -196,7 +197,7 @@ public struct Qwen2VLVisionConfiguration: Codable, Equatable, Sendable {
     for (key, value) in counts { try check(key, value > 0, "\(value) is not a positive number") }
     try check(
       .embedDim, embedDim % (4 * numHeads) == 0,
-      "\(embedDim) does not give \(numHeads) heads of a width that 4 divides")
+      "\(embedDim) cannot be split into \(numHeads) heads with a width divisible by 4")
     try check(
       .hiddenSize, hiddenSize == outputs, "\(hiddenSize) is not the language model's, \(outputs)")
   }

@@ -1,11 +1,10 @@
 public import Torch
 public import TorchNN
 
-/// Qwen2-VL's vision tower (transformers' `Qwen2VisionTransformerPretrainedModel`): patches of
-/// images to tokens of the language model.
+/// Qwen2-VL's vision tower (transformers' `Qwen2VisionTransformerPretrainedModel`): image patches
+/// to tokens of the language model.
 ///
-/// B images of N patches with P numbers each; width D of a patch, M patches to a token, width E of
-/// a token.
+/// B images of N patches with P elements each; patch width D, M patches per token, token width E.
 public struct Qwen2VLVisionTower {
   public let configuration: Qwen2VLVisionConfiguration
   /// `[D, 3, temporal, patch, patch]`
@@ -15,9 +14,9 @@ public struct Qwen2VLVisionTower {
   let up: Linear
   let down: Linear
 
-  /// Takes its parameters, named as in a transformers checkpoint.
+  /// Builds the network from parameters named as in a transformers checkpoint.
   ///
-  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  /// - Throws: `ParameterError` for a missing parameter or a wrong shape.
   public init(
     _ configuration: Qwen2VLVisionConfiguration, _ parameters: ParameterScope
   ) throws(ParameterError) {
@@ -42,9 +41,9 @@ public struct Qwen2VLVisionTower {
   /// `[B, N, P] -> [B, N / M, E]`
   ///
   /// - Parameters:
-  ///   - patches: flattened, color first, then time, row and column; square by square of those that
-  ///     make a token, each square row by row.
-  ///   - rows: patches from top to bottom, of all images; `rows * columns` is N.
+  ///   - patches: flattened in the order color, time, row, column. The squares that are merged into
+  ///     a token follow one another; each square is stored row by row.
+  ///   - rows: patches from top to bottom, the same for all images; `rows * columns` is N.
   public func callAsFunction(_ patches: Tensor, rows: Int, columns: Int) -> Tensor {
     let shape = patches.shape
     precondition(shape[1] == rows * columns, "\(rows) x \(columns) is not \(shape[1]) patches")
@@ -57,7 +56,7 @@ public struct Qwen2VLVisionTower {
     return down(up(merged).gelu())
   }
 
-  /// The first half of a head's frequencies turns with the row, the second with the column.
+  /// The first half of a head's frequencies encodes the row, the second half the column.
   private func rotation(rows: Int, columns: Int, device: Device) -> RotaryTable {
     let frequencies = RotaryTable.frequencies(
       width: configuration.embedDim / configuration.numHeads / 2, base: 10000)
@@ -76,8 +75,8 @@ public struct Qwen2VLVisionTower {
   }
 }
 
-/// One block: attention among an image's patches, then two linears, each after a norm and added to
-/// its input.
+/// One block: self-attention over an image's patches, then a feed-forward layer; each follows a
+/// norm and is added to its input.
 struct Qwen2VLVisionBlock {
   private let attentionNorm: LayerNorm
   private let queryKeyValue: Linear
@@ -100,7 +99,7 @@ struct Qwen2VLVisionBlock {
     down = try Linear(width * configuration.mlpRatio, width, parameters["mlp"]["fc2"])
   }
 
-  /// `[B, N, D] -> [B, N, D]`; positions are turned in float32.
+  /// `[B, N, D] -> [B, N, D]`; rotary positions are applied in float32.
   func callAsFunction(_ x: Tensor, _ rotation: RotaryTable) -> Tensor {
     let shape = x.shape
     let parts = queryKeyValue(attentionNorm(x))

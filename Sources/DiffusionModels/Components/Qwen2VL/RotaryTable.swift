@@ -1,8 +1,8 @@
 import Foundation
 import Torch
 
-/// Cosines and sines that turn pairs of a head's numbers by angles of the token's position
-/// (arXiv 2104.09864); the pair of a number is half a head away.
+/// Cosines and sines of rotary position embeddings (arXiv 2104.09864). An element is paired with
+/// the one half a head away.
 ///
 /// B rows, H heads, T tokens, width D of a head.
 struct RotaryTable {
@@ -17,7 +17,7 @@ struct RotaryTable {
     sine = both.sin()
   }
 
-  /// The table in the precision that it is to be multiplied in.
+  /// The table in the precision of the multiplication.
   func to(_ dtype: DType) -> RotaryTable {
     RotaryTable(cosine: cosine.to(dtype), sine: sine.to(dtype))
   }

@@ -1,8 +1,8 @@
 import Torch
 import TorchNN
 
-/// One block of the encoder: attention among all tokens, then a gated feed-forward layer, each
-/// after a norm and added to its input.
+/// One block of the encoder: self-attention over all tokens, then a gated feed-forward layer; each
+/// follows a norm and is added to its input.
 ///
 /// B prompts of T tokens, width D.
 struct T5Block {
@@ -22,7 +22,7 @@ struct T5Block {
 
   /// `[B, T, D] -> [B, T, D]`
   ///
-  /// - Parameter bias: what the distance between two tokens adds to their score. `[1, heads, T, T]`
+  /// - Parameter bias: relative position bias, added to the attention scores. `[1, heads, T, T]`
   func callAsFunction(_ x: Tensor, bias: Tensor) -> Tensor {
     let attended = x + attention(attentionNorm(x), bias: bias)
     return attended + feedForward(linearNorm(attended))
@@ -31,8 +31,8 @@ struct T5Block {
 
 /// Divides each token by its root mean square (transformers' `T5LayerNorm`).
 ///
-/// The mean square is taken in float32; the quotient is rounded to the weight's precision before it
-/// is scaled, as upstream does.
+/// The mean square is computed in float32; the quotient is rounded to the weight's precision before
+/// it is scaled, as upstream.
 struct T5Norm {
   /// `[D]`
   private let weight: Tensor
@@ -51,7 +51,7 @@ struct T5Norm {
   }
 }
 
-/// Attention whose scores are not scaled and know the tokens' distance.
+/// Attention with unscaled scores and a relative position bias.
 private struct T5Attention {
   let query: Linear
   let key: Linear
@@ -90,11 +90,11 @@ private struct T5FeedForward {
     down = try Linear(inner, width, bias: false, parameters["wo"])
   }
 
-  /// In float16 the last product is float32, which makes the sum it is added to, and all that
-  /// follows, float32 as well: float16 ends at 65504, which real prompts exceed. transformers
-  /// keeps a float32 copy of that weight (`_keep_in_fp32_modules`); here it is widened when used,
-  /// which is the same for files in float16. Upstream's clamp of float16 sums, which can meet the
-  /// first block's attention alone, is left out.
+  /// In float16 the last product is computed in float32, which makes the residual sum and
+  /// everything after it float32 as well: float16 ends at 65504, which real prompts exceed.
+  /// transformers keeps a float32 copy of that weight (`_keep_in_fp32_modules`); here it is widened
+  /// on use, which is equivalent for files in float16. Upstream's clamp of float16 sums, which can
+  /// only affect the first block's attention, is omitted.
   func callAsFunction(_ x: Tensor) -> Tensor {
     let inner = gate(x).gelu(approximate: .tanh) * up(x)
     guard inner.dtype == .float16 else { return down(inner) }

@@ -1,26 +1,26 @@
-/// `text_encoder_3/config.json` of transformers' `T5EncoderModel`; defaults are transformers', but
-/// for the feed-forward layers, which are those of T5 v1.1.
+/// `text_encoder_3/config.json` of transformers' `T5EncoderModel`. Defaults are transformers',
+/// except for the feed-forward layers, which are those of T5 v1.1.
 public struct T5Configuration: ModelConfiguration {
-  /// Rows of the table of embeddings; more than the tokenizer has tokens.
+  /// Rows of the embedding table; more than the tokenizer has tokens.
   public var vocabSize = 32128
   /// Width of a token.
   public var dModel = 512
-  /// Width of one head; heads times it need not be `dModel`.
+  /// Width of one head; the product with the number of heads may differ from `dModel`.
   public var dKv = 64
-  /// Width between the linears of a feed-forward layer.
+  /// Hidden width of a feed-forward layer.
   public var dFf = 2048
   public var numLayers = 6
   public var numHeads = 8
-  /// Distances between tokens that are told apart, both directions together.
+  /// Buckets of relative distances, both directions together.
   public var relativeAttentionNumBuckets = 32
-  /// Distances from here on, in tokens, are one.
+  /// Distance, in tokens, from which on all distances share a bucket.
   public var relativeAttentionMaxDistance = 128
   public var layerNormEpsilon = 1e-6
-  /// `gated-gelu`, the one that is known.
+  /// The kind of feed-forward layer; only `gated-gelu` is supported.
   public var feedForwardProj = Self.gatedGELU
-  /// What newer transformers derive from `feedForwardProj` and write beside it.
+  /// Newer transformers derive it from `feedForwardProj` and write it as well.
   public var denseActFn = Self.newGELU
-  /// What newer transformers derive from `feedForwardProj` and write beside it.
+  /// Newer transformers derive it from `feedForwardProj` and write it as well.
   public var isGatedAct = true
 
   private static let gatedGELU = "gated-gelu"
@@ -42,7 +42,7 @@ public struct T5Configuration: ModelConfiguration {
     relativeAttentionMaxDistance = try file.value(
       .relativeAttentionMaxDistance, or: relativeAttentionMaxDistance)
     layerNormEpsilon = try file.value(.layerNormEpsilon, or: layerNormEpsilon)
-    // A file without the key describes the first T5, whose layers are others.
+    // A file without the key describes the first T5, which has other layers.
     feedForwardProj = try file.value(.feedForwardProj, or: "relu")
     denseActFn = try file.value(.denseActFn, or: denseActFn)
     isGatedAct = try file.value(.isGatedAct, or: isGatedAct)
@@ -65,7 +65,7 @@ public struct T5Configuration: ModelConfiguration {
 
   public static let className = "T5EncoderModel"
   public static let knownKeys = CodingKeys.allCases.map(\.rawValue)
-  /// What only the decoder, training from nothing, generation or bookkeeping reads.
+  /// Keys for the decoder, training from scratch, generation or bookkeeping; without effect here.
   public static let harmlessKeys: Set<String> = [
     "num_decoder_layers", "decoder_start_token_id", "is_encoder_decoder", "is_decoder",
     "tie_word_embeddings", "tie_encoder_decoder", "scale_decoder_outputs", "use_cache",

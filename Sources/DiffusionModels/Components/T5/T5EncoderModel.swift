@@ -4,8 +4,8 @@ public import TorchNN
 
 /// T5's encoder, version 1.1 (transformers' `T5EncoderModel`).
 ///
-/// B prompts of T tokens, width D. Without an attention mask, as diffusers' Stable Diffusion 3
-/// calls it: what fills a prompt up takes part.
+/// B prompts of T tokens, width D. There is no attention mask, as in diffusers' Stable Diffusion 3:
+/// padding tokens take part.
 public struct T5EncoderModel {
   public let configuration: T5Configuration
   let tokens: Embedding
@@ -13,16 +13,16 @@ public struct T5EncoderModel {
   let blocks: [T5Block]
   let finalNorm: T5Norm
 
-  /// Takes its parameters, named as in a transformers checkpoint.
+  /// Builds the network from parameters named as in a transformers checkpoint.
   ///
-  /// - Throws: `ParameterError` for one that is missing or misshapen.
+  /// - Throws: `ParameterError` for a missing parameter or a wrong shape.
   public init(
     _ configuration: T5Configuration, _ parameters: ParameterScope
   ) throws(ParameterError) {
     self.configuration = configuration
     let encoder = parameters["encoder"]
-    // The table has two names. transformers writes the first, `safetensors.torch.save_model` the
-    // second, and some files hold both.
+    // The table has two names. transformers writes the first, `safetensors.torch.save_model` writes
+    // the second, and some files hold both.
     var table = parameters["shared"]
     if !table.holds("weight"), encoder["embed_tokens"].holds("weight") {
       table = encoder["embed_tokens"]
@@ -30,7 +30,7 @@ public struct T5EncoderModel {
       encoder["embed_tokens"].ignore("weight")
     }
     tokens = try Embedding(configuration.vocabSize, configuration.dModel, table)
-    // The first block owns the table of distances; all blocks use it.
+    // The first block owns the bias table; all blocks use it.
     let owner = encoder["block"][0]["layer"][0]["SelfAttention"]
     distances = try Embedding(
       configuration.relativeAttentionNumBuckets, configuration.numHeads,
@@ -43,10 +43,11 @@ public struct T5EncoderModel {
     finalNorm = try T5Norm(configuration, encoder["final_layer_norm"])
   }
 
-  /// Encodes prompts of equal length, as a tokenizer fills them up.
+  /// Encodes prompts of equal length; the tokenizer pads them.
   ///
   /// - Parameter prompts: token ids.
-  /// - Returns: the tokens after the last block and norm, in the weights' precision. `[B, T, D]`
+  /// - Returns: the hidden states after the last block and norm, in the weights' precision. `[B, T,
+  ///   D]`
   public func callAsFunction(_ prompts: [[Int]]) -> Tensor {
     let length = prompts.first?.count ?? 0
     precondition(
@@ -61,11 +62,11 @@ public struct T5EncoderModel {
 }
 
 extension T5Configuration {
-  /// The bucket of the distance from each of `length` tokens to each, by rows.
+  /// The bucket of the distance from each of `length` tokens to each, row by row.
   ///
-  /// One half of the buckets is for tokens that come after; in each half, one half is for single
-  /// distances and the rest for ranges that widen exponentially. The logarithm is float32, as
-  /// upstream: at the edges of a range its rounding decides.
+  /// One half of the buckets is for later tokens. In each half, one half is for single distances
+  /// and the rest is for ranges that widen exponentially. The logarithm is float32, as upstream:
+  /// its rounding decides at the edges of a range.
   package func distanceBuckets(length: Int) -> [Int] {
     let half = relativeAttentionNumBuckets / 2
     let exact = half / 2
