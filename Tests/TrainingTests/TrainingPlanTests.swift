@@ -109,7 +109,7 @@ import Training
     #expect {
       try TrainingPlan(recipe.settings)
     } throws: { error in
-      "\(error)".contains("elsewhere/model_index.json")
+      "\(error)".contains("elsewhere: there is no model")
     }
   }
 

@@ -28,6 +28,8 @@ public enum PipelineError: Error, Equatable, CustomStringConvertible {
   case inconsistent(path: String, reason: String)
   /// The index names T5, and its folders are missing.
   case absentT5(folder: String)
+  /// The folder holds no model.
+  case noModel(folder: String)
   /// Images cannot have this size.
   case imageSize(path: String, reason: String)
   /// A component's `config.json`.
@@ -58,6 +60,9 @@ public enum PipelineError: Error, Equatable, CustomStringConvertible {
       "\(path) exists already; choose another place, or replace it with --overwrite"
     case .inconsistent(let path, let reason), .imageSize(let path, let reason):
       "\(path): \(reason)"
+    case .noModel(let folder):
+      "\(folder): there is no model, neither \(ModelIndex.fileName) nor transformer/config.json; "
+        + "download it there (hf download REPOSITORY --local-dir FOLDER), or name another folder"
     case .absentT5(let folder):
       "\(folder): model_index.json names a T5 text encoder, and text_encoder_3 or tokenizer_3 is "
         + "not there; download both, or, to go without T5, write "

@@ -38,6 +38,9 @@ public protocol FlowModel: SendableMetatype {
   /// Everything beside the prompt that affects its embeddings.
   static func promptComponents(of source: ModelSource) throws(PipelineError) -> PromptComponents
 
+  /// The error about a text encoder or tokenizer that is missing and was never seen.
+  static func missingComponent(_ component: String, of folder: String) -> PipelineError
+
   /// Reads text encoders and tokenizers.
   static func promptEncoder(of source: ModelSource) throws(PipelineError) -> any PromptEncoder
 
@@ -97,6 +100,10 @@ public protocol FlowModel: SendableMetatype {
 }
 
 extension FlowModel {
+  public static func missingComponent(_ component: String, of folder: String) -> PipelineError {
+    .inconsistent(path: "\(folder)/\(component)", reason: "it is missing; download or copy it")
+  }
+
   /// The device of the networks.
   public var device: Device { store.device }
 

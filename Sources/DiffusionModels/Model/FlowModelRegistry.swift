@@ -11,17 +11,19 @@ public enum FlowModelRegistry {
   /// Registers a family of another module; its class name must be new.
   public static func register(_ family: any FlowModel.Type) {
     families.withLock { families in
-      guard !families.contains(where: { $0.className == family.className }) else { return }
-      families.append(family)
+      let known = families.first { $0.className == family.className }
+      precondition(
+        known == nil || known == family, "\(family.className) is the class of another family")
+      if known == nil { families.append(family) }
     }
   }
-
   /// The family of a model folder, from its index or, in a folder without one, from the class of
   /// its transformer.
   ///
   /// - Throws: `PipelineError` if neither can be read, or if the class belongs to no family.
   public static func family(of folder: String) throws(PipelineError) -> any FlowModel.Type {
     let index = "\(folder)/\(ModelIndex.fileName)"
+    guard contains(modelIn: folder) else { throw .noModel(folder: folder) }
     if !FileManager.default.fileExists(atPath: index) {
       let path = "\(folder)/transformer/config.json"
       if let found = try ModelIndex.className(ofConfiguration: path) {
@@ -30,6 +32,13 @@ public enum FlowModelRegistry {
     }
     let found = try ModelIndex(folder: folder).className
     return try family(named: found, in: index) { $0.className }
+  }
+
+  /// Whether a folder has an index or a transformer's configuration.
+  package static func contains(modelIn folder: String) -> Bool {
+    [ModelIndex.fileName, "transformer/config.json"].contains {
+      FileManager.default.fileExists(atPath: "\(folder)/\($0)")
+    }
   }
 
   private static func family(

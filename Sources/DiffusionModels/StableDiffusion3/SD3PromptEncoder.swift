@@ -83,7 +83,9 @@ public struct SD3PromptEncoder: PromptEncoder {
     let length = tokenizers[0].modelMaxLength
     guard tokenizers.contains(where: { $0.encode(prompt).count > length }) else { return nil }
     let isWhole = t5.map { $0.tokenizer.encode(prompt).count <= maxSequenceLength }
-    return PromptTruncation(clipTokens: length, t5IsWhole: isWhole)
+    return PromptTruncation(
+      encoders: "CLIP text encoders", tokens: length,
+      longest: isWhole.map { PromptTruncation.Longest(encoder: "T5", isWhole: $0) })
   }
 
   /// `clip` `[T, W]`, the penultimate hidden states of both CLIP encoders side by side, W at most

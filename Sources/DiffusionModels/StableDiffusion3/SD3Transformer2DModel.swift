@@ -13,6 +13,8 @@ public struct SD3Transformer2DModel {
   let timeText: SD3TimeTextEmbedding
   let contextEmbedder: Linear
   let blocks: [SD3TransformerBlock]
+  /// Runs the blocks; another one moves their weights.
+  public var blockLoop = BlockLoop()
   let outputModulation: SD3Modulation
   let output: Linear
 
@@ -71,7 +73,7 @@ public struct SD3Transformer2DModel {
       }
     }
     let bias = keyBias
-    let (state, shared) = BlockLoop()(
+    let (state, shared) = blockLoop(
       [image, text], shared: [conditioning], count: blocks.count, checkpointing: tape
     ) { index, state, shared in
       let (image, text) = blocks[index](

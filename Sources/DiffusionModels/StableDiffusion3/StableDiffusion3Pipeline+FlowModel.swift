@@ -29,6 +29,12 @@ extension StableDiffusion3Pipeline {
       settings: index.hasT5 ? ["max_sequence_length \(sequenceLength(source))"] : [])
   }
 
+  public static func missingComponent(_ component: String, of folder: String) -> PipelineError {
+    component.hasSuffix("_3")
+      ? .absentT5(folder: folder)
+      : .inconsistent(path: "\(folder)/\(component)", reason: "it is missing; download or copy it")
+  }
+
   public static func promptEncoder(
     of source: ModelSource
   ) throws(PipelineError) -> any PromptEncoder {

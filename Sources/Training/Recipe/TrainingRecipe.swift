@@ -1,6 +1,5 @@
 package import DiffusionModels
 package import FlowMatching
-internal import Foundation
 package import Recipes
 package import Rewards
 package import Torch
@@ -135,8 +134,15 @@ extension TrainingRecipe {
     epochs = root.int("epochs", in: 1...1_000_000)
     timeLimit = root.optional("time_limit", .double(in: .above(0)))
     evaluation = EvaluationRecipe(root.section("evaluation"), sampling: sampling)
-    if !sampling.negativePrompt.isEmpty, sampling.guidanceScale == 1, evaluation.guidanceScale == 1 {
-      samplingSection.warn("negative_prompt", "has no effect: guidance_scale is 1")
+    let scales = [sampling.guidanceScale, evaluation.guidanceScale]
+    if !sampling.negativePrompt.isEmpty,
+      scales.allSatisfy({ !defaults.guidance(scale: $0).needsNegative })
+    {
+      samplingSection.warn(
+        "negative_prompt",
+        defaults.guidance == .classifierFree
+          ? "has no effect: guidance_scale is 1"
+          : "has no effect: the model has no classifier-free guidance")
     }
     checkpoints = CheckpointRecipe(root.section("checkpoints"))
     seed = UInt64(root.int("seed", in: 0...Int.max, default: 0))
@@ -214,9 +220,7 @@ extension FlowModelDefaults {
   /// The defaults of the model's family; for a missing folder, those of the first family.
   fileprivate static func of(_ folder: String, _ root: RecipeSection) -> FlowModelDefaults {
     let first = FlowModelRegistry.all[0].defaults
-    guard FileManager.default.fileExists(atPath: "\(folder)/\(ModelIndex.fileName)") else {
-      return first
-    }
+    guard FlowModelRegistry.contains(modelIn: folder) else { return first }
     do throws(PipelineError) {
       return try FlowModelRegistry.family(of: folder).defaults
     } catch {

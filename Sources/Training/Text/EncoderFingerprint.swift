@@ -15,7 +15,7 @@ struct EncoderFingerprint {
   /// The digest of each text encoder and tokenizer, by its folder's name.
   let components: [String: String]
 
-  private static let version = "tempflow text 4"
+  private static let version = "tempflow text 5"
 
   /// - Throws: `TrainingError.model` if a file is unreadable, or if a component is absent and has
   ///   no stored digest; `.promptCache` if the cache cannot be read or written.
@@ -82,9 +82,9 @@ struct EncoderFingerprint {
   ) throws(TrainingError) -> String {
     guard FileManager.default.fileExists(atPath: record) else {
       throw .model(
-        component.hasSuffix("_3")
-          ? PipelineError.absentT5(folder: model).description
-          : "\(model)/\(component): it is missing; download or copy it")
+        try ofModel { () throws(PipelineError) in
+          try FlowModelRegistry.family(of: model).missingComponent(component, of: model)
+        }.description)
     }
     do throws(FileError) {
       return String(decoding: try AtomicFile.read(record), as: UTF8.self)

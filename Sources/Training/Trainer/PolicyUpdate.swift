@@ -93,13 +93,21 @@ final class PolicyUpdate {
         epoch: state.epoch + 1, update: index + 1, reason: error.description)
     }
     state.lossScale?.succeed()
-    stopwatch.measure(.optimizer) {
-      optimizer.step()
-      average.update()
-    }
+    stopwatch.measure(.optimizer) { step() }
     state.updates += 1
     return UpdateReport(
       statistics: statistics, gradientNorm: norm, lossScale: state.lossScale?.value)
+  }
+
+  /// Takes the optimizer's step. Elementwise operators over few parameters take less time than the
+  /// threads of one operator need to meet.
+  private func step() {
+    let count = context.policy.trainable.reduce(0) { $0 + $1.tensor.count }
+    let isSmall = recipe.device == .cpu && count <= 8 << 20
+    TorchRuntime.withThreads(isSmall ? 1 : TorchRuntime.threadCount) {
+      optimizer.step()
+      average.update()
+    }
   }
 
   /// Leaves the clipped gradient of the batch's loss in the trainable parameters.

@@ -124,7 +124,8 @@ private struct ScoredTree {
   /// Standard deviation of the rewards.
   var spread: Double { Statistics(scores).deviation ?? -1 }
 
-  /// The advantages of the branches within their step.
+  /// The advantages of the branches within their step, whatever group the recipe compares: the tree
+  /// is of one seed.
   var advantages: [SampleID: Double] {
     let branches = zip(ids, scores).filter { $0.0.step != nil }
     let rows = branches.map { id, score in

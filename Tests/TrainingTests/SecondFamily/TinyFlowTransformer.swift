@@ -124,6 +124,6 @@ struct TinyFlowPromptEncoder: PromptEncoder {
   }
 
   func truncation(of prompt: String) -> PromptTruncation? {
-    prompt.utf8.count > length ? PromptTruncation(clipTokens: length, t5IsWhole: nil) : nil
+    prompt.utf8.count > length ? PromptTruncation(encoders: "table of bytes", tokens: length, longest: nil) : nil
   }
 }

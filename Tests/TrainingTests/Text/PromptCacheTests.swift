@@ -234,16 +234,18 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
     #expect(
       PromptTruncation.notice([truncation], of: 1, maxSequenceLength: 256)
         == "1 of 1 prompt is longer than the 16 tokens of the CLIP text encoders, which "
-        + "truncate it; without T5 the rest is ignored")
+        + "truncate it; the rest is ignored")
     #expect(encoder.truncation(of: "a red circle") == nil)
   }
 
   @Test func `a truncation is stored as text`() {
     for isWhole in [nil, true, false] as [Bool?] {
-      let truncation = PromptTruncation(clipTokens: 77, t5IsWhole: isWhole)
+      let truncation = PromptTruncation(
+        encoders: "CLIP text encoders", tokens: 77,
+        longest: isWhole.map { PromptTruncation.Longest(encoder: "T5", isWhole: $0) })
       #expect(PromptTruncation(text: truncation.text) == truncation)
     }
-    for text in ["", "t5-whole", "77 t5", "77 ", "77 t5-whole t5-whole"] {
+    for text in ["", "77", "|77", "CLIP|x", "CLIP|77|T5", "CLIP|77|T5|half", "CLIP|77||whole"] {
       #expect(PromptTruncation(text: text) == nil, "\(text)")
     }
   }
