@@ -68,7 +68,10 @@ extension ModelOptions {
 
   /// Loads the model without its text encoders, with its adapters if there are any.
   private func load(_ source: ModelSource) throws -> any FlowModel {
-    let setup = try lora.map { try LoRA(path: $0).learningSetup(model: model) }
+    let setup = try lora.map { path in
+      try LearnedAdapters.refuseRunDirectory(path)
+      return try LoRA(path: path).learningSetup(model: model)
+    }
     return try source.load(training: setup ?? .frozen)
   }
 
