@@ -129,7 +129,7 @@ func scaleWeights(
     for _ in 0..<2 {
       let error = #expect(throws: TrainingError.self) { try encode(.float16) }
       let text = error?.description ?? ""
-      #expect(text.contains("'a red circle' (pooled") && text.contains("float16"), "\(text)")
+      #expect(text.contains("'a red circle' are not finite (pooled, float16)"), "\(text)")
     }
   }
 
@@ -171,7 +171,7 @@ func scaleWeights(
     }
     let text = error?.description ?? ""
     #expect(
-      text.contains("2 of 2 scores of stub are missing (non-finite latents (float16) 2)"),
+      text.contains("2 of 2 scores of stub are missing (non-finite latents (float16): 2)"),
       "\(text)")
   }
 }
