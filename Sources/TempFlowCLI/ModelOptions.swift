@@ -68,10 +68,7 @@ extension ModelOptions {
 
   /// Loads the model without its text encoders, with its adapters if there are any.
   private func load(_ source: ModelSource) throws -> any FlowModel {
-    let setup = try lora.map { path in
-      try LearnedAdapters.refuseRunDirectory(path)
-      return try LoRA(path: path).learningSetup(model: model)
-    }
+    let setup = try lora.map { try LoRA(path: $0).learningSetup(model: model) }
     return try source.load(training: setup ?? .frozen)
   }
 
@@ -109,6 +106,7 @@ extension ModelOptions {
   private func makeImages(
     _ prompts: [Prompt], _ options: SamplingOptions, from initialLatents: String?
   ) throws -> (model: any FlowModel, latents: Tensor, images: [PixelBuffer]) {
+    if let lora { try LearnedAdapters.refuseRunDirectory(lora) }
     let defaults = try FlowModelRegistry.family(of: model).defaults
     if let length = options.maxSequenceLength, !defaults.sequenceLengths.contains(length) {
       let lengths = defaults.sequenceLengths

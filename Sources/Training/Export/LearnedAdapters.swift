@@ -54,7 +54,7 @@ package struct LearnedAdapters {
     let remedy =
       files.fileExists(atPath: "\(path)/adapters/adapter_config.json")
       ? "name its adapters, \(path)/adapters"
-      : "it has no adapters yet; tempflow export writes those of a checkpoint"
+      : "it has no adapters: it has not ended, or it trained every weight"
     throw .state(path: path, reason: "it is a run directory; \(remedy)")
   }
 
