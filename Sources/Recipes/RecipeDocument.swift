@@ -13,6 +13,8 @@ package struct RecipeDocument {
   private let root: RecipeNode
   private let folder: String
   private let currentFolder: String
+  /// Keys that an option of the command gives -> the option.
+  private let options: [String: String]
 
   /// Reads a recipe file.
   ///
@@ -62,6 +64,45 @@ package struct RecipeDocument {
     } else {
       issues.append(root.issue(expected: "a section of key: value lines"))
     }
+    issues += Self.apply(overrides, to: &root)
+    guard issues.isEmpty else { throw RecipeError(issues) }
+    self.name = name
+    self.root = root
+    self.folder = folder
+    self.currentFolder = currentFolder
+    options = [:]
+  }
+
+  /// Makes a document without a file, from an option of a command and its `--set`.
+  ///
+  /// - Parameters:
+  ///   - option: the option that gives `key`, such as `--reward`.
+  ///   - value: its value, a text.
+  ///   - options: further keys that an option gives -> the option; the error about a missing key
+  ///     contains it.
+  ///   - currentFolder: the folder that relative paths start from.
+  package init(
+    option: String, key: String, value: String, options: [String: String] = [:],
+    overrides: [String] = [],
+    currentFolder: String = FileManager.default.currentDirectoryPath
+  ) throws(RecipeError) {
+    let origin = RecipeOrigin.option("\(option) \(value)", key: key)
+    let scalar = RecipeScalar(text: value, isPlain: false)
+    let entry = RecipeEntry(
+      key: key, keyOrigin: origin, value: RecipeNode(content: .scalar(scalar), origin: origin))
+    var root = RecipeNode(content: .section([entry]), origin: origin)
+    let issues = Self.apply(overrides, to: &root)
+    guard issues.isEmpty else { throw RecipeError(issues) }
+    name = origin.description
+    self.root = root
+    folder = currentFolder
+    self.currentFolder = currentFolder
+    self.options = options
+  }
+
+  /// Puts the values of `--set` into the tree and returns the issues of those that do not fit.
+  private static func apply(_ overrides: [String], to root: inout RecipeNode) -> [RecipeIssue] {
+    var issues: [RecipeIssue] = []
     for override in overrides {
       do throws(RecipeIssue) {
         try RecipeOverride(override).apply(to: &root)
@@ -69,11 +110,7 @@ package struct RecipeDocument {
         issues.append(error)
       }
     }
-    guard issues.isEmpty else { throw RecipeError(issues) }
-    self.name = name
-    self.root = root
-    self.folder = folder
-    self.currentFolder = currentFolder
+    return issues
   }
 
   /// Reads the settings with a closure that calls a getter of the root section for every key.
@@ -87,7 +124,7 @@ package struct RecipeDocument {
     renamed: RenamedKeys = RenamedKeys(), _ body: (RecipeSection) -> Settings
   ) throws(RecipeError) -> Recipe<Settings> {
     let reading = RecipeReading(
-      folder: folder, currentFolder: currentFolder, renamed: renamed)
+      folder: folder, currentFolder: currentFolder, renamed: renamed, options: options)
     var entries: [RecipeEntry] = []
     if case .section(let found) = root.content { entries = found }
     let section = RecipeSection(path: "", origin: root.origin, entries: entries, reading: reading)
@@ -100,6 +137,17 @@ package struct RecipeDocument {
 }
 
 extension RecipeDocument {
+  /// The keys at the top, in the order of the file.
+  package var keys: [String] {
+    guard case .section(let entries) = root.content else { return [] }
+    return entries.map(\.key)
+  }
+
+  /// An error about the document as a whole.
+  package func error(_ message: String) -> RecipeError {
+    RecipeError([RecipeIssue(root.origin, message)])
+  }
+
   /// The text of a scalar by the dotted path of its key, without quotes; nil without such a scalar.
   package func text(at path: String) -> String? {
     var node = root

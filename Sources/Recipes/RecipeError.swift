@@ -11,8 +11,11 @@ package struct RecipeIssue: Error, Sendable, Hashable, CustomStringConvertible {
     self.message = message
   }
 
-  /// `file:line:column: message`.
-  package var description: String { "\(origin): \(message)" }
+  /// `file:line:column: key: message`, `--set key: message`, or `--option value: message`.
+  package var description: String {
+    let key = origin.key.map { "\($0): " } ?? ""
+    return "\(origin): \(message.hasPrefix(key) ? message.dropFirst(key.count) : message[...])"
+  }
 }
 
 /// All errors of a recipe, found in one reading.

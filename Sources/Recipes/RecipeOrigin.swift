@@ -4,14 +4,27 @@ package enum RecipeOrigin: Sendable, Hashable {
   case file(name: String, line: Int, column: Int)
   /// On the command line, as `--set path=value`.
   case override(path: String)
+  /// On the command line, as an option of the command that gives a key: `--reward shapes`.
+  case option(String, key: String)
 }
 
 extension RecipeOrigin: CustomStringConvertible {
-  /// `file:line:column`, or `--set path`.
+  /// `file:line:column`, `--set path`, or the option with its value.
   package var description: String {
     switch self {
     case .file(let name, let line, let column): "\(name):\(line):\(column)"
     case .override(let path): "--set \(path)"
+    case .option(let text, _): text
+    }
+  }
+}
+
+extension RecipeOrigin {
+  /// The dotted path of the key that the command line gives here; nil in a file.
+  var key: String? {
+    switch self {
+    case .file: nil
+    case .override(let path), .option(_, key: let path): path
     }
   }
 }
@@ -21,7 +34,7 @@ extension RecipeOrigin {
   var order: (Int, Int, Int) {
     switch self {
     case .file(_, let line, let column): (0, line, column)
-    case .override: (1, 0, 0)
+    case .override, .option: (1, 0, 0)
     }
   }
 }

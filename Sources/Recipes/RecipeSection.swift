@@ -162,19 +162,17 @@ package final class RecipeSection {
     do throws(RecipeIssue) {
       return try kind.read(entry.value, reading)
     } catch {
-      fail(error, entry.key)
-      noteRenamedValue(entry)
+      fail(renamedValue(entry) ?? error, entry.key)
       return nil
     }
   }
 
-  /// Adds the new name to the error about a value that had another one.
-  private func noteRenamedValue(_ entry: RecipeEntry) {
-    guard !isBroken, case .scalar(let scalar) = entry.value.content,
-      let new = reading.renamed.value(scalar.text, of: name(entry.key)),
-      let issue = reading.issues.popLast()
-    else { return }
-    reading.issues.append(RecipeIssue(issue.origin, "\(issue.message); it is now \(new)"))
+  /// The error about an earlier name of a value; nil for any other value.
+  private func renamedValue(_ entry: RecipeEntry) -> RecipeIssue? {
+    guard case .scalar(let scalar) = entry.value.content,
+      let new = reading.renamed.value(scalar.text, of: name(entry.key))
+    else { return nil }
+    return RecipeIssue(entry.value.origin, "unknown value \"\(scalar.text)\"; it is now \"\(new)\"")
   }
 
   /// The section under a key; the same object each time.
@@ -196,7 +194,8 @@ package final class RecipeSection {
   }
 
   private func missing(_ key: String) {
-    fail(RecipeIssue(origin, "is required and missing"), key)
+    let remedy = reading.options[name(key)].map { "; give it with \($0)" } ?? ""
+    fail(RecipeIssue(origin, "is required and missing\(remedy)"), key)
   }
 
   private func fail(_ issue: RecipeIssue, _ key: String) {

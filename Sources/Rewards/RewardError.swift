@@ -1,3 +1,5 @@
+internal import Foundations
+
 /// Why rewards are not available; the description names the reward and the remedy.
 package enum RewardError: Error, Equatable, CustomStringConvertible {
   /// No reward has this name.
@@ -13,6 +15,7 @@ package enum RewardError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .unknown(let name, let known):
       "no reward is named \"\(name)\"; there is \(known.joined(separator: ", "))"
+        + (nearest(to: name, among: known).map { "; did you mean \"\($0)\"?" } ?? "")
     case .setting(let reward, let key, let reason):
       "the reward \(reward) cannot be set up: \(key) \(reason)"
     case .failed(let reward, let reason):

@@ -13,7 +13,7 @@ struct BenchCommand: AsyncParsableCommand {
     abstract: "Measures the cost of an epoch of a recipe on this machine.",
     discussion: """
       Runs a few epochs without evaluations or checkpoints and prints the seconds of every phase, \
-      sample evaluations per second, the arithmetic of the transformer against that of a matrix \
+      NFE per second, the arithmetic of the transformer against that of a matrix \
       product, and the peak memory. Its run directory is removed.
 
       Example: tempflow bench Recipes/shapes.yaml --epochs 3
@@ -70,7 +70,7 @@ extension Benchmark {
     let work = transformerFlops.rollout / median("rollout")
     rows += [
       [
-        "evaluations per second",
+        "NFE per second",
         String(format: "%.1f", Double(evaluationsPerEpoch) / median("rollout")),
       ],
       ["transformer, rollout", String(format: "%.1f GFLOP/s", work / 1e9)],

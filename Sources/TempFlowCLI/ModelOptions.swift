@@ -106,6 +106,7 @@ extension ModelOptions {
   private func makeImages(
     _ prompts: [Prompt], _ options: SamplingOptions, from initialLatents: String?
   ) throws -> (model: any FlowModel, latents: Tensor, images: [PixelBuffer]) {
+    if let lora { try LearnedAdapters.refuseRunDirectory(lora) }
     let defaults = try FlowModelRegistry.family(of: model).defaults
     if let length = options.maxSequenceLength, !defaults.sequenceLengths.contains(length) {
       let lengths = defaults.sequenceLengths

@@ -10,7 +10,7 @@ struct PlanCommand: ParsableCommand {
     commandName: "plan",
     abstract: "Computes the cost of training a recipe before anything is loaded.",
     discussion: """
-      Prints prompts, groups, model calls, sample evaluations, decodes, rewards, updates, \
+      Prints prompts, groups, model calls, NFE, decodes, rewards, updates, \
       GPU-hours of the transformer, the prompt cache's size and memory, and refuses numbers that \
       do not fit together with those that would. A folder with the model's configuration files \
       and no weights is enough.

@@ -22,7 +22,9 @@ struct RecipeArguments: ParsableArguments {
   /// - Throws: `RecipeError` with all problems of the recipe.
   func read() throws -> Recipe<TrainingRecipe> {
     let adapters = initFrom.map { ["lora.init_from='\($0.replacing("'", with: "''"))'"] } ?? []
-    return try TrainingRecipe.read(path: recipe, overrides: settings + adapters)
+    let document = try RecipeDocument(path: recipe, overrides: settings + adapters)
+    try document.check(.training)
+    return try TrainingRecipe.read(document)
   }
 
   /// The recipe file's name without its extension: `sd3.5-medium-ocr` of `sd3.5-medium-ocr.yaml`.

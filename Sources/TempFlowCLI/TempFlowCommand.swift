@@ -26,9 +26,11 @@ struct TempFlowCommand: AsyncParsableCommand {
 @main
 enum TempFlowMain {
   /// Checks the libtorch release and the kernel names and installs the kernels before anything is
-  /// computed; `doctor` reports these errors as findings.
+  /// computed; `doctor` reports these errors as findings, and help and version need neither.
   static func main() async {
-    if CommandLine.arguments.dropFirst().first != "doctor" {
+    let arguments = CommandLine.arguments.dropFirst()
+    let computes = !["doctor", "help", "--version"].contains(arguments.first)
+    if computes, !arguments.contains("--help"), !arguments.contains("-h") {
       do {
         try TorchRuntime.checkVersion()
         CPUKernel.install(try CPUKernel.chosenByEnvironment())

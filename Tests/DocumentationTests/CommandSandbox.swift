@@ -58,7 +58,7 @@ struct CommandSandbox {
   func prepare(_ path: String) throws {
     switch path {
     case "docs/lora.md":
-      try train("runs/demo", ["trainable=lora", "epochs=20", "checkpoints.every=20"])
+      try train("runs/lora", ["trainable=lora", "epochs=30", "checkpoints.every=30"])
     case "docs/command-line.md":
       try train("runs/lora", ["trainable=lora"])
       try train("runs/compare/flow-grpo-seed-1", [])

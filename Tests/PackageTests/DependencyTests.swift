@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What each target may import, of this package. `docs/architecture.md` shows the same as a table.
+/// What each target may import, of this package.
 private let allowed: [String: Set<String>] = [
   "CTorch": [], "CPNG": [], "CTurboJPEG": [], "CCurl": [],
   "CRowThreads": ["CTorch"],
@@ -62,9 +62,48 @@ private struct Manifest: Decodable {
 }
 
 @Suite struct DependencyTests {
+  private let root = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+
   @Test func `no target imports one that its layer may not see`() throws {
-    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
+    let targets = try libraries()
+    #expect(Set(targets.map(\.name)) == Set(allowed.keys))
+    for target in targets {
+      let edges = Set(target.dependencies.compactMap(\.name))
+      let forbidden = edges.subtracting(allowed[target.name] ?? [])
+      #expect(forbidden.isEmpty, "\(target.name) imports \(forbidden.sorted())")
+    }
+  }
+
+  @Test func `the table of layers has every target above those that it imports`() throws {
+    let layers = try documentedLayers()
+    let targets = try libraries().filter { $0.name != "points" }
+    #expect(Set(targets.map(\.name)) == Set(layers.keys))
+    for target in targets {
+      let layer = try #require(layers[target.name])
+      for name in target.dependencies.compactMap(\.name) {
+        guard let below = layers[name] else { continue }
+        #expect(below < layer, "\(target.name) (\(layer)) imports \(name) (\(below))")
+      }
+    }
+  }
+
+  /// Target -> layer, from the rows `| layer | targets | content |` of `docs/architecture.md`.
+  private func documentedLayers() throws -> [String: Int] {
+    let text = try String(contentsOf: root.appending(path: "docs/architecture.md"), encoding: .utf8)
+    var layers: [String: Int] = [:]
+    for line in text.split(separator: "\n") {
+      let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+      guard cells.count == 3, let layer = Int(cells[0]) else { continue }
+      for name in cells[1].split(separator: ", ") {
+        layers[name.trimmingCharacters(in: ["`"])] = layer
+      }
+    }
+    return layers
+  }
+
+  /// The targets of the package without its tests.
+  private func libraries() throws -> [Manifest.Target] {
     let scratch = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     defer { do { try FileManager.default.removeItem(at: scratch) } catch {} }
     let process = Process()
@@ -79,14 +118,7 @@ private struct Manifest: Decodable {
     let data = output.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
     try #require(process.terminationStatus == 0)
-
-    let manifest = try JSONDecoder().decode(Manifest.self, from: data)
-    let targets = manifest.targets.filter { $0.type != "test" && $0.name != "TestSupport" }
-    #expect(Set(targets.map(\.name)) == Set(allowed.keys))
-    for target in targets {
-      let edges = Set(target.dependencies.compactMap(\.name))
-      let forbidden = edges.subtracting(allowed[target.name] ?? [])
-      #expect(forbidden.isEmpty, "\(target.name) imports \(forbidden.sorted())")
-    }
+    return try JSONDecoder().decode(Manifest.self, from: data).targets
+      .filter { $0.type != "test" && $0.name != "TestSupport" }
   }
 }

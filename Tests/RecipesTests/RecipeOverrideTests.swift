@@ -64,7 +64,7 @@ struct RecipeOverrideTests {
     }
     #expect(
       types == [
-        #"--set a: a: expected a whole number, found the text "x""#,
+        #"--set a: expected a whole number, found the text "x""#,
         #"--set b.cc: unknown key "cc" in "b"; did you mean "c"?"#,
       ])
   }

@@ -61,7 +61,7 @@ struct RecipeStrictnessTests {
         #"r.yaml:2:4: a: expected a whole number, found the text "y""#,
         #"r.yaml:4:6: section.c: must be between 0 and 5, found 9"#,
         #"r.yaml:5:3: unknown key "unknown" in "section"; valid: c"#,
-        #"--set d: d: expected a whole number, found the text "z""#,
+        #"--set d: expected a whole number, found the text "z""#,
       ])
   }
 

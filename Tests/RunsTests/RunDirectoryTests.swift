@@ -9,8 +9,7 @@ struct RunDirectoryTests {
     try withTemporaryFolder { folder in
       let run = try RunDirectory(folder + "/a/b", mode: .create)
       #expect(run.path == folder + "/a/b")
-      #expect(
-        try FileActions.names(run.path) == ["adapters", "checkpoints", "lock", "samples", "tree"])
+      #expect(try FileActions.names(run.path) == ["checkpoints", "lock", "samples", "tree"])
       #expect(try !run.hasRecipe())
       try AtomicFile.write("epochs: 1\n", to: run.recipe)
       #expect(try run.hasRecipe())
@@ -60,7 +59,7 @@ struct RunDirectoryTests {
       let run = try RunDirectory(path, mode: .resume)
       #expect(
         try FileActions.names(run.path)
-          == ["adapters", "checkpoints", "lock", "recipe.yaml", "samples", "tree"])
+          == ["checkpoints", "lock", "recipe.yaml", "samples", "tree"])
       #expect(try FileActions.names(run.tree).isEmpty && FileActions.names(run.samples).isEmpty)
     }
   }

@@ -109,7 +109,7 @@ import Testing
       let lines = try tempflow(arguments)
       #expect(lines.status == 1)
       #expect(lines.output.contains("overall  -  n=0"), "\(lines.output)")
-      #expect(lines.output.contains("2 of 2 could not be scored (unreachable 2)"))
+      #expect(lines.output.contains("2 of 2 could not be scored (unreachable: 2)"))
       #expect(lines.errors.contains("2 of 2 scores of http are missing"), "\(lines.errors)")
       let object = try tempflow(arguments + ["--max-missing-scores", "1", "--json"])
       #expect(object.status == 0, "\(object.errors)")
@@ -147,6 +147,8 @@ import Testing
     let plan = try run("plan", "Recipes/shapes.yaml", kernels: "joint_block,gelu")
     #expect(plan.status == 1)
     #expect(plan.output.isEmpty && plan.errors.contains(message), "\(plan.errors)")
+    let help = try run("plan", "--help", kernels: "joint_block,gelu")
+    #expect(help.status == 0 && help.output.contains("USAGE"), "\(help.errors)")
     let doctor = try run("doctor", kernels: "joint_block,gelu")
     #expect(doctor.status == 1)
     #expect(doctor.output.contains("FAIL  kernels") && doctor.output.contains(message))
@@ -158,8 +160,24 @@ import Testing
     #expect(outcome.status == 1)
     #expect(outcome.errors.contains("--set sampling.brnches"))
     #expect(outcome.errors.contains("did you mean \"branches\"?"))
-    #expect(outcome.errors.contains("--set epochs: epochs: must be between 1"))
+    #expect(outcome.errors.contains("--set epochs: must be between 1"))
     #expect(outcome.output.isEmpty)
+  }
+
+  @Test func `a recipe of the other kind is refused with the command that reads it`() throws {
+    let plan = try tempflow("plan", "Recipes/shapes-pretrain.yaml")
+    #expect(plan.status == 1)
+    #expect(
+      plan.errors.contains(
+        "Recipes/shapes-pretrain.yaml:3:1: is a pretraining recipe; run it with tempflow pretrain"),
+      "\(plan.errors)")
+    #expect(!plan.errors.contains("unknown key"))
+    let pretrain = try tempflow("pretrain", "Recipes/shapes.yaml")
+    #expect(pretrain.status == 1)
+    #expect(
+      pretrain.errors.contains("is a training recipe; run it with tempflow train"),
+      "\(pretrain.errors)")
+    #expect(!pretrain.errors.contains("unknown key"))
   }
 
   @Test func `a missing recipe is refused by name`() throws {

@@ -51,7 +51,7 @@ import Testing
       #expect(lines.status == 0, "\(lines.errors)")
       #expect(lines.output.contains("-  a.png  no text is quoted  (the prompt quotes no text)"))
       #expect(
-        lines.output.contains("1 of 2 could not be scored (the prompt quotes no text 1)"))
+        lines.output.contains("1 of 2 could not be scored (the prompt quotes no text: 1)"))
       let object = try tempflow(start + ["--json"]).json
       #expect(object["missing"] as? Int == 1)
       let images = try #require(object["images"] as? [[String: Any]])
@@ -73,10 +73,11 @@ import Testing
       let lines = try tempflow(start)
       #expect(lines.status == 1)
       #expect(!lines.output.contains("overall") && !lines.output.contains("0.000"))
-      #expect(lines.output.contains("2 of 2 could not be scored (unreachable 2)"))
+      #expect(lines.output.contains("2 of 2 could not be scored (unreachable: 2)"))
       #expect(
         lines.errors.contains(
-          "2 of 2 scores of http are missing (unreachable 2), and --max-missing-scores allows 0.1"),
+          "2 of 2 scores of http are missing (unreachable: 2), "
+            + "and --max-missing-scores allows 0.1"),
         "\(lines.errors)")
       let object = try tempflow(start + ["--max-missing-scores", "1", "--json"])
       #expect(object.status == 0)

@@ -88,6 +88,21 @@ import Training
     }
   }
 
+  @Test func `a run directory in place of adapters is refused with the folder that has them`()
+    async throws
+  {
+    let folder = try await folder()
+    let recipe = try recipe(folder, ["lora.init_from=first"])
+    let error = #expect(throws: TrainingError.self) { try TrainingPlan(recipe.settings) }
+    let text = error.map { "\($0)" } ?? ""
+    #expect(text.contains("lora.init_from: "), "\(text)")
+    #expect(text.contains("name its adapters, ") && text.hasSuffix("first/adapters"), "\(text)")
+    #expect(throws: TrainingError.self) {
+      try LearnedAdapters.refuseRunDirectory(folder.path + "/first")
+    }
+    try LearnedAdapters.refuseRunDirectory(folder.path + "/first/adapters")
+  }
+
   @Test func `a checkpoint's average is exported with its metadata`() async throws {
     let folder = try await folder()
     let result = try LearnedAdapters(folder.path + "/first").lora

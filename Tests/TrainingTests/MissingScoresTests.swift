@@ -34,7 +34,7 @@ import Training
     let run = folder.path + "/cut"
     switch failure {
     case .noScores:
-      #expect(text.contains("16 of 32 scores of stub are missing (timed out 16)"), "\(text)")
+      #expect(text.contains("16 of 32 scores of stub are missing (timed out: 16)"), "\(text)")
       #expect(text.contains("max_missing_scores allows 0.1"))
     case .error: #expect(text.contains("the reward stub failed: no connection"), "\(text)")
     }
@@ -113,7 +113,7 @@ import Training
     let epoch = try MetricsLog.read(folder.path + "/run/metrics.jsonl")[1]
     #expect(epoch[.rewardMissing]?.int == 1)
     #expect(epoch[.rewardMissingReasons]?["stub"]?["refused"]?.int == 1)
-    #expect(lines.contains { $0.contains("scores missing: stub 1 (refused 1)") })
+    #expect(lines.contains { $0.contains("scores missing: stub 1 (refused: 1)") })
     #expect(lines.contains { $0.contains("missing 1") && $0.contains("training") })
   }
 }

@@ -171,7 +171,7 @@ func scaleWeights(
     }
     let text = error?.description ?? ""
     #expect(
-      text.contains("2 of 2 scores of stub are missing (non-finite latents (float16) 2)"),
+      text.contains("2 of 2 scores of stub are missing (non-finite latents (float16): 2)"),
       "\(text)")
   }
 }

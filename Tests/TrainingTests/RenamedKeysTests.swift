@@ -41,7 +41,8 @@ import Training
   ])
   func `an earlier value is refused with its new name`(setting: String, name: String) {
     let found = problems([], [setting])
-    #expect(found.contains { $0.hasSuffix("it is now \(name)") }, "\(found)")
+    #expect(found.contains { $0.hasSuffix("it is now \"\(name)\"") }, "\(found)")
+    #expect(!found.contains { $0.contains("did you mean") }, "\(found)")
   }
 
   @Test func `values of later versions are refused until then`() {

@@ -138,12 +138,13 @@ private func pause(_ milliseconds: Int) async {
     let scores = try await queue.finish()
     #expect(scores.weighted == [nil, nil, nil, nil, 2])
     #expect(
-      scores.missing.text == "first 1 (not a finite number 1); second 3 (refused 1, timed out 2)")
+      scores.missing.text
+        == "first 1 (not a finite number: 1); second 3 (refused: 1, timed out: 2)")
     #expect(scores.missing.count(of: "second") == 3 && scores.missing.count(of: "third") == 0)
     #expect(scores.missing.excess(over: 0.6, of: 5) == nil)
     #expect(
       scores.missing.excess(over: 0.5, of: 5)
-        == "3 of 5 scores of second are missing (refused 1, timed out 2)")
+        == "3 of 5 scores of second are missing (refused: 1, timed out: 2)")
     // A batch without scores has no parts.
     #expect(scores.parts == [.init(name: "second.part", values: [nil, nil, nil, 4, 4])])
   }

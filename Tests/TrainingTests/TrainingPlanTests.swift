@@ -122,6 +122,21 @@ import Training
     }
   }
 
+  @Test func `every key of the JSON is in snake case`() throws {
+    let advised = try plan([("epochs: 4", "epochs: 4\nmemory_budget: 100MB\ntime_limit: 60")])
+    let object = try JSONSerialization.jsonObject(with: JSONEncoder().encode(advised))
+    let keys = Self.keys(of: object)
+    #expect(keys.isSuperset(of: ["first_epoch", "rollout_nfe", "peak_phase", "time_limit"]))
+    #expect(keys.filter { $0 != $0.lowercased() }.isEmpty)
+  }
+
+  private static func keys(of value: Any) -> Set<String> {
+    if let object = value as? [String: Any] {
+      return object.reduce(into: []) { $0.formUnion(keys(of: $1.value).union([$1.key])) }
+    }
+    return (value as? [Any] ?? []).reduce(into: []) { $0.formUnion(keys(of: $1)) }
+  }
+
   @Test func `both halves of guidance are one model call and two rows`() throws {
     let (plain, guided) = (try plan(), try plan([("steps: 3", "steps: 3, guidance_scale: 3")]))
     #expect(guided.firstEpoch.rolloutCalls == plain.firstEpoch.rolloutCalls)

@@ -52,7 +52,7 @@ extension Comparison {
     if let one = first.summary?.evaluationProtocol, let other = record.summary?.evaluationProtocol {
       guard one == other else {
         throw .differentProtocol(
-          path: record.path, other: first.path, detail: difference(one, other))
+          path: record.path, other: first.path, detail: difference(other, one))
       }
       return
     }
@@ -64,6 +64,7 @@ extension Comparison {
     }
   }
 
+  /// The settings that differ, values in the order of the arguments.
   private static func difference(
     _ one: RunSummary.EvaluationProtocol, _ other: RunSummary.EvaluationProtocol
   ) -> String {

@@ -1,4 +1,3 @@
-internal import Foundation
 package import Recipes
 package import Torch
 
@@ -73,8 +72,8 @@ extension RewardEntry {
     _ name: String, _ overrides: [String]
   ) throws(RecipeError) -> Recipe<RewardEntry> {
     let document = try RecipeDocument(
-      text: "", name: "the reward \(name)", folder: FileManager.default.currentDirectoryPath,
-      overrides: ["name=\(name)"] + overrides)
+      option: "--reward", key: "name", value: name, options: ["model": "--reward-model"],
+      overrides: overrides)
     return try document.read(renamed: RenamedKeys(keys: renamedKeys)) {
       RewardEntry($0, device: .cpu)
     }

@@ -41,7 +41,7 @@ package final class RunDirectory {
     guard let identity = try onDisk(FileStatus(path: path)) else { throw .vanished(path: path) }
     self.identity = identity
     if mode == .resume { try Self.clearLeftovers(path) }
-    for folder in [samples, checkpoints, adapters, tree] { try onDisk(FileTree.makeFolder(folder)) }
+    for folder in [samples, checkpoints, tree] { try onDisk(FileTree.makeFolder(folder)) }
   }
 
   /// The resolved recipe, YAML.
@@ -62,7 +62,7 @@ package final class RunDirectory {
   package var samples: String { path + "/samples" }
   /// The folder of checkpoints.
   package var checkpoints: String { path + "/checkpoints" }
-  /// The folder of exported adapters or weights.
+  /// The folder of the trained adapters, made when they are written.
   package var adapters: String { path + "/adapters" }
 
   /// Whether the recipe has been written; a run killed before that has lost nothing.

@@ -65,13 +65,12 @@ package struct Evaluation: Sendable {
   /// Number of images per reason; empty when all were scored.
   package var missingReasons: [String: Int] { missing.counts[reward] ?? [:] }
 
-  /// `3 of 20 could not be scored (timed out 1, the prompt quotes no text 2)`; nil when all were
+  /// `3 of 20 could not be scored (the prompt quotes no text: 2, timed out: 1)`; nil when all were
   /// scored.
   package var missingText: String? {
     guard missingCount > 0 else { return nil }
-    let reasons = missingReasons.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
-    return "\(missingCount) of \(images.count) could not be scored "
-      + "(\(reasons.joined(separator: ", ")))"
+    let reasons = missing.sorted.flatMap { $0.reasons }
+    return "\(missingCount) of \(images.count) could not be scored (\(MissingScores.text(reasons)))"
   }
 
   /// The sampling settings and the scores for a report.

@@ -47,6 +47,17 @@ package struct LearnedAdapters {
     }
   }
 
+  /// Throws `TrainingError.state` for a run directory where the adapters themselves are expected.
+  package static func refuseRunDirectory(_ path: String) throws(TrainingError) {
+    let files = FileManager.default
+    guard files.fileExists(atPath: "\(path)/recipe.yaml") else { return }
+    let remedy =
+      files.fileExists(atPath: "\(path)/adapters/adapter_config.json")
+      ? "name its adapters, \(path)/adapters"
+      : "it has no adapters: it has not ended, or it trained every weight"
+    throw .state(path: path, reason: "it is a run directory; \(remedy)")
+  }
+
   /// The averaged weights of a checkpoint.
   private static func average(
     of number: Int, in run: String, plan: LoRAConfig

@@ -28,7 +28,7 @@ extension TrainingPlan {
         (
           "evaluation",
           "\(number(evaluations)) times \(number(evaluationPrompts)) images; "
-            + "\(number(evaluationEvaluations)) sample evaluations in all"
+            + "\(number(evaluationEvaluations)) NFE in all"
         ),
         ("trainable parameters", number(learnedParameters)),
         (
@@ -53,12 +53,12 @@ extension TrainingPlan {
   private var work: [(String, String)] {
     let figures: [(String, KeyPath<Work, Int>)] = [
       ("model calls, rollout", \.rolloutCalls),
-      ("sample evaluations", \.rolloutEvaluations),
+      ("NFE", \.rolloutEvaluations),
       ("  without guidance", \.rolloutEvaluationsUnguided),
       ("decodes", \.decodes), ("rewards", \.rewards),
       ("model calls, learning", \.learningCalls),
-      ("sample evaluations", \.learningEvaluations),
-      ("reference evaluations", \.referenceEvaluations),
+      ("NFE", \.learningEvaluations),
+      ("reference NFE", \.referenceEvaluations),
       ("optimizer updates", \.updates),
     ]
     return figures.map { name, path in

@@ -4,8 +4,8 @@ internal import TempFlow
 /// The work of a training run, computed before a model is loaded.
 ///
 /// The inputs are the recipe, the prompt files, the model's configuration files and the headers of
-/// its weights. "Sample evaluations" are rows of network calls, which determine the time;
-/// classifier-free guidance doubles them.
+/// its weights. NFE counts rows of network calls, which determine the time; classifier-free
+/// guidance doubles it.
 package struct TrainingPlan: Encodable, Sendable, Equatable {
   /// The work of one epoch. All epochs cost the same except with `sliding` and `random` steps,
   /// which `TrainingPlan.total` counts exactly.
@@ -28,6 +28,16 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
     package var referenceEvaluations = 0
     /// Optimizer updates.
     package var updates = 0
+
+    private enum CodingKeys: String, CodingKey {
+      case decodes, rewards, updates
+      case rolloutCalls = "rollout_calls"
+      case rolloutEvaluations = "rollout_nfe"
+      case rolloutEvaluationsUnguided = "rollout_nfe_without_guidance"
+      case learningCalls = "learning_calls"
+      case learningEvaluations = "learning_nfe"
+      case referenceEvaluations = "reference_nfe"
+    }
   }
 
   /// Prompts in the training file.
@@ -63,6 +73,26 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   package var memoryAdvice: [MemoryAdvice]
   /// Seconds after which no further epoch begins; nil is no limit.
   package var timeLimit: Double?
+
+  private enum CodingKeys: String, CodingKey {
+    case passes, epochs, total, evaluations, memory
+    case trainingPrompts = "training_prompts"
+    case evaluationPrompts = "evaluation_prompts"
+    case promptsPerEpoch = "prompts_per_epoch"
+    case trunksPerEpoch = "trunks_per_epoch"
+    case trainingSamplesPerEpoch = "training_samples_per_epoch"
+    case samplesPerUpdate = "samples_per_update"
+    case groupKind = "group"
+    case groupsPerEpoch = "groups_per_epoch"
+    case rowsPerGroup = "group_size"
+    case firstEpoch = "first_epoch"
+    case evaluationEvaluations = "evaluation_nfe"
+    case learnedParameters = "trainable_parameters"
+    case promptCacheBytes = "prompt_cache_bytes"
+    case transformerFlops = "transformer_flops"
+    case memoryAdvice = "memory_advice"
+    case timeLimit = "time_limit"
+  }
 }
 
 extension TrainingPlan {

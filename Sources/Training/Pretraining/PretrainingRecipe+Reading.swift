@@ -7,8 +7,9 @@ extension PretrainingRecipe {
   package static func read(
     path: String, overrides: [String] = []
   ) throws(RecipeError) -> Recipe<PretrainingRecipe> {
-    try RecipeDocument(path: path, overrides: overrides).read(
-      renamed: .pretraining, PretrainingRecipe.init)
+    let document = try RecipeDocument(path: path, overrides: overrides)
+    try document.check(.pretraining)
+    return try document.read(renamed: .pretraining, PretrainingRecipe.init)
   }
 
   /// Reads the root section and reports all errors.

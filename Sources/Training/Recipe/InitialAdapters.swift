@@ -9,6 +9,11 @@ extension TrainingRecipe {
   ///   `.arithmetic` for a rank, alpha or layers other than the recipe's.
   func initialAdapters() throws(TrainingError) -> LoRA? {
     guard let path = learning.initFrom, let plan = learning.adapters else { return nil }
+    do throws(TrainingError) {
+      try LearnedAdapters.refuseRunDirectory(path)
+    } catch {
+      throw .model("lora.init_from: \(error.description)")
+    }
     let lora: LoRA
     let layers: LinearLayers
     do throws(PipelineError) {

@@ -52,13 +52,14 @@ package struct MissingScores: Sendable, Equatable {
     throw .missing("\(excess), and max_missing_scores allows \(share) of them")
   }
 
-  /// `http 3 (refused 1, timed out 2); vlm 1 (no score in the answer 1)`
+  /// `http 3 (refused: 1, timed out: 2); vlm 1 (no score in the answer: 1)`
   package var text: String {
     sorted.map { "\($0.reward) \(count(of: $0.reward)) (\(Self.text($0.reasons)))" }
       .joined(separator: "; ")
   }
 
-  private static func text(_ reasons: [(text: String, count: Int)]) -> String {
-    reasons.map { "\($0.text) \($0.count)" }.joined(separator: ", ")
+  /// `refused: 1, timed out: 2`
+  static func text(_ reasons: [(text: String, count: Int)]) -> String {
+    reasons.map { "\($0.text): \($0.count)" }.joined(separator: ", ")
   }
 }
