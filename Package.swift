@@ -104,8 +104,7 @@ let package = Package(
       name: "TempFlowCLI",
       dependencies: [
         "Training", "Dashboard", "CPUKernels", "Foundations", "Recipes", "Runs", "Torch", "TorchNN",
-        "DiffusionModels", "FlowMatching", "ImageFiles", "Rewards", "ShapeScenes",
-        argumentParser,
+        "DiffusionModels", "FlowMatching", "ImageFiles", "Rewards", argumentParser,
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
@@ -127,8 +126,11 @@ let package = Package(
     tests("FlowMatchingTests", ["Foundations", "Torch", "FlowMatching"]),
     tests(
       "DiffusionModelsTests",
-      ["Foundations", "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "FlowMatching", "ImageFiles"]),
-    tests("TempFlowTests", ["Foundations", "Torch", "FlowMatching", "TempFlow", "points"]),
+      [
+        "Foundations", "Torch", "TorchNN", "DiffusionModels", "TextTokenizers", "FlowMatching",
+        "ImageFiles",
+      ]),
+    tests("TempFlowTests", ["Foundations", "TempFlow", "points"]),
     tests(
       "RewardsTests",
       [
@@ -143,7 +145,7 @@ let package = Package(
         "ShapeScenes", "Rewards",
       ]),
     tests("DashboardTests", ["Foundations", "Dashboard", "Runs", "ImageFiles"]),
-    tests("TempFlowCLITests", ["Runs", "ImageFiles"]),
-    tests("DocumentationTests", ["Foundations", "Recipes", "Runs", "Training"]),
+    tests("TempFlowCLITests", ["ImageFiles"]),
+    tests("DocumentationTests", ["Recipes", "Runs", "Training"]),
   ],
   cxxLanguageStandard: .cxx20)

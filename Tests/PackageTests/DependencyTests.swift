@@ -32,44 +32,19 @@ private let allowed: [String: Set<String>] = [
   "Dashboard": ["Foundations", "Recipes", "Runs", "ImageFiles"],
   "TempFlowCLI": [
     "Training", "Dashboard", "CPUKernels", "Foundations", "Recipes", "Runs", "Torch", "TorchNN",
-    "DiffusionModels", "FlowMatching", "ImageFiles", "Rewards", "ShapeScenes",
+    "DiffusionModels", "FlowMatching", "ImageFiles", "Rewards",
   ],
   "points": ["TempFlow"],
 ]
 
-private struct Manifest: Decodable {
-  struct Target: Decodable {
-    let name: String
-    let type: String
-    let dependencies: [Dependency]
-  }
-  /// `{"byName": ["Torch", null]}`, `{"target": […]}` or `{"product": ["Yams", "Yams", …]}`
-  struct Dependency: Decodable {
-    let name: String?
-    init(from decoder: any Decoder) throws {
-      let values = try decoder.singleValueContainer().decode([String: [Name?]].self)
-      name = (values["byName"] ?? values["target"])?.first??.value
-    }
-    struct Name: Decodable {
-      let value: String?
-      init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        do { value = try container.decode(String.self) } catch is DecodingError { value = nil }
-      }
-    }
-  }
-  let targets: [Target]
-}
-
 @Suite struct DependencyTests {
-  private let root = URL(filePath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent()
-
   @Test func `no target imports one that its layer may not see`() throws {
-    let targets = try libraries()
-    #expect(Set(targets.map(\.name)) == Set(allowed.keys))
-    for target in targets {
-      let edges = Set(target.dependencies.compactMap(\.name))
+    let targets = try Manifest.ofPackage().targets
+    let layered = targets.filter(\.isLayered)
+    let names = Set(targets.map(\.name))
+    #expect(Set(layered.map(\.name)) == Set(allowed.keys))
+    for target in layered {
+      let edges = Set(target.dependencies.map(\.name)).intersection(names)
       let forbidden = edges.subtracting(allowed[target.name] ?? [])
       #expect(forbidden.isEmpty, "\(target.name) imports \(forbidden.sorted())")
     }
@@ -77,48 +52,61 @@ private struct Manifest: Decodable {
 
   @Test func `the table of layers has every target above those that it imports`() throws {
     let layers = try documentedLayers()
-    let targets = try libraries().filter { $0.name != "points" }
+    let targets = try Manifest.ofPackage().targets.filter { $0.isLayered && $0.name != "points" }
     #expect(Set(targets.map(\.name)) == Set(layers.keys))
     for target in targets {
       let layer = try #require(layers[target.name])
-      for name in target.dependencies.compactMap(\.name) {
+      for name in target.dependencies.map(\.name) {
         guard let below = layers[name] else { continue }
         #expect(below < layer, "\(target.name) (\(layer)) imports \(name) (\(below))")
       }
     }
   }
 
-  /// Target -> layer, from the rows `| layer | targets | content |` of `docs/architecture.md`.
-  private func documentedLayers() throws -> [String: Int] {
-    let text = try String(contentsOf: root.appending(path: "docs/architecture.md"), encoding: .utf8)
-    var layers: [String: Int] = [:]
-    for line in text.split(separator: "\n") {
-      let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
-      guard cells.count == 3, let layer = Int(cells[0]) else { continue }
-      for name in cells[1].split(separator: ", ") {
-        layers[name.trimmingCharacters(in: ["`"])] = layer
-      }
+  @Test func `a target declares the modules that its files import, and no others`() throws {
+    let targets = try Manifest.ofPackage().targets
+    let modules = Set(targets.flatMap { [$0.name] + $0.dependencies.map(\.name) })
+    // Programs are built for a test that starts them; every test target has TestSupport.
+    let notImported = Set(targets.filter { $0.type == "executable" }.map(\.name) + ["TestSupport"])
+    var count = 0
+    for target in targets {
+      let files = try SourceTree.swiftFiles(in: target.folder)
+      guard !files.isEmpty else { continue }
+      count += 1
+      let imported = Set(try files.flatMap { try importedModules(of: $0) })
+        .intersection(modules).subtracting([target.name])
+      let declared = Set(target.dependencies.map(\.name))
+      let undeclared = imported.subtracting(declared).sorted()
+      let unused = declared.subtracting(imported).subtracting(notImported).sorted()
+      #expect(undeclared.isEmpty, "\(target.name) imports \(undeclared) without declaring it")
+      #expect(unused.isEmpty, "\(target.name) declares \(unused) without importing it")
     }
-    return layers
+    #expect(count > 20)
   }
+}
 
-  /// The targets of the package without its tests.
-  private func libraries() throws -> [Manifest.Target] {
-    let scratch = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    defer { do { try FileManager.default.removeItem(at: scratch) } catch {} }
-    let process = Process()
-    let output = Pipe()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [
-      "swift", "package", "--package-path", root.path(), "--scratch-path", scratch.path(),
-      "dump-package",
-    ]
-    process.standardOutput = output
-    try process.run()
-    let data = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    try #require(process.terminationStatus == 0)
-    return try JSONDecoder().decode(Manifest.self, from: data).targets
-      .filter { $0.type != "test" && $0.name != "TestSupport" }
+/// Target -> layer, from the rows `| layer | targets | content |` of `docs/architecture.md`.
+private func documentedLayers() throws -> [String: Int] {
+  var layers: [String: Int] = [:]
+  for line in try SourceTree.lines(of: "docs/architecture.md") {
+    let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+    guard cells.count == 3, let layer = Int(cells[0]) else { continue }
+    for name in cells[1].split(separator: ", ") {
+      layers[name.trimmingCharacters(in: ["`"])] = layer
+    }
+  }
+  return layers
+}
+
+/// The modules in the import lines of a file.
+private func importedModules(of file: String) throws -> [String] {
+  let kinds = ["struct", "class", "enum", "protocol", "typealias", "func", "let", "var"]
+  let access = ["public", "package", "internal", "fileprivate", "private"]
+  return try SourceTree.lines(of: file).compactMap { line in
+    let words = line.split(separator: " ")
+      .drop { $0.hasPrefix("@") || access.contains(String($0)) }
+    guard words.first == "import" else { return nil }
+    let path = words.dropFirst().first { !kinds.contains(String($0)) }
+    return path?.split(separator: ".").first.map(String.init)
   }
 }

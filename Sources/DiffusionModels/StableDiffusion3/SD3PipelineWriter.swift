@@ -1,4 +1,3 @@
-import FlowMatching
 import Foundation
 import TextTokenizers
 import Torch

@@ -6,7 +6,6 @@ package import Runs
 package import ShapeScenes
 internal import TextTokenizers
 internal import Torch
-internal import TorchNN
 
 /// Trains the embedded model from scratch: renders images, trains the autoencoder, then the flow,
 /// and writes a diffusers folder.

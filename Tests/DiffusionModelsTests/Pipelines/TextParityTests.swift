@@ -3,6 +3,7 @@ import FlowMatching
 import Foundation
 import TestSupport
 import Testing
+import TextTokenizers
 import Torch
 
 /// One case of Tools/fixtures/pipeline.py: results of diffusers' StableDiffusion3Pipeline.

@@ -1,5 +1,4 @@
 package import Recipes
-package import Runs
 package import Torch
 
 /// `unifiedreward`: the vision model UnifiedReward (CodeGoat24/UnifiedReward) behind a chat
