@@ -19,7 +19,7 @@ private func plan(_ method: RolloutMethod, _ steps: BranchSteps) throws -> Rollo
     plan.microBatch = 4
     let (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     #expect(rollout.steps == [0, 1, 2, 3])
-    #expect(rollout.logProbabilities.shape == [4, 6, 1])
+    #expect(rollout.latents.shape == [4, 6, 6])
     let first = rollout.latents.selected(dim: 0, index: 0)
     #expect(largestDifference(first, noise.initial(trunks)) == 0)
     // The next stored state is the branch of this one.

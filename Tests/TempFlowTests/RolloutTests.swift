@@ -113,12 +113,11 @@ private func branching(
     }
   }
 
-  @Test func `stored states belong to trunks and log-probabilities to branches`() throws {
+  @Test func `stored states belong to trunks and noise gives the log-probability of a branch`() throws {
     let plan = try branching(.list([1, 3]), branches: 2)
     let (rollout, _) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     #expect(rollout.latents.shape == [2, 4, 6])
     #expect(rollout.velocities.shape == [2, 4, 6])
-    #expect(rollout.logProbabilities.shape == [2, 4, 2])
     for (stepIndex, step) in rollout.coefficients.enumerated() {
       let latents = rollout.latents.selected(dim: 0, index: stepIndex)
       let velocity = rollout.velocities.selected(dim: 0, index: stepIndex)
@@ -132,8 +131,7 @@ private func branching(
           }, dim: 0)
         let expected = step.logProbability(
           of: next, mean: step.mean(latents, velocity: velocity))
-        let found = rollout.logProbabilities.selected(dim: 0, index: stepIndex)
-          .selected(dim: 1, index: branch)
+        let found = rollout.noiseLogProbability(stepIndex: stepIndex, branch: branch)
         #expect(largestDifference(found, expected) < 1e-4)
       }
     }
@@ -159,8 +157,6 @@ private func branching(
     }
     #expect(largestDifference(cut.rollout.latents, whole.rollout.latents) < 1e-5)
     #expect(largestDifference(cut.rollout.velocities, whole.rollout.velocities) < 1e-5)
-    #expect(
-      largestDifference(cut.rollout.logProbabilities, whole.rollout.logProbabilities) < 1e-5)
   }
 
   @Test func `the paper's setting costs 279 evaluations per trunk`() throws {

@@ -70,3 +70,15 @@ func collect(
 func largestDifference(_ left: [Float], _ right: [Float]) -> Float {
   left.count == right.count ? zip(left, right).map { abs($0 - $1) }.max() ?? 0 : .infinity
 }
+
+extension Rollout {
+  /// log p(x_{i+1} | x_i) of one branch of every trunk, from its noise alone: `[T]` float32.
+  ///
+  /// The residual of a branch is `w eps`, so `log p = -P w^2 mean(eps^2) - Z`.
+  func noiseLogProbability(stepIndex: Int, branch: Int) -> Tensor {
+    let step = coefficients[stepIndex]
+    let eps = noise.branches(trunks.map { ($0, steps[stepIndex], branch) })
+    let squares = eps.flattened(from: 1, to: -1).squared().mean(dims: [1])
+    return squares * (-step.residualFactor * step.stdDev * step.stdDev) - step.logNormalizer
+  }
+}

@@ -35,12 +35,12 @@ public func policyGradient(
   for range in microBatches(of: active.count, limit: microBatch) {
     let chunk = Array(active[range])
     let rows = chunk.map(rollout.row)
-    let (latents, sigma, promptIndices) = rollout.inputs(of: rows)
-    let velocity = withGradient { field(latents, sigma, promptIndices).to(.float32) }
+    let (latents, sigma, trunkIndices) = rollout.inputs(of: rows)
+    let velocity = withGradient { field(latents, sigma, trunkIndices).to(.float32) }
     let (gradient, summary) = withoutGradient {
       PolicyLoss(
         objective, rollout: rollout, samples: chunk, velocity: velocity.detached(),
-        reference: objective.klBeta > 0 ? reference?(latents, sigma, promptIndices) : nil
+        reference: objective.klBeta > 0 ? reference?(latents, sigma, trunkIndices) : nil
       ).evaluate(sampleCount: samples.count)
     }
     backward(

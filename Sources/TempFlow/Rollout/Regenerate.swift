@@ -4,7 +4,7 @@ public import Torch
 /// Computes one sample of a rollout alone, from its seeds: `[1, …]` float32 at sigma 0.
 ///
 /// - Parameters:
-///   - sample: which sample; `sample.trunk` is the prompt index for `field`.
+///   - sample: which sample; `sample.trunk` is the trunk index for `field`.
 ///   - trunk: the identity of that trunk.
 ///   - plan: the rollout's plan.
 ///   - noise: the epoch's noise.

@@ -7,7 +7,8 @@ import Torch
 ///   - plan: what to compute.
 ///   - trunks: the prompts and seeds to start from, without repetition.
 ///   - noise: the epoch's noise.
-///   - field: the policy's velocity; called with indices into `trunks`.
+///   - field: the policy's velocity. The prompt indices of its rows are indices into `trunks`: its
+///     list of prompts has one entry per trunk.
 ///   - finished: called with samples as they reach sigma 0, at most a micro-batch at once, so that
 ///     decoding and scoring can overlap with the rest of the rollout. Every sample is passed once.
 ///
@@ -38,9 +39,7 @@ public func rollOut<Failure: Error>(
     return Rollout(
       plan: plan, trunks: trunks, noise: noise, steps: steps,
       latents: Tensor.cat(parts.map { Tensor.stack($0.latents, dim: 0) }, dim: 1),
-      velocities: Tensor.cat(parts.map { Tensor.stack($0.velocities, dim: 0) }, dim: 1),
-      logProbabilities: Tensor.cat(
-        parts.map { Tensor.stack($0.logProbabilities, dim: 0) }, dim: 1))
+      velocities: Tensor.cat(parts.map { Tensor.stack($0.velocities, dim: 0) }, dim: 1))
   }
 }
 
@@ -50,6 +49,4 @@ struct RolloutPart {
   var latents: [Tensor] = []
   /// `[T, …]` each.
   var velocities: [Tensor] = []
-  /// `[T, K]` each.
-  var logProbabilities: [Tensor] = []
 }

@@ -10,8 +10,7 @@ public import Torch
 public struct Rollout {
   /// The plan of the rollout.
   public let plan: RolloutPlan
-  /// The trunks in the order of storage; prompt indices of velocity fields are indices into this
-  /// list.
+  /// The trunks in the order of storage; trunk indices are indices into this list.
   public let trunks: [TrunkID]
   /// The source of the noise.
   public let noise: NoiseSource
@@ -21,8 +20,6 @@ public struct Rollout {
   public let latents: Tensor
   /// v_i of every (step, trunk) at rollout time: `[R, T, …]` float32.
   public let velocities: Tensor
-  /// log p(x_{i+1} | x_i) of every branch at rollout time: `[R, T, K]` float32.
-  public let logProbabilities: Tensor
   /// The velocities of the old policy in the ratio; nil if they are ``velocities``.
   var oldPolicy: OldPolicy?
 
@@ -55,8 +52,8 @@ public struct Rollout {
         let rows = active[range].map(row)
         parts.append(
           withoutGradient {
-            let (latents, sigma, promptIndices) = inputs(of: rows)
-            return field(latents, sigma, promptIndices).to(.float32)
+            let (latents, sigma, trunkIndices) = inputs(of: rows)
+            return field(latents, sigma, trunkIndices).to(.float32)
           })
         known += rows
       }
@@ -83,7 +80,7 @@ public struct Rollout {
 
   /// The rows (flat indices `stepIndex * T + trunk`) as arguments of a velocity field:
   /// latents `[B, …]`, sigma `[B]`, B trunk indices.
-  func inputs(of rows: [Int]) -> (latents: Tensor, sigma: Tensor, promptIndices: [Int]) {
+  func inputs(of rows: [Int]) -> (latents: Tensor, sigma: Tensor, trunkIndices: [Int]) {
     let coefficients = coefficients
     let sigmas = rows.map { Float(coefficients[$0 / trunks.count].sigma) }
     return (
@@ -120,7 +117,7 @@ struct OldPolicy {
 }
 
 /// Cuts `count` rows into as few nearly equal ranges of at most `limit` as possible.
-func microBatches(of count: Int, limit: Int) -> [Range<Int>] {
+package func microBatches(of count: Int, limit: Int) -> [Range<Int>] {
   precondition(limit >= 1, "a micro-batch holds at least one row")
   guard count > 0 else { return [] }
   let parts = (count - 1) / limit + 1

@@ -82,13 +82,8 @@ struct RolloutBatch {
     let eps = branchNoise(at: step).reshaped([range.count, count] + noise.shape)
     let branched = coefficients.stochastic(
       latents.unsqueezed(1), velocity: velocity.unsqueezed(1), noise: eps)
-    // The residual of a branch is w eps, so its log-probability follows from eps alone.
-    let squares = eps.flattened(from: 2, to: -1).squared().mean(dims: [2], keepDim: false)
-    let scale = coefficients.stdDev
     part.latents.append(latents)
     part.velocities.append(velocity)
-    part.logProbabilities.append(
-      squares * (-coefficients.residualFactor * scale * scale) - coefficients.logNormalizer)
     let rows = range.flatMap { trunk in
       (0..<count).map { SampleID(trunk: trunk, step: step, branch: $0) }
     }
