@@ -95,13 +95,6 @@ extension Tensor {
   }
   /// Whether each element is finite: neither infinity nor NaN.
   public func isFinite() -> Tensor { Operator.isFinite(.tensor(self)) }
-  public func logicalNot() -> Tensor { Operator.logicalNot(.tensor(self)) }
-  public func logicalAnd(_ other: Tensor) -> Tensor {
-    Operator.logicalAnd(.tensor(self), .tensor(other))
-  }
-  public func logicalOr(_ other: Tensor) -> Tensor {
-    Operator.logicalOr(.tensor(self), .tensor(other))
-  }
 
   /// Elements of `first` where `condition` holds, of `second` elsewhere.
   public static func `where`(_ condition: Tensor, _ first: Tensor, _ second: Tensor) -> Tensor {

@@ -114,9 +114,6 @@ extension Tensor {
   /// Row-major storage; the tensor itself when it is row-major already.
   public func contiguous() -> Tensor { Operator.contiguous(.tensor(self), 0) }
 
-  /// `[B, C, H, W]` with the channels innermost in memory; the shape does not change.
-  public func channelsLast() -> Tensor { Operator.contiguous(.tensor(self), 2) }
-
   /// A copy with storage of its own.
   public func clone() -> Tensor { Operator.clone(.tensor(self), nil) }
 

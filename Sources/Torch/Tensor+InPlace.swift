@@ -13,7 +13,6 @@ extension Tensor {
   public func copy_(_ source: Tensor) {
     Operator.copyInPlace.run(.tensor(self), .tensor(source), false)
   }
-  public func zero_() { Operator.zeroInPlace.run(.tensor(self)) }
   public func fill_(_ value: Double) { Operator.fillInPlace.run(.tensor(self), .double(value)) }
   /// `self += a b`, a matrix product. `[N, M]`: `[N, R]`, `[R, M]`
   public func addmm_(_ a: Tensor, _ b: Tensor) {
@@ -40,10 +39,5 @@ extension Tensor {
   public func normal_(mean: Double = 0, std: Double = 1, generator: Generator) {
     Operator.normalInPlace.run(
       .tensor(self), .double(mean), .double(std), .generator(generator))
-  }
-  /// Fills with uniform draws from `lower ..< upper`.
-  public func uniform_(_ lower: Double, _ upper: Double, generator: Generator) {
-    Operator.uniformInPlace.run(
-      .tensor(self), .double(lower), .double(upper), .generator(generator))
   }
 }

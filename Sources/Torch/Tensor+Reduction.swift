@@ -7,14 +7,6 @@ extension Tensor {
   public func mean(dims: [Int], keepDim: Bool = false) -> Tensor {
     Operator.meanDimensions(.tensor(self), .ints(dims), .bool(keepDim), nil)
   }
-  /// `correction` 0 is the population's variance, 1 the sample's.
-  public func variance(dims: [Int], correction: Int, keepDim: Bool = false) -> Tensor {
-    Operator.variance(.tensor(self), .ints(dims), .int(correction), .bool(keepDim))
-  }
-  /// `correction` 0 is the population's deviation, 1 the sample's.
-  public func std(dims: [Int], correction: Int, keepDim: Bool = false) -> Tensor {
-    Operator.standardDeviation(.tensor(self), .ints(dims), .int(correction), .bool(keepDim))
-  }
   /// The largest element; over all dimensions when `dims` is empty.
   public func amax(dims: [Int] = [], keepDim: Bool = false) -> Tensor {
     Operator.amax(.tensor(self), .ints(dims), .bool(keepDim))
@@ -23,13 +15,8 @@ extension Tensor {
   public func amin(dims: [Int] = [], keepDim: Bool = false) -> Tensor {
     Operator.amin(.tensor(self), .ints(dims), .bool(keepDim))
   }
-  /// The position of the first largest element along `dim`, as int64.
-  public func argmax(dim: Int, keepDim: Bool = false) -> Tensor {
-    Operator.argmax(.tensor(self), .int(dim), .bool(keepDim))
-  }
   /// The Euclidean norm of all elements.
   public func norm() -> Tensor { Operator.vectorNorm(.tensor(self), 2, nil, false, nil) }
-  public func cumsum(dim: Int) -> Tensor { Operator.cumsum(.tensor(self), .int(dim), nil) }
   public func all() -> Tensor { Operator.all(.tensor(self)) }
   public func any() -> Tensor { Operator.any(.tensor(self)) }
 }

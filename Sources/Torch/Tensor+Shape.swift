@@ -35,9 +35,6 @@ extension Tensor {
   public func indexSelect(dim: Int, _ indices: Tensor) -> Tensor {
     Operator.indexSelect(.tensor(self), .int(dim), .tensor(indices))
   }
-  public func gathered(dim: Int, _ indices: Tensor) -> Tensor {
-    Operator.gather(.tensor(self), .int(dim), .tensor(indices), false)
-  }
   /// At most `count` parts of equal size along `dim`.
   public func chunked(_ count: Int, dim: Int) -> [Tensor] {
     Operator.chunk.list(capacity: count, .tensor(self), .int(count), .int(dim))
@@ -59,7 +56,6 @@ extension Tensor {
   public func rolled(_ shifts: [Int], dims: [Int]) -> Tensor {
     Operator.roll(.tensor(self), .ints(shifts), .ints(dims))
   }
-  public func flipped(dims: [Int]) -> Tensor { Operator.flip(.tensor(self), .ints(dims)) }
 
   /// Adds `value` around the last dimensions: `[left, right, top, bottom, …]`, innermost first.
   public func padded(_ padding: [Int], value: Double = 0) -> Tensor {

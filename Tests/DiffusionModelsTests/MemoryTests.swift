@@ -34,14 +34,14 @@ private func peak(
     trainable: adapters ? .adapters : .full)
   let model = try SD3Transformer2DModel(configuration, store.root)
   func run() {
-    let tape = recomputing ? GradientCheckpointing() : nil
+    let checkpointing = recomputing ? GradientCheckpointing() : nil
     let velocity = model(
       Tensor.zeros([1, 16, 32, 32], dtype: dtype), timestep: Tensor.zeros([1]),
       embeddings: SD3Conditioning(
         rows: Tensor.zeros([1, 128, 32], dtype: dtype),
-        pooled: Tensor.zeros([1, 32], dtype: dtype), zeroRowCount: 0), recomputing: tape)
+        pooled: Tensor.zeros([1, 32], dtype: dtype), zeroRowCount: 0), checkpointing: checkpointing)
     velocity.backward(gradient: Tensor.ones(velocity.shape, dtype: dtype))
-    tape?.backward()
+    checkpointing?.backward()
   }
   let measured = try added(run)
   let memory = SD3TransformerMemory(

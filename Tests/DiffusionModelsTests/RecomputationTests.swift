@@ -35,13 +35,13 @@ import TorchNN
       return tensor
     }
     let inputs = (try input("latents"), try input("rows"), try input("pooled"))
-    let tape = recomputing ? GradientCheckpointing() : nil
+    let checkpointing = recomputing ? GradientCheckpointing() : nil
     let velocity = model(
       inputs.0, timestep: try #require(given["timestep"]),
       embeddings: SD3Conditioning(rows: inputs.1, pooled: inputs.2, zeroRowCount: zeroRows),
-      recomputing: tape)
+      checkpointing: checkpointing)
     velocity.backward(gradient: try #require(given["cotangent.velocity"]).to(dtype))
-    tape?.backward()
+    checkpointing?.backward()
     let leaves =
       store.trainable + [("latents", inputs.0), ("rows", inputs.1), ("pooled", inputs.2)]
     return Outcome(
@@ -88,14 +88,14 @@ import TorchNN
     let model = try SD3Transformer2DModel(given.configuration, given.store.root)
     let embeddings = SD3Conditioning(
       rows: try given["rows"], pooled: try given["pooled"], zeroRowCount: 5)
-    let tape = GradientCheckpointing()
+    let checkpointing = GradientCheckpointing()
     let velocity = try withoutGradient {
       model(
         try given["latents"], timestep: try given["timestep"], embeddings: embeddings,
-        recomputing: tape)
+        checkpointing: checkpointing)
     }
     #expect(!velocity.requiresGradient)
-    tape.backward()
+    checkpointing.backward()
     #expect(given.store.trainable.allSatisfy { $0.tensor.gradient == nil })
   }
 }

@@ -128,22 +128,29 @@ private func computed(
     #expect(adapted.query(input).floats() == plain.query(input).floats())
     #expect(store.adapters.map(\.name) == ["to_q.lora_A.weight", "to_q.lora_B.weight"])
     #expect(store.adapters.map(\.tensor.shape) == [[100, 6], [8, 100]])
-    let deviation = store.adapters[0].tensor.std(dims: [0, 1], correction: 1).item()
+    let deviation = standardDeviation(store.adapters[0].tensor, correction: 1)
     #expect((0.009...0.011).contains(deviation), "A's initial standard deviation is 1/rank")
   }
 
   @Test func `adapters are off only inside withoutAdapters, also after a thrown error`() throws {
-    let store = ParameterStore(.meta, adapters: (plan, .meta))
-    #expect(store.adaptersEnabled)
+    let (base, adapters, all) = try parts("float32")
+    let store = ParameterStore(
+      .checkpoint(base, origin: "base"), adapters: (plan, .checkpoint(adapters, origin: "adapters")))
+    let attention = try Attention(store.root)
+    let input = try #require(all["input"])
+    let adapted = attention.query(input).floats()
+    let plain = try Attention(ParameterStore(.checkpoint(base, origin: "base")).root)
+      .query(input).floats()
+    #expect(adapted != plain)
     #expect(throws: ParameterError.unmatchedTargets(["x"])) {
       try store.withoutAdapters { () throws(ParameterError) in
-        #expect(!store.adaptersEnabled)
+        #expect(attention.query(input).floats() == plain)
         store.withoutAdapters {}
-        #expect(!store.adaptersEnabled)
+        #expect(attention.query(input).floats() == plain)
         throw ParameterError.unmatchedTargets(["x"])
       }
     }
-    #expect(store.adaptersEnabled)
+    #expect(attention.query(input).floats() == adapted)
   }
 
   @Test func `a target is a whole path or its end after a dot`() {

@@ -108,25 +108,18 @@ private var matrix: Tensor { Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]
     #expect(matrix.repeatInterleaved(2, dim: 0).shape == [4, 3])
     #expect(matrix.repeated([2, 1]).shape == [4, 3])
     #expect(matrix.rolled([1], dims: [1]).floats() == [3, 1, 2, 6, 4, 5])
-    #expect(matrix.flipped(dims: [1]).floats() == [3, 2, 1, 6, 5, 4])
     #expect(matrix.padded([1, 0], value: 9).floats() == [9, 1, 2, 3, 9, 4, 5, 6])
     #expect(Tensor.cat([matrix, matrix], dim: 0).shape == [4, 3])
     #expect(Tensor.stack([matrix, matrix], dim: 0).shape == [2, 2, 3])
-    #expect(
-      matrix.gathered(dim: 1, Tensor([2, 1] as [Int], shape: [2, 1])).floats() == [3, 5])
   }
 
   @Test func `reductions equal explicit arithmetic`() {
     #expect(matrix.sum(dims: [0]).floats() == [5, 7, 9])
     #expect(matrix.mean(dims: [1], keepDim: true).shape == [2, 1])
     #expect(matrix.mean().item() == 3.5)
-    #expect(abs(matrix.variance(dims: [0, 1], correction: 0).item() - 35.0 / 12) < 1e-6)
-    #expect(abs(matrix.std(dims: [0, 1], correction: 1).item() - 3.5.squareRoot()) < 1e-6)
     #expect(matrix.amax().item() == 6)
     #expect(matrix.amin(dims: [0]).floats() == [1, 2, 3])
-    #expect(matrix.argmax(dim: 1).ints() == [2, 2])
     #expect(abs(matrix.norm().item() - 91.0.squareRoot()) < 1e-6)
-    #expect(matrix.cumsum(dim: 1).floats() == [1, 3, 6, 4, 9, 15])
   }
 
   @Test func `in-place operators write into their receiver`() {
@@ -146,9 +139,9 @@ private var matrix: Tensor { Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]
     tensor.lerp_(other, weight: 0.5)
     #expect(tensor.floats() == [7, 14])
     tensor.clamp_(nil, 8)
+    #expect(tensor.floats() == [7, 8])
     tensor.fill_(3)
-    tensor.zero_()
-    #expect(tensor.floats() == [0, 0])
+    #expect(tensor.floats() == [3, 3])
   }
 
   @Test func `lists of tensors are changed in one call`() {

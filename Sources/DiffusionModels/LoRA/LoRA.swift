@@ -45,7 +45,7 @@ public struct LoRA {
 
   /// The adapters of a network that is trained; the tensors are shared with the network.
   public init(_ store: ParameterStore, record: LoRARecord) {
-    guard let plan = store.adapterPlan else {
+    guard let plan = store.loraConfig else {
       preconditionFailure("the network has no adapters")
     }
     let tensors = store.adapters.map { ($0.name, $0.tensor.detached()) }

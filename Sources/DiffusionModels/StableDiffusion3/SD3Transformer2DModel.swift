@@ -50,13 +50,13 @@ public struct SD3Transformer2DModel {
   ///     patch size.
   ///   - timestep: `[B]`, 0...1000 (sigma times 1000), 1000 is noise.
   ///   - embeddings: the prompt embeddings of B samples.
-  ///   - tape: recomputes the blocks' activations in the backward pass where gradients are
+  ///   - checkpointing: recomputes the blocks' activations in the backward pass where gradients are
   ///     recorded; the caller runs its `backward()` after that of the velocity. nil keeps all
   ///     activations.
   /// - Returns: `[B, C', h, w]`
   public func callAsFunction(
     _ latents: Tensor, timestep: Tensor, embeddings: SD3Conditioning,
-    recomputing tape: GradientCheckpointing? = nil
+    checkpointing: GradientCheckpointing? = nil
   ) -> Tensor {
     let image = patches(latents)
     let conditioning = timeText(timestep: timestep, pooled: embeddings.pooled).silu()
@@ -74,7 +74,7 @@ public struct SD3Transformer2DModel {
     }
     let bias = keyBias
     let (state, shared) = blockLoop(
-      [image, text], shared: [conditioning], count: blocks.count, checkpointing: tape
+      [image, text], shared: [conditioning], count: blocks.count, checkpointing: checkpointing
     ) { index, state, shared in
       let (image, text) = blocks[index](
         state[0], state[1], conditioning: shared[0], keyBias: bias)
@@ -88,7 +88,7 @@ public struct SD3Transformer2DModel {
   /// The conditioning with its rows after the context embedder, for any number of evaluations;
   /// unchanged while the embedder is trained.
   public func embedded(_ embeddings: SD3Conditioning) -> SD3Conditioning {
-    guard !embeddings.isEmbedded, !contextEmbedder.learns else { return embeddings }
+    guard !embeddings.isEmbedded, !contextEmbedder.isTrainable else { return embeddings }
     return withoutGradient { embeddings.embedded(by: contextEmbedder) }
   }
 

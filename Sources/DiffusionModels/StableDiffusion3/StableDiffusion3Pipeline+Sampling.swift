@@ -35,7 +35,7 @@ extension StableDiffusion3Pipeline {
       network(
         latents.to(dtype), timestep: sigma * timestepScale,
         embeddings: promptIndices.elementsEqual(0..<all.count) ? all : all.selecting(promptIndices),
-        recomputing: checkpointing
+        checkpointing: checkpointing
       ).to(.float32)
     }
   }

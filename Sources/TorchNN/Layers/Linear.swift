@@ -20,7 +20,7 @@ public struct Linear {
   }
 
   /// Whether the layer has trainable parameters or an adapter.
-  public var learns: Bool {
+  public var isTrainable: Bool {
     weight.requiresGradient || bias?.requiresGradient ?? false || adapter != nil
   }
 

@@ -27,7 +27,7 @@ public final class ParameterStore {
   /// The selection of trainable parameters.
   public private(set) var trainableSelection: Trainable
   /// The LoRA configuration; nil without adapters.
-  public let adapterPlan: LoRAConfig?
+  public let loraConfig: LoRAConfig?
   /// The paths of the linear layers with an adapter, in declaration order.
   public private(set) var adaptedPaths: [String] = []
 
@@ -52,7 +52,7 @@ public final class ParameterStore {
     self.source = source
     self.dtype = dtype
     self.device = device
-    adapterPlan = adapters?.plan
+    loraConfig = adapters?.plan
     adapterSource = adapters?.source ?? source
     trainableSelection = trainable
   }
@@ -67,10 +67,10 @@ public final class ParameterStore {
   public func finish() throws(ParameterError) {
     try checkUsed(source)
     try checkFinite(weights, of: source)
-    guard let adapterPlan else { return }
+    guard let loraConfig else { return }
     try checkUsed(adapterSource)
     try checkFinite(adapters, of: adapterSource)
-    let unmatched = adapterPlan.targets.filter { target in
+    let unmatched = loraConfig.targets.filter { target in
       !adaptedPaths.contains { LoRAConfig.matches($0, target) }
     }
     guard unmatched.isEmpty else { throw .unmatchedTargets(unmatched) }
@@ -137,9 +137,6 @@ extension ParameterStore {
 // MARK: - Adapters on and off
 
 extension ParameterStore {
-  /// Whether adapted layers add their adapter's output; see `withoutAdapters`.
-  public var adaptersEnabled: Bool { adapterSwitch.isEnabled }
-
   /// Runs `body` with every adapter of this network disabled: the reference model of the KL term.
   public func withoutAdapters<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
@@ -164,7 +161,7 @@ extension ParameterStore {
     case .random(let generator): tensor = prepared(initial.tensor(shape, generator))
     case .meta: tensor = Tensor.empty(shape, dtype: dtype ?? .float32, device: .meta)
     }
-    return insert(key, tensor, .parameter, learns: trainableSelection == .full)
+    return insert(key, tensor, .parameter, isTrainable: trainableSelection == .full)
   }
 
   func buffer(
@@ -177,7 +174,7 @@ extension ParameterStore {
     case .random: tensor = prepared(value())
     case .meta: tensor = Tensor.empty(shape, dtype: dtype ?? .float32, device: .meta)
     }
-    return insert(key, tensor, .buffer, learns: false)
+    return insert(key, tensor, .buffer, isTrainable: false)
   }
 
   func ignore(_ key: String) { ignored.insert(key) }
@@ -190,12 +187,12 @@ extension ParameterStore {
   func adapter(
     _ path: String, _ inputs: Int, _ outputs: Int
   ) throws(ParameterError) -> LowRankAdapter? {
-    guard let plan = adapterPlan, plan.adapts(path) else { return nil }
+    guard let config = loraConfig, config.adapts(path) else { return nil }
     adaptedPaths.append(path)
     let down = try adapterParameter(
-      "\(path).lora_A.weight", [plan.rank, inputs], .normal(1 / Double(plan.rank)))
-    let up = try adapterParameter("\(path).lora_B.weight", [outputs, plan.rank], .zeros)
-    return LowRankAdapter(down: down, up: up, scale: plan.scale, toggle: adapterSwitch)
+      "\(path).lora_A.weight", [config.rank, inputs], .normal(1 / Double(config.rank)))
+    let up = try adapterParameter("\(path).lora_B.weight", [outputs, config.rank], .zeros)
+    return LowRankAdapter(down: down, up: up, scale: config.scale, toggle: adapterSwitch)
   }
 
   private func adapterParameter(
@@ -208,12 +205,12 @@ extension ParameterStore {
     case .random(let generator): tensor = initial.tensor(shape, generator).to(device)
     case .meta: tensor = Tensor.empty(shape, dtype: .float32, device: .meta)
     }
-    return insert(key, tensor, .adapter, learns: trainableSelection != .nothing)
+    return insert(key, tensor, .adapter, isTrainable: trainableSelection != .nothing)
   }
 
-  private func insert(_ key: String, _ tensor: Tensor, _ kind: Kind, learns: Bool) -> Tensor {
+  private func insert(_ key: String, _ tensor: Tensor, _ kind: Kind, isTrainable: Bool) -> Tensor {
     precondition(entries[key] == nil, "'\(key)' is declared twice")
-    tensor.requiresGradient = learns
+    tensor.requiresGradient = isTrainable
     entries[key] = Entry(tensor: tensor, kind: kind)
     return tensor
   }
