@@ -92,8 +92,8 @@ import Training
       ("trainable: full", "trainable: lora\nlora: {rank: 2, targets: [attn.to_q]}")
     ])
     // Two blocks, one square projection of width 16 each.
-    #expect(lora.learnedParameters == 2 * 2 * (16 + 16))
-    #expect(full.learnedParameters > lora.learnedParameters)
+    #expect(lora.trainableParameters == 2 * 2 * (16 + 16))
+    #expect(full.trainableParameters > lora.trainableParameters)
     func parameters(_ plan: TrainingPlan) -> Int? {
       plan.memory.phases[1].items.first { $0.name == "trainable parameters" }?.bytes
     }

@@ -12,6 +12,27 @@ public enum RolloutMethod: Hashable, Sendable {
   case flowGRPOFast
 }
 
+extension RolloutMethod {
+  /// K, the samples that share one (trunk, step); 1 without branching.
+  var branchCount: Int {
+    if case .branching(let branches) = self { branches } else { 1 }
+  }
+
+  /// Rows per trunk in the calls of the velocity field at denoising step `step`, in an epoch that
+  /// trains `steps`: the trunk until its last branching, and all earlier branches.
+  package func rowsPerTrunk(at step: Int, steps: [Int], finishesTrunks: Bool = false) -> Int {
+    guard case .branching(let branches) = self else { return 1 }
+    let continuesTrunk = finishesTrunks || step <= (steps.max() ?? -1)
+    return branches * steps.count { $0 < step } + (continuesTrunk ? 1 : 0)
+  }
+
+  /// Finished samples per trunk in an epoch that trains `steps`.
+  package func samplesPerTrunk(steps: [Int], finishesTrunks: Bool = false) -> Int {
+    guard case .branching(let branches) = self else { return 1 }
+    return branches * steps.count + (finishesTrunks ? 1 : 0)
+  }
+}
+
 /// The settings of a rollout, equal in every epoch.
 public struct RolloutPlan: Hashable, Sendable {
   /// The sigmas.
@@ -49,9 +70,7 @@ public struct RolloutPlan: Hashable, Sendable {
   }
 
   /// K, the samples that share one (trunk, step); 1 without branching.
-  public var branchCount: Int {
-    if case .branching(let branches) = method { branches } else { 1 }
-  }
+  public var branchCount: Int { method.branchCount }
 
   /// c, the factor by which the noise-aware weights `c w_i` average to 1 over all trainable steps
   /// of the plan.
@@ -65,9 +84,9 @@ public struct RolloutPlan: Hashable, Sendable {
   ///
   /// Branching: `1 + (last branch step) + K sum over branch steps (N - 1 - i)`. Flow-GRPO: N.
   public func evaluationsPerTrunk(steps: [Int]) -> Int {
-    guard case .branching(let branches) = method else { return schedule.stepCount }
-    let trunk = finishesTrunks ? schedule.stepCount : (steps.max() ?? -1) + 1
-    return trunk + branches * steps.reduce(0) { $0 + schedule.stepCount - 1 - $1 }
+    (0..<schedule.stepCount).reduce(0) {
+      $0 + method.rowsPerTrunk(at: $1, steps: steps, finishesTrunks: finishesTrunks)
+    }
   }
 
   /// An upper bound of the rows in one call of the velocity field, for a rollout of `trunks` trunks
@@ -79,8 +98,7 @@ public struct RolloutPlan: Hashable, Sendable {
 
   /// Finished samples per trunk in an epoch that trains `steps`.
   public func samplesPerTrunk(steps: [Int]) -> Int {
-    guard case .branching(let branches) = method else { return 1 }
-    return branches * steps.count + (finishesTrunks ? 1 : 0)
+    method.samplesPerTrunk(steps: steps, finishesTrunks: finishesTrunks)
   }
 }
 

@@ -104,8 +104,11 @@ struct MemoryParts {
 
   /// A forward pass with gradients and its backward pass.
   var learning: [Item] {
-    let rows = guided * min(
-      recipe.optimizer.microBatch, recipe.trainingSamplesPerEpoch / recipe.optimizer.updatesPerEpoch)
+    let rows =
+      guided
+      * min(
+        recipe.optimizer.microBatch,
+        recipe.trainingSamplesPerEpoch / recipe.optimizer.updatesPerEpoch)
     let kept =
       recipe.memory.gradientCheckpointing ? network.keptWithCheckpointing : network.kept
     let learned = model.trainableParameters
@@ -113,7 +116,7 @@ struct MemoryParts {
       Item(name: "activations", bytes: rows * (kept + 2 * embeddingBytes)),
       Item(name: "backward pass", bytes: rows * network.backward),
     ]
-    guard recipe.recordsRows(learnedParameters: learned) else { return parts }
+    guard recipe.recordsRows(trainableParameters: learned) else { return parts }
     return parts + [
       Item(name: "gradients of each thread", bytes: 4 * learned * recipe.rowThreads)
     ]

@@ -30,7 +30,7 @@ extension TrainingPlan {
           "\(number(evaluations)) times \(number(evaluationPrompts)) images; "
             + "\(number(evaluationEvaluations)) NFE in all"
         ),
-        ("trainable parameters", number(learnedParameters)),
+        ("trainable parameters", number(trainableParameters)),
         (
           "transformer alone",
           String(format: "%.3g FLOP; ", transformerFlops)

@@ -63,7 +63,7 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   /// Rows of network calls of all evaluations, including guidance.
   package var evaluationEvaluations: Int
   /// Number of trainable parameters.
-  package var learnedParameters: Int
+  package var trainableParameters: Int
   /// Bytes of the run's encoded prompts on disk.
   package var promptCacheBytes: Int
   /// Floating-point operations of the transformer in the whole run, evaluations included.
@@ -87,7 +87,7 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
     case rowsPerGroup = "group_size"
     case firstEpoch = "first_epoch"
     case evaluationEvaluations = "evaluation_nfe"
-    case learnedParameters = "trainable_parameters"
+    case trainableParameters = "trainable_parameters"
     case promptCacheBytes = "prompt_cache_bytes"
     case transformerFlops = "transformer_flops"
     case memoryAdvice = "memory_advice"
@@ -123,7 +123,7 @@ extension TrainingPlan {
     evaluationEvaluations =
       evaluations * counts.evaluation * recipe.evaluation.steps
       * recipe.evaluationGuidance.rowsPerSample
-    learnedParameters = model.trainableParameters
+    trainableParameters = model.trainableParameters
     promptCacheBytes =
       Self.promptCount(recipe, counts) * model.cachedPromptElements * recipe.dtype.byteCount
     transformerFlops =
@@ -180,18 +180,16 @@ extension TrainingPlan.Work {
     let steps = sampling.trainedSteps.steps(
       stepCount: sampling.steps, run: recipe.seed, epoch: epoch)
     let guided = recipe.guidance.rowsPerSample
-    let batchSize = min(trunks, sampling.trunksPerRolloutBatch ?? trunks)
-    let batches = (trunks + batchSize - 1) / batchSize
-    for index in 0..<batches {
-      let size = trunks * (index + 1) / batches - trunks * index / batches
-      for rows in Self.rows(sampling, steps, trunks: size) {
-        rolloutCalls += (rows + sampling.microBatch - 1) / sampling.microBatch
+    let method = sampling.rolloutMethod
+    for batch in microBatches(of: trunks, limit: sampling.trunksPerRolloutBatch ?? trunks) {
+      for step in 0..<sampling.steps {
+        let rows = batch.count * method.rowsPerTrunk(at: step, steps: steps)
+        rolloutCalls += microBatches(of: rows, limit: sampling.microBatch).count
         rolloutEvaluationsUnguided += rows
       }
     }
     rolloutEvaluations = rolloutEvaluationsUnguided * guided
-    decodes =
-      sampling.method == .tempflow ? trunks * steps.count * sampling.branches : trunks
+    decodes = trunks * method.samplesPerTrunk(steps: steps)
     rewards = decodes * recipe.rewards.count
     updates = split.updates
     learningCalls = split.updates * split.microBatchesPerUpdate
@@ -201,19 +199,6 @@ extension TrainingPlan.Work {
       recipe.loss.oldLogProb == .recomputed ? split.samples - split.samplesPerUpdate : 0
     let klSamples = recipe.loss.objective.klBeta > 0 ? split.samples : 0
     referenceEvaluations = (recomputed + klSamples) * guided
-  }
-
-  /// Rows at each denoising step: the trunks until their last branching, and all earlier branches.
-  private static func rows(
-    _ sampling: SamplingRecipe, _ steps: [Int], trunks: Int
-  ) -> [Int] {
-    guard sampling.method == .tempflow else {
-      return Array(repeating: trunks, count: sampling.steps)
-    }
-    return (0..<sampling.steps).map { step in
-      let branched = steps.filter { $0 < step }.count * sampling.branches
-      return trunks * (branched + (step <= (steps.last ?? -1) ? 1 : 0))
-    }
   }
 
   static func + (first: Self, second: Self) -> Self {

@@ -30,9 +30,9 @@ extension TrainingRecipe {
   /// Whether the update passes rows through the network on separate threads. This is the case on
   /// the CPU, except with gradient checkpointing, which runs all rows on one thread, and with so
   /// many trainable parameters that a copy of the gradients per thread would be expensive.
-  func recordsRows(learnedParameters: Int) -> Bool {
+  func recordsRows(trainableParameters: Int) -> Bool {
     device == .cpu && !memory.gradientCheckpointing && rowThreads > 1
-      && 4 * learnedParameters <= 128 << 20
+      && 4 * trainableParameters <= 128 << 20
   }
 
   /// Number of threads for the rows of a batch.

@@ -73,18 +73,21 @@ package struct SamplingRecipe: Sendable, Equatable {
     }
   }
 
+  /// The rollout of `TempFlow` with these settings.
+  var rolloutMethod: RolloutMethod {
+    switch method {
+    case .tempflow: .branching(branches: branches)
+    case .flowGRPO: .flowGRPO
+    case .flowGRPOFast: .flowGRPOFast
+    }
+  }
+
   /// The rollout plan of `TempFlow`, over the model's own sigmas.
   ///
   /// - Throws: `RolloutPlanError`, for example if a trained step adds no noise.
   package func rolloutPlan(_ schedule: FlowSchedule) throws(RolloutPlanError) -> RolloutPlan {
-    let rollout: RolloutMethod =
-      switch method {
-      case .tempflow: .branching(branches: branches)
-      case .flowGRPO: .flowGRPO
-      case .flowGRPOFast: .flowGRPOFast
-      }
     var plan = try RolloutPlan(
-      schedule: schedule, dynamics: stochasticDynamics, method: rollout, steps: trainedSteps)
+      schedule: schedule, dynamics: stochasticDynamics, method: rolloutMethod, steps: trainedSteps)
     plan.microBatch = microBatch
     plan.trunksPerBatch = trunksPerRolloutBatch ?? Int.max
     return plan
@@ -101,7 +104,8 @@ extension SamplingRecipe {
     guidanceScale = section.double("guidance_scale", in: 1...100, default: defaults.guidanceScale)
     negativePrompt = section.string("negative_prompt", default: "")
     dynamics = section.choice("dynamics", default: .flowSDE)
-    noiseLevel = section.double("noise_level", in: .above(0, through: 10), default: defaults.noiseLevel)
+    noiseLevel = section.double(
+      "noise_level", in: .above(0, through: 10), default: defaults.noiseLevel)
     if dynamics == .cps, noiseLevel >= 2 {
       section.report("noise_level", "must be below 2 with cps dynamics")
     }

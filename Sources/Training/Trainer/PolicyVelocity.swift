@@ -87,7 +87,7 @@ final class PolicyGraph {
     checkpointing = recipe.memory.gradientCheckpointing ? GradientCheckpointing() : nil
     let count = leaves.reduce(0) { $0 + $1.count }
     threadedBatch =
-      recipe.recordsRows(learnedParameters: count) ? ThreadedBatch(leaves: leaves) : nil
+      recipe.recordsRows(trainableParameters: count) ? ThreadedBatch(leaves: leaves) : nil
   }
 
   /// Runs the forward and backward passes of an update.

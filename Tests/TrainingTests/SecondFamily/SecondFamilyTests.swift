@@ -3,9 +3,8 @@ import FlowMatching
 import Foundation
 import Foundations
 import ImageFiles
-import Foundations
-import Rewards
 import Recipes
+import Rewards
 import Runs
 import TestSupport
 import Testing
@@ -90,7 +89,7 @@ import Training
     // Guidance is an input of the network and needs no second row.
     #expect(plan.firstEpoch.rolloutEvaluations == plan.firstEpoch.rolloutEvaluationsUnguided)
     // Two layers of two blocks: rank times inputs plus outputs.
-    #expect(plan.learnedParameters == 2 * 2 * ((16 + 16) + (16 + 32)))
+    #expect(plan.trainableParameters == 2 * 2 * ((16 + 16) + (16 + 32)))
     #expect(plan.memory.peak.bytes > 0)
     #expect(plan.promptCacheBytes == 9 * 4 * (12 * 16 + 4 * 64))
   }
