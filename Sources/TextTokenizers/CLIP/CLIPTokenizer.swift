@@ -159,9 +159,7 @@ public struct CLIPTokenizer: Sendable {
 
   /// The ids of ``encode(_:)``, truncated or padded to `length`.
   public func padded(_ ids: [Int], to length: Int) -> [Int] {
-    precondition(length >= 2, "a prompt has at least a start and an end")
-    guard ids.count < length else { return ids.prefix(length - 1) + [endID] }
-    return ids + [Int](repeating: padID, count: length - ids.count)
+    paddedIDs(ids, to: length, end: endID, padding: padID)
   }
 
   private func content(_ text: String) -> [Int] {

@@ -67,7 +67,8 @@ struct EncoderFingerprint {
   private static func note(
     _ digest: String, in record: String, of cache: String
   ) throws(TrainingError) {
-    try makeFolder("\(cache)/components")
+    let folder = "\(cache)/components"
+    try inPromptCache(folder) { () throws(FileError) in try FileTree.makeFolder(folder) }
     do throws(FileError) {
       let isKnown = FileManager.default.fileExists(atPath: record)
       if isKnown, try AtomicFile.read(record).elementsEqual(digest.utf8) { return }

@@ -153,7 +153,7 @@ package final class PromptCache {
       try family.promptEncoder(of: settings.model)
     }
     encoderLoads += 1
-    try makeFolder(folder)
+    try inPromptCache(folder) { () throws(FileError) in try FileTree.makeFolder(folder) }
     progress.begin("encoding prompts", total: prompts.count)
     for start in stride(from: 0, to: prompts.count, by: Self.batch) {
       let batch = prompts[start..<min(start + Self.batch, prompts.count)]
@@ -239,21 +239,19 @@ func ofModel<Result>(
   }
 }
 
-/// Creates a folder of the cache.
-func makeFolder(_ path: String) throws(TrainingError) {
-  do {
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  } catch {
-    throw .promptCache(path: path, reason: error.localizedDescription)
-  }
-}
-
 /// The names in a folder, in order; empty if it does not exist.
 func names(in folder: String) throws(TrainingError) -> [String] {
   guard FileManager.default.fileExists(atPath: folder) else { return [] }
-  do {
-    return try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+  return try inPromptCache(folder) { () throws(FileError) in try FileTree.names(in: folder) }
+}
+
+/// Runs `body` on a file or folder of the cache, and converts its error.
+func inPromptCache<Result>(
+  _ path: String, _ body: () throws(FileError) -> Result
+) throws(TrainingError) -> Result {
+  do throws(FileError) {
+    return try body()
   } catch {
-    throw .promptCache(path: folder, reason: error.localizedDescription)
+    throw .promptCache(path: path, reason: error.reason)
   }
 }
