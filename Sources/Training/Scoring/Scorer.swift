@@ -116,13 +116,20 @@ package struct Scorer: Sendable {
       scores.rewards.append(values)
       scores.weighted.append(weightedSum(values))
     }
+    scores.missing = missing(columns)
     for (reward, column) in zip(rewards, columns) {
-      scores.missing.add(column, of: reward.name)
       scores.parts += column.parts
         .filter { $0.name != reward.name }
         .map { .init(name: "\(reward.name).\($0.name)", values: $0.values) }
     }
     return scores
+  }
+
+  /// The missing scores of all rewards, with their reasons.
+  package func missing(_ columns: [RewardScores]) -> MissingScores {
+    var missing = MissingScores()
+    for (reward, column) in zip(rewards, columns) { missing.add(column, of: reward.name) }
+    return missing
   }
 
   private func weightedSum(_ values: [Double?]) -> Double? {

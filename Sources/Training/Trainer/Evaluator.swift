@@ -52,8 +52,7 @@ struct Evaluator {
       zip(images, prompts).map { image, prompt in
         image.map { RewardSample(image: $0, prompt: prompt) }
       })
-    try all.combine(columns).missing.check(
-      against: recipe.maxMissingScores, of: images.count)
+    try all.missing(columns).check(against: recipe.maxMissingScores, of: images.count)
     let size = context.policy.imageSize
     return HeldOutEvaluation(
       first: Evaluation(
