@@ -76,7 +76,7 @@ import Training
     #expect(text.contains("changed since: \(folder.path)/model/scheduler;"), "\(text)")
   }
 
-  @Test func `a checkpoint without a fingerprint is restored with a warning`() async throws {
+  @Test func `a checkpoint without a fingerprint is refused`() async throws {
     let folder = try tinyTask()
     _ = try await train(folder, settings, scorer: scorer)
     let checkpoints = "\(folder.path)/run/checkpoints"
@@ -95,9 +95,14 @@ import Training
         try data.write(to: URL(filePath: "\(draft)/\(name)"))
       }
     }
-    var messages = ""
-    let summary = try await train(folder, longer, resume: true, scorer: scorer) { messages += $0 }
-    #expect(summary.epochs == 3)
-    #expect(messages.contains("has no fingerprint of its prompts and model"), "\(messages)")
+    let error = await #expect(throws: TrainingError.self) {
+      _ = try await train(folder, longer, resume: true, scorer: scorer)
+    }
+    guard case .state(let path, let reason) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(path == "\(checkpoints)/000002/state.json")
+    #expect(reason.contains("fingerprint"), "\(reason)")
   }
 }

@@ -71,7 +71,7 @@ final class Checkpointer {
     for damage in damaged {
       try output.message("\(damage) Going on from the newest sound checkpoint instead.")
     }
-    var state = TrainingState()
+    var state = TrainingState(fingerprint: fingerprint)
     if let checkpoint {
       state = try TrainingState.read("\(checkpoint.path)/\(File.state)")
       try check(state.fingerprint, of: checkpoint.path)
@@ -81,20 +81,12 @@ final class Checkpointer {
       savedEpoch = state.epoch
       try output.message("Resuming after epoch \(state.epoch) from \(checkpoint.path).")
     }
-    state.fingerprint = fingerprint
     try output.openLogs(at: state)
     return state
   }
 
-  /// Makes sure that prompts and model are those that the checkpoint was trained with. A checkpoint
-  /// without a fingerprint is restored with a warning, because it may hold days of training.
-  private func check(_ saved: RunFingerprint?, of checkpoint: String) throws {
-    guard let saved else {
-      try context.output.message(
-        "warning: \(checkpoint) has no fingerprint of its prompts and model, so changes since "
-          + "cannot be detected")
-      return
-    }
+  /// Checks that prompts and model are those that the checkpoint was trained with.
+  private func check(_ saved: RunFingerprint, of checkpoint: String) throws {
     guard let changes = fingerprint.changes(since: saved, context.recipe) else { return }
     throw TrainingError.otherFiles(path: checkpoint, changes: changes)
   }

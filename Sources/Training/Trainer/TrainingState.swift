@@ -24,12 +24,15 @@ struct TrainingState: Codable {
   var lossScale: LossScale?
   /// Consecutive epochs without an advantage up to the last one; nil is 0.
   var degenerateEpochs: Int?
-  /// Of what the run reads beside its recipe; nil in a checkpoint of a version that kept none.
-  var fingerprint: RunFingerprint?
+  /// Of the files that the run reads beside its recipe.
+  let fingerprint: RunFingerprint
   /// Bytes of `metrics.jsonl` when this was saved.
   var metricsBytes = 0
   /// Bytes of `timings.jsonl` when this was saved.
   var timingsBytes = 0
+
+  /// The state before the first epoch.
+  init(fingerprint: RunFingerprint) { self.fingerprint = fingerprint }
 
   private enum CodingKeys: String, CodingKey {
     case epoch, updates, evaluations, fingerprint
