@@ -23,7 +23,8 @@ package struct AccuracyTable {
   /// Epochs and training time.
   private var closing: String {
     let state = summary.isFinished ? "" : "; stopped before the end"
-    return "\(summary.epochs) epochs, \(Figures.duration(summary.trainingSeconds)) of training"
+    let epochs = summary.epochs == 1 ? "1 epoch" : "\(summary.epochs) epochs"
+    return "\(epochs), \(Figures.duration(summary.trainingSeconds)) of training"
       + "\(state)."
   }
 

@@ -139,10 +139,7 @@ final class ChildProcess {
       guard wait(until: deadline) else { return .timedOut }
       send()
       output.read()
-      errors.read()
-      while let line = errors.takeLine(cuttingLong: true) {
-        show(String(decoding: line, as: UTF8.self))
-      }
+      showErrors(show)
     }
   }
 
@@ -175,16 +172,21 @@ final class ChildProcess {
     }
   }
 
+  /// Reads standard error and shows its complete lines.
+  private func showErrors(_ show: (String) -> Void) {
+    errors.read()
+    while let line = errors.takeLine(cuttingLong: true) {
+      show(String(decoding: line, as: UTF8.self))
+    }
+  }
+
   /// Shows the last lines of a program that ended.
   private func showErrors(for time: Duration, _ show: (String) -> Void) {
     let deadline = ContinuousClock.now + time
     while !errors.isAtEnd, ContinuousClock.now < deadline {
       var waits = [pollfd(fd: errors.descriptor, events: Int16(POLLIN), revents: 0)]
       _ = poll(&waits, 1, 20)
-      errors.read()
-      while let line = errors.takeLine(cuttingLong: true) {
-        show(String(decoding: line, as: UTF8.self))
-      }
+      showErrors(show)
     }
   }
 }
