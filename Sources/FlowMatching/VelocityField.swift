@@ -7,8 +7,8 @@ public import Torch
 /// - `latents`: any shape after the batch dimension; every row may come from another sample.
 /// - `sigma`: the row's noise share in 0...1 (1 is noise, 0 is data). In a rollout all rows share
 ///   one value; in training they differ.
-/// - `promptIndices`: which prompt each row uses, an index into the list of prompts that the field was
-///   made for.
+/// - `promptIndices`: which prompt each row uses, an index into the list of prompts that the field
+///   was made for.
 ///
 /// The velocity is noise minus data, in any floating-point type; callers convert it to float32.
 /// The caller decides whether gradients are recorded (`withGradient`, `withoutGradient`).

@@ -9,8 +9,8 @@ struct HealthSection {
     return .fragment([
       element("p", ["class": "quiet"]) {
         "In an epoch's first update the ratio between new and old policy is 1, so the difference "
-        "of log-probabilities between rollout and training must be far below the clip range. Groups "
-        "with equal rewards have no gradient. The gradient norm is measured before clipping."
+        "of log-probabilities between rollout and training must be far below the clip range. "
+        "Groups with equal rewards have no gradient. The gradient norm is measured before clipping."
         if !hasDivergence {
           " The distance to the reference model was not measured (kl_beta is 0)."
         }

@@ -80,7 +80,9 @@ private struct SD3TextMetadata {
       hasIndex ? try SD3ModelIndex(folder: source.folder).hasT5 : isThere("text_encoder_3")
     if hasT5, isThere("text_encoder_3") {
       sizes.append(
-        try NetworkSize.measure("text_encoder_3", of: source, isUsed: { _ in true }, T5EncoderModel.init).1)
+        try NetworkSize.measure(
+          "text_encoder_3", of: source, isUsed: { _ in true }, T5EncoderModel.init
+        ).1)
     }
     let length = StableDiffusion3Pipeline.sequenceLength(source)
     self.sizes = sizes

@@ -78,8 +78,8 @@ public struct SD3TransformerMemory {
 
   /// Activations of one stream outside attention.
   private func stream(
-    _ learning: TrainableWeights, _ attention: String, _ keys: QueryKeyValue.Keys, _ feedForward: String,
-    tokens: Int
+    _ learning: TrainableWeights, _ attention: String, _ keys: QueryKeyValue.Keys,
+    _ feedForward: String, tokens: Int
   ) -> Int {
     let name = keys.query == QueryKeyValue.Keys.image.query ? "to_out.0" : "to_add_out"
     // The inputs of both layer norms and of the GELU.

@@ -1,8 +1,9 @@
 /// Where the weights of a transformer's blocks are.
 ///
 /// The block loop enters every block before it runs, in the forward pass and again where gradient
-/// checkpointing recomputes it in the backward pass. A residency that moves weights fills the block's
-/// tensors there; a saved autograd record must not outlive them, so it requires checkpointing.
+/// checkpointing recomputes it in the backward pass. A residency that moves weights fills the
+/// block's tensors there. A saved autograd record must not outlive them, so it requires
+/// checkpointing.
 public protocol WeightResidency {
   /// Makes sure that the weights of block `index` are on the device.
   func enter(_ index: Int)

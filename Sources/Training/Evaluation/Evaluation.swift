@@ -81,7 +81,8 @@ package struct Evaluation: Sendable {
   ) -> RunSummary.EvaluationProtocol {
     RunSummary.EvaluationProtocol(
       prompts: promptFile, promptCount: prompts.count, imagesPerPrompt: 1,
-      seed: Int(clamping: sampling.seed), steps: sampling.steps, guidanceScale: sampling.guidanceScale,
+      seed: Int(clamping: sampling.seed), steps: sampling.steps,
+      guidanceScale: sampling.guidanceScale,
       sampler: "ode", dtype: dtype, weights: weights, reward: reward)
   }
 
@@ -106,7 +107,8 @@ extension Score {
 extension TaggedScores {
   /// The scores as lines of a table, tags in alphabetical order and the overall score last.
   package func table() -> String {
-    let rows = tags.sorted { $0.key < $1.key }.map { (name: $0.key, score: $0.value) }
+    let rows =
+      tags.sorted { $0.key < $1.key }.map { (name: $0.key, score: $0.value) }
       + [(name: "overall", score: overall)]
     var cells = rows.map { [$0.name, "\($0.score.text)  n=\($0.score.count)"] }
     if tags.count > 1, let tagMean {

@@ -35,7 +35,8 @@ extension MemoryAdvice {
 
   /// The settings that lower the memory of one phase, largest savings first.
   static func settings(
-    lowering phase: String, _ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int
+    lowering phase: String, _ recipe: TrainingRecipe, _ model: FlowModelMetadata,
+    evaluationPrompts: Int
   ) -> [String] {
     func bytes(_ recipe: TrainingRecipe) -> Int {
       MemoryPlan(recipe, model, evaluationPrompts: evaluationPrompts).phases
@@ -60,7 +61,8 @@ extension MemoryAdvice {
   private static func changes(_ recipe: TrainingRecipe) -> [Change] {
     var changes: [Change] = []
     if !recipe.memory.gradientCheckpointing {
-      changes.append(Change(setting: "gradient_checkpointing: true") { $0.memory.gradientCheckpointing = true })
+      changes.append(
+        Change(setting: "gradient_checkpointing: true") { $0.memory.gradientCheckpointing = true })
     }
     if recipe.learning != .full, recipe.dtype == .float32 {
       changes.append(Change(setting: "dtype: bfloat16") { $0.dtype = .bfloat16 })
@@ -79,7 +81,10 @@ extension MemoryAdvice {
         Change(setting: "sampling.decode_micro_batch: 1") { $0.sampling.decodeMicroBatch = 1 })
     }
     if recipe.sampling.trunksPerRolloutBatch != 1 {
-      changes.append(Change(setting: "sampling.trunks_per_rollout_batch: 1") { $0.sampling.trunksPerRolloutBatch = 1 })
+      changes.append(
+        Change(setting: "sampling.trunks_per_rollout_batch: 1") {
+          $0.sampling.trunksPerRolloutBatch = 1
+        })
     }
     return changes
   }

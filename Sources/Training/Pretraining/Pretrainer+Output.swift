@@ -46,7 +46,9 @@ extension Pretrainer {
 
 extension PretrainingEvaluationRecipe {
   /// The sampling settings of measurements.
-  var sampling: ImageSampling { ImageSampling(steps: steps, guidanceScale: guidanceScale, seed: seed) }
+  var sampling: ImageSampling {
+    ImageSampling(steps: steps, guidanceScale: guidanceScale, seed: seed)
+  }
 }
 
 extension Evaluation {

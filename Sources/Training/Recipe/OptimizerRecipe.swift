@@ -41,7 +41,8 @@ extension EMARecipe {
     decay = section.double("decay", in: 0...1, default: 0.9)
     updateEvery = section.int("update_every", in: 1..., default: 8)
     if decay == 0, section.isGiven("update_every"), updateEvery > 1 {
-      section.warn("update_every", "with decay 0 the average is the weights of \(updateEvery) updates ago")
+      section.warn(
+        "update_every", "with decay 0 the average is the weights of \(updateEvery) updates ago")
     }
   }
 }

@@ -202,7 +202,9 @@ extension TrainingRecipe {
     guard trainingSamplesPerEpoch % updates != 0 else { return }
     let steps = sampling.trainedStepCount
     let trunks = sampling.trunksPerPrompt
-    let divisors = (1...max(1, min(trainingSamplesPerEpoch, 2 * updates))).filter { trainingSamplesPerEpoch % $0 == 0 }
+    let divisors = (1...max(1, min(trainingSamplesPerEpoch, 2 * updates))).filter {
+      trainingSamplesPerEpoch % $0 == 0
+    }
     let nearest = divisors.sorted { abs($0 - updates) < abs($1 - updates) }.prefix(3).sorted()
     let unit = updates / greatestCommonDivisor(updates, trunks * steps)
     let below = prompts.perEpoch / unit * unit
