@@ -78,7 +78,7 @@ package final class RecipeSection {
     return value
   }
 
-  /// A value that describes the recipe file itself, such as its evidence, and may be absent or null.
+  /// A value that describes the recipe file itself, such as its evidence; may be absent or null.
   ///
   /// It is checked and has no place in the resolved recipe.
   package func annotation<Value>(_ key: String, _ kind: RecipeKind<Value>) -> Value? {

@@ -176,7 +176,9 @@ struct SamplingOptions: ParsableArguments {
   func validate() throws {
     if steps < 1 { throw ValidationError("--steps must be at least 1") }
     if batch < 1 { throw ValidationError("--batch must be at least 1") }
-    if !(0...100).contains(guidanceScale) { throw ValidationError("--guidance-scale must be in 0 ... 100") }
+    if !(0...100).contains(guidanceScale) {
+      throw ValidationError("--guidance-scale must be in 0 ... 100")
+    }
     if (height == nil) != (width == nil) {
       throw ValidationError("give both --height and --width, or neither")
     }

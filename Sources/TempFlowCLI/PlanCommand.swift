@@ -22,7 +22,7 @@ struct PlanCommand: ParsableCommand {
 
   @Option(
     name: .long,
-    help: "TFLOP/s of one GPU that GPU-hours are stated for (an H100 reaches about 400 in bfloat16).")
+    help: "TFLOP/s of one GPU, for the GPU-hours (an H100 reaches about 400 in bfloat16).")
   var teraflops = 400.0
 
   @OptionGroup var output: OutputOptions

@@ -39,9 +39,10 @@ struct PretrainCommand: AsyncParsableCommand {
   private func text(_ recipe: PretrainingRecipe, _ outcome: Pretrainer.Outcome) -> String {
     let seconds = outcome.phaseSeconds.sorted { $0.key < $1.key }
       .map { "\($0.key) \(StageProgress.text(seconds: $0.value))" }.joined(separator: ", ")
+    let way = outcome.evaluationProtocol
     return """
-      Strict accuracy on \(outcome.evaluationProtocol.promptCount) held-out prompts, \
-      \(outcome.evaluationProtocol.steps) steps, guidance \(outcome.evaluationProtocol.guidanceScale):
+      Strict accuracy on \(way.promptCount) held-out prompts, \
+      \(way.steps) steps, guidance \(way.guidanceScale):
       \(outcome.accuracy.table())
 
       time: \(seconds)

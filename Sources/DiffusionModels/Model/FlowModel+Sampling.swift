@@ -34,7 +34,9 @@ extension FlowModel {
   }
 
   /// The same field with rows on separate threads where that is faster.
-  private func threaded(_ field: @escaping VelocityField, _ batch: ThreadedBatch?) -> VelocityField {
+  private func threaded(
+    _ field: @escaping VelocityField, _ batch: ThreadedBatch?
+  ) -> VelocityField {
     let device = device
     return { latents, sigma, promptIndices in
       func part(_ rows: Range<Int>) -> Tensor {

@@ -26,8 +26,8 @@ public protocol FlowModel: SendableMetatype {
   /// Sizes and costs, from the folder's configuration files and the headers of the weights that are
   /// present.
   ///
-  /// - Throws: `PipelineError` for a file that is missing or malformed, an impossible image size, an
-  ///   adapter target that matches nothing.
+  /// - Throws: `PipelineError` for a file that is missing or malformed, an impossible image size,
+  ///   an adapter target that matches nothing.
   static func metadata(
     of source: ModelSource, training: TrainableWeights
   ) throws(PipelineError) -> FlowModelMetadata
