@@ -5,7 +5,7 @@ import Foundations
 ///
 /// - Parameter write: fills the folder at its argument, which is new and empty.
 /// - Throws: what `write` throws, or `PipelineError.unwritable`; an older folder is then unchanged.
-func writeFolder(
+package func writeFolder(
   _ folder: String, _ write: (_ draft: String) throws(PipelineError) -> Void
 ) throws(PipelineError) {
   let path = FileTree.absolutePath(folder, in: FileManager.default.currentDirectoryPath)

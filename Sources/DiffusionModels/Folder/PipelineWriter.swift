@@ -5,13 +5,6 @@ public import TorchNN
 
 /// Writes components of pipeline folders in diffusers' layout.
 public enum PipelineWriter {
-  /// Writes a temporary folder beside the target and renames it once it is complete.
-  package static func writeFolder(
-    _ folder: String, _ write: (_ draft: String) throws(PipelineError) -> Void
-  ) throws(PipelineError) {
-    try DiffusionModels.writeFolder(folder, write)
-  }
-
   /// Copies components and the index of another folder.
   package static func copyComponents(
     _ names: [String], from source: String, to folder: String

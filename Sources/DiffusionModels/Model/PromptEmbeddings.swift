@@ -11,9 +11,6 @@ public struct PromptEmbeddings {
 
   /// The tensor with a name; nil if there is none.
   public subscript(name: String) -> Tensor? { tensors.first { $0.name == name }?.tensor }
-
-  /// Number of elements of all tensors.
-  public var elementCount: Int { tensors.reduce(0) { $0 + $1.tensor.count } }
 }
 
 extension [PromptEmbeddings] {

@@ -166,7 +166,7 @@ extension TinyFlowModel {
 
   func write(to folder: String, textFrom source: String?) throws(PipelineError) {
     guard let source else { preconditionFailure("the model has no text encoder of its own") }
-    try PipelineWriter.writeFolder(folder) { draft throws(PipelineError) in
+    try writeFolder(folder) { draft throws(PipelineError) in
       try PipelineWriter.writeNetwork(
         transformer.network.configuration, store, folder: "\(draft)/transformer",
         weights: "diffusion_pytorch_model")
