@@ -222,16 +222,9 @@ private struct PromptCounts {
   var evaluation: Int
 
   init(_ recipe: TrainingRecipe) throws(TrainingError) {
-    let rewards = recipe.allRewards
-    let images = try ofModel { () throws(PipelineError) in
-      try FlowModelRegistry.family(of: recipe.model).defaults.conditionImages
-    }
-    training = try PromptList.read(
-      recipe.prompts.train, for: rewards, conditionImages: images
-    ).count
-    evaluation = try PromptList.read(
-      recipe.prompts.evaluation, for: rewards, conditionImages: images
-    ).count
+    let prompts = try PromptList.files(of: recipe)
+    training = prompts.training.count
+    evaluation = prompts.evaluation.count
     guard recipe.prompts.perEpoch <= training else {
       throw .arithmetic(
         "prompts.per_epoch is \(recipe.prompts.perEpoch) but \(recipe.prompts.train) holds "

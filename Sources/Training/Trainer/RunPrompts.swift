@@ -1,4 +1,3 @@
-internal import DiffusionModels
 internal import Rewards
 
 /// The prompts of a run: those of its epochs, and those held out for evaluations.
@@ -9,16 +8,10 @@ struct RunPrompts {
 
   /// Reads both files of the recipe.
   ///
-  /// - Throws: `TrainingError.prompts`.
+  /// - Throws: `TrainingError.model` for an unknown family, `TrainingError.prompts`.
   init(_ recipe: TrainingRecipe) throws(TrainingError) {
-    let rewards = recipe.allRewards
-    let images = try ofModel { () throws(PipelineError) in
-      try FlowModelRegistry.family(of: recipe.model).defaults.conditionImages
-    }
-    training = try PromptList.read(
-      recipe.prompts.train, for: rewards, conditionImages: images)
-    let heldOut = try PromptList.read(
-      recipe.prompts.evaluation, for: rewards, conditionImages: images)
+    let (training, heldOut) = try PromptList.files(of: recipe)
+    self.training = training
     evaluation = Array(heldOut.prefix(recipe.evaluation.prompts ?? heldOut.count))
     order = PromptOrder(
       count: training.count, promptsPerEpoch: recipe.prompts.perEpoch, seed: recipe.seed)

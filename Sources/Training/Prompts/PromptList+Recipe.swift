@@ -1,0 +1,18 @@
+internal import DiffusionModels
+
+extension PromptList {
+  /// Reads both prompt files of a recipe, each in full, for its rewards and its family of models.
+  ///
+  /// - Throws: `TrainingError.model` for an unknown family, `TrainingError.prompts`.
+  static func files(
+    of recipe: TrainingRecipe
+  ) throws(TrainingError) -> (training: [Prompt], evaluation: [Prompt]) {
+    let rewards = recipe.allRewards
+    let images = try ofModel { () throws(PipelineError) in
+      try FlowModelRegistry.family(of: recipe.model).defaults.conditionImages
+    }
+    let training = try read(recipe.prompts.train, for: rewards, conditionImages: images)
+    let evaluation = try read(recipe.prompts.evaluation, for: rewards, conditionImages: images)
+    return (training, evaluation)
+  }
+}
