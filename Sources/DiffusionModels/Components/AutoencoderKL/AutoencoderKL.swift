@@ -61,6 +61,9 @@ public struct AutoencoderKL {
     _ input: Tensor, inputScale: Int, outputScale: Int, _ tile: TileSize?,
     _ network: (Tensor) -> Tensor
   ) -> Tensor {
+    // Convolutions in 16 bits are computed in this layout, on the CPU and on a GPU; any other is
+    // converted before and after each of them.
+    let input = input.dtype == .float32 ? input : input.channelsLast()
     guard let side = tile?.latentSide else { return network(input) }
     let tiling = Tiling(inputSide: side * inputScale, outputSide: side * outputScale)
     return tiling.isExceeded(by: input) ? tiling(input, network) : network(input)
