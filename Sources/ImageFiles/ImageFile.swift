@@ -6,17 +6,11 @@ enum ImageFile {
   ///
   /// - Throws: `unreadable`, also for a Git LFS pointer in the place of an image.
   static func read(_ path: String) throws(ImageFileError) -> [UInt8] {
-    let bytes: [UInt8]
     do throws(FileError) {
-      bytes = try AtomicFile.read(path)
+      return try GitLFSPointer.read(path)
     } catch {
       throw .unreadable(path: path, reason: error.reason)
     }
-    guard !GitLFSPointer.isPointer(bytes) else {
-      throw .unreadable(
-        path: path, reason: "it is a Git LFS pointer; run 'git lfs pull' in its folder")
-    }
-    return bytes
   }
 
   /// Replaces the content of a file in one step.

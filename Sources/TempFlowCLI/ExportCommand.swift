@@ -66,7 +66,7 @@ struct ExportCommand: ParsableCommand {
     }
     let lora = learned.lora
     try report.print(Report(self, lora)) {
-      "\(lora.paths.count) adapters of rank \(lora.plan.rank), alpha \(lora.plan.alpha), "
+      "\(lora.paths.count) adapters of rank \(lora.config.rank), alpha \(lora.config.alpha), "
         + "\(merge ? "merged into the model" : "as \(format?.rawValue ?? "")") in \(output)"
     }
   }
@@ -90,8 +90,8 @@ struct ExportCommand: ParsableCommand {
       source = command.source
       output = command.output
       format = command.format?.rawValue ?? "merged"
-      rank = lora.plan.rank
-      alpha = lora.plan.alpha
+      rank = lora.config.rank
+      alpha = lora.config.alpha
       layers = lora.paths.count
       baseModel = lora.record.baseModel
       recipe = lora.record.recipe

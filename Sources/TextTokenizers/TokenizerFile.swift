@@ -7,19 +7,11 @@ enum TokenizerFile {
   /// - Throws: `unreadable`, also for a Git LFS pointer, which often stands in the place of
   ///   `tokenizer.json`.
   static func bytes(_ path: String) throws(TokenizerError) -> [UInt8] {
-    let bytes: [UInt8]
     do throws(FileError) {
-      bytes = try AtomicFile.read(path)
+      return try GitLFSPointer.read(path)
     } catch {
       throw .unreadable(path: path, reason: error.reason)
     }
-    guard !GitLFSPointer.isPointer(bytes) else {
-      throw .unreadable(
-        path: path,
-        reason: "it is a Git LFS pointer; run 'git lfs pull' in its folder, or fetch the "
-          + "repository with 'hf download'")
-    }
-    return bytes
   }
 
   /// The JSON value that the file at `path` holds.

@@ -28,7 +28,7 @@ struct FixtureCase<Configuration: ModelConfiguration> {
   /// The fixture's adapters, of rank 3 and alpha 6.
   private static func adapters(
     _ tensors: [String: Tensor]
-  ) -> (plan: LoRAConfig, source: ParameterSource) {
+  ) -> (config: LoRAConfig, source: ParameterSource) {
     var adapters: [String: Tensor] = [:]
     for (key, tensor) in tensors where key.hasPrefix("lora.") && key.hasSuffix(".weight") {
       let name = String(key.dropFirst("lora.".count))

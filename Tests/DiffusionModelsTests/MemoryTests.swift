@@ -27,10 +27,10 @@ private func peak(
   TorchRuntime.keepFreedMemory(upTo: 1 << 15)
   TorchRuntime.threadCount = 1
   let configuration = deep(8)
-  let plan = LoRAConfig(rank: 4, alpha: 8, targets: ["attn.to_q", "attn.to_v", "attn.to_out.0"])
+  let config = LoRAConfig(rank: 4, alpha: 8, targets: ["attn.to_q", "attn.to_v", "attn.to_out.0"])
   let store = ParameterStore(
     .random(Generator(seed: 1)), dtype: dtype,
-    adapters: adapters ? (plan, .random(Generator(seed: 2))) : nil,
+    adapters: adapters ? (config, .random(Generator(seed: 2))) : nil,
     trainable: adapters ? .adapters : .full)
   let model = try SD3Transformer2DModel(configuration, store.root)
   func run() {
@@ -46,7 +46,7 @@ private func peak(
   let measured = try added(run)
   let memory = SD3TransformerMemory(
     configuration, imageTokens: 256, textTokens: 128, elementBytes: dtype.byteCount)
-  let learning: TrainableWeights = adapters ? .adapters(plan) : .full
+  let learning: TrainableWeights = adapters ? .adapters(config) : .full
   let kept = recomputing ? memory.keptRecomputing(learning) : memory.kept(learning)
   return (measured, kept + memory.backward)
 }

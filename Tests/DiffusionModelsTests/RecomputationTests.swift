@@ -18,10 +18,10 @@ import TorchNN
   ) throws -> Outcome {
     let folder = fixture("models/\(name)")
     let configuration = try SD3TransformerConfiguration(contentsOf: "\(folder)/config.json")
-    let plan = LoRAConfig(rank: 2, alpha: 4, targets: ["to_q", "attn.to_out.0", "to_add_out"])
+    let config = LoRAConfig(rank: 2, alpha: 4, targets: ["to_q", "attn.to_out.0", "to_add_out"])
     let store = ParameterStore(
       .checkpoint(try WeightsFile.open(folder: folder, baseName: "diffusion_pytorch_model")),
-      dtype: dtype, adapters: adapters ? (plan, .random(Generator(seed: 5))) : nil,
+      dtype: dtype, adapters: adapters ? (config, .random(Generator(seed: 5))) : nil,
       trainable: adapters ? .adapters : .full)
     let model = try SD3Transformer2DModel(configuration, store.root)
     let generator = Generator(seed: 6)

@@ -20,10 +20,10 @@ import TorchNN
 
   /// An independent count: every matrix among the network's parameters, times its tokens.
   private func linears(
-    _ configuration: SD3TransformerConfiguration, image: Int, text: Int, plan: LoRAConfig?
+    _ configuration: SD3TransformerConfiguration, image: Int, text: Int, config: LoRAConfig?
   ) throws -> (base: Double, adapters: Double) {
     let store = ParameterStore(
-      .meta, device: .meta, adapters: plan.map { ($0, .meta) }, trainable: .adapters)
+      .meta, device: .meta, adapters: config.map { ($0, .meta) }, trainable: .adapters)
     _ = try SD3Transformer2DModel(configuration, store.root)
     var base = 0.0
     var adapters = 0.0
@@ -32,7 +32,7 @@ import TorchNN
       let last = "transformer_blocks.\(configuration.numLayers - 1).attn.add_q_proj"
       guard name != "pos_embed.pos_embed", !name.hasPrefix(last) else { continue }
       // Computed once per prompt because its layer has no adapter.
-      guard plan == nil || !name.hasPrefix("context_embedder") else { continue }
+      guard config == nil || !name.hasPrefix("context_embedder") else { continue }
       let isText = ["add_", "ff_context", "context_embedder"].contains { name.contains($0) }
       let isVector = name.contains("time_text") || name.contains("norm")
       let tokens = isVector ? 1 : isText ? text : image
@@ -48,14 +48,14 @@ import TorchNN
     let (s, t) = (12, 7)
     let attention =
       4.0 * 32 * Double(2 * (s + t) * (s + t) + s * (s + t) + dual.count * s * s)
-    let plan = LoRAConfig(rank: 4, alpha: 8, targets: ["attn.to_q", "attn.add_k_proj", "to_out.0"])
-    let (whole, _) = try linears(configuration, image: s, text: t, plan: nil)
-    let full = SD3TransformerWork(configuration, imageTokens: s, textTokens: t, .full)
+    let config = LoRAConfig(rank: 4, alpha: 8, targets: ["attn.to_q", "attn.add_k_proj", "to_out.0"])
+    let (whole, _) = try linears(configuration, image: s, text: t, config: nil)
+    let full = configuration.work(imageTokens: s, textTokens: t, .full)
     #expect(full.forward == whole + attention)
     #expect(full.training == 3 * (whole + attention))
-    let (base, adapters) = try linears(configuration, image: s, text: t, plan: plan)
-    let adapted = SD3TransformerWork(
-      configuration, imageTokens: s, textTokens: t, .adapters(plan))
+    let (base, adapters) = try linears(configuration, image: s, text: t, config: config)
+    let adapted = configuration.work(
+      imageTokens: s, textTokens: t, .adapters(config))
     #expect(adapters > 0)
     #expect(adapted.forward == base + adapters + attention)
     #expect(adapted.training == 2 * base + 3 * adapters + 3 * attention)

@@ -13,7 +13,7 @@ private struct Attention {
   }
 }
 
-private let plan = LoRAConfig(rank: 4, alpha: 6, targets: ["to_q"])
+private let config = LoRAConfig(rank: 4, alpha: 6, targets: ["to_q"])
 
 /// The base weights, the adapters and all other values of peft's run.
 private func parts(
@@ -33,7 +33,7 @@ private func computed(
 ) throws -> [String: Tensor] {
   let store = ParameterStore(
     .checkpoint(base, origin: "base"),
-    adapters: (plan, .checkpoint(adapters, origin: "adapters")), trainable: .adapters)
+    adapters: (config, .checkpoint(adapters, origin: "adapters")), trainable: .adapters)
   let attention = try Attention(store.root)
   try store.finish()
   let input = try #require(all["input"]).clone()
@@ -83,7 +83,7 @@ private func computed(
     var base = ["to_q.weight": Tensor.randn([96, 128], generator: generator).to(dtype)]
     if hasBias { base["to_q.bias"] = Tensor.randn([96], generator: generator).to(dtype) }
     let store = ParameterStore(
-      .checkpoint(base, origin: "base"), dtype: dtype, adapters: (plan, .random(generator)),
+      .checkpoint(base, origin: "base"), dtype: dtype, adapters: (config, .random(generator)),
       trainable: .adapters)
     let layer = try Linear(128, 96, bias: hasBias, store.root["to_q"])
     let x = Tensor.randn([3, 50, 128], generator: generator).to(dtype)
@@ -106,7 +106,7 @@ private func computed(
     func output(_ dtype: DType) throws -> Tensor {
       let store = ParameterStore(
         .checkpoint(base.mapValues { $0.to(dtype) }, origin: "base"), dtype: dtype,
-        adapters: (plan, .checkpoint(adapters, origin: "adapters")), trainable: .adapters)
+        adapters: (config, .checkpoint(adapters, origin: "adapters")), trainable: .adapters)
       let layer = try Linear(inputs, outputs, bias: false, store.root["to_q"])
       return withoutGradient { layer(x.to(dtype)) }
     }
@@ -135,7 +135,7 @@ private func computed(
   @Test func `adapters are off only inside withoutAdapters, also after a thrown error`() throws {
     let (base, adapters, all) = try parts("float32")
     let store = ParameterStore(
-      .checkpoint(base, origin: "base"), adapters: (plan, .checkpoint(adapters, origin: "adapters")))
+      .checkpoint(base, origin: "base"), adapters: (config, .checkpoint(adapters, origin: "adapters")))
     let attention = try Attention(store.root)
     let input = try #require(all["input"])
     let adapted = attention.query(input).floats()
@@ -154,14 +154,14 @@ private func computed(
   }
 
   @Test func `a target is a whole path or its end after a dot`() {
-    let plan = LoRAConfig(rank: 1, alpha: 2, targets: ["to_q", "ff.net.2"])
-    #expect(plan.adapts("to_q"))
-    #expect(plan.adapts("blocks.0.attn.to_q"))
-    #expect(plan.adapts("blocks.0.ff.net.2"))
-    #expect(!plan.adapts("blocks.0.attn.add_to_q"))
-    #expect(!plan.adapts("blocks.0.off.net.2"))
-    #expect(!plan.adapts("to_q.inner"))
-    #expect(plan.scale == 2)
+    let config = LoRAConfig(rank: 1, alpha: 2, targets: ["to_q", "ff.net.2"])
+    #expect(config.adapts("to_q"))
+    #expect(config.adapts("blocks.0.attn.to_q"))
+    #expect(config.adapts("blocks.0.ff.net.2"))
+    #expect(!config.adapts("blocks.0.attn.add_to_q"))
+    #expect(!config.adapts("blocks.0.off.net.2"))
+    #expect(!config.adapts("to_q.inner"))
+    #expect(config.scale == 2)
   }
 
   @Test func `a target that matches nothing is an error`() throws {
@@ -178,7 +178,7 @@ private func computed(
     adapters["to_v.lora_A.weight"] = adapters["to_q.lora_A.weight"]
     let store = ParameterStore(
       .checkpoint(parts.base, origin: "base"),
-      adapters: (plan, .checkpoint(adapters, origin: "lora")))
+      adapters: (config, .checkpoint(adapters, origin: "lora")))
     _ = try Attention(store.root)
     #expect(throws: ParameterError.unused(keys: ["to_v.lora_A.weight"], origin: "lora")) {
       try store.finish()

@@ -42,9 +42,9 @@ private final class CallCounter { var count = 0 }
   private func gradients(
     _ trainable: ParameterStore.Trainable, adapting targets: [String]? = nil, recomputing: Bool
   ) throws -> (gradients: [Tensor?], calls: Int) {
-    let plan = targets.map { LoRAConfig(rank: 2, alpha: 2, targets: $0) }
+    let config = targets.map { LoRAConfig(rank: 2, alpha: 2, targets: $0) }
     let store = ParameterStore(
-      .random(Generator(seed: 1)), adapters: plan.map { ($0, .random(Generator(seed: 2))) },
+      .random(Generator(seed: 1)), adapters: config.map { ($0, .random(Generator(seed: 2))) },
       trainable: trainable)
     let chain = try Chain(store.root)
     try store.finish()

@@ -43,6 +43,11 @@ public enum PipelineError: Error, Equatable, CustomStringConvertible {
   /// The scheduler's configuration.
   case scheduler(SchedulerConfigurationError)
 
+  /// A component's folder or file is missing.
+  static func missingComponent(_ component: String, of folder: String) -> PipelineError {
+    .inconsistent(path: "\(folder)/\(component)", reason: "it is missing; download or copy it")
+  }
+
   public var description: String {
     switch self {
     case .unreadable(let path, let reason): "\(path): cannot be read: \(reason)"

@@ -47,7 +47,7 @@ extension LoRA {
     let rank = try Self.checkedRank(tensors, path: file.path)
     self.init(
       tensors,
-      plan: LoRAConfig(
+      config: LoRAConfig(
         rank: rank, alpha: first?.alpha ?? Double(rank), targets: Self.paths(tensors)),
       record: LoRARecord(header: file.metadata), origin: file.path)
   }
@@ -142,7 +142,7 @@ extension LoRA {
     }
     var tensors: [(String, Tensor)] = []
     for (name, parts) in layers.sorted(by: { $0.key < $1.key }) {
-      let adapter = Self.kohyaAdapter(parts, alpha: plan.alpha) { outputs, inputs in
+      let adapter = Self.kohyaAdapter(parts, alpha: config.alpha) { outputs, inputs in
         names?.swapsHalves(name, outputs, inputs) ?? false
       }
       let key = KohyaLayers.prefix + name

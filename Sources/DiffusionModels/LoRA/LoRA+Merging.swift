@@ -56,7 +56,7 @@ extension LoRA {
       guard let weight = weights[key] else { continue }
       let (down, up) = pair(path)
       let update = up.to(.float32).matmul(down.to(.float32))
-      merged[key] = weight.to(.float32).adding(update, scale: plan.scale).to(weight.dtype)
+      merged[key] = weight.to(.float32).adding(update, scale: config.scale).to(weight.dtype)
     }
     return merged
   }

@@ -83,7 +83,7 @@ extension LoRA {
       alphas, settings: settings, rank: rank, layers: Self.paths(tensors), path: file.path)
     self.init(
       tensors,
-      plan: LoRAConfig(
+      config: LoRAConfig(
         rank: rank, alpha: alpha,
         targets: settings?.targets ?? Self.paths(tensors)),
       record: record, origin: file.path)

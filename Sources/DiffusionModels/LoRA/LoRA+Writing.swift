@@ -18,13 +18,13 @@ extension LoRA {
       try writeFolder(path) { folder throws(PipelineError) in try writePEFT(folder) }
     case .diffusers:
       let tensors = named(Self.diffusersPrefix)
-      try writeFile(tensors, settings: (PEFTConfig(plan), Self.diffusersPrefix), to: path)
+      try writeFile(tensors, settings: (PEFTConfig(config), Self.diffusersPrefix), to: path)
     case .kohya: try writeFile(try kohyaTensors(), settings: nil, to: path)
     }
   }
 
   private func writePEFT(_ folder: String) throws(PipelineError) {
-    var configuration = PEFTConfig(plan)
+    var configuration = PEFTConfig(config)
     configuration.baseModel = record.baseModel
     // diffusers reads rank and alpha from the header, PEFT from the file beside the weights.
     try writeFile(

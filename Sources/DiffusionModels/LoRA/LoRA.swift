@@ -23,7 +23,7 @@ public struct LoRA {
   }
 
   /// Rank, alpha and the adapted layers.
-  public let plan: LoRAConfig
+  public let config: LoRAConfig
   /// `<path>.lora_A.weight` `[rank, in]` and `<path>.lora_B.weight` `[out, rank]` per layer.
   public let tensors: [String: Tensor]
   /// The metadata of the adapters' training.
@@ -35,22 +35,22 @@ public struct LoRA {
   ///
   /// - Parameter tensors: both tensors of every layer, under the names of a `ParameterStore`.
   public init(
-    _ tensors: [String: Tensor], plan: LoRAConfig, record: LoRARecord, origin: String
+    _ tensors: [String: Tensor], config: LoRAConfig, record: LoRARecord, origin: String
   ) {
     self.tensors = tensors
-    self.plan = plan
+    self.config = config
     self.record = record
     self.origin = origin
   }
 
   /// The adapters of a network that is trained; the tensors are shared with the network.
   public init(_ store: ParameterStore, record: LoRARecord) {
-    guard let plan = store.loraConfig else {
+    guard let config = store.loraConfig else {
       preconditionFailure("the network has no adapters")
     }
     let tensors = store.adapters.map { ($0.name, $0.tensor.detached()) }
     self.init(
-      Dictionary(uniqueKeysWithValues: tensors), plan: plan, record: record, origin: "adapters")
+      Dictionary(uniqueKeysWithValues: tensors), config: config, record: record, origin: "adapters")
   }
 
   /// The adapted layers, sorted.

@@ -17,10 +17,10 @@ struct PEFTConfig {
   var targets: [String]?
   var baseModel: String?
 
-  init(_ plan: LoRAConfig) {
-    rank = plan.rank
-    alpha = plan.alpha
-    targets = plan.targets
+  init(_ config: LoRAConfig) {
+    rank = config.rank
+    alpha = config.alpha
+    targets = config.targets
   }
 
   /// Reads `adapter_config.json`.

@@ -101,7 +101,7 @@ public protocol FlowModel: SendableMetatype {
 
 extension FlowModel {
   public static func missingComponent(_ component: String, of folder: String) -> PipelineError {
-    .inconsistent(path: "\(folder)/\(component)", reason: "it is missing; download or copy it")
+    .missingComponent(component, of: folder)
   }
 
   /// The device of the networks.

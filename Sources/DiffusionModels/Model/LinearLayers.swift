@@ -63,6 +63,6 @@ extension LoRA {
   ) throws(PipelineError) -> LearningSetup {
     try check(against: FlowModelRegistry.family(of: model).linearLayers(of: model))
     return LearningSetup(
-      trainable: trainable, adapters: (plan, .checkpoint(tensors, origin: origin)))
+      trainable: trainable, adapters: (config, .checkpoint(tensors, origin: origin)))
   }
 }

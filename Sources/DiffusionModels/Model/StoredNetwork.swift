@@ -15,11 +15,11 @@ public struct StoredNetwork<Network> {
 /// The trainable parameters of a network and its adapters.
 public struct LearningSetup {
   public let trainable: ParameterStore.Trainable
-  public let adapters: (plan: LoRAConfig, source: ParameterSource)?
+  public let adapters: (config: LoRAConfig, source: ParameterSource)?
 
   public init(
     trainable: ParameterStore.Trainable,
-    adapters: (plan: LoRAConfig, source: ParameterSource)? = nil
+    adapters: (config: LoRAConfig, source: ParameterSource)? = nil
   ) {
     self.trainable = trainable
     self.adapters = adapters

@@ -21,8 +21,8 @@ extension StableDiffusion3Pipeline {
     let text = try SD3TextMetadata(source)
     let (width, zeroRows) = (transformer.jointAttentionDim, text.zeroRows)
     let latentShape = [transformer.inChannels, geometry.latentHeight, geometry.latentWidth]
-    let work = SD3TransformerWork(
-      transformer, imageTokens: geometry.imageTokens,
+    let work = transformer.work(
+      imageTokens: geometry.imageTokens,
       textTokens: text.rows + (zeroRows > 0 ? 1 : 0), training)
     return FlowModelMetadata(
       geometry: geometry, latentShape: latentShape,
@@ -31,7 +31,7 @@ extension StableDiffusion3Pipeline {
       trainableParameters: store.trainable.reduce(0) { $0 + $1.tensor.count },
       promptElements: text.rows * width + transformer.pooledProjectionDim,
       cachedPromptElements: text.cachedElements(width: width) + transformer.pooledProjectionDim,
-      work: NetworkWork(forward: work.forward, training: work.training),
+      work: work,
       activations: { elementBytes in
         // In float32, equal zero rows are computed as one row with an attention bias.
         let zeros = elementBytes == 4 ? min(zeroRows, 1) : zeroRows

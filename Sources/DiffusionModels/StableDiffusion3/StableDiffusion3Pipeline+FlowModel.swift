@@ -32,7 +32,7 @@ extension StableDiffusion3Pipeline {
   public static func missingComponent(_ component: String, of folder: String) -> PipelineError {
     component.hasSuffix("_3")
       ? .absentT5(folder: folder)
-      : .inconsistent(path: "\(folder)/\(component)", reason: "it is missing; download or copy it")
+      : .missingComponent(component, of: folder)
   }
 
   public static func promptEncoder(

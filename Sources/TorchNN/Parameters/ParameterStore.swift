@@ -46,13 +46,13 @@ public final class ParameterStore {
   ///   - adapters: which linear layers to adapt, and the source of the adapters' values.
   public init(
     _ source: ParameterSource, dtype: DType? = nil, device: Device = .cpu,
-    adapters: (plan: LoRAConfig, source: ParameterSource)? = nil,
+    adapters: (config: LoRAConfig, source: ParameterSource)? = nil,
     trainable: Trainable = .nothing
   ) {
     self.source = source
     self.dtype = dtype
     self.device = device
-    loraConfig = adapters?.plan
+    loraConfig = adapters?.config
     adapterSource = adapters?.source ?? source
     trainableSelection = trainable
   }

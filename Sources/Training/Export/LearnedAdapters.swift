@@ -37,7 +37,7 @@ package struct LearnedAdapters {
         reason: "the run trained every weight, so it has no adapters; its result is \(path)/model")
     }
     if let checkpoint {
-      lora = try Self.average(of: checkpoint, in: path, plan: config)
+      lora = try Self.average(of: checkpoint, in: path, config: config)
     } else if FileManager.default.fileExists(atPath: "\(path)/adapters/adapter_config.json") {
       lora = try LoRA(path: "\(path)/adapters")
     } else {
@@ -60,7 +60,7 @@ package struct LearnedAdapters {
 
   /// The averaged weights of a checkpoint.
   private static func average(
-    of number: Int, in run: String, plan: LoRAConfig
+    of number: Int, in run: String, config: LoRAConfig
   ) throws -> LoRA {
     let checkpoint = try CheckpointStore.read(number, in: "\(run)/checkpoints")
     let file = try SafetensorsFile(path: "\(checkpoint.path)/\(CheckpointFile.average)")
@@ -70,6 +70,6 @@ package struct LearnedAdapters {
       tensors[String(key.dropFirst(prefix.count))] = try file.tensor(key)
     }
     return LoRA(
-      tensors, plan: plan, record: LoRARecord(header: file.metadata), origin: checkpoint.path)
+      tensors, config: config, record: LoRARecord(header: file.metadata), origin: checkpoint.path)
   }
 }

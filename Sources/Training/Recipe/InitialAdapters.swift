@@ -8,7 +8,7 @@ extension TrainingRecipe {
   /// - Throws: `TrainingError.model` for unreadable adapters or those of another model, and
   ///   `.arithmetic` for a rank, alpha or layers other than the recipe's.
   func initialAdapters() throws(TrainingError) -> LoRA? {
-    guard let path = learning.initFrom, let plan = learning.adapters else { return nil }
+    guard let path = learning.initFrom, let config = learning.adapters else { return nil }
     do throws(TrainingError) {
       try LearnedAdapters.refuseRunDirectory(path)
     } catch {
@@ -23,18 +23,18 @@ extension TrainingRecipe {
     } catch {
       throw .model("lora.init_from: \(error.description)")
     }
-    guard lora.plan.rank == plan.rank else {
+    guard lora.config.rank == config.rank else {
       throw .arithmetic(
-        "lora.init_from: \(path) has rank \(lora.plan.rank), lora.rank is \(plan.rank); "
-          + "set lora.rank=\(lora.plan.rank)")
+        "lora.init_from: \(path) has rank \(lora.config.rank), lora.rank is \(config.rank); "
+          + "set lora.rank=\(lora.config.rank)")
     }
     // The tolerance covers kohya's files, which hold alpha in single precision.
-    guard abs(lora.plan.alpha - plan.alpha) <= 1e-6 * plan.alpha else {
+    guard abs(lora.config.alpha - config.alpha) <= 1e-6 * config.alpha else {
       throw .arithmetic(
-        "lora.init_from: \(path) has alpha \(lora.plan.alpha), lora.alpha is \(plan.alpha); "
-          + "set lora.alpha=\(lora.plan.alpha)")
+        "lora.init_from: \(path) has alpha \(lora.config.alpha), lora.alpha is \(config.alpha); "
+          + "set lora.alpha=\(lora.config.alpha)")
     }
-    try checkLayers(lora, named: layers.paths.filter(plan.adapts))
+    try checkLayers(lora, named: layers.paths.filter(config.adapts))
     return lora
   }
 

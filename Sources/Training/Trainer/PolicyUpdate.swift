@@ -20,6 +20,9 @@ final class PolicyUpdate {
   let average: ExponentialMovingAverage
   private let context: TrainingContext
   private let split: UpdateSplit
+  /// Whether the optimizer's operators are faster on one thread: over few parameters, the threads
+  /// of one operator take longer to meet than to compute.
+  private let isSmall: Bool
 
   private var recipe: TrainingRecipe { context.recipe }
   private var objective: PolicyObjective { recipe.loss.objective }
@@ -33,6 +36,8 @@ final class PolicyUpdate {
     optimizer = AdamW(context.policy.trainable, recipe.optimizer.settings)
     average = ExponentialMovingAverage(
       context.policy.trainable, limit: recipe.ema.decay, interval: recipe.ema.updateEvery)
+    let count = context.policy.trainable.reduce(0) { $0 + $1.tensor.count }
+    isSmall = recipe.device == .cpu && count <= 8 << 20
   }
 
   /// Training samples of one forward pass at most. On a GPU all passes have this size.
@@ -99,11 +104,7 @@ final class PolicyUpdate {
       statistics: statistics, gradientNorm: norm, lossScale: state.lossScale?.value)
   }
 
-  /// Takes the optimizer's step. Elementwise operators over few parameters take less time than the
-  /// threads of one operator need to meet.
   private func step() {
-    let count = context.policy.trainable.reduce(0) { $0 + $1.tensor.count }
-    let isSmall = recipe.device == .cpu && count <= 8 << 20
     TorchRuntime.withThreads(isSmall ? 1 : TorchRuntime.threadCount) {
       optimizer.step()
       average.update()

@@ -81,7 +81,7 @@ import TorchNN
       let (down, up) = (
         lora.tensors["\(path).lora_A.weight"], lora.tensors["\(path).lora_B.weight"]
       )
-      let update = try #require(up).matmul(try #require(down)) * lora.plan.scale
+      let update = try #require(up).matmul(try #require(down)) * lora.config.scale
       let expected = (try #require(tensors["\(path).weight"]).to(.float32) + update).to(.bfloat16)
       let found = try #require(merged["\(path).weight"])
       // The order of two additions may change the last bit.

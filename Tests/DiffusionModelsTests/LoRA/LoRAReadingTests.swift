@@ -34,7 +34,7 @@ import TorchNN
       }
       try withLoRA(wide) { path in
         let lora = try LoRA(path: path)
-        #expect(lora.plan.rank == 3 * repeats && lora.plan.alpha == 2)
+        #expect(lora.config.rank == 3 * repeats && lora.config.alpha == 2)
         let velocity = try given.velocity(lora)
         #expect(relativeError(velocity, try given["velocity.untrained"]) < velocityTolerance)
       }
@@ -42,7 +42,7 @@ import TorchNN
     // Without a trained layer, no rank is split.
     try withLoRA(tensors.filter { $0.key.hasPrefix(layer) }) { path in
       let lora = try LoRA(path: path)
-      #expect(lora.plan.rank == 3 && lora.plan.alpha == 2 && lora.paths.count == 3)
+      #expect(lora.config.rank == 3 && lora.config.alpha == 2 && lora.paths.count == 3)
     }
   }
 
@@ -52,11 +52,11 @@ import TorchNN
       Dictionary(
         uniqueKeysWithValues: lora.tensors.map {
           ($0.key, $0.key.hasSuffix(".lora_B.weight") ? Tensor.zeros(like: $0.value) : $0.value)
-        }), plan: lora.plan, record: lora.record, origin: "here")
+        }), config: lora.config, record: lora.record, origin: "here")
     try withTemporaryFolder { folder in
       try fresh.write(.kohya, to: "\(folder)/lora.safetensors")
       let read = try LoRA(path: "\(folder)/lora.safetensors")
-      #expect(read.plan.rank == 2 && read.plan.alpha == 6 && read.paths == lora.paths)
+      #expect(read.config.rank == 2 && read.config.alpha == 6 && read.paths == lora.paths)
     }
   }
 
@@ -90,7 +90,7 @@ import TorchNN
         try Data(settings.utf8).write(to: folder.appending(path: "adapter_config.json"))
       }
       let lora = try LoRA(path: path)
-      #expect(lora.plan.rank == 2 && lora.plan.alpha == 6 && lora.paths == source.paths)
+      #expect(lora.config.rank == 2 && lora.config.alpha == 6 && lora.paths == source.paths)
       let velocity = try given.velocity(lora)
       #expect(relativeError(velocity, try given["velocity.diffusers"]) < velocityTolerance)
     }
@@ -98,21 +98,21 @@ import TorchNN
 
   @Test func `rank, alpha and layers are those of the file`() throws {
     let diffusers = try LoRA(path: fixture("lora/diffusers.safetensors"))
-    #expect(diffusers.plan.rank == 2 && diffusers.plan.alpha == 6)
+    #expect(diffusers.config.rank == 2 && diffusers.config.alpha == 6)
     #expect(diffusers.paths.count == 9)
     // Without settings the update is B A, unscaled.
-    #expect(try LoRA(path: fixture("lora/bare.safetensors")).plan.scale == 1)
+    #expect(try LoRA(path: fixture("lora/bare.safetensors")).config.scale == 1)
     let kohya = try LoRA(path: fixture("lora/kohya.safetensors"))
-    #expect(kohya.plan.rank == 3 && kohya.plan.alpha == 2)
+    #expect(kohya.config.rank == 3 && kohya.config.alpha == 2)
     #expect(kohya.paths.contains("transformer_blocks.0.attn2.to_k"))
     #expect(kohya.record.baseModel == "sd3")
   }
 
   @Test func `layers selected by a regular expression are read from the tensors`() throws {
     try withChangedConfiguration(["target_modules": ".*to_q"]) { folder in
-      let plan = try LoRA(path: folder).plan
-      #expect(plan.targets.contains("transformer_blocks.1.attn.to_out.0"))
-      #expect(plan.targets.count == 8)
+      let config = try LoRA(path: folder).config
+      #expect(config.targets.contains("transformer_blocks.1.attn.to_out.0"))
+      #expect(config.targets.count == 8)
     }
   }
 

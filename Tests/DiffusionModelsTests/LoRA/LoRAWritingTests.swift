@@ -21,8 +21,8 @@ import TorchNN
       let path = "\(folder)/below/lora.safetensors"
       try lora.write(format, to: path)
       let read = try LoRA(path: path)
-      #expect(read.plan.rank == lora.plan.rank)
-      #expect(read.plan.alpha == lora.plan.alpha)
+      #expect(read.config.rank == lora.config.rank)
+      #expect(read.config.alpha == lora.config.alpha)
       #expect(read.paths == lora.paths)
       #expect(read.record == record)
       #expect(relativeError(try given.velocity(read), try given["velocity.diffusers"]) < 1e-5)
@@ -37,7 +37,7 @@ import TorchNN
       try lora.write(format, to: "\(folder)/lora.safetensors")
       let read = try LoRA(path: "\(folder)/lora.safetensors")
       #expect(read.paths == lora.paths)
-      #expect(read.plan.rank == 3)
+      #expect(read.config.rank == 3)
       #expect(relativeError(try given.velocity(read), try given["velocity.kohya"]) < 1e-5)
     }
   }
@@ -57,8 +57,8 @@ import TorchNN
       for (key, tensor) in file.tensors {
         #expect(largestDifference(tensor, try #require(original[key])) == 0, "\(key)")
       }
-      let plan = try LoRA(path: target).plan
-      #expect(Set(plan.targets) == ["attn.to_q", "attn.to_out.0", "attn.add_v_proj", "ff.net.2"])
+      let config = try LoRA(path: target).config
+      #expect(Set(config.targets) == ["attn.to_q", "attn.to_out.0", "attn.add_v_proj", "ff.net.2"])
     }
   }
 

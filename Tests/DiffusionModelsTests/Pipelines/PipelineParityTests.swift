@@ -57,13 +57,13 @@ import TorchNN
 
   @Test(arguments: [1.0, 4.5])
   func `adapters have the same update with gradient checkpointing`(_ guidanceScale: Double) throws {
-    let plan = LoRAConfig(rank: 2, alpha: 4, targets: ["attn.to_q", "attn.to_out.0"])
+    let config = LoRAConfig(rank: 2, alpha: 4, targets: ["attn.to_q", "attn.to_out.0"])
     let latents = try #require(try cases()["latents"])
     func gradients(_ tape: GradientCheckpointing?) throws -> [[Float]] {
       let pipeline = try StableDiffusion3Pipeline(
         folder: folder,
         transformer: LearningSetup(
-          trainable: .adapters, adapters: (plan, .random(Generator(seed: 4)))))
+          trainable: .adapters, adapters: (config, .random(Generator(seed: 4)))))
       let adapters = pipeline.transformer.store.adapters
       withoutGradient {
         for (_, tensor) in adapters { tensor.normal_(std: 0.1, generator: Generator(seed: 7)) }
