@@ -28,7 +28,7 @@ private struct StreamWeights {
     let plan = LoRAConfig(rank: 4, alpha: 4, targets: adapters)
     let store = ParameterStore(
       .checkpoint(values, origin: "test"), dtype: dtype,
-      adapters: adapters.isEmpty ? nil : (plan: plan, source: .random(generator)))
+      adapters: adapters.isEmpty ? nil : (config: plan, source: .random(generator)))
     var layers: [String: Linear] = [:]
     for (name, inputs, outputs) in sizes {
       layers[name] = try Linear(inputs, outputs, store.root[name])
