@@ -40,7 +40,8 @@ final class PolicyUpdate {
     isSmall = recipe.device == .cpu && count <= 8 << 20
   }
 
-  /// Training samples of one forward pass at most. On a GPU all passes have this size.
+  /// Training samples of one forward pass at most. On a GPU all passes have this size
+  /// (`UpdateSplit.samplesPerForward`).
   private var microBatch: Int {
     recipe.device == .cpu ? recipe.optimizer.microBatch : split.samplesPerForward
   }
