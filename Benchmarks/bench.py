@@ -1,14 +1,15 @@
-"""Times one iteration of TempFlow-GRPO: tempflow beside the Python peer in both forms.
+"""Times one iteration of training: tempflow beside the Python peer in both forms.
 
     python Benchmarks/bench.py
     python Benchmarks/bench.py --recipes embedded --rounds 1 --epochs 1
     python Benchmarks/bench.py --recipes sd3.5-medium-cuda --programs tuned published
+    python Benchmarks/bench.py --recipes flux.1-dev-width flux.1-dev-width-flow-grpo
     python Benchmarks/bench.py --from speed.json
 
 Every program is a process of its own, which runs one epoch to warm up and then those that count.
 The programs take turns, in another order in each round. Prints the tables, and writes them into
-docs/results/speed.md, or speed-cuda.md for the cases of a CUDA device, and a chart beside it.
---from takes the numbers of an earlier run's --json.
+docs/results/speed.md, speed-cuda.md for the cases of a CUDA device or speed-flux.md for those of
+FLUX, and a chart beside it. --from takes the numbers of an earlier run's --json.
 """
 
 import argparse
@@ -53,6 +54,10 @@ class Case:
     # part of the repository.
     checkpoint: tuple[str, ...] = ()
     on_cuda: bool = False
+    # Where the table stands, in docs/results.
+    page: str = "speed"
+    # Left out of a run that names no recipes.
+    on_request: bool = False
 
     def prepare(self):
         """Makes the model's folder, once."""
@@ -61,35 +66,47 @@ class Case:
             subprocess.run(command, cwd=ROOT, check=True)
 
 
-def _programs(tuned, others, counts_zero_rows):
-    """`tuned`, `others`: the micro-batches that are best for them; the recipe's are tempflow's."""
+def _programs(tuned=(), others=(), counts_zero_rows=False, has_branches=True):
+    """`tuned`, `others`: the micro-batches that are best for them; the recipe's are tempflow's.
+    Without branches the two forms are one."""
     tuned = ("--form", "tuned", *tuned)
     published = ("--form", "published", *others)
-    programs = [Program("tempflow"), Program("tuned", tuned), Program("published", published)]
+    programs = [Program("tempflow"), Program("tuned", tuned)]
+    if has_branches:
+        programs.append(Program("published", published))
     if counts_zero_rows:
         programs.append(
             Program("tuned, zero rows counted", ("--form", "tuned", *others, "--count-zero-rows")))
-    programs += [
-        Program("tuned, compiled", (*tuned, "--compile"), every_round=False),
-        Program("published, compiled", (*published, "--compile"), every_round=False),
-    ]
+    programs.append(Program("tuned, compiled", (*tuned, "--compile"), every_round=False))
+    if has_branches:
+        programs.append(
+            Program("published, compiled", (*published, "--compile"), every_round=False))
     return tuple(programs)
 
 
+_FLUX_WIDTH = (
+    "flux.1-dev", "--layers", "2", "--single-layers", "2", "--t5-layers", "1",
+    "--tiny-autoencoder", "--output", "Models/random-flux.1-dev-width")
 CASES = (
     Case(
         "embedded", "Embedded model, float32, all weights", 3,
         _programs(("--micro-batch", "32"), ("--micro-batch", "64"), counts_zero_rows=True)),
     Case(
         "sd3.5-medium-width", "Stable Diffusion 3.5 Medium's width, two blocks, bfloat16, LoRA", 1,
-        _programs((), (), counts_zero_rows=False),
+        _programs(),
         ("sd3.5-medium", "--layers", "2", "--dual-layers", "1", "--t5-layers", "1",
          "--tiny-autoencoder", "--output", "Models/random-sd3.5-medium-width")),
     Case(
         "sd3.5-medium-cuda", "Stable Diffusion 3.5 Medium on a GPU, bfloat16, LoRA", 1,
-        _programs((), (), counts_zero_rows=False),
+        _programs(),
         ("sd3.5-medium", "--t5-layers", "1", "--output", "Models/random-sd3.5-medium"),
-        on_cuda=True),
+        on_cuda=True, page="speed-cuda"),
+    Case(
+        "flux.1-dev-width", "FLUX.1-dev's width, four blocks, bfloat16, LoRA", 1,
+        _programs(), _FLUX_WIDTH, page="speed-flux", on_request=True),
+    Case(
+        "flux.1-dev-width-flow-grpo", "The same with Flow-GRPO", 1,
+        _programs(has_branches=False), _FLUX_WIDTH, page="speed-flux", on_request=True),
 )
 
 
@@ -166,7 +183,10 @@ def measure(case, options):
             check(case, program, result, results["tempflow"]["rounds"][0], options)
             seconds = ", ".join(f"{epoch['all']:.2f}" for epoch in result["epochs"])
             print(f"{case.recipe}, round {turn + 1}, {program.name}: {seconds} s", file=sys.stderr)
-    return {"title": case.title, "recipe": case.recipe, "programs": results, "work": work(case)}
+    return {
+        "title": case.title, "recipe": case.recipe, "page": case.page, "programs": results,
+        "work": work(case),
+    }
 
 
 def work(case):
@@ -213,8 +233,9 @@ def machine():
 
 
 def choose(names, peer_device):
-    """The cases of these recipes; without names, all that can run here."""
-    chosen = [case for case in CASES if not names or case.recipe in names]
+    """The cases of these recipes; without names, all that can run here but those on request."""
+    chosen = [
+        case for case in CASES if (case.recipe in names if names else not case.on_request)]
     on_cuda = [case for case in chosen if case.on_cuda]
     if not on_cuda or peer_device or has_cuda():
         return chosen
@@ -228,7 +249,8 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [case.recipe for case in CASES]
     parser.add_argument(
-        "--recipes", nargs="+", choices=names, metavar="NAME", help="(all that run here)")
+        "--recipes", nargs="+", choices=names, metavar="NAME",
+        help="(all that run here, without FLUX)")
     programs = {program.name for case in CASES for program in case.programs}
     parser.add_argument(
         "--programs", nargs="+", choices=sorted(programs), metavar="NAME",

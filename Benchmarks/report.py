@@ -1,4 +1,4 @@
-"""The tables of docs/results/speed.md and speed-cuda.md and their charts, from measured numbers."""
+"""The tables of docs/results/speed.md and its siblings, and their charts, from measured numbers."""
 
 from statistics import median
 
@@ -11,7 +11,7 @@ PHASES = {
 }
 SKELETON = f"""# Speed, beside the Python stack
 
-One whole iteration of TempFlow-GRPO, by `tempflow` and by programs in Python that compute the same;
+One whole iteration of training, by `tempflow` and by programs in Python that compute the same;
 [Benchmarks/README.md](../../Benchmarks/README.md) describes them.
 
 {BEGIN}
@@ -147,12 +147,13 @@ def tables(found):
 
 
 def pages(found):
-    """{name: what stands on that page}: the cases of a CUDA device have one of their own."""
-    cases = {
-        "speed": [case for case in found["cases"] if not _on_cuda(case)],
-        "speed-cuda": [case for case in found["cases"] if _on_cuda(case)],
-    }
-    return {name: {**found, "cases": some} for name, some in cases.items() if some}
+    """{name: what stands on that page}: cases of a CUDA device and of FLUX have their own."""
+    cases = {}
+    for case in found["cases"]:
+        # Earlier files name no page.
+        page = case.get("page", "speed-cuda" if _on_cuda(case) else "speed")
+        cases.setdefault(page, []).append(case)
+    return {name: {**found, "cases": some} for name, some in cases.items()}
 
 
 def write(found, folder, name):

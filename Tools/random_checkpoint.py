@@ -4,32 +4,41 @@ sizes of a model, without a download. For tests of commands, memory and speed; i
     python Tools/random_checkpoint.py sd3.5-medium --output Models/random-sd3.5-medium
     python Tools/random_checkpoint.py sd3.5-medium --layers 2 --t5-layers 1 --output ...
     python Tools/random_checkpoint.py sd3.5-medium --size tiny --dtype float32 --output ...
+    python Tools/random_checkpoint.py flux.1-dev --layers 2 --single-layers 2 --t5-layers 1 ...
 
 Requires torch, diffusers and transformers. Components are built and written one after the other, so
-the memory needed is that of the largest: 5 GB for sd3.5-medium in bfloat16. Drawing its numbers takes
-minutes on a CPU and seconds with `--device cuda`.
+the memory needed is that of the largest: in bfloat16 5 GB for sd3.5-medium, 24 GB for flux.1-dev.
+Drawing its numbers takes minutes on a CPU and seconds with `--device cuda`.
 """
 
 import argparse
 import itertools
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel
+from diffusers import (
+    AutoencoderKL,
+    FlowMatchEulerDiscreteScheduler,
+    FluxTransformer2DModel,
+    SD3Transformer2DModel,
+)
 from diffusers.models.embeddings import PatchEmbed
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import (
     CLIPTextConfig,
+    CLIPTextModel,
     CLIPTextModelWithProjection,
     T5Config,
     T5EncoderModel,
     T5TokenizerFast,
 )
 
-# The differences between the published transformers of the family.
-TRANSFORMERS = {
+# The differences between the published transformers of a family, and between their schedules.
+SD3_TRANSFORMERS = {
     "sd3-medium": {"num_layers": 24, "num_attention_heads": 24, "pos_embed_max_size": 192},
     "sd3.5-medium": {
         "num_layers": 24, "num_attention_heads": 24, "pos_embed_max_size": 384,
@@ -40,8 +49,18 @@ TRANSFORMERS = {
         "qk_norm": "rms_norm",
     },
 }
-CLIP = "CLIPTextModelWithProjection"
+FLUX_TRANSFORMERS = {
+    "flux.1-dev": {"guidance_embeds": True}, "flux.1-schnell": {"guidance_embeds": False},
+}
+FLUX_SCHEDULES = {
+    "flux.1-dev": {"shift": 3.0, "use_dynamic_shifting": True},
+    "flux.1-schnell": {"shift": 1.0, "use_dynamic_shifting": False},
+}
 CLIP_VOCABULARY = 49408
+CLIP_TOKENS = {"bos_token_id": 49406, "eos_token_id": 49407, "pad_token_id": 1}
+# FLUX.1's file has numbers of another vocabulary. For an end of 2 transformers takes the pooled row
+# where the number is largest, which is the first <|endoftext|>, too.
+FLUX_CLIP_TOKENS = {"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}
 T5_VOCABULARY = 32128
 T5_PIECES = 32000
 
@@ -68,8 +87,8 @@ def make(build, dtype, generator):
     return model
 
 
-def transformer(arguments, generator):
-    settings = dict(TRANSFORMERS[arguments.model])
+def sd3_transformer(arguments, generator):
+    settings = dict(SD3_TRANSFORMERS[arguments.model])
     tiny = arguments.size == "tiny"
     if tiny:
         settings |= {"num_layers": 3, "num_attention_heads": 2, "pos_embed_max_size": 32}
@@ -100,12 +119,36 @@ def transformer(arguments, generator):
     return model
 
 
-def autoencoder(arguments, generator):
+def flux_transformer(arguments, generator):
+    settings = dict(FLUX_TRANSFORMERS[arguments.model])
+    if arguments.size == "tiny":
+        settings |= {
+            "num_layers": 2, "num_single_layers": 2, "num_attention_heads": 8,
+            "attention_head_dim": 16, "axes_dims_rope": (4, 6, 6), "joint_attention_dim": 64,
+            "pooled_projection_dim": 32,
+        }
+    else:
+        settings |= {
+            "num_layers": 19, "num_single_layers": 38, "num_attention_heads": 24,
+            "attention_head_dim": 128, "axes_dims_rope": (16, 56, 56), "joint_attention_dim": 4096,
+            "pooled_projection_dim": 768,
+        }
+    if arguments.layers:
+        settings["num_layers"] = arguments.layers
+    if arguments.single_layers:
+        settings["num_single_layers"] = arguments.single_layers
+    return make(
+        lambda: FluxTransformer2DModel(patch_size=1, in_channels=64, **settings),
+        arguments.dtype, generator,
+    )
+
+
+def autoencoder(arguments, generator, *, scale, shift):
     channels = (32, 32, 32, 32) if arguments.tiny_autoencoder else (128, 256, 512, 512)
     return make(
         lambda: AutoencoderKL(
             block_out_channels=channels, layers_per_block=2, latent_channels=16,
-            norm_num_groups=32, sample_size=1024, scaling_factor=1.5305, shift_factor=0.0609,
+            norm_num_groups=32, sample_size=1024, scaling_factor=scale, shift_factor=shift,
             down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
             use_quant_conv=False, use_post_quant_conv=False,
         ),
@@ -113,21 +156,33 @@ def autoencoder(arguments, generator):
     )
 
 
-def clip(arguments, generator, *, large):
+def clip(arguments, generator, network, *, large=False, tokens=CLIP_TOKENS):
     width, layers, heads = (1280, 32, 20) if large else (768, 12, 12)
     if arguments.size == "tiny":
         width, layers, heads = 32, 2, 2
     return make(
-        lambda: CLIPTextModelWithProjection(
+        lambda: network(
             CLIPTextConfig(
                 vocab_size=CLIP_VOCABULARY, hidden_size=width, intermediate_size=4 * width,
                 projection_dim=width, num_hidden_layers=layers, num_attention_heads=heads,
                 max_position_embeddings=77, hidden_act="gelu" if large else "quick_gelu",
-                bos_token_id=49406, eos_token_id=49407, pad_token_id=1,
+                **tokens,
             )
         ),
         arguments.dtype, generator,
     )
+
+
+class FluxClip:
+    """CLIP's text model with the published keys; today's CLIPTextModel saves them unprefixed."""
+
+    def __init__(self, arguments, generator):
+        self.model = clip(arguments, generator, CLIPTextModel, tokens=FLUX_CLIP_TOKENS)
+
+    def save_pretrained(self, folder):
+        weights = self.model.state_dict()
+        published = {f"text_model.{key}": weight for key, weight in weights.items()}
+        self.model.save_pretrained(folder, state_dict=published)
 
 
 def t5(arguments, generator):
@@ -225,25 +280,124 @@ def t5_tokenizer():
     )
 
 
+def sd3_components(arguments, generator):
+    def text_encoder(large):
+        return lambda: clip(arguments, generator, CLIPTextModelWithProjection, large=large)
+
+    def if_present(*component):
+        return component if arguments.t5_layers > 0 else None
+
+    return {
+        "transformer": (
+            "SD3Transformer2DModel", lambda: sd3_transformer(arguments, generator)
+        ),
+        "vae": (
+            "AutoencoderKL", lambda: autoencoder(arguments, generator, scale=1.5305, shift=0.0609)
+        ),
+        "text_encoder": ("CLIPTextModelWithProjection", text_encoder(large=False)),
+        "text_encoder_2": ("CLIPTextModelWithProjection", text_encoder(large=True)),
+        "text_encoder_3": if_present("T5EncoderModel", lambda: t5(arguments, generator)),
+        "tokenizer": ("CLIPTokenizer", lambda: clip_tokenizer("<|endoftext|>")),
+        "tokenizer_2": ("CLIPTokenizer", lambda: clip_tokenizer("!")),
+        "tokenizer_3": if_present("T5TokenizerFast", t5_tokenizer),
+        "scheduler": (
+            "FlowMatchEulerDiscreteScheduler", lambda: FlowMatchEulerDiscreteScheduler(shift=3.0)
+        ),
+    }
+
+
+def flux_components(arguments, generator):
+    return {
+        "transformer": (
+            "FluxTransformer2DModel", lambda: flux_transformer(arguments, generator)
+        ),
+        "vae": (
+            "AutoencoderKL", lambda: autoencoder(arguments, generator, scale=0.3611, shift=0.1159)
+        ),
+        "text_encoder": ("CLIPTextModel", lambda: FluxClip(arguments, generator)),
+        "text_encoder_2": ("T5EncoderModel", lambda: t5(arguments, generator)),
+        "tokenizer": ("CLIPTokenizer", lambda: clip_tokenizer("<|endoftext|>")),
+        "tokenizer_2": ("T5TokenizerFast", t5_tokenizer),
+        "scheduler": (
+            "FlowMatchEulerDiscreteScheduler",
+            lambda: FlowMatchEulerDiscreteScheduler(
+                base_shift=0.5, max_shift=1.15, base_image_seq_len=256, max_image_seq_len=4096,
+                **FLUX_SCHEDULES[arguments.model],
+            ),
+        ),
+        "feature_extractor": None,
+        "image_encoder": None,
+    }
+
+
+@dataclass(frozen=True)
+class Family:
+    """Models of one pipeline class."""
+
+    pipeline: str
+    # Of diffusers, as model_index.json names it.
+    version: str
+    models: tuple[str, ...]
+    # In the order of their random numbers: name to class and maker, or None for one that is absent.
+    components: Callable[[argparse.Namespace, torch.Generator], dict]
+    # Options that have no meaning here.
+    without: tuple[str, ...]
+    fewest_t5_layers: int = 0
+
+
+FAMILIES = (
+    Family(
+        "StableDiffusion3Pipeline", "0.31.0", tuple(SD3_TRANSFORMERS), sd3_components,
+        without=("single_layers",),
+    ),
+    Family(
+        "FluxPipeline", "0.32.0", tuple(FLUX_TRANSFORMERS), flux_components,
+        without=("dual_layers",), fewest_t5_layers=1,
+    ),
+)
+
+
+def check(parser, arguments, family):
+    """Ends the program with an error for settings that no folder can have."""
+    for name in family.without:
+        if getattr(arguments, name) is not None:
+            parser.error(f"{arguments.model} has no --{name.replace('_', '-')}")
+    if arguments.t5_layers < family.fewest_t5_layers:
+        parser.error(
+            f"{family.pipeline} needs T5: --t5-layers must be at least {family.fewest_t5_layers}"
+        )
+    if arguments.output.exists():
+        parser.error(f"{arguments.output} exists; remove it or choose another folder")
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", choices=sorted(TRANSFORMERS))
+    families = {model: family for family in FAMILIES for model in family.models}
+    parser.add_argument("model", choices=sorted(families))
     parser.add_argument("--output", type=Path, required=True, help="must not exist")
     parser.add_argument("--size", choices=["full", "tiny"], default="full")
-    parser.add_argument("--layers", type=int, help="blocks of the transformer (the model's own)")
+    parser.add_argument(
+        "--layers", type=int,
+        help="blocks of the transformer, in flux.1 those with two streams (the model's own)",
+    )
+    parser.add_argument(
+        "--single-layers", type=int, help="blocks with one stream (the model's own), flux.1"
+    )
     parser.add_argument(
         "--dual-layers", type=int,
         help="the number of first blocks with a second attention (the model's own), sd3.5-medium",
     )
     parser.add_argument(
         "--tiny-autoencoder", action="store_true",
-        help="few channels in the autoencoder, which keeps decoding's share of the time with few blocks",
+        help="few channels in the autoencoder, which keeps decoding's share of the time with few "
+        "blocks",
     )
     parser.add_argument(
         "--t5-layers", type=int, default=0,
-        help="layers of the T5 encoder; the published one has 24, 0 leaves it out (0)",
+        help="layers of the T5 encoder; the published one has 24, 0 leaves it out, which flux.1 "
+        "cannot (0)",
     )
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="bfloat16")
     parser.add_argument("--seed", type=int, default=0)
@@ -252,33 +406,20 @@ def main():
         help="the device that draws the numbers: cpu, or cuda, which is faster; they differ (cpu)",
     )
     arguments = parser.parse_args()
-    if arguments.output.exists():
-        parser.error(f"{arguments.output} exists; remove it or choose another folder")
+    family = families[arguments.model]
+    check(parser, arguments, family)
     arguments.dtype = getattr(torch, arguments.dtype)
     arguments.tiny_autoencoder |= arguments.size == "tiny"
     generator = torch.Generator(arguments.device).manual_seed(arguments.seed)
 
     # Written beside the final folder and renamed, so that the final folder is always complete.
     partial = arguments.output.with_name(arguments.output.name + ".partial")
-    with_t5 = arguments.t5_layers > 0
-    parts = {
-        "transformer": ("SD3Transformer2DModel", lambda: transformer(arguments, generator)),
-        "vae": ("AutoencoderKL", lambda: autoencoder(arguments, generator)),
-        "text_encoder": (CLIP, lambda: clip(arguments, generator, large=False)),
-        "text_encoder_2": (CLIP, lambda: clip(arguments, generator, large=True)),
-        "text_encoder_3": ("T5EncoderModel", lambda: t5(arguments, generator)),
-        "tokenizer": ("CLIPTokenizer", lambda: clip_tokenizer("<|endoftext|>")),
-        "tokenizer_2": ("CLIPTokenizer", lambda: clip_tokenizer("!")),
-        "tokenizer_3": ("T5TokenizerFast", t5_tokenizer),
-        "scheduler": (
-            "FlowMatchEulerDiscreteScheduler", lambda: FlowMatchEulerDiscreteScheduler(shift=3.0)
-        ),
-    }
-    index = {"_class_name": "StableDiffusion3Pipeline", "_diffusers_version": "0.31.0"}
-    for name, (class_name, build) in parts.items():
-        if name.endswith("_3") and not with_t5:
+    index = {"_class_name": family.pipeline, "_diffusers_version": family.version}
+    for name, component in family.components(arguments, generator).items():
+        if component is None:
             index[name] = [None, None]
             continue
+        class_name, build = component
         build().save_pretrained(partial / name)
         library = "transformers" if name.startswith(("text", "token")) else "diffusers"
         index[name] = [library, class_name]

@@ -1,4 +1,4 @@
-"""TempFlow-GRPO in Python, to be timed beside `tempflow bench`.
+"""TempFlow-GRPO and Flow-GRPO in Python, to be timed beside `tempflow bench`.
 
     python Benchmarks/peer RECIPE --form tuned --epochs 3
 
@@ -7,6 +7,8 @@ Two forms compute the same iteration:
     published   as the published code does it: branch tails one after the other, and one forward and
                 backward pass per branch
     tuned       one wavefront, one forward and backward pass per (trunk, step)
+
+They are the same where the recipe's method is flow_grpo, which has no branches.
 
 Prints one JSON object. --check compares the forms with each other instead, and with --tempflow both
 with that command.
@@ -80,7 +82,7 @@ def main():
     parser = argparse.ArgumentParser(
         prog="peer", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)
-    parser.add_argument("--form", choices=sorted(FORMS), default="tuned")
+    parser.add_argument("--form", choices=FORMS, default="tuned")
     parser.add_argument("--epochs", type=int, default=1, help="measured, after one to warm up (1)")
     parser.add_argument("--compile", action="store_true", help="torch.compile the blocks")
     parser.add_argument(

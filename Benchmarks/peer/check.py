@@ -69,8 +69,9 @@ def _tempflow_velocity(command, model, prompts, x):
         subprocess.run(
             [
                 command, "sample", "--model", recipe.model, "--steps", "1",
-                "--guidance-scale", str(recipe.guidance_scale), "--height", str(side), "--width", str(side),
-                "--dtype", recipe.dtype, "--max-sequence-length", str(recipe.max_sequence_length),
+                "--guidance-scale", str(recipe.guidance_scale),
+                "--height", str(side), "--width", str(side), "--dtype", recipe.dtype,
+                "--max-sequence-length", str(recipe.max_sequence_length),
                 *(part for prompt in prompts for part in ("--prompt", prompt)),
                 "--initial-latents", noise, "--save-latents", result, "--output", folder,
             ],

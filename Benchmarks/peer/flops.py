@@ -4,8 +4,8 @@ Counted are the matrix products and attention of the transformer, 2 for a multip
 addition, each as seldom as it can be computed exactly:
 
 - what a token needs: once per evaluation;
-- modulation and the embedding of time and pooled prompt: once per (prompt, step) in a rollout, once
-  per pair in training;
+- modulation and the embedding of time, guidance and pooled prompt: once per (prompt, step) in a
+  rollout, once per pair in training;
 - the embedding of a prompt's rows: once per prompt in a rollout, in training only if it learns;
 - equal rows of zeros in a prompt: one of them; text queries of the last block: none;
 - adapters: folded into the weights in a rollout and without them in the reference, beside them in
@@ -19,6 +19,8 @@ number serves every program that is timed.
 import json
 from dataclasses import dataclass
 from pathlib import Path
+
+_NOTHING = (False, False)
 
 
 @dataclass(frozen=True)
@@ -38,53 +40,30 @@ class _Linear:
         return 2 * self.rows * self.inputs * self.outputs
 
 
-class Transformer:
-    """The layers of an SD3 transformer, by what they depend on."""
+class _Transformer:
+    """The layers of a transformer, by what they depend on; a subclass lists them."""
 
-    def __init__(self, config, image_tokens, text_tokens):
-        width = config["num_attention_heads"] * config["attention_head_dim"]
-        patch = config["patch_size"] ** 2
-        layers, dual = config["num_layers"], set(config.get("dual_attention_layers") or ())
-        tokens, nothing = image_tokens + text_tokens, (False, False)
+    def __init__(self):
         # What depends on a prompt's rows, on (prompt, step), on the latents.
-        self.prompt = [_Linear(text_tokens, config["joint_attention_dim"], width,
-                               needs_input_gradient=nothing)]
-        self.condition = [
-            _Linear(1, 256, width, needs_input_gradient=nothing), _Linear(1, width, width),
-            _Linear(1, config["pooled_projection_dim"], width, needs_input_gradient=nothing),
-            _Linear(1, width, width),
-        ]
-        self.tokens = [_Linear(image_tokens, patch * config["in_channels"], width,
-                               needs_input_gradient=nothing)]
+        self.prompt, self.condition, self.tokens = [], [], []
+        # Operations of queries with keys and of weights with values.
         self.attention = 0
-        for layer in range(layers):
-            last = layer == layers - 1
-            # Before the first block only all weights learn.
-            first = (True, layer > 0)
-            parts = (9 if layer in dual else 6) + (2 if last else 6)
-            self.condition.append(_Linear(1, width, parts * width, needs_input_gradient=first))
 
-            def square(rows, is_target=True, gradient=(True, True)):
-                self.tokens.append(_Linear(rows, width, width, is_target, gradient))
+    def add_condition(self, width, config):
+        """The embeddings of time, guidance where it is an input, and pooled prompt."""
+        inputs = [256, config["pooled_projection_dim"]]
+        if config.get("guidance_embeds"):
+            inputs.append(256)
+        for count in inputs:
+            self.condition += [
+                _Linear(1, count, width, needs_input_gradient=_NOTHING), _Linear(1, width, width),
+            ]
 
-            for _ in range(3):
-                square(image_tokens, gradient=first)
-            for _ in range(2 if last else 3):
-                square(text_tokens, gradient=first)
-            square(image_tokens)
-            if not last:
-                square(text_tokens)
-            self.attention += 4 * (image_tokens if last else tokens) * tokens * width
-            if layer in dual:
-                for _ in range(3):
-                    square(image_tokens, False, first)
-                square(image_tokens, False)
-                self.attention += 4 * image_tokens**2 * width
-            for rows in (image_tokens,) if last else (image_tokens, text_tokens):
-                self.tokens.append(_Linear(rows, width, 4 * width))
-                self.tokens.append(_Linear(rows, 4 * width, width))
-        self.condition.append(_Linear(1, width, 2 * width, needs_input_gradient=(True, layers > 0)))
-        self.tokens.append(_Linear(image_tokens, width, patch * config["out_channels"]))
+    def add_modulation(self, parts, width, gradient=(True, True)):
+        self.condition.append(_Linear(1, width, parts * width, needs_input_gradient=gradient))
+
+    def add_attention(self, queries, keys, width):
+        self.attention += 4 * queries * keys * width
 
     @property
     def evaluation(self):
@@ -107,6 +86,90 @@ class Transformer:
                 # Both products, their weights' gradients, the gradient in between, the input's.
                 total += 2 * (down + up) + up + (down if layer.needs_input_gradient[1] else 0)
         return total
+
+
+class _SD3(_Transformer):
+    """Stable Diffusion 3. Adapters sit beside the projections of the joint attention."""
+
+    def __init__(self, config, image_tokens, text_tokens):
+        super().__init__()
+        width = config["num_attention_heads"] * config["attention_head_dim"]
+        patch = config["patch_size"] ** 2
+        layers, dual = config["num_layers"], set(config.get("dual_attention_layers") or ())
+        tokens = image_tokens + text_tokens
+        self.prompt.append(_Linear(
+            text_tokens, config["joint_attention_dim"], width, needs_input_gradient=_NOTHING))
+        self.add_condition(width, config)
+        self.tokens.append(_Linear(
+            image_tokens, patch * config["in_channels"], width, needs_input_gradient=_NOTHING))
+        for layer in range(layers):
+            last = layer == layers - 1
+            # Before the first block only all weights learn.
+            first = (True, layer > 0)
+            self.add_modulation((9 if layer in dual else 6) + (2 if last else 6), width, first)
+
+            def square(rows, is_target=True, gradient=(True, True)):
+                self.tokens.append(_Linear(rows, width, width, is_target, gradient))
+
+            for _ in range(3):
+                square(image_tokens, gradient=first)
+            for _ in range(2 if last else 3):
+                square(text_tokens, gradient=first)
+            square(image_tokens)
+            if not last:
+                square(text_tokens)
+            self.add_attention(image_tokens if last else tokens, tokens, width)
+            if layer in dual:
+                for _ in range(3):
+                    square(image_tokens, False, first)
+                square(image_tokens, False)
+                self.add_attention(image_tokens, image_tokens, width)
+            for rows in (image_tokens,) if last else (image_tokens, text_tokens):
+                self.tokens.append(_Linear(rows, width, 4 * width))
+                self.tokens.append(_Linear(rows, 4 * width, width))
+        self.add_modulation(2, width, (True, layers > 0))
+        self.tokens.append(_Linear(image_tokens, width, patch * config["out_channels"]))
+
+
+class _Flux(_Transformer):
+    """FLUX.1. Adapters sit beside all projections of the blocks with two streams, and those to
+    queries, keys and values of the blocks with one."""
+
+    def __init__(self, config, image_tokens, text_tokens):
+        super().__init__()
+        width = config["num_attention_heads"] * config["attention_head_dim"]
+        layers, singles = config["num_layers"], config["num_single_layers"]
+        tokens = image_tokens + text_tokens
+        self.prompt.append(_Linear(
+            text_tokens, config["joint_attention_dim"], width, needs_input_gradient=_NOTHING))
+        self.add_condition(width, config)
+        self.tokens.append(_Linear(
+            image_tokens, config["in_channels"], width, needs_input_gradient=_NOTHING))
+        for layer in range(layers):
+            # Before the first block only all weights learn.
+            first = (True, layer > 0)
+            self.add_modulation(12, width, first)
+            for rows in (image_tokens, text_tokens):
+                self.tokens += [_Linear(rows, width, width, True, first)] * 3
+                self.tokens += [
+                    _Linear(rows, width, width, True), _Linear(rows, width, 4 * width, True),
+                    _Linear(rows, 4 * width, width, True),
+                ]
+            self.add_attention(tokens, tokens, width)
+        for layer in range(singles):
+            first = (True, layers + layer > 0)
+            # Of the last block only the image goes on.
+            rows = image_tokens if layer == singles - 1 else tokens
+            self.add_modulation(3, width, first)
+            self.tokens += [_Linear(rows, width, width, True, first)]
+            self.tokens += [_Linear(tokens, width, width, True, first)] * 2
+            self.tokens += [
+                _Linear(rows, width, 4 * width, needs_input_gradient=first),
+                _Linear(rows, 5 * width, width),
+            ]
+            self.add_attention(rows, tokens, width)
+        self.add_modulation(2, width)
+        self.tokens.append(_Linear(image_tokens, width, config["in_channels"]))
 
 
 def iteration(recipe):
@@ -132,12 +195,15 @@ def _read(recipe):
         return json.loads((Path(recipe.model) / path).read_text())
 
     config = configuration("transformer/config.json")
-    side = config["sample_size"]
+    # diffusers has 128 for FLUX.
+    side = config.get("sample_size", 128)
     if recipe.resolution:
         blocks = len(configuration("vae/config.json")["block_out_channels"])
         side = recipe.resolution // 2 ** (blocks - 1)
+    if recipe.pipeline == "FluxPipeline":
+        return _Flux(config, (side // 2) ** 2, recipe.max_sequence_length)
     text = configuration("text_encoder/config.json")["max_position_embeddings"]
     has_t5 = configuration("model_index.json").get("text_encoder_3", [None])[0] is not None
     # Without T5 its rows are zeros, all equal.
     text += recipe.max_sequence_length if has_t5 else 1
-    return Transformer(config, (side // config["patch_size"]) ** 2, text)
+    return _SD3(config, (side // config["patch_size"]) ** 2, text)

@@ -12,10 +12,16 @@ from flow import log_probability, micro_batches
 from model import Condition
 
 
-def advantages(rewards, clip):
-    """(R - mean) / (std + 1e-4) over the K branches of a pair: [R, T, K] -> the same."""
-    deviation = rewards.std(-1, correction=0, keepdim=True)
-    return ((rewards - rewards.mean(-1, keepdim=True)) / (deviation + 1e-4)).clamp(-clip, clip)
+def advantages(rewards, recipe):
+    """(R - mean) / (std + 1e-4) at each step over the K branches of a trunk, or over all samples of
+    a prompt: [R, T, K] -> the same."""
+    groups = rewards
+    if recipe.group == "prompt":
+        groups = rewards.reshape(len(rewards), recipe.prompts_per_epoch, -1)
+    deviation = groups.std(-1, correction=0, keepdim=True)
+    normalized = (groups - groups.mean(-1, keepdim=True)) / (deviation + 1e-4)
+    limit = recipe.advantage_clip
+    return normalized.clamp(-limit, limit).view(rewards.shape)
 
 
 @dataclass
@@ -47,8 +53,9 @@ class Learner:
                 [getattr(steps[i], name) for i in recipe.trained_steps], device=model.device)
             for name in ("sigma", "a", "b", "w")
         )
-        # c w, which averages to 1 over the trained steps.
-        self.weight = self.w / self.w.mean()
+        # c w, which averages to 1 over the trained steps, or no weights.
+        is_weighted = recipe.weighting == "noise_aware"
+        self.weight = self.w / self.w.mean() if is_weighted else torch.ones_like(self.w)
         self.parameters = model.trainable
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=recipe.learning_rate, betas=recipe.betas, eps=recipe.epsilon,
@@ -147,7 +154,7 @@ def learn(learner, rollout, epoch_updates, condition, owners, phases):
     """All updates of an epoch; returns their gradient norms and the first one's worst change of a
     log-probability, 0 up to rounding."""
     device, recomputed = learner.model.device, learner.recipe.old_log_prob == "recomputed"
-    advantage = advantages(rollout.rewards, learner.recipe.advantage_clip).float().to(device)
+    advantage = advantages(rollout.rewards, learner.recipe).float().to(device)
     updates = torch.tensor(epoch_updates, device=device)
     old = rollout.log_probabilities.flatten(0, 1)
     if recomputed:

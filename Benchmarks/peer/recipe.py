@@ -4,6 +4,7 @@ docs/recipes.md describes the keys. Whatever this file does not know is an error
 never times something else than was asked for.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ class Recipe:
     """What one iteration does. Names follow the recipe's keys."""
 
     model: Path
+    # The pipeline class of the model's folder.
+    pipeline: str
     resolution: int | None
     max_sequence_length: int
     dtype: str
@@ -31,14 +34,19 @@ class Recipe:
     lora: tuple[int, float] | None
     prompts: Path
     prompts_per_epoch: int
+    method: str
     steps: int
     guidance_scale: float
     noise_level: float
+    # Trunks of a prompt, and branches of a (trunk, step). A sample of Flow-GRPO is a trunk with one
+    # branch: S K trunks for seeds_per_prompt S and branches K.
     seeds_per_prompt: int
     branches: int
     micro_batch: int
     decode_micro_batch: int
+    group: str
     advantage_clip: float
+    weighting: str
     clip_range: float
     kl_beta: float
     old_log_prob: str
@@ -69,23 +77,37 @@ class Recipe:
     @property
     def images(self):
         """Images of an epoch."""
-        return self.pairs * self.branches
+        return self.pairs * self.branches if self.method == "tempflow" else self.trunks
 
     @property
     def guided(self):
-        return self.guidance_scale > 1
+        """Whether guidance takes a second evaluation; FLUX has it as an input."""
+        return self.pipeline == "StableDiffusion3Pipeline" and self.guidance_scale > 1
 
     @property
     def evaluations(self):
         """Sample evaluations that a rollout needs, guidance counted as two."""
-        tails = sum(self.steps - 1 - step for step in self.trained_steps)
-        per_trunk = len(self.trained_steps) + self.branches * tails
+        per_trunk = self.steps
+        if self.method == "tempflow":
+            tails = sum(self.steps - 1 - step for step in self.trained_steps)
+            per_trunk = len(self.trained_steps) + self.branches * tails
         return self.trunks * per_trunk * (2 if self.guided else 1)
 
 
 _REQUIRED = object()
 # What changes nothing that is timed here.
-_IGNORED = {"epochs", "time_limit", "evaluation", "checkpoints", "prompt_cache", "memory_budget", "evidence"}
+_IGNORED = {
+    "epochs", "time_limit", "evaluation", "checkpoints", "prompt_cache", "memory_budget",
+    "evidence",
+}
+# The model's own defaults by pipeline class; a recipe for FLUX has to name them.
+_DEFAULTS = {
+    "StableDiffusion3Pipeline": {
+        "max_sequence_length": 256, "guidance_scale": 1, "noise_level": 0.7,
+    },
+    "FluxPipeline": dict.fromkeys(
+        ("max_sequence_length", "guidance_scale", "noise_level"), _REQUIRED),
+}
 
 
 class _Section:
@@ -106,18 +128,31 @@ class _Section:
     def section(self, key):
         return _Section(self.path, f"{self.name}{key}.", self.take(key, {}))
 
-    def only(self, key, supported, default):
-        """A key of which the peer knows one value."""
-        value = self.take(key, default)
-        if value != supported:
+    def one_of(self, key, *supported):
+        """A key of which the peer knows these values; the first is the default."""
+        value = self.take(key, supported[0])
+        if value not in supported:
             raise RecipeError(
-                f"{self.path}: the peer runs {self.name}{key}: {supported} alone, found {value}"
+                f"{self.path}: the peer runs {self.name}{key}: {' or '.join(map(str, supported))} "
+                f"alone, found {value}"
             )
+        return value
 
     def finish(self):
         if self.values:
             keys = ", ".join(self.name + key for key in sorted(self.values))
             raise RecipeError(f"{self.path}: the peer does not know {keys}")
+
+
+def _pipeline(path, model):
+    """The pipeline class of a model's folder."""
+    try:
+        name = json.loads((model / "model_index.json").read_text())["_class_name"]
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: {model} is no model's folder") from None
+    if name not in _DEFAULTS:
+        raise RecipeError(f"{path}: the peer does not know {name}, the model of {model}")
+    return name
 
 
 def read(path):
@@ -126,10 +161,11 @@ def read(path):
     root = _Section(path, "", yaml.safe_load(path.read_text()))
     for key in _IGNORED:
         root.take(key, None)
-    root.only("gradient_checkpointing", False, False)
-    device = root.take("device", "cpu")
-    if device not in ("cpu", "cuda", "cuda:0"):
-        raise RecipeError(f"{path}: the peer runs on device cpu or cuda, found {device}")
+    model = path.parent / root.take("model")
+    pipeline = _pipeline(path, model)
+    root.one_of("gradient_checkpointing", False)
+    device = root.one_of("device", "cpu", "cuda", "cuda:0")
+    dtype = root.take("dtype", "float32")
     trainable = root.take("trainable")
     lora = None
     if trainable == "lora":
@@ -148,22 +184,21 @@ def read(path):
     }
     prompts, sampling, advantage, loss, optimizer, ema = sections.values()
     prompts.take("evaluation", None)
-    sampling.only("method", "tempflow", "tempflow")
-    sampling.only("dynamics", "flow_sde", "flow_sde")
-    sampling.only("trained_steps", "all", "all")
-    advantage.only("group", "seed", "seed")
-    loss.only("weighting", "noise_aware", "noise_aware")
-    old_log_prob = loss.take("old_log_prob", "rollout")
-    if old_log_prob not in ("rollout", "recomputed"):
-        raise RecipeError(
-            f"{path}: loss.old_log_prob must be rollout or recomputed, found {old_log_prob}"
-        )
+    method = sampling.one_of("method", "tempflow", "flow_grpo")
+    sampling.one_of("dynamics", "flow_sde")
+    sampling.one_of("trained_steps", "all")
+    has_branches = method == "tempflow"
+    groups = ("seed", "prompt") if has_branches else ("prompt",)
+    sources = ("rollout", "recomputed") if dtype == "float32" else ("recomputed", "rollout")
+    seeds, branches = sampling.take("seeds_per_prompt", 1), sampling.take("branches")
+    defaults = _DEFAULTS[pipeline]
     micro_batch = sampling.take("micro_batch", 256)
     recipe = Recipe(
-        model=path.parent / root.take("model"),
+        model=model,
+        pipeline=pipeline,
         resolution=root.take("resolution", None),
-        max_sequence_length=root.take("max_sequence_length", 256),
-        dtype=root.take("dtype", "float32"),
+        max_sequence_length=root.take("max_sequence_length", defaults["max_sequence_length"]),
+        dtype=dtype,
         vae_dtype=root.take("vae_dtype", "float32"),
         device="cpu" if device == "cpu" else "cuda:0",
         threads=root.take("threads", _REQUIRED if device == "cpu" else None),
@@ -171,17 +206,20 @@ def read(path):
         lora=lora,
         prompts=path.parent / prompts.take("train"),
         prompts_per_epoch=prompts.take("per_epoch"),
+        method=method,
         steps=sampling.take("steps"),
-        guidance_scale=sampling.number("guidance_scale", 1),
-        noise_level=sampling.number("noise_level", 0.7),
-        seeds_per_prompt=sampling.take("seeds_per_prompt", 1),
-        branches=sampling.take("branches"),
+        guidance_scale=sampling.number("guidance_scale", defaults["guidance_scale"]),
+        noise_level=sampling.number("noise_level", defaults["noise_level"]),
+        seeds_per_prompt=seeds if has_branches else seeds * branches,
+        branches=branches if has_branches else 1,
         micro_batch=micro_batch,
         decode_micro_batch=sampling.take("decode_micro_batch", micro_batch),
+        group=advantage.one_of("group", *groups),
         advantage_clip=advantage.number("clip", 5),
+        weighting=loss.one_of("weighting", "noise_aware", "none"),
         clip_range=loss.number("clip_range"),
         kl_beta=loss.number("kl_beta", 0),
-        old_log_prob=old_log_prob,
+        old_log_prob=loss.one_of("old_log_prob", *sources),
         learning_rate=optimizer.number("learning_rate"),
         betas=tuple(optimizer.take("betas", [0.9, 0.999])),
         weight_decay=optimizer.number("weight_decay", 1e-4),

@@ -1,6 +1,8 @@
-"""The rollout, in both forms. They differ in the order of evaluations and compute the same.
+"""The rollout of TempFlow-GRPO in both forms, which differ in the order of evaluations and compute
+the same, and that of Flow-GRPO.
 
-T trunks, R trained steps, K branches, latents of C x h x w.
+T trunks, R trained steps, K branches, latents of C x h x w. A sample of Flow-GRPO is a trunk with
+one branch at every step.
 """
 
 from dataclasses import dataclass
@@ -45,13 +47,17 @@ class _Roller:
         return self.model.velocity(x, sigma, condition)
 
     def branch(self, index, trunks, x, velocity):
-        """Takes the stochastic step K times; [T', C, h, w] twice -> [T' K, C, h, w]."""
+        """Takes the stochastic step K times; [T', C, h, w] twice -> [T' K, C, h, w].
+
+        Keeps what training needs if the step is trained.
+        """
         step = self.steps[index]
         mean = step.mean(x, velocity).unsqueeze(1)
         born = mean + step.w * self.noise.branches(range(trunks.start, trunks.stop), index)
-        self.latents[index, trunks] = x
-        self.next_latents[index, trunks] = born
-        self.log_probabilities[index, trunks] = log_probability(born, mean, step.w)
+        if index in self.recipe.trained_steps:
+            self.latents[index, trunks] = x
+            self.next_latents[index, trunks] = born
+            self.log_probabilities[index, trunks] = log_probability(born, mean, step.w)
         return born.flatten(0, 1)
 
     def positions(self, index, trunks):
@@ -72,10 +78,10 @@ class _Roller:
             found = torch.from_numpy(self.scorer.finish())
         rewards = torch.empty_like(found)
         rewards[torch.tensor(self.order)] = found
-        return Rollout(
-            self.latents, self.next_latents, self.log_probabilities,
-            rewards.view(self.log_probabilities.shape),
-        )
+        # One reward a branch, or one a trunk for all of its steps.
+        shape = self.log_probabilities.shape
+        rewards = rewards.view(-1, *shape[1:]).expand(shape)
+        return Rollout(self.latents, self.next_latents, self.log_probabilities, rewards)
 
 
 @torch.no_grad()
@@ -130,4 +136,20 @@ def tuned(model, steps, noise, condition, owners, scorer, phases):
             positions += roller.positions(index, everyone)
             if index == last:  # the trunks have done their part
                 x, rows = x[recipe.trunks :], rows[recipe.trunks :]
+    return roller.finish()
+
+
+@torch.no_grad()
+def flow_grpo(model, steps, noise, condition, owners, scorer, phases):
+    """As the published code does it: a micro-batch of samples through all steps, then another.
+    Every step is stochastic, also the last, which is not trained."""
+    roller = _Roller(model, steps, noise, condition, owners, scorer, phases)
+    recipe = model.recipe
+    with phases.measure("rollout"):
+        for trunks in micro_batches(recipe.trunks, recipe.micro_batch):
+            x = noise.initial(range(trunks.start, trunks.stop))
+            embeddings = condition.select(owners[trunks])
+            for index in range(recipe.steps):
+                x = roller.branch(index, trunks, x, roller.velocity(x, index, embeddings))
+            roller.hand_out(x, roller.positions(0, trunks))
     return roller.finish()

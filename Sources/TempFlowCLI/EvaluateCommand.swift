@@ -45,7 +45,7 @@ struct EvaluateCommand: AsyncParsableCommand {
     let (loaded, _, images) = try model.sample(prompts, sampling)
     let evaluation = try await Evaluation(images, of: prompts, by: scorer)
     let record = evaluation.protocolRecord(
-      sampling.imageSampling, promptFile: self.prompts,
+      sampling.imageSampling(loaded.defaults), promptFile: self.prompts,
       weights: model.lora == nil ? "model" : "model + lora", dtype: "\(loaded.dtype)")
     try output.print(Report(model, record, evaluation)) { text(record, evaluation) }
     try reward.checkMissing(evaluation)

@@ -78,7 +78,7 @@ extension ModelOptions {
   func prompts(_ path: String, for rewards: [RewardEntry] = []) throws -> [Prompt] {
     try PromptList.read(
       path, for: rewards,
-      conditionImages: FlowModelRegistry.family(of: model).defaults.conditionImages)
+      conditionImages: FlowModelRegistry.defaults(of: model).conditionImages)
   }
 
   /// Encodes the prompts and frees the text encoders, then loads the model and samples an image of
@@ -107,7 +107,7 @@ extension ModelOptions {
     _ prompts: [Prompt], _ options: SamplingOptions, from initialLatents: String?
   ) throws -> (model: any FlowModel, latents: Tensor, images: [PixelBuffer]) {
     if let lora { try LearnedAdapters.refuseRunDirectory(lora) }
-    let defaults = try FlowModelRegistry.family(of: model).defaults
+    let defaults = try FlowModelRegistry.defaults(of: model)
     if let length = options.maxSequenceLength, !defaults.sequenceLengths.contains(length) {
       let lengths = defaults.sequenceLengths
       throw ValidationError(
@@ -118,7 +118,11 @@ extension ModelOptions {
       maxSequenceLength: options.maxSequenceLength)
     let texts = try PromptCache(
       .init(source, folder: promptCache), progress: .standardError())
-    let isGuided = defaults.guidance(scale: options.guidanceScale).needsNegative
+    guard defaults.guidance != .none || options.guidanceScale.map({ $0 == 1 }) ?? true else {
+      throw ValidationError("--guidance-scale: the model has no guidance; leave it out")
+    }
+    let sampling = options.imageSampling(defaults)
+    let isGuided = defaults.guidance(scale: sampling.guidanceScale).needsNegative
     let negative = isGuided ? [Prompt(options.negativePrompt)] : []
     try texts.prepare(negative + prompts)
     var model = try load(source)
@@ -132,7 +136,6 @@ extension ModelOptions {
     let noise = try initialLatents.map {
       try LatentsFile.read($0, shape: model.latentShape(count: prompts.count))
     }
-    let sampling = options.imageSampling
     let (latents, images) = try sampling.images(
       of: prompts, from: noise, model, negative: try texts.embeddings(negative).first,
       embeddings: texts.embeddings)
@@ -145,8 +148,10 @@ struct SamplingOptions: ParsableArguments {
   @Option(name: .long, help: "Denoising steps.")
   var steps = 10
 
-  @Option(name: .long, help: "Guidance scale; 1 is none with classifier-free guidance.")
-  var guidanceScale = 1.0
+  @Option(
+    name: .long,
+    help: "Guidance scale; 1 is none with classifier-free guidance (default: the model's).")
+  var guidanceScale: Double?
 
   @Option(name: .long, help: "Negative prompt for classifier-free guidance.")
   var negativePrompt = ""
@@ -176,7 +181,7 @@ struct SamplingOptions: ParsableArguments {
   func validate() throws {
     if steps < 1 { throw ValidationError("--steps must be at least 1") }
     if batch < 1 { throw ValidationError("--batch must be at least 1") }
-    if !(0...100).contains(guidanceScale) {
+    if let guidanceScale, !(0...100).contains(guidanceScale) {
       throw ValidationError("--guidance-scale must be in 0 ... 100")
     }
     if (height == nil) != (width == nil) {
@@ -187,8 +192,10 @@ struct SamplingOptions: ParsableArguments {
 
 extension SamplingOptions {
   /// The options as a value.
-  var imageSampling: ImageSampling {
-    ImageSampling(steps: steps, guidanceScale: guidanceScale, seed: seed, batch: batch)
+  func imageSampling(_ defaults: FlowModelDefaults) -> ImageSampling {
+    ImageSampling(
+      steps: steps, guidanceScale: guidanceScale ?? defaults.guidanceScale, seed: seed,
+      batch: batch)
   }
 
   /// The size of the options; nil means the size of the model.

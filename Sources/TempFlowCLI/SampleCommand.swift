@@ -95,10 +95,10 @@ struct SampleCommand: ParsableCommand {
       model = command.model.model
       lora = command.model.lora
       steps = command.sampling.steps
-      guidanceScale = command.sampling.guidanceScale
+      guidanceScale = command.sampling.guidanceScale ?? loaded.defaults.guidanceScale
       negativePrompt = command.sampling.negativePrompt
       maxSequenceLength =
-        command.sampling.maxSequenceLength ?? type(of: loaded).defaults.maxSequenceLength
+        command.sampling.maxSequenceLength ?? loaded.defaults.maxSequenceLength
       height = size.height
       width = size.width
       seed = command.initialLatents == nil ? command.sampling.seed : nil

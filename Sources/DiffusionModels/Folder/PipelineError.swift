@@ -120,3 +120,8 @@ func wrapping<Result, Failure: Error>(
     throw wrap(error)
   }
 }
+
+/// Throws `PipelineError.inconsistent` unless `holds`.
+func require(_ holds: Bool, _ path: String, _ reason: String) throws(PipelineError) {
+  guard holds else { throw .inconsistent(path: path, reason: reason) }
+}

@@ -16,8 +16,16 @@ public protocol FlowModel: SendableMetatype {
   /// The transformer's class: `_class_name` of `transformer/config.json`.
   static var transformerClassName: String { get }
 
-  /// Default values of recipes and options.
+  /// Default values of recipes and options, for a folder that is not there yet.
   static var defaults: FlowModelDefaults { get }
+
+  /// Default values for the model in a folder: one class may serve models of several kinds.
+  ///
+  /// - Throws: `PipelineError` for a configuration file that is missing or malformed.
+  static func defaults(of folder: String) throws(PipelineError) -> FlowModelDefaults
+
+  /// Default values for this model.
+  var defaults: FlowModelDefaults { get }
 
   /// The names of the transformer's layers in kohya's LoRA files; nil if kohya's layout is
   /// unsupported.
@@ -100,6 +108,12 @@ public protocol FlowModel: SendableMetatype {
 }
 
 extension FlowModel {
+  public static func defaults(of folder: String) throws(PipelineError) -> FlowModelDefaults {
+    defaults
+  }
+
+  public var defaults: FlowModelDefaults { Self.defaults }
+
   public static func missingComponent(_ component: String, of folder: String) -> PipelineError {
     .missingComponent(component, of: folder)
   }

@@ -3,7 +3,9 @@ import Synchronization
 
 /// The families of models, by the class in `model_index.json`.
 public enum FlowModelRegistry {
-  private static let families = Mutex<[any FlowModel.Type]>([StableDiffusion3Pipeline.self])
+  private static let families = Mutex<[any FlowModel.Type]>([
+    StableDiffusion3Pipeline.self, FluxPipeline.self,
+  ])
 
   /// Every family.
   public static var all: [any FlowModel.Type] { families.withLock { $0 } }
@@ -32,6 +34,13 @@ public enum FlowModelRegistry {
     }
     let found = try ModelIndex(folder: folder).className
     return try family(named: found, in: index) { $0.className }
+  }
+
+  /// The defaults of the model in a folder.
+  ///
+  /// - Throws: `PipelineError` as ``family(of:)``, or for the transformer's configuration.
+  public static func defaults(of folder: String) throws(PipelineError) -> FlowModelDefaults {
+    try family(of: folder).defaults(of: folder)
   }
 
   /// Whether a folder has an index or a transformer's configuration.

@@ -69,8 +69,3 @@ extension SD3PromptEncoder {
     }
   }
 }
-
-/// Throws `PipelineError.inconsistent` unless `holds`.
-func require(_ holds: Bool, _ path: String, _ reason: String) throws(PipelineError) {
-  guard holds else { throw .inconsistent(path: path, reason: reason) }
-}

@@ -15,7 +15,7 @@ public struct SD3Transformer2DModel {
   let blocks: [SD3TransformerBlock]
   /// Runs the blocks; another one moves their weights.
   public var blockLoop = BlockLoop()
-  let outputModulation: SD3Modulation
+  let outputModulation: Modulation
   let output: Linear
 
   /// Builds the network from parameters named as in a diffusers checkpoint.
@@ -37,7 +37,7 @@ public struct SD3Transformer2DModel {
           configuration, layer: layer, parameters["transformer_blocks"][layer]))
     }
     self.blocks = blocks
-    outputModulation = try SD3Modulation(width, parts: 2, parameters["norm_out"])
+    outputModulation = try Modulation(width, parts: 2, parameters["norm_out"])
     output = try Linear(
       width, configuration.patchSize * configuration.patchSize * configuration.outChannels,
       parameters["proj_out"])

@@ -6,12 +6,12 @@ import TorchNN
 /// Both streams are normalized without learned weights and modulated by the timestep and pooled
 /// prompt; `conditioning` is that vector after SiLU, computed once for all blocks.
 struct SD3TransformerBlock {
-  let modulation: SD3Modulation  // 6 parts or, with a second attention, 9
-  let textModulation: SD3Modulation  // 6 parts, 2 in the last block
+  let modulation: Modulation  // 6 parts or, with a second attention, 9
+  let textModulation: Modulation  // 6 parts, 2 in the last block
   let attention: SD3JointAttention
   let selfAttention: SD3SelfAttention?
-  let feedForward: SD3FeedForward
-  let textFeedForward: SD3FeedForward?
+  let feedForward: FeedForward
+  let textFeedForward: FeedForward?
   /// Computes a block without second attention as a whole, if such a kernel is installed.
   private let fused: (any FusedJointBlock)?
 
@@ -21,12 +21,12 @@ struct SD3TransformerBlock {
     let width = configuration.width
     let isDual = configuration.dualAttentionLayers.contains(layer)
     let isLast = layer == configuration.numLayers - 1
-    modulation = try SD3Modulation(width, parts: isDual ? 9 : 6, parameters["norm1"])
-    textModulation = try SD3Modulation(width, parts: isLast ? 2 : 6, parameters["norm1_context"])
+    modulation = try Modulation(width, parts: isDual ? 9 : 6, parameters["norm1"])
+    textModulation = try Modulation(width, parts: isLast ? 2 : 6, parameters["norm1_context"])
     attention = try SD3JointAttention(configuration, isLast: isLast, parameters["attn"])
     selfAttention = isDual ? try SD3SelfAttention(configuration, parameters["attn2"]) : nil
-    feedForward = try SD3FeedForward(width, parameters["ff"])
-    textFeedForward = isLast ? nil : try SD3FeedForward(width, parameters["ff_context"])
+    feedForward = try FeedForward(width, parameters["ff"])
+    textFeedForward = isLast ? nil : try FeedForward(width, parameters["ff_context"])
     fused =
       isDual
       ? nil
@@ -75,7 +75,7 @@ extension QueryKeyValue {
   /// The layers of one stream for a fused block; `output` and `feedForward` are nil for the text of
   /// the last block.
   fileprivate func stream(
-    _ modulation: SD3Modulation, _ output: Linear?, _ feedForward: SD3FeedForward?
+    _ modulation: Modulation, _ output: Linear?, _ feedForward: FeedForward?
   ) -> JointBlockLayers.Stream {
     let norms = queryNorm?.weight.flatMap { query in
       keyNorm?.weight.map { (query: query, key: $0) }
@@ -83,21 +83,5 @@ extension QueryKeyValue {
     return JointBlockLayers.Stream(
       modulation: modulation.linear, query: output == nil ? nil : query, key: key, value: value,
       output: output, feedForward: feedForward.map { ($0.up, $0.down) }, norms: norms)
-  }
-}
-
-/// Two linear layers with a tanh-approximated GELU between them (diffusers' `FeedForward`).
-struct SD3FeedForward {
-  let up: Linear
-  let down: Linear
-
-  init(_ width: Int, _ parameters: ParameterScope) throws(ParameterError) {
-    up = try Linear(width, 4 * width, parameters["net"][0]["proj"])
-    down = try Linear(4 * width, width, parameters["net"][2])
-  }
-
-  /// `[B, S, D] -> [B, S, D]`
-  func callAsFunction(_ x: Tensor) -> Tensor {
-    down(up(x).gelu(approximate: .tanh))
   }
 }

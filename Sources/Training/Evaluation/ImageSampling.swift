@@ -127,7 +127,7 @@ extension ImageSampling {
   }
 
   private func guidance(of model: any FlowModel) -> Guidance {
-    type(of: model).defaults.guidance(scale: guidanceScale)
+    model.defaults.guidance(scale: guidanceScale)
   }
 
   /// The first step with a non-finite result, from 0, for one prompt. Its steps are repeated and

@@ -9,7 +9,7 @@ extension PromptList {
   ) throws(TrainingError) -> (training: [Prompt], evaluation: [Prompt]) {
     let rewards = recipe.allRewards
     let images = try ofModel { () throws(PipelineError) in
-      try FlowModelRegistry.family(of: recipe.model).defaults.conditionImages
+      try FlowModelRegistry.defaults(of: recipe.model).conditionImages
     }
     let training = try read(recipe.prompts.train, for: rewards, conditionImages: images)
     let evaluation = try read(recipe.prompts.evaluation, for: rewards, conditionImages: images)

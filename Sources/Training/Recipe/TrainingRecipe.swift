@@ -224,7 +224,7 @@ extension FlowModelDefaults {
     let first = FlowModelRegistry.all[0].defaults
     guard FlowModelRegistry.contains(modelIn: folder) else { return first }
     do throws(PipelineError) {
-      return try FlowModelRegistry.family(of: folder).defaults
+      return try FlowModelRegistry.defaults(of: folder)
     } catch {
       root.report("model", error.description)
       return first

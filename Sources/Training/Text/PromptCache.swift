@@ -34,6 +34,8 @@ package final class PromptCache {
   /// The folder of the files with the embeddings of these encoders.
   private let folder: String
   private let family: any FlowModel.Type
+  /// Tokens of a prompt for the longest text encoder.
+  private let maxSequenceLength: Int
   /// The digest of each text encoder and tokenizer, by its folder's name; see `EncoderFingerprint`.
   let componentDigests: [String: String]
   /// The file of each encoded prompt, by the prompt's key.
@@ -56,9 +58,13 @@ package final class PromptCache {
       try FlowModelRegistry.family(of: settings.model.folder)
     }
     self.family = family
-    let components = try ofModel { () throws(PipelineError) in
-      try family.promptComponents(of: settings.model)
+    let (components, defaults) = try ofModel { () throws(PipelineError) in
+      (
+        try family.promptComponents(of: settings.model),
+        try family.defaults(of: settings.model.folder)
+      )
     }
+    maxSequenceLength = settings.model.maxSequenceLength ?? defaults.maxSequenceLength
     let identity = try EncoderFingerprint(settings, components)
     componentDigests = identity.components
     folder = "\(settings.folder)/\(identity.digest)"
@@ -93,7 +99,7 @@ package final class PromptCache {
     let added = prepared[known...]
     let notice = PromptTruncation.notice(
       added.compactMap { truncations[$0.key] }, of: added.count,
-      maxSequenceLength: settings.model.maxSequenceLength ?? family.defaults.maxSequenceLength)
+      maxSequenceLength: maxSequenceLength)
     if let notice { progress.message("\(notice).") }
   }
 

@@ -2,8 +2,9 @@ import Torch
 import TorchNN
 
 /// Shifts, scales and gates of one normalization, from the conditioning vector
-/// (diffusers' `AdaLayerNormZero`, `SD35AdaLayerNormZeroX`, `AdaLayerNormContinuous`).
-struct SD3Modulation {
+/// (diffusers' `AdaLayerNormZero`, `AdaLayerNormZeroSingle`, `SD35AdaLayerNormZeroX`,
+/// `AdaLayerNormContinuous`).
+struct Modulation {
   let linear: Linear
   let count: Int
 

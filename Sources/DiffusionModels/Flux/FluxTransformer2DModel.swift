@@ -1,0 +1,129 @@
+public import Torch
+public import TorchNN
+
+/// The velocity network of FLUX.1 (diffusers' `FluxTransformer2DModel`): blocks with two streams,
+/// then blocks with one.
+///
+/// B samples, latents of C channels and h x w pixels, S = h/2 * w/2 image tokens, T text tokens,
+/// width D.
+public struct FluxTransformer2DModel {
+  public let configuration: FluxTransformerConfiguration
+  let embedding: FluxEmbedding
+  let contextEmbedder: Linear
+  let input: Linear
+  let blocks: [FluxTransformerBlock]
+  let singleBlocks: [FluxSingleTransformerBlock]
+  /// Runs the blocks; another one moves their weights.
+  public var blockLoop = BlockLoop()
+  let outputModulation: Modulation
+  let output: Linear
+
+  /// Builds the network from parameters named as in a diffusers checkpoint.
+  ///
+  /// - Throws: `ParameterError` for a missing parameter or a wrong shape.
+  public init(
+    _ configuration: FluxTransformerConfiguration, _ parameters: ParameterScope
+  ) throws(ParameterError) {
+    self.configuration = configuration
+    let width = configuration.width
+    embedding = try FluxEmbedding(configuration, parameters["time_text_embed"])
+    contextEmbedder = try Linear(
+      configuration.jointAttentionDim, width, parameters["context_embedder"])
+    input = try Linear(configuration.inChannels, width, parameters["x_embedder"])
+    var blocks: [FluxTransformerBlock] = []
+    for layer in 0..<configuration.numLayers {
+      blocks.append(
+        try FluxTransformerBlock(configuration, parameters["transformer_blocks"][layer]))
+    }
+    self.blocks = blocks
+    var singleBlocks: [FluxSingleTransformerBlock] = []
+    for layer in 0..<configuration.numSingleLayers {
+      singleBlocks.append(
+        try FluxSingleTransformerBlock(
+          configuration, parameters["single_transformer_blocks"][layer]))
+    }
+    self.singleBlocks = singleBlocks
+    outputModulation = try Modulation(width, parts: 2, parameters["norm_out"])
+    output = try Linear(width, configuration.outChannels, parameters["proj_out"])
+  }
+
+  /// The velocity (noise minus data) of each sample.
+  ///
+  /// - Parameters:
+  ///   - latents: `[B, C, h, w]` in the precision of the weights; h and w are even.
+  ///   - timestep: `[B]`, 0...1000 (sigma times 1000), 1000 is noise; rounded as in diffusers.
+  ///   - guidance: the guidance scale; needed by a network with `guidance_embeds`, unused by others.
+  ///   - embeddings: the prompt embeddings of B samples.
+  ///   - rotation: of the tokens' positions, for many evaluations of one size.
+  ///   - checkpointing: recomputes the blocks' activations in the backward pass where gradients are
+  ///     recorded; the caller runs its `backward()` after that of the velocity. nil keeps all
+  ///     activations.
+  /// - Returns: `[B, C, h, w]`
+  public func callAsFunction(
+    _ latents: Tensor, timestep: Tensor, guidance: Double?, embeddings: FluxConditioning,
+    rotation: FluxRotation? = nil, checkpointing: GradientCheckpointing? = nil
+  ) -> Tensor {
+    let conditioning = embedding(
+      timestep: timestep, guidance: guidance, pooled: embeddings.pooled
+    ).silu()
+    let image = input(packed(latents))
+    let text = embeddings.isEmbedded ? embeddings.rows : contextEmbedder(embeddings.rows)
+    let textTokens = text.shape[1]
+    let rotation =
+      rotation
+      ?? self.rotation(textTokens: textTokens, height: latents.shape[2], width: latents.shape[3])
+    let (state, shared) = blockLoop(
+      [image, text], shared: [conditioning], count: blocks.count + singleBlocks.count,
+      checkpointing: checkpointing
+    ) { index, state, shared in
+      if index < blocks.count {
+        let (image, text) = blocks[index](
+          image: state[0], text: state[1], conditioning: shared[0], rotation)
+        return [image, text]
+      }
+      let joined = state.count == 1 ? state[0] : Tensor.cat([state[1], state[0]], dim: 1)
+      return [singleBlocks[index - blocks.count](joined, conditioning: shared[0], rotation)]
+    }
+    let last =
+      state.count == 1
+      ? state[0].narrowed(dim: 1, start: textTokens, length: image.shape[1]) : state[0]
+    let parts = outputModulation.parts(shared[0])
+    return unpacked(
+      output(modulatedNorm(last, shift: parts[1], scale: parts[0])), height: latents.shape[2],
+      width: latents.shape[3])
+  }
+
+  /// The rotation of T text tokens and an image of h x w latent pixels, on the weights' device.
+  public func rotation(textTokens: Int, height: Int, width: Int) -> FluxRotation {
+    FluxRotation(
+      axes: configuration.axesDimsRope, textTokens: textTokens, height: height / 2,
+      width: width / 2, device: input.weight.device)
+  }
+
+  /// The conditioning with its rows after the context embedder, for any number of evaluations;
+  /// unchanged while the embedder is trained.
+  public func embedded(_ embeddings: FluxConditioning) -> FluxConditioning {
+    guard !embeddings.isEmbedded, !contextEmbedder.isTrainable else { return embeddings }
+    return withoutGradient {
+      FluxConditioning(
+        rows: contextEmbedder(embeddings.rows), pooled: embeddings.pooled, isEmbedded: true)
+    }
+  }
+}
+
+/// 2 x 2 latent pixels as one token (diffusers' `_pack_latents`). `[B, C, h, w] -> [B, S, 4 C]`
+private func packed(_ latents: Tensor) -> Tensor {
+  let shape = latents.shape
+  let (channels, height, width) = (shape[1], shape[2] / 2, shape[3] / 2)
+  return latents.reshaped([shape[0], channels, height, 2, width, 2])
+    .permuted([0, 2, 4, 1, 3, 5])
+    .reshaped([shape[0], height * width, 4 * channels])
+}
+
+/// The inverse of `packed`. `[B, S, 4 C] -> [B, C, h, w]`
+private func unpacked(_ tokens: Tensor, height: Int, width: Int) -> Tensor {
+  let (count, channels) = (tokens.shape[0], tokens.shape[2] / 4)
+  return tokens.reshaped([count, height / 2, width / 2, channels, 2, 2])
+    .permuted([0, 3, 1, 4, 2, 5])
+    .reshaped([count, channels, height, width])
+}
