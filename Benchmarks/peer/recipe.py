@@ -100,13 +100,14 @@ _IGNORED = {
     "epochs", "time_limit", "evaluation", "checkpoints", "prompt_cache", "memory_budget",
     "evidence",
 }
-# The model's own defaults by pipeline class; a recipe for FLUX has to name them.
+# By pipeline class. The longest prompts of FLUX.1-dev and -schnell differ: a recipe names a length.
 _DEFAULTS = {
     "StableDiffusion3Pipeline": {
         "max_sequence_length": 256, "guidance_scale": 1, "noise_level": 0.7,
     },
-    "FluxPipeline": dict.fromkeys(
-        ("max_sequence_length", "guidance_scale", "noise_level"), _REQUIRED),
+    "FluxPipeline": {
+        "max_sequence_length": _REQUIRED, "guidance_scale": 3.5, "noise_level": 0.9,
+    },
 }
 
 

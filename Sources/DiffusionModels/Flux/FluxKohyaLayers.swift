@@ -38,6 +38,7 @@ extension KohyaLayers {
       ("final_layer_adaLN_modulation_1", ["norm_out.linear"]),
       ("final_layer_linear", ["proj_out"]),
     ],
+    shares: ["proj_mlp": 4],
     // The last modulation holds shift before scale.
     swapsHalves: { name, _, _ in name == "final_layer_adaLN_modulation_1" })
 }

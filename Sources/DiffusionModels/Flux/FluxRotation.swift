@@ -4,8 +4,8 @@ import Torch
 /// Rotary positions of text and image tokens (diffusers' `FluxPosEmbed`, `apply_rotary_emb`).
 ///
 /// A token has an index, a row and a column; each rotates a share of a head's pairs of neighboring
-/// elements. Text tokens are all at 0, image tokens at their row and column. The angles are float64,
-/// the table float32. It is made on the CPU once for a size, so that every device has its bits.
+/// elements. Text tokens are all at 0, image tokens at their row and column. The angles are
+/// float64, the table float32. It is made on the CPU, so that every device has its bits.
 ///
 /// S tokens, text before image; heads of width d.
 public struct FluxRotation {

@@ -52,7 +52,8 @@ public struct FluxTransformer2DModel {
   /// - Parameters:
   ///   - latents: `[B, C, h, w]` in the precision of the weights; h and w are even.
   ///   - timestep: `[B]`, 0...1000 (sigma times 1000), 1000 is noise; rounded as in diffusers.
-  ///   - guidance: the guidance scale; needed by a network with `guidance_embeds`, unused by others.
+  ///   - guidance: the guidance scale; needed by a network with `guidance_embeds`, unused by
+  ///     others.
   ///   - embeddings: the prompt embeddings of B samples.
   ///   - rotation: of the tokens' positions, for many evaluations of one size.
   ///   - checkpointing: recomputes the blocks' activations in the backward pass where gradients are

@@ -15,17 +15,20 @@ struct KohyaAdapter {
     self.alpha = alpha
   }
 
-  /// Joins the adapters of queries, keys and values of equal shape; an absent one is nil.
+  /// Joins the adapters of the layers that one layer holds; an absent one is nil.
   ///
-  /// The joint rank is three times theirs. `down` stacks their matrices; `up` is block diagonal.
-  /// Three times the alpha keeps the scale.
-  init(joining parts: [Part?], alpha: Double) {
-    guard let known = parts.compactMap({ $0 }).first else {
+  /// The joint rank is theirs times their number. `down` stacks their matrices; `up` is block
+  /// diagonal. The alpha times their number keeps the scale.
+  ///
+  /// - Parameter shares: the outputs of each, as multiples of the smallest.
+  init(joining parts: [Part?], shares: [Int], alpha: Double) {
+    guard let first = parts.firstIndex(where: { $0 != nil }), let known = parts[first] else {
       preconditionFailure("nothing to join")
     }
-    let rank = known.down.shape[0]
-    let absent: Part = (Tensor.zeros(like: known.down), Tensor.zeros(like: known.up))
-    let all = parts.map { $0 ?? absent }
+    let (rank, unit) = (known.down.shape[0], known.up.shape[0] / shares[first])
+    let all = zip(parts, shares).map { part, share -> Part in
+      part ?? (Tensor.zeros(like: known.down), Tensor.zeros([share * unit, rank]))
+    }
     down = Tensor.cat(all.map(\.down), dim: 0)
     up = Tensor.cat(
       all.enumerated().map { index, part in
@@ -44,26 +47,23 @@ struct KohyaAdapter {
     case untrained
   }
 
-  /// The origin of the adapter of a layer that holds `count` layers.
-  func origin(parts count: Int) -> Origin {
+  /// The origin of the adapter of a layer that holds layers of these widths.
+  func origin(shares: [Int]) -> Origin {
     if isZero(up) { return .untrained }
-    let rank = down.shape[0] / count
-    return rank * count == down.shape[0] && isDiagonal(up.chunked(count, dim: 0), rank)
-      ? .joined : .trained
+    let (count, rank) = (shares.count, down.shape[0] / shares.count)
+    return rank * count == down.shape[0] && isDiagonal(rows(shares), rank) ? .joined : .trained
   }
 
-  /// Splits an adapter that was trained as one among the `count` layers that the layer holds: each
-  /// keeps the whole `down` and its own rows of `up`.
-  func shared(by count: Int) -> [Part?] {
-    up.chunked(count, dim: 0).map { (down, $0) }
-  }
+  /// Splits an adapter that was trained as one among the layers that the layer holds: each keeps
+  /// the whole `down` and its own rows of `up`.
+  func shared(by shares: [Int]) -> [Part?] { rows(shares).map { (down, $0) } }
 
-  /// The `count` adapters that `init(joining:)` joined, and their alpha. A zero `down` marks an
-  /// absent adapter and becomes nil. The rank is a multiple of `count`.
-  func divided(into count: Int) -> (parts: [Part?], alpha: Double) {
-    let rows = up.chunked(count, dim: 0)
+  /// The adapters that `init(joining:shares:alpha:)` joined, and their alpha. A zero `down` marks
+  /// an absent adapter and becomes nil. The rank is a multiple of their number.
+  func divided(into shares: [Int]) -> (parts: [Part?], alpha: Double) {
+    let count = shares.count
     let rank = down.shape[0] / count
-    let parts = rows.enumerated().map { index, row -> Part? in
+    let parts = rows(shares).enumerated().map { index, row -> Part? in
       let part = (
         down: down.narrowed(dim: 0, start: index * rank, length: rank),
         up: row.narrowed(dim: 1, start: index * rank, length: rank)
@@ -71,6 +71,16 @@ struct KohyaAdapter {
       return isZero(part.down) ? nil : part
     }
     return (parts, alpha / Double(count))
+  }
+
+  /// The rows of `up` of each layer.
+  private func rows(_ shares: [Int]) -> [Tensor] {
+    let unit = up.shape[0] / shares.reduce(0, +)
+    var start = 0
+    return shares.map { share in
+      defer { start += share * unit }
+      return up.narrowed(dim: 0, start: start, length: share * unit)
+    }
   }
 
   /// Whether every block off the diagonal is zero.

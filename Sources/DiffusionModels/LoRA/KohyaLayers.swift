@@ -8,6 +8,16 @@ public struct KohyaLayers: Sendable {
   /// An original layer and the diffusers layers that it holds.
   typealias Layer = (name: String, parts: [String])
 
+  /// A diffusers layer within an original one.
+  struct Place {
+    /// The original layer.
+    let name: String
+    /// The index of the diffusers layer.
+    let part: Int
+    /// The widths of all parts, as multiples of the smallest.
+    let shares: [Int]
+  }
+
   /// A list of equal blocks.
   struct Block: Sendable {
     /// The text before the block's index in the original name and in the diffusers path.
@@ -19,6 +29,9 @@ public struct KohyaLayers: Sendable {
   let blocks: [Block]
   /// Layers outside the blocks.
   let others: [Layer]
+  /// The outputs of a part within a joint layer, as a multiple of the smallest part's; 1 for parts
+  /// that are not listed.
+  var shares: [String: Int] = [:]
   /// Whether the original layer holds the halves of its outputs in the opposite order.
   let swapsHalves: @Sendable (_ name: String, _ outputs: Int, _ inputs: Int) -> Bool
 
@@ -36,9 +49,8 @@ public struct KohyaLayers: Sendable {
     return block.layers.first { $0.name == inner }?.parts.map { "\(block.path)\(number).\($0)" }
   }
 
-  /// The layer that holds the diffusers layer `path`, the index of the part, and the number of
-  /// parts; nil for a layer without a counterpart.
-  func place(of path: String) -> (name: String, part: Int, count: Int)? {
+  /// The layer that holds the diffusers layer `path`; nil for a layer without a counterpart.
+  func place(of path: String) -> Place? {
     var (table, inner, outer) = (others, path[...], "")
     if let block = blocks.first(where: { path.hasPrefix($0.path) }) {
       let rest = path.dropFirst(block.path.count)
@@ -48,8 +60,13 @@ public struct KohyaLayers: Sendable {
     }
     for (name, parts) in table {
       guard let part = parts.firstIndex(of: String(inner)) else { continue }
-      return (outer + name, part, parts.count)
+      return Place(name: outer + name, part: part, shares: shares(of: parts))
     }
     return nil
+  }
+
+  /// The widths of a layer's parts, as multiples of the smallest.
+  private func shares(of parts: [String]) -> [Int] {
+    parts.count == 1 ? [1] : parts.map { shares[$0] ?? 1 }
   }
 }

@@ -1,54 +1,58 @@
 import Torch
 import TorchNN
 
-// kohya's layout. ComfyUI and sd-scripts read it for Stable Diffusion 3; diffusers does not.
+// kohya's layout. ComfyUI and sd-scripts read it; diffusers does for FLUX.1 and not for Stable
+// Diffusion 3.
 
 extension LoRA {
   private static let kohyaDown = ".lora_down.weight"
   private static let kohyaUp = ".lora_up.weight"
   private static let kohyaAlpha = ".alpha"
 
-  /// One layer of the original model: its name, its adapter, and the diffusers layers that it
-  /// holds.
-  private typealias KohyaLayer = (name: String, adapter: KohyaAdapter, paths: [String])
+  /// One layer of the original model: its name, its adapter, the diffusers layers that it holds,
+  /// and their widths.
+  private typealias KohyaLayer = (
+    name: String, adapter: KohyaAdapter, paths: [String], shares: [Int]
+  )
 
   /// Reads kohya's layout; the default of a layer's alpha is its rank.
   init(kohya file: SafetensorsFile) throws(PipelineError) {
     var layers: [KohyaLayer] = []
     let found = try Self.kohyaNames(file)
-    let names = KohyaLayers.all.first { names in found.contains { names.paths(of: $0) != nil } }
+    // Families share some names, such as the last layer's; the one that knows most counts.
+    let names = KohyaLayers.all.map { names in
+      (names: names, count: found.count { names.paths(of: $0) != nil })
+    }.max { $0.count < $1.count }.flatMap { $0.count > 0 ? $0.names : nil }
     for name in found {
-      guard let paths = names?.paths(of: name) else {
+      guard let paths = names?.paths(of: name), let place = names?.place(of: paths[0]) else {
         let key = KohyaLayers.prefix + name + Self.kohyaDown
         throw LoRALayouts.refusal(of: key, path: file.path)
       }
-      layers.append((name, try Self.adapter(name, of: file, parts: paths.count), paths))
+      let adapter = try Self.adapter(name, of: file, shares: place.shares)
+      layers.append((name, adapter, paths, place.shares))
     }
     let isJoined = Self.isJoined(layers)
     var tensors: [String: Tensor] = [:]
-    var first: (name: String, alpha: Double)?
-    for (name, adapter, paths) in layers {
+    var common: Double?
+    for (name, adapter, paths, shares) in layers {
       let (parts, alpha) = Self.parts(
-        of: adapter, count: paths.count, isJoined: isJoined,
+        of: adapter, shares: shares, isJoined: isJoined,
         swapsHalves: names?.swapsHalves(
           name, adapter.up.shape[0], adapter.down.shape[1]) ?? false)
+      // One alpha for all layers; another one becomes a factor of the layer's matrix.
+      let factor = alpha / (common ?? alpha)
+      common = common ?? alpha
       for (path, part) in zip(paths, parts) {
         tensors[path + Self.downSuffix] = part?.down
-        tensors[path + Self.upSuffix] = part?.up
+        tensors[path + Self.upSuffix] =
+          abs(factor - 1) > 1e-6 ? part.map { $0.up.to(.float32) * factor } : part?.up
       }
-      if let first, abs(first.alpha - alpha) > 1e-6 * first.alpha {
-        throw .unsupported(
-          path: file.path, key: KohyaLayers.prefix + name + Self.kohyaAlpha,
-          reason: "has alpha \(alpha) where '\(first.name)' has \(first.alpha); only one alpha "
-            + "for all layers is supported")
-      }
-      first = first ?? (name, alpha)
     }
     let rank = try Self.checkedRank(tensors, path: file.path)
     self.init(
       tensors,
       config: LoRAConfig(
-        rank: rank, alpha: first?.alpha ?? Double(rank), targets: Self.paths(tensors)),
+        rank: rank, alpha: common ?? Double(rank), layers: Self.paths(tensors)),
       record: LoRARecord(header: file.metadata), origin: file.path)
   }
 
@@ -69,7 +73,7 @@ extension LoRA {
   /// decides.
   private static func isJoined(_ layers: [KohyaLayer]) -> Bool {
     let joint = layers.filter { $0.paths.count > 1 }
-    let origins = joint.map { $0.adapter.origin(parts: $0.paths.count) }
+    let origins = joint.map { $0.adapter.origin(shares: $0.shares) }
     guard !joint.isEmpty, !origins.contains(.trained),
       joint.allSatisfy({ $0.adapter.down.shape[0].isMultiple(of: $0.paths.count) })
     else { return false }
@@ -81,19 +85,19 @@ extension LoRA {
 
   /// Splits one layer's adapter into those of its diffusers layers, with their alpha.
   private static func parts(
-    of adapter: KohyaAdapter, count: Int, isJoined: Bool, swapsHalves: Bool
+    of adapter: KohyaAdapter, shares: [Int], isJoined: Bool, swapsHalves: Bool
   ) -> (parts: [KohyaAdapter.Part?], alpha: Double) {
-    if count > 1 {
+    if shares.count > 1 {
       return isJoined
-        ? adapter.divided(into: count) : (adapter.shared(by: count), adapter.alpha)
+        ? adapter.divided(into: shares) : (adapter.shared(by: shares), adapter.alpha)
     }
     let up = swapsHalves ? adapter.swappingHalves().up : adapter.up
     return ([(adapter.down, up)], adapter.alpha)
   }
 
-  /// The adapter of a layer that holds `count` diffusers layers.
+  /// The adapter of a layer that holds diffusers layers of these widths.
   private static func adapter(
-    _ name: String, of file: SafetensorsFile, parts count: Int
+    _ name: String, of file: SafetensorsFile, shares: [Int]
   ) throws(PipelineError) -> KohyaAdapter {
     func tensor(_ suffix: String) throws(PipelineError) -> Tensor {
       try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
@@ -102,7 +106,7 @@ extension LoRA {
     }
     let (down, up) = (try tensor(kohyaDown), try tensor(kohyaUp))
     guard down.rank == 2, up.rank == 2, down.shape[0] == up.shape[1],
-      down.shape[0] > 0, up.shape[0].isMultiple(of: count)
+      down.shape[0] > 0, up.shape[0].isMultiple(of: shares.reduce(0, +))
     else {
       throw .inconsistent(
         path: file.path,
@@ -127,22 +131,25 @@ extension LoRA {
   ///
   /// - Throws: `PipelineError.unsupported` for a layer without a counterpart in the original model.
   func kohyaTensors() throws(PipelineError) -> [(String, Tensor)] {
-    var layers: [String: [KohyaAdapter.Part?]] = [:]
+    var layers: [String: (parts: [KohyaAdapter.Part?], shares: [Int])] = [:]
     let names = KohyaLayers.all.first { names in paths.allSatisfy { names.place(of: $0) != nil } }
     for path in paths {
       guard let names = names ?? KohyaLayers.all.first,
-        let (name, part, count) = names.place(of: path)
+        let place = names.place(of: path)
       else {
         throw .unsupported(path: origin, key: path, reason: "has no name in kohya's layout")
       }
       let (down, up) = pair(path)
-      layers[name, default: Array(repeating: nil, count: count)][part] = (
+      let empty = [KohyaAdapter.Part?](repeating: nil, count: place.shares.count)
+      layers[place.name, default: (empty, place.shares)].parts[place.part] = (
         down.to(.float32), up.to(.float32)
       )
     }
     var tensors: [(String, Tensor)] = []
-    for (name, parts) in layers.sorted(by: { $0.key < $1.key }) {
-      let adapter = Self.kohyaAdapter(parts, alpha: config.alpha) { outputs, inputs in
+    for (name, layer) in layers.sorted(by: { $0.key < $1.key }) {
+      let adapter = Self.kohyaAdapter(
+        layer.parts, shares: layer.shares, alpha: config.alpha
+      ) { outputs, inputs in
         names?.swapsHalves(name, outputs, inputs) ?? false
       }
       let key = KohyaLayers.prefix + name
@@ -154,11 +161,11 @@ extension LoRA {
   }
 
   private static func kohyaAdapter(
-    _ parts: [KohyaAdapter.Part?], alpha: Double,
+    _ parts: [KohyaAdapter.Part?], shares: [Int], alpha: Double,
     swapsHalves: (_ outputs: Int, _ inputs: Int) -> Bool
   ) -> KohyaAdapter {
     guard parts.count == 1, let part = parts[0] else {
-      return KohyaAdapter(joining: parts, alpha: alpha)
+      return KohyaAdapter(joining: parts, shares: shares, alpha: alpha)
     }
     let adapter = KohyaAdapter(down: part.down, up: part.up, alpha: alpha)
     return swapsHalves(part.up.shape[0], part.down.shape[1]) ? adapter.swappingHalves() : adapter

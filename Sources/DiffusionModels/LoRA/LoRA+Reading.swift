@@ -83,9 +83,8 @@ extension LoRA {
       alphas, settings: settings, rank: rank, layers: Self.paths(tensors), path: file.path)
     self.init(
       tensors,
-      config: LoRAConfig(
-        rank: rank, alpha: alpha,
-        targets: settings?.targets ?? Self.paths(tensors)),
+      config: settings?.targets.map { LoRAConfig(rank: rank, alpha: alpha, targets: $0) }
+        ?? LoRAConfig(rank: rank, alpha: alpha, layers: Self.paths(tensors)),
       record: record, origin: file.path)
   }
 

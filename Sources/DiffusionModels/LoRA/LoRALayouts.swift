@@ -6,7 +6,8 @@ enum LoRALayouts {
 
   /// The beginnings of the paths of the transformer's layers in diffusers.
   private static let roots = [
-    "transformer_blocks.", "context_embedder.", "time_text_embed.", "norm_out.", "proj_out.",
+    "transformer_blocks.", "single_transformer_blocks.", "context_embedder.", "x_embedder.",
+    "time_text_embed.", "norm_out.", "proj_out.",
   ]
 
   /// The prefix of a file with these keys: that of PEFT or diffusers if a key has it, or the empty
@@ -27,18 +28,16 @@ enum LoRALayouts {
       path: path, key: key,
       reason: "unknown key\(looks.map { "; it looks like \($0)" } ?? ""). Keys are read that begin "
         + "with '\(LoRA.peftPrefix)' (PEFT), '\(LoRA.diffusersPrefix)' or 'transformer_blocks.' "
-        + "(diffusers), or '\(KohyaLayers.prefix)joint_blocks_' (kohya's sd-scripts); save the "
-        + "adapters in one of these layouts")
+        + "(diffusers), or '\(KohyaLayers.prefix)' and a layer's original name (kohya's "
+        + "sd-scripts); save the adapters in one of these layouts")
   }
 
   /// The beginnings of keys of other layouts and models; the first match counts.
   private static let lookalikes: [(mark: String, layout: String)] = [
     ("lora_transformer_single_transformer_blocks_", "OneTrainer's for FLUX"),
     ("lora_transformer_", "OneTrainer's"),
-    ("lora_unet_double_blocks_", "kohya's for FLUX"),
-    ("lora_unet_single_blocks_", "kohya's for FLUX"),
-    ("lora_unet_", "kohya's for another model than Stable Diffusion 3"),
-    ("lora_prior_", "OneTrainer's for another model than Stable Diffusion 3"),
+    ("lora_unet_", "kohya's for another model"),
+    ("lora_prior_", "OneTrainer's for another model"),
     ("lycoris_", "LyCORIS's"),
     ("diffusion_model.joint_blocks.", "ComfyUI's, under the original model's names"),
     ("diffusion_model.double_blocks.", "ComfyUI's for FLUX"),
@@ -47,7 +46,6 @@ enum LoRALayouts {
     ("joint_blocks.", "one under the original model's names"),
     ("unet.", "diffusers' for a U-Net, such as that of Stable Diffusion XL"),
     ("down_blocks.", "diffusers' for a U-Net, such as that of Stable Diffusion XL"),
-    ("single_transformer_blocks.", "diffusers' for FLUX"),
   ]
 }
 

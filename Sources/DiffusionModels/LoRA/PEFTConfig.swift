@@ -15,12 +15,16 @@ struct PEFTConfig {
   var alpha: Double
   /// nil if the file selects layers by a regular expression.
   var targets: [String]?
+  /// Whether the targets are whole paths, one of which may be the end of another layer's path: as a
+  /// list, PEFT would match that layer, too.
+  private var needsExpression = false
   var baseModel: String?
 
   init(_ config: LoRAConfig) {
     rank = config.rank
     alpha = config.alpha
     targets = config.targets
+    needsExpression = config.areWhole && config.targets.contains { !$0.contains(".") }
   }
 
   /// Reads `adapter_config.json`.
@@ -117,10 +121,17 @@ struct PEFTConfig {
     return String(decoding: data, as: UTF8.self)
   }
 
+  private var modules: JSONValue {
+    let names = targets ?? []
+    return needsExpression
+      ? .string(names.map { $0.replacing(".", with: "\\.") }.joined(separator: "|"))
+      : .array(names.map(JSONValue.string))
+  }
+
   private var settings: [String: JSONValue] {
     [
       "r": .int(rank), "lora_alpha": .double(alpha),
-      "target_modules": .array((targets ?? []).map(JSONValue.string)), "bias": "none",
+      "target_modules": modules, "bias": "none",
       "lora_dropout": 0, "fan_in_fan_out": false, "init_lora_weights": "gaussian",
       "use_rslora": false, "use_dora": false,
     ]

@@ -6,6 +6,9 @@ public struct LoRAConfig: Equatable, Sendable {
   public let alpha: Double
   /// Ends of layer paths, as in PEFT's `target_modules`: `to_q`, `attn.to_out.0`, `ff.net.2`.
   public let targets: [String]
+  /// Whether `targets` are whole paths. The end of a path may be a path of its own: FLUX.1 has
+  /// `proj_out` behind its blocks and in its single blocks.
+  public let areWhole: Bool
 
   /// A configuration; linear layers whose path ends with one of `targets` get an adapter.
   public init(rank: Int, alpha: Double, targets: [String]) {
@@ -13,6 +16,16 @@ public struct LoRAConfig: Equatable, Sendable {
     self.rank = rank
     self.alpha = alpha
     self.targets = targets
+    areWhole = false
+  }
+
+  /// A configuration for the linear layers with these paths.
+  public init(rank: Int, alpha: Double, layers: [String]) {
+    precondition(rank > 0, "an adapter's rank is at least 1, not \(rank)")
+    self.rank = rank
+    self.alpha = alpha
+    targets = layers
+    areWhole = true
   }
 
   /// The factor on an adapter's output.
@@ -20,7 +33,7 @@ public struct LoRAConfig: Equatable, Sendable {
 
   /// Whether the linear layer at `path` is adapted.
   public func adapts(_ path: String) -> Bool {
-    targets.contains { Self.matches(path, $0) }
+    areWhole ? targets.contains(path) : targets.contains { Self.matches(path, $0) }
   }
 
   /// PEFT's rule for a list of targets: the whole path, or its end after a dot.

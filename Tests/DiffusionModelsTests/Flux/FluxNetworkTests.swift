@@ -54,15 +54,18 @@ import TorchNN
 
   @Test(arguments: ["flux-guided", "flux-plain"])
   func `gradient checkpointing gives the same gradients`(name: String) throws {
-    func gradients(_ checkpointing: GradientCheckpointing?) throws -> [[Float]] {
+    func gradients(_ checkpointing: GradientCheckpointing?) throws -> [Tensor] {
       let given = try FluxCase(name, adapted: true)
       let velocity = try given.velocity(
         try given.case["latents"], given.conditioning, checkpointing: checkpointing)
       velocity.backward(gradient: try given.case["cotangent.velocity"])
       checkpointing?.backward()
-      return try given.case.store.trainable.map { try #require($0.tensor.gradient).floats() }
+      return try given.case.store.trainable.map { try #require($0.tensor.gradient) }
     }
-    #expect(try gradients(nil) == gradients(GradientCheckpointing()))
+    // Modulations with adapters add the blocks' gradients of their input in another order.
+    for (kept, recomputed) in zip(try gradients(nil), try gradients(GradientCheckpointing())) {
+      #expect(relativeError(recomputed, kept) < 1e-6)
+    }
   }
 
   @Test func `a sample is independent of the others in its batch`() throws {
@@ -108,8 +111,9 @@ import TorchNN
           rows: try given.case["rows"].to(.bfloat16),
           pooled: try given.case["pooled"].to(.bfloat16)))
     }
-    // 8 bits of mantissa: 0.4 % per rounding, over four blocks.
-    #expect(relativeError(velocity.to(.float32), try given.case["velocity"]) < 0.05)
+    // Of diffusers in bfloat16: timestep and guidance are rounded before their waves, which moves
+    // the velocity by up to 10 % from that in float32. 8 bits of mantissa: 0.4 % per rounding.
+    #expect(relativeError(velocity.to(.float32), try given.case["bfloat16"]) < 0.03)
   }
 
   @Test func `the guidance scale changes the velocity of a network that has it as an input`() throws {

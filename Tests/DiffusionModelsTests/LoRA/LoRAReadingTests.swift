@@ -96,6 +96,29 @@ import TorchNN
     }
   }
 
+  @Test func `another alpha of a layer in kohya's layout is a factor of its matrix`() throws {
+    let names = [
+      "lora_unet_joint_blocks_0_x_block_mlp_fc1", "lora_unet_joint_blocks_0_x_block_mlp_fc2",
+    ]
+    let tensors = names.enumerated().flatMap { index, name in
+      [
+        ("\(name).lora_down.weight", Tensor.ones([2, 4])),
+        ("\(name).lora_up.weight", Tensor.ones([4, 2])),
+        ("\(name).alpha", Tensor.full([], Double(index + 2))),
+      ]
+    }
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/lora.safetensors"
+      try Safetensors.write(tensors, to: path)
+      let lora = try LoRA(path: path)
+      #expect(lora.config.alpha == 2)
+      let factors = ["net.0.proj", "net.2"].map { layer in
+        lora.tensors["transformer_blocks.0.ff.\(layer).lora_B.weight"]?.floats()[0]
+      }
+      #expect(factors == [1, 1.5])
+    }
+  }
+
   @Test func `rank, alpha and layers are those of the file`() throws {
     let diffusers = try LoRA(path: fixture("lora/diffusers.safetensors"))
     #expect(diffusers.config.rank == 2 && diffusers.config.alpha == 6)

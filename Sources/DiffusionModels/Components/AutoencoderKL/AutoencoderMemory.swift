@@ -6,17 +6,22 @@ extension AutoencoderKLConfiguration {
   ///   - width: of the latent.
   /// - elementBytes: bytes of one element of the weights, 2 or 4.
   public func decodingBytes(height: Int, width: Int, elementBytes: Int) -> Int {
-    // A convolution holds its input, a copy of the input in the kernel's layout, and its output.
+    // A convolution holds its input and its output. In float32 it holds a copy of the input in the
+    // kernel's layout as well; in 16 bits (`channelsLast`) about a quarter of it.
+    let copy = elementBytes == 2 ? 0.25 : 1.0
+    func inputs(_ count: Int, copied channels: Int) -> Int {
+      count * channels + Int(copy * Double(channels))
+    }
     var pixels = height * width
     var channels = blockOutChannels[blockOutChannels.count - 1]
     var peak = channels * pixels * 4
     for (level, next) in blockOutChannels.reversed().enumerated() {
       // The residual block keeps its input for the sum.
-      peak = max(peak, pixels * (3 * channels + next))
-      peak = max(peak, pixels * (channels + 3 * next))
+      peak = max(peak, pixels * (inputs(2, copied: channels) + next))
+      peak = max(peak, pixels * (channels + inputs(2, copied: next)))
       channels = next
       if level < blockOutChannels.count - 1 {
-        peak = max(peak, pixels * channels + 12 * pixels * channels)
+        peak = max(peak, pixels * channels + 4 * pixels * inputs(2, copied: channels))
         pixels *= 4
       }
     }
