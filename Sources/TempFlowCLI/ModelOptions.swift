@@ -66,10 +66,19 @@ extension ModelOptions {
     if let threads { TorchRuntime.threadCount = threads }
   }
 
-  /// Loads the model without its text encoders, with its adapters if there are any.
-  private func load(_ source: ModelSource) throws -> any FlowModel {
-    let setup = try lora.map { try LoRA(path: $0).learningSetup(model: model) }
-    return try source.load(training: setup ?? .frozen)
+  /// Loads the model without its text encoders, with its adapters if there are any. Warns of
+  /// adapters that were trained with images of another size.
+  private func load(_ source: ModelSource, _ progress: ProgressReporter) throws -> any FlowModel {
+    let lora = try lora.map { try LoRA(path: $0) }
+    let loaded = try source.load(
+      training: try lora?.learningSetup(model: model) ?? .frozen)
+    let size = loaded.geometry.image
+    if let lora, let trained = lora.record.imageSize, trained != size {
+      progress.message(
+        "warning: \(lora.origin) was trained with images of \(trained.text) pixels and is used at "
+          + "\(size.text); patterns may appear that training never saw")
+    }
+    return loaded
   }
 
   /// Reads a file of prompts for the model.
@@ -116,8 +125,8 @@ extension ModelOptions {
     let source = ModelSource(
       folder: model, placement: placement, imageSize: options.imageSize,
       maxSequenceLength: options.maxSequenceLength)
-    let texts = try PromptCache(
-      .init(source, folder: promptCache), progress: .standardError())
+    let progress = ProgressReporter.standardError()
+    let texts = try PromptCache(.init(source, folder: promptCache), progress: progress)
     guard defaults.guidance != .none || options.guidanceScale.map({ $0 == 1 }) ?? true else {
       throw ValidationError("--guidance-scale: the model has no guidance; leave it out")
     }
@@ -125,7 +134,7 @@ extension ModelOptions {
     let isGuided = defaults.guidance(scale: sampling.guidanceScale).needsNegative
     let negative = isGuided ? [Prompt(options.negativePrompt)] : []
     try texts.prepare(negative + prompts)
-    var model = try load(source)
+    var model = try load(source, progress)
     if let tile = options.tile {
       guard tile > 0, tile.isMultiple(of: model.tileUnit) else {
         throw ValidationError(

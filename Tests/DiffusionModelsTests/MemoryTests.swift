@@ -24,8 +24,7 @@ private func deep(_ layers: Int) -> SD3TransformerConfiguration {
 private func peak(
   _ dtype: DType, adapters: Bool, recomputing: Bool
 ) throws -> (measured: Int, predicted: Int) {
-  TorchRuntime.keepFreedMemory(upTo: 1 << 15)
-  TorchRuntime.threadCount = 1
+  prepareForMeasurement()
   let configuration = deep(8)
   let config = LoRAConfig(rank: 4, alpha: 8, targets: ["attn.to_q", "attn.to_v", "attn.to_out.0"])
   let store = ParameterStore(
@@ -43,7 +42,7 @@ private func peak(
     velocity.backward(gradient: Tensor.ones(velocity.shape, dtype: dtype))
     checkpointing?.backward()
   }
-  let measured = try added(run)
+  let measured = try addedMemory(run)
   let memory = SD3TransformerMemory(
     configuration, imageTokens: 256, textTokens: 128, elementBytes: dtype.byteCount)
   let learning: TrainableWeights = adapters ? .adapters(config) : .full
@@ -51,23 +50,11 @@ private func peak(
   return (measured, kept + memory.backward)
 }
 
-/// The peak bytes of the second run of `body` beside the memory in use: gradients and the
-/// libraries' workspaces for these sizes are allocated in the first run.
-private func added(_ body: () -> Void) throws -> Int {
-  body()
-  TorchRuntime.releaseFreedMemory()
-  TorchRuntime.resetPeakMemory(.cpu)
-  let before = try #require(TorchRuntime.peakMemory(.cpu))
-  body()
-  return try #require(TorchRuntime.peakMemory(.cpu)) - before
-}
-
 /// A forward pass of sixteen samples without gradients.
 private func evaluation(
   _ dtype: DType, textTokens: Int
 ) throws -> (measured: Int, predicted: Int) {
-  TorchRuntime.keepFreedMemory(upTo: 1 << 15)
-  TorchRuntime.threadCount = 1
+  prepareForMeasurement()
   let configuration = deep(2)
   let store = ParameterStore(.random(Generator(seed: 1)), dtype: dtype)
   let model = try SD3Transformer2DModel(configuration, store.root)
@@ -82,13 +69,12 @@ private func evaluation(
   }
   let memory = SD3TransformerMemory(
     configuration, imageTokens: 256, textTokens: textTokens, elementBytes: dtype.byteCount)
-  return (try added { run(16) }, 16 * memory.evaluation)
+  return (try addedMemory { run(16) }, 16 * memory.evaluation)
 }
 
 /// Two latents decoded.
 private func decoding(_ dtype: DType) throws -> (measured: Int, predicted: Int) {
-  TorchRuntime.keepFreedMemory(upTo: 1 << 15)
-  TorchRuntime.threadCount = 1
+  prepareForMeasurement()
   var configuration = AutoencoderKLConfiguration()
   configuration.blockOutChannels = [32, 64, 128, 128]
   configuration.downBlockTypes = Array(repeating: "DownEncoderBlock2D", count: 4)
@@ -101,7 +87,7 @@ private func decoding(_ dtype: DType) throws -> (measured: Int, predicted: Int) 
     withoutGradient { _ = model.decode(Tensor.zeros([count, 16, 32, 32], dtype: dtype)) }
   }
   let each = configuration.decodingBytes(height: 32, width: 32, elementBytes: dtype.byteCount)
-  return (try added { run(2) }, 2 * each)
+  return (try addedMemory { run(2) }, 2 * each)
 }
 
 /// With gradient checkpointing and without.

@@ -26,7 +26,8 @@ extension FluxPipeline {
         "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj", "attn.to_add_out",
         "ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2",
       ],
-      maxSequenceLength: hasGuidance ? 512 : 256, sequenceLengths: 1...(hasGuidance ? 512 : 256))
+      maxSequenceLength: hasGuidance ? 512 : 256, sequenceLengths: 1...(hasGuidance ? 512 : 256),
+      knownSettings: hasGuidance ? knownSettings : [])
   }
 
   public static let kohyaLayers: KohyaLayers? = .flux

@@ -93,11 +93,17 @@ struct FluxSingleTransformerBlock {
   ) -> Tensor {
     let parts = modulation.parts(conditioning)
     let input = modulatedNorm(x, shift: parts[0], scale: parts[1])
+    return gated(x, parts[2], output(joined(input, rotation))).limited()
+  }
+
+  /// The outputs of attention and of the feed-forward layer's GELU, side by side. A function of its
+  /// own, so that its values are freed before the output layer runs. `[B, T + S, D] -> [B, T + S, 5
+  /// D]`
+  private func joined(_ input: Tensor, _ rotation: FluxRotation) -> Tensor {
     let attended = attention(
       rotation(queryKeyValue.queries(input)), rotation(queryKeyValue.keys(input)),
       queryKeyValue.values(input))
-    let hidden = up(input).gelu(approximate: .tanh)
-    return gated(x, parts[2], output(Tensor.cat([attended, hidden], dim: 2))).limited()
+    return Tensor.cat([attended, up(input).gelu(approximate: .tanh)], dim: 2)
   }
 }
 

@@ -27,13 +27,14 @@ public struct FluxTransformerMemory {
 
   /// Peak of a forward pass without gradients.
   ///
-  /// The peak occurs where a single block joins the outputs of attention and of GELU (5 parts, and
-  /// 5 joined) beside its input, or, without single blocks, in the feed-forward layer of the larger
-  /// stream of a double block: hidden values before and after GELU (4 parts each), the input, and
-  /// inputs and outputs of attention of both streams.
+  /// The peak occurs where the first single block joins the outputs of attention and of GELU (5
+  /// parts, and 5 joined) beside the two streams, their joined values and the normalized ones. Or,
+  /// without single blocks, it occurs in the feed-forward layer of the larger stream of a double
+  /// block: hidden values before and after GELU (4 parts each), the input, and inputs and outputs
+  /// of attention of both streams.
   public var evaluation: Int {
     let double = 8 * part(max(imageTokens, textTokens)) + 5 * joint
-    return configuration.numSingleLayers > 0 ? max(12 * joint, double) : double
+    return configuration.numSingleLayers > 0 ? max(13 * joint, double) : double
   }
 
   /// Activations that a forward pass keeps for the backward pass without checkpointing.

@@ -10,18 +10,21 @@ public struct LoRARecord: Equatable, Sendable {
   public var updates: Int?
   /// The names of the rewards.
   public var rewards: [String]
+  /// The size of the training's images.
+  public var imageSize: ImageSize?
   /// The program and its version.
   public var software: String?
 
   public init(
     baseModel: String? = nil, recipe: String? = nil, epoch: Int? = nil, updates: Int? = nil,
-    rewards: [String] = [], software: String? = nil
+    rewards: [String] = [], imageSize: ImageSize? = nil, software: String? = nil
   ) {
     self.baseModel = baseModel
     self.recipe = recipe
     self.epoch = epoch
     self.updates = updates
     self.rewards = rewards
+    self.imageSize = imageSize
     self.software = software
   }
 
@@ -47,6 +50,7 @@ extension LoRARecord {
     static let epoch = "tempflow.epoch"
     static let updates = "tempflow.updates"
     static let rewards = "tempflow.rewards"
+    static let imageSize = "tempflow.image_size"
     static let software = "tempflow.software"
   }
 
@@ -64,6 +68,7 @@ extension LoRARecord {
       epoch: header[Key.epoch].flatMap { Int($0) },
       updates: header[Key.updates].flatMap { Int($0) },
       rewards: header[Key.rewards]?.split(separator: ",").map(String.init) ?? [],
+      imageSize: header[Key.imageSize].flatMap(ImageSize.init(text:)),
       software: header[Key.software])
   }
 
@@ -75,6 +80,7 @@ extension LoRARecord {
     header[Key.epoch] = epoch.map(String.init)
     header[Key.updates] = updates.map(String.init)
     header[Key.rewards] = rewards.isEmpty ? nil : rewards.joined(separator: ",")
+    header[Key.imageSize] = imageSize?.text
     header[Key.software] = software
     return header
   }

@@ -147,11 +147,13 @@ public struct FlowModelDefaults: Sendable {
   public var sequenceLengths: ClosedRange<Int>
   /// The number of condition images of a prompt.
   public var conditionImages: ClosedRange<Int>
+  /// Settings of training with evidence; training with others is warned of. Empty if any may work.
+  public var knownSettings: [KnownTrainingSetting]
 
   public init(
     guidance: GuidanceKind, guidanceScale: Double, noiseLevel: Double, loraTargets: [String],
     maxSequenceLength: Int, sequenceLengths: ClosedRange<Int>,
-    conditionImages: ClosedRange<Int> = 0...0
+    conditionImages: ClosedRange<Int> = 0...0, knownSettings: [KnownTrainingSetting] = []
   ) {
     self.guidance = guidance
     self.guidanceScale = guidanceScale
@@ -160,6 +162,7 @@ public struct FlowModelDefaults: Sendable {
     self.maxSequenceLength = maxSequenceLength
     self.sequenceLengths = sequenceLengths
     self.conditionImages = conditionImages
+    self.knownSettings = knownSettings
   }
 
   /// The guidance for a scale: classifier-free guidance with a scale up to 1 is off, as in

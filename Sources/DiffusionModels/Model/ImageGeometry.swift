@@ -8,6 +8,17 @@ public struct ImageSize: Equatable, Sendable {
     self.height = height
     self.width = width
   }
+
+  /// Height and width, such as `512x768`.
+  public var text: String { "\(height)x\(width)" }
+
+  /// Parses the text; nil if it is malformed.
+  public init?(text: String) {
+    let sides = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+    guard sides.count == 2, let height = sides[0], let width = sides[1], height > 0, width > 0
+    else { return nil }
+    self.init(height: height, width: width)
+  }
 }
 
 /// The sizes of one image of a pipeline: pixels, latents and tokens.

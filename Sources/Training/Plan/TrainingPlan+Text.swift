@@ -31,6 +31,10 @@ extension TrainingPlan {
             + "\(number(evaluationEvaluations)) NFE in all"
         ),
         ("trainable parameters", number(trainableParameters)),
+      ] + layersWithoutAdapters.sorted { $0.key < $1.key }.enumerated().map { index, layer in
+        let count = layer.value > 1 ? " (\(layer.value) layers)" : ""
+        return (index == 0 ? "without adapters" : "", layer.key + count)
+      } + [
         (
           "transformer alone",
           String(format: "%.3g FLOP; ", transformerFlops)

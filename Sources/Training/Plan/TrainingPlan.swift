@@ -1,5 +1,6 @@
 internal import DiffusionModels
 internal import TempFlow
+internal import TorchNN
 
 /// The work of a training run, computed before a model is loaded.
 ///
@@ -64,6 +65,9 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   package var evaluationEvaluations: Int
   /// Number of trainable parameters.
   package var trainableParameters: Int
+  /// The number of linear layers without an adapter, by path with `*` for a block's index; empty
+  /// when every weight is trained.
+  package var layersWithoutAdapters: [String: Int]
   /// Bytes of the run's encoded prompts on disk.
   package var promptCacheBytes: Int
   /// Floating-point operations of the transformer in the whole run, evaluations included.
@@ -88,6 +92,7 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
     case firstEpoch = "first_epoch"
     case evaluationEvaluations = "evaluation_nfe"
     case trainableParameters = "trainable_parameters"
+    case layersWithoutAdapters = "layers_without_adapters"
     case promptCacheBytes = "prompt_cache_bytes"
     case transformerFlops = "transformer_flops"
     case memoryAdvice = "memory_advice"
@@ -124,6 +129,7 @@ extension TrainingPlan {
       evaluations * counts.evaluation * recipe.evaluation.steps
       * recipe.evaluationGuidance.rowsPerSample
     trainableParameters = model.trainableParameters
+    layersWithoutAdapters = try Self.layersWithoutAdapters(recipe)
     promptCacheBytes =
       Self.promptCount(recipe, counts) * model.cachedPromptElements * recipe.dtype.byteCount
     transformerFlops =
@@ -135,6 +141,19 @@ extension TrainingPlan {
       memory.excess == nil
       ? [] : MemoryAdvice.all(recipe, model, memory, evaluationPrompts: counts.evaluation)
     timeLimit = recipe.timeLimit
+  }
+
+  private static func layersWithoutAdapters(
+    _ recipe: TrainingRecipe
+  ) throws(TrainingError) -> [String: Int] {
+    guard let adapters = recipe.learning.adapters else { return [:] }
+    let layers = try ofModel { () throws(PipelineError) in
+      try FlowModelRegistry.family(of: recipe.model).linearLayers(of: recipe.model)
+    }
+    let names = layers.paths.filter { !adapters.adapts($0) }.map {
+      $0.replacing(/\.[0-9]+\./, with: ".*.", maxReplacements: 1)
+    }
+    return Dictionary(names.map { ($0, 1) }, uniquingKeysWith: +)
   }
 
   /// Prompts that the run encodes: those of its epochs, the held-out ones, the negative one.

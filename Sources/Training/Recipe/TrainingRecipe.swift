@@ -2,6 +2,7 @@ package import DiffusionModels
 package import FlowMatching
 package import Recipes
 package import Rewards
+internal import TempFlow
 package import Torch
 
 /// All settings of a training run, read from one strict YAML file.
@@ -129,6 +130,7 @@ extension TrainingRecipe {
       root.section("advantage"), sampling: sampling, rewardCount: rewards.count)
     dtype = root.choice("dtype", default: PrecisionName.float32).dtype
     loss = LossRecipe(root.section("loss"), dtype: dtype, dynamics: sampling.dynamics)
+    samplingSection.warnOfUnknown(defaults.knownSettings, sampling, loss)
     optimizer = OptimizerRecipe(root.section("optimizer"))
     ema = EMARecipe(root.section("ema"))
     epochs = root.int("epochs", in: 1...1_000_000)
@@ -215,6 +217,24 @@ extension TrainingRecipe {
         + "samples of an epoch (\(prompts.perEpoch) prompts x \(trunks) trunks x \(steps) steps); "
         + "\(nearest.map(String.init).joined(separator: ", ")) updates would, or "
         + "prompts.per_epoch \(counts.map(String.init).joined(separator: " or "))")
+  }
+}
+
+extension RecipeSection {
+  /// Warns of settings without evidence, for a model that has some.
+  fileprivate func warnOfUnknown(
+    _ known: [KnownTrainingSetting], _ sampling: SamplingRecipe, _ loss: LossRecipe
+  ) {
+    let isKnown = known.contains {
+      $0.covers(
+        steps: sampling.steps, dynamics: sampling.stochasticDynamics,
+        trainedSteps: sampling.trainedStepCount, clipRange: loss.objective.clipRange)
+    }
+    guard !known.isEmpty, !isKnown else { return }
+    warn(
+      "steps",
+      "no run of this model is known to have learned with these steps, noise_level, trained_steps "
+        + "and clip_range; known are: " + known.map(\.text).joined(separator: "; "))
   }
 }
 

@@ -72,6 +72,7 @@ final class Policy {
   /// The shape of one latent, `[C, h, w]`.
   var latentShape: [Int] { model.latentShape }
 
+
   /// The size of an image, in pixels.
   var imageSize: ImageSize { model.geometry.image }
 

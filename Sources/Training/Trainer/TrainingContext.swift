@@ -49,7 +49,7 @@ struct TrainingContext {
     LoRARecord(
       baseModel: LoRARecord.modelName(folder: recipe.model), recipe: output.recipeName,
       epoch: state.epoch, updates: state.updates, rewards: recipe.rewards.map(\.reward.name),
-      software: "TempFlow \(Version.current)")
+      imageSize: policy.imageSize, software: "TempFlow \(Version.current)")
   }
 
   /// The error of a failed check, with the last good checkpoint.
