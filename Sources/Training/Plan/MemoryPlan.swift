@@ -37,13 +37,10 @@ package struct MemoryPlan: Sendable, Equatable {
     budget.flatMap { peak.bytes > $0 ? peak.bytes - $0 : nil }
   }
 
-  /// Freed blocks of memory up to this size are kept for the next step. A run with large memory
-  /// needs cannot afford the gaps of large blocks. Text encoders are freed, including gaps, before
-  /// a run begins.
-  package var keptBlockBytes: Int {
-    let largest = phases.filter { $0.name != "text" }.map(\.bytes).max() ?? 0
-    return largest < 2_000_000_000 ? .max : 1 << 20
-  }
+  /// Freed blocks of memory up to this size are kept for the next step. A run that needs more than
+  /// a quarter of the memory cannot afford the gaps of large blocks. Text encoders are freed,
+  /// including gaps, before a run begins.
+  package let keptBlockBytes: Int
 
   /// - Parameter evaluationPrompts: images of an evaluation.
   init(_ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int) {
@@ -56,7 +53,7 @@ package struct MemoryPlan: Sendable, Equatable {
     decodeMicroBatch =
       recipe.sampling.decodeMicroBatch
       ?? parts.decodeMicroBatch(within: budget.map { Int(Double($0) * Self.decodeShare) - decoded })
-    phases = [
+    var phases = [
       // Prompts are encoded before anything else is loaded, and read from disk afterwards.
       [
         Phase(name: "text", items: standing.prefix(1) + parts.encoding),
@@ -79,6 +76,17 @@ package struct MemoryPlan: Sendable, Equatable {
             ].max { $0.bytes < $1.bytes } ?? parts.decode(1),
           ]),
     ]
+    let largest = phases.dropFirst().map(\.bytes).max() ?? 0
+    let isSmall = largest < 2_000_000_000
+    keptBlockBytes = isSmall || (budget ?? 0) >= 4 * largest ? .max : 1 << 20
+    // Kept blocks of a large network leave gaps; measured with two blocks of FLUX.1-dev.
+    if recipe.device == .cpu, !isSmall, keptBlockBytes == .max,
+      let learning = phases.firstIndex(where: { $0.name == "learning" })
+    {
+      let blocks = parts.learning.prefix(2).reduce(0) { $0 + $1.bytes }
+      phases[learning].items.append(Item(name: "gaps of kept memory", bytes: blocks / 2))
+    }
+    self.phases = phases
   }
 
   /// The share of the budget for decoding when its micro-batch is chosen; the rest is for memory
