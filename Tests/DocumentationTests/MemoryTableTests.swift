@@ -12,11 +12,13 @@ import Testing
     let prompt_cache_bytes: Int
   }
 
-  @Test func `the README's memory table is what plan computes`() throws {
-    let table = try #require(try Page("README.md").tables.first { $0.header.first == "phase" })
+  @Test(arguments: ["README.md", "docs/flux.md"])
+  func `the memory tables are what plan computes`(page: String) throws {
+    let table = try #require(try Page(page).tables.first { $0.header.first == "phase" })
     #expect(table.rows.count == 5)
     try withTemporaryFolder { folder in
       try writeConfigurations("\(folder)/Models/stable-diffusion-3.5-medium")
+      try writeFluxConfigurations("\(folder)/Models/FLUX.1-dev")
       try FileManager.default.copyItem(
         atPath: repositoryFolder() + "/Recipes", toPath: folder + "/Recipes")
       try writePrompts("\(folder)/Prompts/pickscore")
@@ -91,11 +93,26 @@ import Testing
       ]) { $1 })
     try write(
       "\(tiny)/text_encoder_3/config.json", to: "\(folder)/text_encoder_3/config.json",
+      t5Sizes)
+  }
+
+  /// The published configurations of FLUX.1-dev.
+  private func writeFluxConfigurations(_ folder: String) throws {
+    let tiny = fixture("flux-dev/model")
+    for file in ["model_index.json", "scheduler/scheduler_config.json"] {
+      try write("\(tiny)/\(file)", to: "\(folder)/\(file)")
+    }
+    try write(fixture("manifests/flux-dev-transformer.json"), to: "\(folder)/transformer/config.json")
+    try write(fixture("manifests/flux-vae.json"), to: "\(folder)/vae/config.json")
+    try write(
+      "\(tiny)/text_encoder/config.json", to: "\(folder)/text_encoder/config.json",
       [
-        "d_ff": 10240, "d_kv": 64, "d_model": 4096, "num_heads": 64, "num_layers": 24,
-        "vocab_size": 32128, "relative_attention_num_buckets": 32,
-        "relative_attention_max_distance": 128,
+        "vocab_size": 49408, "max_position_embeddings": 77, "hidden_size": 768,
+        "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
       ])
+    try write(
+      "\(tiny)/text_encoder_2/config.json", to: "\(folder)/text_encoder_2/config.json",
+      t5Sizes)
   }
 
   private func write(_ source: String, to target: String, _ changes: [String: Int] = [:]) throws {
@@ -108,3 +125,10 @@ import Testing
     try JSONSerialization.data(withJSONObject: object).write(to: url)
   }
 }
+
+/// The sizes of T5-XXL's encoder.
+private let t5Sizes = [
+  "d_ff": 10240, "d_kv": 64, "d_model": 4096, "num_heads": 64, "num_layers": 24,
+  "vocab_size": 32128, "relative_attention_num_buckets": 32,
+  "relative_attention_max_distance": 128,
+]

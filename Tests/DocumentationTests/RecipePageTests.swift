@@ -88,10 +88,12 @@ import Training
     let folder = repositoryFolder() + "/Benchmarks"
     let names = try FileManager.default.contentsOfDirectory(atPath: folder)
       .filter { $0.hasSuffix(".yaml") }
-    #expect(names.count == 3)
+    #expect(names.count == 5)
     for name in names {
       let recipe = try TrainingRecipe.read(path: "\(folder)/\(name)")
-      #expect(recipe.warnings.isEmpty, "\(name): \(recipe.warnings)")
+      // A benchmark has fewer steps than a run that learns.
+      let warnings = recipe.warnings.filter { !"\($0)".contains("known to have learned") }
+      #expect(warnings.isEmpty, "\(name): \(warnings)")
     }
   }
 

@@ -1,8 +1,10 @@
+import DiffusionModels
 import Foundation
 import Recipes
 import TempFlow
 import TestSupport
 import Testing
+import TorchNN
 import Training
 
 @Suite struct ShippedRecipesTests {
@@ -19,23 +21,51 @@ import Training
 
   @Test func `every recipe is read without an error or a warning`() throws {
     let names = try Self.names()
-    #expect(names.count == 9)
+    #expect(names.count == 15)
     for name in names {
       let recipe = try TrainingRecipe.read(path: "\(Self.folder)/\(name)")
       #expect(recipe.warnings.isEmpty, "\(name): \(recipe.warnings)")
     }
   }
 
-  @Test(arguments: ["pickscore", "geneval", "ocr"])
-  func `a Flow-GRPO variant differs in method, groups and weights alone`(reward: String) throws {
-    let ours = try settings("sd3.5-medium-\(reward)")
-    var twin = try settings("sd3.5-medium-\(reward)-flow-grpo")
-    #expect(twin.sampling.method == .flowGRPO)
+  @Test(arguments: [
+    "sd3.5-medium-pickscore", "sd3.5-medium-geneval", "sd3.5-medium-ocr", "flux.1-dev-pickscore",
+    "flux.1-dev-hpsv3", "flux.1-dev-fast",
+  ])
+  func `a Flow-GRPO variant differs in method, groups and weights alone`(name: String) throws {
+    let ours = try settings(name)
+    var twin = try settings("\(name)-flow-grpo")
+    #expect(twin.sampling.method == (name.hasSuffix("fast") ? .flowGRPOFast : .flowGRPO))
     #expect(twin.sampling.trunksPerPrompt == 24)
     twin.sampling = ours.sampling
     twin.advantage = ours.advantage
     twin.loss = ours.loss
     #expect(twin == ours)
+  }
+
+  @Test func `the settings of FLUX.1-dev are the paper's, or a published configuration's`() throws {
+    for name in ["flux.1-dev-pickscore", "flux.1-dev-hpsv3"] {
+      let recipe = try settings(name)
+      #expect(recipe.resolution == ImageSize(height: 1024, width: 1024))
+      #expect(recipe.prompts.perEpoch == 48 && recipe.sampling.seedsPerPrompt == 4)
+      #expect(recipe.sampling.branches == 6 && recipe.sampling.steps == 10)
+      #expect(recipe.sampling.trainedStepCount == 9 && recipe.sampling.guidanceScale == 3.5)
+      #expect(recipe.sampling.noiseLevel == 0.9 && recipe.maxSequenceLength == 128)
+      #expect(recipe.loss.objective.clipRange == 1e-4 && recipe.loss.objective.klBeta == 4e-3)
+      #expect(recipe.learning.adapters?.rank == 32 && recipe.evaluation.steps == 50)
+    }
+    let known = FluxPipeline.defaults.knownSettings
+    for name in try Self.names().map({ $0.dropLast(".yaml".count) })
+    where name.hasPrefix("flux") {
+      let recipe = try settings(String(name))
+      let isKnown = known.contains {
+        $0.covers(
+          steps: recipe.sampling.steps, dynamics: recipe.sampling.stochasticDynamics,
+          trainedSteps: recipe.sampling.trainedStepCount,
+          clipRange: recipe.loss.objective.clipRange)
+      }
+      #expect(isKnown, "\(name)")
+    }
   }
 
   @Test func `the settings of Stable Diffusion 3.5 Medium are the paper's`() throws {
