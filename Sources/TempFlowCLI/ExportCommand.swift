@@ -25,7 +25,9 @@ struct ExportCommand: ParsableCommand {
   @Flag(name: .long, help: "Write the whole model with the adapters merged into its weights.")
   var merge = false
 
-  @Option(name: .long, help: "The model to merge into (default: the run's own).")
+  @Option(
+    name: .long,
+    help: "The model to merge into, or whose names kohya's layout has (default: the run's own).")
   var model: String?
 
   @Option(name: .long, help: "Second set of its weights to merge into, such as fp16.")
@@ -44,9 +46,10 @@ struct ExportCommand: ParsableCommand {
 
   func validate() throws {
     if merge == (format != nil) { throw ValidationError("give either --format or --merge") }
-    if model ?? variant != nil, !merge {
-      throw ValidationError("--model and --variant are for --merge")
+    if model != nil, !merge, format != .kohya {
+      throw ValidationError("--model is for --merge and --format kohya")
     }
+    if variant != nil, !merge { throw ValidationError("--variant is for --merge") }
     let isFile = format == .diffusers || format == .kohya
     if isFile, !output.hasSuffix(".safetensors") {
       throw ValidationError("--output must end in .safetensors: this layout is one file")
@@ -56,7 +59,11 @@ struct ExportCommand: ParsableCommand {
   func run() throws {
     let learned = try LearnedAdapters(source, checkpoint: checkpoint)
     if let format {
-      try learned.lora.write(format, to: output, replacing: overwrite)
+      var lora = learned.lora
+      if let model = model ?? (lora.record.modelClass == nil ? learned.model : nil) {
+        lora.record.modelClass = try FlowModelRegistry.family(of: model).className
+      }
+      try lora.write(format, to: output, replacing: overwrite)
     } else {
       guard let model = model ?? learned.model else {
         throw ValidationError("--merge needs --model: a LoRA file does not hold its model")

@@ -67,7 +67,7 @@ extension ModelOptions {
   }
 
   /// Loads the model without its text encoders, with its adapters if there are any. Warns of
-  /// adapters that were trained with images of another size.
+  /// adapters that were trained with images or prompts of another size.
   private func load(_ source: ModelSource, _ progress: ProgressReporter) throws -> any FlowModel {
     let lora = try lora.map { try LoRA(path: $0) }
     let loaded = try source.load(
@@ -77,6 +77,12 @@ extension ModelOptions {
       progress.message(
         "warning: \(lora.origin) was trained with images of \(trained.text) pixels and is used at "
           + "\(size.text); patterns may appear that training never saw")
+    }
+    let length = source.maxSequenceLength ?? loaded.defaults.maxSequenceLength
+    if let lora, let trained = lora.record.maxSequenceLength, trained != length {
+      progress.message(
+        "warning: \(lora.origin) was trained with prompts of \(trained) tokens and is used with "
+          + "\(length); --max-sequence-length \(trained) samples as in training")
     }
     return loaded
   }
@@ -129,6 +135,10 @@ extension ModelOptions {
     let texts = try PromptCache(.init(source, folder: promptCache), progress: progress)
     guard defaults.guidance != .none || options.guidanceScale.map({ $0 == 1 }) ?? true else {
       throw ValidationError("--guidance-scale: the model has no guidance; leave it out")
+    }
+    guard defaults.guidance == .classifierFree || options.negativePrompt.isEmpty else {
+      throw ValidationError(
+        "--negative-prompt: the model has no classifier-free guidance; leave it out")
     }
     let sampling = options.imageSampling(defaults)
     let isGuided = defaults.guidance(scale: sampling.guidanceScale).needsNegative

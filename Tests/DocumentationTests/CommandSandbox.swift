@@ -19,6 +19,7 @@ struct CommandSandbox {
     }
     try files.copyItem(
       atPath: fixture("pipeline/model-t5"), toPath: "\(folder)/Models/stable-diffusion-3.5-medium")
+    try files.copyItem(atPath: fixture("flux-dev/model"), toPath: "\(folder)/Models/FLUX.1-dev")
     try files.createSymbolicLink(
       atPath: "\(folder)/bin/tempflow", withDestinationPath: builtProduct("tempflow"))
     try writePrompts()
@@ -87,7 +88,9 @@ struct CommandSandbox {
   /// Arguments that are added to a command.
   private static func small(_ command: DocumentedCommand) -> [String] {
     let words = command.words
-    let isFullSize = command.text.contains("sd3.5") || command.text.contains("stable-diffusion-3.5")
+    let isFullSize = ["sd3.5", "stable-diffusion-3.5", "flux.1", "FLUX.1"].contains {
+      command.text.contains($0)
+    }
     switch words[1] {
     case "train", "bench":
       return train(isFullSize) + (words[1] == "bench" ? ["--epochs", "1"] : [])
@@ -112,8 +115,9 @@ struct CommandSandbox {
     "sampling.seeds_per_prompt=1", "optimizer.updates_per_epoch=1", "evaluation.prompts=2",
     "evaluation.samples=2", "evaluation.steps=2", "threads=1",
   ]
-  /// Settings for the tiny folder that stands in for Stable Diffusion 3.5 Medium.
+  /// Settings for the tiny folders that stand in for Stable Diffusion 3.5 Medium and FLUX.1-dev.
   private static let fullSize = [
+    "sampling.trained_steps=all",
     "device=cpu", "dtype=float32", "resolution=8", "evaluation.prompts=2",
     "rewards=[{name: jpeg_compressibility}]",
   ]

@@ -12,6 +12,8 @@ import Training
   private static let unrun: [(prefix: String, reason: String)] = [
     ("tempflow plan  full.yaml", "needs a 7 GB folder of random weights"),
     ("tempflow train full.yaml", "needs a 7 GB folder of random weights"),
+    ("tempflow train Benchmarks/", "needs a 3 GB folder of random weights"),
+    ("tempflow bench Benchmarks/", "needs a 3 GB folder of random weights"),
     ("tempflow train Recipes/shapes.yaml --run-dir runs/twin", "RewardTwinTests trains it"),
   ]
   /// Programs whose commands are not run, with the reason.

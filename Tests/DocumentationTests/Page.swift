@@ -58,9 +58,11 @@ struct Page {
     tables.filter { $0.header.first == header }.flatMap(\.rows)
   }
 
-  /// The texts between backticks.
+  /// The texts between backticks, outside fenced blocks.
   static func code(_ text: String) -> [String] {
-    text.matches(of: /`([^`]+)`/).map { String($0.output.1) }
+    text.replacing(/(?s)```.*?```/, with: "").matches(of: /`([^`]+)`/).map {
+      String($0.output.1)
+    }
   }
 
   private static func cells(_ line: String) -> [String] {

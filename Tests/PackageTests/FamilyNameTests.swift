@@ -2,7 +2,10 @@ import Testing
 
 /// The folder of each family of models in `Sources/DiffusionModels`, and the prefixes of its types'
 /// names.
-private let families = [(folder: "StableDiffusion3", prefixes: ["SD3", "StableDiffusion3"])]
+private let families = [
+  (folder: "StableDiffusion3", prefixes: ["SD3", "StableDiffusion3"]),
+  (folder: "Flux", prefixes: ["Flux"]),
+]
 
 @Suite struct FamilyNameTests {
   @Test func `no file outside a family's folder and the registry has the name of its types`() throws {

@@ -10,20 +10,26 @@ import Testing
   {
     try withTemporaryFolder { folder in
       let file = "\(folder)/kohya.safetensors"
+      // Adapters of attention alone fit both families, and PEFT's folder does not name its model.
+      let unknown = try tempflow("export", lora, "--format", "kohya", "--output", file)
+      #expect(unknown.status == 1 && unknown.errors.contains("--model"), "\(unknown.errors)")
+      let model = ["--model", "Tests/Fixtures/pipeline/model"]
       let outcome = try tempflow(
-        "export", lora, "--format", "kohya", "--output", file, "--json")
+        "export", lora, "--format", "kohya", "--output", file, "--json", model[0], model[1])
       #expect(outcome.status == 0, "\(outcome.errors)")
       let report = try outcome.json
       #expect(report["format"] as? String == "kohya")
       #expect(report["rank"] as? Int == 2)
       #expect(report["layers"] as? Int == 8)
       #expect(FileManager.default.fileExists(atPath: file))
-      let again = try tempflow("export", lora, "--format", "kohya", "--output", file)
+      let again = try tempflow(
+        "export", lora, "--format", "kohya", "--output", file, model[0], model[1])
       #expect(again.status == 1)
       #expect(again.errors.contains("exists already"))
       #expect(
-        try tempflow("export", lora, "--format", "kohya", "--output", file, "--overwrite")
-          .status == 0)
+        try tempflow(
+          "export", lora, "--format", "kohya", "--output", file, "--overwrite", model[0], model[1]
+        ).status == 0)
     }
   }
 

@@ -61,7 +61,7 @@ import Training
       let isKnown = known.contains {
         $0.covers(
           steps: recipe.sampling.steps, dynamics: recipe.sampling.stochasticDynamics,
-          trainedSteps: recipe.sampling.trainedStepCount,
+          trainedSteps: recipe.sampling.trainedSteps.candidates(stepCount: recipe.sampling.steps),
           clipRange: recipe.loss.objective.clipRange)
       }
       #expect(isKnown, "\(name)")

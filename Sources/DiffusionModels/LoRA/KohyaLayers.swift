@@ -35,8 +35,12 @@ public struct KohyaLayers: Sendable {
   /// Whether the original layer holds the halves of its outputs in the opposite order.
   let swapsHalves: @Sendable (_ name: String, _ outputs: Int, _ inputs: Int) -> Bool
 
-  /// The names of one family of models.
-  static var all: [KohyaLayers] { FlowModelRegistry.all.compactMap { $0.kohyaLayers } }
+  /// The names of every family of models, with the pipeline's class.
+  static var all: [(modelClass: String, names: KohyaLayers)] {
+    FlowModelRegistry.all.compactMap { family in
+      family.kohyaLayers.map { (family.className, $0) }
+    }
+  }
 
   /// The diffusers paths of the layer `name` (without `prefix`); nil for an unknown layer.
   func paths(of name: String) -> [String]? {

@@ -1,8 +1,7 @@
 import Torch
 import TorchNN
 
-// kohya's layout. ComfyUI and sd-scripts read it; diffusers does for FLUX.1 and not for Stable
-// Diffusion 3.
+// kohya's layout. ComfyUI and sd-scripts read it; diffusers does for some families.
 
 extension LoRA {
   private static let kohyaDown = ".lora_down.weight"
@@ -20,9 +19,10 @@ extension LoRA {
     var layers: [KohyaLayer] = []
     let found = try Self.kohyaNames(file)
     // Families share some names, such as the last layer's; the one that knows most counts.
-    let names = KohyaLayers.all.map { names in
-      (names: names, count: found.count { names.paths(of: $0) != nil })
-    }.max { $0.count < $1.count }.flatMap { $0.count > 0 ? $0.names : nil }
+    let family = KohyaLayers.all.map { family in
+      (family: family, count: found.count { family.names.paths(of: $0) != nil })
+    }.max { $0.count < $1.count }.flatMap { $0.count > 0 ? $0.family : nil }
+    let names = family?.names
     for name in found {
       guard let paths = names?.paths(of: name), let place = names?.place(of: paths[0]) else {
         let key = KohyaLayers.prefix + name + Self.kohyaDown
@@ -49,11 +49,13 @@ extension LoRA {
       }
     }
     let rank = try Self.checkedRank(tensors, path: file.path)
+    var record = LoRARecord(header: file.metadata)
+    record.modelClass = record.modelClass ?? family?.modelClass
     self.init(
       tensors,
       config: LoRAConfig(
         rank: rank, alpha: common ?? Double(rank), layers: Self.paths(tensors)),
-      record: LoRARecord(header: file.metadata), origin: file.path)
+      record: record, origin: file.path)
   }
 
   /// The names of the file's layers, without the prefix.
@@ -68,7 +70,7 @@ extension LoRA {
     return names.sorted()
   }
 
-  /// Whether the adapters of the joint layers were joined from three each when they were written.
+  /// Whether the adapters of the joint layers were joined from several each when they were written.
   /// One answer holds for a whole file; where the values fit both, the rank of the other layers
   /// decides.
   private static func isJoined(_ layers: [KohyaLayer]) -> Bool {
@@ -129,14 +131,13 @@ extension LoRA {
 
   /// The tensors of kohya's layout, in float32.
   ///
-  /// - Throws: `PipelineError.unsupported` for a layer without a counterpart in the original model.
+  /// - Throws: `PipelineError.unsupported` for a layer without a counterpart in the original model,
+  ///   or if the layers have names in several families and the record has no class.
   func kohyaTensors() throws(PipelineError) -> [(String, Tensor)] {
+    let names = try kohyaNames()
     var layers: [String: (parts: [KohyaAdapter.Part?], shares: [Int])] = [:]
-    let names = KohyaLayers.all.first { names in paths.allSatisfy { names.place(of: $0) != nil } }
     for path in paths {
-      guard let names = names ?? KohyaLayers.all.first,
-        let place = names.place(of: path)
-      else {
+      guard let place = names.place(of: path) else {
         throw .unsupported(path: origin, key: path, reason: "has no name in kohya's layout")
       }
       let (down, up) = pair(path)
@@ -150,7 +151,7 @@ extension LoRA {
       let adapter = Self.kohyaAdapter(
         layer.parts, shares: layer.shares, alpha: config.alpha
       ) { outputs, inputs in
-        names?.swapsHalves(name, outputs, inputs) ?? false
+        names.swapsHalves(name, outputs, inputs)
       }
       let key = KohyaLayers.prefix + name
       tensors.append((key + Self.kohyaDown, adapter.down))
@@ -158,6 +159,28 @@ extension LoRA {
       tensors.append((key + Self.kohyaAlpha, Tensor.full([], adapter.alpha)))
     }
     return tensors
+  }
+
+  /// The names of the adapters' family: families have names for the same paths.
+  private func kohyaNames() throws(PipelineError) -> KohyaLayers {
+    let families = KohyaLayers.all
+    if let known = families.first(where: { $0.modelClass == record.modelClass }) {
+      return known.names
+    }
+    let fitting = families.filter { family in
+      paths.allSatisfy { family.names.place(of: $0) != nil }
+    }
+    guard fitting.count == 1 else {
+      guard fitting.isEmpty, let first = families.first else {
+        throw .unsupported(
+          path: origin, key: paths.first ?? "",
+          reason: "has a name in kohya's layout for "
+            + fitting.map(\.modelClass).joined(separator: " and ")
+            + ", and the file does not name its model; give the model's folder with --model")
+      }
+      return first.names
+    }
+    return fitting[0].names
   }
 
   private static func kohyaAdapter(

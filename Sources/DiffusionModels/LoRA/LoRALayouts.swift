@@ -27,8 +27,8 @@ enum LoRALayouts {
     return .unsupported(
       path: path, key: key,
       reason: "unknown key\(looks.map { "; it looks like \($0)" } ?? ""). Keys are read that begin "
-        + "with '\(LoRA.peftPrefix)' (PEFT), '\(LoRA.diffusersPrefix)' or 'transformer_blocks.' "
-        + "(diffusers), or '\(KohyaLayers.prefix)' and a layer's original name (kohya's "
+        + "with '\(LoRA.peftPrefix)' (PEFT), '\(LoRA.diffusersPrefix)', 'transformer_blocks.' or "
+        + "'single_transformer_blocks.' (diffusers), or '\(KohyaLayers.prefix)' and a layer's original name (kohya's "
         + "sd-scripts); save the adapters in one of these layouts")
   }
 

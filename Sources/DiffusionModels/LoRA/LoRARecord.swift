@@ -2,6 +2,8 @@
 public struct LoRARecord: Equatable, Sendable {
   /// The base model, such as `stabilityai/stable-diffusion-3.5-medium`.
   public var baseModel: String?
+  /// The pipeline's class of the base model, such as `FluxPipeline`.
+  public var modelClass: String?
   /// The recipe's name.
   public var recipe: String?
   /// Number of trained epochs.
@@ -12,19 +14,24 @@ public struct LoRARecord: Equatable, Sendable {
   public var rewards: [String]
   /// The size of the training's images.
   public var imageSize: ImageSize?
+  /// Tokens of a prompt for the longest text encoder in training.
+  public var maxSequenceLength: Int?
   /// The program and its version.
   public var software: String?
 
   public init(
-    baseModel: String? = nil, recipe: String? = nil, epoch: Int? = nil, updates: Int? = nil,
-    rewards: [String] = [], imageSize: ImageSize? = nil, software: String? = nil
+    baseModel: String? = nil, modelClass: String? = nil, recipe: String? = nil, epoch: Int? = nil, updates: Int? = nil,
+    rewards: [String] = [], imageSize: ImageSize? = nil,
+    maxSequenceLength: Int? = nil, software: String? = nil
   ) {
     self.baseModel = baseModel
+    self.modelClass = modelClass
     self.recipe = recipe
     self.epoch = epoch
     self.updates = updates
     self.rewards = rewards
     self.imageSize = imageSize
+    self.maxSequenceLength = maxSequenceLength
     self.software = software
   }
 
@@ -50,7 +57,9 @@ extension LoRARecord {
     static let epoch = "tempflow.epoch"
     static let updates = "tempflow.updates"
     static let rewards = "tempflow.rewards"
+    static let modelClass = "tempflow.model_class"
     static let imageSize = "tempflow.image_size"
+    static let maxSequenceLength = "tempflow.max_sequence_length"
     static let software = "tempflow.software"
   }
 
@@ -64,11 +73,13 @@ extension LoRARecord {
   package init(header: [String: String]) {
     let foreign = Self.foreignModelKeys.lazy.compactMap { header[$0] }.first
     self.init(
-      baseModel: header[Key.baseModel] ?? foreign, recipe: header[Key.recipe],
+      baseModel: header[Key.baseModel] ?? foreign, modelClass: header[Key.modelClass],
+      recipe: header[Key.recipe],
       epoch: header[Key.epoch].flatMap { Int($0) },
       updates: header[Key.updates].flatMap { Int($0) },
       rewards: header[Key.rewards]?.split(separator: ",").map(String.init) ?? [],
       imageSize: header[Key.imageSize].flatMap(ImageSize.init(text:)),
+      maxSequenceLength: header[Key.maxSequenceLength].flatMap { Int($0) },
       software: header[Key.software])
   }
 
@@ -80,7 +91,9 @@ extension LoRARecord {
     header[Key.epoch] = epoch.map(String.init)
     header[Key.updates] = updates.map(String.init)
     header[Key.rewards] = rewards.isEmpty ? nil : rewards.joined(separator: ",")
+    header[Key.modelClass] = modelClass
     header[Key.imageSize] = imageSize?.text
+    header[Key.maxSequenceLength] = maxSequenceLength.map(String.init)
     header[Key.software] = software
     return header
   }

@@ -6,8 +6,8 @@ public struct LoRAConfig: Equatable, Sendable {
   public let alpha: Double
   /// Ends of layer paths, as in PEFT's `target_modules`: `to_q`, `attn.to_out.0`, `ff.net.2`.
   public let targets: [String]
-  /// Whether `targets` are whole paths. The end of a path may be a path of its own: FLUX.1 has
-  /// `proj_out` behind its blocks and in its single blocks.
+  /// Whether `targets` are whole paths: a layer behind the blocks may have the name of layers
+  /// inside them, such as `proj_out`.
   public let areWhole: Bool
 
   /// A configuration; linear layers whose path ends with one of `targets` get an adapter.

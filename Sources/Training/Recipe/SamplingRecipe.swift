@@ -102,9 +102,7 @@ extension SamplingRecipe {
     method = section.choice("method", default: .tempflow)
     steps = section.int("steps", in: 2...1000)
     guidanceScale = section.double("guidance_scale", in: 1...100, default: defaults.guidanceScale)
-    if defaults.guidance == .none, guidanceScale != 1 {
-      section.warn("guidance_scale", "has no effect: the model has no guidance")
-    }
+    section.warnOfNoGuidance(guidanceScale, defaults)
     negativePrompt = section.string("negative_prompt", default: "")
     dynamics = section.choice("dynamics", default: .flowSDE)
     noiseLevel = section.double(

@@ -135,7 +135,7 @@ extension TrainingRecipe {
     ema = EMARecipe(root.section("ema"))
     epochs = root.int("epochs", in: 1...1_000_000)
     timeLimit = root.optional("time_limit", .double(in: .above(0)))
-    evaluation = EvaluationRecipe(root.section("evaluation"), sampling: sampling)
+    evaluation = EvaluationRecipe(root.section("evaluation"), sampling: sampling, defaults)
     let scales = [sampling.guidanceScale, evaluation.guidanceScale]
     if !sampling.negativePrompt.isEmpty,
       scales.allSatisfy({ !defaults.guidance(scale: $0).needsNegative })
@@ -221,6 +221,12 @@ extension TrainingRecipe {
 }
 
 extension RecipeSection {
+  /// Warns of a guidance scale that a model does not have.
+  func warnOfNoGuidance(_ scale: Double, _ defaults: FlowModelDefaults) {
+    guard defaults.guidance == .none, scale != 1 else { return }
+    warn("guidance_scale", "has no effect: the model has no guidance")
+  }
+
   /// Warns of settings without evidence, for a model that has some.
   fileprivate func warnOfUnknown(
     _ known: [KnownTrainingSetting], _ sampling: SamplingRecipe, _ loss: LossRecipe
@@ -228,7 +234,8 @@ extension RecipeSection {
     let isKnown = known.contains {
       $0.covers(
         steps: sampling.steps, dynamics: sampling.stochasticDynamics,
-        trainedSteps: sampling.trainedStepCount, clipRange: loss.objective.clipRange)
+        trainedSteps: sampling.trainedSteps.candidates(stepCount: sampling.steps),
+        clipRange: loss.objective.clipRange)
     }
     guard !known.isEmpty, !isKnown else { return }
     warn(
@@ -280,12 +287,13 @@ extension PromptRecipe {
 }
 
 extension EvaluationRecipe {
-  init(_ section: RecipeSection, sampling: SamplingRecipe) {
+  init(_ section: RecipeSection, sampling: SamplingRecipe, _ defaults: FlowModelDefaults) {
     every = section.int("every", in: 1..., default: 10)
     prompts = section.optional("prompts", .int(in: 1...))
     steps = section.int("steps", in: 1...1000, default: sampling.steps)
     guidanceScale = section.double(
       "guidance_scale", in: 1...100, default: sampling.guidanceScale)
+    section.warnOfNoGuidance(guidanceScale, defaults)
     seed = UInt64(section.int("seed", in: 0...Int.max, default: 1))
     samples = section.int("samples", in: 1...4096, default: 24)
   }

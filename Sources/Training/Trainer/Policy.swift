@@ -72,6 +72,8 @@ final class Policy {
   /// The shape of one latent, `[C, h, w]`.
   var latentShape: [Int] { model.latentShape }
 
+  /// The pipeline's class.
+  var modelClass: String { type(of: model).className }
 
   /// The size of an image, in pixels.
   var imageSize: ImageSize { model.geometry.image }

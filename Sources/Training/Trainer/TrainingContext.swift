@@ -47,9 +47,11 @@ struct TrainingContext {
   /// The metadata of the adapters after `state`, kept in every file that holds them.
   func loraRecord(_ state: TrainingState) -> LoRARecord {
     LoRARecord(
-      baseModel: LoRARecord.modelName(folder: recipe.model), recipe: output.recipeName,
+      baseModel: LoRARecord.modelName(folder: recipe.model), modelClass: policy.modelClass,
+      recipe: output.recipeName,
       epoch: state.epoch, updates: state.updates, rewards: recipe.rewards.map(\.reward.name),
-      imageSize: policy.imageSize, software: "TempFlow \(Version.current)")
+      imageSize: policy.imageSize,
+      maxSequenceLength: recipe.maxSequenceLength, software: "TempFlow \(Version.current)")
   }
 
   /// The error of a failed check, with the last good checkpoint.

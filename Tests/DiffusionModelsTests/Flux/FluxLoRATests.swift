@@ -74,6 +74,32 @@ import TorchNN
     }
   }
 
+  @Test func `layers that several families name need the model's class, which decides the names`()
+    throws
+  {
+    let path = "transformer_blocks.0.ff.net.2"
+    var lora = LoRA(
+      [
+        "\(path).lora_A.weight": Tensor.ones([2, 8]), "\(path).lora_B.weight": Tensor.ones([4, 2]),
+      ], config: LoRAConfig(rank: 2, alpha: 2, layers: [path]), record: LoRARecord(),
+      origin: "adapters")
+    try withTemporaryFolder { folder in
+      let file = "\(folder)/lora.safetensors"
+      let error = #expect(throws: PipelineError.self) { try lora.write(.kohya, to: file) }
+      #expect("\(try #require(error))".contains("--model"))
+      for (name, layer) in [
+        ("FluxPipeline", "double_blocks_0_img_mlp_2"),
+        ("StableDiffusion3Pipeline", "joint_blocks_0_x_block_mlp_fc2"),
+      ] {
+        lora.record.modelClass = name
+        try lora.write(.kohya, to: file, replacing: true)
+        let keys = try WeightsFile(path: file).tensors.keys
+        #expect(keys.contains("lora_unet_\(layer).lora_up.weight"), "\(keys)")
+        #expect(try LoRA(path: file).record.modelClass == name)
+      }
+    }
+  }
+
   @Test func `every linear layer has a place in kohya's layout`() throws {
     let layers = try LinearLayers(
       folder: fixture("flux-dev/model"), FluxTransformer2DModel.init)

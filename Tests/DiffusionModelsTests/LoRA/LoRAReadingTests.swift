@@ -47,7 +47,8 @@ import TorchNN
   }
 
   @Test func `untrained adapters survive kohya's layout`() throws {
-    let lora = try LoRA(path: fixture("lora/diffusers.safetensors"))
+    var lora = try LoRA(path: fixture("lora/diffusers.safetensors"))
+    lora.record.modelClass = "StableDiffusion3Pipeline"
     let fresh = LoRA(
       Dictionary(
         uniqueKeysWithValues: lora.tensors.map {

@@ -7,8 +7,9 @@ import TorchNN
 
 @Suite struct LoRAWritingTests {
   private let record = LoRARecord(
-    baseModel: "org/model", recipe: "shapes", epoch: 12, updates: 48, rewards: ["shapes", "ocr"],
-    software: "TempFlow 1")
+    baseModel: "org/model", modelClass: "StableDiffusion3Pipeline", recipe: "shapes", epoch: 12,
+    updates: 48, rewards: ["shapes", "ocr"], imageSize: ImageSize(height: 64, width: 48),
+    maxSequenceLength: 77, software: "TempFlow 1")
 
   @Test(arguments: LoRA.Format.allCases)
   func `a written file is read back with velocity, rank, alpha, layers and record`(
@@ -65,7 +66,9 @@ import TorchNN
   @Test func `kohya's file joins queries, keys and values, and keeps the scale`() throws {
     try withTemporaryFolder { folder in
       let path = "\(folder)/kohya.safetensors"
-      try LoRA(path: fixture("lora/diffusers.safetensors")).write(.kohya, to: path)
+      var lora = try LoRA(path: fixture("lora/diffusers.safetensors"))
+      lora.record.modelClass = "StableDiffusion3Pipeline"
+      try lora.write(.kohya, to: path)
       let tensors = try WeightsFile(path: path).tensors
       let layer = "lora_unet_joint_blocks_0_x_block_attn_qkv"
       #expect(tensors["\(layer).lora_down.weight"]?.shape == [6, 16])
@@ -76,7 +79,8 @@ import TorchNN
   }
 
   @Test func `existing files are replaced only on request`() throws {
-    let lora = try LoRA(path: fixture("lora/bare.safetensors"))
+    var lora = try LoRA(path: fixture("lora/bare.safetensors"))
+    lora.record.modelClass = "StableDiffusion3Pipeline"
     try withTemporaryFolder { folder in
       for format in LoRA.Format.allCases {
         let path = "\(folder)/\(format)"
