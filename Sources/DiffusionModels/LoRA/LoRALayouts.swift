@@ -28,8 +28,8 @@ enum LoRALayouts {
       path: path, key: key,
       reason: "unknown key\(looks.map { "; it looks like \($0)" } ?? ""). Keys are read that begin "
         + "with '\(LoRA.peftPrefix)' (PEFT), '\(LoRA.diffusersPrefix)', 'transformer_blocks.' or "
-        + "'single_transformer_blocks.' (diffusers), or '\(KohyaLayers.prefix)' and a layer's original name (kohya's "
-        + "sd-scripts); save the adapters in one of these layouts")
+        + "'single_transformer_blocks.' (diffusers), or '\(KohyaLayers.prefix)' and a layer's "
+        + "original name (kohya's sd-scripts); save the adapters in one of these layouts")
   }
 
   /// The beginnings of keys of other layouts and models; the first match counts.

@@ -20,7 +20,8 @@ public struct LoRARecord: Equatable, Sendable {
   public var software: String?
 
   public init(
-    baseModel: String? = nil, modelClass: String? = nil, recipe: String? = nil, epoch: Int? = nil, updates: Int? = nil,
+    baseModel: String? = nil, modelClass: String? = nil, recipe: String? = nil,
+    epoch: Int? = nil, updates: Int? = nil,
     rewards: [String] = [], imageSize: ImageSize? = nil,
     maxSequenceLength: Int? = nil, software: String? = nil
   ) {
