@@ -72,17 +72,11 @@ extension ModelOptions {
     let lora = try lora.map { try LoRA(path: $0) }
     let loaded = try source.load(
       training: try lora?.learningSetup(model: model) ?? .frozen)
-    let size = loaded.geometry.image
-    if let lora, let trained = lora.record.imageSize, trained != size {
-      progress.message(
-        "warning: \(lora.origin) was trained with images of \(trained.text) pixels and is used at "
-          + "\(size.text); patterns may appear that training never saw")
-    }
-    let length = source.maxSequenceLength ?? loaded.defaults.maxSequenceLength
-    if let lora, let trained = lora.record.maxSequenceLength, trained != length {
-      progress.message(
-        "warning: \(lora.origin) was trained with prompts of \(trained) tokens and is used with "
-          + "\(length); --max-sequence-length \(trained) samples as in training")
+    for difference in lora?.differences(
+      imageSize: loaded.geometry.image,
+      maxSequenceLength: source.maxSequenceLength ?? loaded.defaults.maxSequenceLength) ?? []
+    {
+      progress.message("warning: \(difference)")
     }
     return loaded
   }

@@ -4,6 +4,7 @@ import Foundation
 import Foundations
 import Recipes
 import Runs
+import Synchronization
 import TestSupport
 import Testing
 import Torch
@@ -147,6 +148,28 @@ import Training
       let adapted = try model.load(training: LoRA(path: path).learningSetup(model: model.folder))
       #expect(relativeError(try latents(adapted), expected) < 1e-5, "\(format)")
     }
+  }
+
+  @Test func `adapters of another size and prompt length are warned of`() async throws {
+    let folder = try task()
+    _ = try await train(folder, "first", ["epochs=1"])
+    let path = "\(folder.path)/lora.safetensors"
+    try LearnedAdapters("\(folder.path)/first").lora.write(.diffusers, to: path)
+    let recipe = try recipe(
+      folder,
+      ["epochs=1", "resolution=[16, 16]", "max_sequence_length=9", "lora.init_from=\(path)"])
+    let lines = Mutex<[String]>([])
+    let output = try RunOutput(
+      "\(folder.path)/second", resume: false, recipe: recipe, recipeName: "flux",
+      progress: ProgressReporter(
+        columns: nil, write: { line in lines.withLock { $0.append(line) } }, now: { 0 }))
+    _ = try await Trainer(recipe.settings, output: output).train()
+    let text = lines.withLock { $0.joined() }
+    #expect(text.contains("trained with images of 16x24 pixels and is used at 16x16"), "\(text)")
+    #expect(text.contains("trained with prompts of 8 tokens and is used with 9"), "\(text)")
+    let same = try LoRA(path: path)
+    #expect(
+      same.differences(imageSize: ImageSize(height: 16, width: 24), maxSequenceLength: 8).isEmpty)
   }
 
   @Test func `gradient checkpointing trains the same weights`() async throws {

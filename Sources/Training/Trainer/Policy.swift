@@ -32,24 +32,28 @@ final class Policy {
   ) throws {
     self.recipe = recipe
     self.decodeMicroBatch = decodeMicroBatch
-    let setup = try Self.learningSetup(recipe)
+    let initial = try recipe.initialAdapters()
+    let setup = Self.learningSetup(recipe, initial)
     promptCache = try PromptCache(recipe.textSettings, progress: progress)
     let isGuided = recipe.guidance.needsNegative || recipe.evaluationGuidance.needsNegative
     let negativePrompts = isGuided ? [Prompt(recipe.sampling.negativePrompt)] : []
     try promptCache.prepare(negativePrompts + prompts)
     negative = try promptCache.embeddings(negativePrompts).first
     model = try recipe.source.load(training: setup)
+    for difference in initial?.differences(
+      imageSize: model.geometry.image, maxSequenceLength: recipe.maxSequenceLength) ?? []
+    {
+      progress.message("warning: \(difference)")
+    }
     let needsCopy = recipe.learning == .full && recipe.loss.objective.klBeta > 0
     original = needsCopy ? try recipe.source.load() : nil
     graph = PolicyGraph(recipe, leaves: model.store.trainable.map(\.tensor))
   }
 
-  private static func learningSetup(
-    _ recipe: TrainingRecipe
-  ) throws(TrainingError) -> LearningSetup {
+  private static func learningSetup(_ recipe: TrainingRecipe, _ initial: LoRA?) -> LearningSetup {
     let seed = noiseSeed(run: recipe.seed, epoch: -1, prompt: -1, seed: -1, step: -1, branch: -1)
     let source =
-      try recipe.initialAdapters().map { ParameterSource.checkpoint($0.tensors, origin: $0.origin) }
+      initial.map { ParameterSource.checkpoint($0.tensors, origin: $0.origin) }
       ?? ParameterSource.random(Generator(seed: seed))
     return LearningSetup(
       trainable: recipe.learning == .full ? .full : .adapters,
