@@ -11,10 +11,7 @@ extension FluxPipeline {
       trainable: training == .full ? .full : .adapters)
     let (transformer, transformerSize) = try NetworkSize.measure(
       "transformer", of: source, store, isUsed: { _ in true }, FluxTransformer2DModel.init)
-    let (autoencoder, autoencoderSize) = try NetworkSize.measure(
-      "vae", of: source,
-      isUsed: { !$0.hasPrefix("encoder.down_blocks.") && !$0.hasPrefix("encoder.mid_block.") },
-      AutoencoderKL.init)
+    let (autoencoder, autoencoderSize) = try NetworkSize.autoencoder(of: source)
     let geometry = try ImageGeometry(
       source.imageSize, transformer, autoencoder, path: source.folder)
     let textTokens = try sequenceLength(source)

@@ -77,12 +77,10 @@ public struct FluxPipeline: FlowModel {
   }
 
   public func decoded(_ latents: Tensor) -> Tensor {
-    let network = autoencoder.network
-    let tile = tileSide.map { TileSize(latentSide: $0 / network.configuration.spatialFactor) }
-    return network.decode(network.denormalized(latents).to(decoderDType), tile: tile).to(.float32)
+    autoencoder.decoded(latents, tileSide: tileSide)
   }
 
-  public var decoderDType: DType { autoencoder.store.weights[0].tensor.dtype }
+  public var decoderDType: DType { autoencoder.dtype }
 
   public var tileUnit: Int { autoencoder.network.configuration.tileUnit }
 }

@@ -13,25 +13,19 @@ extension FluxTransformerConfiguration {
   public func work(
     imageTokens: Int, textTokens: Int, _ learning: TrainableWeights
   ) -> NetworkWork {
-    var linears = 0.0
-    var adapters = 0.0
-    func linear(_ path: String, _ inputs: Int, _ outputs: Int, tokens: Int) {
-      linears += 2 * Double(inputs) * Double(outputs) * Double(tokens)
-      guard case .adapters(let config) = learning, config.adapts(path) else { return }
-      adapters += 2 * Double(config.rank) * Double(inputs + outputs) * Double(tokens)
-    }
+    var linears = NetworkWork.Linears(learning)
     let (d, s, t) = (width, imageTokens, textTokens)
-    linear("x_embedder", inChannels, d, tokens: s)
+    linears.add("x_embedder", inChannels, d, tokens: s)
     // A frozen layer runs once per prompt, which is not counted for any row.
     if learning.changes("context_embedder") {
-      linear("context_embedder", jointAttentionDim, d, tokens: t)
+      linears.add("context_embedder", jointAttentionDim, d, tokens: t)
     }
     let vectors =
       [("timestep", 256), ("text", pooledProjectionDim)]
       + (guidanceEmbeds ? [("guidance", 256)] : [])
     for (name, inputs) in vectors {
-      linear("time_text_embed.\(name)_embedder.linear_1", inputs, d, tokens: 1)
-      linear("time_text_embed.\(name)_embedder.linear_2", d, d, tokens: 1)
+      linears.add("time_text_embed.\(name)_embedder.linear_1", inputs, d, tokens: 1)
+      linears.add("time_text_embed.\(name)_embedder.linear_2", d, d, tokens: 1)
     }
     for layer in 0..<numLayers {
       let path = "transformer_blocks.\(layer)"
@@ -42,29 +36,25 @@ extension FluxTransformerConfiguration {
           t
         ),
       ] {
-        linear("\(path).\(norm).linear", d, 6 * d, tokens: 1)
-        for name in layers + [output] { linear("\(path).attn.\(name)", d, d, tokens: tokens) }
-        linear("\(path).\(feedForward).net.0.proj", d, 4 * d, tokens: tokens)
-        linear("\(path).\(feedForward).net.2", 4 * d, d, tokens: tokens)
+        linears.add("\(path).\(norm).linear", d, 6 * d, tokens: 1)
+        for name in layers + [output] { linears.add("\(path).attn.\(name)", d, d, tokens: tokens) }
+        linears.add("\(path).\(feedForward).net.0.proj", d, 4 * d, tokens: tokens)
+        linears.add("\(path).\(feedForward).net.2", 4 * d, d, tokens: tokens)
       }
     }
     for layer in 0..<numSingleLayers {
       let path = "single_transformer_blocks.\(layer)"
-      linear("\(path).norm.linear", d, 3 * d, tokens: 1)
-      for name in ["to_q", "to_k", "to_v"] { linear("\(path).attn.\(name)", d, d, tokens: s + t) }
-      linear("\(path).proj_mlp", d, 4 * d, tokens: s + t)
-      linear("\(path).proj_out", 5 * d, d, tokens: s + t)
+      linears.add("\(path).norm.linear", d, 3 * d, tokens: 1)
+      for name in ["to_q", "to_k", "to_v"] {
+        linears.add("\(path).attn.\(name)", d, d, tokens: s + t)
+      }
+      linears.add("\(path).proj_mlp", d, 4 * d, tokens: s + t)
+      linears.add("\(path).proj_out", 5 * d, d, tokens: s + t)
     }
-    linear("norm_out.linear", d, 2 * d, tokens: 1)
-    linear("proj_out", d, outChannels, tokens: s)
+    linears.add("norm_out.linear", d, 2 * d, tokens: 1)
+    linears.add("proj_out", d, outChannels, tokens: s)
     let attention =
       4 * Double(numLayers + numSingleLayers) * Double(s + t) * Double(s + t) * Double(d)
-
-    let forward = linears + adapters + attention
-    // The backward pass of a linear layer computes the gradient of its input and, if it is trained,
-    // of its weight. Each of attention's two products has two products of its size in the backward
-    // pass.
-    let backward = (learning == .full ? 2 : 1) * linears + 2 * adapters + 2 * attention
-    return NetworkWork(forward: forward, training: forward + backward)
+    return linears.work(attention: attention)
   }
 }

@@ -56,6 +56,16 @@ extension NetworkSize {
     return (configuration, size)
   }
 
+  /// The size of a folder's autoencoder, whose encoder a run does not read.
+  static func autoencoder(
+    of source: ModelSource
+  ) throws(PipelineError) -> (AutoencoderKLConfiguration, NetworkSize) {
+    try measure(
+      "vae", of: source,
+      isUsed: { !$0.hasPrefix("encoder.down_blocks.") && !$0.hasPrefix("encoder.mid_block.") },
+      AutoencoderKL.init)
+  }
+
   /// The precision of a component's weights, from the first tensor of the header; nil without
   /// weights.
   private static func stored(

@@ -12,10 +12,7 @@ extension StableDiffusion3Pipeline {
     let (transformer, transformerSize) = try NetworkSize.measure(
       "transformer", of: source, store, isUsed: { $0 != "pos_embed.pos_embed" },
       SD3Transformer2DModel.init)
-    let (autoencoder, autoencoderSize) = try NetworkSize.measure(
-      "vae", of: source,
-      isUsed: { !$0.hasPrefix("encoder.down_blocks.") && !$0.hasPrefix("encoder.mid_block.") },
-      AutoencoderKL.init)
+    let (autoencoder, autoencoderSize) = try NetworkSize.autoencoder(of: source)
     let geometry = try ImageGeometry(
       source.imageSize, transformer, autoencoder, path: source.folder)
     let text = try SD3TextMetadata(source)

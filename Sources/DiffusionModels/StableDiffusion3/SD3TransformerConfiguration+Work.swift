@@ -14,54 +14,42 @@ extension SD3TransformerConfiguration {
   public func work(
     imageTokens: Int, textTokens: Int, _ learning: TrainableWeights
   ) -> NetworkWork {
-    var linears = 0.0
-    var adapters = 0.0
+    var linears = NetworkWork.Linears(learning)
     var attention = 0.0
-    func linear(_ path: String, _ inputs: Int, _ outputs: Int, tokens: Int) {
-      linears += 2 * Double(inputs) * Double(outputs) * Double(tokens)
-      guard case .adapters(let config) = learning, config.adapts(path) else { return }
-      adapters += 2 * Double(config.rank) * Double(inputs + outputs) * Double(tokens)
-    }
     let (d, s, t) = (width, imageTokens, textTokens)
     let patch = patchSize * patchSize
-    linear("pos_embed.proj", inChannels * patch, d, tokens: s)
+    linears.add("pos_embed.proj", inChannels * patch, d, tokens: s)
     // A frozen layer runs once per prompt, which is not counted for any row.
     if learning.changes("context_embedder") {
-      linear("context_embedder", jointAttentionDim, d, tokens: t)
+      linears.add("context_embedder", jointAttentionDim, d, tokens: t)
     }
     for (name, inputs) in [("timestep", 256), ("text", pooledProjectionDim)] {
-      linear("time_text_embed.\(name)_embedder.linear_1", inputs, d, tokens: 1)
-      linear("time_text_embed.\(name)_embedder.linear_2", d, d, tokens: 1)
+      linears.add("time_text_embed.\(name)_embedder.linear_1", inputs, d, tokens: 1)
+      linears.add("time_text_embed.\(name)_embedder.linear_2", d, d, tokens: 1)
     }
     for layer in 0..<numLayers {
       let path = "transformer_blocks.\(layer)"
       let isLast = layer == numLayers - 1
       let isDual = dualAttentionLayers.contains(layer)
-      linear("\(path).norm1.linear", d, (isDual ? 9 : 6) * d, tokens: 1)
-      linear("\(path).norm1_context.linear", d, (isLast ? 2 : 6) * d, tokens: 1)
+      linears.add("\(path).norm1.linear", d, (isDual ? 9 : 6) * d, tokens: 1)
+      linears.add("\(path).norm1_context.linear", d, (isLast ? 2 : 6) * d, tokens: 1)
       for name in ["to_q", "to_k", "to_v", "to_out.0"] {
-        linear("\(path).attn.\(name)", d, d, tokens: s)
-        if isDual { linear("\(path).attn2.\(name)", d, d, tokens: s) }
+        linears.add("\(path).attn.\(name)", d, d, tokens: s)
+        if isDual { linears.add("\(path).attn2.\(name)", d, d, tokens: s) }
       }
       for name in ["add_k_proj", "add_v_proj"] + (isLast ? [] : ["add_q_proj", "to_add_out"]) {
-        linear("\(path).attn.\(name)", d, d, tokens: t)
+        linears.add("\(path).attn.\(name)", d, d, tokens: t)
       }
       let streams = isLast ? [("ff", s)] : [("ff", s), ("ff_context", t)]
       for (name, tokens) in streams {
-        linear("\(path).\(name).net.0.proj", d, 4 * d, tokens: tokens)
-        linear("\(path).\(name).net.2", 4 * d, d, tokens: tokens)
+        linears.add("\(path).\(name).net.0.proj", d, 4 * d, tokens: tokens)
+        linears.add("\(path).\(name).net.2", 4 * d, d, tokens: tokens)
       }
       attention += 4 * Double(isLast ? s : s + t) * Double(s + t) * Double(width)
       if isDual { attention += 4 * Double(s) * Double(s) * Double(width) }
     }
-    linear("norm_out.linear", d, 2 * d, tokens: 1)
-    linear("proj_out", d, patch * outChannels, tokens: s)
-
-    let forward = linears + adapters + attention
-    // The backward pass of a linear layer computes the gradient of its input and, if it is trained,
-    // of its weight. Each of attention's two products has two products of its size in the backward
-    // pass.
-    let backward = (learning == .full ? 2 : 1) * linears + 2 * adapters + 2 * attention
-    return NetworkWork(forward: forward, training: forward + backward)
+    linears.add("norm_out.linear", d, 2 * d, tokens: 1)
+    linears.add("proj_out", d, patch * outChannels, tokens: s)
+    return linears.work(attention: attention)
   }
 }

@@ -8,20 +8,17 @@ extension AutoencoderKLConfiguration {
   public func decodingBytes(height: Int, width: Int, elementBytes: Int) -> Int {
     // A convolution holds its input and its output. In float32 it holds a copy of the input in the
     // kernel's layout as well; in 16 bits (`channelsLast`) about a quarter of it.
-    let copy = elementBytes == 2 ? 0.25 : 1.0
-    func inputs(_ count: Int, copied channels: Int) -> Int {
-      count * channels + Int(copy * Double(channels))
-    }
+    func copy(_ channels: Int) -> Int { elementBytes == 2 ? channels / 4 : channels }
     var pixels = height * width
     var channels = blockOutChannels[blockOutChannels.count - 1]
     var peak = channels * pixels * 4
     for (level, next) in blockOutChannels.reversed().enumerated() {
       // The residual block keeps its input for the sum.
-      peak = max(peak, pixels * (inputs(2, copied: channels) + next))
-      peak = max(peak, pixels * (channels + inputs(2, copied: next)))
+      peak = max(peak, pixels * (2 * channels + copy(channels) + next))
+      peak = max(peak, pixels * (channels + 2 * next + copy(next)))
       channels = next
       if level < blockOutChannels.count - 1 {
-        peak = max(peak, pixels * channels + 4 * pixels * inputs(2, copied: channels))
+        peak = max(peak, pixels * channels + 4 * pixels * (2 * channels + copy(channels)))
         pixels *= 4
       }
     }
