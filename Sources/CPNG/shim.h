@@ -79,3 +79,14 @@ static inline int cpng_pixels(cpng_reader *reader, unsigned char *pixels) {
       png_read_row(png, pixels + row * stride, NULL);
   return 1;
 }
+
+/// The EXIF block of a PNG whose pixels have been read, NULL without one. It may lie behind the
+/// pixels; faults there are passed over. The bytes last until cpng_end.
+static inline const unsigned char *cpng_exif(cpng_reader *reader, uint32_t *count) {
+  if (!setjmp(png_jmpbuf(reader->png))) png_read_end(reader->png, reader->info);
+  png_bytep bytes = NULL;
+  png_uint_32 size = 0;
+  if (!png_get_eXIf_1(reader->png, reader->info, &size, &bytes)) return NULL;
+  *count = size;
+  return bytes;
+}

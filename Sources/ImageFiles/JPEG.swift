@@ -1,6 +1,6 @@
 import CTurboJPEG
 
-/// Writes JPEG, 8-bit RGB, with TurboJPEG.
+/// Reads and writes JPEG, 8-bit RGB, with TurboJPEG.
 package enum JPEG {
   /// The bytes of a baseline JPEG file: chroma halved both ways (4:2:0), exact integer DCT,
   /// standard Huffman tables, as Pillow's `save(format="JPEG", quality:)` writes it.
@@ -26,7 +26,82 @@ package enum JPEG {
     return Array(UnsafeBufferPointer(start: file, count: Int(size)))
   }
 
+  /// Decodes the bytes of a baseline or progressive JPEG file as stored, without regard to an EXIF
+  /// orientation; `path` appears only in errors.
+  ///
+  /// The pixels are those of Pillow's `convert("RGB")`: exact integer DCT, interpolated chroma, and
+  /// gray as three equal channels.
+  ///
+  /// - Throws: ``ImageFileError`` when the file is damaged, truncated, too large or of CMYK colors;
+  ///   what libjpeg warns of, such as a premature end, is an error, too.
+  package static func decode(
+    _ bytes: [UInt8], path: String = "image"
+  ) throws(ImageFileError) -> PixelBuffer {
+    guard let decompressor = tjInitDecompress() else { throw malformed(path, message(nil)) }
+    defer { tjDestroy(decompressor) }
+    var size: (width: Int32, height: Int32) = (0, 0)
+    var subsampling: Int32 = -1
+    var colors: Int32 = -1
+    // Fails also for chroma reduced in an unusual way, which is decoded like any other; the faults
+    // that prevent decoding appear there again.
+    let status = tjDecompressHeader3(
+      decompressor, bytes, UInt(bytes.count), &size.width, &size.height, &subsampling, &colors)
+    let (width, height) = (Int(size.width), Int(size.height))
+    guard width > 0 && height > 0 else {
+      throw malformed(path, status == 0 ? "it has no image" : message(decompressor))
+    }
+    guard width * height <= PNG.pixelLimit else {
+      throw .tooLarge(path: path, width: width, height: height, limit: PNG.pixelLimit)
+    }
+    guard colors != TJCS_CMYK.rawValue && colors != TJCS_YCCK.rawValue else {
+      throw .unsupported(
+        path: path, format: "JPEG with CMYK colors", remedy: "convert the file to RGB")
+    }
+    var pixels = [UInt8](repeating: 0, count: width * height * 3)
+    let flags = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS
+    guard
+      tjDecompress2(
+        decompressor, bytes, UInt(bytes.count), &pixels, size.width, size.width * 3, size.height,
+        Int32(TJPF_RGB.rawValue), flags) == 0
+    else { throw malformed(path, message(decompressor)) }
+    return PixelBuffer(width: width, height: height, pixels: pixels)
+  }
+
+  /// The EXIF block of a file: what its APP1 segments named `Exif` hold, one after the other; empty
+  /// without one.
+  static func exif(_ bytes: [UInt8]) -> [UInt8] {
+    let name = Array("Exif\0\0".utf8)
+    var block: [UInt8] = []
+    // The markers between the start of the image and its first scan.
+    var position = 2
+    while position + 4 <= bytes.count, bytes[position] == 0xFF {
+      let marker = bytes[position + 1]
+      switch marker {
+      case 0xFF: position += 1
+      case 0x01, 0xD0...0xD7: position += 2
+      case 0xD9, 0xDA: return block
+      default:
+        // The length counts its own two bytes.
+        let length = Int(bytes[position + 2]) << 8 | Int(bytes[position + 3])
+        guard length >= 2 && position + 2 + length <= bytes.count else { return block }
+        let content = bytes[(position + 4)..<(position + 2 + length)]
+        if marker == 0xE1 && content.starts(with: name) { block += content.dropFirst(name.count) }
+        position += 2 + length
+      }
+    }
+    return block
+  }
+
+  private static func malformed(_ path: String, _ reason: String) -> ImageFileError {
+    .malformed(path: path, format: "JPEG", reason: reason)
+  }
+
   private static func failure(_ compressor: tjhandle?) -> ImageFileError {
-    .unencodable(format: "JPEG", reason: String(cString: tjGetErrorStr2(compressor)))
+    .unencodable(format: "JPEG", reason: message(compressor))
+  }
+
+  /// TurboJPEG's words for its last fault.
+  private static func message(_ handle: tjhandle?) -> String {
+    String(cString: tjGetErrorStr2(handle))
   }
 }

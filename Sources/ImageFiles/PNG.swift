@@ -4,7 +4,7 @@ import CPNG
 ///
 /// Pixels are read as stored, as in Pillow's `convert("RGB")`: gray becomes three equal channels, a
 /// palette its colors, 16 bits their high byte (for gray as well, where Pillow clips), alpha is
-/// dropped, and gAMA and color profiles are ignored.
+/// dropped, and gAMA, color profiles and an EXIF orientation are ignored.
 package enum PNG {
   /// Images with more pixels are refused before memory is allocated for them.
   package static let pixelLimit = 1 << 26
@@ -20,11 +20,19 @@ package enum PNG {
   package static func decode(
     _ bytes: [UInt8], path: String = "image"
   ) throws(ImageFileError) -> PixelBuffer {
+    try decodeWithEXIF(bytes, path: path).image
+  }
+
+  /// The image, and the EXIF block of the chunk `eXIf`, empty without one.
+  static func decodeWithEXIF(
+    _ bytes: [UInt8], path: String
+  ) throws(ImageFileError) -> (image: PixelBuffer, exif: [UInt8]) {
     var reader = cpng_reader()
     defer { cpng_end(&reader) }
-    let result: Result<PixelBuffer, ImageFileError> = bytes.withUnsafeBytes { source in
+    typealias Content = (image: PixelBuffer, exif: [UInt8])
+    let result: Result<Content, ImageFileError> = bytes.withUnsafeBytes { source in
       guard cpng_begin(&reader, source.baseAddress, source.count) != 0 else {
-        return .failure(.malformed(path: path, reason: message(reader)))
+        return .failure(.malformed(path: path, format: "PNG", reason: message(reader)))
       }
       let width = Int(reader.width)
       let height = Int(reader.height)
@@ -33,9 +41,12 @@ package enum PNG {
       }
       var pixels = [UInt8](repeating: 0, count: width * height * 3)
       guard cpng_pixels(&reader, &pixels) != 0 else {
-        return .failure(.malformed(path: path, reason: message(reader)))
+        return .failure(.malformed(path: path, format: "PNG", reason: message(reader)))
       }
-      return .success(PixelBuffer(width: width, height: height, pixels: pixels))
+      let image = PixelBuffer(width: width, height: height, pixels: pixels)
+      var count: UInt32 = 0
+      let block = cpng_exif(&reader, &count)
+      return .success((image, Array(UnsafeBufferPointer(start: block, count: Int(count)))))
     }
     return try result.get()
   }
