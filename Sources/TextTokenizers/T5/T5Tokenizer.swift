@@ -1,5 +1,3 @@
-import Foundation
-
 /// T5's tokenizer: normalization by a table, pre-tokenization, and a Unigram model, with the ids of
 /// transformers' `T5TokenizerFast`.
 ///
@@ -15,6 +13,7 @@ public struct T5Tokenizer: Sendable {
   /// The number of ids, added tokens included.
   public let vocabularyCount: Int
 
+  let files: T5TokenizerFiles
   private let model: UnigramModel
   private let normalize: TextNormalizer
   private let preTokenize: PreTokenizer
@@ -27,20 +26,17 @@ public struct T5Tokenizer: Sendable {
 
   /// Reads `tokenizer.json`, `tokenizer_config.json`, and `special_tokens_map.json` if present.
   public init(folder: String) throws(TokenizerError) {
-    let path = "\(folder)/tokenizer.json"
-    let configuration = try T5TokenizerConfiguration(folder: folder)
-    let files = FileManager.default
-    if !files.fileExists(atPath: path), files.fileExists(atPath: "\(folder)/spiece.model") {
-      throw .unreadable(
-        path: path,
-        reason: "there is only SentencePiece's spiece.model: save the tokenizer with transformers")
-    }
-    let file = try JSONField(contentsOf: path)
+    try self.init(try T5TokenizerFiles(folder: folder))
+  }
+
+  init(_ files: T5TokenizerFiles) throws(TokenizerError) {
+    let configuration = try T5TokenizerConfiguration(files)
+    let file = try files.content(T5TokenizerFiles.tokenizer)
     try file.allowOnly([
       "version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
       "post_processor", "decoder", "model",
     ])
-    try file.checkSides(besides: try JSONField(contentsOf: "\(folder)/tokenizer_config.json"))
+    try file.checkSides(besides: try files.content(T5TokenizerFiles.configuration))
     let model = try UnigramModel(file["model"])
     self.model = model
     normalize = try TextNormalizer(file["normalizer"])
@@ -49,7 +45,7 @@ public struct T5Tokenizer: Sendable {
     func id(_ name: String) throws(TokenizerError) -> Int {
       let text = Array(name.unicodeScalars)
       guard let id = model.id(of: text) ?? tokens.first(where: { $0.token.content == text })?.id
-      else { throw .missingToken(path: path, token: name) }
+      else { throw .missingToken(path: file.path, token: name) }
       return id
     }
     endID = try id(configuration.end)
@@ -69,6 +65,7 @@ public struct T5Tokenizer: Sendable {
     rawTokens = raw
     normalizedTokens = normalized
     vocabularyCount = max(model.count, (tokens.map(\.id).max() ?? 0) + 1)
+    self.files = files
   }
 
   /// The ids of a prompt with its end, without truncation or padding.

@@ -12,18 +12,13 @@ struct T5TokenizerConfiguration {
   /// Special tokens without ids in the files.
   private(set) var specialTokens: [AddedToken] = []
 
-  /// Reads the files of `folder`; `special_tokens_map.json` may be missing.
-  init(folder: String) throws(TokenizerError) {
-    let path = "\(folder)/tokenizer_config.json"
-    let file = try JSONField(contentsOf: path)
+  /// Reads the files; `special_tokens_map.json` may be missing.
+  init(_ files: T5TokenizerFiles) throws(TokenizerError) {
+    let file = try files.content(T5TokenizerFiles.configuration)
     try Self.checkClass(file)
     try file.allowOnly(knownKeys)
     try Self.checkSettings(file)
-    let mapPath = "\(folder)/special_tokens_map.json"
-    let map =
-      FileManager.default.fileExists(atPath: mapPath)
-      ? try JSONField(contentsOf: mapPath)
-      : JSONField(value: .object([]), path: mapPath, key: "")
+    let map = try files.content(T5TokenizerFiles.specialTokens, or: .object([]))
     end = try Self.named("eos_token", file, map)?.name ?? end
     pad = try Self.named("pad_token", file, map)?.name ?? pad
     let unknown = try Self.named("unk_token", file, map)?.name ?? "<unk>"
@@ -80,3 +75,17 @@ private let knownKeys: Set<String> = [
   "is_local", "local_files_only", "max_length", "stride", "truncation_strategy",
   "pad_to_multiple_of", "pad_token_type_id", "unk_id",
 ]
+
+extension T5Tokenizer {
+  /// `model_max_length` of a tokenizer's folder: the tokens of a prompt unless the model says
+  /// otherwise. Nil without the folder or the key.
+  ///
+  /// - Throws: `TokenizerError` for a file that cannot be read.
+  public static func modelMaxLength(folder: String) throws(TokenizerError) -> Int? {
+    let path = "\(folder)/\(T5TokenizerFiles.configuration)"
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    // transformers writes 1e30 for a tokenizer without a limit.
+    return try JSONField(contentsOf: path)["model_max_length"].value.number
+      .flatMap { Int(exactly: $0) }
+  }
+}
