@@ -40,7 +40,7 @@ package enum PromptFile {
   }
 
   /// The content of the file that ``write(_:to:)`` writes.
-  package static func text(_ prompts: [ScenePrompt]) throws -> Data {
+  package static func text(_ prompts: [some Encodable]) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var text = Data()

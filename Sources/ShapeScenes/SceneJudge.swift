@@ -50,8 +50,7 @@ package enum SceneJudge {
 
   /// Credit of an image that is not exact, 0...1.
   ///
-  /// The mean credit of the best matching over wanted objects and relations, times wanted / found
-  /// where more objects are found than wanted, times 1 / (1 + clutter / 60).
+  /// The mean credit of the best matching over wanted objects and relations, less what is too much.
   private static func credit(
     _ findings: SceneVerifier.Findings, _ matching: SceneMatching
   ) -> Float {
@@ -63,14 +62,22 @@ package enum SceneJudge {
       let place = min(max(strength + 0.5, 0), 1)
       return place * credits[relation.subject][subject] * credits[relation.reference][reference]
     }
-    let wanted = Float(matching.slots.count)
+    return reduced(best, findings, wanted: matching.slots.count)
+  }
+
+  /// A credit times wanted / found where more objects are found than wanted, times 1 / (1 + clutter
+  /// / 60).
+  static func reduced(
+    _ credit: Float, _ findings: SceneVerifier.Findings, wanted: Int
+  ) -> Float {
+    let wanted = Float(wanted)
     let surplus = wanted / max(wanted, Float(findings.objects.count))
-    return best * surplus / (1 + Float(findings.clutter) / 60)
+    return credit * surplus / (1 + Float(findings.clutter) / 60)
   }
 
   /// Credit of one object for one wanted object, 0...1: a little for its presence, more for the
   /// right shape and color, and a part for both together.
-  private static func credit(
+  static func credit(
     _ object: FoundObject, _ wanted: ScenePrompt.Requirement
   ) -> Float {
     let shape = object.likeness(to: wanted.shape)

@@ -51,7 +51,7 @@ struct SceneLayout {
   }
 
   /// Radii at which this number of objects fits, in pixels.
-  private static func radii(for count: Int) -> ClosedRange<Float> {
+  static func radii(for count: Int) -> ClosedRange<Float> {
     switch count {
     case 1: 5...6.8
     case 2: 4.8...6.2
@@ -60,7 +60,8 @@ struct SceneLayout {
     }
   }
 
-  private static func place(
+  /// Places an object anywhere inside the image.
+  static func place(
     _ object: inout SceneObject, using generator: inout some RandomNumberGenerator
   ) {
     let size = Float(SceneRenderer.size)
@@ -71,7 +72,15 @@ struct SceneLayout {
     object.centerY = generator.uniform(y...(size - y))
   }
 
-  private static func isApart(_ first: BoundingBox, _ second: BoundingBox) -> Bool {
+  /// Whether a box lies inside the image.
+  static func isInside(_ box: BoundingBox) -> Bool {
+    let size = Float(SceneRenderer.size)
+    return box.centerX - box.halfWidth >= margin && box.centerX + box.halfWidth <= size - margin
+      && box.centerY - box.halfHeight >= margin && box.centerY + box.halfHeight <= size - margin
+  }
+
+  /// Whether two objects have a gap between them.
+  static func isApart(_ first: BoundingBox, _ second: BoundingBox) -> Bool {
     (first.centerX - second.centerX).magnitude >= first.halfWidth + second.halfWidth + gap
       || (first.centerY - second.centerY).magnitude >= first.halfHeight + second.halfHeight + gap
   }

@@ -14,6 +14,12 @@ struct SceneMatching {
   /// Each object of a requirement with a position, against each object of its reference.
   let relations: [Relation]
 
+  /// A matching of objects without relations.
+  init(_ slots: [ScenePrompt.Requirement]) {
+    self.slots = slots
+    relations = []
+  }
+
   init(_ prompt: ScenePrompt) {
     var slots: [ScenePrompt.Requirement] = []
     var owners: [Int] = []
