@@ -1,19 +1,25 @@
 package import Foundations
 package import ImageFiles
 
-/// One image to score, with the prompt that it was made from.
+/// One image to score, with the prompt and the source images that it was made from.
 ///
 /// A sample is a plain value, so a reward can run in another process.
 package struct RewardSample: Sendable {
   /// The decoded image.
   package var image: PixelBuffer
+  /// The condition images as the model saw them, in order; empty for a prompt without.
+  package var sources: [PixelBuffer]
   /// The text that the image was made from.
   package var prompt: String
   /// The line of the prompt file, by key; empty for a line that is the prompt itself.
   package var metadata: [String: JSONValue]
 
-  package init(image: PixelBuffer, prompt: String, metadata: [String: JSONValue] = [:]) {
+  package init(
+    image: PixelBuffer, sources: [PixelBuffer] = [], prompt: String,
+    metadata: [String: JSONValue] = [:]
+  ) {
     self.image = image
+    self.sources = sources
     self.prompt = prompt
     self.metadata = metadata
   }

@@ -43,7 +43,8 @@ struct EvaluateCommand: AsyncParsableCommand {
     let scorer = try entry.makeReward()
     let prompts = Array(all.prefix(limit ?? all.count))
     let (loaded, _, images) = try model.sample(prompts, sampling)
-    let evaluation = try await Evaluation(images, of: prompts, by: scorer)
+    let sources = try ConditionImages(loaded.geometry.image).of(prompts)
+    let evaluation = try await Evaluation(images, of: prompts, sources, by: scorer)
     let record = evaluation.protocolRecord(
       sampling.imageSampling(loaded.defaults), promptFile: self.prompts,
       weights: model.lora == nil ? "model" : "model + lora", dtype: "\(loaded.dtype)")

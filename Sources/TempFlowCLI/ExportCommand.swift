@@ -61,7 +61,7 @@ struct ExportCommand: ParsableCommand {
     if let format {
       var lora = learned.lora
       if let model = model ?? (lora.record.modelClass == nil ? learned.model : nil) {
-        lora.record.modelClass = try FlowModelRegistry.family(of: model).className
+        lora.record.modelClass = try FlowModelRegistry.className(of: model)
       }
       try lora.write(format, to: output, replacing: overwrite)
     } else {

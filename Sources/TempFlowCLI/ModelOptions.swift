@@ -123,7 +123,8 @@ extension ModelOptions {
         "--max-sequence-length must be in \(lengths.lowerBound) ... \(lengths.upperBound)")
     }
     let source = ModelSource(
-      folder: model, placement: placement, imageSize: options.imageSize,
+      folder: model, placement: placement,
+      imageSize: try options.imageSize ?? sourceSize(of: prompts),
       maxSequenceLength: options.maxSequenceLength)
     let progress = ProgressReporter.standardError()
     let texts = try PromptCache(.init(source, folder: promptCache), progress: progress)
@@ -153,6 +154,33 @@ extension ModelOptions {
       of: prompts, from: noise, model, negative: try texts.embeddings(negative).first,
       embeddings: texts.embeddings)
     return (model, latents, images)
+  }
+}
+
+extension ModelOptions {
+  /// The size of the source images, floored to what the model can make; nil without any.
+  ///
+  /// - Throws: `ValidationError` for source images of different sizes.
+  private func sourceSize(of prompts: [Prompt]) throws -> ImageSize? {
+    let unit = try FlowModelRegistry.family(of: model).imageUnit(of: model)
+    var first: (path: String, size: ImageSize)?
+    for path in prompts.flatMap(\.images) {
+      let image = try ImageReader.read(path)
+      let size = ImageSize(
+        height: image.height / unit * unit, width: image.width / unit * unit)
+      guard size.height > 0, size.width > 0 else {
+        throw ValidationError(
+          "\(path) has \(image.width) x \(image.height) pixels; the model's images have at least "
+            + "\(unit) x \(unit)")
+      }
+      if let first, first.size != size {
+        throw ValidationError(
+          "the source images have different sizes (\(first.path) \(first.size), \(path) \(size)); "
+            + "give --height and --width, to which all are scaled")
+      }
+      first = first ?? (path, size)
+    }
+    return first?.size
   }
 }
 

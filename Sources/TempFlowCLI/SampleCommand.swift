@@ -12,7 +12,8 @@ struct SampleCommand: ParsableCommand {
     abstract: "Samples images from prompts.",
     discussion: """
       Writes 0000.png, 0001.png, ... into the output folder, one image per prompt; with more than \
-      10,000 images the numbers have more digits. \
+      10,000 images the numbers have more digits. Without --height and --width, an edit has the \
+      size of its source image, floored to a multiple that the model can make. \
       --initial-latents and --save-latents read and write a safetensors file with one tensor \
       `latents` [B, C, h, w], for comparisons with another implementation from the same noise.
 
@@ -31,6 +32,11 @@ struct SampleCommand: ParsableCommand {
   @Option(name: .long, help: promptFileHelp)
   var prompts: String?
 
+  @Option(
+    name: .long,
+    help: "The source image, PNG or JPEG, that an editing model changes as the prompts ask.")
+  var image: [String] = []
+
   @Option(name: .long, help: "Start from the tensor `latents` of this safetensors file.")
   var initialLatents: String?
 
@@ -46,15 +52,34 @@ struct SampleCommand: ParsableCommand {
     if prompt.isEmpty == (prompts == nil) {
       throw ValidationError("give either --prompt or --prompts")
     }
+    if !image.isEmpty, prompts != nil {
+      throw ValidationError("--image is for --prompt; a file of prompts names its own images")
+    }
   }
 
   func run() throws {
-    let prompts = try prompts.map { try model.prompts($0) } ?? prompt.map { Prompt($0) }
+    let prompts = try prompts.map { try model.prompts($0) } ?? givenPrompts()
     let (loaded, latents, images) = try model.sample(prompts, sampling, from: initialLatents)
     if let saveLatents { try LatentsFile.write(latents, to: saveLatents) }
     let files = try write(images)
     try report.print(Report(self, loaded, prompts.map(\.text), files)) {
       "\(files.count) image\(files.count == 1 ? "" : "s") in \(output)"
+    }
+  }
+
+  /// The prompts of `--prompt`, each with the images of `--image`.
+  private func givenPrompts() throws -> [Prompt] {
+    let counts = try FlowModelRegistry.defaults(of: model.model).conditionImages
+    guard counts.contains(image.count) else {
+      throw ValidationError(
+        counts.upperBound == 0
+          ? "--image: the model takes no source image; leave it out"
+          : "--image: found \(image.count); the model takes \(PromptList.text(counts))")
+    }
+    return prompt.map { text in
+      var prompt = Prompt(text)
+      prompt.images = image
+      return prompt
     }
   }
 

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
+import DiffusionModels
 import Foundations
+import ImageFiles
 import Rewards
 import Runs
 import Training
@@ -12,7 +14,8 @@ struct ScoreCommand: AsyncParsableCommand {
     abstract: "Scores images with one reward: a line per image, and the mean.",
     discussion: """
       The images are the .png files of a folder in the order of their names (2.png before \
-      10.png), and each has its prompt in the file of prompts. Settings of the reward are those of \
+      10.png), and each has its prompt in the file of prompts. A reward for edits compares each \
+      with the source image that its prompt names, scaled to the image's size. Settings of the reward are those of \
       a recipe's entry of `rewards` (docs/recipes.md). An image that could not be scored shows - \
       and the reason.
 
@@ -31,15 +34,20 @@ struct ScoreCommand: AsyncParsableCommand {
 
   func run() async throws {
     let entry = try reward.read()
-    let prompts = try PromptList.read(prompts, for: [entry])
+    let prompts = try PromptList.read(prompts, scoredBy: entry)
     let files = try ImageFolder.read(images)
     guard files.count == prompts.count else {
       throw ValidationError(
         "\(images) holds \(files.count) images and \(self.prompts) \(prompts.count) prompts; "
           + "each image needs its own")
     }
+    var sources: [[PixelBuffer]] = []
+    for (file, prompt) in zip(files, prompts) {
+      let size = ImageSize(height: file.image.height, width: file.image.width)
+      sources.append(try ConditionImages(size).of(prompt))
+    }
     let evaluation = try await Evaluation(
-      files.map(\.image), of: prompts, by: try entry.makeReward())
+      files.map(\.image), of: prompts, sources, by: try entry.makeReward())
     let report = Report(evaluation, names: files.map(\.name))
     try output.print(report) { report.text(evaluation) }
     try reward.checkMissing(evaluation)

@@ -15,23 +15,27 @@ extension FluxPipeline {
     let geometry = try ImageGeometry(
       source.imageSize, transformer, autoencoder, path: source.folder)
     let textTokens = try sequenceLength(source)
+    // A prompt for an edit is planned with a source image of the image's size.
+    let takesSource = FluxModelIndex.takesSource(try FlowModelRegistry.className(of: source.folder))
+    let imageTokens = (takesSource ? 2 : 1) * geometry.imageTokens
     let latentShape = [
       transformer.latentChannels, geometry.latentHeight, geometry.latentWidth,
     ]
     let promptElements =
       textTokens * transformer.jointAttentionDim + transformer.pooledProjectionDim
+      + (takesSource ? latentShape.reduce(1, *) : 0)
     return FlowModelMetadata(
       geometry: geometry, latentShape: latentShape,
       sizes: NetworkSizes(
         transformer: transformerSize, autoencoder: autoencoderSize,
-        textEncoders: try textEncoders(source)),
+        textEncoders: try textEncoders(source) + (takesSource ? [autoencoderSize.whole] : [])),
       trainableParameters: store.trainable.reduce(0) { $0 + $1.tensor.count },
       promptElements: promptElements, cachedPromptElements: promptElements,
       work: transformer.work(
-        imageTokens: geometry.imageTokens, textTokens: textTokens, training),
+        imageTokens: imageTokens, textTokens: textTokens, training),
       activations: { elementBytes in
         let memory = FluxTransformerMemory(
-          transformer, imageTokens: geometry.imageTokens, textTokens: textTokens,
+          transformer, imageTokens: imageTokens, textTokens: textTokens,
           elementBytes: elementBytes)
         return ActivationMemory(
           evaluation: memory.evaluation, kept: memory.kept(training),

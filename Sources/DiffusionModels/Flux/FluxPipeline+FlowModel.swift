@@ -1,23 +1,32 @@
+import TextTokenizers
 public import TorchNN
 
 extension FluxPipeline {
-  public static let className = "FluxPipeline"
+  public static let classNames = FluxModelIndex.classNames
   public static let transformerClassName = FluxTransformerConfiguration.className
 
   /// Those of FLUX.1-dev.
-  public static let defaults = values(hasGuidance: true)
+  public static let defaults: FlowModelDefaults = defaults(hasGuidance: true, takesSource: false)
 
   /// The defaults of FLUX.1-dev, or of FLUX.1-schnell where the network has no guidance input.
+  /// FLUX.1-Kontext has a source image as well. A prompt has at most as many tokens as T5's
+  /// tokenizer has by itself.
   public static func defaults(of folder: String) throws(PipelineError) -> FlowModelDefaults {
-    defaults(try FluxTransformerConfiguration.read(folder: folder))
-  }
-
-  static func defaults(_ configuration: FluxTransformerConfiguration) -> FlowModelDefaults {
-    values(hasGuidance: configuration.guidanceEmbeds)
+    let className = try FlowModelRegistry.className(of: folder)
+    var defaults = try defaults(
+      hasGuidance: FluxTransformerConfiguration.read(folder: folder).guidanceEmbeds,
+      takesSource: FluxModelIndex.takesSource(className))
+    let length = try wrapping(PipelineError.tokenizer) { () throws(TokenizerError) in
+      try T5Tokenizer.modelMaxLength(folder: "\(folder)/tokenizer_2")
+    }
+    if let length, length >= 1 {
+      defaults.maxSequenceLength = min(length, defaults.maxSequenceLength)
+    }
+    return defaults
   }
 
   /// LoRA targets are those of the paper: by suffix, single blocks get queries, keys and values.
-  private static func values(hasGuidance: Bool) -> FlowModelDefaults {
+  static func defaults(hasGuidance: Bool, takesSource: Bool) -> FlowModelDefaults {
     FlowModelDefaults(
       guidance: hasGuidance ? .embedded : .none, guidanceScale: hasGuidance ? 3.5 : 1,
       noiseLevel: 0.9,
@@ -27,10 +36,15 @@ extension FluxPipeline {
         "ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2",
       ],
       maxSequenceLength: hasGuidance ? 512 : 256, sequenceLengths: 1...(hasGuidance ? 512 : 256),
-      knownSettings: hasGuidance ? knownSettings : [])
+      conditionImages: takesSource ? 0...1 : 0...0,
+      knownSettings: hasGuidance && !takesSource ? knownSettings : [])
   }
 
   public static let kohyaLayers: KohyaLayers? = .flux
+
+  public static func imageUnit(of folder: String) throws(PipelineError) -> Int {
+    try 2 * AutoencoderKLConfiguration.read(folder: folder).spatialFactor
+  }
 
   public static func linearLayers(of folder: String) throws(PipelineError) -> LinearLayers {
     try LinearLayers(folder: folder, FluxTransformer2DModel.init)
@@ -39,17 +53,22 @@ extension FluxPipeline {
   public static func promptComponents(
     of source: ModelSource
   ) throws(PipelineError) -> PromptComponents {
-    try FluxModelIndex.check(source.folder)
+    let takesSource = FluxModelIndex.takesSource(try FluxModelIndex.check(source.folder))
+    let length = "max_sequence_length \(try sequenceLength(source))"
+    guard takesSource else {
+      return PromptComponents(folders: FluxModelIndex.textComponents, settings: [length])
+    }
+    let image = try ImageGeometry(source).image
+    let dtype = source.placement.ofAutoencoder.dtype.map { "\($0)" } ?? "as in the files"
     return PromptComponents(
-      folders: FluxModelIndex.textComponents,
-      settings: ["max_sequence_length \(try sequenceLength(source))"])
+      folders: FluxModelIndex.textComponents + ["vae"],
+      settings: [length, "source \(image.width) x \(image.height), autoencoder \(dtype)"])
   }
 
   public static func promptEncoder(
     of source: ModelSource
   ) throws(PipelineError) -> any PromptEncoder {
-    try FluxPromptEncoder(
-      folder: source.folder, source.placement, maxSequenceLength: sequenceLength(source))
+    try FluxPromptEncoder(source)
   }
 
   static func sequenceLength(_ source: ModelSource) throws(PipelineError) -> Int {
@@ -57,9 +76,7 @@ extension FluxPipeline {
     return try defaults(of: source.folder).maxSequenceLength
   }
 
-  /// - Parameter source: must not be nil: the text encoders are not part of a loaded model.
   public func write(to folder: String, textFrom source: String?) throws(PipelineError) {
-    guard let source else { preconditionFailure("needs a folder with text encoders to copy") }
     try writeFolder(folder) { draft throws(PipelineError) in
       try PipelineWriter.writeNetwork(
         transformer.network.configuration, transformer.store, folder: "\(draft)/transformer",
@@ -67,8 +84,17 @@ extension FluxPipeline {
       try PipelineWriter.writeNetwork(
         autoencoder.network.configuration, autoencoder.store, folder: "\(draft)/vae",
         weights: diffusersWeights)
-      try PipelineWriter.copyComponents(
-        FluxModelIndex.textComponents + ["scheduler"], from: source, to: draft)
+      if let source {
+        return try PipelineWriter.copyComponents(
+          FluxModelIndex.textComponents + ["scheduler"], from: source, to: draft)
+      }
+      guard let text else { preconditionFailure("needs text encoders, or a folder to copy them") }
+      try text.write(to: draft)
+      try makeFolder("\(draft)/scheduler")
+      try writeFile("\(draft)/scheduler/scheduler_config.json") { try prettyJSON(scheduler) }
+      try writeFile("\(draft)/\(ModelIndex.fileName)") {
+        try FluxModelIndex.json(className: className)
+      }
     }
   }
 }

@@ -2,14 +2,19 @@ public import FlowMatching
 public import Torch
 public import TorchNN
 
-/// FLUX.1-dev and FLUX.1-schnell: prompts to latents to images (diffusers' `FluxPipeline`).
+/// FLUX.1-dev, FLUX.1-schnell and FLUX.1-Kontext: prompts to latents to images (diffusers'
+/// `FluxPipeline` and `FluxKontextPipeline`).
 ///
 /// B samples, latents `[B, C, h, w]`, packed inside the transformer alone; images of H x W pixels.
 /// FLUX.1-dev has the guidance scale as an input of its network, FLUX.1-schnell has no guidance.
+/// FLUX.1-Kontext edits a source image, which a ``FluxPromptEncoder`` encodes with the prompt.
 public struct FluxPipeline: FlowModel {
   public let transformer: StoredNetwork<FluxTransformer2DModel>
   public let autoencoder: StoredNetwork<AutoencoderKL>
   public let scheduler: SchedulerConfiguration
+  /// The text encoders of a model in training from scratch; nil for a model that was read.
+  let text: FluxPromptEncoder?
+  public let className: String
   /// The sizes of the images.
   public let geometry: ImageGeometry
   public let defaults: FlowModelDefaults
@@ -21,22 +26,38 @@ public struct FluxPipeline: FlowModel {
   ///   not match, an impossible size.
   public init(_ source: ModelSource, training: LearningSetup) throws(PipelineError) {
     let (folder, placement) = (source.folder, source.placement)
-    try FluxModelIndex.check(folder)
+    let className = try FluxModelIndex.check(folder)
     try placement.checkVariant(folder: folder)
-    scheduler = try wrapping(PipelineError.scheduler) {
+    let scheduler = try wrapping(PipelineError.scheduler) {
       () throws(SchedulerConfigurationError) in
       try SchedulerConfiguration(path: "\(folder)/scheduler/scheduler_config.json")
     }
-    transformer = try StoredNetwork(
-      folder: "\(folder)/transformer", weights: diffusersWeights, placement: placement,
-      learning: training, build: FluxTransformer2DModel.init)
-    autoencoder = try StoredNetwork(
-      folder: "\(folder)/vae", weights: diffusersWeights, placement: placement.ofAutoencoder,
-      build: AutoencoderKL.init)
+    try self.init(
+      StoredNetwork(
+        folder: "\(folder)/transformer", weights: diffusersWeights, placement: placement,
+        learning: training, build: FluxTransformer2DModel.init),
+      StoredNetwork(
+        folder: "\(folder)/vae", weights: diffusersWeights, placement: placement.ofAutoencoder,
+        build: AutoencoderKL.init),
+      text: nil, scheduler, source.imageSize, try Self.defaults(of: folder),
+      className: className, path: folder)
+  }
+
+  /// - Throws: `PipelineError` if the networks do not fit together, or for an impossible size.
+  init(
+    _ transformer: StoredNetwork<FluxTransformer2DModel>,
+    _ autoencoder: StoredNetwork<AutoencoderKL>, text: FluxPromptEncoder?,
+    _ scheduler: SchedulerConfiguration, _ imageSize: ImageSize?, _ defaults: FlowModelDefaults,
+    className: String, path: String
+  ) throws(PipelineError) {
     geometry = try ImageGeometry(
-      source.imageSize, transformer.network.configuration, autoencoder.network.configuration,
-      path: folder)
-    defaults = Self.defaults(transformer.network.configuration)
+      imageSize, transformer.network.configuration, autoencoder.network.configuration, path: path)
+    self.transformer = transformer
+    self.autoencoder = autoencoder
+    self.text = text
+    self.scheduler = scheduler
+    self.defaults = defaults
+    self.className = className
   }
 
   public var store: ParameterStore { transformer.store }
@@ -66,7 +87,8 @@ public struct FluxPipeline: FlowModel {
     let (dtype, device) = (dtype, device)
     let all = network.embedded(FluxConditioning(prompts).mapped { $0.to(dtype).to(device) })
     let rotation = network.rotation(
-      textTokens: all.rows.shape[1], height: geometry.latentHeight, width: geometry.latentWidth)
+      textTokens: all.rows.shape[1], height: geometry.latentHeight, width: geometry.latentWidth,
+      source: all.source)
     return { latents, sigma, promptIndices in
       network(
         latents.to(dtype), timestep: sigma * timestepScale, guidance: embeddedGuidance,
@@ -86,6 +108,15 @@ public struct FluxPipeline: FlowModel {
 }
 
 extension ImageGeometry {
+  /// The sizes of an image of the model in a folder, from its configurations.
+  ///
+  /// - Throws: `PipelineError`.
+  init(_ source: ModelSource) throws(PipelineError) {
+    try self.init(
+      source.imageSize, FluxTransformerConfiguration.read(folder: source.folder),
+      AutoencoderKLConfiguration.read(folder: source.folder), path: source.folder)
+  }
+
   /// The sizes of an image of FLUX.1: a token is 2 x 2 latent pixels.
   ///
   /// - Parameter image: nil means a square of 128 latent pixels, as in diffusers.

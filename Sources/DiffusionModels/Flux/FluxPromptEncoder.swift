@@ -1,9 +1,10 @@
+import ImageFiles
 public import TextTokenizers
 import Torch
 import TorchNN
 
 /// Encodes prompts as `encode_prompt` of diffusers' `FluxPipeline`: CLIP's pooled prompt and T5's
-/// hidden states.
+/// hidden states; and a source image as `prepare_latents` of `FluxKontextPipeline`.
 public struct FluxPromptEncoder: PromptEncoder {
   /// diffusers' `text_encoder` and `tokenizer`.
   public let clip: StoredNetwork<CLIPTextModel>
@@ -13,26 +14,27 @@ public struct FluxPromptEncoder: PromptEncoder {
   public let t5Tokenizer: T5Tokenizer
   /// Tokens of a prompt for T5. Padding is not masked, so another length gives another image.
   public let maxSequenceLength: Int
+  /// Encodes source images, at this size; nil for a model without.
+  let source: (autoencoder: StoredNetwork<AutoencoderKL>, size: ImageSize)?
 
-  /// Loads the text encoders and tokenizers of a pipeline folder in diffusers' layout.
+  /// Loads the text encoders and tokenizers of a pipeline folder in diffusers' layout, and for
+  /// FLUX.1-Kontext the autoencoder.
   ///
-  /// - Parameters:
-  ///   - placement: a nil `dtype` keeps the files' precision.
-  ///   - maxSequenceLength: of the model's `defaults(of:)`.
+  /// - Parameter model: a nil `dtype` keeps the files' precision. Source images are brought to its
+  ///   image size.
   /// - Throws: `PipelineError` for a missing file, a wrong class, an unknown key, weights that do
   ///   not match.
-  public init(
-    folder: String, _ placement: Placement = Placement(), maxSequenceLength: Int
-  ) throws(PipelineError) {
-    try FluxModelIndex.check(folder)
+  public init(_ model: ModelSource) throws(PipelineError) {
+    let (folder, placement) = (model.folder, model.placement)
+    let className = try FluxModelIndex.check(folder)
     try placement.checkVariant(folder: folder)
+    let length = try FluxPipeline.sequenceLength(model)
     let lengths = try FluxPipeline.defaults(of: folder).sequenceLengths
     try require(
-      lengths.contains(maxSequenceLength), folder,
-      "max_sequence_length is \(maxSequenceLength); it must be in \(lengths.lowerBound)..."
+      lengths.contains(length), folder,
+      "max_sequence_length is \(length); it must be in \(lengths.lowerBound)..."
         + "\(lengths.upperBound)")
-    self.maxSequenceLength = maxSequenceLength
-    clip = try StoredNetwork(
+    let clip = try StoredNetwork(
       folder: "\(folder)/text_encoder", weights: transformersWeights, placement: placement
     ) {
       (
@@ -40,17 +42,41 @@ public struct FluxPromptEncoder: PromptEncoder {
       ) throws(ParameterError) in
       try CLIPTextModel(configuration, parameters)
     }
-    t5 = try StoredNetwork(
+    let t5 = try StoredNetwork(
       folder: "\(folder)/text_encoder_2", weights: transformersWeights, placement: placement,
       build: T5EncoderModel.init)
-    (clipTokenizer, t5Tokenizer) = try wrapping(PipelineError.tokenizer) {
+    let (clipTokenizer, t5Tokenizer) = try wrapping(PipelineError.tokenizer) {
       () throws(TokenizerError) in
       (
         try CLIPTokenizer(folder: "\(folder)/tokenizer"),
         try T5Tokenizer(folder: "\(folder)/tokenizer_2")
       )
     }
+    var source: (autoencoder: StoredNetwork<AutoencoderKL>, size: ImageSize)?
+    if FluxModelIndex.takesSource(className) {
+      source = (
+        try StoredNetwork(
+          folder: "\(folder)/vae", weights: diffusersWeights,
+          placement: placement.ofAutoencoder, build: AutoencoderKL.init),
+        try ImageGeometry(model).image
+      )
+    }
+    self.init(
+      clip: clip, clipTokenizer, t5: t5, t5Tokenizer, maxSequenceLength: length, source: source)
     try check(path: folder)
+  }
+
+  init(
+    clip: StoredNetwork<CLIPTextModel>, _ clipTokenizer: CLIPTokenizer,
+    t5: StoredNetwork<T5EncoderModel>, _ t5Tokenizer: T5Tokenizer, maxSequenceLength: Int,
+    source: (autoencoder: StoredNetwork<AutoencoderKL>, size: ImageSize)?
+  ) {
+    self.clip = clip
+    self.clipTokenizer = clipTokenizer
+    self.t5 = t5
+    self.t5Tokenizer = t5Tokenizer
+    self.maxSequenceLength = maxSequenceLength
+    self.source = source
   }
 
   /// Checks that the tokenizers fit their encoders, and the encoders the transformer.
@@ -91,22 +117,38 @@ public struct FluxPromptEncoder: PromptEncoder {
       longest: PromptTruncation.Longest(encoder: "T5", isWhole: isWhole))
   }
 
-  /// `t5` `[T, J]`, T5's hidden states, padding included; `pooled` `[P]`, CLIP's pooled prompt.
-  /// Records no gradients.
+  /// `t5` `[T, J]`, T5's hidden states, padding included; `pooled` `[P]`, CLIP's pooled prompt;
+  /// `source` `[C, h, w]`, the latents of the source image, if there is one. Records no gradients.
   public func encode(_ prompts: [PromptInput]) -> [PromptEmbeddings] {
     precondition(!prompts.isEmpty, "no prompts")
-    let texts = prompts.map(\.text)
+    let tokens = tokens(of: prompts.map(\.text))
     return withoutGradient {
-      let length = clipTokenizer.modelMaxLength
-      let pooled = clip.network(texts.map { clipTokenizer.encodePadded($0, to: length) }).pooled
-      let rows = t5.network(texts.map { t5Tokenizer.encodePadded($0, to: maxSequenceLength) })
-      return prompts.indices.map { row in
-        PromptEmbeddings([
-          ("t5", rows.selected(dim: 0, index: row)),
-          ("pooled", pooled.selected(dim: 0, index: row)),
-        ])
+      let pooled = clip.network(tokens.clip).pooled
+      let rows = t5.network(tokens.t5)
+      return prompts.enumerated().map { row, prompt in
+        PromptEmbeddings(
+          [
+            ("t5", rows.selected(dim: 0, index: row)),
+            ("pooled", pooled.selected(dim: 0, index: row)),
+          ] + prompt.images.map { ("source", latents(of: $0)) })
       }
     }
+  }
+
+  /// The padded tokens of prompts.
+  func tokens(of prompts: [String]) -> (clip: [[Int]], t5: [[Int]]) {
+    (
+      prompts.map { clipTokenizer.encodePadded($0, to: clipTokenizer.modelMaxLength) },
+      prompts.map { t5Tokenizer.encodePadded($0, to: maxSequenceLength) }
+    )
+  }
+
+  /// The latents of a source image, the mean of their distribution. `-> [C, h, w]`
+  private func latents(of image: PixelBuffer) -> Tensor {
+    guard let source else { preconditionFailure("the model takes no source image") }
+    let scaled = image.resized(
+      width: source.size.width, height: source.size.height, filter: .lanczos)
+    return source.autoencoder.latents(of: scaled).selected(dim: 0, index: 0)
   }
 }
 

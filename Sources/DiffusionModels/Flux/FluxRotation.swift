@@ -4,10 +4,11 @@ import Torch
 /// Rotary positions of text and image tokens (diffusers' `FluxPosEmbed`, `apply_rotary_emb`).
 ///
 /// A token has an index, a row and a column; each rotates a share of a head's pairs of neighboring
-/// elements. Text tokens are all at 0, image tokens at their row and column. The angles are
-/// float64, the table float32. It is made on the CPU, so that every device has its bits.
+/// elements. Text tokens are all at 0, image tokens at their row and column. The index is 0, and 1
+/// for the tokens of a source image. The angles are float64, the table float32. It is made on the
+/// CPU, so that every device has its bits.
 ///
-/// S tokens, text before image; heads of width d.
+/// S tokens, text before images; heads of width d.
 public struct FluxRotation {
   /// `[S, 1, d / 2]`
   private let cosine: Tensor
@@ -15,22 +16,28 @@ public struct FluxRotation {
 
   /// - Parameters:
   ///   - axes: elements of a head for index, row and column; even.
-  ///   - textTokens: tokens before the image's.
-  ///   - height: rows of image tokens.
-  ///   - width: columns of image tokens.
-  init(axes: [Int], textTokens: Int, height: Int, width: Int, device: Device) {
+  ///   - textTokens: tokens before the images'.
+  ///   - images: rows and columns of tokens, of the image and of its source.
+  init(
+    axes: [Int], textTokens: Int, images: [(rows: Int, columns: Int)], device: Device
+  ) {
     let frequencies = axes.map { axis in
       (0..<(axis / 2)).map { 1 / pow(base, Double(2 * $0) / Double(axis)) }
     }
-    let zeros = [Double](repeating: 0, count: axes[0] / 2)
-    let rows = (0..<height).map { row in frequencies[1].map { Double(row) * $0 } }
-    let columns = (0..<width).map { column in frequencies[2].map { Double(column) * $0 } }
-    let text = zeros + frequencies[1].map { _ in 0 } + frequencies[2].map { _ in 0 }
-    var angles = (0..<textTokens).flatMap { _ in text }
-    for row in rows {
-      for column in columns { angles += zeros + row + column }
+    func turned(_ axis: Int, by position: Int) -> [Double] {
+      frequencies[axis].map { Double(position) * $0 }
     }
-    let shape = [textTokens + height * width, 1, text.count]
+    let text = turned(0, by: 0) + turned(1, by: 0) + turned(2, by: 0)
+    var angles = (0..<textTokens).flatMap { _ in text }
+    for (index, image) in images.enumerated() {
+      let own = turned(0, by: index)
+      let columns = (0..<image.columns).map { turned(2, by: $0) }
+      for row in 0..<image.rows {
+        let row = turned(1, by: row)
+        for column in columns { angles += own + row + column }
+      }
+    }
+    let shape = [angles.count / text.count, 1, text.count]
     cosine = Tensor(angles.map { Float(cos($0)) }, shape: shape).to(device)
     sine = Tensor(angles.map { Float(sin($0)) }, shape: shape).to(device)
   }

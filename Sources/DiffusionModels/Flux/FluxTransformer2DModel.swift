@@ -4,8 +4,8 @@ public import TorchNN
 /// The velocity network of FLUX.1 (diffusers' `FluxTransformer2DModel`): blocks with two streams,
 /// then blocks with one.
 ///
-/// B samples, latents of C channels and h x w pixels, S = h/2 * w/2 image tokens, T text tokens,
-/// width D.
+/// B samples, latents of C channels and h x w pixels, S = h/2 * w/2 image tokens, S' tokens of a
+/// source image behind them, T text tokens, width D.
 public struct FluxTransformer2DModel {
   public let configuration: FluxTransformerConfiguration
   let embedding: FluxEmbedding
@@ -47,14 +47,15 @@ public struct FluxTransformer2DModel {
     output = try Linear(width, configuration.outChannels, parameters["proj_out"])
   }
 
-  /// The velocity (noise minus data) of each sample.
+  /// The velocity (noise minus data) of each sample. For an edit, the tokens of the source image
+  /// follow those of the image, as in diffusers' `FluxKontextPipeline`.
   ///
   /// - Parameters:
   ///   - latents: `[B, C, h, w]` in the precision of the weights; h and w are even.
   ///   - timestep: `[B]`, 0...1000 (sigma times 1000), 1000 is noise; rounded as in diffusers.
   ///   - guidance: the guidance scale; needed by a network with `guidance_embeds`, unused by
   ///     others.
-  ///   - embeddings: the prompt embeddings of B samples.
+  ///   - embeddings: the prompt embeddings and source images of B samples.
   ///   - rotation: of the tokens' positions, for many evaluations of one size.
   ///   - checkpointing: recomputes the blocks' activations in the backward pass where gradients are
   ///     recorded; the caller runs its `backward()` after that of the velocity. nil keeps all
@@ -67,12 +68,16 @@ public struct FluxTransformer2DModel {
     let conditioning = embedding(
       timestep: timestep, guidance: guidance, pooled: embeddings.pooled
     ).silu()
-    let image = input(packed(latents))
+    let target = input(packed(latents))
+    let image =
+      embeddings.source.map { Tensor.cat([target, $0.embedded(input)], dim: 1) } ?? target
     let text = embeddings.isEmbedded ? embeddings.rows : contextEmbedder(embeddings.rows)
     let textTokens = text.shape[1]
     let rotation =
       rotation
-      ?? self.rotation(textTokens: textTokens, height: latents.shape[2], width: latents.shape[3])
+      ?? self.rotation(
+        textTokens: textTokens, height: latents.shape[2], width: latents.shape[3],
+        source: embeddings.source)
     let (state, shared) = blockLoop(
       [image, text], shared: [conditioning], count: blocks.count + singleBlocks.count,
       checkpointing: checkpointing
@@ -85,35 +90,47 @@ public struct FluxTransformer2DModel {
       let joined = state.count == 1 ? state[0] : Tensor.cat([state[1], state[0]], dim: 1)
       return [singleBlocks[index - blocks.count](joined, conditioning: shared[0], rotation)]
     }
-    let last =
-      state.count == 1
-      ? state[0].narrowed(dim: 1, start: textTokens, length: image.shape[1]) : state[0]
+    // The velocity is that of the image's own tokens, between those of the text and of the source.
+    let last = state[0].narrowed(
+      dim: 1, start: state.count == 1 ? textTokens : 0, length: target.shape[1])
     let parts = outputModulation.parts(shared[0])
     return unpacked(
       output(modulatedNorm(last, shift: parts[1], scale: parts[0])), height: latents.shape[2],
       width: latents.shape[3])
   }
 
-  /// The rotation of T text tokens and an image of h x w latent pixels, on the weights' device.
-  public func rotation(textTokens: Int, height: Int, width: Int) -> FluxRotation {
-    FluxRotation(
-      axes: configuration.axesDimsRope, textTokens: textTokens, height: height / 2,
-      width: width / 2, device: input.weight.device)
+  /// The rotation of T text tokens, an image of h x w latent pixels and a source image, on the
+  /// weights' device.
+  public func rotation(
+    textTokens: Int, height: Int, width: Int, source: FluxSource? = nil
+  ) -> FluxRotation {
+    let sizes = [(height, width)] + (source.map { [($0.height, $0.width)] } ?? [])
+    return FluxRotation(
+      axes: configuration.axesDimsRope, textTokens: textTokens,
+      images: sizes.map { (rows: $0.0 / 2, columns: $0.1 / 2) }, device: input.weight.device)
   }
 
-  /// The conditioning with its rows after the context embedder, for any number of evaluations;
-  /// unchanged while the embedder is trained.
+  /// The conditioning with its rows after the context embedder and its source after the input
+  /// layer, for any number of evaluations; what a trained layer computes is left as it is.
   public func embedded(_ embeddings: FluxConditioning) -> FluxConditioning {
-    guard !embeddings.isEmbedded, !contextEmbedder.isTrainable else { return embeddings }
-    return withoutGradient {
-      FluxConditioning(
-        rows: contextEmbedder(embeddings.rows), pooled: embeddings.pooled, isEmbedded: true)
+    withoutGradient {
+      let embedsRows = !embeddings.isEmbedded && !contextEmbedder.isTrainable
+      let source = embeddings.source.map { source in
+        input.isTrainable
+          ? source
+          : FluxSource(
+            source.embedded(input), height: source.height, width: source.width, isEmbedded: true)
+      }
+      return FluxConditioning(
+        rows: embedsRows ? contextEmbedder(embeddings.rows) : embeddings.rows,
+        pooled: embeddings.pooled, source: source,
+        isEmbedded: embedsRows || embeddings.isEmbedded)
     }
   }
 }
 
 /// 2 x 2 latent pixels as one token (diffusers' `_pack_latents`). `[B, C, h, w] -> [B, S, 4 C]`
-private func packed(_ latents: Tensor) -> Tensor {
+func packed(_ latents: Tensor) -> Tensor {
   let shape = latents.shape
   let (channels, height, width) = (shape[1], shape[2] / 2, shape[3] / 2)
   return latents.reshaped([shape[0], channels, height, 2, width, 2])

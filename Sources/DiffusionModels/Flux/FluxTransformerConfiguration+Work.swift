@@ -7,7 +7,7 @@ extension FluxTransformerConfiguration {
   /// tokens, T text tokens, width D.
   ///
   /// - Parameters:
-  ///   - imageTokens: S, of one latent.
+  ///   - imageTokens: S, of one latent and of its source image.
   ///   - textTokens: T, rows of one prompt.
   /// - learning: the trainable parameters; they determine the backward pass.
   public func work(

@@ -2,9 +2,9 @@ import TorchNN
 
 /// Bytes of a `FluxTransformer2DModel`'s activations, counted from its operators.
 ///
-/// S image tokens, T text tokens, width D; a "part" is a stream's tokens times D elements in
-/// the weights' precision. Figures are per row. The attention matrix is never stored, because the
-/// kernels process it in tiles.
+/// S image tokens, those of a source image included, T text tokens, width D; a "part" is a stream's
+/// tokens times D elements in the weights' precision. Figures are per row. The attention matrix is
+/// never stored, because the kernels process it in tiles.
 public struct FluxTransformerMemory {
   private let configuration: FluxTransformerConfiguration
   private let imageTokens: Int
@@ -12,7 +12,7 @@ public struct FluxTransformerMemory {
   private let bytes: Int
 
   /// - Parameters:
-  ///   - imageTokens: S, of one latent.
+  ///   - imageTokens: S, of one latent and of its source image.
   ///   - textTokens: T, rows of one prompt.
   ///   - elementBytes: bytes of one element of the weights, 2 or 4.
   public init(

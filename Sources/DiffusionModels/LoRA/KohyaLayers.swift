@@ -35,10 +35,10 @@ public struct KohyaLayers: Sendable {
   /// Whether the original layer holds the halves of its outputs in the opposite order.
   let swapsHalves: @Sendable (_ name: String, _ outputs: Int, _ inputs: Int) -> Bool
 
-  /// The names of every family of models, with the pipeline's class.
-  static var all: [(modelClass: String, names: KohyaLayers)] {
+  /// The names of every family of models, with the pipeline's classes.
+  static var all: [(modelClasses: [String], names: KohyaLayers)] {
     FlowModelRegistry.all.compactMap { family in
-      family.kohyaLayers.map { (family.className, $0) }
+      family.kohyaLayers.map { (family.classNames, $0) }
     }
   }
 

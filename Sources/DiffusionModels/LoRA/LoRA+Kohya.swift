@@ -50,7 +50,7 @@ extension LoRA {
     }
     let rank = try Self.checkedRank(tensors, path: file.path)
     var record = LoRARecord(header: file.metadata)
-    record.modelClass = record.modelClass ?? family?.modelClass
+    record.modelClass = record.modelClass ?? family?.modelClasses[0]
     self.init(
       tensors,
       config: LoRAConfig(
@@ -164,7 +164,9 @@ extension LoRA {
   /// The names of the adapters' family: families have names for the same paths.
   private func kohyaNames() throws(PipelineError) -> KohyaLayers {
     let families = KohyaLayers.all
-    if let known = families.first(where: { $0.modelClass == record.modelClass }) {
+    if let modelClass = record.modelClass,
+      let known = families.first(where: { $0.modelClasses.contains(modelClass) })
+    {
       return known.names
     }
     let fitting = families.filter { family in
@@ -175,7 +177,7 @@ extension LoRA {
         throw .unsupported(
           path: origin, key: paths.first ?? "",
           reason: "has a name in kohya's layout for "
-            + fitting.map(\.modelClass).joined(separator: " and ")
+            + fitting.flatMap(\.modelClasses).joined(separator: " and ")
             + ", and the file does not name its model; give the model's folder with --model")
       }
       return first.names

@@ -10,8 +10,12 @@ public import TorchNN
 ///
 /// B rows of a batch, latents `[B, C, h, w]`, images of H x W pixels.
 public protocol FlowModel: SendableMetatype {
-  /// The pipeline's class in diffusers: `_class_name` of `model_index.json`.
-  static var className: String { get }
+  /// The pipeline's classes in diffusers: `_class_name` of `model_index.json`. The first is that of
+  /// a folder without an index.
+  static var classNames: [String] { get }
+
+  /// The class of this pipeline.
+  var className: String { get }
 
   /// The transformer's class: `_class_name` of `transformer/config.json`.
   static var transformerClassName: String { get }
@@ -39,6 +43,9 @@ public protocol FlowModel: SendableMetatype {
   static func metadata(
     of source: ModelSource, training: TrainableWeights
   ) throws(PipelineError) -> FlowModelMetadata
+
+  /// The granularity of images' sides, in pixels, of the model in a folder.
+  static func imageUnit(of folder: String) throws(PipelineError) -> Int
 
   /// The linear layers of the transformer, from its configuration alone.
   static func linearLayers(of folder: String) throws(PipelineError) -> LinearLayers
@@ -113,6 +120,8 @@ extension FlowModel {
   }
 
   public var defaults: FlowModelDefaults { Self.defaults }
+
+  public var className: String { Self.classNames[0] }
 
   public static func missingComponent(_ component: String, of folder: String) -> PipelineError {
     .missingComponent(component, of: folder)

@@ -10,15 +10,16 @@ public enum FlowModelRegistry {
   /// Every family.
   public static var all: [any FlowModel.Type] { families.withLock { $0 } }
 
-  /// Registers a family of another module; its class name must be new.
+  /// Registers a family of another module; its class names must be new.
   public static func register(_ family: any FlowModel.Type) {
     families.withLock { families in
-      let known = families.first { $0.className == family.className }
+      let known = families.first { !Set($0.classNames).isDisjoint(with: family.classNames) }
       precondition(
-        known == nil || known == family, "\(family.className) is the class of another family")
+        known == nil || known == family, "\(family.classNames) are classes of another family")
       if known == nil { families.append(family) }
     }
   }
+
   /// The family of a model folder, from its index or, in a folder without one, from the class of
   /// its transformer.
   ///
@@ -29,11 +30,20 @@ public enum FlowModelRegistry {
     if !FileManager.default.fileExists(atPath: index) {
       let path = "\(folder)/transformer/config.json"
       if let found = try ModelIndex.className(ofConfiguration: path) {
-        return try family(named: found, in: path) { $0.transformerClassName }
+        return try family(named: found, in: path) { [$0.transformerClassName] }
       }
     }
     let found = try ModelIndex(folder: folder).className
-    return try family(named: found, in: index) { $0.className }
+    return try family(named: found, in: index) { $0.classNames }
+  }
+
+  /// The pipeline's class of a model folder.
+  ///
+  /// - Throws: `PipelineError` as ``family(of:)``.
+  public static func className(of folder: String) throws(PipelineError) -> String {
+    let family = try family(of: folder)
+    let hasIndex = FileManager.default.fileExists(atPath: "\(folder)/\(ModelIndex.fileName)")
+    return hasIndex ? try ModelIndex(folder: folder).className : family.classNames[0]
   }
 
   /// The defaults of the model in a folder.
@@ -51,17 +61,24 @@ public enum FlowModelRegistry {
   }
 
   private static func family(
-    named found: String, in path: String, _ name: (any FlowModel.Type) -> String
+    named found: String, in path: String, _ names: (any FlowModel.Type) -> [String]
   ) throws(PipelineError) -> any FlowModel.Type {
     let families = all
-    guard let family = families.first(where: { name($0) == found }) else {
+    guard let family = families.first(where: { names($0).contains(found) }) else {
       throw .wrongClass(
         path: path, component: "_class_name",
-        expected: families.map(name).joined(separator: " or "), found: found)
+        expected: families.flatMap(names).joined(separator: " or "), found: found)
     }
     return family
   }
 
-  /// The family of models that `pretrain` creates.
-  package static let pretrained: any PretrainableModel.Type = StableDiffusion3Pipeline.self
+  /// The family of a pipeline's class whose models `pretrain` can create; nil if there is none.
+  package static func pretrainable(_ className: String) -> (any PretrainableModel.Type)? {
+    pretrainableFamilies.first { $0.classNames.contains(className) }
+  }
+
+  /// The families whose models `pretrain` can create.
+  package static var pretrainableFamilies: [any PretrainableModel.Type] {
+    all.compactMap { $0 as? any PretrainableModel.Type }
+  }
 }

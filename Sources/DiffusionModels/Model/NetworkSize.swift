@@ -17,6 +17,11 @@ public struct NetworkSize: Sendable, Equatable {
     self.stored = stored
   }
 
+  /// The size of the network when all of its weights are read.
+  var whole: NetworkSize {
+    NetworkSize(parameters: parameters, used: parameters, stored: stored)
+  }
+
   /// Bytes in memory. Memory-mapped weights count as far as they are read.
   public func bytes(in dtype: DType, device: Device, copied: Bool = false) -> Int {
     let isMapped = device == .cpu && stored == dtype && !copied

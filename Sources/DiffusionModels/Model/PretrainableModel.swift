@@ -1,19 +1,28 @@
 package import FlowMatching
-package import TextTokenizers
+import TextTokenizers
 package import Torch
 package import TorchNN
 
-/// A family whose small models `pretrain` can create: CLIP text encoders, an `AutoencoderKL`, and a
-/// transformer of a given shape that is trained together with the text encoders.
+/// A family whose small models `pretrain` can create: an `AutoencoderKL`, and text encoders and a
+/// transformer of given shapes that are trained together.
 package protocol PretrainableModel: FlowModel {
-  /// Creates a model with new weights for the transformer.
+  /// Creates a model with new weights for text encoders and transformer, drawn in this order.
   ///
-  /// - Throws: `PipelineError` if the parts are incompatible, `.parameters`.
+  /// - Parameters:
+  ///   - className: one of `classNames`.
+  ///   - texts: the prompts of the tokenizers' vocabulary.
+  /// - Throws: `PipelineError` if the parts are incompatible, `.parameters`, `.tokenizer`.
   init(
-    untrained shape: TransformerShape, text: PretrainedText,
-    autoencoder: StoredNetwork<AutoencoderKL>, scheduler: SchedulerConfiguration,
-    generator: Generator
+    untrained shape: TransformerShape, text: TextEncoderShape, className: String,
+    vocabularyOf texts: [String], autoencoder: StoredNetwork<AutoencoderKL>,
+    scheduler: SchedulerConfiguration, generator: Generator
   ) throws(PipelineError)
+
+  /// Whether the pipeline of a class takes a source image with a prompt.
+  static func takesSource(_ className: String) -> Bool
+
+  /// Why no transformer has this shape; nil if one has.
+  static func fault(of shape: TransformerShape) -> String?
 
   /// The trainable parameters in a fixed order; names begin with the component's folder.
   var pretrainedParameters: [ParameterStore.Named] { get }
@@ -24,11 +33,18 @@ package protocol PretrainableModel: FlowModel {
   /// Number of parameters of each component, by its folder.
   var parameterCounts: [String: Int] { get }
 
+  /// The padded token ids of prompts, per text encoder and prompt.
+  func tokens(of prompts: [String]) -> [[[Int]]]
+
   /// The velocity under tokenized prompts; gradients are recorded through the text encoders as
   /// well.
   ///
-  /// - Parameter tokens: token ids of the prompts, per text encoder and row.
-  func velocity(_ latents: Tensor, sigma: Tensor, tokens: [[[Int]]]) -> Tensor
+  /// - Parameters:
+  ///   - tokens: token ids of the prompts, per text encoder and row.
+  ///   - sources: latents of the source images for an editing model. `[B, C, h, w]`
+  func velocity(
+    _ latents: Tensor, sigma: Tensor, tokens: [[[Int]]], sources: Tensor?
+  ) -> Tensor
 }
 
 /// The shape of a transformer that is trained from scratch.
@@ -38,32 +54,104 @@ package struct TransformerShape: Sendable {
   package var latentChannels: Int
   /// Side of a patch, in latent pixels.
   package var patch: Int
+  /// Blocks with two streams.
   package var layers: Int
+  /// Blocks with one stream, after those.
+  package var singleLayers: Int
   package var heads: Int
   package var headWidth: Int
 
   package init(
-    latentSide: Int, latentChannels: Int, patch: Int, layers: Int, heads: Int, headWidth: Int
+    latentSide: Int, latentChannels: Int, patch: Int, layers: Int, singleLayers: Int, heads: Int,
+    headWidth: Int
   ) {
     self.latentSide = latentSide
     self.latentChannels = latentChannels
     self.patch = patch
     self.layers = layers
+    self.singleLayers = singleLayers
     self.heads = heads
     self.headWidth = headWidth
   }
 }
 
-/// Text encoders with new weights and their tokenizers.
-package struct PretrainedText {
-  package let encoders: [StoredNetwork<CLIPTextModelWithProjection>]
-  /// One per encoder.
-  package let tokenizers: [CLIPTokenizer]
+/// The shape of text encoders that are trained from scratch.
+package struct TextEncoderShape: Sendable, Equatable {
+  package var width: Int
+  package var layers: Int
+  package var heads: Int
+  /// Width of a pooled prompt.
+  package var projection: Int
+  /// Tokens of a prompt, including the start and end tokens.
+  package var tokens: Int
+  /// Most merges of a byte pair tokenizer.
+  package var merges: Int
 
   package init(
-    encoders: [StoredNetwork<CLIPTextModelWithProjection>], tokenizers: [CLIPTokenizer]
+    width: Int, layers: Int, heads: Int, projection: Int, tokens: Int, merges: Int
   ) {
-    self.encoders = encoders
-    self.tokenizers = tokenizers
+    self.width = width
+    self.layers = layers
+    self.heads = heads
+    self.projection = projection
+    self.tokens = tokens
+    self.merges = merges
+  }
+
+  /// A CLIP text encoder of this shape for a tokenizer.
+  func configuration(
+    _ tokenizer: CLIPTokenizer, activation: CLIPTextConfiguration.Activation
+  ) -> CLIPTextConfiguration {
+    var configuration = CLIPTextConfiguration()
+    configuration.vocabSize = tokenizer.vocabulary.count
+    configuration.hiddenSize = width
+    configuration.intermediateSize = 4 * width
+    configuration.projectionDim = projection
+    configuration.numHiddenLayers = layers
+    configuration.numAttentionHeads = heads
+    configuration.maxPositionEmbeddings = tokens
+    configuration.hiddenAct = activation
+    configuration.bosTokenId = tokenizer.startID
+    configuration.eosTokenId = tokenizer.endID
+    configuration.padTokenId = tokenizer.padID
+    return configuration
+  }
+
+  /// A byte pair tokenizer of the texts' words.
+  func clipTokenizer(of texts: [String]) throws(PipelineError) -> CLIPTokenizer {
+    try wrapping(PipelineError.tokenizer) { () throws(TokenizerError) in
+      try CLIPTokenizer(
+        vocabulary: .train(on: texts, mergeLimit: merges), modelMaxLength: tokens)
+    }
+  }
+}
+
+extension StoredNetwork {
+  /// A network with new weights, all of them trained.
+  init(
+    untrained generator: Generator, _ build: (ParameterScope) throws(ParameterError) -> Network
+  ) throws(PipelineError) {
+    let store = ParameterStore(.random(generator), trainable: .full)
+    let network = try wrapping(PipelineError.parameters) { () throws(ParameterError) in
+      let network = try build(store.root)
+      try store.finish()
+      return network
+    }
+    self.init(network, store)
+  }
+}
+
+extension [(folder: String, store: ParameterStore)] {
+  /// The trainable parameters of components; names begin with the component's folder.
+  var trainable: [ParameterStore.Named] {
+    flatMap { folder, store in store.trainable.map { ("\(folder).\($0.name)", $0.tensor) } }
+  }
+
+  /// Number of parameters of each component, by its folder.
+  var parameterCounts: [String: Int] {
+    Dictionary(
+      uniqueKeysWithValues: map { folder, store in
+        (folder, store.parameters.reduce(0) { $0 + $1.tensor.count })
+      })
   }
 }

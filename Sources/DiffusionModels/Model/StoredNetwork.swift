@@ -65,6 +65,15 @@ public struct Placement: Sendable, Equatable {
     }
   }
 
+  /// Opens the weights of a component, whichever library's name they have.
+  package func openWeights(ofComponent folder: String) throws(PipelineError) -> WeightsFile {
+    let isOfDiffusers = [variant, nil].contains {
+      WeightsFile.exists(folder: folder, baseName: diffusersWeights, variant: $0)
+    }
+    return try open(
+      folder: folder, baseName: isOfDiffusers ? diffusersWeights : transformersWeights)
+  }
+
   /// Checks that at least one component of the pipeline in `folder` has the variant.
   func checkVariant(folder: String) throws(PipelineError) {
     guard let variant else { return }

@@ -32,7 +32,7 @@ package struct SD3ModelIndex {
   package init(folder: String) throws(PipelineError) {
     index = try ModelIndex(folder: folder)
     try index.check(
-      className: StableDiffusion3Pipeline.className,
+      className: StableDiffusion3Pipeline.classNames[0],
       required: Self.components + (hasT5 ? Self.t5Components : []),
       optional: Self.t5Components.map(\.name), absent: Self.absentComponents)
   }
@@ -53,7 +53,7 @@ package struct SD3ModelIndex {
   /// The text of the index of a model without T5.
   static func json() throws -> Data {
     try ModelIndex.json(
-      className: StableDiffusion3Pipeline.className, components,
+      className: StableDiffusion3Pipeline.classNames[0], components,
       absent: t5Components.map(\.name) + absentComponents)
   }
 }

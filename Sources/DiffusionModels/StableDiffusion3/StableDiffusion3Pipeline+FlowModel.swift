@@ -1,7 +1,7 @@
 import TorchNN
 
 extension StableDiffusion3Pipeline {
-  public static let className = "StableDiffusion3Pipeline"
+  public static let classNames = ["StableDiffusion3Pipeline"]
   public static let transformerClassName = SD3TransformerConfiguration.className
 
   /// LoRA targets are the attention projections of all blocks, as in both papers.
@@ -15,6 +15,13 @@ extension StableDiffusion3Pipeline {
     sequenceLengths: SD3PromptEncoder.sequenceLengths)
 
   public static let kohyaLayers: KohyaLayers? = .stableDiffusion3
+
+  public static func imageUnit(of folder: String) throws(PipelineError) -> Int {
+    let patch = try wrapping(PipelineError.model) { () throws(ModelError) in
+      try SD3TransformerConfiguration(contentsOf: "\(folder)/transformer/config.json").patchSize
+    }
+    return try patch * AutoencoderKLConfiguration.read(folder: folder).spatialFactor
+  }
 
   public static func linearLayers(of folder: String) throws(PipelineError) -> LinearLayers {
     try LinearLayers(folder: folder, SD3Transformer2DModel.init)

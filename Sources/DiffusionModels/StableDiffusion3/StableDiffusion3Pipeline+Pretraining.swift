@@ -1,48 +1,62 @@
 package import FlowMatching
+import TextTokenizers
 package import Torch
 package import TorchNN
 
 extension StableDiffusion3Pipeline: PretrainableModel {
   package init(
-    untrained shape: TransformerShape, text: PretrainedText,
-    autoencoder: StoredNetwork<AutoencoderKL>, scheduler: SchedulerConfiguration,
-    generator: Generator
+    untrained shape: TransformerShape, text: TextEncoderShape, className: String,
+    vocabularyOf texts: [String], autoencoder: StoredNetwork<AutoencoderKL>,
+    scheduler: SchedulerConfiguration, generator: Generator
   ) throws(PipelineError) {
-    let store = ParameterStore(.random(generator), trainable: .full)
-    let network = try wrapping(PipelineError.parameters) { () throws(ParameterError) in
-      let network = try SD3Transformer2DModel(
-        SD3TransformerConfiguration(shape, text.encoders.map(\.network.configuration)), store.root)
-      try store.finish()
-      return network
+    let tokenizer = try text.clipTokenizer(of: texts)
+    var encoders: [StoredNetwork<CLIPTextModelWithProjection>] = []
+    // CLIP-L with the quick GELU first, then CLIP-G with the exact one.
+    for activation in [CLIPTextConfiguration.Activation.quickGELU, .gelu] {
+      encoders.append(
+        try StoredNetwork(untrained: generator) { parameters throws(ParameterError) in
+          try CLIPTextModelWithProjection(
+            text.configuration(tokenizer, activation: activation), parameters)
+        })
     }
+    let configuration = SD3TransformerConfiguration(
+      shape, encoders.map(\.network.configuration))
     try self.init(
-      transformer: StoredNetwork(network, store), autoencoder: autoencoder,
-      text: SD3PromptEncoder(textEncoders: text.encoders, tokenizers: text.tokenizers),
+      transformer: StoredNetwork(untrained: generator) { parameters throws(ParameterError) in
+        try SD3Transformer2DModel(configuration, parameters)
+      },
+      autoencoder: autoencoder,
+      text: SD3PromptEncoder(
+        textEncoders: encoders, tokenizers: encoders.map { _ in tokenizer }),
       scheduler: scheduler)
   }
 
-  package var pretrainedParameters: [ParameterStore.Named] {
-    textStores.reduce(transformer.store.trainable.map { ("transformer.\($0.name)", $0.tensor) }) {
-      parameters, text in
-      parameters + text.store.trainable.map { ("\(text.folder).\($0.name)", $0.tensor) }
-    }
+  package static func takesSource(_ className: String) -> Bool { false }
+
+  package static func fault(of shape: TransformerShape) -> String? {
+    shape.singleLayers == 0 ? nil : "\(classNames[0]) has no blocks with one stream"
   }
 
-  package var pretrainedEncoder: any PromptEncoder {
-    guard let text else { preconditionFailure("the pipeline has no text encoders") }
-    return text
+  package var pretrainedParameters: [ParameterStore.Named] {
+    ([("transformer", transformer.store)] + textStores).trainable
   }
+
+  package var pretrainedEncoder: any PromptEncoder { pretrainedText }
 
   package var parameterCounts: [String: Int] {
-    let stores = [("vae", autoencoder.store), ("transformer", transformer.store)] + textStores
-    return Dictionary(
-      uniqueKeysWithValues: stores.map { folder, store in
-        (folder, store.parameters.reduce(0) { $0 + $1.tensor.count })
-      })
+    ([("vae", autoencoder.store), ("transformer", transformer.store)] + textStores)
+      .parameterCounts
   }
 
-  package func velocity(_ latents: Tensor, sigma: Tensor, tokens: [[[Int]]]) -> Tensor {
-    guard let text else { preconditionFailure("the pipeline has no text encoders") }
+  package func tokens(of prompts: [String]) -> [[[Int]]] {
+    pretrainedText.tokenizers.map { tokenizer in prompts.map { tokenizer.encodePadded($0) } }
+  }
+
+  package func velocity(
+    _ latents: Tensor, sigma: Tensor, tokens: [[[Int]]], sources: Tensor?
+  ) -> Tensor {
+    precondition(sources == nil, "the model takes no source image")
+    let text = pretrainedText
     let outputs = zip(text.textEncoders, tokens).map { $0.network($1) }
     return transformer.network(
       latents, timestep: sigma * Double(scheduler.trainingTimesteps),
@@ -50,6 +64,11 @@ extension StableDiffusion3Pipeline: PretrainableModel {
         rows: Tensor.cat(outputs.map(\.penultimate), dim: 2),
         pooled: Tensor.cat(outputs.map(\.pooled), dim: 1),
         zeroRowCount: text.maxSequenceLength))
+  }
+
+  private var pretrainedText: SD3PromptEncoder {
+    guard let text else { preconditionFailure("the pipeline has no text encoders") }
+    return text
   }
 
   private var textStores: [(folder: String, store: ParameterStore)] {

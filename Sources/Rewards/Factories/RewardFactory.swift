@@ -11,6 +11,9 @@ package protocol RewardFactory: Sendable, Equatable {
   /// The name in recipes and on command lines: letters, digits, `-` and `_`.
   static var name: String { get }
 
+  /// Whether the reward compares an image with the source images of its prompt.
+  static var sourceImages: SourceImages { get }
+
   /// Checks the metadata of one prompt, at the start of a run.
   ///
   /// - Parameter metadata: the line of the prompt file, by key.
@@ -42,7 +45,18 @@ package protocol RewardFactory: Sendable, Equatable {
   func makeReward() throws(RewardError) -> any Reward
 }
 
+/// What a reward does with the source images of an edit.
+package enum SourceImages: Sendable {
+  /// It judges the image alone.
+  case unused
+  /// It compares with those that are there.
+  case optional
+  /// It scores edits only.
+  case required
+}
+
 extension RewardFactory {
+  package static var sourceImages: SourceImages { .unused }
   package static func checkPrompt(_ metadata: [String: JSONValue]) throws(PromptFault) {}
   package var device: Device? { nil }
   package func check() throws(RewardError) {}

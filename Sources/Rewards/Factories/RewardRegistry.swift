@@ -17,6 +17,7 @@ package enum RewardRegistry {
     PickScoreFactory.self,
     ProcessFactory.self,
     ShapesFactory.self,
+    ShapesEditFactory.self,
     UnifiedRewardFactory.self,
     VLMFactory.self,
   ]

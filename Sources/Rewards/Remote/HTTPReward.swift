@@ -27,6 +27,7 @@ package struct HTTPReward: Reward {
 /// `http`: ``HTTPReward`` with the keys of ``ServiceSettings`` and `batch_size`.
 package struct HTTPFactory: RewardFactory {
   package static let name = "http"
+  package static let sourceImages = SourceImages.optional
   package var service: ServiceSettings
   /// The largest number of images in one request, 1...
   package var batchSize = 16

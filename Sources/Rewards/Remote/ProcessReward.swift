@@ -50,6 +50,7 @@ package enum ImageTransport: String, CaseIterable, Sendable {
 /// `outage_timeout`, `concurrency`, `batch_size` and `image_transport`.
 package struct ProcessFactory: RewardFactory {
   package static let name = "process"
+  package static let sourceImages = SourceImages.optional
   package let label: String
   /// The program, looked up as by a shell, and its arguments.
   package var command: [String] = []

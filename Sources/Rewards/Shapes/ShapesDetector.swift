@@ -14,7 +14,7 @@ package struct ShapesDetector: ObjectDetector {
   package func detect(
     _ samples: [RewardSample]
   ) async throws(RewardError) -> [Detection<[DetectedObject]>] {
-    try SceneRenderer.checkSizes(samples, reward: reward)
+    try SceneRenderer.checkSizes(samples.map(\.image), reward: reward)
     return samples.map { sample in
       .seen(
         SceneVerifier.findings(in: sample.image).objects.map { object in

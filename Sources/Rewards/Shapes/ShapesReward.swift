@@ -1,6 +1,7 @@
 package import Foundations
 internal import ImageFiles
 package import Recipes
+internal import ImageFiles
 internal import ShapeScenes
 package import Torch
 
@@ -31,7 +32,7 @@ package struct ShapesReward: Reward {
   ///
   /// - Throws: ``RewardError/failed(reward:reason:)`` for images of another size than the task's.
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
-    try SceneRenderer.checkSizes(samples, reward: name)
+    try SceneRenderer.checkSizes(samples.map(\.image), reward: name)
     // Images of a group share their prompt, which is read once.
     var scenes: [[String: JSONValue]: ScenePrompt?] = [:]
     var scores: [SceneScore?] = []
@@ -42,12 +43,7 @@ package struct ShapesReward: Reward {
       if scene == nil { reasons[index] = "the prompt is not of the shapes task" }
       scores.append(scene.map { SceneVerifier.score(sample.image, $0) })
     }
-    let strict: [Double?] = scores.map { $0.map { $0.strict ? 1 : 0 } }
-    let total = mode == .strict ? strict : scores.map { $0?.partial }
-    return RewardScores(
-      total: total,
-      parts: [.init(name: name, values: total), .init(name: "strict", values: strict)],
-      reasons: reasons)
+    return RewardScores(scores, mode, name: name, reasons: reasons)
   }
 
   private static func scene(_ sample: RewardSample) -> ScenePrompt? {
@@ -57,12 +53,27 @@ package struct ShapesReward: Reward {
   }
 }
 
+extension RewardScores {
+  /// The verifier's scores: the total, which is a part under the reward's name as well, and the part
+  /// `strict`.
+  init(
+    _ scores: [SceneScore?], _ mode: ShapesReward.Mode, name: String, reasons: [Int: String]
+  ) {
+    let strict: [Double?] = scores.map { $0.map { $0.strict ? 1 : 0 } }
+    let total = mode == .strict ? strict : scores.map { $0?.partial }
+    self.init(
+      total: total,
+      parts: [.init(name: name, values: total), .init(name: "strict", values: strict)],
+      reasons: reasons)
+  }
+}
+
 extension SceneRenderer {
   /// Checks that all images have the size that the verifier is made for.
   ///
   /// - Throws: ``RewardError/failed(reward:reason:)`` otherwise.
-  static func checkSizes(_ samples: [RewardSample], reward: String) throws(RewardError) {
-    for image in samples.lazy.map(\.image) where image.width != size || image.height != size {
+  static func checkSizes(_ images: [PixelBuffer], reward: String) throws(RewardError) {
+    for image in images where image.width != size || image.height != size {
       throw .failed(
         reward: reward,
         reason: "it judges images of \(size) x \(size) pixels, got \(image.width) x "

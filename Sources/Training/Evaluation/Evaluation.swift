@@ -20,10 +20,15 @@ package struct Evaluation: Sendable {
   package let rewards: RewardScores
 
   /// Scores one image per prompt.
+  ///
+  /// - Parameter sources: the condition images of each prompt.
   package init(
-    _ images: [PixelBuffer], of prompts: [Prompt], by reward: any Reward
+    _ images: [PixelBuffer], of prompts: [Prompt], _ sources: [[PixelBuffer]],
+    by reward: any Reward
   ) async throws(RewardError) {
-    let samples = zip(images, prompts).map { RewardSample(image: $0, prompt: $1) }
+    let samples = prompts.indices.map {
+      RewardSample(image: images[$0], sources: sources[$0], prompt: prompts[$0])
+    }
     let columns = try await Scorer([reward], weights: [1]).columns(samples)
     self.init(images, of: prompts, reward: reward.name, columns[0])
   }

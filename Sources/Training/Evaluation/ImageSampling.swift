@@ -115,14 +115,18 @@ extension ImageSampling {
 
   /// The latents and the images with text encoders in memory; the negative prompt is empty.
   ///
-  /// - Throws: `TrainingError.notFinite`.
+  /// - Throws: `TrainingError.notFinite`, or `.prompts` for a condition image.
   package func images(
     of prompts: [Prompt], _ model: any FlowModel, _ encoder: any PromptEncoder
   ) throws(TrainingError) -> [PixelBuffer] {
     try images(
       of: prompts, model,
       negative: guidance(of: model).needsNegative ? encoder.encode([PromptInput("")])[0] : nil,
-      embeddings: { encoder.encode($0.map { PromptInput($0.text) }) }
+      embeddings: { prompts throws(TrainingError) in
+        var inputs: [PromptInput] = []
+        for prompt in prompts { inputs.append(try prompt.input()) }
+        return encoder.encode(inputs)
+      }
     ).images
   }
 

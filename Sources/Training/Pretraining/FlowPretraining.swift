@@ -2,7 +2,8 @@ import DiffusionModels
 import Torch
 import TorchNN
 
-/// The second stage: flow matching in the latents of the rendered images (arXiv 2403.03206).
+/// The second stage: flow matching in the latents of the rendered images (arXiv 2403.03206); an
+/// editing model has the latents of the source images beside the prompts.
 ///
 /// With data x, noise e and a logit-normal sigma, the input is (1 - sigma) x + sigma e and the
 /// target is the velocity e - x; the loss is the mean squared error.
@@ -66,7 +67,8 @@ struct FlowPretraining {
     let share = sigma.reshaped([count, 1, 1, 1])
     let noised = latents + (noise - latents) * share
     let velocity = model.velocity(
-      noised, sigma: sigma, tokens: tokens(of: chosen.ints(), dropped, data))
+      noised, sigma: sigma, tokens: tokens(of: chosen.ints(), dropped, data),
+      sources: data.pool.sources?.indexSelect(dim: 0, chosen))
     return (velocity - (noise - latents)).squared().mean()
   }
 

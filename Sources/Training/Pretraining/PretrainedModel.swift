@@ -9,29 +9,25 @@ import TorchNN
 /// latents.
 struct PretrainedModel {
   let model: any PretrainableModel
-  /// The model's text encoders.
-  private let text: PretrainedText
 
   /// Creates the pipeline from the trained autoencoder, with new networks for its latents.
   ///
   /// - Parameter texts: the prompts of the tokenizers' vocabulary.
-  /// - Throws: ``PretrainingError/tokenizer(_:)``, `.network` or `.pipeline`.
+  /// - Throws: ``PretrainingError/network(_:)`` or `.pipeline`.
   init(
     _ recipe: PretrainingRecipe, _ autoencoder: AutoencoderTraining, _ pool: LatentPool,
     texts: [String], generator: Generator
   ) throws(PretrainingError) {
-    let tokenizer = try Self.tokenizer(recipe.textEncoder, texts)
     let measured: StoredNetwork<AutoencoderKL>
     do throws(ParameterError) {
-      text = try PretrainedText(
-        recipe.textEncoder, [tokenizer, tokenizer], generator: generator)
       measured = try autoencoder.measured(shift: pool.shift, scale: pool.scale)
     } catch {
       throw .network(error)
     }
     do throws(PipelineError) {
-      model = try FlowModelRegistry.pretrained.init(
-        untrained: recipe.transformerShape(latentSide: pool.latents.shape[2]), text: text,
+      model = try recipe.family.init(
+        untrained: recipe.transformerShape(latentSide: pool.latents.shape[2]),
+        text: recipe.textEncoder, className: recipe.pipeline, vocabularyOf: texts,
         autoencoder: measured, scheduler: recipe.flow.scheduler, generator: generator)
     } catch {
       throw .pipeline(error)
@@ -41,26 +37,11 @@ struct PretrainedModel {
   /// The encoder of prompts for measurements.
   var encoder: any PromptEncoder { model.pretrainedEncoder }
 
-  private static func tokenizer(
-    _ recipe: TextEncoderRecipe, _ texts: [String]
-  ) throws(PretrainingError) -> CLIPTokenizer {
-    do throws(TokenizerError) {
-      return try CLIPTokenizer(
-        vocabulary: .train(on: texts, mergeLimit: recipe.merges), modelMaxLength: recipe.tokens)
-    } catch {
-      throw .tokenizer(error)
-    }
-  }
-
   /// The training data of the flow.
-  func data(
-    _ pool: LatentPool, _ images: RenderedImages, _ prompts: [ScenePrompt]
-  ) -> FlowPretraining.Data {
-    let tokenizers = text.tokenizers
-    return FlowPretraining.Data(
-      pool: pool, promptIndices: images.promptIndices,
-      tokens: tokenizers.map { tokenizer in prompts.map { tokenizer.encodePadded($0.prompt) } },
-      emptyTokens: tokenizers.map { $0.encodePadded("") })
+  func data(_ pool: LatentPool, _ images: RenderedImages, _ texts: [String]) -> FlowPretraining.Data {
+    FlowPretraining.Data(
+      pool: pool, promptIndices: images.promptIndices, tokens: model.tokens(of: texts),
+      emptyTokens: model.tokens(of: [""]).map { $0[0] })
   }
 }
 

@@ -18,9 +18,7 @@ extension Pretrainer {
     TorchRuntime.keepFreedMemory()
     if let threads = recipe.threads { TorchRuntime.threadCount = threads }
     let stopwatch = PretrainingStopwatch { .now }
-    let images = stopwatch.measure("render") {
-      RenderedImages(training, count: recipe.data.images, seed: recipe.seed)
-    }
+    let images = try stopwatch.measure("render") { () throws(PretrainingError) in try render() }
     let autoencoder = try stopwatch.measure("autoencoder") { () throws(PretrainingError) in
       try trainAutoencoder(images)
     }
@@ -28,15 +26,24 @@ extension Pretrainer {
     progress.message(
       "latents: shift_factor \(Figure.text(pool.shift)), scaling_factor \(Figure.text(pool.scale))")
     let model = try PretrainedModel(
-      recipe, autoencoder, pool, texts: training.map(\.prompt),
+      recipe, autoencoder, pool, texts: training.map(\.text),
       generator: Generator(seed: seed(of: .flowWeights)))
     let flow = FlowPretraining(recipe.flow, model.model)
-    try await train(flow, model, model.data(pool, images, training), stopwatch)
+    try await train(flow, model, model.data(pool, images, training.map(\.text)), stopwatch)
 
     let evaluation = try await measure(model, heldOut, flow.average, stopwatch)
     try save(model, flow)
     try writeSamples(evaluation, step: recipe.flow.stage.steps)
     return outcome(evaluation, model, stopwatch)
+  }
+
+  private func render() throws(PretrainingError) -> RenderedImages {
+    do throws(PromptFault) {
+      return try RenderedImages(
+        training, of: recipe.data.task, count: recipe.data.images, seed: recipe.seed)
+    } catch {
+      throw .prompts(.prompts("\(recipe.data.prompts): \(error)"))
+    }
   }
 
   /// Writes the model folder with the averaged weights.
@@ -119,7 +126,7 @@ extension Pretrainer {
 
   /// Measures the averaged weights.
   private func measure(
-    _ model: PretrainedModel, _ prompts: [ScenePrompt], _ average: ExponentialMovingAverage,
+    _ model: PretrainedModel, _ prompts: [Prompt], _ average: ExponentialMovingAverage,
     _ stopwatch: PretrainingStopwatch
   ) async throws(PretrainingError) -> Evaluation {
     stopwatch.begin("evaluate")
@@ -128,13 +135,20 @@ extension Pretrainer {
     do throws(TrainingError) {
       images = try average.withAverages { () throws(TrainingError) in
         try recipe.evaluation.sampling.images(
-          of: prompts.map(Prompt.init), model.model, model.encoder)
+          of: prompts, model.model, model.encoder)
       }
     } catch {
       throw .images(error)
     }
+    let sources: [[PixelBuffer]]
+    do throws(TrainingError) {
+      sources = try ConditionImages(model.model.geometry.image).of(prompts)
+    } catch {
+      throw .prompts(error)
+    }
     do throws(RewardError) {
-      return try await Evaluation(images, of: prompts.map(Prompt.init), by: ShapesReward())
+      return try await Evaluation(
+        images, of: prompts, sources, by: try recipe.data.task.reward.makeReward())
     } catch {
       throw .reward(error)
     }

@@ -14,8 +14,8 @@ internal import Torch
 /// and measurements use generators of their own.
 package struct Pretrainer {
   package let recipe: PretrainingRecipe
-  let training: [ScenePrompt]
-  let heldOut: [ScenePrompt]
+  let training: [Prompt]
+  let heldOut: [Prompt]
   let progress: ProgressReporter
   let isStopRequested: () -> Bool
 
@@ -46,9 +46,9 @@ package struct Pretrainer {
     self.recipe = recipe
     self.progress = progress
     self.isStopRequested = isStopRequested
-    do throws(PromptFileError) {
-      training = try PromptFile.read(recipe.data.prompts)
-      heldOut = try PromptFile.read(recipe.evaluation.prompts)
+    do throws(TrainingError) {
+      training = try recipe.data.task.prompts(recipe.data.prompts)
+      heldOut = try recipe.data.task.prompts(recipe.evaluation.prompts)
     } catch {
       throw .prompts(error)
     }

@@ -1,15 +1,13 @@
 package import DiffusionModels
 package import Rewards
-package import ShapeScenes
-package import TextTokenizers
 package import TorchNN
 
 /// Why pretraining failed; the description names the place and a remedy.
 package enum PretrainingError: Error, CustomStringConvertible {
   /// A loss is infinite or not a number.
   case notFinite(stage: String, step: Int)
-  /// A prompt file cannot be used.
-  case prompts(PromptFileError)
+  /// A prompt file or a source image cannot be used.
+  case prompts(TrainingError)
   /// A network of the recipe cannot be built.
   case network(ParameterError)
   /// The parts are incompatible, or the pipeline's folder cannot be written.
@@ -20,8 +18,6 @@ package enum PretrainingError: Error, CustomStringConvertible {
   case reward(RewardError)
   /// A prompt of a measurement has no image.
   case images(TrainingError)
-  /// A tokenizer cannot be created from the prompts.
-  case tokenizer(TokenizerError)
   /// Pretraining was stopped; the model folder is that of the last measurement.
   case stopped(stage: String, step: Int)
 
@@ -35,7 +31,6 @@ package enum PretrainingError: Error, CustomStringConvertible {
     case .output(let path, let reason): "\(path): cannot be written: \(reason)"
     case .reward(let error): error.description
     case .images(let error): error.description
-    case .tokenizer(let error): error.description
     case .stopped(let stage, let step):
       "stopped in stage \(stage) after step \(step); the model folder is that of the last "
         + "measurement, if there was one"

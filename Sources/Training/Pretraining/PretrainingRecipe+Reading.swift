@@ -1,4 +1,6 @@
+package import DiffusionModels
 package import Recipes
+internal import Rewards
 
 extension PretrainingRecipe {
   /// Reads a recipe file with the settings of `--set` applied.
@@ -18,17 +20,44 @@ extension PretrainingRecipe {
     output = root.path("output")
     seed = UInt64(root.int("seed", in: 0...Int.max, default: 0))
     threads = root.optional("threads", .int(in: 1...1024))
+    pipeline = root.string("pipeline", default: Self.defaultPipeline)
     data = PretrainingDataRecipe(root.section("data"))
     autoencoder = AutoencoderRecipe(root.section("autoencoder"))
-    textEncoder = TextEncoderRecipe(root.section("text_encoder"))
-    transformer = TransformerRecipe(root.section("transformer"))
+    textEncoder = TextEncoderShape(root.section("text_encoder"))
+    let transformerSection = root.section("transformer")
+    transformer = TransformerRecipe(transformerSection)
     flow = FlowRecipe(root.section("flow"))
     evaluation = PretrainingEvaluationRecipe(root.section("evaluation"))
+    guard let family = FlowModelRegistry.pretrainable(pipeline) else {
+      let known = FlowModelRegistry.pretrainableFamilies.flatMap { $0.classNames }
+      root.report("pipeline", "must be one of \(known.joined(separator: ", ")), found \(pipeline)")
+      return
+    }
+    if family.takesSource(pipeline) != data.task.hasSources {
+      root.report(
+        "pipeline",
+        "\(pipeline) \(data.task.hasSources ? "takes no" : "takes a") source image, and "
+          + "data.task is \(data.task.rawValue)")
+    }
+    if let fault = family.fault(of: transformerShape(latentSide: 2)) {
+      transformerSection.report(transformer.singleLayers > 0 ? "single_layers" : "patch", fault)
+    }
+  }
+
+  static let defaultPipeline = "StableDiffusion3Pipeline"
+
+  /// The family of ``pipeline``.
+  var family: any PretrainableModel.Type {
+    guard let family = FlowModelRegistry.pretrainable(pipeline) else {
+      preconditionFailure("\(pipeline) passed the recipe's check")
+    }
+    return family
   }
 }
 
 extension PretrainingDataRecipe {
   init(_ section: RecipeSection) {
+    task = section.alternative("task")
     prompts = section.path("prompts")
     images = section.int("images", in: 1...10_000_000)
   }
@@ -61,14 +90,14 @@ extension AutoencoderRecipe {
   }
 }
 
-extension TextEncoderRecipe {
+extension TextEncoderShape {
   init(_ section: RecipeSection) {
-    width = section.int("width", in: 1...4096)
-    layers = section.int("layers", in: 1...64)
-    heads = section.int("heads", in: 1...64)
-    projection = section.int("projection", in: 1...4096)
-    tokens = section.int("tokens", in: 3...512)
-    merges = section.int("merges", in: 0...100_000, default: 200)
+    self.init(
+      width: section.int("width", in: 1...4096), layers: section.int("layers", in: 1...64),
+      heads: section.int("heads", in: 1...64),
+      projection: section.int("projection", in: 1...4096),
+      tokens: section.int("tokens", in: 3...512),
+      merges: section.int("merges", in: 0...100_000, default: 200))
     if width % heads != 0 {
       section.report("width", "\(width) is not a multiple of heads, \(heads)")
     }
@@ -78,6 +107,7 @@ extension TextEncoderRecipe {
 extension TransformerRecipe {
   init(_ section: RecipeSection) {
     layers = section.int("layers", in: 1...128)
+    singleLayers = section.int("single_layers", in: 0...128, default: 0)
     heads = section.int("heads", in: 1...128)
     headWidth = section.int("head_width", in: 1...256)
     patch = section.int("patch", in: 1...16, default: 2)

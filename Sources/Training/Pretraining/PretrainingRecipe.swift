@@ -1,3 +1,5 @@
+package import DiffusionModels
+
 
 /// All settings of a model that is trained from scratch, read from one strict YAML file.
 ///
@@ -12,9 +14,12 @@ package struct PretrainingRecipe: Sendable, Equatable {
   package var seed: UInt64
   /// Processor threads of one operator; nil leaves libtorch's choice.
   package var threads: Int?
+  /// The class of the pipeline that is written, `_class_name` of `model_index.json`.
+  package var pipeline: String
   package var data: PretrainingDataRecipe
   package var autoencoder: AutoencoderRecipe
-  package var textEncoder: TextEncoderRecipe
+  /// The shape of each text encoder: the `text_encoder` section.
+  package var textEncoder: TextEncoderShape
   package var transformer: TransformerRecipe
   package var flow: FlowRecipe
   package var evaluation: PretrainingEvaluationRecipe
@@ -22,7 +27,8 @@ package struct PretrainingRecipe: Sendable, Equatable {
 
 /// The training data: the `data` section.
 package struct PretrainingDataRecipe: Sendable, Equatable {
-  /// Prompts in GenEval's metadata format, one JSON object a line.
+  package var task: PretrainingTask
+  /// Prompts of the task, one JSON object a line.
   package var prompts: String
   /// Images rendered before training, cycling through the prompts.
   package var images: Int
@@ -59,22 +65,11 @@ package struct AutoencoderRecipe: Sendable, Equatable {
   package var klWeight: Double
 }
 
-/// The `text_encoder` section: the shape of each of the two text encoders.
-package struct TextEncoderRecipe: Sendable, Equatable {
-  package var width: Int
-  package var layers: Int
-  package var heads: Int
-  /// Width of the pooled prompt of one encoder.
-  package var projection: Int
-  /// Tokens of a prompt, including start and end; longer prompts are truncated.
-  package var tokens: Int
-  /// Maximum number of merges in the tokenizers, beyond single bytes.
-  package var merges: Int
-}
-
 /// The `transformer` section.
 package struct TransformerRecipe: Sendable, Equatable {
   package var layers: Int
+  /// Blocks with one stream, after the `layers` with two.
+  package var singleLayers: Int
   package var heads: Int
   package var headWidth: Int
   /// Side of a patch, in latent pixels.
@@ -101,7 +96,7 @@ package struct FlowRecipe: Sendable, Equatable {
 
 /// The `evaluation` section.
 package struct PretrainingEvaluationRecipe: Sendable, Equatable {
-  /// Held-out prompts in GenEval's metadata format.
+  /// Held-out prompts of the task.
   package var prompts: String
   /// Flow-matching steps from one measurement to the next.
   package var every: Int

@@ -22,7 +22,9 @@ package struct Prompt: Hashable, Sendable {
 
 extension RewardSample {
   /// An image of `prompt`.
-  package init(image: PixelBuffer, prompt: Prompt) {
-    self.init(image: image, prompt: prompt.text, metadata: prompt.metadata)
+  ///
+  /// - Parameter sources: the prompt's condition images as the model saw them.
+  package init(image: PixelBuffer, sources: [PixelBuffer], prompt: Prompt) {
+    self.init(image: image, sources: sources, prompt: prompt.text, metadata: prompt.metadata)
   }
 }

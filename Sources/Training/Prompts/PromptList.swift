@@ -36,6 +36,12 @@ package enum PromptList {
     for reward in rewards where !kinds.contains(where: { $0.name == reward.name }) {
       kinds.append(type(of: reward.factory))
     }
+    if conditionImages.upperBound == 0,
+      let kind = kinds.first(where: { $0.sourceImages == .required })
+    {
+      throw .prompts(
+        "the reward \(kind.name) scores edits of a source image, and the model takes none")
+    }
     var prompts: [Prompt] = []
     for row in rows {
       for kind in kinds {
@@ -49,9 +55,41 @@ package enum PromptList {
       if conditionImages.upperBound > 0 {
         prompt.images = try images(row, path, conditionImages)
       }
+      if let first = prompts.first, prompt.images.count != first.images.count {
+        throw .prompts(
+          "\(path):\(row.line): found \(prompt.images.count) condition images, and "
+            + "\(first.images.count) with the first prompt; every prompt of a file has as many")
+      }
       prompts.append(prompt)
     }
     return prompts
+  }
+
+  /// Reads prompts for images that are there already. `image` and `images` are condition images if
+  /// the reward compares with them.
+  ///
+  /// - Throws: as `read(_:for:conditionImages:)`.
+  package static func read(
+    _ path: String, scoredBy reward: RewardEntry
+  ) throws(TrainingError) -> [Prompt] {
+    let counts =
+      switch type(of: reward.factory).sourceImages {
+      case .unused: 0...0
+      case .optional: 0...maxConditionImages
+      case .required: 1...maxConditionImages
+      }
+    return try read(path, for: [reward], conditionImages: counts)
+  }
+
+  /// The most condition images of a prompt whose model is not known.
+  private static let maxConditionImages = 16
+
+  /// `1 condition image`, `0 to 2 condition images`
+  package static func text(_ counts: ClosedRange<Int>) -> String {
+    let range =
+      counts.count == 1
+      ? "\(counts.lowerBound)" : "\(counts.lowerBound) to \(counts.upperBound)"
+    return "\(range) condition image\(counts.upperBound == 1 ? "" : "s")"
   }
 
   private static func images(
@@ -60,13 +98,9 @@ package enum PromptList {
     let given = row.metadata["images"]?.array ?? row.metadata["image"].map { [$0] } ?? []
     let names = given.compactMap(\.string)
     guard names.count == given.count, counts.contains(names.count) else {
-      let expected =
-        counts.count == 1
-        ? "\(counts.lowerBound)" : "\(counts.lowerBound) to \(counts.upperBound)"
       throw .prompts(
-        "\(path):\(row.line): the model takes \(expected) condition image"
-          + "\(counts == 1...1 ? "" : "s") with a prompt, found \(names.count); name the files in "
-          + "\"image\" or the list \"images\"")
+        "\(path):\(row.line): a prompt has \(text(counts)), found \(names.count); name the files "
+          + "in \"image\" or the list \"images\"")
     }
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
     return names.map { URL(fileURLWithPath: $0, relativeTo: folder).standardizedFileURL.path }

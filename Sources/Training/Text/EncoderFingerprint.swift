@@ -45,11 +45,11 @@ struct EncoderFingerprint {
   ) throws(TrainingError) -> String {
     var hash = SHA256()
     try ComponentDigest.add(filesOf: folder, to: &hash)
-    guard folder.split(separator: "/").last?.hasPrefix("text_encoder") == true else {
+    guard folder.split(separator: "/").last?.hasPrefix("tokenizer") == false else {
       return hash.digest()
     }
     let weights = try ofModel { () throws(PipelineError) in
-      try placement.open(folder: folder, baseName: "model")
+      try placement.openWeights(ofComponent: folder)
     }
     for (name, tensor) in weights.tensors.sorted(by: { $0.key < $1.key }) {
       ComponentDigest.add(name, tensor, to: &hash)

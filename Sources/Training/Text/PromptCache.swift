@@ -1,7 +1,6 @@
 package import DiffusionModels
 internal import Foundation
 internal import Foundations
-internal import ImageFiles
 package import Runs
 internal import Torch
 
@@ -141,19 +140,6 @@ package final class PromptCache {
     }
   }
 
-  /// Reads the condition images of a prompt.
-  private func input(_ prompt: Prompt) throws(TrainingError) -> PromptInput {
-    var images: [PixelBuffer] = []
-    for path in prompt.images {
-      do throws(ImageFileError) {
-        images.append(try PNG.read(path))
-      } catch {
-        throw .prompts(error.description)
-      }
-    }
-    return PromptInput(prompt.text, images: images)
-  }
-
   private func encode(_ prompts: [(key: String, prompt: Prompt)]) throws(TrainingError) {
     let encoder = try ofModel { () throws(PipelineError) in
       try family.promptEncoder(of: settings.model)
@@ -166,7 +152,7 @@ package final class PromptCache {
       let keys = batch.map(\.key)
       let path = EmbeddingShard.path(of: keys, in: folder)
       var inputs: [PromptInput] = []
-      for (_, prompt) in batch { inputs.append(try input(prompt)) }
+      for (_, prompt) in batch { inputs.append(try prompt.input()) }
       let embeddings = encoder.encode(inputs)
       try check(embeddings, of: batch.map(\.prompt.text))
       do throws(SafetensorsError) {

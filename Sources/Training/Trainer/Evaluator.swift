@@ -9,6 +9,8 @@ internal import TorchNN
 struct HeldOutEvaluation {
   /// The images, and the first reward's scores of them.
   let first: Evaluation
+  /// The condition images of each prompt, as the model saw them.
+  let sources: [[PixelBuffer]]
   /// The scores of the trained rewards.
   let training: ImageScores
   /// The scores of the held-out rewards, in the recipe's order.
@@ -41,22 +43,25 @@ struct Evaluator {
 
   /// Makes one image per prompt, and scores it by every reward.
   ///
-  /// - Throws: `RewardError`, also when more scores are missing than the recipe allows.
+  /// - Throws: `TrainingError` for an image that cannot be made or a condition image that cannot be
+  ///   read; `RewardError`, also when more scores are missing than the recipe allows.
   func evaluate() async throws -> HeldOutEvaluation {
     let images = try context.memory.measure(.evaluation) {
       try average.withAverages { try context.policy.images(of: prompts, sampling) }
     }
+    let sources = try context.conditionImages.of(prompts)
     let all = Scorer(
       scorer.rewards + heldOut, weights: scorer.weights + heldOut.map { _ in 0 })
     let columns = try await all.columns(
-      zip(images, prompts).map { image, prompt in
-        image.map { RewardSample(image: $0, prompt: prompt) }
+      images.enumerated().map { index, image in
+        image.map { RewardSample(image: $0, sources: sources[index], prompt: prompts[index]) }
       })
     try all.missing(columns).check(against: recipe.maxMissingScores, of: images.count)
     let size = context.policy.imageSize
     return HeldOutEvaluation(
       first: Evaluation(
         images.map { $0.picture(size) }, of: prompts, reward: scorer.rewards[0].name, columns[0]),
+      sources: sources,
       training: scorer.combine(Array(columns.prefix(scorer.rewards.count))),
       heldOut: zip(heldOut, columns.suffix(heldOut.count)).map { reward, column in
         (reward.name, Score(column.total.compactMap { $0 }))

@@ -77,7 +77,7 @@ final class Policy {
   var latentShape: [Int] { model.latentShape }
 
   /// The pipeline's class.
-  var modelClass: String { type(of: model).className }
+  var modelClass: String { model.className }
 
   /// The size of an image, in pixels.
   var imageSize: ImageSize { model.geometry.image }

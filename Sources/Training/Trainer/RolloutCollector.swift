@@ -33,11 +33,13 @@ struct RolloutCollector {
   ///   - trunks: the trunks of `prompts`.
   ///   - velocity: of these trunks.
   ///   - stopwatch: gets the phases `rollout`, `decode` and `reward`.
-  /// - Throws: `RewardError`; `RunError` when a warning cannot be logged.
+  /// - Throws: `RewardError`; `RunError` when a warning cannot be logged; `TrainingError` for a
+  ///   condition image that cannot be read.
   func collect(
     _ prompts: [Prompt], _ trunks: [TrunkID], _ velocity: PolicyVelocity, epoch: Int,
     _ stopwatch: PhaseStopwatch
   ) async throws -> ScoredRollout {
+    let sources = try context.conditionImages.of(prompts)
     let queue = ScoringQueue(scorer)
     // Scores still missing when this returns or throws have no reader.
     defer { queue.cancel() }
@@ -50,9 +52,11 @@ struct RolloutCollector {
         context.policy.decode(finished.latents)
       }
       let batch = zip(images, finished.ids).map { image, id in
-        let prompt = prompts[trunks[id.trunk].prompt]
-        failures.add(image, of: prompt, id)
-        return image.map { RewardSample(image: $0, prompt: prompt) }
+        let index = trunks[id.trunk].prompt
+        failures.add(image, of: prompts[index], id)
+        return image.map {
+          RewardSample(image: $0, sources: sources[index], prompt: prompts[index])
+        }
       }
       try stopwatch.measure(.reward) { () throws(RewardError) in try queue.add(batch) }
       samples += finished.ids

@@ -32,6 +32,9 @@ struct TrainingContext {
     }
   }
 
+  /// Reads the condition images of prompts, as the model and the rewards see them.
+  var conditionImages: ConditionImages { ConditionImages(policy.imageSize) }
+
   /// The steps that `epoch` trains, ascending.
   func trainedSteps(epoch: Int) -> [Int] {
     plan.steps.steps(stepCount: plan.schedule.stepCount, run: recipe.seed, epoch: epoch)

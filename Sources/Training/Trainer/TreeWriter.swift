@@ -59,7 +59,10 @@ struct TreeWriter {
   private func tree(_ prompt: Prompt, trunk: Int, _ images: Images) async throws -> ScoredTree {
     let own = images.filter { $0.key.trunk == trunk }
       .sorted { ($0.key.step ?? -1, $0.key.branch) < ($1.key.step ?? -1, $1.key.branch) }
-    let samples = own.map { $0.value.map { RewardSample(image: $0, prompt: prompt) } }
+    let sources = try context.conditionImages.of(prompt)
+    let samples = own.map {
+      $0.value.map { RewardSample(image: $0, sources: sources, prompt: prompt) }
+    }
     let scores = try await scorer.score(samples)
     return ScoredTree(prompt: prompt, trunk: trunk, ids: own.map(\.key), scores: scores.weighted)
   }

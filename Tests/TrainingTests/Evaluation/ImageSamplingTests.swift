@@ -33,7 +33,7 @@ import Training
       let second = try sampling.images(of: prompts.map(\.text), pipeline)
       #expect(first == second)
       let scores = try await [first, second].asyncMap {
-        try await Evaluation($0, of: prompts, by: ShapesReward()).scores
+        try await Evaluation($0, of: prompts, prompts.map { _ in [] }, by: ShapesReward()).scores
       }
       #expect(scores[0] == scores[1])
     }
@@ -53,10 +53,13 @@ import Training
   }
 
   @Test func `matching images score 1, per tag and overall, with counts`() async throws {
-    let prompts = Array(try PromptFile.read(promptFile("held-out")).prefix(60))
+    let prompts = Array(try PretrainingTask.shapes.prompts(promptFile("held-out")).prefix(60))
     var generator = SplitMix64(seed: 3)
-    let images = prompts.map { SceneRenderer.render($0, using: &generator) }
-    let evaluation = try await Evaluation(images, of: prompts.map(Prompt.init), by: ShapesReward())
+    let images = try prompts.map {
+      SceneRenderer.render(try ScenePrompt(metadata: $0.metadata), using: &generator)
+    }
+    let evaluation = try await Evaluation(
+      images, of: prompts, prompts.map { _ in [] }, by: ShapesReward())
     let strict = try #require(evaluation.scores(part: "strict"))
     #expect(try #require(strict.overall.mean) >= 0.98)
     #expect(strict.overall.count == 60)

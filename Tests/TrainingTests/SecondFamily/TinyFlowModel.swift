@@ -9,7 +9,7 @@ import TorchNN
 /// prompt encoder of its own, guidance as an input of the network, and one condition image. Only
 /// the components are shared with Stable Diffusion 3.
 struct TinyFlowModel: FlowModel {
-  static let className = "TinyFlowPipeline"
+  static let classNames = ["TinyFlowPipeline"]
   static let transformerClassName = TinyFlowConfiguration.className
   static let defaults = FlowModelDefaults(
     guidance: .embedded, guidanceScale: 2.5, noiseLevel: 0.6, loraTargets: ["mix", "up"],
@@ -55,7 +55,7 @@ struct TinyFlowModel: FlowModel {
     try JSONEncoder().encode(SchedulerConfiguration())
       .write(to: URL(filePath: "\(folder)/scheduler/scheduler_config.json"))
     let index = """
-      {"_class_name": "\(className)", "_diffusers_version": "\(diffusersVersion)",
+      {"_class_name": "\(classNames[0])", "_diffusers_version": "\(diffusersVersion)",
        "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
        "text_encoder": ["tests", "TinyFlowTextEncoder"],
        "transformer": ["tests", "TinyFlowTransformer"], "vae": ["diffusers", "AutoencoderKL"]}
@@ -110,6 +110,8 @@ extension TinyFlowModel {
       },
       decodingBytes: { autoencoder.decodingBytes(height: 8, width: 8, elementBytes: $0) })
   }
+
+  static func imageUnit(of folder: String) throws(PipelineError) -> Int { 4 }
 
   static func linearLayers(of folder: String) throws(PipelineError) -> LinearLayers {
     try LinearLayers(folder: folder, TinyFlowTransformer.init)

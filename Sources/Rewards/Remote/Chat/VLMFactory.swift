@@ -5,6 +5,7 @@ package import Torch
 /// ``ServiceSettings`` and `model`, `prompt` (required) and `pattern`.
 package struct VLMFactory: RewardFactory {
   package static let name = "vlm"
+  package static let sourceImages = SourceImages.optional
   package var service: ServiceSettings
   package var question: ChatQuestion
 
