@@ -150,6 +150,23 @@ extension RecipeDocument {
 
   /// The text of a scalar by the dotted path of its key, without quotes; nil without such a scalar.
   package func text(at path: String) -> String? {
+    guard let node = node(at: path) else { return nil }
+    guard case .scalar(let scalar) = node.content, !scalar.isNull else { return nil }
+    return scalar.text
+  }
+
+  /// The texts of a list's scalars by the dotted path of its key; of a scalar, its own; empty
+  /// without either.
+  package func texts(at path: String) -> [String] {
+    guard case .list(let items)? = node(at: path)?.content else {
+      return text(at: path).map { [$0] } ?? []
+    }
+    return items.compactMap { item in
+      if case .scalar(let scalar) = item.content { scalar.text } else { nil }
+    }
+  }
+
+  private func node(at path: String) -> RecipeNode? {
     var node = root
     for key in path.split(separator: ".") {
       guard case .section(let entries) = node.content,
@@ -157,8 +174,7 @@ extension RecipeDocument {
       else { return nil }
       node = entry.value
     }
-    guard case .scalar(let scalar) = node.content, !scalar.isNull else { return nil }
-    return scalar.text
+    return node
   }
 }
 

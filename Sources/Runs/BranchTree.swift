@@ -42,7 +42,7 @@ package struct BranchTree: Codable, Equatable, Sendable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case epoch, prompt, tag, sigmas, trunk, branches
+    case epoch, prompt, tag, source, sigmas, trunk, branches
     case trunkImage = "trunk_image"
     case trunkReward = "trunk_reward"
   }
@@ -53,6 +53,8 @@ package struct BranchTree: Codable, Equatable, Sendable {
   package var prompt: String
   /// The prompt's tag, such as `counting`; nil when prompts have none.
   package var tag: String?
+  /// PNG of the source image that the prompt edits; nil for a prompt without.
+  package var source: String?
   /// Sigma before each step and after the last, N + 1 values from 1 (noise) to 0.
   package var sigmas: [Double]
   /// The trunk's states in step order; at least those that branch.

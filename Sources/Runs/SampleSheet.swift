@@ -30,7 +30,7 @@ package struct SampleSheet: Codable, Equatable, Sendable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case epoch, columns, gutter, samples
+    case epoch, columns, gutter, samples, sources
     case tileWidth = "tile_width"
     case tileHeight = "tile_height"
   }
@@ -48,10 +48,16 @@ package struct SampleSheet: Codable, Equatable, Sendable {
   /// Tiles in row order.
   package var samples: [Sample]
 
+  /// The file of a grid with the source image of each sample in its place, for an editing model; nil
+  /// for samples without.
+  package var sources: String?
+
   /// Makes a sheet.
   package init(
-    epoch: Int, columns: Int, tileWidth: Int, tileHeight: Int, gutter: Int, samples: [Sample]
+    epoch: Int, columns: Int, tileWidth: Int, tileHeight: Int, gutter: Int, samples: [Sample],
+    sources: String? = nil
   ) {
+    self.sources = sources
     self.epoch = epoch
     self.columns = columns
     self.tileWidth = tileWidth

@@ -59,7 +59,7 @@ extension PolicyStatistics {
   /// within the clip range is always accepted.
   ///
   /// - Parameters:
-  ///   - clipRange: eps.
+  ///   - clipRange: the narrower side of the clip range.
   ///   - recomputed: whether the update's own forward pass defines the old policy.
   public func checkFirstUpdate(
     clipRange: Double, recomputed: Bool = false

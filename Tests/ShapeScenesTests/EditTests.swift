@@ -38,4 +38,140 @@ import Testing
     #expect(pixels.isDisjoint(with: heldOut.sources.map(\.image)))
     #expect(Set(heldOut.prompts.map(\.image)) == Set(heldOut.sources.map(\.name)))
   }
+
+  @Test func `an edit made in its source is exact, the source itself never is`() throws {
+    var generator = SplitMix64(seed: 7)
+    for kind in SceneEdit.Kind.allCases {
+      var exact = 0
+      for prompt in training.prompts.filter({ $0.tag == kind }).prefix(200) {
+        let (before, after) = EditLayout.scenes(for: prompt.edit, using: &generator)
+        let (source, image) = (SceneRenderer.draw(before), SceneRenderer.draw(after))
+        let score = try #require(EditJudge.score(image, source: source, prompt.edit))
+        #expect(score.strict == (score.partial == 1))
+        exact += score.strict ? 1 : 0
+        let unchanged = try #require(EditJudge.score(source, source: source, prompt.edit))
+        #expect(!unchanged.strict && unchanged.partial > 0.2 && unchanged.partial <= 0.8)
+      }
+      #expect(exact >= 199, "\(kind)")
+    }
+  }
+
+  @Test func `every committed prompt can be judged in its source`() throws {
+    for file in [training, heldOut] {
+      let sources = Dictionary(uniqueKeysWithValues: file.sources.map { ($0.name, $0.image) })
+      for prompt in file.prompts {
+        let source = try #require(sources[prompt.image])
+        #expect(EditJudge.score(source, source: source, prompt.edit) != nil, "\(prompt)")
+      }
+    }
+  }
+
+  /// A red ring on the left and a blue square on the right.
+  private let scene = Scene([
+    SceneObject(.ring, .red, x: 8, y: 12, radius: 5),
+    SceneObject(.square, .blue, x: 23, y: 20, radius: 5),
+  ])
+
+  private func score(_ edit: SceneEdit, _ change: (inout Scene) -> Void) -> SceneScore? {
+    var after = scene
+    change(&after)
+    return EditJudge.score(SceneRenderer.draw(after), source: SceneRenderer.draw(scene), edit)
+  }
+
+  private func strict(_ edit: SceneEdit, _ change: (inout Scene) -> Void) throws -> Bool {
+    let score = score(edit, change)
+    return try #require(score).strict
+  }
+
+  @Test func `what was not asked to change must stay`() throws {
+    let paint = SceneEdit.color(.ring, .green)
+    #expect(try strict(paint) { $0.objects[0].color = .green })
+    #expect(try !strict(paint) { $0.objects[0].color = .yellow })
+    #expect(try !strict(paint) { $0.objects[1].color = .green })
+    #expect(
+      try !strict(paint) {
+        $0.objects[0].color = .green
+        $0.objects[1].color = .red
+      })
+    #expect(
+      try !strict(paint) {
+        $0.objects[0].color = .green
+        $0.objects[1].centerX -= 4
+      })
+    #expect(
+      try !strict(paint) {
+        $0.objects[0].color = .green
+        $0.objects[0].centerY += 5
+      })
+    #expect(
+      try !strict(paint) {
+        $0.objects[0].color = .green
+        $0.objects[1].shape = .circle
+      })
+    #expect(try strict(.remove(.ring)) { $0.objects.remove(at: 0) })
+    #expect(try !strict(.remove(.ring)) { $0.objects.remove(at: 1) })
+    #expect(try !strict(.remove(.ring)) { $0.objects = [] })
+  }
+
+  @Test func `a move has a direction and a least distance, an addition a place of its own`() throws {
+    let down = SceneEdit.move(.ring, .down)
+    #expect(try strict(down) { $0.objects[0].centerY += 8 })
+    #expect(try !strict(down) { $0.objects[0].centerY += 2 })
+    #expect(try !strict(down) { $0.objects[0].centerY -= 6 })
+    #expect(
+      try !strict(down) {
+        $0.objects[0].centerY += 8
+        $0.objects[0].centerX += 4
+      })
+    #expect(try !strict(down) { $0.objects[1].centerY += 6 })
+    let add = SceneEdit.add(.triangle, .white)
+    func added(_ color: SceneColor, x: Float = 24) -> SceneObject {
+      SceneObject(.triangle, color, x: x, y: 7, radius: 5)
+    }
+    #expect(try strict(add) { $0.objects.append(added(.white)) })
+    #expect(try !strict(add) { $0.objects.append(added(.red)) })
+    #expect(
+      try !strict(add) {
+        $0.objects.append(added(.white))
+        $0.objects.append(SceneObject(.cross, .white, x: 8, y: 25, radius: 5))
+      })
+    // A ring is there already, and there is no cross.
+    #expect(score(.add(.ring, .white)) { _ in } == nil)
+    #expect(score(.remove(.cross)) { _ in } == nil)
+  }
+
+  @Test func `credit grows with what is right`() throws {
+    let paint = SceneEdit.color(.ring, .green)
+    let nothing = try #require(score(paint) { _ in }).partial
+    let wrong = try #require(
+      score(paint) {
+        $0.objects[0].color = .green
+        $0.objects[1].color = .white
+      }
+    ).partial
+    let near = try #require(
+      score(paint) {
+        $0.objects[0].color = .green
+        $0.objects[1].centerX -= 3.5
+      }
+    ).partial
+    let lost = try #require(score(paint) { $0.objects.remove(at: 1) }).partial
+    #expect(lost < nothing && nothing <= 0.8 && wrong < near && near <= 0.8)
+  }
+
+  @Test(arguments: [
+    ("{\"tag\":\"color\",\"image\":\"a.png\",\"prompt\":\"p\"}", "\"edit\" is missing"),
+    (
+      "{\"tag\":\"move\",\"edit\":{\"kind\":\"remove\",\"class\":\"ring\"},\"image\":\"a.png\","
+        + "\"prompt\":\"p\"}", "tag is move and edit.kind remove"
+    ),
+    (
+      "{\"tag\":\"remove\",\"edit\":{\"kind\":\"remove\",\"class\":\"star\"},\"image\":\"a.png\","
+        + "\"prompt\":\"p\"}", "edit.class"
+    ),
+  ])
+  func `a line of another task is an error with its key`(line: String, message: String) throws {
+    let fault = #expect(throws: EditPrompt.Fault.self) { try EditPrompt(json: Data(line.utf8)) }
+    #expect("\(try #require(fault))".contains(message))
+  }
 }

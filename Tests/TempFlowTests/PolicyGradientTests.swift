@@ -125,7 +125,7 @@ private func compare(
   ])
   func `every dynamics has its own log-probability`(dynamics: Dynamics) throws {
     let scene = try Scene(dynamics: dynamics)
-    let wide = objective { $0.clipRange = 1 }
+    let wide = objective { $0.clipRange = 1.0 }
     scene.toy.perturb(by: 0.05, seed: 4)
     policyGradient(
       wide, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 64,
@@ -175,7 +175,7 @@ private func compare(
     let samples = samples { Double($0) } + (0..<25).flatMap { _ in samples { _ in 0 } }
     func gradient(_ dtype: DType, scale: Double) -> [Double] {
       policyGradient(
-        objective { $0.clipRange = 1 }, rollout: rollout, samples: samples, microBatch: 16,
+        objective { $0.clipRange = 1.0 }, rollout: rollout, samples: samples, microBatch: 16,
         gradientScale: scale, field: field(dtype))
       defer { factors.gradient = nil }
       return factors.gradient!.doubles().map { $0 / scale }
@@ -216,6 +216,14 @@ private func compare(
         $0.ratio = .guarded
         $0.clipRange = 0.004
       }, distance, fold: .each)
+  }
+
+  @Test(arguments: Distance.allCases)
+  func `a clip range of unequal sides has the right gradient`(distance: Distance) throws {
+    let scene = try Scene()
+    for range in [ClipRange(low: 0.001, high: 0.01), ClipRange(low: 0.01, high: 0.001)] {
+      compare(scene, objective { $0.clipRange = range }, distance, fold: .each)
+    }
   }
 
   @Test func `the on-policy derivative by the velocity is the advantage-weighted noise`() throws {
@@ -360,13 +368,13 @@ private func compare(
       #expect(abs(try #require(found.meanLogRatio) - mean) < 1e-5)
       let positive = rows.filter { $0.advantage > 0 }
       let negative = rows.filter { $0.advantage < 0 }
-      let range = clipped.clipRange
+      let range = clipped.clipRange.ratios
       #expect(
         found.clipFractionPositive
-          == Double(positive.count { exp($0.ratio) > 1 + range }) / Double(positive.count))
+          == Double(positive.count { exp($0.ratio) > range.upperBound }) / Double(positive.count))
       #expect(
         found.clipFractionNegative
-          == Double(negative.count { exp($0.ratio) < 1 - range }) / Double(negative.count))
+          == Double(negative.count { exp($0.ratio) < range.lowerBound }) / Double(negative.count))
       #expect(found.squaredGradient > 0)
     }
     let rowCount = scene.trainingSamples.count * 4

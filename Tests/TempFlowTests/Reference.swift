@@ -62,7 +62,7 @@ struct ReferenceLoss {
         let advantage = -weight(step) * sample.advantages[branch]
         let unclippedTerm = ratio * advantage
         let clippedTerm =
-          ratio.clamped(1 - objective.clipRange, 1 + objective.clipRange) * advantage
+          ratio.clamped(1 - objective.clipRange.low, 1 + objective.clipRange.high) * advantage
         if unclippedTerm.item() < clippedTerm.item() {
           clipped += 1 / Double(count * samples.count)
         }

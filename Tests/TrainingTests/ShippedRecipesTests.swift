@@ -62,7 +62,7 @@ import Training
         $0.covers(
           steps: recipe.sampling.steps, dynamics: recipe.sampling.stochasticDynamics,
           trainedSteps: recipe.sampling.trainedSteps.candidates(stepCount: recipe.sampling.steps),
-          clipRange: recipe.loss.objective.clipRange)
+          clipRange: [recipe.loss.objective.clipRange.narrow])
       }
       #expect(isKnown, "\(name)")
     }

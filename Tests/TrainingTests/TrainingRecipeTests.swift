@@ -93,6 +93,20 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     #expect(recipe.evaluation.steps == 3)
   }
 
+  @Test func `a clip range is one number or two sides`() throws {
+    let one = try readRecipe(recipeText([])).settings
+    #expect(one.loss.objective.clipRange == ClipRange(3e-2))
+    let two = try readRecipe(recipeText([("clip_range: 3e-2", "clip_range: [1e-4, 5e-4]")])).settings
+    #expect(two.loss.objective.clipRange == ClipRange(low: 1e-4, high: 5e-4))
+    for (sides, message) in [
+      ("[1e-4]", "the number of items must be"), ("[1e-4, 0]", "must be above 0"),
+      ("[1e-4, a]", "expected a finite number"),
+    ] {
+      let found = messages(recipeText([("clip_range: 3e-2", "clip_range: \(sides)")]))
+      #expect(found.count == 1 && found[0].contains(message), "\(found)")
+    }
+  }
+
   @Test func `a misspelled key is an error with its place and the nearest key`() {
     let found = messages(recipeText([("clip_range: 3e-2", "clip_rnge: 3e-2, clip_range: 1e-2")]))
     #expect(found.count == 1)

@@ -1,7 +1,8 @@
 internal import Foundation
 internal import Runs
 
-/// A picture of samples before and after training: the same prompts and seeds, one column each.
+/// A picture of samples before and after training: the same prompts and seeds, one column each. The
+/// source images of an edit are above them.
 ///
 /// The samples are spread evenly over the sample grid. Under an image are reward and verdict.
 struct SampleStrip {
@@ -24,7 +25,8 @@ struct SampleStrip {
   private struct Column {
     let before: SampleSheet.Sample
     let after: SampleSheet.Sample
-    let links: (before: String, after: String)
+    /// The images from the top: a source image, if there is one, before, after.
+    let rows: [(link: String, sample: SampleSheet.Sample?)]
     /// Lines of the caption.
     let caption: [String]
   }
@@ -34,15 +36,17 @@ struct SampleStrip {
     let columns = columns
     guard !columns.isEmpty else { return nil }
     let lines = Double(columns.map(\.caption.count).max() ?? 0)
-    let captionTop = Self.top + 2 * (Self.tile + Self.mark)
+    let names = after.sources.isEmpty ? ["before", "after"] : ["source", "before", "after"]
+    let captionTop = Self.top + Double(names.count) * (Self.tile + Self.mark)
     let picture = Shape.picture(
       id: "samples", width: Self.left + Double(columns.count) * (Self.tile + Self.gap),
       height: captionTop + lines * Self.lineHeight + 6,
       title: "The same prompts and seeds before and after training",
       description: columns.map(Self.description).joined(separator: " "), standalone: true
     ) {
-      Shape.label("quiet", Self.left - 8, Self.middle(0), "before", anchor: "end")
-      Shape.label("quiet", Self.left - 8, Self.middle(1), "after", anchor: "end")
+      for (row, name) in names.enumerated() {
+        Shape.label("quiet", Self.left - 8, Self.middle(Double(row)), name, anchor: "end")
+      }
       for (index, column) in columns.enumerated() {
         draw(column, x: Self.left + Double(index) * (Self.tile + Self.gap), captionTop)
       }
@@ -58,7 +62,9 @@ struct SampleStrip {
       let (first, last) = (before.sheet.samples[index], after.sheet.samples[index])
       guard first.prompt == last.prompt, first.seed == last.seed else { return nil }
       return Column(
-        before: first, after: last, links: (before.links[index], after.links[index]),
+        before: first, after: last,
+        rows: (after.sources.isEmpty ? [] : [(after.sources[index], nil)])
+          + [(before.links[index], first), (after.links[index], last)],
         caption: Self.wrapped(first.prompt))
     }
   }
@@ -67,8 +73,11 @@ struct SampleStrip {
 
   private func draw(_ column: Column, x: Double, _ captionTop: Double) -> Markup {
     element("g") {
-      image(column.links.before, column.before, (x, Self.top))
-      image(column.links.after, column.after, (x, Self.top + Self.tile + Self.mark))
+      for (row, content) in column.rows.enumerated() {
+        image(
+          content.link, content.sample,
+          (x, Self.top + Double(row) * (Self.tile + Self.mark)))
+      }
       for (line, text) in column.caption.enumerated() {
         Shape.label(
           "quiet", x, captionTop + Double(line + 1) * Self.lineHeight - 4, text, anchor: "start")
@@ -77,11 +86,11 @@ struct SampleStrip {
   }
 
   private func image(
-    _ link: String, _ sample: SampleSheet.Sample, _ corner: (x: Double, y: Double)
+    _ link: String, _ sample: SampleSheet.Sample?, _ corner: (x: Double, y: Double)
   ) -> Markup {
-    let style = sample.passed.map { $0 ? "good" : "bad" } ?? "even"
-    let verdict = sample.passed.map { $0 ? "✓" : "✗" } ?? ""
-    let reward = sample.reward.map { Figures.fixed($0, 2) } ?? ""
+    let style = sample?.passed.map { $0 ? "good" : "bad" } ?? "even"
+    let verdict = sample?.passed.map { $0 ? "✓" : "✗" } ?? ""
+    let reward = sample?.reward.map { Figures.fixed($0, 2) } ?? ""
     let side = Figures.coordinate(Self.tile)
     return element("g", ["class": style]) {
       element(

@@ -71,4 +71,7 @@ struct RunRecord {
 
   /// The text of a setting of the resolved recipe by its dotted path; nil without one.
   func setting(_ path: String) -> String? { settings.text(at: path) }
+
+  /// The numbers of a setting that is a number or a list of them.
+  func numbers(_ path: String) -> [Double] { settings.texts(at: path).compactMap(Double.init) }
 }

@@ -8,12 +8,28 @@ struct SampleTiles {
   let sheet: SampleSheet
   /// One PNG data URI per sample of the sheet.
   let links: [String]
+  /// The same for the source images; empty for samples without.
+  let sources: [String]
 
   /// Cuts `grid` into the tiles of its sheet.
   ///
+  /// - Parameters:
+  ///   - sources: the grid of the source images, if there is one.
+  ///   - path: of the grid, for errors.
   /// - Throws: `ReportError.sheetMismatch` when a tile lies outside the grid.
-  init(sheet: SampleSheet, grid: PixelBuffer, path: String) throws(ReportError) {
+  init(
+    sheet: SampleSheet, grid: PixelBuffer, sources: PixelBuffer? = nil, path: String
+  ) throws(ReportError) {
     self.sheet = sheet
+    links = try Self.links(sheet, grid, path)
+    self.sources = try sources.map { grid throws(ReportError) in
+      try Self.links(sheet, grid, "\(path): \(sheet.sources ?? "")")
+    } ?? []
+  }
+
+  private static func links(
+    _ sheet: SampleSheet, _ grid: PixelBuffer, _ path: String
+  ) throws(ReportError) -> [String] {
     guard sheet.columns >= 1, sheet.tileWidth >= 1, sheet.tileHeight >= 1, sheet.gutter >= 0 else {
       throw .sheetMismatch(path: path, reason: "its sheet has tiles without a size")
     }
@@ -33,7 +49,7 @@ struct SampleTiles {
         throw .image(error)
       }
     }
-    self.links = links
+    return links
   }
 
   /// The sample grids with the fewest and with the most epochs in a folder; one when they are the
@@ -59,12 +75,16 @@ struct SampleTiles {
     let ends = first.sheet.epoch == last.sheet.epoch ? [last] : [first, last]
     return try ends.map { end throws(ReportError) in
       let image: PixelBuffer
+      var sources: PixelBuffer?
       do throws(ImageFileError) {
         image = try PNG.read(end.path)
+        if let name = end.sheet.sources, RunFiles.exists("\(folder)/\(name)") {
+          sources = try PNG.read("\(folder)/\(name)")
+        }
       } catch {
         throw .image(error)
       }
-      return try SampleTiles(sheet: end.sheet, grid: image, path: end.path)
+      return try SampleTiles(sheet: end.sheet, grid: image, sources: sources, path: end.path)
     }
   }
 

@@ -74,8 +74,11 @@ struct HealthSection {
         .init("first update, log-probability", points(\.logProbabilityDeviation), style: 1),
       ].filter { !$0.points.isEmpty })
     chart.scale = .logarithmic
-    if let clip = run.setting("loss.clip_range").flatMap(Double.init), clip > 0 {
-      chart.references = [(clip, "clip range \(Figures.setting(clip))")]
+    // One number, or the sides low and high.
+    let sides = run.numbers("loss.clip_range")
+    let names = sides.count == 2 ? ["clip range, low", "clip range, high"] : ["clip range"]
+    chart.references = zip(names, sides).filter { $1 > 0 }.map { name, side in
+      (side, "\(name) \(Figures.setting(side))")
     }
     return chart
   }

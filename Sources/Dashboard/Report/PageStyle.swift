@@ -57,11 +57,13 @@ package enum PageStyle {
     .samples{display:grid;grid-template-columns:repeat(auto-fill,minmax(190px,1fr));gap:20px 18px;\
     margin:16px 0;padding:0;list-style:none}
     .samples li{break-inside:avoid}
-    .pair{display:grid;grid-template-columns:1fr 1fr;gap:6px}
-    .pair div{position:relative}
-    .pair img{width:100%;height:auto;display:block;border-radius:5px;border:1px solid var(--rule);\
-    image-rendering:pixelated}
-    .pair .mark{font-size:12.5px;color:var(--muted);display:flex;justify-content:space-between}
+    .pair,.triple{display:grid;grid-template-columns:1fr 1fr;gap:6px}
+    .triple{grid-template-columns:1fr 1fr 1fr}
+    .pair div,.triple div{position:relative}
+    .pair img,.triple img{width:100%;height:auto;display:block;border-radius:5px;\
+    border:1px solid var(--rule);image-rendering:pixelated}
+    .pair .mark,.triple .mark{font-size:12.5px;color:var(--muted);display:flex;\
+    justify-content:space-between}
     .mark b{font-weight:700;font-size:15px;line-height:1.3}
     .mark .good{color:var(--good)}.mark .bad{color:var(--bad)}
     .samples p{font-size:13.5px;line-height:1.4;margin:5px 0 0}

@@ -11,7 +11,8 @@ struct SamplesSection {
     }
     return .fragment([
       element("p", ["class": "quiet"]) {
-        "Left before training, right after "
+        hasSources ? "Left the source image, then before training, right after "
+          : "Left before training, right after "
         after.map { "\($0.sheet.epoch) epochs" } ?? "training (not yet there)"
         ", from the same prompt and the same initial noise. ✓: exactly the prompt; "
         "✗: something else. "
@@ -22,6 +23,8 @@ struct SamplesSection {
       },
     ])
   }
+
+  private var hasSources: Bool { (after ?? before)?.sources.isEmpty == false }
 
   /// Counts of passed samples before and after; nil when the reward has no verdict.
   private func verdicts() -> String? {
@@ -38,12 +41,31 @@ struct SamplesSection {
 
   private func item(_ index: Int, _ sample: SampleSheet.Sample) -> Markup {
     element("li") {
-      element("div", ["class": "pair"]) {
+      element("div", ["class": hasSources ? "triple" : "pair"]) {
+        if let source = source(index, sample) { source }
         half(before, index, sample, when: "before")
         half(after, index, sample, when: "after")
       }
       element("p") { sample.prompt }
     }
+  }
+
+  /// The source image of an edit.
+  private func source(_ index: Int, _ sample: SampleSheet.Sample) -> Markup? {
+    guard let tiles = after ?? before, tiles.sources.indices.contains(index) else { return nil }
+    return element("div") {
+      image(tiles.sources[index], "\(sample.prompt), source image", tiles.sheet)
+      element("div", ["class": "mark"]) { element("span") { "source" } }
+    }
+  }
+
+  private func image(_ link: String, _ description: String, _ sheet: SampleSheet) -> Markup {
+    element(
+      "img",
+      [
+        "src": link, "alt": description, "width": "\(sheet.tileWidth)",
+        "height": "\(sheet.tileHeight)",
+      ])
   }
 
   /// One image with its verdict. A tile of another prompt or seed is left out.
@@ -59,12 +81,8 @@ struct SamplesSection {
     let sample = tiles.sheet.samples[index]
     let verdict = sample.passed.map { $0 ? ", as asked" : ", not as asked" } ?? ""
     return element("div") {
-      element(
-        "img",
-        [
-          "src": tiles.links[index], "alt": "\(sample.prompt), \(when) training\(verdict)",
-          "width": "\(tiles.sheet.tileWidth)", "height": "\(tiles.sheet.tileHeight)",
-        ])
+      image(
+        tiles.links[index], "\(sample.prompt), \(when) training\(verdict)", tiles.sheet)
       element("div", ["class": "mark"]) {
         element("span") { sample.reward.map { Figures.fixed($0, 2) } ?? "" }
         if let passed = sample.passed {

@@ -13,10 +13,21 @@ struct TreeSection {
     if let tree {
       let names =
         tree.branches.map(\.image) + tree.trunk.compactMap(\.image)
-        + [tree.trunkImage].compactMap { $0 }
+        + [tree.trunkImage, tree.source].compactMap { $0 }
       for name in Set(names) { links[name] = try RunFiles.link("\(run.path)/tree/\(name)") }
     }
     self.links = links
+  }
+
+  /// The source image of an edit; nothing for a prompt without.
+  private func source(_ tree: BranchTree) -> Markup {
+    guard let link = tree.source.flatMap({ links[$0] }) else { return .fragment([]) }
+    return element("ul", ["class": "samples"]) {
+      element("li") {
+        element("img", ["src": link, "alt": "\(tree.prompt), source image"])
+        element("p") { "The source image." }
+      }
+    }
   }
 
   func markup() -> Markup {
@@ -32,6 +43,7 @@ struct TreeSection {
         element("b") { "“\(tree.prompt)”" }
         ", rolled out after \(tree.epoch) epochs."
       },
+      source(tree),
       element("p", ["class": "quiet"]) {
         "The trunk runs without noise from left to right; its nodes show the predicted original at "
         "that step. At each step branches leave it by one noisy step, and each branch is "

@@ -27,14 +27,14 @@ public struct KnownTrainingSetting: Sendable, Equatable {
   }
 
   /// Whether a run with these settings is within the evidence: equal steps and dynamics, trained
-  /// steps among the known ones, and a clip range within a factor of 2. Size and guidance are not
-  /// compared.
+  /// steps among the known ones, and a clip range within a factor of 2 on each side. Size and
+  /// guidance are not compared.
   public func covers(
-    steps: Int, dynamics: Dynamics, trainedSteps: [Int], clipRange: Double
+    steps: Int, dynamics: Dynamics, trainedSteps: [Int], clipRange: [Double]
   ) -> Bool {
     steps == self.steps && dynamics == self.dynamics
       && trainedSteps.allSatisfy { $0 < self.trainedSteps }
-      && (self.clipRange / 2...self.clipRange * 2).contains(clipRange)
+      && clipRange.allSatisfy((self.clipRange / 2...self.clipRange * 2).contains)
   }
 
   /// One line.

@@ -92,7 +92,8 @@ struct PolicyLoss {
 
     let scaled = -(advantages * weight)
     let unclipped = scaled * ratio
-    let clipped = scaled * ratio.clamped(1 - objective.clipRange, 1 + objective.clipRange)
+    let range = objective.clipRange.ratios
+    let clipped = scaled * ratio.clamped(range.lowerBound, range.upperBound)
     let isClipped = unclipped.isLess(than: clipped).to(.float32)
 
     // dL/d(logp_new) of each branch, then through the residuals to the velocity.

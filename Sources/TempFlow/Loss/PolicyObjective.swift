@@ -1,6 +1,6 @@
 /// The loss of one update.
 ///
-///     L = mean over samples of  mean_k max(-c w A_k r_k, -c w A_k clip(r_k, 1 - eps, 1 + eps))
+///     L = mean over samples of  mean_k max(-c w A_k r_k, -c w A_k clip(r_k, 1 - low, 1 + high))
 ///       + mean over samples of  beta mean_D (mean - mean_ref)^2 / (2 w^2)
 public struct PolicyObjective: Hashable, Sendable {
   /// How steps are weighted against each other.
@@ -21,8 +21,8 @@ public struct PolicyObjective: Hashable, Sendable {
     case guarded
   }
 
-  /// eps, half the width of the ratio's clip range.
-  public var clipRange: Double
+  /// The clip range of the ratio.
+  public var clipRange: ClipRange
   /// beta, the KL coefficient toward the reference; 0 needs no reference.
   public var klBeta: Double
   /// How steps are weighted.
@@ -32,7 +32,7 @@ public struct PolicyObjective: Hashable, Sendable {
 
   /// The defaults are TempFlow-GRPO's loss with a clip range of 1e-4 and no KL term.
   public init(
-    clipRange: Double = 1e-4, klBeta: Double = 0, weighting: Weighting = .noiseAware,
+    clipRange: ClipRange = 1e-4, klBeta: Double = 0, weighting: Weighting = .noiseAware,
     ratio: Ratio = .plain
   ) {
     self.clipRange = clipRange

@@ -91,10 +91,20 @@ extension LossRecipe {
         "weighting",
         "\(scaled) already scales gradients by step, and noise_aware would again; use none")
     }
-    objective.clipRange = section.double("clip_range", in: .above(0, through: 1))
+    objective.clipRange = Self.clipRange(section)
     objective.klBeta = section.double("kl_beta", in: 0...1000, default: 0)
     objective.ratio = ratio == .guarded ? .guarded : .plain
     oldLogProb = section.choice(
       "old_log_prob", default: dtype == .float32 ? .rollout : .recomputed)
+  }
+
+  /// One number, or `[low, high]`.
+  private static func clipRange(_ section: RecipeSection) -> ClipRange {
+    let key = "clip_range"
+    guard section.shape(of: key) == .list else {
+      return ClipRange(section.double(key, in: .above(0, through: 1)))
+    }
+    let sides = section.list(key, of: .double(in: .above(0, through: 1)), count: 2...2)
+    return ClipRange(low: sides[0], high: sides[1])
   }
 }

@@ -235,7 +235,7 @@ extension RecipeSection {
       $0.covers(
         steps: sampling.steps, dynamics: sampling.stochasticDynamics,
         trainedSteps: sampling.trainedSteps.candidates(stepCount: sampling.steps),
-        clipRange: loss.objective.clipRange)
+        clipRange: [loss.objective.clipRange.low, loss.objective.clipRange.high])
     }
     guard !known.isEmpty, !isKnown else { return }
     warn(

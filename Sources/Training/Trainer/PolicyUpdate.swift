@@ -137,7 +137,7 @@ final class PolicyUpdate {
     try statistics.checkFinite()
     guard isFirst else { return }
     try statistics.checkFirstUpdate(
-      clipRange: objective.clipRange, recomputed: recipe.loss.oldLogProb == .recomputed)
+      clipRange: objective.clipRange.narrow, recomputed: recipe.loss.oldLogProb == .recomputed)
   }
 
   /// Evaluates the samples of all updates but the first under the weights before the first.

@@ -17,7 +17,10 @@ struct SampleWriter {
   /// Pixels between the tiles.
   private static let gutter = 2
 
-  /// Writes a grid of evenly spaced evaluation images.
+  /// The grid of the source images.
+  private static let sources = "sources.png"
+
+  /// Writes a grid of evenly spaced evaluation images, and once the grid of their source images.
   ///
   /// - Parameters:
   ///   - epoch: epochs completed.
@@ -30,11 +33,15 @@ struct SampleWriter {
     let chosen = (0..<count).map { $0 * images.count / count }
     let columns = max(1, min(count, Self.columns))
     let tiles = chosen.map { images[$0].tile }
+    // An evaluation's prompts have a source image each, or none has.
+    let sources = chosen.compactMap { evaluation.sources[$0].first?.tile }
     let sheet = SampleSheet(
       epoch: epoch, columns: columns, tileWidth: tiles[0].width, tileHeight: tiles[0].height,
-      gutter: Self.gutter, samples: chosen.map { sample($0, of: evaluation) })
-    let grid = ContactSheet(columns: columns, gutter: Self.gutter).image(of: tiles)
-    try PNG.write(grid, to: path + ".png")
+      gutter: Self.gutter, samples: chosen.map { sample($0, of: evaluation) },
+      sources: sources.isEmpty ? nil : Self.sources)
+    let layout = ContactSheet(columns: columns, gutter: Self.gutter)
+    try PNG.write(layout.image(of: tiles), to: path + ".png")
+    if !sources.isEmpty { try PNG.write(layout.image(of: sources), to: "\(folder)/\(Self.sources)") }
     try AtomicFile.write(json: sheet, to: path + ".json")
   }
 

@@ -64,7 +64,9 @@ struct TreeWriter {
       $0.value.map { RewardSample(image: $0, sources: sources, prompt: prompt) }
     }
     let scores = try await scorer.score(samples)
-    return ScoredTree(prompt: prompt, trunk: trunk, ids: own.map(\.key), scores: scores.weighted)
+    return ScoredTree(
+      prompt: prompt, source: sources.first, trunk: trunk, ids: own.map(\.key),
+      scores: scores.weighted)
   }
 
   private func write(
@@ -84,6 +86,7 @@ struct TreeWriter {
       tree.trunk.append(
         .init(step: step, image: try save(image.picture(size), as: "trunk-\(step).png")))
     }
+    if let source = chosen.source { tree.source = try save(source, as: "source.png") }
     let advantages = chosen.advantages
     for (id, score) in zip(chosen.ids, chosen.scores) {
       let image = images[id]?.picture(size)
@@ -120,6 +123,7 @@ struct TreeWriter {
 /// One prompt's branches with their rewards.
 private struct ScoredTree {
   let prompt: Prompt
+  let source: PixelBuffer?
   let trunk: Int
   let ids: [SampleID]
   let scores: [Double?]
