@@ -46,11 +46,7 @@ import Training
   private func train(
     _ folder: TemporaryFolder, _ run: String, resume: Bool = false, _ overrides: [String] = []
   ) async throws -> RunSummary {
-    let recipe = try recipe(folder, overrides)
-    let output = try RunOutput(
-      "\(folder.path)/\(run)", resume: resume, recipe: recipe, recipeName: "flux",
-      progress: ProgressReporter(columns: nil, write: { _ in }, now: { 0 }))
-    return try await Trainer(recipe.settings, output: output).train()
+    try await folder.train(try recipe(folder, overrides), as: run, resume: resume)
   }
 
   @Test func `a recipe has the model's defaults and is warned of settings without evidence`() throws {

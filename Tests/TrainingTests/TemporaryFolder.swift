@@ -1,6 +1,9 @@
 import DiffusionModels
 import Foundation
+import Recipes
+import Runs
 import ShapeScenes
+import Training
 
 /// A folder that is removed when the value is deinitialized.
 final class TemporaryFolder {
@@ -36,6 +39,19 @@ final class TemporaryFolder {
     for component in ["text_encoder", "text_encoder_2"] {
       try write(tinyTextEncoder, component)
     }
+  }
+}
+
+extension TemporaryFolder {
+  /// Trains a recipe into the folder `run`.
+  @MainActor
+  func train(
+    _ recipe: Recipe<TrainingRecipe>, as run: String, resume: Bool = false
+  ) async throws -> RunSummary {
+    let output = try RunOutput(
+      "\(path)/\(run)", resume: resume, recipe: recipe, recipeName: "recipe",
+      progress: ProgressReporter(columns: nil, write: { _ in }, now: { 0 }))
+    return try await Trainer(recipe.settings, output: output).train()
   }
 }
 

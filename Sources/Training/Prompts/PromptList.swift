@@ -53,7 +53,10 @@ package enum PromptList {
       }
       var prompt = Prompt(row.text, tag: row.tag, metadata: row.metadata)
       if conditionImages.upperBound > 0 {
-        prompt.images = try images(row, path, conditionImages)
+        // A reward that compares with a source image needs one.
+        let isRequired = kinds.contains { $0.sourceImages == .required }
+        let least = max(conditionImages.lowerBound, isRequired ? 1 : 0)
+        prompt.images = try images(row, path, least...conditionImages.upperBound)
       }
       if let first = prompts.first, prompt.images.count != first.images.count {
         throw .prompts(

@@ -129,7 +129,8 @@ package final class PromptCache {
     return SHA256.digest(of: parts.joined(separator: "\n").utf8)
   }
 
-  private func digest(ofImage path: String) throws(TrainingError) -> String {
+  /// The digest of a condition image's file, read once.
+  func digest(ofImage path: String) throws(TrainingError) -> String {
     if let known = imageDigests[path] { return known }
     do throws(FileError) {
       let digest = SHA256.digest(of: try AtomicFile.read(path))

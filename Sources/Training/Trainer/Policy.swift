@@ -63,6 +63,13 @@ final class Policy {
   /// The digest of each text encoder and tokenizer, by its folder's name.
   var textDigests: [String: String] { promptCache.componentDigests }
 
+  /// The digest of a condition image's file.
+  ///
+  /// - Throws: `TrainingError.prompts` for a file that cannot be read.
+  func digest(ofImage path: String) throws(TrainingError) -> String {
+    try promptCache.digest(ofImage: path)
+  }
+
   /// The trainable parameters, in the optimizer's order.
   var trainable: [ParameterStore.Named] { model.store.trainable }
 

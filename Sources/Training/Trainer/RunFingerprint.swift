@@ -3,20 +3,30 @@ internal import Foundation
 internal import Foundations
 internal import Torch
 
-/// Digests of the files that a run reads beside its recipe: prompt files byte for byte, and the
-/// model by `ComponentDigest`. A run resumed with other files would become another run without an
+/// Digests of the files that a run reads beside its recipe: prompt files and condition images byte
+/// for byte, and the model by `ComponentDigest`. A run resumed with other files would become another run without an
 /// error.
 struct RunFingerprint: Codable, Equatable {
   /// By the digested part: `prompts.train`, `text_encoder_2`, or a part of a network, such
   /// as `transformer/transformer_blocks.3` and `vae/decoder`.
   let digests: [String: String]
 
-  /// - Parameter text: the digests of the model's text encoders and tokenizers.
   /// - Throws: `TrainingError` for a file that cannot be read.
-  init(_ recipe: TrainingRecipe, text: [String: String]) throws(TrainingError) {
-    var digests = text
+  init(
+    _ recipe: TrainingRecipe, _ prompts: RunPrompts, _ policy: Policy
+  ) throws(TrainingError) {
+    var digests = policy.textDigests
     digests["prompts.train"] = try Self.digest(of: recipe.prompts.train)
     digests["prompts.evaluation"] = try Self.digest(of: recipe.prompts.evaluation)
+    for (key, prompts) in [
+      (Self.trainingImages, prompts.training), (Self.evaluationImages, prompts.evaluation),
+    ] {
+      let paths = prompts.flatMap(\.images)
+      guard !paths.isEmpty else { continue }
+      var lines: [String] = []
+      for path in paths { lines.append(try policy.digest(ofImage: path)) }
+      digests[key] = SHA256.digest(of: lines.joined(separator: "\n").utf8)
+    }
     for component in ["scheduler", "transformer", "vae"] {
       let folder = "\(recipe.model)/\(component)"
       var hash = SHA256()
@@ -38,6 +48,9 @@ struct RunFingerprint: Codable, Equatable {
     self.digests = digests
   }
 
+  private static let trainingImages = "prompts.train images"
+  private static let evaluationImages = "prompts.evaluation images"
+
   /// The files and parts that differ from an earlier fingerprint, in words; nil without one.
   func changes(since earlier: RunFingerprint, _ recipe: TrainingRecipe) -> String? {
     let keys = Set(digests.keys).union(earlier.digests.keys).sorted()
@@ -47,6 +60,8 @@ struct RunFingerprint: Codable, Equatable {
       switch key {
       case "prompts.train": recipe.prompts.train
       case "prompts.evaluation": recipe.prompts.evaluation
+      case Self.trainingImages: "condition images of \(recipe.prompts.train)"
+      case Self.evaluationImages: "condition images of \(recipe.prompts.evaluation)"
       default: "\(recipe.model)/\(key)"
       }
     }

@@ -59,7 +59,7 @@ package final class Trainer {
         recipe, prompts: prompts.used(epochs: recipe.epochs),
         decodeMicroBatch: memory.decodeMicroBatch, progress: output.progress)
     }
-    let fingerprint = try RunFingerprint(recipe, text: policy.textDigests)
+    let fingerprint = try RunFingerprint(recipe, prompts, policy)
     context = try TrainingContext(recipe, policy, memory.meter, output)
     update = PolicyUpdate(context)
     collector = RolloutCollector(context: context, scorer: self.scorer)

@@ -55,11 +55,7 @@ import Training
   private func train(
     _ folder: TemporaryFolder, _ run: String, resume: Bool = false, _ overrides: [String] = []
   ) async throws -> RunSummary {
-    let recipe = try recipe(folder, overrides)
-    let output = try RunOutput(
-      "\(folder.path)/\(run)", resume: resume, recipe: recipe, recipeName: "tiny",
-      progress: ProgressReporter(columns: nil, write: { _ in }, now: { 0 }))
-    return try await Trainer(recipe.settings, output: output).train()
+    try await folder.train(try recipe(folder, overrides), as: run, resume: resume)
   }
 
   @Test func `a recipe has the family's defaults, and its resolved form holds them`() throws {
@@ -160,7 +156,7 @@ import Training
     let error = #expect(throws: TrainingError.self) {
       try PromptList.read("\(folder.path)/p.jsonl", conditionImages: 1...1)
     }
-    #expect(error?.description.contains("p.jsonl:2: the model takes 1 condition image") == true)
+    #expect(error?.description.contains("p.jsonl:2: a prompt has 1 condition image, found 0") == true)
   }
 
   @Test func `another condition image is another prompt, and a changed file is encoded again`()

@@ -1,0 +1,168 @@
+import DiffusionModels
+import Foundation
+import Foundations
+import ImageFiles
+import Recipes
+import Rewards
+import Runs
+import Synchronization
+import TestSupport
+import Testing
+import Torch
+import TorchNN
+import Training
+
+/// Scores edits, and keeps the sizes of what it was given.
+private struct ChangeReward: Reward {
+  static let sizes = Mutex<Set<[Int]>>([])
+  let name: String
+
+  func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
+    for sample in samples {
+      let sizes = ([sample.image] + sample.sources).flatMap { [$0.width, $0.height] }
+      Self.sizes.withLock { _ = $0.insert(sizes) }
+    }
+    return RewardScores(
+      total: samples.map { sample in
+        zip(sample.image.pixels, sample.sources[0].pixels).reduce(0) {
+          $0 + abs(Double($1.0) - Double($1.1))
+        } / 255 / Double(sample.image.pixels.count)
+      })
+  }
+}
+
+/// `change`, a reward of these tests: the mean difference of an image and its source.
+private struct ChangeFactory: RewardFactory {
+  static let name = "change"
+  static let sourceImages = SourceImages.required
+  static let registration: Void = RewardRegistry.register(ChangeFactory.self)
+  let label: String
+
+  init(_ section: RecipeSection, label: String, device: Device) { self.label = label }
+
+  func makeReward() -> any Reward { ChangeReward(name: label) }
+}
+
+/// An editing model through the code behind the commands, with the tiny pipeline of the fixtures.
+@MainActor
+@Suite(.serialized) struct EditTrainingTests {
+  init() { ChangeFactory.registration }
+
+  private static let sources = ["21x13.png", "20x12.png", "23x15.jpg"]
+
+  private func task() throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    for name in ["model", "sources"] {
+      try FileManager.default.copyItem(
+        atPath: fixture("flux-kontext/\(name)"), toPath: "\(folder.path)/\(name)")
+    }
+    for (name, count) in [("train.jsonl", 6), ("held-out.jsonl", 3)] {
+      let lines = (0..<count).map {
+        "{\"prompt\": \"make \($0) circles red\", \"image\": \"sources/\(Self.sources[$0 % 3])\"}"
+      }
+      try folder.write(lines.joined(separator: "\n"), to: name)
+    }
+    return folder
+  }
+
+  private func recipe(
+    _ folder: TemporaryFolder, _ overrides: [String] = []
+  ) throws -> Recipe<TrainingRecipe> {
+    let text = recipeText([
+      (
+        "trainable: full",
+        "trainable: lora\nresolution: [12, 20]\nmax_sequence_length: 8\nlora: {rank: 2}\n"
+          + "threads: 1\ncheckpoints: {every: 1}\nema: {update_every: 1}"
+      ),
+      ("clip_range: 3e-2", "clip_range: [2e-2, 5e-2], kl_beta: 0.01"),
+      ("[{name: shapes}]", "[{name: change}]"), ("epochs: 4", "epochs: 2"),
+    ])
+    return try TrainingRecipe.read(
+      RecipeDocument(
+        text: text, name: "edit.yaml", folder: folder.path, overrides: overrides,
+        currentFolder: folder.path))
+  }
+
+  @Test(arguments: ["tempflow", "flow_grpo"])
+  func `it trains on edits, shows their sources, and resumes to the same bytes`(
+    method: String
+  ) async throws {
+    ChangeReward.sizes.withLock { $0 = [] }
+    let folder = try task()
+    let settings = ["sampling.method=\(method)"]
+    let whole = try await folder.train(try recipe(folder, settings), as: "whole")
+    #expect(whole.isFinished && whole.after.overall.count == 3)
+    // Images and sources have the recipe's size, whatever the files have.
+    #expect(ChangeReward.sizes.withLock { $0 } == [[20, 12, 20, 12]])
+    let lines = try MetricsLog.read("\(folder.path)/whole/metrics.jsonl")
+    #expect(lines.contains { ($0[.gradNorm]?.number ?? 0) > 0 && ($0[.kl]?.number ?? -1) >= 0 })
+
+    _ = try await folder.train(try recipe(folder, settings + ["epochs=1"]), as: "parts")
+    _ = try await folder.train(try recipe(folder, settings), as: "parts", resume: true)
+    let file = "checkpoints/000002/model.safetensors"
+    #expect(
+      try Data(contentsOf: URL(filePath: "\(folder.path)/whole/\(file)"))
+        == Data(contentsOf: URL(filePath: "\(folder.path)/parts/\(file)")))
+
+    let samples = "\(folder.path)/whole/samples"
+    let sheet = try JSONDecoder().decode(
+      SampleSheet.self, from: Data(contentsOf: URL(filePath: "\(samples)/after.json")))
+    let grid = try PNG.read("\(samples)/\(try #require(sheet.sources))")
+    let after = try PNG.read("\(samples)/after.png")
+    #expect(grid.width == after.width && grid.height == after.height && grid != after)
+    if method == "tempflow" {
+      let source = try PNG.read("\(folder.path)/whole/tree/source.png")
+      #expect(source.width == 20 && source.height == 12)
+    }
+  }
+
+  @Test func `a changed source image stops a resume`() async throws {
+    let folder = try task()
+    _ = try await folder.train(try recipe(folder, ["epochs=1"]), as: "run")
+    try PNG.write(
+      PixelBuffer(width: 20, height: 12, red: 200), to: "\(folder.path)/sources/20x12.png")
+    let error = await #expect(throws: TrainingError.self) {
+      _ = try await folder.train(try recipe(folder), as: "run", resume: true)
+    }
+    #expect(error?.description.contains("condition images of \(folder.path)/held-out") == true)
+  }
+
+  @Test func `every prompt has a source or none, and a reward of edits needs them`() async throws {
+    let folder = try task()
+    try folder.write(
+      "{\"prompt\": \"a\", \"image\": \"sources/20x12.png\"}\n{\"prompt\": \"b\"}", to: "mixed.jsonl")
+    let mixed = #expect(throws: TrainingError.self) {
+      try PromptList.read("\(folder.path)/mixed.jsonl", conditionImages: 0...1)
+    }
+    #expect(mixed?.description.contains("mixed.jsonl:2: found 0 condition images, and 1") == true)
+    let entry = try RewardEntry.read("change", []).settings
+    let plain = #expect(throws: TrainingError.self) {
+      try PromptList.read("\(folder.path)/train.jsonl", for: [entry])
+    }
+    #expect(plain?.description.contains("scores edits of a source image") == true)
+    try folder.write("{\"prompt\": \"a\"}", to: "bare.jsonl")
+    let bare = #expect(throws: TrainingError.self) {
+      try PromptList.read("\(folder.path)/bare.jsonl", for: [entry], conditionImages: 0...1)
+    }
+    #expect(bare?.description.contains("bare.jsonl:1: ") == true)
+    try folder.write("{\"prompt\": \"a\", \"image\": \"no.png\"}", to: "lost.jsonl")
+    let lost = await #expect(throws: TrainingError.self) {
+      _ = try await folder.train(
+        try recipe(folder, ["prompts.train=\(folder.path)/lost.jsonl"]), as: "lost")
+    }
+    #expect(lost?.description.contains("no.png") == true)
+  }
+
+  @Test func `without source images the model draws from the prompt alone`() async throws {
+    let folder = try task()
+    for name in ["train.jsonl", "held-out.jsonl"] {
+      try folder.write(
+        "{\"prompt\": \"a red circle\"}\n{\"prompt\": \"a blue ring\"}\n{\"prompt\": \"two\"}",
+        to: name)
+    }
+    let summary = try await folder.train(
+      try recipe(folder, ["rewards=[{name: jpeg_compressibility}]", "epochs=1"]), as: "run")
+    #expect(summary.isFinished)
+    #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/run/samples/sources.png"))
+  }
+}
