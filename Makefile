@@ -1,4 +1,5 @@
 # make demo      sets up, trains the embedded model, writes runs/demo/report.html
+# make demo-edit trains the embedded editing model, writes runs/demo-edit/report.html
 # make test      sets up, runs every test, builds the documentation
 # make build     sets up, leaves the command at .build/release/tempflow
 # make compare   trains the ablation and writes docs/results/compare.md
@@ -6,7 +7,7 @@
 # make docs      builds the DocC site of the libraries into .build/docs, with warnings as errors
 # make pictures  runs the demo, makes docs/pictures
 
-.PHONY: setup build demo test compare bench docs pictures clean
+.PHONY: setup build demo demo-edit test compare bench docs pictures clean
 
 TEMPFLOW := .build/release/tempflow
 
@@ -19,6 +20,11 @@ build: setup
 demo: build
 	$(TEMPFLOW) train Recipes/shapes.yaml --run-dir runs/demo $(if $(wildcard runs/demo/recipe.yaml),--resume)
 	$(TEMPFLOW) report runs/demo
+
+demo-edit: build
+	$(TEMPFLOW) train Recipes/shapes-edit.yaml --run-dir runs/demo-edit \
+	  $(if $(wildcard runs/demo-edit/recipe.yaml),--resume)
+	$(TEMPFLOW) report runs/demo-edit
 
 test: setup
 	swift build -c release --build-tests

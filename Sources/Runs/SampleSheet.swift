@@ -48,8 +48,8 @@ package struct SampleSheet: Codable, Equatable, Sendable {
   /// Tiles in row order.
   package var samples: [Sample]
 
-  /// The file of a grid with the source image of each sample in its place, for an editing model; nil
-  /// for samples without.
+  /// The file of a grid with the source image of each sample in its place, for an editing model;
+  /// nil for samples without.
   package var sources: String?
 
   /// Makes a sheet.

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Foundation
 import DiffusionModels
+import Foundation
 import Foundations
 import ImageFiles
 import Rewards
@@ -15,9 +15,9 @@ struct ScoreCommand: AsyncParsableCommand {
     discussion: """
       The images are the .png files of a folder in the order of their names (2.png before \
       10.png), and each has its prompt in the file of prompts. A reward for edits compares each \
-      with the source image that its prompt names, scaled to the image's size. Settings of the reward are those of \
-      a recipe's entry of `rewards` (docs/recipes.md). An image that could not be scored shows - \
-      and the reason.
+      with the source image that its prompt names, scaled to the image's size. Settings of the \
+      reward are those of a recipe's entry of `rewards` (docs/recipes.md). An image that could \
+      not be scored shows - and the reason.
 
       Example: tempflow score --reward ocr --images out --prompts prompts.txt --set timeout=30
       """)
@@ -100,7 +100,8 @@ struct ScoreCommand: AsyncParsableCommand {
           name: names[index], prompt: prompt.text, tag: prompt.tag, score: rewards.total[index],
           parts: Dictionary(
             rewards.parts.filter { $0.name != evaluation.reward }
-              .map { ($0.name, $0.values[index]) }) { $1 },
+              .map { ($0.name, $0.values[index]) }
+          ) { $1 },
           reason: rewards.reasons[index])
       }
       missing = evaluation.missingCount

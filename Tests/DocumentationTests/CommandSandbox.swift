@@ -14,12 +14,16 @@ struct CommandSandbox {
       try files.createDirectory(atPath: "\(folder)/\(name)", withIntermediateDirectories: true)
     }
     // Copies: recipes' paths start from their resolved folder, and pretraining writes a model.
-    for name in ["Recipes", "Models/shapes"] {
+    for name in ["Recipes", "Models/shapes", "Models/shapes-edit", "Prompts/shapes-edit"] {
       try files.copyItem(atPath: "\(root)/\(name)", toPath: "\(folder)/\(name)")
     }
     try files.copyItem(
       atPath: fixture("pipeline/model-t5"), toPath: "\(folder)/Models/stable-diffusion-3.5-medium")
     try files.copyItem(atPath: fixture("flux-dev/model"), toPath: "\(folder)/Models/FLUX.1-dev")
+    try files.copyItem(
+      atPath: fixture("flux-kontext/model"), toPath: "\(folder)/Models/FLUX.1-Kontext-dev")
+    try files.copyItem(
+      atPath: fixture("flux-kontext/sources/23x15.jpg"), toPath: "\(folder)/photo.jpg")
     try files.createSymbolicLink(
       atPath: "\(folder)/bin/tempflow", withDestinationPath: builtProduct("tempflow"))
     try writePrompts()
@@ -28,7 +32,7 @@ struct CommandSandbox {
   /// Prompts for one epoch of each recipe, a dozen held-out ones, and one for `score`.
   private func writePrompts() throws {
     let files = FileManager.default
-    for name in ["shapes", "pickscore"] {
+    for name in ["shapes", "pickscore", "edits"] {
       try files.createDirectory(
         atPath: "\(folder)/Prompts/\(name)", withIntermediateDirectories: true)
     }
@@ -42,6 +46,8 @@ struct CommandSandbox {
     for name in ["train", "test"] {
       let lines = (1...48).map { "\($0) red circles" }
       try write(lines.joined(separator: "\n"), "Prompts/pickscore/\(name).txt")
+      let edits = lines.map { "{\"prompt\": \"make it \($0)\", \"image\": \"../../photo.jpg\"}" }
+      try write(edits.joined(separator: "\n"), "Prompts/edits/\(name).jsonl")
     }
     try write("a sign that says \"stop\"", "prompts.txt")
   }
@@ -96,7 +102,10 @@ struct CommandSandbox {
       return train(isFullSize) + (words[1] == "bench" ? ["--epochs", "1"] : [])
     case "plan": return isFullSize ? set(fullSize) : []
     case "pretrain": return set(pretraining)
-    case "sample": return ["--steps", "2"] + (isFullSize ? ["--height", "8", "--width", "8"] : [])
+    case "sample":
+      // An edit has the size of its source image.
+      let isSized = isFullSize && !words.contains("--image")
+      return ["--steps", "2"] + (isSized ? ["--height", "8", "--width", "8"] : [])
     case "evaluate": return ["--steps", "2"]
     default: return []
     }

@@ -122,7 +122,7 @@ import Training
     for name in names {
       let path = "\(folder)/\(name)"
       let evidence =
-        name == "shapes-pretrain.yaml"
+        name.hasSuffix("-pretrain.yaml")
         ? try PretrainingRecipe.read(path: path).settings.evidence
         : try TrainingRecipe.read(path: path).settings.evidence
       let known = try #require(evidence, "\(name) has no evidence")

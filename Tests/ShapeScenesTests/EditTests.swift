@@ -113,7 +113,8 @@ import Testing
     #expect(try !strict(.remove(.ring)) { $0.objects = [] })
   }
 
-  @Test func `a move has a direction and a least distance, an addition a place of its own`() throws {
+  @Test func `a move has a direction and a least distance, an addition a place of its own`() throws
+  {
     let down = SceneEdit.move(.ring, .down)
     #expect(try strict(down) { $0.objects[0].centerY += 8 })
     #expect(try !strict(down) { $0.objects[0].centerY += 2 })

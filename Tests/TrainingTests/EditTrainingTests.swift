@@ -130,7 +130,8 @@ private struct ChangeFactory: RewardFactory {
   @Test func `every prompt has a source or none, and a reward of edits needs them`() async throws {
     let folder = try task()
     try folder.write(
-      "{\"prompt\": \"a\", \"image\": \"sources/20x12.png\"}\n{\"prompt\": \"b\"}", to: "mixed.jsonl")
+      "{\"prompt\": \"a\", \"image\": \"sources/20x12.png\"}\n{\"prompt\": \"b\"}",
+      to: "mixed.jsonl")
     let mixed = #expect(throws: TrainingError.self) {
       try PromptList.read("\(folder.path)/mixed.jsonl", conditionImages: 0...1)
     }

@@ -49,7 +49,8 @@ import Training
     try await folder.train(try recipe(folder, overrides), as: run, resume: resume)
   }
 
-  @Test func `a recipe has the model's defaults and is warned of settings without evidence`() throws {
+  @Test func `a recipe has the model's defaults and is warned of settings without evidence`() throws
+  {
     let folder = try task()
     let recipe = try recipe(folder)
     #expect(recipe.settings.guidance == .embedded(scale: 3.5))

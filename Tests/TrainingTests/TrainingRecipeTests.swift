@@ -65,7 +65,8 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     for change in ["ratio: grpo_guard, ", ""] {
       let dynamics = change.isEmpty ? ", dynamics: cps" : ""
       let text = recipeText([
-        ("clip_range: 3e-2", "\(change)clip_range: 3e-2"), ("branches: 4", "branches: 4\(dynamics)"),
+        ("clip_range: 3e-2", "\(change)clip_range: 3e-2"),
+        ("branches: 4", "branches: 4\(dynamics)"),
       ])
       let recipe = try readRecipe(text)
       #expect(recipe.settings.loss.objective.weighting == .none)
@@ -96,7 +97,8 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
   @Test func `a clip range is one number or two sides`() throws {
     let one = try readRecipe(recipeText([])).settings
     #expect(one.loss.objective.clipRange == ClipRange(3e-2))
-    let two = try readRecipe(recipeText([("clip_range: 3e-2", "clip_range: [1e-4, 5e-4]")])).settings
+    let two = try readRecipe(recipeText([("clip_range: 3e-2", "clip_range: [1e-4, 5e-4]")]))
+      .settings
     #expect(two.loss.objective.clipRange == ClipRange(low: 1e-4, high: 5e-4))
     for (sides, message) in [
       ("[1e-4]", "the number of items must be"), ("[1e-4, 0]", "must be above 0"),

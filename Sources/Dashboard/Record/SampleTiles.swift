@@ -22,9 +22,10 @@ struct SampleTiles {
   ) throws(ReportError) {
     self.sheet = sheet
     links = try Self.links(sheet, grid, path)
-    self.sources = try sources.map { grid throws(ReportError) in
-      try Self.links(sheet, grid, "\(path): \(sheet.sources ?? "")")
-    } ?? []
+    self.sources =
+      try sources.map { grid throws(ReportError) in
+        try Self.links(sheet, grid, "\(path): \(sheet.sources ?? "")")
+      } ?? []
   }
 
   private static func links(

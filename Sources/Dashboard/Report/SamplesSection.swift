@@ -11,7 +11,8 @@ struct SamplesSection {
     }
     return .fragment([
       element("p", ["class": "quiet"]) {
-        hasSources ? "Left the source image, then before training, right after "
+        hasSources
+          ? "Left the source image, then before training, right after "
           : "Left before training, right after "
         after.map { "\($0.sheet.epoch) epochs" } ?? "training (not yet there)"
         ", from the same prompt and the same initial noise. ✓: exactly the prompt; "

@@ -5,8 +5,8 @@ package import Recipes
 package import ShapeScenes
 package import Torch
 
-/// The embedded verifier of the `shapes-edit` task: whether what was asked has changed in the source
-/// image, and all else has stayed.
+/// The embedded verifier of the `shapes-edit` task: whether what was asked has changed in the
+/// source image, and all else has stayed.
 ///
 /// The edit is read from the prompt's metadata, the objects from source and image. Total and parts
 /// are those of ``ShapesReward``. A sample without exactly one source image, whose metadata is not

@@ -1,7 +1,6 @@
 package import Foundations
 internal import ImageFiles
 package import Recipes
-internal import ImageFiles
 internal import ShapeScenes
 package import Torch
 
@@ -54,8 +53,8 @@ package struct ShapesReward: Reward {
 }
 
 extension RewardScores {
-  /// The verifier's scores: the total, which is a part under the reward's name as well, and the part
-  /// `strict`.
+  /// The verifier's scores: the total, which is a part under the reward's name as well, and the
+  /// part `strict`.
   init(
     _ scores: [SceneScore?], _ mode: ShapesReward.Mode, name: String, reasons: [Int: String]
   ) {

@@ -80,13 +80,17 @@ package enum EditGrammar {
     let shape = edit.shape.rawValue
     switch edit {
     case .color(_, let color):
-      return ["make the \(shape) \(color.rawValue)", "change the \(shape) to \(color.rawValue)",
-        "paint the \(shape) \(color.rawValue)"]
+      return [
+        "make the \(shape) \(color.rawValue)", "change the \(shape) to \(color.rawValue)",
+        "paint the \(shape) \(color.rawValue)",
+      ]
     case .remove: return ["remove the \(shape)", "delete the \(shape)", "take away the \(shape)"]
     case .add(_, let color):
       return ["add a \(color.rawValue) \(shape)", "put in a \(color.rawValue) \(shape)"]
     case .move(_, let direction):
-      let side = [.left, .right].contains(direction) ? "to the \(direction.rawValue)"
+      let side =
+        [.left, .right].contains(direction)
+        ? "to the \(direction.rawValue)"
         : direction.rawValue
       return ["move the \(shape) \(side)", "shift the \(shape) \(side)"]
     }

@@ -8,8 +8,8 @@ package enum EditLayout {
   /// The number of objects before the edit.
   static let objectCounts = [2, 2, 3]
 
-  /// A random scene that the edit can be made in, and the scene after it. All that the edit does not
-  /// name is random and equal in both.
+  /// A random scene that the edit can be made in, and the scene after it. All that the edit does
+  /// not name is random and equal in both.
   package static func scenes(
     for edit: SceneEdit, using generator: inout some RandomNumberGenerator
   ) -> (before: Scene, after: Scene) {

@@ -1,5 +1,5 @@
-/// A change of one object in an image of the `shapes-edit` task. The objects of such an image are of
-/// different classes, so that a class names one of them.
+/// A change of one object in an image of the `shapes-edit` task. The objects of such an image are
+/// of different classes, so that a class names one of them.
 package enum SceneEdit: Hashable, Sendable {
   /// The object of a class gets a color.
   case color(SceneShape, SceneColor)

@@ -1,4 +1,5 @@
-/// The range of the probability ratio beyond which a sample has no gradient, `1 - low ... 1 + high`.
+/// The range of the probability ratio beyond which a sample has no gradient: from `1 - low` to
+/// `1 + high`.
 ///
 /// `low` and `high` are equal in PPO. With a larger `high` (DAPO, arXiv 2503.14476) an unlikely
 /// sample with a positive advantage can gain more.

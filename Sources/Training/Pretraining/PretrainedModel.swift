@@ -38,7 +38,8 @@ struct PretrainedModel {
   var encoder: any PromptEncoder { model.pretrainedEncoder }
 
   /// The training data of the flow.
-  func data(_ pool: LatentPool, _ images: RenderedImages, _ texts: [String]) -> FlowPretraining.Data {
+  func data(_ pool: LatentPool, _ images: RenderedImages, _ texts: [String]) -> FlowPretraining.Data
+  {
     FlowPretraining.Data(
       pool: pool, promptIndices: images.promptIndices, tokens: model.tokens(of: texts),
       emptyTokens: model.tokens(of: [""]).map { $0[0] })

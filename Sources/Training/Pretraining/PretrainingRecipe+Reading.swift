@@ -20,7 +20,8 @@ extension PretrainingRecipe {
     output = root.path("output")
     seed = UInt64(root.int("seed", in: 0...Int.max, default: 0))
     threads = root.optional("threads", .int(in: 1...1024))
-    pipeline = root.string("pipeline", default: Self.defaultPipeline)
+    let families = FlowModelRegistry.pretrainableFamilies
+    pipeline = root.string("pipeline", default: families[0].classNames[0])
     data = PretrainingDataRecipe(root.section("data"))
     autoencoder = AutoencoderRecipe(root.section("autoencoder"))
     textEncoder = TextEncoderShape(root.section("text_encoder"))
@@ -29,7 +30,7 @@ extension PretrainingRecipe {
     flow = FlowRecipe(root.section("flow"))
     evaluation = PretrainingEvaluationRecipe(root.section("evaluation"))
     guard let family = FlowModelRegistry.pretrainable(pipeline) else {
-      let known = FlowModelRegistry.pretrainableFamilies.flatMap { $0.classNames }
+      let known = families.flatMap { $0.classNames }
       root.report("pipeline", "must be one of \(known.joined(separator: ", ")), found \(pipeline)")
       return
     }
@@ -43,8 +44,6 @@ extension PretrainingRecipe {
       transformerSection.report(transformer.singleLayers > 0 ? "single_layers" : "patch", fault)
     }
   }
-
-  static let defaultPipeline = "StableDiffusion3Pipeline"
 
   /// The family of ``pipeline``.
   var family: any PretrainableModel.Type {

@@ -1,6 +1,5 @@
 package import DiffusionModels
 
-
 /// All settings of a model that is trained from scratch, read from one strict YAML file.
 ///
 /// The keys are documented in `docs/pretraining.md`. Equal recipes on one kind of machine with the

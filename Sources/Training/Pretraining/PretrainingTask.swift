@@ -36,7 +36,9 @@ package enum PretrainingTask: String, CaseIterable, Sendable {
   ) throws(PromptFault) -> (source: PixelBuffer?, image: PixelBuffer) {
     switch self {
     case .shapes:
-      return (nil, SceneRenderer.render(try ScenePrompt(metadata: prompt.metadata), using: &generator))
+      return (
+        nil, SceneRenderer.render(try ScenePrompt(metadata: prompt.metadata), using: &generator)
+      )
     case .shapesEdit:
       let edit = try EditPrompt(metadata: prompt.metadata).edit
       let (before, after) = EditLayout.scenes(for: edit, using: &generator)

@@ -4,8 +4,8 @@ internal import Foundations
 internal import Torch
 
 /// Digests of the files that a run reads beside its recipe: prompt files and condition images byte
-/// for byte, and the model by `ComponentDigest`. A run resumed with other files would become another run without an
-/// error.
+/// for byte, and the model by `ComponentDigest`. A run resumed with other files would become
+/// another run without an error.
 struct RunFingerprint: Codable, Equatable {
   /// By the digested part: `prompts.train`, `text_encoder_2`, or a part of a network, such
   /// as `transformer/transformer_blocks.3` and `vae/decoder`.

@@ -41,7 +41,9 @@ struct SampleWriter {
       sources: sources.isEmpty ? nil : Self.sources)
     let layout = ContactSheet(columns: columns, gutter: Self.gutter)
     try PNG.write(layout.image(of: tiles), to: path + ".png")
-    if !sources.isEmpty { try PNG.write(layout.image(of: sources), to: "\(folder)/\(Self.sources)") }
+    if !sources.isEmpty {
+      try PNG.write(layout.image(of: sources), to: "\(folder)/\(Self.sources)")
+    }
     try AtomicFile.write(json: sheet, to: path + ".json")
   }
 

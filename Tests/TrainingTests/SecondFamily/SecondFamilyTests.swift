@@ -152,11 +152,13 @@ import Training
 
   @Test func `a prompt without its condition image is refused with file and line`() throws {
     let folder = try task()
-    try folder.write("{\"prompt\": \"a\", \"image\": \"0.png\"}\n{\"prompt\": \"b\"}", to: "p.jsonl")
+    try folder.write(
+      "{\"prompt\": \"a\", \"image\": \"0.png\"}\n{\"prompt\": \"b\"}", to: "p.jsonl")
     let error = #expect(throws: TrainingError.self) {
       try PromptList.read("\(folder.path)/p.jsonl", conditionImages: 1...1)
     }
-    #expect(error?.description.contains("p.jsonl:2: a prompt has 1 condition image, found 0") == true)
+    #expect(
+      error?.description.contains("p.jsonl:2: a prompt has 1 condition image, found 0") == true)
   }
 
   @Test func `another condition image is another prompt, and a changed file is encoded again`()
