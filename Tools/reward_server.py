@@ -5,10 +5,11 @@
     reward_server.py my_reward:score --stdio         as `command` of the reward `process`
 
 The function takes a list of samples, dictionaries with `prompt` (text), `png` (the bytes of a PNG
-file) and `metadata` (the prompt's entry in the prompt file). It returns one number per sample, larger
-is better, None for a missing score; or a dictionary with such a list as `scores` and optionally
-`parts`, lists by name. For the rewards `ocr` and `geneval` the dictionary holds `texts` or
-`detections` instead. `my_reward` may also be in the current folder. One call runs at a time.
+file), `sources` (a list of the bytes of PNG files: the prompt's condition images, such as the picture
+to edit; empty for a prompt without) and `metadata` (the prompt's entry in the prompt file). It returns
+one number per sample, larger is better, None for a missing score; or a dictionary with such a list as
+`scores` and optionally `parts`, lists by name. For the rewards `ocr` and `geneval` the dictionary holds
+`texts` or `detections` instead. `my_reward` may also be in the current folder. One call runs at a time.
 
 The protocol is docs/rewards/protocol.md. Standard library only.
 """
@@ -85,13 +86,20 @@ class Scorer:
 
 def read_sample(sample):
     try:
-        if "path" in sample:
-            png = pathlib.Path(sample["path"]).read_bytes()
-        else:
-            png = base64.b64decode(sample["png"], validate=True)
-        return {"prompt": sample["prompt"], "png": png, "metadata": sample.get("metadata", {})}
+        return {
+            "prompt": sample["prompt"],
+            "png": read_image(sample),
+            "sources": [read_image(source) for source in sample.get("sources", [])],
+            "metadata": sample.get("metadata", {}),
+        }
     except (TypeError, KeyError, ValueError, OSError) as error:
         raise Refused(400, f"a sample cannot be read: {error}") from error
+
+
+def read_image(holder):
+    if "path" in holder:
+        return pathlib.Path(holder["path"]).read_bytes()
+    return base64.b64decode(holder["png"], validate=True)
 
 
 def tidy(result):

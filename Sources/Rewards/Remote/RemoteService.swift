@@ -1,6 +1,5 @@
 import Foundation
 package import Foundations
-import ImageFiles
 
 /// A service that implements the protocol of `docs/rewards/protocol.md`, over HTTP or in a child
 /// process.
@@ -45,43 +44,80 @@ package struct RemoteService: Sendable {
     read: @escaping @Sendable (JSONValue, _ count: Int, _ sender: String) throws(RemoteFault)
       -> Answer
   ) async throws(RewardError) -> [(count: Int, answer: Result<Answer, RemoteFault>)] {
+    let encoded = try await EncodedImages(samples, reward: reward)
     let batches = stride(from: 0, to: samples.count, by: batchSize).map {
-      Array(samples[$0..<min($0 + batchSize, samples.count)])
+      Batch(samples, encoded, $0..<min($0 + batchSize, samples.count))
     }
     let answers = try await concurrently(batches, reward: reward) {
       batch async throws(RemoteFault) in
       try await ask(batch: batch, read: read)
     }
-    return zip(batches, answers).map { ($0.count, $1) }
+    return zip(batches, answers).map { ($0.samples.count, $1) }
   }
 
   /// Writes a message about a score that is not finite, once.
   func noteNotFinite(_ detail: String) async { await workers.note(.notFinite, detail) }
 
   private func ask<Answer: Sendable>(
-    batch: [RewardSample],
+    batch: Batch,
     read: @escaping @Sendable (JSONValue, Int, String) throws(RemoteFault) -> Answer
   ) async throws(RemoteFault) -> Answer {
     let identifier = UUID().uuidString
     var folder: TemporaryImages?
     defer { folder?.remove() }
-    let pictures: [ScoringProtocol.Image]
-    do {
-      let files = try batch.map { try PNG.encode($0.image) }
-      switch images {
-      case .inline: pictures = files.map { .inline($0) }
-      case .paths:
-        let made = try TemporaryImages(files)
-        folder = made
-        pictures = made.paths.map { .path($0) }
+    let pictures: @Sendable () -> [ScoringProtocol.Images]
+    switch images {
+    case .inline:
+      pictures = {
+        batch.images { _, bytes in .inline(Data(bytes).base64EncodedString()) }
       }
-    } catch {
-      throw .permanent(detail: "its images cannot be handed over: \(error)")
+    case .paths:
+      do {
+        let made = try TemporaryImages()
+        folder = made
+        let paths = try batch.images { name, bytes in .path(try made.write(bytes, name)) }
+        pictures = { paths }
+      } catch {
+        throw .permanent(detail: "its images cannot be handed over: \(error)")
+      }
     }
-    let request = ScoringProtocol.request(batch, images: pictures, identifier: identifier)
-    return try await workers.ask(request) { bytes, sender throws(RemoteFault) in
+    return try await workers.ask {
+      ScoringProtocol.request(batch.samples, images: pictures(), identifier: identifier)
+    } read: { bytes, sender throws(RemoteFault) in
       let answer = try ScoringProtocol.answer(bytes, identifier: identifier, from: sender)
-      return try read(answer, batch.count, sender)
+      return try read(answer, batch.samples.count, sender)
+    }
+  }
+}
+
+/// The samples of one request with their PNG files.
+private struct Batch: Sendable {
+  let samples: [RewardSample]
+  private let files: [EncodedImages.Sample]
+  /// The distinct sources of these samples by their index in `EncodedImages.sources`.
+  private let sources: [Int: [UInt8]]
+
+  init(_ samples: [RewardSample], _ images: EncodedImages, _ range: Range<Int>) {
+    self.samples = Array(samples[range])
+    files = Array(images.samples[range])
+    sources = Dictionary(
+      files.flatMap(\.sources).map { ($0, images.sources[$0]) }, uniquingKeysWith: { first, _ in
+        first
+      })
+  }
+
+  /// The images of each sample as they stand in the request.
+  ///
+  /// - Parameter hand: called once for every result and every distinct source, with a name that no
+  ///   other image of the batch has.
+  func images(
+    _ hand: (_ name: String, _ bytes: [UInt8]) throws -> ScoringProtocol.Image
+  ) rethrows -> [ScoringProtocol.Images] {
+    var shared: [Int: ScoringProtocol.Image] = [:]
+    for (index, bytes) in sources { shared[index] = try hand("source-\(index)", bytes) }
+    return try files.enumerated().map { index, file in
+      .init(
+        result: try hand("\(index)", file.result), sources: file.sources.compactMap { shared[$0] })
     }
   }
 }
@@ -128,19 +164,18 @@ private func outcome<Item: Sendable, Value: Sendable>(
 /// PNG files in a folder of their own.
 private struct TemporaryImages {
   private let folder: URL
-  let paths: [String]
 
-  init(_ files: [[UInt8]]) throws {
+  init() throws {
     folder = FileManager.default.temporaryDirectory
       .appending(path: "tempflow-images-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
-    var paths: [String] = []
-    for (index, bytes) in files.enumerated() {
-      let file = folder.appending(path: "\(index).png")
-      try Data(bytes).write(to: file)
-      paths.append(file.path(percentEncoded: false))
-    }
-    self.paths = paths
+  }
+
+  /// Writes `NAME.png` and returns its path.
+  func write(_ bytes: [UInt8], _ name: String) throws -> String {
+    let file = folder.appending(path: "\(name).png")
+    try Data(bytes).write(to: file)
+    return file.path(percentEncoded: false)
   }
 
   /// Best effort; the folder is temporary.

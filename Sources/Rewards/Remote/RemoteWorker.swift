@@ -59,10 +59,14 @@ actor RemoteWorkers {
   ///
   /// In a cancelled task it ends early, with any fault.
   ///
-  /// - Parameter read: reads the answer of `sender`; its error is a fault of the attempt.
+  /// - Parameters:
+  ///   - request: makes the request, the same for every attempt. It is called once a worker is
+  ///     free, so requests that wait take no memory.
+  ///   - read: reads the answer of `sender`; its error is a fault of the attempt.
   /// - Throws: the last fault.
   func ask<Answer: Sendable>(
-    _ request: [UInt8], read: @Sendable ([UInt8], _ sender: String) throws(RemoteFault) -> Answer
+    _ request: @Sendable () -> [UInt8],
+    read: @Sendable ([UInt8], _ sender: String) throws(RemoteFault) -> Answer
   ) async throws(RemoteFault) -> Answer {
     var failures = 0
     var awaySince: ContinuousClock.Instant?
@@ -76,7 +80,7 @@ actor RemoteWorkers {
         throw .transient(.unreachable, detail: "no longer wanted")
       }
       do throws(RemoteFault) {
-        let answer = try await workers[index].ask(request, timeout: policy.timeout)
+        let answer = try await workers[index].ask(request(), timeout: policy.timeout)
         let value = try read(answer, workers[index].label)
         release(index, .good)
         return value

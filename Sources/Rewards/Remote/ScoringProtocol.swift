@@ -1,6 +1,4 @@
-import Foundation
 import Foundations
-import ImageFiles
 
 /// Requests and answers of `docs/rewards/protocol.md`.
 enum ScoringProtocol {
@@ -8,31 +6,47 @@ enum ScoringProtocol {
   /// The largest number of parts in one answer.
   static let maxParts = 32
 
-  /// The image of one sample in a request.
-  enum Image {
+  /// An image in a request.
+  enum Image: Sendable {
     /// As base64 text of a PNG.
-    case inline([UInt8])
+    case inline(String)
     /// As the path of a PNG file.
     case path(String)
+
+    fileprivate var member: JSONValue.Member {
+      switch self {
+      case .inline(let text): .init("png", .string(text))
+      case .path(let path): .init("path", .string(path))
+      }
+    }
   }
 
-  /// The text of a request, on one line.
+  /// The images of one sample in a request.
+  struct Images: Sendable {
+    /// The image to score.
+    var result: Image
+    /// The sample's condition images, in order.
+    var sources: [Image]
+  }
+
+  /// The text of a request, on one line. A sample without sources has no such member.
   ///
-  /// - Parameter identifier: the same for every attempt of a request.
+  /// - Parameters:
+  ///   - images: those of each sample.
+  ///   - identifier: the same for every attempt of a request.
   static func request(
-    _ samples: [RewardSample], images: [Image], identifier: String
+    _ samples: [RewardSample], images: [Images], identifier: String
   ) -> [UInt8] {
-    let items = zip(samples, images).map { sample, image in
-      let picture: JSONValue.Member =
-        switch image {
-        case .inline(let bytes): .init("png", .string(Data(bytes).base64EncodedString()))
-        case .path(let path): .init("path", .string(path))
-        }
+    let items = zip(samples, images).map { sample, images in
+      var members: [JSONValue.Member] = [
+        .init("prompt", .string(sample.prompt)), images.result.member,
+      ]
+      if !images.sources.isEmpty {
+        members.append(.init("sources", .array(images.sources.map { .object([$0.member]) })))
+      }
       let metadata = sample.metadata.sorted { $0.key < $1.key }
-      return JSONValue.object([
-        .init("prompt", .string(sample.prompt)), picture,
-        .init("metadata", .object(metadata.map { .init($0.key, $0.value) })),
-      ])
+      members.append(.init("metadata", .object(metadata.map { .init($0.key, $0.value) })))
+      return JSONValue.object(members)
     }
     let request: JSONValue = [
       "protocol": .int(version), "id": .string(identifier), "samples": .array(items),

@@ -2,7 +2,8 @@
 
     child.py MODE [FILE]
 
-MODE says how it misbehaves; FILE remembers what happened to earlier children.
+MODE says how it misbehaves; FILE remembers what happened to earlier children. In the mode `keeps` the requests
+are appended to FILE.requests.
 """
 
 import base64
@@ -24,6 +25,9 @@ if mode == "broken":
 answered = 0
 for line in sys.stdin:
     request = json.loads(line)
+    if mode == "keeps":
+        with pathlib.Path(f"{memory}.requests").open("a") as file:
+            file.write(line)
     samples = request["samples"]
     images = [pathlib.Path(s["path"]).read_bytes() if "path" in s else base64.b64decode(s["png"])
               for s in samples]

@@ -13,6 +13,16 @@ def length(samples):
     return {"scores": scores, "parts": {"double": [2 * score for score in scores]}}
 
 
+def widths(samples):
+    """The widths of the sources as digits, the first source last; as a part, the width of the image."""
+    def width(png):
+        assert png.startswith(b"\x89PNG")
+        return int.from_bytes(png[16:20], "big")
+
+    scores = [sum(10**k * width(png) for k, png in enumerate(sample["sources"])) for sample in samples]
+    return {"scores": scores, "parts": {"image": [width(sample["png"]) for sample in samples]}}
+
+
 def count(samples):
     global calls
     calls += 1

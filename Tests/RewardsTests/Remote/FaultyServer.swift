@@ -2,43 +2,20 @@ import Foundation
 import Foundations
 import ImageFiles
 import Rewards
-import TestSupport
 import Testing
 
-/// `Tests/Fixtures/rewards/faulty_server.py` as a running server. It ends with this object or with
-/// the test process.
+/// `Tests/Fixtures/rewards/faulty_server.py` as a running server.
 final class FaultyServer: Sendable {
-  let port: Int
-  private let process: Process
-  private let input = Pipe()
+  private let server: PythonServer
+  var port: Int { server.port }
 
   /// - Parameter port: 0 is any free port.
   init(port: Int = 0) throws {
-    let output = Pipe()
-    process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["python3", fixture("rewards/faulty_server.py"), String(port)]
-    process.standardInput = input
-    process.standardOutput = output
-    try process.run()
-    var line = Data()
-    while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8) {
-      line += byte
-    }
-    guard let port = Int(String(decoding: line, as: UTF8.self)) else {
-      throw RewardError.failed(reward: "test", reason: "the server does not start")
-    }
-    self.port = port
+    server = try PythonServer("rewards/faulty_server.py", arguments: [String(port)])
   }
-
-  deinit { kill() }
 
   /// Kills the server.
-  func kill() {
-    guard process.isRunning else { return }
-    Foundation.kill(process.processIdentifier, SIGKILL)
-    process.waitUntilExit()
-  }
+  func kill() { server.kill() }
 
   func url(_ fault: String) -> String { "http://127.0.0.1:\(port)/\(fault)" }
 

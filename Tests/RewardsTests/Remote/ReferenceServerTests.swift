@@ -1,4 +1,5 @@
 import Foundation
+import ImageFiles
 import Rewards
 import TestSupport
 import Testing
@@ -57,6 +58,46 @@ import Testing
     remote.service.apiKeyVariable = nil
     let refused = try HTTPReward(remote)
     await #expect(throws: RewardError.self) { try await refused.score(samples(1)) }
+  }
+
+  @Test func `a Python function gets the sources in order, over HTTP, as paths and inline`()
+    async throws
+  {
+    let (process, url) = try serve("functions:widths")
+    defer { kill(process.processIdentifier, SIGKILL) }
+    func picture(_ width: Int) -> PixelBuffer { PixelBuffer(width: width, height: 1) }
+    let samples = [[3], [], [4, 3], [3, 5, 4]].map {
+      RewardSample(image: picture(9), sources: $0.map(picture), prompt: "a")
+    }
+    var child = ProcessFactory()
+    child.retry = shortRetry
+    child.directory = functions
+    child.command = ["python3", script, "functions:widths", "--stdio"]
+    var inline = child
+    inline.imageTransport = .inline
+    let rewards: [any Reward] = [
+      try HTTPReward(HTTPFactory(service("http", urls: [url]))), try ProcessReward(child),
+      try ProcessReward(inline),
+    ]
+    for reward in rewards {
+      let scores = try await reward.score(samples)
+      #expect(scores.total == [3, 0, 34, 453], "\(reward.name)")
+      #expect(scores[part: "image"] == [9, 9, 9, 9], "\(reward.name)")
+    }
+  }
+
+  @Test(arguments: ["3", "null", #"[{"png": "%"}]"#, #"[{}]"#, #"["a"]"#])
+  func `sources that cannot be read are refused`(sources: String) async throws {
+    let (process, url) = try serve("functions:widths")
+    defer { kill(process.processIdentifier, SIGKILL) }
+    var request = URLRequest(url: try #require(URL(string: url + "/score")))
+    request.httpMethod = "POST"
+    request.httpBody = Data(
+      (#"{"protocol":1,"id":"x","samples":[{"prompt":"a","png":"aGk=","sources":"# + sources
+        + "}]}").utf8)
+    let (body, response) = try await URLSession.shared.data(for: request)
+    #expect((response as? HTTPURLResponse)?.statusCode == 400)
+    #expect(String(decoding: body, as: UTF8.self).contains("a sample cannot be read"))
   }
 
   @Test func `a repeated request has the answer of the first`() async throws {

@@ -35,7 +35,8 @@ package struct ChatReward: Reward {
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
     let answers = try await concurrently(samples, reward: name) {
       sample async throws(RemoteFault) in
-      try await workers.ask(try request(sample)) { bytes, sender throws(RemoteFault) in
+      let request = try request(sample)
+      return try await workers.ask { request } read: { bytes, sender throws(RemoteFault) in
         try score(in: bytes, from: sender)
       }
     }
