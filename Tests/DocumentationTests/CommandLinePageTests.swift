@@ -4,7 +4,10 @@ import Testing
 
 @Suite struct CommandLinePageTests {
   /// Options of the chat servers that `docs/rewards/chat.md` mentions.
-  private static let foreign: Set = ["--mmproj", "--served-model-name"]
+  private static let foreign: Set = [
+    "--limit-mm-per-prompt", "--logprobs-mode", "--max-logprobs", "--mmproj",
+    "--override-generation-config", "--served-model-name",
+  ]
 
   @Test func `the page on the command line has every command and option and no other`() throws {
     var described: [String: Set<String>] = [:]

@@ -10,18 +10,36 @@ struct HTTPWorker: RemoteWorker {
   private let key: String?
   private let proxy: URL?
   private let maximumBytes: Int
+  private let refusal: KnownRefusal?
   private let client: HTTPClient
+
+  /// A refusal of a request, with status 400 or 422, that every request would get and a person can
+  /// end.
+  struct KnownRefusal: Sendable {
+    /// In lower case; the text of the refusal holds it in letters of either case.
+    var word: String
+    /// What to do.
+    var remedy: String
+
+    fileprivate func isIn(_ body: [UInt8]) -> Bool {
+      String(decoding: body, as: UTF8.self).lowercased().contains(word)
+    }
+  }
 
   /// - Parameters:
   ///   - url: one of ``ServiceSettings/checkedURLs()``, with a path.
   ///   - key: sent as a bearer token; no message of this type contains it.
   ///   - proxy: the proxy of all requests; nil is none, whatever the environment's variables are.
   ///   - maximumBytes: the size of the largest answer that is read.
-  init(_ url: URL, key: String?, proxy: URL?, maximumBytes: Int, client: HTTPClient) {
+  init(
+    _ url: URL, key: String?, proxy: URL?, maximumBytes: Int, refusal: KnownRefusal?,
+    client: HTTPClient
+  ) {
     self.url = url
     self.key = key
     self.proxy = proxy
     self.maximumBytes = maximumBytes
+    self.refusal = refusal
     self.client = client
     label = url.absoluteString + (proxy.map { " (proxy \($0.absoluteString))" } ?? "")
     headers =
@@ -35,7 +53,8 @@ struct HTTPWorker: RemoteWorker {
   /// - Throws: ``RewardError/setting(reward:key:reason:)`` for an address or a key that cannot be
   ///   used.
   static func all(
-    _ settings: ServiceSettings, path: String, maximumBytes: Int = 16_000_000
+    _ settings: ServiceSettings, path: String, maximumBytes: Int = 16_000_000,
+    refusal: KnownRefusal? = nil
   ) throws(RewardError) -> RemoteWorkers {
     let (key, proxy) = (try settings.apiKey(), try settings.checkedProxy())
     let client = HTTPClient()
@@ -44,7 +63,7 @@ struct HTTPWorker: RemoteWorker {
       workers.append(
         HTTPWorker(
           base.appending(path: path), key: key, proxy: proxy, maximumBytes: maximumBytes,
-          client: client))
+          refusal: refusal, client: client))
     }
     return RemoteWorkers(
       workers, limit: settings.concurrency, policy: settings.retry,
@@ -84,6 +103,9 @@ struct HTTPWorker: RemoteWorker {
 
   private func fault(of answer: HTTPAnswer) -> RemoteFault {
     let said = "\(label) answers \(answer.status)\(excerpt(answer.body))"
+    if let refusal, [400, 422].contains(answer.status), refusal.isIn(answer.body) {
+      return .permanent(detail: "\(said); \(refusal.remedy)")
+    }
     switch answer.status {
     case 300..<400:
       return .permanent(

@@ -33,12 +33,16 @@ package enum RemoteFault: Error, Equatable {
     case notFinite = "not a finite number"
     /// The answer of a chat service holds no score.
     case noMatch = "no score in the answer"
+    /// The answer of a chat service has no log probabilities.
+    case noLogprobs = "no log probabilities"
+    /// The first token of a chat service's answer is hardly ever a digit.
+    case noDigit = "first token is no digit"
 
     /// Whether the service as a whole is unavailable; other faults concern one request.
     var isOutage: Bool { self == .unreachable || self == .busy }
     /// Whether another attempt can succeed.
     var isWorthRetrying: Bool {
-      ![.rejected, .notScored, .notFinite, .noMatch].contains(self)
+      ![.rejected, .notScored, .notFinite, .noMatch, .noLogprobs, .noDigit].contains(self)
     }
   }
 }

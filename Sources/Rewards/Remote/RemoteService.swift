@@ -100,10 +100,9 @@ private struct Batch: Sendable {
   init(_ samples: [RewardSample], _ images: EncodedImages, _ range: Range<Int>) {
     self.samples = Array(samples[range])
     files = Array(images.samples[range])
-    sources = Dictionary(
-      files.flatMap(\.sources).map { ($0, images.sources[$0]) }, uniquingKeysWith: { first, _ in
-        first
-      })
+    var sources: [Int: [UInt8]] = [:]
+    for index in files.flatMap(\.sources) { sources[index] = images.sources[index] }
+    self.sources = sources
   }
 
   /// The images of each sample as they stand in the request.
@@ -117,7 +116,8 @@ private struct Batch: Sendable {
     for (index, bytes) in sources { shared[index] = try hand("source-\(index)", bytes) }
     return try files.enumerated().map { index, file in
       .init(
-        result: try hand("\(index)", file.result), sources: file.sources.compactMap { shared[$0] })
+        result: try hand("\(index)", file.result),
+        sources: file.sources.compactMap { shared[$0] })
     }
   }
 }

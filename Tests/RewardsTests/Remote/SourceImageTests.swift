@@ -55,10 +55,12 @@ import Testing
     #expect(
       try await server.bodies("with").map(withoutIdentifier) == [
         #"{"protocol":1,"id":"I","samples":["#
-          + #"{"prompt":"a","png":"\#(image)","sources":[{"png":"\#(three)"}],"metadata":{"x":1}},"#
-          + #"{"prompt":"bb","png":"\#(image)","sources":[{"png":"\#(three)"}],"metadata":{"x":2}},"#
-          + #"{"prompt":"ccc","png":"\#(image)","sources":[{"png":"\#(four)"},{"png":"\#(three)"}],"#
-          + #""metadata":{"x":3}},"#
+          + #"{"prompt":"a","png":"\#(image)","sources":[{"png":"\#(three)"}],"#
+          + #""metadata":{"x":1}},"#
+          + #"{"prompt":"bb","png":"\#(image)","sources":[{"png":"\#(three)"}],"#
+          + #""metadata":{"x":2}},"#
+          + #"{"prompt":"ccc","png":"\#(image)","#
+          + #""sources":[{"png":"\#(four)"},{"png":"\#(three)"}],"metadata":{"x":3}},"#
           + #"{"prompt":"dddd","png":"\#(image)","metadata":{"x":4}}]}"#
       ])
   }

@@ -21,6 +21,12 @@ package struct ChatAnswer: Equatable {
     endsInside = isCut && said.endIndex == content.endIndex
   }
 
+  /// The fault of an answer that holds no score.
+  var noScore: RemoteFault {
+    let cut = isCut ? ", which was cut off," : ""
+    return .transient(.noMatch, detail: "the answer\(cut) holds no score: \(text.suffix(200))")
+  }
+
   private static func content(_ value: JSONValue) -> String {
     if let text = value.string { return text }
     return (value.array ?? []).compactMap { part in

@@ -3,6 +3,8 @@ package import Torch
 
 /// `unifiedreward`: the vision model UnifiedReward (CodeGoat24/UnifiedReward) behind a chat
 /// service; 0.2...1. The keys are those of ``ServiceSettings`` and `model`, `prompt` and `pattern`.
+///
+/// The model was trained with one image per question, so a sample's sources are not shown.
 package struct UnifiedRewardFactory: RewardFactory {
   package static let name = "unifiedreward"
   package var service: ServiceSettings
@@ -12,6 +14,7 @@ package struct UnifiedRewardFactory: RewardFactory {
     self.service = service
     question = ChatQuestion(
       model: Self.model, prompt: Self.prompt, pattern: Self.pattern, scale: 5)
+    question.showsSources = false
   }
 
   package init(_ section: RecipeSection, label: String, device: Device) {
