@@ -71,7 +71,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("http", "urls"), ("unifiedreward", "urls"), ("vlm", "urls"), ("vlm", "prompt"),
+    ("editscore", "urls"), ("http", "urls"), ("unifiedreward", "urls"), ("vlm", "urls"),
+    ("vlm", "prompt"),
     ("process", "command"), ("pickscore", "model"), ("hpsv3", "model"),
   ])
   func `a required key that is missing is named`(_ name: String, _ key: String) {

@@ -6,6 +6,7 @@ package enum RewardRegistry {
   package static let builtIn: [any RewardFactory.Type] = [
     AestheticFactory.self,
     CLIPScoreFactory.self,
+    EditScoreFactory.self,
     GenEvalFactory.self,
     HPSv2Factory.self,
     HPSv3Factory.self,

@@ -131,6 +131,19 @@ import Training
     #expect(try read(sound + "\n" + line, "p.jsonl").count == 2, "another reward may read it")
   }
 
+  @Test func `a line without a picture to edit is refused when the file is read`() throws {
+    let editscore = EditScoreFactory(ServiceSettings(label: "editscore", urls: ["http://a"]))
+    let sound = #"{"prompt": "a", "image": "a.png"}"#
+    #expect(try read(sound, "p.jsonl", for: [editscore]).count == 1)
+    for line in [#"{"prompt": "b"}"#, #"{"prompt": "b", "images": ["a.png", "b.png"]}"#] {
+      let reason = problem(sound + "\n" + line, "p.jsonl", for: [editscore])
+      #expect(reason.contains("p.jsonl:2: the reward editscore compares one picture"), "\(reason)")
+    }
+    let vlm = VLMFactory(ServiceSettings(label: "vlm", urls: ["http://a"]), prompt: "a")
+    let reason = problem(#"{"prompt": "a", "requirement": 3}"#, "p.jsonl", for: [vlm])
+    #expect(reason.contains("p.jsonl:1: requirement is 3"), "\(reason)")
+  }
+
   @Test func `no damaged file ends the program`() throws {
     var mutations = Mutations(seed: 11)
     let files = [
