@@ -62,7 +62,7 @@ import Training
 
   @Test func `make knows every target of a page`() throws {
     let makefile = try String(contentsOfFile: repositoryFolder() + "/Makefile", encoding: .utf8)
-    let targets = Set(makefile.matches(of: /(?m)^([a-z]+):/).map { String($0.output.1) })
+    let targets = Set(makefile.matches(of: /(?m)^([a-z-]+):/).map { String($0.output.1) })
     var count = 0
     for path in try Page.all() {
       for command in try Self.commands(path) where command.program == "make" {

@@ -179,6 +179,7 @@ private let resolvedRewards = """
       api_key_variable: null
       model: null
       prompt: b
+      read: pattern
       pattern: null
       weight: 1.0
   """

@@ -58,9 +58,9 @@ package struct ShapesEditReward: Reward {
   }
 }
 
-/// `shapes-edit`: ``ShapesEditReward`` with the key `mode`.
+/// `shapes_edit`: ``ShapesEditReward`` with the key `mode`.
 package struct ShapesEditFactory: RewardFactory {
-  package static let name = "shapes-edit"
+  package static let name = "shapes_edit"
   package static let sourceImages = SourceImages.required
   package let label: String
   package var mode = ShapesReward.Mode.partial

@@ -10,7 +10,7 @@ package enum PretrainingTask: String, CaseIterable, Sendable {
   /// Drawings of prompts.
   case shapes
   /// Edits of drawings.
-  case shapesEdit = "shapes-edit"
+  case shapesEdit = "shapes_edit"
 
   /// Whether a prompt has a source image.
   var hasSources: Bool { self == .shapesEdit }

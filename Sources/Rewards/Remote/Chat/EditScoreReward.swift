@@ -142,6 +142,7 @@ package struct EditScoreReward: Reward {
 /// `passes`, `temperature` and `image_numbers`.
 package struct EditScoreFactory: RewardFactory {
   package static let name = "editscore"
+  package static let sourceImages = SourceImages.required
   package var service: ServiceSettings
   /// The name under which the service has the model.
   package var model = "EditScore-Qwen3-VL-8B-Instruct"
