@@ -131,6 +131,34 @@ struct DeviceCommandTests {
     }
   }
 
+  @Test func `an editing model edits and trains as on the CPU`() throws {
+    let folder = try editTask()
+    let text = editRecipeText(reward: "jpeg_incompressibility")
+    try folder.write(
+      text.replacing("steps: 3", with: "steps: 3, noise_generator: cpu"), to: "edit.yaml")
+    var latents: [Tensor] = []
+    for device in ["cpu", "cuda"] {
+      _ = try run(
+        ["sample", "--model", "model", "--prompt", "make it red", "--steps", "4"]
+          + ["--image", "sources/21x13.png", "--output", "out", "--device", device]
+          + ["--save-latents", "\(device).safetensors"], in: folder)
+      latents.append(
+        try #require(
+          try SafetensorsFile(path: "\(folder.path)/\(device).safetensors").tensors["latents"]))
+      _ = try run(
+        ["train", "edit.yaml", "--run-dir", device, "--set", "device=\(device)"], in: folder)
+    }
+    #expect(relativeError(latents[1], latents[0]) < 1e-5)
+    let (expected, found) = (
+      try numbers(folder.path + "/cpu"), try numbers(folder.path + "/cuda")
+    )
+    #expect(Set(expected.keys) == Set(found.keys))
+    for (place, value) in expected {
+      let difference = abs(found[place, default: .nan] - value)
+      #expect(difference <= max(tolerance * abs(value), 2e-6), "\(place): \(value)")
+    }
+  }
+
   @Test(arguments: [
     ("pickscore", "clip/quick-gelu"), ("aesthetic", "clip/quick-gelu"), ("hpsv2", "clip/open-clip"),
     ("imagereward", "imagereward"), ("hpsv3", "hpsv3"),

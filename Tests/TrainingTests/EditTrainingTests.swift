@@ -48,39 +48,15 @@ private struct ChangeFactory: RewardFactory {
 @Suite(.serialized) struct EditTrainingTests {
   init() { ChangeFactory.registration }
 
-  private static let sources = ["21x13.png", "20x12.png", "23x15.jpg"]
-
-  private func task() throws -> TemporaryFolder {
-    let folder = try TemporaryFolder()
-    for name in ["model", "sources"] {
-      try FileManager.default.copyItem(
-        atPath: fixture("flux-kontext/\(name)"), toPath: "\(folder.path)/\(name)")
-    }
-    for (name, count) in [("train.jsonl", 6), ("held-out.jsonl", 3)] {
-      let lines = (0..<count).map {
-        "{\"prompt\": \"make \($0) circles red\", \"image\": \"sources/\(Self.sources[$0 % 3])\"}"
-      }
-      try folder.write(lines.joined(separator: "\n"), to: name)
-    }
-    return folder
-  }
+  private func task() throws -> TemporaryFolder { try editTask() }
 
   private func recipe(
     _ folder: TemporaryFolder, _ overrides: [String] = []
   ) throws -> Recipe<TrainingRecipe> {
-    let text = recipeText([
-      (
-        "trainable: full",
-        "trainable: lora\nresolution: [12, 20]\nmax_sequence_length: 8\nlora: {rank: 2}\n"
-          + "threads: 1\ncheckpoints: {every: 1}\nema: {update_every: 1}"
-      ),
-      ("clip_range: 3e-2", "clip_range: [2e-2, 5e-2], kl_beta: 0.01"),
-      ("[{name: shapes}]", "[{name: change}]"), ("epochs: 4", "epochs: 2"),
-    ])
-    return try TrainingRecipe.read(
+    try TrainingRecipe.read(
       RecipeDocument(
-        text: text, name: "edit.yaml", folder: folder.path, overrides: overrides,
-        currentFolder: folder.path))
+        text: editRecipeText(reward: "change"), name: "edit.yaml", folder: folder.path,
+        overrides: overrides, currentFolder: folder.path))
   }
 
   @Test(arguments: ["tempflow", "flow_grpo"])
