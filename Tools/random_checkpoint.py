@@ -51,10 +51,12 @@ SD3_TRANSFORMERS = {
 }
 FLUX_TRANSFORMERS = {
     "flux.1-dev": {"guidance_embeds": True}, "flux.1-schnell": {"guidance_embeds": False},
+    "flux.1-kontext": {"guidance_embeds": True},
 }
 FLUX_SCHEDULES = {
     "flux.1-dev": {"shift": 3.0, "use_dynamic_shifting": True},
     "flux.1-schnell": {"shift": 1.0, "use_dynamic_shifting": False},
+    "flux.1-kontext": {"shift": 3.0, "use_dynamic_shifting": True},
 }
 CLIP_VOCABULARY = 49408
 CLIP_TOKENS = {"bos_token_id": 49406, "eos_token_id": 49407, "pad_token_id": 1}
@@ -351,7 +353,11 @@ FAMILIES = (
         without=("single_layers",),
     ),
     Family(
-        "FluxPipeline", "0.32.0", tuple(FLUX_TRANSFORMERS), flux_components,
+        "FluxPipeline", "0.32.0", ("flux.1-dev", "flux.1-schnell"), flux_components,
+        without=("dual_layers",), fewest_t5_layers=1,
+    ),
+    Family(
+        "FluxKontextPipeline", "0.34.0", ("flux.1-kontext",), flux_components,
         without=("dual_layers",), fewest_t5_layers=1,
     ),
 )

@@ -12,16 +12,21 @@ import Testing
     let prompt_cache_bytes: Int
   }
 
-  @Test(arguments: ["README.md", "docs/flux.md"])
+  @Test(arguments: ["README.md", "docs/flux.md", "docs/editing.md"])
   func `the memory tables are what plan computes`(page: String) throws {
     let table = try #require(try Page(page).tables.first { $0.header.first == "phase" })
     #expect(table.rows.count == 5)
     try withTemporaryFolder { folder in
       try writeConfigurations("\(folder)/Models/stable-diffusion-3.5-medium")
-      try writeFluxConfigurations("\(folder)/Models/FLUX.1-dev")
+      for (name, model) in [
+        ("FLUX.1-dev", "flux-dev/model"), ("FLUX.1-Kontext-dev", "flux-kontext/model"),
+      ] {
+        try writeFluxConfigurations("\(folder)/Models/\(name)", tiny: fixture(model))
+      }
       try FileManager.default.copyItem(
         atPath: repositoryFolder() + "/Recipes", toPath: folder + "/Recipes")
       try writePrompts("\(folder)/Prompts/pickscore")
+      try writeEdits("\(folder)/Prompts/edits")
       for column in 1..<table.header.count {
         let name = try #require(table.header[column].firstMatch(of: /\[([^\]]+)\]/)?.output.1)
         let phases = try plan("\(folder)/Recipes/\(name).yaml").memory.phases
@@ -68,6 +73,14 @@ import Testing
     }
   }
 
+  private func writeEdits(_ folder: String) throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let text = (1...500).map { "{\"prompt\": \"edit \($0)\", \"image\": \"\($0).png\"}\n" }.joined()
+    for name in ["train.jsonl", "test.jsonl"] {
+      try Data(text.utf8).write(to: URL(filePath: "\(folder)/\(name)"))
+    }
+  }
+
   /// The published model's configurations; the text encoders have the tiny folder's with the
   /// published sizes.
   private func writeConfigurations(_ folder: String) throws {
@@ -96,9 +109,10 @@ import Testing
       t5Sizes)
   }
 
-  /// The published configurations of FLUX.1-dev.
-  private func writeFluxConfigurations(_ folder: String) throws {
-    let tiny = fixture("flux-dev/model")
+  /// The published configurations of FLUX.1-dev, which FLUX.1-Kontext-dev has as well.
+  ///
+  /// - Parameter tiny: the fixture with the index of its class.
+  private func writeFluxConfigurations(_ folder: String, tiny: String) throws {
     for file in ["model_index.json", "scheduler/scheduler_config.json"] {
       try write("\(tiny)/\(file)", to: "\(folder)/\(file)")
     }

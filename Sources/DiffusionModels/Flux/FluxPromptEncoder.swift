@@ -104,6 +104,8 @@ public struct FluxPromptEncoder: PromptEncoder {
         + "\(transformer.jointAttentionDim)")
   }
 
+  public var conditionSize: ImageSize? { source?.size }
+
   /// Which encoders truncate a prompt; nil if none does.
   public func truncation(of prompt: String) -> PromptTruncation? {
     let length = clipTokenizer.modelMaxLength

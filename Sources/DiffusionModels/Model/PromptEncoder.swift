@@ -21,6 +21,21 @@ public protocol PromptEncoder {
 
   /// Which encoders truncate a prompt; nil if none does.
   func truncation(of prompt: String) -> PromptTruncation?
+
+  /// The size to which condition images are scaled; nil for an encoder that scales none.
+  var conditionSize: ImageSize? { get }
+}
+
+extension PromptEncoder {
+  public var conditionSize: ImageSize? { nil }
+}
+
+extension ImageSize {
+  /// Whether an image's proportions change by more than a fiftieth when it is scaled to this size.
+  package func stretches(_ image: PixelBuffer) -> Bool {
+    let ratio = Double(image.width * height) / Double(image.height * width)
+    return max(ratio, 1 / ratio) > 1.02
+  }
 }
 
 /// Everything beside the prompt that affects its embeddings.

@@ -148,12 +148,16 @@ package final class PromptCache {
     encoderLoads += 1
     try inPromptCache(folder) { () throws(FileError) in try FileTree.makeFolder(folder) }
     progress.begin("encoding prompts", total: prompts.count)
+    var stretched = 0
     for start in stride(from: 0, to: prompts.count, by: Self.batch) {
       let batch = prompts[start..<min(start + Self.batch, prompts.count)]
       let keys = batch.map(\.key)
       let path = EmbeddingShard.path(of: keys, in: folder)
       var inputs: [PromptInput] = []
       for (_, prompt) in batch { inputs.append(try prompt.input()) }
+      if let size = encoder.conditionSize {
+        stretched += inputs.count { $0.images.contains(where: size.stretches) }
+      }
       let embeddings = encoder.encode(inputs)
       try check(embeddings, of: batch.map(\.prompt.text))
       do throws(SafetensorsError) {
@@ -166,6 +170,11 @@ package final class PromptCache {
       progress.update(start + batch.count)
     }
     progress.end()
+    if stretched > 0, let size = encoder.conditionSize {
+      progress.message(
+        "the source images of \(stretched) of \(prompts.count) prompts have other proportions than "
+          + "\(size.width) x \(size.height) and are stretched; crop them to keep theirs.")
+    }
   }
 
   /// Checks that embeddings are finite; a non-finite entry would spoil every later run.
