@@ -46,8 +46,9 @@ struct EvaluateCommand: AsyncParsableCommand {
     let sources = try ConditionImages(loaded.geometry.image).of(prompts)
     let evaluation = try await Evaluation(images, of: prompts, sources, by: scorer)
     let record = evaluation.protocolRecord(
-      sampling.imageSampling(loaded.defaults), promptFile: self.prompts,
-      weights: model.lora == nil ? "model" : "model + lora", dtype: "\(loaded.dtype)")
+      sampling.imageSampling(loaded.defaults), loaded, promptFile: self.prompts,
+      weights: model.lora == nil ? "model" : "model + lora",
+      maxSequenceLength: sampling.maxSequenceLength)
     try output.print(Report(model, record, evaluation)) { text(record, evaluation) }
     try reward.checkMissing(evaluation)
   }

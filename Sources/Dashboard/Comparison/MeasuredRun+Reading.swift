@@ -68,12 +68,17 @@ extension Comparison {
   private static func difference(
     _ one: RunSummary.EvaluationProtocol, _ other: RunSummary.EvaluationProtocol
   ) -> String {
+    func text(_ value: (some Any)?) -> String { value.map { "\($0)" } ?? "not recorded" }
     let pairs = [
       ("prompts", one.prompts, other.prompts),
       ("prompt_count", "\(one.promptCount)", "\(other.promptCount)"),
       ("images_per_prompt", "\(one.imagesPerPrompt)", "\(other.imagesPerPrompt)"),
       ("seed", "\(one.seed)", "\(other.seed)"), ("steps", "\(one.steps)", "\(other.steps)"),
       ("guidance_scale", "\(one.guidanceScale)", "\(other.guidanceScale)"),
+      ("image_size", text(one.imageSize), text(other.imageSize)),
+      (
+        "max_sequence_length", text(one.maxSequenceLength), text(other.maxSequenceLength)
+      ),
       ("sampler", one.sampler, other.sampler), ("dtype", one.dtype, other.dtype),
       ("weights", one.weights, other.weights), ("reward", one.reward, other.reward),
     ]

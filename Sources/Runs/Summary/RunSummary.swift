@@ -17,6 +17,10 @@ package struct RunSummary: Sendable, Hashable, Codable {
     package var steps: Int
     /// Scale of classifier-free guidance; 1 is no guidance.
     package var guidanceScale: Double
+    /// Height and width of the images in pixels; nil in files of earlier versions.
+    package var imageSize: [Int]?
+    /// Tokens of a prompt for the longest text encoder; nil in files of earlier versions.
+    package var maxSequenceLength: Int?
     /// The sampler: "ode".
     package var sampler: String
     /// The network's number type: "float32".
@@ -29,7 +33,8 @@ package struct RunSummary: Sendable, Hashable, Codable {
     /// Makes a protocol.
     package init(
       prompts: String, promptCount: Int, imagesPerPrompt: Int, seed: Int, steps: Int,
-      guidanceScale: Double, sampler: String, dtype: String, weights: String, reward: String
+      guidanceScale: Double, imageSize: [Int]? = nil, maxSequenceLength: Int? = nil,
+      sampler: String, dtype: String, weights: String, reward: String
     ) {
       self.prompts = prompts
       self.promptCount = promptCount
@@ -37,6 +42,8 @@ package struct RunSummary: Sendable, Hashable, Codable {
       self.seed = seed
       self.steps = steps
       self.guidanceScale = guidanceScale
+      self.imageSize = imageSize
+      self.maxSequenceLength = maxSequenceLength
       self.sampler = sampler
       self.dtype = dtype
       self.weights = weights
@@ -48,6 +55,8 @@ package struct RunSummary: Sendable, Hashable, Codable {
       case promptCount = "prompt_count"
       case guidanceScale = "guidance_scale"
       case imagesPerPrompt = "images_per_prompt"
+      case imageSize = "image_size"
+      case maxSequenceLength = "max_sequence_length"
     }
   }
 

@@ -1,3 +1,4 @@
+package import DiffusionModels
 internal import Foundation
 internal import Foundations
 package import ImageFiles
@@ -80,15 +81,19 @@ package struct Evaluation: Sendable {
 
   /// The sampling settings and the scores for a report.
   ///
-  /// - Parameter weights: the weights of the model, "ema" or "last".
+  /// - Parameters:
+  ///   - weights: the weights of the model, "ema" or "last".
+  ///   - maxSequenceLength: nil means the model's default.
   package func protocolRecord(
-    _ sampling: ImageSampling, promptFile: String, weights: String, dtype: String = "float32"
+    _ sampling: ImageSampling, _ model: any FlowModel, promptFile: String, weights: String,
+    maxSequenceLength: Int? = nil
   ) -> RunSummary.EvaluationProtocol {
     RunSummary.EvaluationProtocol(
       prompts: promptFile, promptCount: prompts.count, imagesPerPrompt: 1,
       seed: Int(clamping: sampling.seed), steps: sampling.steps,
-      guidanceScale: sampling.guidanceScale,
-      sampler: "ode", dtype: dtype, weights: weights, reward: reward)
+      guidanceScale: sampling.guidanceScale, imageSize: model.geometry.image.sides,
+      maxSequenceLength: maxSequenceLength ?? model.defaults.maxSequenceLength,
+      sampler: "ode", dtype: "\(model.dtype)", weights: weights, reward: reward)
   }
 
   private func scores(of values: [Double?]) -> TaggedScores {
@@ -97,6 +102,11 @@ package struct Evaluation: Sendable {
         value.map { (tag: prompt.tag, value: $0) }
       })
   }
+}
+
+extension ImageSize {
+  /// Height and width.
+  var sides: [Int] { [height, width] }
 }
 
 extension Score {

@@ -38,7 +38,8 @@ extension Pretrainer {
     Outcome(
       accuracy: evaluation.accuracy, credit: evaluation.scores,
       evaluationProtocol: evaluation.protocolRecord(
-        recipe.evaluation.sampling, promptFile: recipe.evaluation.prompts, weights: "ema"),
+        recipe.evaluation.sampling, model.model, promptFile: recipe.evaluation.prompts,
+        weights: "ema"),
       phaseSeconds: stopwatch.seconds, parameterCounts: model.model.parameterCounts,
       machine: Machine(device: "cpu", torch: TorchRuntime.version))
   }

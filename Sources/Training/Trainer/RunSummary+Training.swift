@@ -19,6 +19,7 @@ extension RunSummary {
         prompts: recipe.prompts.evaluation.split(separator: "/").last.map(String.init) ?? "",
         promptCount: prompts, imagesPerPrompt: 1, seed: Int(recipe.evaluation.seed),
         steps: recipe.evaluation.steps, guidanceScale: recipe.evaluation.guidanceScale,
+        imageSize: context.policy.imageSize.sides, maxSequenceLength: recipe.maxSequenceLength,
         sampler: "ode", dtype: "\(recipe.dtype)", weights: "ema", reward: state.scoreName),
       evaluations: state.evaluations, phaseSeconds: state.phaseSeconds,
       trainingSeconds: state.trainingSeconds, peakMemory: state.peakMemory, stoppedBy: stoppedBy,
