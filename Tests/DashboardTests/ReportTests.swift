@@ -1,6 +1,7 @@
 import Dashboard
 import Foundation
 import Foundations
+import ImageFiles
 import Runs
 import Testing
 
@@ -34,9 +35,30 @@ struct ReportTests {
     }
   }
 
-  @Test func `tags on the page open and close in order`() throws {
+  @Test func `an edit shows its source, before and after, and a lost grid leaves it out`() throws {
     try withTemporaryFolder { folder in
-      try SyntheticRun(folder).write()
+      var run = SyntheticRun(folder)
+      run.hasSources = true
+      try run.write()
+      _ = try Report.write(run: folder)
+      let shown = try page(folder)
+      #expect(shown.matches(of: /alt="[^"]*, source image"/).count == 25)
+      #expect(shown.contains("class=\"triple\"") && shown.contains("Left the source image"))
+      try FileManager.default.removeItem(atPath: "\(folder)/samples/sources.png")
+      _ = try Report.write(run: folder)
+      #expect(try page(folder).contains("class=\"pair\""))
+      try PNG.write(PixelBuffer(width: 8, height: 8), to: "\(folder)/samples/sources.png")
+      let error = #expect(throws: ReportError.self) { try Report.write(run: folder) }
+      #expect("\(try #require(error))".contains("sources.png"))
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `tags on the page open and close in order`(hasSources: Bool) throws {
+    try withTemporaryFolder { folder in
+      var run = SyntheticRun(folder)
+      run.hasSources = hasSources
+      try run.write()
       _ = try Report.write(run: folder)
       var open: [Substring] = []
       for tag in try page(folder).matches(of: /<(\/?)([a-z][a-z0-9]*)((?:"[^"]*"|[^">])*?)(\/?)>/) {

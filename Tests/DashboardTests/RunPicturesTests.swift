@@ -30,6 +30,18 @@ struct RunPicturesTests {
     }
   }
 
+  @Test func `source images of edits are above the samples`() throws {
+    try withTemporaryFolder { folder in
+      var run = SyntheticRun(folder)
+      run.hasSources = true
+      try run.write()
+      let file = try #require(try RunPictures.write(run: folder, to: folder).first)
+      let text = try String(contentsOfFile: file, encoding: .utf8)
+      #expect(text.matches(of: /<image\s/).count == 24)
+      #expect(text.contains(">source</text>") && text.matches(of: /[✓✗]/).count == 16)
+    }
+  }
+
   @Test func `a run without samples and tree has no pictures`() throws {
     try withTemporaryFolder { folder in
       let run = SyntheticRun(folder)

@@ -14,6 +14,8 @@ struct SyntheticRun {
   var reached = 0.58
   /// Whether there is a held-out reward (which falls) and scores are missing.
   var hasTrouble = false
+  /// Whether the samples are edits of source images.
+  var hasSources = false
 
   static let prompts = [
     ("a photo of a red circle", "single_object"), ("a photo of a blue square", "single_object"),
@@ -34,7 +36,12 @@ struct SyntheticRun {
     try writeLogs()
     try writeSamples("before", epoch: 0, quality: 0.55)
     try writeSamples("after", epoch: epochs, quality: 0.95)
-    let tree = try SyntheticImages.tree(in: path + "/tree")
+    var tree = try SyntheticImages.tree(in: path + "/tree")
+    if hasSources {
+      tree.source = "source.png"
+      try PNG.write(
+        SyntheticImages.disc(3, quality: 1, seed: 99), to: path + "/tree/source.png")
+    }
     try JSONEncoder().encode(tree).write(to: URL(filePath: path + "/tree/tree.json"))
     try writeSummary()
   }
@@ -163,6 +170,10 @@ struct SyntheticRun {
     }
     let sheet = ContactSheet(columns: 6, gutter: 2, scale: 2)
     try PNG.write(sheet.image(of: tiles), to: "\(path)/samples/\(name).png")
+    if hasSources {
+      let sources = (0..<24).map { SyntheticImages.disc($0, quality: 1, seed: UInt64($0 + 50)) }
+      try PNG.write(sheet.image(of: sources), to: "\(path)/samples/sources.png")
+    }
     let record = SampleSheet(
       epoch: epoch, columns: 6, tileWidth: 64, tileHeight: 64, gutter: 2,
       samples: (0..<24).map { index in
@@ -170,7 +181,7 @@ struct SyntheticRun {
         return .init(
           prompt: prompt.0, tag: prompt.1, seed: UInt64(index), reward: quality - 0.05,
           passed: Double(index % 10) < quality * 8)
-      })
+      }, sources: hasSources ? "sources.png" : nil)
     try JSONEncoder().encode(record).write(to: URL(filePath: "\(path)/samples/\(name).json"))
   }
 
