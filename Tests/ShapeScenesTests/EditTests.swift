@@ -46,11 +46,11 @@ import Testing
       for prompt in training.prompts.filter({ $0.tag == kind }).prefix(200) {
         let (before, after) = EditLayout.scenes(for: prompt.edit, using: &generator)
         let (source, image) = (SceneRenderer.draw(before), SceneRenderer.draw(after))
-        let score = try #require(EditJudge.score(image, source: source, prompt.edit))
+        let judge = try #require(EditJudge(prompt.edit, source: source))
+        let score = judge.score(image)
         #expect(score.strict == (score.partial == 1))
         exact += score.strict ? 1 : 0
-        let unchanged = try #require(EditJudge.score(source, source: source, prompt.edit))
-        #expect(!unchanged.strict && unchanged.partial > 0.2 && unchanged.partial <= 0.8)
+        #expect(judge.score(source) == SceneScore(strict: false, partial: 0))
       }
       #expect(exact >= 199, "\(kind)")
     }
@@ -61,7 +61,7 @@ import Testing
       let sources = Dictionary(uniqueKeysWithValues: file.sources.map { ($0.name, $0.image) })
       for prompt in file.prompts {
         let source = try #require(sources[prompt.image])
-        #expect(EditJudge.score(source, source: source, prompt.edit) != nil, "\(prompt)")
+        #expect(EditJudge(prompt.edit, source: source) != nil, "\(prompt)")
       }
     }
   }
@@ -75,7 +75,7 @@ import Testing
   private func score(_ edit: SceneEdit, _ change: (inout Scene) -> Void) -> SceneScore? {
     var after = scene
     change(&after)
-    return EditJudge.score(SceneRenderer.draw(after), source: SceneRenderer.draw(scene), edit)
+    return EditJudge(edit, source: SceneRenderer.draw(scene))?.score(SceneRenderer.draw(after))
   }
 
   private func strict(_ edit: SceneEdit, _ change: (inout Scene) -> Void) throws -> Bool {
@@ -141,23 +141,42 @@ import Testing
     #expect(score(.remove(.cross)) { _ in } == nil)
   }
 
-  @Test func `credit grows with what is right`() throws {
+  @Test func `credit grows with what is right, and changing nothing or destroying has none`() throws
+  {
     let paint = SceneEdit.color(.ring, .green)
-    let nothing = try #require(score(paint) { _ in }).partial
-    let wrong = try #require(
-      score(paint) {
-        $0.objects[0].color = .green
-        $0.objects[1].color = .white
-      }
-    ).partial
-    let near = try #require(
-      score(paint) {
-        $0.objects[0].color = .green
-        $0.objects[1].centerX -= 3.5
-      }
-    ).partial
-    let lost = try #require(score(paint) { $0.objects.remove(at: 1) }).partial
-    #expect(lost < nothing && nothing <= 0.8 && wrong < near && near <= 0.8)
+    func partial(_ change: (inout Scene) -> Void) throws -> Double {
+      let score = score(paint, change)
+      return try #require(score).partial
+    }
+    #expect(try partial { _ in } == 0)
+    #expect(try partial { $0.objects.remove(at: 1) } == 0)
+    #expect(try partial { $0.objects = [] } == 0)
+    let wrong = try partial {
+      $0.objects[0].color = .green
+      $0.objects[1].centerX -= 6
+    }
+    let near = try partial {
+      $0.objects[0].color = .green
+      $0.objects[1].centerX -= 3.5
+    }
+    #expect(0 < wrong && wrong < near && near <= 0.8)
+    // Half of a move has credit, and a move to the other side has none.
+    let half = try #require(score(.move(.ring, .down)) { $0.objects[0].centerY += 3 })
+    let back = try #require(score(.move(.ring, .down)) { $0.objects[0].centerY -= 3 })
+    #expect(!half.strict && half.partial > 0.1 && back.partial == 0)
+  }
+
+  @Test func `the ghost of an object that has gone is seen`() throws {
+    for edit in [SceneEdit.remove(.ring), .move(.ring, .down)] {
+      let judge = try #require(EditJudge(edit, source: SceneRenderer.draw(scene)))
+      var after = scene
+      if edit.kind == .move { after.objects[0].centerY += 10 } else { after.objects.remove(at: 0) }
+      #expect(judge.score(SceneRenderer.draw(after)).strict)
+      var ghost = scene.objects[0]
+      ghost.brightness = 0.28
+      after.objects.insert(ghost, at: 0)
+      #expect(!judge.score(SceneRenderer.draw(after)).strict, "\(edit)")
+    }
   }
 
   @Test(arguments: [

@@ -25,11 +25,16 @@ package struct ShapesEditReward: Reward {
   /// - Throws: ``RewardError/failed(reward:reason:)`` for images of another size than the task's.
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
     try SceneRenderer.checkSizes(samples.flatMap { [$0.image] + $0.sources }, reward: name)
+    // Images of a group share their prompt and its source, which are read once.
+    var judges: [Task: Result<EditJudge, Reason>] = [:]
     var scores: [SceneScore?] = []
     var reasons: [Int: String] = [:]
     for (index, sample) in samples.enumerated() {
-      switch Self.score(sample) {
-      case .success(let score): scores.append(score)
+      let task = Task(metadata: sample.metadata, sources: sample.sources)
+      let judge = judges[task] ?? Self.judge(task)
+      judges[task] = judge
+      switch judge {
+      case .success(let judge): scores.append(judge.score(sample.image))
       case .failure(let reason):
         scores.append(nil)
         reasons[index] = reason.text
@@ -42,18 +47,24 @@ package struct ShapesEditReward: Reward {
     let text: String
   }
 
-  private static func score(_ sample: RewardSample) -> Result<SceneScore, Reason> {
-    guard sample.sources.count == 1 else {
-      return .failure(Reason(text: "there is no source image"))
+  /// What determines the judgment of an image.
+  private struct Task: Hashable {
+    let metadata: [String: JSONValue]
+    let sources: [PixelBuffer]
+  }
+
+  private static func judge(_ task: Task) -> Result<EditJudge, Reason> {
+    guard task.sources.count == 1 else {
+      return .failure(Reason(text: "not exactly one source image"))
     }
     let edit: SceneEdit
     do throws(PromptFault) {
-      edit = try EditPrompt(metadata: sample.metadata).edit
+      edit = try EditPrompt(metadata: task.metadata).edit
     } catch {
       return .failure(Reason(text: "the prompt is not of the shapes-edit task"))
     }
-    let score = EditJudge.score(sample.image, source: sample.sources[0], edit)
-    return score.map { .success($0) }
+    let judge = EditJudge(edit, source: task.sources[0])
+    return judge.map { .success($0) }
       ?? .failure(Reason(text: "the edit does not fit its source image"))
   }
 }

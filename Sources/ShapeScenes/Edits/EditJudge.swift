@@ -1,28 +1,52 @@
 package import ImageFiles
 
-/// Judges an edited image against its source: what was to change has changed, and all else has
+/// Judges edited images against their source: what was to change has changed, and all else has
 /// stayed.
 ///
 /// The objects of both images are found by ``SceneVerifier``. As for a prompt, an exact image shows
-/// the wanted objects, all of them clear, nothing else, and almost no clutter.
-package enum EditJudge {
+/// the wanted objects, all of them clear, nothing else, and almost no clutter. Where an object was
+/// that has gone, there is background.
+package struct EditJudge {
   /// The largest distance of an object that has stayed, in pixels along each axis.
   static let drift: Float = 2
   /// The largest change of an object's radius, as a share.
   static let growth: Float = 0.2
   /// The smallest distance of a move, in pixels.
   static let shortestMove: Float = 4
+  /// Pixels at this level or above, away from all objects, are the trace of an object that has gone.
+  static let trace: UInt8 = 45
+  /// The largest number of such pixels in an exact image.
+  static let traceLimit = 4
 
-  /// Strict and partial credit; nil if the edit cannot be made in the source: an object that it
-  /// names is not there, or is there already.
-  package static func score(
-    _ image: PixelBuffer, source: PixelBuffer, _ edit: SceneEdit
-  ) -> SceneScore? {
-    guard let wanted = wanted(edit, in: SceneVerifier.findings(in: source)) else { return nil }
+  private let wanted: [Wanted]
+  /// Where an object was that goes or moves.
+  private let vacated: BoundingBox?
+  /// The credit of the source itself, of an edit that changes nothing.
+  private let unchanged: Float
+
+  /// - Returns: nil if the edit cannot be made in the source: the object that it names is not there,
+  ///   or one to add is there already.
+  package init?(_ edit: SceneEdit, source: PixelBuffer) {
+    let findings = SceneVerifier.findings(in: source)
+    guard let wanted = Self.wanted(edit, in: findings) else { return nil }
+    self.wanted = wanted
+    let own = findings.objects.first { $0.shape == edit.shape }
+    vacated = [.remove, .move].contains(edit.kind) ? own?.box : nil
+    unchanged = Self.credit(findings, wanted)
+  }
+
+  /// Strict and partial credit.
+  ///
+  /// The partial credit of an image that is not exact is its gain over the source, as a share of the
+  /// largest possible gain: an image that is no nearer to what was asked than the source has none.
+  package func score(_ image: PixelBuffer) -> SceneScore {
     let findings = SceneVerifier.findings(in: image)
-    if isExact(findings, wanted) { return SceneScore(strict: true, partial: 1) }
+    if isExact(findings), traces(in: image, findings) <= Self.traceLimit {
+      return SceneScore(strict: true, partial: 1)
+    }
+    let gain = (Self.credit(findings, wanted) - unchanged) / max(1 - unchanged, 0.05)
     return SceneScore(
-      strict: false, partial: Double(SceneJudge.nearMiss * credit(findings, wanted)))
+      strict: false, partial: Double(SceneJudge.nearMiss * min(max(gain, 0), 1)))
   }
 
   /// An object that the image must show.
@@ -93,18 +117,37 @@ package enum EditJudge {
     return wanted
   }
 
-  private static func isExact(_ findings: SceneVerifier.Findings, _ wanted: [Wanted]) -> Bool {
+  private func isExact(_ findings: SceneVerifier.Findings) -> Bool {
     let objects = findings.objects
     guard objects.count == wanted.count, findings.clutter <= SceneJudge.clutterLimit,
       objects.allSatisfy({ $0.isShapeClear && $0.isColorClear })
     else { return false }
-    return best(wanted, objects) { wanted, object in
+    return Self.best(wanted, objects) { wanted, object in
       object.shape == wanted.requirement.shape && object.color == wanted.requirement.color
         && wanted.isPlaced(object) ? 1 : 0
     } == 1
   }
 
-  /// Credit of an image that is not exact, 0...1: as for a prompt, each object's credit times that
+  /// Pixels of the vacated place that are not dark and belong to no object, its soft edge included.
+  private func traces(in image: PixelBuffer, _ findings: SceneVerifier.Findings) -> Int {
+    guard let vacated else { return 0 }
+    func contains(_ box: BoundingBox, _ x: Int, _ y: Int, margin: Float) -> Bool {
+      (Float(x) + 0.5 - box.centerX).magnitude <= box.halfWidth + margin
+        && (Float(y) + 0.5 - box.centerY).magnitude <= box.halfHeight + margin
+    }
+    var count = 0
+    for y in 0..<image.height {
+      for x in 0..<image.width where contains(vacated, x, y, margin: 0) {
+        let offset = (y * image.width + x) * 3
+        let level = image.pixels[offset..<(offset + 3)].max() ?? 0
+        let isOwned = findings.objects.contains { contains($0.box, x, y, margin: 2) }
+        if level >= Self.trace, !isOwned { count += 1 }
+      }
+    }
+    return count
+  }
+
+  /// Credit of an image, 0...1: as for a prompt, each object's credit times that
   /// of its place.
   private static func credit(_ findings: SceneVerifier.Findings, _ wanted: [Wanted]) -> Float {
     let objects = Array(findings.objects.prefix(SceneJudge.compared))
