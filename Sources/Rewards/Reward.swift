@@ -25,6 +25,13 @@ package struct RewardSample: Sendable {
   }
 }
 
+extension RewardSample {
+  /// The sample for a reward that judges the image alone.
+  var withoutSources: RewardSample {
+    RewardSample(image: image, prompt: prompt, metadata: metadata)
+  }
+}
+
 /// Scores images: the reward of a training run or the measure of an evaluation.
 package protocol Reward: Sendable {
   /// The name in metrics and reports.

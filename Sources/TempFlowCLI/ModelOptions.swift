@@ -122,11 +122,11 @@ extension ModelOptions {
       throw ValidationError(
         "--max-sequence-length must be in \(lengths.lowerBound) ... \(lengths.upperBound)")
     }
+    let progress = ProgressReporter.standardError()
     let source = ModelSource(
       folder: model, placement: placement,
-      imageSize: try options.imageSize ?? sourceSize(of: prompts),
+      imageSize: try options.imageSize ?? sourceSize(of: prompts, progress),
       maxSequenceLength: options.maxSequenceLength)
-    let progress = ProgressReporter.standardError()
     let texts = try PromptCache(.init(source, folder: promptCache), progress: progress)
     guard defaults.guidance != .none || options.guidanceScale.map({ $0 == 1 }) ?? true else {
       throw ValidationError("--guidance-scale: the model has no guidance; leave it out")
@@ -158,27 +158,37 @@ extension ModelOptions {
 }
 
 extension ModelOptions {
-  /// The size of the source images, floored to what the model can make; nil without any.
+  /// The size of the source images, floored to what the model can make; nil without any. One far
+  /// larger than the model's own is warned of.
   ///
-  /// - Throws: `ValidationError` for source images of different sizes.
-  private func sourceSize(of prompts: [Prompt]) throws -> ImageSize? {
-    let unit = try FlowModelRegistry.family(of: model).imageUnit(of: model)
+  /// - Throws: `ValidationError` for source images of different sizes, or one that is too small.
+  private func sourceSize(
+    of prompts: [Prompt], _ progress: ProgressReporter
+  ) throws -> ImageSize? {
+    let sizes = try FlowModelRegistry.family(of: model).imageSizes(of: model)
     var first: (path: String, size: ImageSize)?
-    for path in prompts.flatMap(\.images) {
+    var read: Set<String> = []
+    for path in prompts.flatMap(\.images) where read.insert(path).inserted {
       let image = try ImageReader.read(path)
-      let size = ImageSize(
-        height: image.height / unit * unit, width: image.width / unit * unit)
-      guard size.height > 0, size.width > 0 else {
+      let own = ImageSize(height: image.height, width: image.width)
+      guard let size = sizes.floored(own) else {
         throw ValidationError(
-          "\(path) has \(image.width) x \(image.height) pixels; the model's images have at least "
-            + "\(unit) x \(unit)")
+          "\(path) has \(own.text) pixels; images of the model have at least "
+            + "\(sizes.unit)x\(sizes.unit)")
       }
       if let first, first.size != size {
         throw ValidationError(
-          "the source images have different sizes (\(first.path) \(first.size), \(path) \(size)); "
-            + "give --height and --width, to which all are scaled")
+          "the source images have different sizes (\(first.path) \(first.size.text), \(path) "
+            + "\(size.text)); give --height and --width, to which all are scaled")
       }
       first = first ?? (path, size)
+    }
+    if let size = first?.size,
+      size.height * size.width > 2 * sizes.usual.height * sizes.usual.width
+    {
+      progress.message(
+        "warning: images are made at the size of their source, \(size.text) pixels, and the model's "
+          + "own size is \(sizes.usual.text); --height and --width give another one")
     }
     return first?.size
   }

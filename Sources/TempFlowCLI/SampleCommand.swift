@@ -74,7 +74,7 @@ struct SampleCommand: ParsableCommand {
       throw ValidationError(
         counts.upperBound == 0
           ? "--image: the model takes no source image; leave it out"
-          : "--image: found \(image.count); the model takes \(PromptList.text(counts))")
+          : "--image: the model takes \(PromptList.text(counts)), found \(image.count)")
     }
     return prompt.map { text in
       var prompt = Prompt(text)

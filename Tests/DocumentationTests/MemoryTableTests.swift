@@ -75,7 +75,8 @@ import Testing
 
   private func writeEdits(_ folder: String) throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    let text = (1...500).map { "{\"prompt\": \"edit \($0)\", \"image\": \"\($0).png\"}\n" }.joined()
+    let text = (1...500).map { "{\"prompt\": \"edit \($0)\", \"image\": \"a.png\"}\n" }.joined()
+    try Data().write(to: URL(filePath: "\(folder)/a.png"))
     for name in ["train.jsonl", "test.jsonl"] {
       try Data(text.utf8).write(to: URL(filePath: "\(folder)/\(name)"))
     }

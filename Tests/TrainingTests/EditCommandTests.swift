@@ -37,7 +37,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--image", "sources/a.png", "--image", "sources/b.png"], "takes 0 to 1 condition image"),
+    (["--image", "sources/a.png", "--image", "sources/b.png"], "takes at most 1 source image, found 2"),
     (["--image", "missing.png"], "missing.png: cannot be read"),
     (["--image", "model/model_index.json"], "not a PNG or JPEG"),
   ])

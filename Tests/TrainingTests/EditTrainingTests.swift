@@ -100,7 +100,7 @@ private struct ChangeFactory: RewardFactory {
     let error = await #expect(throws: TrainingError.self) {
       _ = try await folder.train(try recipe(folder), as: "run", resume: true)
     }
-    #expect(error?.description.contains("condition images of \(folder.path)/held-out") == true)
+    #expect(error?.description.contains("source images of \(folder.path)/held-out") == true)
   }
 
   @Test func `every prompt has a source or none, and a reward of edits needs them`() async throws {
@@ -111,7 +111,7 @@ private struct ChangeFactory: RewardFactory {
     let mixed = #expect(throws: TrainingError.self) {
       try PromptList.read("\(folder.path)/mixed.jsonl", conditionImages: 0...1)
     }
-    #expect(mixed?.description.contains("mixed.jsonl:2: found 0 condition images, and 1") == true)
+    #expect(mixed?.description.contains("mixed.jsonl:2: found 0 source images, and 1") == true)
     let entry = try RewardEntry.read("change", []).settings
     let plain = #expect(throws: TrainingError.self) {
       try PromptList.read("\(folder.path)/train.jsonl", for: [entry])
@@ -127,7 +127,84 @@ private struct ChangeFactory: RewardFactory {
       _ = try await folder.train(
         try recipe(folder, ["prompts.train=\(folder.path)/lost.jsonl"]), as: "lost")
     }
-    #expect(lost?.description.contains("no.png") == true)
+    #expect(
+      lost?.description.contains("lost.jsonl:1: the source image \"no.png\" does not exist") == true)
+    for (value, message) in [
+      ("\"image\": \"\"", "is no file's name"), ("\"image\": 5", "5 is no file's name"),
+      ("\"image\": \"https://a.b/c.png\"", "is an address"),
+      ("\"image\": \"sources\"", "does not exist"),
+      ("\"image\": \"a.png\", \"images\": [\"b.png\"]", "found both"),
+      ("\"images\": [\"a.png\", \"b.png\"]", "at most 1 source image, found 2"),
+    ] {
+      try folder.write("{\"prompt\": \"a\", \(value)}", to: "odd.jsonl")
+      let odd = #expect(throws: TrainingError.self) {
+        try PromptList.read("\(folder.path)/odd.jsonl", conditionImages: 0...1)
+      }
+      #expect(odd?.description.contains("odd.jsonl:1: ") == true, "\(value)")
+      #expect(odd?.description.contains(message) == true, "\(odd?.description ?? "")")
+    }
+    try folder.write("{\"prompt\": \"a\", \"image\": null}", to: "null.jsonl")
+    #expect(
+      try PromptList.read("\(folder.path)/null.jsonl", conditionImages: 0...1)[0].images.isEmpty)
+    let unequal = await #expect(throws: TrainingError.self) {
+      _ = try await folder.train(
+        try recipe(
+          folder,
+          [
+            "prompts.train=\(folder.path)/null.jsonl", "rewards=[{name: jpeg_compressibility}]",
+          ]), as: "unequal")
+    }
+    #expect(unequal?.description.contains("a run trains and measures one task") == true)
+  }
+
+  @Test func `every weight is trained by threads of some rows each, as in one batch`() async throws {
+    let folder = try task()
+    // With a large epsilon, AdamW does not amplify the rounding of a gradient near 0.
+    let settings = [
+      "trainable=full", "lora=null", "loss.kl_beta=0", "epochs=1", "optimizer.epsilon=0.1",
+    ]
+    _ = try await folder.train(try recipe(folder, settings + ["threads=1"]), as: "one")
+    _ = try await folder.train(
+      try recipe(folder, settings + ["threads=2", "gradient_checkpointing=true"]), as: "two")
+    let models = try ["one", "two"].map {
+      try WeightsFile(path: "\(folder.path)/\($0)/checkpoints/000001/model.safetensors").tensors
+    }
+    for (name, tensor) in models[0] {
+      let error = relativeError(try #require(models[1][name]), tensor)
+      #expect(error < 1e-4, "\(name): \(error)")
+    }
+  }
+
+  @Test func `prompts are encoded again for another size, and stretched sources are counted`()
+    async throws
+  {
+    let folder = try task()
+    let prompts = try PromptList.read("\(folder.path)/held-out.jsonl", conditionImages: 0...1)
+    func cache(_ size: ImageSize, _ dtype: DType? = nil) throws -> (PromptCache, Lines) {
+      let lines = Lines()
+      var source = ModelSource(
+        folder: "\(folder.path)/model", imageSize: size, maxSequenceLength: 8)
+      source.placement.autoencoderDType = dtype
+      return (
+        try PromptCache(.init(source, folder: "\(folder.path)/text"), progress: lines.reporter),
+        lines
+      )
+    }
+    let wide = ImageSize(height: 12, width: 20)
+    let (first, quiet) = try cache(wide)
+    let embeddings = try first.embeddings(prompts)
+    #expect(first.encoderLoads == 1 && embeddings[0]["source"]?.shape == [4, 6, 10])
+    #expect(quiet.text.contains("2 of 3 prompts have other proportions"))
+    let (again, _) = try cache(wide)
+    _ = try again.embeddings(prompts)
+    #expect(again.encoderLoads == 0)
+    let (square, loud) = try cache(ImageSize(height: 16, width: 16))
+    #expect(try square.embeddings(prompts)[0]["source"]?.shape == [4, 8, 8])
+    #expect(square.encoderLoads == 1)
+    #expect(loud.text.contains("3 of 3 prompts have other proportions than 16 x 16"))
+    let (half, _) = try cache(wide, .bfloat16)
+    #expect(try half.embeddings(prompts)[0]["source"]?.dtype == .bfloat16)
+    #expect(half.encoderLoads == 1)
   }
 
   @Test func `without source images the model draws from the prompt alone`() async throws {

@@ -1,5 +1,4 @@
 public import Torch
-import TorchNN
 
 /// What the transformer is conditioned on: prompt embeddings and, for an edit, the source image. B
 /// samples, T tokens of width J, pooled width P.
@@ -56,12 +55,10 @@ public struct FluxConditioning {
 /// Source images of edits as tokens behind those of the image: 2 x 2 latent pixels each. B samples,
 /// S' tokens.
 public struct FluxSource {
-  /// `[B, S', 4 C]`, or `[B, S', D]` after the transformer's input layer.
+  /// `[B, S', 4 C]`
   public let tokens: Tensor
   /// Height and width of the latents, in latent pixels.
   public let height, width: Int
-  /// Whether `tokens` are outputs of the transformer's input layer.
-  let isEmbedded: Bool
 
   /// - Parameter latents: of the source images, normalized as those of the transformer.
   ///   `[B, C, h, w]`
@@ -69,17 +66,13 @@ public struct FluxSource {
     self.init(packed(latents), height: latents.shape[2], width: latents.shape[3])
   }
 
-  init(_ tokens: Tensor, height: Int, width: Int, isEmbedded: Bool = false) {
+  private init(_ tokens: Tensor, height: Int, width: Int) {
     self.tokens = tokens
     self.height = height
     self.width = width
-    self.isEmbedded = isEmbedded
   }
 
   func mapped(_ change: (Tensor) -> Tensor) -> FluxSource {
-    FluxSource(change(tokens), height: height, width: width, isEmbedded: isEmbedded)
+    FluxSource(change(tokens), height: height, width: width)
   }
-
-  /// The tokens after the transformer's input layer.
-  func embedded(_ input: Linear) -> Tensor { isEmbedded ? tokens : input(tokens) }
 }

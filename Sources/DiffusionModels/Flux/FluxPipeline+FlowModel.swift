@@ -42,8 +42,9 @@ extension FluxPipeline {
 
   public static let kohyaLayers: KohyaLayers? = .flux
 
-  public static func imageUnit(of folder: String) throws(PipelineError) -> Int {
-    try 2 * AutoencoderKLConfiguration.read(folder: folder).spatialFactor
+  public static func imageSizes(of folder: String) throws(PipelineError) -> ImageSizes {
+    let factor = try AutoencoderKLConfiguration.read(folder: folder).spatialFactor
+    return ImageSizes(unit: 2 * factor, usualSide: ImageGeometry.fluxSide * factor)
   }
 
   public static func linearLayers(of folder: String) throws(PipelineError) -> LinearLayers {

@@ -43,9 +43,23 @@ extension FluxPipeline: PretrainableModel {
     FluxModelIndex.takesSource(className)
   }
 
-  package static func fault(of shape: TransformerShape) -> String? {
-    shape.patch == 2 ? nil : "\(classNames[0]) has patches of side 2"
+  package static func fault(of shape: TransformerShape, _ text: TextEncoderShape) -> ShapeFault? {
+    if shape.patch != 2 {
+      return ShapeFault(key: "patch", reason: "\(classNames[0]) has patches of side 2")
+    }
+    do throws(ConfigurationProblem) {
+      try FluxTransformerConfiguration(shape, text).validate()
+      return nil
+    } catch {
+      return ShapeFault(
+        key: "head_width",
+        reason: "\(shape.headWidth) cannot be divided among a token's index, row and column; "
+          + "take a multiple of 8 from 8 on")
+    }
   }
+
+  package static let hasTextProjection = false
+  package static let isPretrainedWithGuidance = false
 
   package var pretrainedParameters: [ParameterStore.Named] {
     ([("transformer", transformer.store)] + textStores).trainable

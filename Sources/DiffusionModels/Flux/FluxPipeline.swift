@@ -108,6 +108,9 @@ public struct FluxPipeline: FlowModel {
 }
 
 extension ImageGeometry {
+  /// Side of the usual latents, in latent pixels.
+  static let fluxSide = 128
+
   /// The sizes of an image of the model in a folder, from its configurations.
   ///
   /// - Throws: `PipelineError`.
@@ -119,7 +122,7 @@ extension ImageGeometry {
 
   /// The sizes of an image of FLUX.1: a token is 2 x 2 latent pixels.
   ///
-  /// - Parameter image: nil means a square of 128 latent pixels, as in diffusers.
+  /// - Parameter image: nil means a square of `fluxSide` latent pixels, as in diffusers.
   /// - Throws: `PipelineError.imageSize`, or `.inconsistent` if the networks do not fit together.
   init(
     _ image: ImageSize?, _ transformer: FluxTransformerConfiguration,
@@ -132,6 +135,6 @@ extension ImageGeometry {
     try require(
       autoencoder.shiftFactor != nil, path, "the autoencoder has no shift_factor, which may be 0")
     try self.init(
-      image, defaultSide: 128, factor: autoencoder.spatialFactor, patch: 2, path: path)
+      image, defaultSide: Self.fluxSide, factor: autoencoder.spatialFactor, patch: 2, path: path)
   }
 }

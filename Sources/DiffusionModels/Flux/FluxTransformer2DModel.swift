@@ -70,7 +70,7 @@ public struct FluxTransformer2DModel {
     ).silu()
     let target = input(packed(latents))
     let image =
-      embeddings.source.map { Tensor.cat([target, $0.embedded(input)], dim: 1) } ?? target
+      embeddings.source.map { Tensor.cat([target, input($0.tokens)], dim: 1) } ?? target
     let text = embeddings.isEmbedded ? embeddings.rows : contextEmbedder(embeddings.rows)
     let textTokens = text.shape[1]
     let rotation =
@@ -110,21 +110,15 @@ public struct FluxTransformer2DModel {
       images: sizes.map { (rows: $0.0 / 2, columns: $0.1 / 2) }, device: input.weight.device)
   }
 
-  /// The conditioning with its rows after the context embedder and its source after the input
-  /// layer, for any number of evaluations; what a trained layer computes is left as it is.
+  /// The conditioning with its rows after the context embedder, for any number of evaluations;
+  /// unchanged while the embedder is trained. A source image stays as it is: embedded, it would take
+  /// D / 4 C times the memory, and the input layer is a hundred-thousandth of the work.
   public func embedded(_ embeddings: FluxConditioning) -> FluxConditioning {
-    withoutGradient {
-      let embedsRows = !embeddings.isEmbedded && !contextEmbedder.isTrainable
-      let source = embeddings.source.map { source in
-        input.isTrainable
-          ? source
-          : FluxSource(
-            source.embedded(input), height: source.height, width: source.width, isEmbedded: true)
-      }
-      return FluxConditioning(
-        rows: embedsRows ? contextEmbedder(embeddings.rows) : embeddings.rows,
-        pooled: embeddings.pooled, source: source,
-        isEmbedded: embedsRows || embeddings.isEmbedded)
+    guard !embeddings.isEmbedded, !contextEmbedder.isTrainable else { return embeddings }
+    return withoutGradient {
+      FluxConditioning(
+        rows: contextEmbedder(embeddings.rows), pooled: embeddings.pooled,
+        source: embeddings.source, isEmbedded: true)
     }
   }
 }

@@ -44,8 +44,8 @@ public protocol FlowModel: SendableMetatype {
     of source: ModelSource, training: TrainableWeights
   ) throws(PipelineError) -> FlowModelMetadata
 
-  /// The granularity of images' sides, in pixels, of the model in a folder.
-  static func imageUnit(of folder: String) throws(PipelineError) -> Int
+  /// The sizes of images that the model in a folder is made for.
+  static func imageSizes(of folder: String) throws(PipelineError) -> ImageSizes
 
   /// The linear layers of the transformer, from its configuration alone.
   static func linearLayers(of folder: String) throws(PipelineError) -> LinearLayers

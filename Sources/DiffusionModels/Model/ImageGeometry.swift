@@ -21,6 +21,26 @@ public struct ImageSize: Equatable, Sendable {
   }
 }
 
+/// The sizes of images that a model is made for.
+public struct ImageSizes: Equatable, Sendable {
+  /// The granularity of height and width, in pixels.
+  public var unit: Int
+  /// The model's own size.
+  public var usual: ImageSize
+
+  /// - Parameter usualSide: of a square.
+  public init(unit: Int, usualSide: Int) {
+    self.unit = unit
+    usual = ImageSize(height: usualSide, width: usualSide)
+  }
+
+  /// A size with both sides floored to the granularity; nil if one of them is shorter.
+  public func floored(_ size: ImageSize) -> ImageSize? {
+    guard size.height >= unit, size.width >= unit else { return nil }
+    return ImageSize(height: size.height / unit * unit, width: size.width / unit * unit)
+  }
+}
+
 /// The sizes of one image of a pipeline: pixels, latents and tokens.
 public struct ImageGeometry: Equatable, Sendable {
   public let image: ImageSize

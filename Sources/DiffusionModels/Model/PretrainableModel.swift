@@ -21,8 +21,14 @@ package protocol PretrainableModel: FlowModel {
   /// Whether the pipeline of a class takes a source image with a prompt.
   static func takesSource(_ className: String) -> Bool
 
-  /// Why no transformer has this shape; nil if one has.
-  static func fault(of shape: TransformerShape) -> String?
+  /// Why no networks have these shapes, with the key of the recipe; nil if some have.
+  static func fault(of shape: TransformerShape, _ text: TextEncoderShape) -> ShapeFault?
+
+  /// Whether a pooled prompt is a projection, of width `TextEncoderShape.projection`.
+  static var hasTextProjection: Bool { get }
+
+  /// Whether the created models have guidance.
+  static var isPretrainedWithGuidance: Bool { get }
 
   /// The trainable parameters in a fixed order; names begin with the component's folder.
   var pretrainedParameters: [ParameterStore.Named] { get }
@@ -45,6 +51,13 @@ package protocol PretrainableModel: FlowModel {
   func velocity(
     _ latents: Tensor, sigma: Tensor, tokens: [[[Int]]], sources: Tensor?
   ) -> Tensor
+}
+
+/// Why a shape cannot be had.
+package struct ShapeFault: Error, Equatable {
+  /// The key of the recipe's section `transformer`.
+  package var key: String
+  package var reason: String
 }
 
 /// The shape of a transformer that is trained from scratch.
@@ -80,15 +93,15 @@ package struct TextEncoderShape: Sendable, Equatable {
   package var width: Int
   package var layers: Int
   package var heads: Int
-  /// Width of a pooled prompt.
-  package var projection: Int
+  /// Width of a pooled prompt; nil for families without a projection.
+  package var projection: Int?
   /// Tokens of a prompt, including the start and end tokens.
   package var tokens: Int
   /// Most merges of a byte pair tokenizer.
   package var merges: Int
 
   package init(
-    width: Int, layers: Int, heads: Int, projection: Int, tokens: Int, merges: Int
+    width: Int, layers: Int, heads: Int, projection: Int?, tokens: Int, merges: Int
   ) {
     self.width = width
     self.layers = layers
@@ -106,7 +119,7 @@ package struct TextEncoderShape: Sendable, Equatable {
     configuration.vocabSize = tokenizer.vocabulary.count
     configuration.hiddenSize = width
     configuration.intermediateSize = 4 * width
-    configuration.projectionDim = projection
+    configuration.projectionDim = projection ?? width
     configuration.numHiddenLayers = layers
     configuration.numAttentionHeads = heads
     configuration.maxPositionEmbeddings = tokens

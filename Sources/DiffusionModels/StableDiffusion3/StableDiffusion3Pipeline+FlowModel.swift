@@ -16,11 +16,13 @@ extension StableDiffusion3Pipeline {
 
   public static let kohyaLayers: KohyaLayers? = .stableDiffusion3
 
-  public static func imageUnit(of folder: String) throws(PipelineError) -> Int {
-    let patch = try wrapping(PipelineError.model) { () throws(ModelError) in
-      try SD3TransformerConfiguration(contentsOf: "\(folder)/transformer/config.json").patchSize
+  public static func imageSizes(of folder: String) throws(PipelineError) -> ImageSizes {
+    let transformer = try wrapping(PipelineError.model) { () throws(ModelError) in
+      try SD3TransformerConfiguration(contentsOf: "\(folder)/transformer/config.json")
     }
-    return try patch * AutoencoderKLConfiguration.read(folder: folder).spatialFactor
+    let factor = try AutoencoderKLConfiguration.read(folder: folder).spatialFactor
+    return ImageSizes(
+      unit: transformer.patchSize * factor, usualSide: transformer.sampleSize * factor)
   }
 
   public static func linearLayers(of folder: String) throws(PipelineError) -> LinearLayers {

@@ -33,9 +33,18 @@ extension StableDiffusion3Pipeline: PretrainableModel {
 
   package static func takesSource(_ className: String) -> Bool { false }
 
-  package static func fault(of shape: TransformerShape) -> String? {
-    shape.singleLayers == 0 ? nil : "\(classNames[0]) has no blocks with one stream"
+  package static func fault(of shape: TransformerShape, _ text: TextEncoderShape) -> ShapeFault? {
+    if shape.singleLayers > 0 {
+      return ShapeFault(
+        key: "single_layers", reason: "\(classNames[0]) has no blocks with one stream")
+    }
+    return (shape.heads * shape.headWidth).isMultiple(of: 4)
+      ? nil
+      : ShapeFault(key: "head_width", reason: "heads times head_width must be a multiple of 4")
   }
+
+  package static let hasTextProjection = true
+  package static let isPretrainedWithGuidance = true
 
   package var pretrainedParameters: [ParameterStore.Named] {
     ([("transformer", transformer.store)] + textStores).trainable

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// One HTTP server, with JSON in requests and answers.
 ///
@@ -22,7 +23,21 @@ struct HTTPWorker: RemoteWorker {
     var remedy: String
 
     fileprivate func isIn(_ body: [UInt8]) -> Bool {
-      String(decoding: body, as: UTF8.self).lowercased().contains(word)
+      let texts: [String]
+      do throws(JSONParser.Failure) {
+        texts = Self.texts(try JSONParser.parse(body[...]))
+      } catch {
+        texts = [String(decoding: body, as: UTF8.self)]
+      }
+      return texts.contains { $0.lowercased().contains(word) }
+    }
+
+    /// The texts of a refusal. `input` is FastAPI's copy of the request, which holds the word in any
+    /// case.
+    private static func texts(_ value: JSONValue) -> [String] {
+      if let text = value.string { return [text] }
+      return (value.array ?? []).flatMap(texts)
+        + (value.members ?? []).filter { $0.key != "input" }.flatMap { texts($0.value) }
     }
   }
 

@@ -10,7 +10,7 @@ package import Runs
 /// A measurement takes two calls, because sampling is synchronous and scoring is asynchronous:
 ///
 ///     let images = try sampling.images(of: prompts.map(\.text), pipeline)
-///     let evaluation = try await Evaluation(images, of: prompts, by: reward)
+///     let evaluation = try await Evaluation(images, of: prompts, sources, by: reward)
 package struct Evaluation: Sendable {
   package let prompts: [Prompt]
   /// One per prompt, in order.

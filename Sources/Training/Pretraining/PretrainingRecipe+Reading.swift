@@ -22,14 +22,17 @@ extension PretrainingRecipe {
     threads = root.optional("threads", .int(in: 1...1024))
     let families = FlowModelRegistry.pretrainableFamilies
     pipeline = root.string("pipeline", default: families[0].classNames[0])
+    let family = FlowModelRegistry.pretrainable(pipeline)
     data = PretrainingDataRecipe(root.section("data"))
     autoencoder = AutoencoderRecipe(root.section("autoencoder"))
-    textEncoder = TextEncoderShape(root.section("text_encoder"))
+    textEncoder = TextEncoderShape(
+      root.section("text_encoder"), isProjected: family?.hasTextProjection ?? true)
     let transformerSection = root.section("transformer")
     transformer = TransformerRecipe(transformerSection)
-    flow = FlowRecipe(root.section("flow"))
-    evaluation = PretrainingEvaluationRecipe(root.section("evaluation"))
-    guard let family = FlowModelRegistry.pretrainable(pipeline) else {
+    let isGuided = family?.isPretrainedWithGuidance ?? true
+    flow = FlowRecipe(root.section("flow"), isGuided: isGuided)
+    evaluation = PretrainingEvaluationRecipe(root.section("evaluation"), isGuided: isGuided)
+    guard let family else {
       let known = families.flatMap { $0.classNames }
       root.report("pipeline", "must be one of \(known.joined(separator: ", ")), found \(pipeline)")
       return
@@ -40,8 +43,8 @@ extension PretrainingRecipe {
         "\(pipeline) \(data.task.hasSources ? "takes no" : "takes a") source image, and "
           + "data.task is \(data.task.rawValue)")
     }
-    if let fault = family.fault(of: transformerShape(latentSide: 2)) {
-      transformerSection.report(transformer.singleLayers > 0 ? "single_layers" : "patch", fault)
+    if let fault = family.fault(of: transformerShape(latentSide: 2), textEncoder) {
+      transformerSection.report(fault.key, fault.reason)
     }
   }
 
@@ -90,11 +93,11 @@ extension AutoencoderRecipe {
 }
 
 extension TextEncoderShape {
-  init(_ section: RecipeSection) {
+  init(_ section: RecipeSection, isProjected: Bool) {
     self.init(
       width: section.int("width", in: 1...4096), layers: section.int("layers", in: 1...64),
       heads: section.int("heads", in: 1...64),
-      projection: section.int("projection", in: 1...4096),
+      projection: isProjected ? section.int("projection", in: 1...4096) : nil,
       tokens: section.int("tokens", in: 3...512),
       merges: section.int("merges", in: 0...100_000, default: 200))
     if width % heads != 0 {
@@ -110,16 +113,18 @@ extension TransformerRecipe {
     heads = section.int("heads", in: 1...128)
     headWidth = section.int("head_width", in: 1...256)
     patch = section.int("patch", in: 1...16, default: 2)
-    if heads * headWidth % 4 != 0 {
-      section.report("head_width", "heads times head_width must be a multiple of 4")
-    }
   }
 }
 
+/// Why settings of guidance have no effect.
+private let noGuidance = "the pipeline is trained without guidance"
+
 extension FlowRecipe {
-  init(_ section: RecipeSection) {
+  init(_ section: RecipeSection, isGuided: Bool) {
     stage = StageRecipe(section)
-    captionDropout = section.double("caption_dropout", in: 0...1, default: 0.1)
+    captionDropout =
+      isGuided ? section.double("caption_dropout", in: 0...1, default: 0.1) : 0
+    if !isGuided { section.unused("caption_dropout", because: noGuidance) }
     logitMean = section.double("logit_mean", in: -10...10, default: 0)
     logitStd = section.double("logit_std", in: .above(0, through: 10), default: 1)
     emaDecay = section.double("ema_decay", in: 0..<1, default: 0.999)
@@ -129,12 +134,14 @@ extension FlowRecipe {
 }
 
 extension PretrainingEvaluationRecipe {
-  init(_ section: RecipeSection) {
+  init(_ section: RecipeSection, isGuided: Bool) {
     prompts = section.path("prompts")
     every = section.int("every", in: 1...)
     count = section.int("count", in: 1...)
     steps = section.int("steps", in: 1...1000)
-    guidanceScale = section.double("guidance_scale", in: 0...100, default: 1)
+    guidanceScale =
+      isGuided ? section.double("guidance_scale", in: 0...100, default: 1) : 1
+    if !isGuided { section.unused("guidance_scale", because: noGuidance) }
     seed = UInt64(section.int("seed", in: 0...Int.max, default: 1))
     samples = section.optional("samples", .path)
   }

@@ -14,8 +14,13 @@ package struct ConditionImages {
   ///
   /// - Throws: `TrainingError.prompts` for a file that cannot be read.
   package func of(_ prompts: [Prompt]) throws(TrainingError) -> [[PixelBuffer]] {
+    // Prompts may share a file.
+    var scaled: [[String]: [PixelBuffer]] = [:]
     var images: [[PixelBuffer]] = []
-    for prompt in prompts { images.append(try of(prompt)) }
+    for prompt in prompts {
+      if scaled[prompt.images] == nil { scaled[prompt.images] = try of(prompt) }
+      images.append(scaled[prompt.images] ?? [])
+    }
     return images
   }
 

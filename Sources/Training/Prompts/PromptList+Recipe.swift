@@ -13,6 +13,12 @@ extension PromptList {
     }
     let training = try read(recipe.prompts.train, for: rewards, conditionImages: images)
     let evaluation = try read(recipe.prompts.evaluation, for: rewards, conditionImages: images)
+    let (count, heldOut) = (training[0].images.count, evaluation[0].images.count)
+    guard count == heldOut else {
+      throw .prompts(
+        "\(recipe.prompts.train) has \(count) source images with a prompt and "
+          + "\(recipe.prompts.evaluation) \(heldOut); a run trains and measures one task")
+    }
     return (training, evaluation)
   }
 }

@@ -60,7 +60,7 @@ package enum PromptList {
       }
       if let first = prompts.first, prompt.images.count != first.images.count {
         throw .prompts(
-          "\(path):\(row.line): found \(prompt.images.count) condition images, and "
+          "\(path):\(row.line): found \(prompt.images.count) source images, and "
             + "\(first.images.count) with the first prompt; every prompt of a file has as many")
       }
       prompts.append(prompt)
@@ -87,25 +87,49 @@ package enum PromptList {
   /// The most condition images of a prompt whose model is not known.
   private static let maxConditionImages = 16
 
-  /// `1 condition image`, `0 to 2 condition images`
+  /// `1 source image`, `at most 1 source image`, `2 to 4 source images`
   package static func text(_ counts: ClosedRange<Int>) -> String {
     let range =
       counts.count == 1
-      ? "\(counts.lowerBound)" : "\(counts.lowerBound) to \(counts.upperBound)"
-    return "\(range) condition image\(counts.upperBound == 1 ? "" : "s")"
+      ? "\(counts.lowerBound)"
+      : counts.lowerBound == 0
+        ? "at most \(counts.upperBound)" : "\(counts.lowerBound) to \(counts.upperBound)"
+    return "\(range) source image\(counts.upperBound == 1 ? "" : "s")"
   }
 
   private static func images(
     _ row: PromptRow, _ path: String, _ counts: ClosedRange<Int>
   ) throws(TrainingError) -> [String] {
-    let given = row.metadata["images"]?.array ?? row.metadata["image"].map { [$0] } ?? []
-    let names = given.compactMap(\.string)
-    guard names.count == given.count, counts.contains(names.count) else {
-      throw .prompts(
-        "\(path):\(row.line): a prompt has \(text(counts)), found \(names.count); name the files "
-          + "in \"image\" or the list \"images\"")
+    func fault(_ reason: String) -> TrainingError { .prompts("\(path):\(row.line): \(reason)") }
+    let (one, list) = (row.metadata["image"] ?? .null, row.metadata["images"] ?? .null)
+    guard one == .null || list == .null else {
+      throw fault("found both \"image\" and \"images\"; name the source images in one of them")
+    }
+    let given = list == .null ? (one == .null ? [] : [one]) : list.array ?? [list]
+    guard counts.contains(given.count) else {
+      throw fault(
+        "a prompt has \(text(counts)), found \(given.count); name the files in \"image\" or the "
+          + "list \"images\"")
     }
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
-    return names.map { URL(fileURLWithPath: $0, relativeTo: folder).standardizedFileURL.path }
+    var images: [String] = []
+    for value in given {
+      guard let name = value.string, !name.isEmpty else {
+        throw fault("the source image \(value.messageText) is no file's name")
+      }
+      guard name.wholeMatch(of: /[A-Za-z][A-Za-z0-9+.-]+:\/\/.*/) == nil else {
+        throw fault("the source image \(name) is an address; download it and name the file")
+      }
+      let file = URL(fileURLWithPath: name, relativeTo: folder).standardizedFileURL.path
+      var isFolder: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: file, isDirectory: &isFolder),
+        !isFolder.boolValue
+      else {
+        throw fault(
+          "the source image \"\(name)\" does not exist; paths start from the prompt file's folder")
+      }
+      images.append(file)
+    }
+    return images
   }
 }

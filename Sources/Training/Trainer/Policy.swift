@@ -63,6 +63,9 @@ final class Policy {
   /// The digest of each text encoder and tokenizer, by its folder's name.
   var textDigests: [String: String] { promptCache.componentDigests }
 
+  /// Whether the model edits source images.
+  var takesSources: Bool { model.defaults.conditionImages.upperBound > 0 }
+
   /// The digest of a condition image's file.
   ///
   /// - Throws: `TrainingError.prompts` for a file that cannot be read.

@@ -39,7 +39,7 @@ struct RolloutCollector {
     _ prompts: [Prompt], _ trunks: [TrunkID], _ velocity: PolicyVelocity, epoch: Int,
     _ stopwatch: PhaseStopwatch
   ) async throws -> ScoredRollout {
-    let sources = try context.conditionImages.of(prompts)
+    let sources = try context.rewardSources(of: prompts)
     let queue = ScoringQueue(scorer)
     // Scores still missing when this returns or throws have no reader.
     defer { queue.cancel() }

@@ -60,8 +60,8 @@ struct RunFingerprint: Codable, Equatable {
       switch key {
       case "prompts.train": recipe.prompts.train
       case "prompts.evaluation": recipe.prompts.evaluation
-      case Self.trainingImages: "condition images of \(recipe.prompts.train)"
-      case Self.evaluationImages: "condition images of \(recipe.prompts.evaluation)"
+      case Self.trainingImages: "source images of \(recipe.prompts.train)"
+      case Self.evaluationImages: "source images of \(recipe.prompts.evaluation)"
       default: "\(recipe.model)/\(key)"
       }
     }

@@ -59,6 +59,10 @@ package final class Trainer {
         recipe, prompts: prompts.used(epochs: recipe.epochs),
         decodeMicroBatch: memory.decodeMicroBatch, progress: output.progress)
     }
+    if policy.takesSources, prompts.training[0].images.isEmpty {
+      try output.message(
+        "the prompts name no source image (\"image\"), so the model draws from the text alone")
+    }
     let fingerprint = try RunFingerprint(recipe, prompts, policy)
     context = try TrainingContext(recipe, policy, memory.meter, output)
     update = PolicyUpdate(context)

@@ -1,3 +1,4 @@
+import DiffusionModels
 import Recipes
 import TestSupport
 import Testing
@@ -39,5 +40,51 @@ import Training
         try tinyPretraining(folder, changes: [change])
       }
     }
+  }
+}
+
+@Suite struct PretrainingPipelineTests {
+  private func issues(_ changes: [String]) throws -> [String] {
+    try withTemporaryFolder { folder in
+      do throws(RecipeError) {
+        _ = try PretrainingRecipe.read(
+          path: repositoryFolder() + "/Recipes/shapes-edit-pretrain.yaml", overrides: changes)
+        return []
+      } catch {
+        return error.issues.map { "\($0)" }
+      }
+    }
+  }
+
+  @Test func `the committed recipe of the editing model reads without warnings`() throws {
+    let recipe = try PretrainingRecipe.read(
+      path: repositoryFolder() + "/Recipes/shapes-edit-pretrain.yaml")
+    #expect(recipe.warnings.isEmpty)
+    #expect(recipe.settings.pipeline == "FluxKontextPipeline")
+    #expect(recipe.settings.data.task == .shapesEdit && recipe.settings.textEncoder.projection == nil)
+  }
+
+  @Test(arguments: [
+    ("pipeline=FluxPipeline", "pipeline: FluxPipeline takes no source image"),
+    ("data.task=shapes", "pipeline: FluxKontextPipeline takes a source image"),
+    ("pipeline=WanPipeline", "must be one of StableDiffusion3Pipeline, FluxPipeline"),
+    ("transformer.patch=4", "transformer.patch: FluxPipeline has patches of side 2"),
+    ("transformer.head_width=33", "transformer.head_width: 33 cannot be divided"),
+    ("transformer.head_width=4", "transformer.head_width: 4 cannot be divided"),
+  ])
+  func `a pipeline that does not fit its task or shape is an error at its key`(
+    change: String, message: String
+  ) throws {
+    let issues = try issues([change])
+    #expect(issues.contains { $0.contains(message) }, "\(issues)")
+  }
+
+  @Test func `settings without effect are warned of`() throws {
+    let recipe = try PretrainingRecipe.read(
+      path: repositoryFolder() + "/Recipes/shapes-edit-pretrain.yaml",
+      overrides: ["evaluation.guidance_scale=2", "flow.caption_dropout=0.2"])
+    #expect(recipe.warnings.count == 2)
+    #expect(recipe.warnings.allSatisfy { "\($0)".contains("trained without guidance") })
+    #expect(recipe.settings.evaluation.guidanceScale == 1)
   }
 }

@@ -14,6 +14,9 @@ import Training
     try withTemporaryFolder { folder in
       let path = "\(folder)/\(name)"
       try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+      for image in ["a.png", "b.png"] {
+        try Data().write(to: URL(fileURLWithPath: "\(folder)/\(image)"))
+      }
       let compares = rewards.contains { type(of: $0).sourceImages == .required }
       return try PromptList.read(
         path, for: rewards.map(RewardEntry.init), conditionImages: compares ? 0...1 : 0...0)

@@ -158,7 +158,7 @@ import Training
       try PromptList.read("\(folder.path)/p.jsonl", conditionImages: 1...1)
     }
     #expect(
-      error?.description.contains("p.jsonl:2: a prompt has 1 condition image, found 0") == true)
+      error?.description.contains("p.jsonl:2: a prompt has 1 source image, found 0") == true)
   }
 
   @Test func `another condition image is another prompt, and a changed file is encoded again`()

@@ -111,7 +111,9 @@ extension TinyFlowModel {
       decodingBytes: { autoencoder.decodingBytes(height: 8, width: 8, elementBytes: $0) })
   }
 
-  static func imageUnit(of folder: String) throws(PipelineError) -> Int { 4 }
+  static func imageSizes(of folder: String) throws(PipelineError) -> ImageSizes {
+    ImageSizes(unit: 4, usualSide: 32)
+  }
 
   static func linearLayers(of folder: String) throws(PipelineError) -> LinearLayers {
     try LinearLayers(folder: folder, TinyFlowTransformer.init)

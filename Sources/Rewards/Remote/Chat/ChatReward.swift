@@ -38,7 +38,8 @@ package struct ChatReward: Reward {
   /// - Throws: ``RewardError/failed(reward:reason:)`` for a fault that only a person can fix: a
   ///   wrong address, a missing key, a model that is not served or gives no log probabilities.
   package func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores {
-    let images = try await EncodedImages(samples, reward: name)
+    let shown = question.showsSources ? samples : samples.map(\.withoutSources)
+    let images = try await EncodedImages(shown, reward: name)
     let answers = try await concurrently(Array(samples.indices), reward: name) {
       index async throws(RemoteFault) in
       try await service.ask(request(samples[index], images.samples[index], images.sources)) {
@@ -54,7 +55,7 @@ package struct ChatReward: Reward {
   ) -> ChatRequest {
     var request = ChatRequest(
       model: question.model,
-      images: (question.showsSources ? files.sources.map { sources[$0] } : []) + [files.result],
+      images: files.sources.map { sources[$0] } + [files.result],
       text: question.text(for: sample), maxTokens: Self.maxTokens)
     if question.reading == .digitExpectation {
       request.maxTokens = 1
