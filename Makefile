@@ -5,7 +5,7 @@
 # make compare   trains the ablation and writes docs/results/compare.md
 # make bench     times an iteration beside the same in Python, writes docs/results/speed.md
 # make docs      builds the DocC site of the libraries into .build/docs, with warnings as errors
-# make pictures  runs the demo, makes docs/pictures
+# make pictures  runs both demos, makes docs/pictures
 
 .PHONY: setup build demo demo-edit test compare bench docs pictures clean
 
@@ -41,7 +41,7 @@ bench: build
 docs: build
 	Tools/docs.sh
 
-pictures: demo
+pictures: demo demo-edit
 	Tools/pictures.sh
 
 clean:

@@ -14,6 +14,7 @@ import Training
     ("tempflow train full.yaml", "needs a 7 GB folder of random weights"),
     ("tempflow train Benchmarks/", "needs a 3 GB folder of random weights"),
     ("tempflow bench Benchmarks/", "needs a 3 GB folder of random weights"),
+    ("tempflow evaluate --model Models/FLUX.1-Kontext-dev", "needs an EditScore server"),
     ("tempflow train Recipes/shapes.yaml --run-dir runs/twin", "RewardTwinTests trains it"),
   ]
   /// Programs whose commands are not run, with the reason.
@@ -22,6 +23,7 @@ import Training
     "swift": "builds the package, as the tests' own build does",
     "python": "needs torch and diffusers",
     "python3": "serves or measures until it is stopped",
+    "vllm": "serves a model until it is stopped",
     "cd": "a server and a run, which RewardTwinTests starts",
   ]
 

@@ -56,7 +56,7 @@ import Training
     }
     let known = FluxPipeline.defaults.knownSettings
     for name in try Self.names().map({ $0.dropLast(".yaml".count) })
-    where name.hasPrefix("flux") {
+    where name.hasPrefix("flux.1-dev") {
       let recipe = try settings(String(name))
       let isKnown = known.contains {
         $0.covers(

@@ -61,16 +61,14 @@ extension FluxPipeline: PretrainableModel {
   package static let hasTextProjection = false
   package static let isPretrainedWithGuidance = false
 
-  package var pretrainedParameters: [ParameterStore.Named] {
-    ([("transformer", transformer.store)] + textStores).trainable
+  package var pretrainedStores: [(folder: String, store: ParameterStore)] {
+    [
+      ("transformer", transformer.store), ("text_encoder", pretrainedText.clip.store),
+      ("text_encoder_2", pretrainedText.t5.store),
+    ]
   }
 
   package var pretrainedEncoder: any PromptEncoder { pretrainedText }
-
-  package var parameterCounts: [String: Int] {
-    ([("vae", autoencoder.store), ("transformer", transformer.store)] + textStores)
-      .parameterCounts
-  }
 
   package func tokens(of prompts: [String]) -> [[[Int]]] {
     let tokens = pretrainedText.tokens(of: prompts)
@@ -91,10 +89,6 @@ extension FluxPipeline: PretrainableModel {
   private var pretrainedText: FluxPromptEncoder {
     guard let text else { preconditionFailure("the pipeline has no text encoders") }
     return text
-  }
-
-  private var textStores: [(folder: String, store: ParameterStore)] {
-    text.map { [("text_encoder", $0.clip.store), ("text_encoder_2", $0.t5.store)] } ?? []
   }
 }
 

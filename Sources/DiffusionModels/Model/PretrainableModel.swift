@@ -30,14 +30,13 @@ package protocol PretrainableModel: FlowModel {
   /// Whether the created models have guidance.
   static var isPretrainedWithGuidance: Bool { get }
 
-  /// The trainable parameters in a fixed order; names begin with the component's folder.
-  var pretrainedParameters: [ParameterStore.Named] { get }
+  /// The networks that are trained, by their folders: the transformer, then the text encoders.
+  var pretrainedStores: [(folder: String, store: ParameterStore)] { get }
+
+  var autoencoder: StoredNetwork<AutoencoderKL> { get }
 
   /// The text encoders, which are trained as well.
   var pretrainedEncoder: any PromptEncoder { get }
-
-  /// Number of parameters of each component, by its folder.
-  var parameterCounts: [String: Int] { get }
 
   /// The padded token ids of prompts, per text encoder and prompt.
   func tokens(of prompts: [String]) -> [[[Int]]]
@@ -154,16 +153,19 @@ extension StoredNetwork {
   }
 }
 
-extension [(folder: String, store: ParameterStore)] {
-  /// The trainable parameters of components; names begin with the component's folder.
-  var trainable: [ParameterStore.Named] {
-    flatMap { folder, store in store.trainable.map { ("\(folder).\($0.name)", $0.tensor) } }
+extension PretrainableModel {
+  /// The trainable parameters in a fixed order; names begin with the component's folder.
+  package var pretrainedParameters: [ParameterStore.Named] {
+    pretrainedStores.flatMap { folder, store in
+      store.trainable.map { ("\(folder).\($0.name)", $0.tensor) }
+    }
   }
 
   /// Number of parameters of each component, by its folder.
-  var parameterCounts: [String: Int] {
-    Dictionary(
-      uniqueKeysWithValues: map { folder, store in
+  package var parameterCounts: [String: Int] {
+    let stores = [("vae", autoencoder.store)] + pretrainedStores
+    return Dictionary(
+      uniqueKeysWithValues: stores.map { folder, store in
         (folder, store.parameters.reduce(0) { $0 + $1.tensor.count })
       })
   }

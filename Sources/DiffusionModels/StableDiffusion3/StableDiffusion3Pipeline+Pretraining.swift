@@ -46,16 +46,12 @@ extension StableDiffusion3Pipeline: PretrainableModel {
   package static let hasTextProjection = true
   package static let isPretrainedWithGuidance = true
 
-  package var pretrainedParameters: [ParameterStore.Named] {
-    ([("transformer", transformer.store)] + textStores).trainable
+  package var pretrainedStores: [(folder: String, store: ParameterStore)] {
+    [("transformer", transformer.store)]
+      + zip(clipSuffixes, pretrainedText.textEncoders).map { ("text_encoder\($0)", $1.store) }
   }
 
   package var pretrainedEncoder: any PromptEncoder { pretrainedText }
-
-  package var parameterCounts: [String: Int] {
-    ([("vae", autoencoder.store), ("transformer", transformer.store)] + textStores)
-      .parameterCounts
-  }
 
   package func tokens(of prompts: [String]) -> [[[Int]]] {
     pretrainedText.tokenizers.map { tokenizer in prompts.map { tokenizer.encodePadded($0) } }
@@ -78,10 +74,6 @@ extension StableDiffusion3Pipeline: PretrainableModel {
   private var pretrainedText: SD3PromptEncoder {
     guard let text else { preconditionFailure("the pipeline has no text encoders") }
     return text
-  }
-
-  private var textStores: [(folder: String, store: ParameterStore)] {
-    zip(clipSuffixes, text?.textEncoders ?? []).map { ("text_encoder\($0)", $1.store) }
   }
 }
 

@@ -89,6 +89,7 @@ import TorchNN
       #expect("\(try #require(error))".contains("--model"))
       for (name, layer) in [
         ("FluxPipeline", "double_blocks_0_img_mlp_2"),
+        ("FluxKontextPipeline", "double_blocks_0_img_mlp_2"),
         ("StableDiffusion3Pipeline", "joint_blocks_0_x_block_mlp_fc2"),
       ] {
         lora.record.modelClass = name
