@@ -187,8 +187,8 @@ extension ModelOptions {
       size.height * size.width > 2 * sizes.usual.height * sizes.usual.width
     {
       progress.message(
-        "warning: images are made at the size of their source, \(size.text) pixels, and the model's "
-          + "own size is \(sizes.usual.text); --height and --width give another one")
+        "warning: images are made at the size of their source, \(size.text) pixels, and the "
+          + "model's own size is \(sizes.usual.text); --height and --width give another one")
     }
     return first?.size
   }

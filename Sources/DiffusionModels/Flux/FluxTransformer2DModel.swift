@@ -111,8 +111,8 @@ public struct FluxTransformer2DModel {
   }
 
   /// The conditioning with its rows after the context embedder, for any number of evaluations;
-  /// unchanged while the embedder is trained. A source image stays as it is: embedded, it would take
-  /// D / 4 C times the memory, and the input layer is a hundred-thousandth of the work.
+  /// unchanged while the embedder is trained. A source image stays as it is: embedded, it would
+  /// take D / 4 C times the memory, and the input layer is a hundred-thousandth of the work.
   public func embedded(_ embeddings: FluxConditioning) -> FluxConditioning {
     guard !embeddings.isEmbedded, !contextEmbedder.isTrainable else { return embeddings }
     return withoutGradient {

@@ -8,8 +8,8 @@ public struct FlowModelMetadata: Sendable {
   public var latentShape: [Int]
   public var transformer: NetworkSize
   public var autoencoder: NetworkSize
-  /// The text encoders that are present, which may be removed once their prompts are encoded, and for
-  /// an editing model the autoencoder, which encodes source images with the prompts.
+  /// The text encoders that are present, which may be removed once their prompts are encoded, and
+  /// for an editing model the autoencoder, which encodes source images with the prompts.
   public var textEncoders: [NetworkSize]
   /// Number of trainable parameters.
   public var trainableParameters: Int

@@ -32,8 +32,8 @@ struct HTTPWorker: RemoteWorker {
       return texts.contains { $0.lowercased().contains(word) }
     }
 
-    /// The texts of a refusal. `input` is FastAPI's copy of the request, which holds the word in any
-    /// case.
+    /// The texts of a refusal. `input` is FastAPI's copy of the request, which holds the word
+    /// anyway.
     private static func texts(_ value: JSONValue) -> [String] {
       if let text = value.string { return [text] }
       return (value.array ?? []).flatMap(texts)

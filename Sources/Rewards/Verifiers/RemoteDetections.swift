@@ -10,7 +10,8 @@ extension RemoteService {
     _ samples: [RewardSample], in key: String,
     value: @escaping @Sendable (JSONValue) -> Value?
   ) async throws(RewardError) -> [Detection<Value>] {
-    let batches = try await ask(samples.map(\.withoutSources)) { answer, count, sender throws(RemoteFault) in
+    let shown = samples.map(\.withoutSources)
+    let batches = try await ask(shown) { answer, count, sender throws(RemoteFault) in
       guard let items = answer[key]?.array, items.count == count else {
         throw .transient(
           .badAnswer, detail: "\(sender) answers without a list \"\(key)\" of \(count) items")

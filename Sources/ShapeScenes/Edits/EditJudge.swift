@@ -13,7 +13,8 @@ package struct EditJudge {
   static let growth: Float = 0.2
   /// The smallest distance of a move, in pixels.
   static let shortestMove: Float = 4
-  /// Pixels at this level or above, away from all objects, are the trace of an object that has gone.
+  /// Pixels at this level or above, away from all objects, are the trace of an object that has
+  /// gone.
   static let trace: UInt8 = 45
   /// The largest number of such pixels in an exact image.
   static let traceLimit = 4
@@ -24,8 +25,8 @@ package struct EditJudge {
   /// The credit of the source itself, of an edit that changes nothing.
   private let unchanged: Float
 
-  /// - Returns: nil if the edit cannot be made in the source: the object that it names is not there,
-  ///   or one to add is there already.
+  /// - Returns: nil if the edit cannot be made in the source: the object that it names is not
+  ///   there, or one to add is there already.
   package init?(_ edit: SceneEdit, source: PixelBuffer) {
     let findings = SceneVerifier.findings(in: source)
     guard let wanted = Self.wanted(edit, in: findings) else { return nil }
@@ -37,8 +38,9 @@ package struct EditJudge {
 
   /// Strict and partial credit.
   ///
-  /// The partial credit of an image that is not exact is its gain over the source, as a share of the
-  /// largest possible gain: an image that is no nearer to what was asked than the source has none.
+  /// The partial credit of an image that is not exact is its gain over the source, as a share of
+  /// the largest possible gain: an image that is no nearer to what was asked than the source has
+  /// none.
   package func score(_ image: PixelBuffer) -> SceneScore {
     let findings = SceneVerifier.findings(in: image)
     if isExact(findings), traces(in: image, findings) <= Self.traceLimit {

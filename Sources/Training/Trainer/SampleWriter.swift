@@ -20,8 +20,8 @@ struct SampleWriter {
   /// The grid of the source images.
   private static let sources = "sources.png"
 
-  /// Writes a grid of evenly spaced evaluation images, and the grid of their source images, which is
-  /// the same every time.
+  /// Writes a grid of evenly spaced evaluation images, and the grid of their source images, which
+  /// is the same every time.
   ///
   /// - Parameters:
   ///   - epoch: epochs completed.
