@@ -23,7 +23,6 @@ import Training
     "swift": "builds the package, as the tests' own build does",
     "python": "needs torch and diffusers",
     "python3": "serves or measures until it is stopped",
-    "vllm": "serves a model until it is stopped",
     "cd": "a server and a run, which RewardTwinTests starts",
   ]
 
