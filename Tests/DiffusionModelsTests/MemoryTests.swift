@@ -72,8 +72,10 @@ private func evaluation(
   return (try addedMemory { run(16) }, 16 * memory.evaluation)
 }
 
-/// Two latents decoded.
-private func decoding(_ dtype: DType) throws -> (measured: Int, predicted: Int) {
+/// Two latents decoded, or their images encoded.
+private func autoencoding(
+  _ dtype: DType, encodes: Bool
+) throws -> (measured: Int, predicted: Int) {
   prepareForMeasurement()
   var configuration = AutoencoderKLConfiguration()
   configuration.blockOutChannels = [32, 64, 128, 128]
@@ -83,11 +85,20 @@ private func decoding(_ dtype: DType) throws -> (measured: Int, predicted: Int) 
   configuration.usePostQuantConv = false
   let store = ParameterStore(.random(Generator(seed: 1)), dtype: dtype)
   let model = try AutoencoderKL(configuration, store.root)
-  func run(_ count: Int) {
-    withoutGradient { _ = model.decode(Tensor.zeros([count, 16, 32, 32], dtype: dtype)) }
+  let each =
+    encodes
+    ? configuration.encodingBytes(height: 256, width: 256, elementBytes: dtype.byteCount)
+    : configuration.decodingBytes(height: 32, width: 32, elementBytes: dtype.byteCount)
+  let measured = try addedMemory {
+    withoutGradient {
+      if encodes {
+        _ = model.encode(Tensor.zeros([2, 3, 256, 256], dtype: dtype)).mean
+      } else {
+        _ = model.decode(Tensor.zeros([2, 16, 32, 32], dtype: dtype))
+      }
+    }
   }
-  let each = configuration.decodingBytes(height: 32, width: 32, elementBytes: dtype.byteCount)
-  return (try addedMemory { run(2) }, 2 * each)
+  return (measured, 2 * each)
 }
 
 /// With gradient checkpointing and without.
@@ -139,16 +150,24 @@ private func expectPredicted(_ bytes: (measured: Int, predicted: Int)) {
       }
     }
 
-    @Test func `the memory of decoding in float32 is predicted`() async {
-      await #expect(processExitsWith: .success) { expectPredicted(try decoding(.float32)) }
+    @Test func `the memory of decoding and encoding in float32 is predicted`() async {
+      await #expect(processExitsWith: .success) {
+        for encodes in [false, true] {
+          expectPredicted(try autoencoding(.float32, encodes: encodes))
+        }
+      }
     }
 
     @Test(
       .enabled(
         if: convolvesInPlace(.bfloat16),
         "libtorch unfolds images for convolutions in bfloat16 on this processor"))
-    func `the memory of decoding in bfloat16 is predicted`() async {
-      await #expect(processExitsWith: .success) { expectPredicted(try decoding(.bfloat16)) }
+    func `the memory of decoding and encoding in bfloat16 is predicted`() async {
+      await #expect(processExitsWith: .success) {
+        for encodes in [false, true] {
+          expectPredicted(try autoencoding(.bfloat16, encodes: encodes))
+        }
+      }
     }
   }
 #endif

@@ -187,7 +187,7 @@ import Testing
     ),
     (
       "{\"tag\":\"remove\",\"edit\":{\"kind\":\"remove\",\"class\":\"star\"},\"image\":\"a.png\","
-        + "\"prompt\":\"p\"}", "edit.class"
+        + "\"prompt\":\"p\"}", "edit.class: star is none of circle, square, triangle, cross, ring"
     ),
   ])
   func `a line of another task is an error with its key`(line: String, message: String) throws {

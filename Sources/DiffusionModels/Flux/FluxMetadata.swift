@@ -24,11 +24,11 @@ extension FluxPipeline {
     let promptElements =
       textTokens * transformer.jointAttentionDim + transformer.pooledProjectionDim
       + (takesSource ? latentShape.reduce(1, *) : 0)
-    return FlowModelMetadata(
+    var metadata = FlowModelMetadata(
       geometry: geometry, latentShape: latentShape,
       sizes: NetworkSizes(
         transformer: transformerSize, autoencoder: autoencoderSize,
-        textEncoders: try textEncoders(source) + (takesSource ? [autoencoderSize.whole] : [])),
+        textEncoders: try textEncoders(source)),
       trainableParameters: store.trainable.reduce(0) { $0 + $1.tensor.count },
       promptElements: promptElements, cachedPromptElements: promptElements,
       work: transformer.work(
@@ -45,6 +45,13 @@ extension FluxPipeline {
         autoencoder.decodingBytes(
           height: latentShape[1], width: latentShape[2], elementBytes: elementBytes)
       })
+    if takesSource {
+      metadata.sourceEncodingBytes = { elementBytes in
+        autoencoder.encodingBytes(
+          height: geometry.image.height, width: geometry.image.width, elementBytes: elementBytes)
+      }
+    }
+    return metadata
   }
 
   /// The text encoders that the folder holds; they may be removed once prompts are encoded.

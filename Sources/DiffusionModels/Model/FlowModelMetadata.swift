@@ -8,8 +8,7 @@ public struct FlowModelMetadata: Sendable {
   public var latentShape: [Int]
   public var transformer: NetworkSize
   public var autoencoder: NetworkSize
-  /// The text encoders that are present, which may be removed once their prompts are encoded, and
-  /// for an editing model the autoencoder, which encodes source images with the prompts.
+  /// The text encoders that are present; they may be removed once their prompts are encoded.
   public var textEncoders: [NetworkSize]
   /// Number of trainable parameters.
   public var trainableParameters: Int
@@ -23,6 +22,9 @@ public struct FlowModelMetadata: Sendable {
   public var activations: @Sendable (_ elementBytes: Int) -> ActivationMemory
   /// Peak bytes of decoding one latent, for an element size in bytes.
   public var decodingBytes: @Sendable (_ elementBytes: Int) -> Int
+  /// Peak bytes of encoding one source image with its prompt, for an element size in bytes; nil for
+  /// a model without source images.
+  public var sourceEncodingBytes: (@Sendable (_ elementBytes: Int) -> Int)?
 
   public init(
     geometry: ImageGeometry, latentShape: [Int], sizes: NetworkSizes, trainableParameters: Int,

@@ -18,7 +18,7 @@ public struct NetworkSize: Sendable, Equatable {
   }
 
   /// The size of the network when all of its weights are read.
-  var whole: NetworkSize {
+  package var whole: NetworkSize {
     NetworkSize(parameters: parameters, used: parameters, stored: stored)
   }
 

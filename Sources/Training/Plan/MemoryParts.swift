@@ -60,10 +60,16 @@ struct MemoryParts {
     ] + (needsReference ? [Item(name: "reference model", bytes: reference)] : [])
   }
 
-  /// The text encoders while they run.
+  /// The text encoders while they run, and the autoencoder with one source image.
   var encoding: [Item] {
     let sizes = model.textEncoders.map { $0.bytes(in: recipe.dtype, device: recipe.device) }
-    return [Item(name: "text encoders", bytes: sizes.reduce(0, +))]
+    let text = Item(name: "text encoders", bytes: sizes.reduce(0, +))
+    guard let encoding = model.sourceEncodingBytes else { return [text] }
+    let precision = recipe.memory.autoencoder
+    let bytes =
+      model.autoencoder.whole.bytes(in: precision, device: recipe.device)
+      + encoding(precision.byteCount)
+    return [text, Item(name: "source images", bytes: bytes)]
   }
 
   /// Latents before and after a step of all trajectories, and x and v of every training sample.

@@ -197,7 +197,7 @@ private struct KontextCase: Decodable {
     #expect(try FlowModelRegistry.className(of: fixture("flux-dev/model")) == "FluxPipeline")
   }
 
-  @Test func `the plan counts the source's tokens and the autoencoder that encodes it`() throws {
+  @Test func `the plan counts the source's tokens and its encoding`() throws {
     func metadata(_ model: String) throws -> FlowModelMetadata {
       try FluxPipeline.metadata(
         of: ModelSource(
@@ -208,7 +208,10 @@ private struct KontextCase: Decodable {
     let (plain, editing) = (try metadata("flux-dev"), try metadata("flux-kontext"))
     #expect(editing.geometry == plain.geometry)
     #expect(editing.promptElements == plain.promptElements + 4 * 16 * 8)
-    #expect(editing.textEncoders.count == plain.textEncoders.count + 1)
+    #expect(editing.textEncoders.count == plain.textEncoders.count)
+    #expect(plain.sourceEncodingBytes == nil)
+    let encoding = try #require(editing.sourceEncodingBytes)
+    #expect(encoding(4) > 4 * 32 * 16 * 8)
     #expect(editing.work.forward > 1.5 * plain.work.forward)
     #expect(editing.activations(4).kept > plain.activations(4).kept)
   }
