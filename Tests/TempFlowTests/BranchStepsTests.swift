@@ -41,6 +41,26 @@ import Testing
       })
   }
 
+  @Test func `a window is neighboring steps of the first ones, drawn anew in each epoch`() {
+    let policy = BranchSteps.window(2, of: 5)
+    #expect(policy.candidates(stepCount: 10) == Array(0..<5) && policy.count(stepCount: 10) == 2)
+    let epochs = (0..<200).map { policy.steps(stepCount: 10, run: 3, epoch: $0) }
+    #expect(epochs == (0..<200).map { policy.steps(stepCount: 10, run: 3, epoch: $0) })
+    #expect(epochs.allSatisfy { $0[1] == $0[0] + 1 && $0[0] >= 0 && $0[1] < 5 })
+    // Four places, each of them 50 times on average.
+    for start in 0..<4 { #expect((30...70).contains(epochs.count { $0[0] == start })) }
+    let whole = BranchSteps.window(3)
+    let starts = Set((0..<200).map { whole.steps(stepCount: 8, run: 1, epoch: $0)[0] })
+    #expect(starts == Set(0..<5))
+  }
+
+  @Test func `random steps may be of the first ones`() {
+    let policy = BranchSteps.random(2, of: 4)
+    #expect(policy.candidates(stepCount: 10) == Array(0..<4))
+    let found = (0..<60).flatMap { policy.steps(stepCount: 10, run: 5, epoch: $0) }
+    #expect(Set(found) == Set(0..<4))
+  }
+
   /// Recorded with the shuffle of Swift 6.3's standard library.
   @Test(arguments: [
     (8, 3, UInt64(11), [[2, 3, 6], [1, 2, 3], [0, 3, 4], [1, 3, 6], [2, 4, 5], [1, 3, 5]]),
@@ -63,6 +83,9 @@ import Testing
     (BranchSteps.first(0), RolloutPlanError.stepCountOutOfRange(0, trainable: 4)),
     (.sliding(5), .stepCountOutOfRange(5, trainable: 4)),
     (.random(-1), .stepCountOutOfRange(-1, trainable: 4)),
+    (.window(5), .stepCountOutOfRange(5, trainable: 4)),
+    (.window(3, of: 2), .stepCountOutOfRange(3, trainable: 2)),
+    (.random(2, of: 5), .stepCountOutOfRange(5, trainable: 4)),
     (.list([]), .stepCountOutOfRange(0, trainable: 4)),
     (.list([4]), .stepOutOfRange(4, trainable: 4)),
     (.list([1, 1]), .repeatedStep(1)),

@@ -4,7 +4,7 @@ import Testing
 
 private let sde = Dynamics.flowSDE(noiseLevel: 0.7)
 private let policies: [BranchSteps] = [
-  .all, .first(2), .sliding(2), .random(2), .list([1, 3]),
+  .all, .first(2), .sliding(2), .random(2), .window(2, of: 3), .list([1, 3]),
 ]
 
 private func branching(

@@ -26,7 +26,7 @@ import Training
     #expect(plan.rowsPerGroup == 6)
   }
 
-  @Test(arguments: ["all", "{first: 2}", "{sliding: 2}", "{random: 3}", "[1, 3]"])
+  @Test(arguments: ["all", "{first: 2}", "{sliding: 2}", "{random: 3}", "{window: 2, of: 3}", "[1, 3]"])
   func `evaluations agree with the rollout's own count`(_ steps: String) throws {
     let plan = try plan([
       ("steps: 3, branches: 4", "steps: 6, branches: 3, trained_steps: \(steps)"),

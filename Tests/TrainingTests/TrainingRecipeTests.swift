@@ -169,9 +169,10 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
 
   @Test(arguments: [
     ("all", BranchSteps.all), ("[0, 1]", .list([0, 1])), ("{first: 1}", .first(1)),
-    ("{sliding: 2}", .sliding(2)), ("{random: 1}", .random(1)),
+    ("{sliding: 2}", .sliding(2)), ("{random: 1}", .random(1)), ("{window: 2}", .window(2)),
+    ("{random: 1, of: 2}", .random(1, of: 2)), ("{window: 1, of: 2}", .window(1, of: 2)),
   ])
-  func `trained steps are written in five ways`(_ text: String, _ steps: BranchSteps) throws {
+  func `trained steps are written in several ways`(_ text: String, _ steps: BranchSteps) throws {
     let recipe = try readRecipe(
       recipeText([("branches: 4", "branches: 4, trained_steps: \(text)")]))
     #expect(recipe.settings.sampling.trainedSteps == steps)
@@ -184,7 +185,15 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     let both = messages(
       recipeText([("branches: 4", "branches: 4, trained_steps: {first: 1, random: 1}")]))
     #expect(both.count == 1)
-    #expect(both[0].contains("exactly one of first, sliding, random"))
+    #expect(both[0].contains("exactly one of first, sliding, random, window"))
+    for (text, message) in [
+      ("{window: 2, of: 1}", "between 2 and 2"), ("{window: 1, of: 3}", "between 1 and 2"),
+      ("{first: 1, of: 2}", "unknown key \"of\""),
+    ] {
+      let found = messages(
+        recipeText([("branches: 4", "branches: 4, trained_steps: \(text)")]))
+      #expect(found.count == 1 && found[0].contains(message), "\(text): \(found)")
+    }
   }
 
   @Test func `a group that holds one sample is refused`() {

@@ -123,10 +123,11 @@ extension SamplingRecipe {
 
 extension BranchSteps {
   private enum Counted: String, CaseIterable {
-    case first, sliding, random
+    case first, sliding, random, window
   }
 
-  /// `all`, a list of steps, or a section with one of `first`, `sliding`, `random`.
+  /// `all`, a list of steps, or a section with one of `first`, `sliding`, `random`, `window`, the
+  /// last two optionally with `of`.
   ///
   /// - Parameter trainable: N-1, because the last step is never trained.
   init(_ section: RecipeSection, _ key: String, trainable: Int) {
@@ -142,7 +143,8 @@ extension BranchSteps {
     case .absent, .null, .scalar:
       if section.string(key, default: "all") != "all" {
         section.report(
-          key, "must be all, a list of steps, or one of first: n, sliding: n, random: n")
+          key,
+          "must be all, a list of steps, or one of first: n, sliding: n, random: n, window: n")
       }
       self = .all
     }
@@ -154,13 +156,19 @@ extension BranchSteps {
     let given = Counted.allCases.filter { policy.isGiven($0.rawValue) }
     let counts = given.map { policy.int($0.rawValue, in: 1...trainable) }
     guard given.count == 1 else {
-      section.report(key, "needs exactly one of first, sliding, random")
+      section.report(key, "needs exactly one of first, sliding, random, window")
       return .all
     }
     switch given[0] {
     case .first: return .first(counts[0])
     case .sliding: return .sliding(counts[0])
-    case .random: return .random(counts[0])
+    case .random: return .random(counts[0], of: range(policy, counts[0], trainable))
+    case .window: return .window(counts[0], of: range(policy, counts[0], trainable))
     }
+  }
+
+  /// `of`: the number of first steps that a draw is from.
+  private static func range(_ policy: RecipeSection, _ count: Int, _ trainable: Int) -> Int? {
+    policy.optional("of", .int(in: count...max(count, trainable)))
   }
 }
