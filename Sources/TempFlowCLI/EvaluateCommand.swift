@@ -43,7 +43,7 @@ struct EvaluateCommand: AsyncParsableCommand {
     let scorer = try entry.makeReward()
     let prompts = Array(all.prefix(limit ?? all.count))
     let (loaded, _, images) = try model.sample(prompts, sampling)
-    let sources = try ConditionImages(loaded.geometry.image).of(prompts)
+    let sources = try ConditionImages(loaded.geometry.image).of(prompts, for: [entry])
     let evaluation = try await Evaluation(images, of: prompts, sources, by: scorer)
     let record = evaluation.protocolRecord(
       sampling.imageSampling(loaded.defaults), loaded, promptFile: self.prompts,

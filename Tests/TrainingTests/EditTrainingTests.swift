@@ -53,10 +53,7 @@ private struct ChangeFactory: RewardFactory {
   private func recipe(
     _ folder: TemporaryFolder, _ overrides: [String] = []
   ) throws -> Recipe<TrainingRecipe> {
-    try TrainingRecipe.read(
-      RecipeDocument(
-        text: editRecipeText(reward: "change"), name: "edit.yaml", folder: folder.path,
-        overrides: overrides, currentFolder: folder.path))
+    try folder.recipe(editRecipeText(reward: "change"), overrides)
   }
 
   @Test(arguments: ["tempflow", "flow_grpo"])
@@ -128,7 +125,8 @@ private struct ChangeFactory: RewardFactory {
         try recipe(folder, ["prompts.train=\(folder.path)/lost.jsonl"]), as: "lost")
     }
     #expect(
-      lost?.description.contains("lost.jsonl:1: the source image \"no.png\" does not exist") == true)
+      lost?.description.contains("lost.jsonl:1: the source image \"no.png\" does not exist") == true
+    )
     for (value, message) in [
       ("\"image\": \"\"", "is no file's name"), ("\"image\": 5", "5 is no file's name"),
       ("\"image\": \"https://a.b/c.png\"", "is an address"),
@@ -157,7 +155,8 @@ private struct ChangeFactory: RewardFactory {
     #expect(unequal?.description.contains("a run trains and measures one task") == true)
   }
 
-  @Test func `every weight is trained by threads of some rows each, as in one batch`() async throws {
+  @Test func `every weight is trained by threads of some rows each, as in one batch`() async throws
+  {
     let folder = try task()
     // With a large epsilon, AdamW does not amplify the rounding of a gradient near 0.
     let settings = [

@@ -43,6 +43,13 @@ final class TemporaryFolder {
 }
 
 extension TemporaryFolder {
+  /// Reads a recipe whose paths start from this folder.
+  func recipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<TrainingRecipe> {
+    try TrainingRecipe.read(
+      RecipeDocument(
+        text: text, name: "recipe.yaml", folder: path, overrides: overrides, currentFolder: path))
+  }
+
   /// Trains a recipe into the folder `run`.
   @MainActor
   func train(

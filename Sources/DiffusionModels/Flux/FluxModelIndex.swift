@@ -30,9 +30,8 @@ struct FluxModelIndex {
   @discardableResult
   static func check(_ folder: String) throws(PipelineError) -> String {
     let index = try ModelIndex(folder: folder)
-    let known = classNames.contains(index.className) ? index.className : classNames[0]
-    try index.check(className: known, required: components, absent: absent)
-    return known
+    try index.check(classNames: classNames, required: components, absent: absent)
+    return index.className
   }
 
   /// The text of an index.

@@ -91,8 +91,7 @@ extension FluxPipeline {
       }
       guard let text else { preconditionFailure("needs text encoders, or a folder to copy them") }
       try text.write(to: draft)
-      try makeFolder("\(draft)/scheduler")
-      try writeFile("\(draft)/scheduler/scheduler_config.json") { try prettyJSON(scheduler) }
+      try PipelineWriter.writeScheduler(scheduler, to: draft)
       try writeFile("\(draft)/\(ModelIndex.fileName)") {
         try FluxModelIndex.json(className: className)
       }

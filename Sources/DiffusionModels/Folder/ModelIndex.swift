@@ -60,11 +60,12 @@ package struct ModelIndex {
   ///   - absent: components of diffusers that must be null.
   /// - Throws: `PipelineError.wrongClass`, `.unsupported` or `.unknownKey`.
   package func check(
-    className: String, required: [Component], optional: [String] = [], absent: [String] = []
+    classNames: [String], required: [Component], optional: [String] = [], absent: [String] = []
   ) throws(PipelineError) {
-    guard self.className == className else {
+    guard classNames.contains(className) else {
       throw .wrongClass(
-        path: path, component: "_class_name", expected: className, found: self.className)
+        path: path, component: "_class_name", expected: classNames.joined(separator: " or "),
+        found: className)
     }
     for (component, _, expected) in required {
       let found = self.className(of: component)

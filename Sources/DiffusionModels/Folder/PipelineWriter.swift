@@ -1,3 +1,4 @@
+import FlowMatching
 import Foundation
 import Foundations
 import Torch
@@ -11,6 +12,14 @@ public enum PipelineWriter {
   ) throws(PipelineError) {
     for name in names { try copyFolder("\(source)/\(name)", to: "\(folder)/\(name)") }
     try copyFile("\(source)/\(ModelIndex.fileName)", to: "\(folder)/\(ModelIndex.fileName)")
+  }
+
+  /// Writes the folder `scheduler` of a pipeline.
+  static func writeScheduler(
+    _ scheduler: SchedulerConfiguration, to folder: String
+  ) throws(PipelineError) {
+    try makeFolder("\(folder)/scheduler")
+    try writeFile("\(folder)/scheduler/scheduler_config.json") { try prettyJSON(scheduler) }
   }
 
   /// Writes one component: `config.json` and `<weights>.safetensors`. The folder is created if

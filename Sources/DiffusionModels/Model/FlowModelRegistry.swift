@@ -25,25 +25,30 @@ public enum FlowModelRegistry {
   ///
   /// - Throws: `PipelineError` if neither can be read, or if the class belongs to no family.
   public static func family(of folder: String) throws(PipelineError) -> any FlowModel.Type {
-    let index = "\(folder)/\(ModelIndex.fileName)"
-    guard contains(modelIn: folder) else { throw .noModel(folder: folder) }
-    if !FileManager.default.fileExists(atPath: index) {
-      let path = "\(folder)/transformer/config.json"
-      if let found = try ModelIndex.className(ofConfiguration: path) {
-        return try family(named: found, in: path) { [$0.transformerClassName] }
-      }
-    }
-    let found = try ModelIndex(folder: folder).className
-    return try family(named: found, in: index) { $0.classNames }
+    try model(in: folder).family
   }
 
   /// The pipeline's class of a model folder.
   ///
   /// - Throws: `PipelineError` as ``family(of:)``.
   public static func className(of folder: String) throws(PipelineError) -> String {
-    let family = try family(of: folder)
-    let hasIndex = FileManager.default.fileExists(atPath: "\(folder)/\(ModelIndex.fileName)")
-    return hasIndex ? try ModelIndex(folder: folder).className : family.classNames[0]
+    try model(in: folder).className
+  }
+
+  private static func model(
+    in folder: String
+  ) throws(PipelineError) -> (family: any FlowModel.Type, className: String) {
+    let index = "\(folder)/\(ModelIndex.fileName)"
+    guard contains(modelIn: folder) else { throw .noModel(folder: folder) }
+    if !FileManager.default.fileExists(atPath: index) {
+      let path = "\(folder)/transformer/config.json"
+      if let found = try ModelIndex.className(ofConfiguration: path) {
+        let family = try family(named: found, in: path) { [$0.transformerClassName] }
+        return (family, family.classNames[0])
+      }
+    }
+    let found = try ModelIndex(folder: folder).className
+    return (try family(named: found, in: index) { $0.classNames }, found)
   }
 
   /// The defaults of the model in a folder.

@@ -32,7 +32,7 @@ package struct SD3ModelIndex {
   package init(folder: String) throws(PipelineError) {
     index = try ModelIndex(folder: folder)
     try index.check(
-      className: StableDiffusion3Pipeline.classNames[0],
+      classNames: StableDiffusion3Pipeline.classNames,
       required: Self.components + (hasT5 ? Self.t5Components : []),
       optional: Self.t5Components.map(\.name), absent: Self.absentComponents)
   }

@@ -34,10 +34,7 @@ extension StableDiffusion3Pipeline {
     try PipelineWriter.writeNetwork(
       pipeline.autoencoder.network.configuration, pipeline.autoencoder.store,
       folder: "\(folder)/vae", weights: diffusersWeights)
-    try makeFolder("\(folder)/scheduler")
-    try writeFile("\(folder)/scheduler/scheduler_config.json") {
-      try prettyJSON(pipeline.scheduler)
-    }
+    try PipelineWriter.writeScheduler(pipeline.scheduler, to: folder)
   }
 
   private static func writeText(

@@ -3,6 +3,12 @@ package import Foundations
 internal import ImageFiles
 package import ShapeScenes
 
+/// The metadata of a prompt as one JSON object, keys sorted.
+func jsonLine(_ metadata: [String: JSONValue]) -> Data {
+  let members = metadata.sorted { $0.key < $1.key }.map { JSONValue.Member($0, $1) }
+  return Data(JSONValue.object(members).text.utf8)
+}
+
 extension ScenePrompt {
   /// Reads the metadata of a prompt: GenEval's keys with classes and colors of the shapes task.
   ///
@@ -13,9 +19,8 @@ extension ScenePrompt {
     } catch {
       throw PromptFault(ScenePrompt.Fault(reason: error.reason).description)
     }
-    let members = metadata.sorted { $0.key < $1.key }.map { JSONValue.Member($0, $1) }
     do throws(ScenePrompt.Fault) {
-      try self.init(json: Data(JSONValue.object(members).text.utf8))
+      try self.init(json: jsonLine(metadata))
     } catch {
       throw PromptFault(error.description)
     }

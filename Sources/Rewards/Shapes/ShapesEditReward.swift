@@ -1,4 +1,3 @@
-internal import Foundation
 package import Foundations
 internal import ImageFiles
 package import Recipes
@@ -95,9 +94,8 @@ extension EditPrompt {
   ///
   /// - Throws: ``PromptFault`` for metadata of another task.
   package init(metadata: [String: JSONValue]) throws(PromptFault) {
-    let members = metadata.sorted { $0.key < $1.key }.map { JSONValue.Member($0, $1) }
     do throws(EditPrompt.Fault) {
-      try self.init(json: Data(JSONValue.object(members).text.utf8))
+      try self.init(json: jsonLine(metadata))
     } catch {
       throw PromptFault(error.description)
     }

@@ -30,19 +30,21 @@ package enum PretrainingTask: String, CaseIterable, Sendable {
     try PromptList.read(path, for: [reward], conditionImages: hasSources ? 1...1 : 0...0)
   }
 
-  /// Draws an image for a prompt of this task; what the prompt leaves open is random.
-  func render(
-    _ prompt: Prompt, using generator: inout SplitMix64
-  ) throws(PromptFault) -> (source: PixelBuffer?, image: PixelBuffer) {
+  /// An image of a prompt, and its source image; what the prompt leaves open is random.
+  typealias Drawing = (inout SplitMix64) -> (source: PixelBuffer?, image: PixelBuffer)
+
+  /// Draws images of a prompt of this task, which is read once.
+  func drawing(of prompt: Prompt) throws(PromptFault) -> Drawing {
     switch self {
     case .shapes:
-      return (
-        nil, SceneRenderer.render(try ScenePrompt(metadata: prompt.metadata), using: &generator)
-      )
+      let scene = try ScenePrompt(metadata: prompt.metadata)
+      return { (nil, SceneRenderer.render(scene, using: &$0)) }
     case .shapesEdit:
       let edit = try EditPrompt(metadata: prompt.metadata).edit
-      let (before, after) = EditLayout.scenes(for: edit, using: &generator)
-      return (SceneRenderer.draw(before), SceneRenderer.draw(after))
+      return {
+        let (before, after) = EditLayout.scenes(for: edit, using: &$0)
+        return (SceneRenderer.draw(before), SceneRenderer.draw(after))
+      }
     }
   }
 }

@@ -17,12 +17,14 @@ struct RenderedImages {
   init(
     _ prompts: [Prompt], of task: PretrainingTask, count: Int, seed: UInt64
   ) throws(PromptFault) {
+    var drawings: [PretrainingTask.Drawing] = []
+    for prompt in prompts { drawings.append(try task.drawing(of: prompt)) }
     promptIndices = (0..<count).map { $0 % prompts.count }
     var (pixels, sources): ([UInt8], [UInt8]) = ([], [])
     pixels.reserveCapacity(count * SceneRenderer.size * SceneRenderer.size * 3)
     for (image, prompt) in promptIndices.enumerated() {
       var generator = SplitMix64(seed: Self.seed(run: seed, image: image))
-      let rendered = try task.render(prompts[prompt], using: &generator)
+      let rendered = drawings[prompt](&generator)
       pixels += rendered.image.pixels
       sources += rendered.source?.pixels ?? []
     }

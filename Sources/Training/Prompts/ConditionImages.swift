@@ -1,5 +1,6 @@
 package import DiffusionModels
 package import ImageFiles
+package import Rewards
 package import TorchNN
 
 /// The condition images of prompts as the model and the rewards see them: read from their files and
@@ -9,6 +10,16 @@ package struct ConditionImages {
 
   /// - Parameter size: of the model's images.
   package init(_ size: ImageSize) { self.size = size }
+
+  /// The images of each prompt for rewards; none if every reward judges an image alone.
+  ///
+  /// - Throws: `TrainingError.prompts` for a file that cannot be read.
+  package func of(
+    _ prompts: [Prompt], for rewards: [RewardEntry]
+  ) throws(TrainingError) -> [[PixelBuffer]] {
+    let areUsed = rewards.contains { type(of: $0.factory).sourceImages != .unused }
+    return areUsed ? try of(prompts) : prompts.map { _ in [] }
+  }
 
   /// The images of each prompt.
   ///

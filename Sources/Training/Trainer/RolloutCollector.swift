@@ -39,7 +39,8 @@ struct RolloutCollector {
     _ prompts: [Prompt], _ trunks: [TrunkID], _ velocity: PolicyVelocity, epoch: Int,
     _ stopwatch: PhaseStopwatch
   ) async throws -> ScoredRollout {
-    let sources = try context.rewardSources(of: prompts)
+    let sources = try context.conditionImages.of(
+      prompts, for: context.recipe.rewards.map(\.reward))
     let queue = ScoringQueue(scorer)
     // Scores still missing when this returns or throws have no reader.
     defer { queue.cancel() }

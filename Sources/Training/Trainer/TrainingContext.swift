@@ -1,5 +1,4 @@
 internal import DiffusionModels
-internal import ImageFiles
 internal import Rewards
 internal import Runs
 internal import TempFlow
@@ -35,15 +34,6 @@ struct TrainingContext {
 
   /// Reads the condition images of prompts, as the model and the rewards see them.
   var conditionImages: ConditionImages { ConditionImages(policy.imageSize) }
-
-  /// The condition images of prompts for the trained rewards; none if every reward judges images
-  /// alone.
-  func rewardSources(of prompts: [Prompt]) throws(TrainingError) -> [[PixelBuffer]] {
-    let areUsed = recipe.rewards.contains {
-      type(of: $0.reward.factory).sourceImages != .unused
-    }
-    return areUsed ? try conditionImages.of(prompts) : prompts.map { _ in [] }
-  }
 
   /// The steps that `epoch` trains, ascending.
   func trainedSteps(epoch: Int) -> [Int] {

@@ -12,13 +12,6 @@ import Testing
 
   init() throws { server = try Self.server.get() }
 
-  private func picture(_ width: Int) -> PixelBuffer { PixelBuffer(width: width, height: 1) }
-
-  /// The data URL of a picture.
-  private func url(_ width: Int) throws -> JSONValue {
-    .string("data:image/png;base64,\(Data(try PNG.encode(picture(width))).base64EncodedString())")
-  }
-
   private func vlm(_ name: String, _ prompt: String) -> VLMFactory {
     VLMFactory(service("vlm", urls: [server.url(name)]), prompt: prompt)
   }
@@ -54,7 +47,7 @@ import Testing
     try await server.script("plain", ["": "Score: 7"])
     let scores = try await vlm("plain", "Rate {prompt}").makeReward().score([sample()])
     #expect(scores == RewardScores(total: [7]))
-    let image = try url(8).text
+    let image = try pictureURL(8).text
     #expect(
       try await server.bodies("plain") == [
         #"{"model":"default","messages":[{"role":"user","content":["#
@@ -71,7 +64,7 @@ import Testing
     let content = try content(try await server.requests("sources").first)
     #expect(
       content.map { $0["image_url"]?["url"] ?? $0["text"] }
-        == [try url(4), try url(3), try url(8), "a"])
+        == [try pictureURL(4), try pictureURL(3), try pictureURL(8), "a"])
   }
 
   @Test func `prompt and requirement are filled in once, and other words in braces stay`()

@@ -11,12 +11,6 @@ import Testing
 
   init() throws { server = try Self.server.get() }
 
-  private func picture(_ width: Int) -> PixelBuffer { PixelBuffer(width: width, height: 1) }
-
-  private func url(_ width: Int) throws -> JSONValue {
-    .string("data:image/png;base64,\(Data(try PNG.encode(picture(width))).base64EncodedString())")
-  }
-
   private func sample(_ sources: [Int] = [3], prompt: String = "Make it night.") -> RewardSample {
     RewardSample(image: picture(8), sources: sources.map(picture), prompt: prompt)
   }
@@ -66,8 +60,9 @@ import Testing
     }
     try #require(requests.count == 2)
     let (edit, quality) = (try content(requests[0]), try content(requests[1]))
-    #expect(edit.dropLast().map { $0["image_url"]?["url"] } == [try url(3), try url(8)])
-    #expect(quality.dropLast().map { $0["image_url"]?["url"] } == [try url(8)])
+    #expect(
+      edit.dropLast().map { $0["image_url"]?["url"] } == [try pictureURL(3), try pictureURL(8)])
+    #expect(quality.dropLast().map { $0["image_url"]?["url"] } == [try pictureURL(8)])
     for request in requests {
       #expect(request["model"] == "EditScore-Qwen3-VL-8B-Instruct")
       #expect(request["temperature"] == 0.7 && request["top_p"] == 0.9 && request["seed"] == 42)
@@ -115,7 +110,7 @@ import Testing
     func parts(_ content: [JSONValue]) -> [JSONValue?] {
       content.dropLast().map { $0["text"] ?? $0["image_url"]?["url"] }
     }
-    let (source, result) = (try url(3), try url(8))
+    let (source, result) = (try pictureURL(3), try pictureURL(8))
     let edit: [JSONValue?] = ["<img1>: ", source, "<img2>: ", result]
     #expect(parts(contents[0]) == edit)
     #expect(parts(contents[1]) == ["<img1>: ", result])

@@ -65,7 +65,6 @@ import Testing
   {
     let (process, url) = try serve("functions:widths")
     defer { kill(process.processIdentifier, SIGKILL) }
-    func picture(_ width: Int) -> PixelBuffer { PixelBuffer(width: width, height: 1) }
     let samples = [[3], [], [4, 3], [3, 5, 4]].map {
       RewardSample(image: picture(9), sources: $0.map(picture), prompt: "a")
     }

@@ -46,10 +46,7 @@ import Training
       ("clip_range: 3e-2", "clip_range: 3e-2, kl_beta: 0.01"),
       ("[{name: shapes}]", "[{name: jpeg_compressibility}]"), ("epochs: 4", "epochs: 2"),
     ])
-    return try TrainingRecipe.read(
-      RecipeDocument(
-        text: text, name: "tiny.yaml", folder: folder.path, overrides: overrides,
-        currentFolder: folder.path))
+    return try folder.recipe(text, overrides)
   }
 
   private func train(

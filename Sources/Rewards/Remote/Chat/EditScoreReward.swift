@@ -93,8 +93,8 @@ package struct EditScoreReward: Reward {
       ])
   }
 
-  /// The score of one question, 0...10. With a temperature, an answer that cannot be read is asked
-  /// for again with another seed, `retries` times.
+  /// The score of one question, 0...10. With a temperature, an answer that cannot be read is
+  /// replaced by one from another seed, at most `retries` times.
   private func answer(
     _ job: Job, _ sample: RewardSample, _ images: EncodedImages
   ) async throws(RemoteFault) -> Double {
@@ -148,7 +148,7 @@ package struct EditScoreFactory: RewardFactory {
   package var model = "EditScore-Qwen3-VL-8B-Instruct"
   /// The largest number of an answer, 1...
   package var scale = 25
-  /// How often each question is asked, 1...
+  /// Requests per question, each with a seed of its own, 1...
   package var passes = 1
   /// The temperature of the model's sampling, 0...2.
   package var temperature = 0.7
