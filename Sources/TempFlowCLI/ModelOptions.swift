@@ -131,15 +131,16 @@ extension ModelOptions {
     guard defaults.guidance != .none || options.guidanceScale.map({ $0 == 1 }) ?? true else {
       throw ValidationError("--guidance-scale: the model has no guidance; leave it out")
     }
-    guard defaults.guidance == .classifierFree || options.negativePrompt.isEmpty else {
+    guard defaults.guidance.hasNegative || options.negativePrompt?.isEmpty ?? true else {
       throw ValidationError(
         "--negative-prompt: the model has no classifier-free guidance; leave it out")
     }
     let sampling = options.imageSampling(defaults)
     let isGuided = defaults.guidance(scale: sampling.guidanceScale).needsNegative
-    let negative = isGuided ? [Prompt(options.negativePrompt)] : []
+    let negative = isGuided ? [Prompt(options.negativePrompt ?? defaults.negativePrompt)] : []
     try texts.prepare(negative + prompts)
     var model = try load(source, progress)
+    model.fit(toPromptLengths: texts.promptLengths)
     if let tile = options.tile {
       guard tile > 0, tile.isMultiple(of: model.tileUnit) else {
         throw ValidationError(
@@ -204,8 +205,9 @@ struct SamplingOptions: ParsableArguments {
     help: "Guidance scale; 1 is none with classifier-free guidance (default: the model's).")
   var guidanceScale: Double?
 
-  @Option(name: .long, help: "Negative prompt for classifier-free guidance.")
-  var negativePrompt = ""
+  @Option(
+    name: .long, help: "Negative prompt for classifier-free guidance (default: the model's).")
+  var negativePrompt: String?
 
   @Option(
     name: .long,

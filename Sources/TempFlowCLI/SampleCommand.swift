@@ -121,7 +121,7 @@ struct SampleCommand: ParsableCommand {
       lora = command.model.lora
       steps = command.sampling.steps
       guidanceScale = command.sampling.guidanceScale ?? loaded.defaults.guidanceScale
-      negativePrompt = command.sampling.negativePrompt
+      negativePrompt = command.sampling.negativePrompt ?? loaded.defaults.negativePrompt
       maxSequenceLength =
         command.sampling.maxSequenceLength ?? loaded.defaults.maxSequenceLength
       height = size.height

@@ -20,6 +20,7 @@ package enum Operator: String, CaseIterable {
   case toDType = "aten::to.dtype"
   case toDevice = "aten::to.device"
   case contiguous = "aten::contiguous"
+  case viewAsReal = "aten::view_as_real"
   case clone = "aten::clone"
   case detach = "aten::detach"
   // Arithmetic
@@ -45,6 +46,8 @@ package enum Operator: String, CaseIterable {
   case sigmoid = "aten::sigmoid"
   case reciprocal = "aten::reciprocal"
   case pow = "aten::pow.Tensor_Scalar"
+  case powOfScalar = "aten::pow.Scalar"
+  case polar = "aten::polar"
   case clamp = "aten::clamp"
   case minimum = "aten::minimum"
   case maximum = "aten::maximum"

@@ -17,6 +17,10 @@ extension Tensor {
   }
   /// The Euclidean norm of all elements.
   public func norm() -> Tensor { Operator.vectorNorm(.tensor(self), 2, nil, false, nil) }
+  /// The Euclidean norm over `dims`, which stay as dimensions of size 1.
+  public func norm(dims: [Int]) -> Tensor {
+    Operator.vectorNorm(.tensor(self), 2, .ints(dims), true, nil)
+  }
   public func all() -> Tensor { Operator.all(.tensor(self)) }
   public func any() -> Tensor { Operator.any(.tensor(self)) }
 }

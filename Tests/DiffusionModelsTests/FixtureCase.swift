@@ -12,10 +12,10 @@ struct FixtureCase<Configuration: ModelConfiguration> {
 
   /// `adapted` freezes the weights and adds the fixture's adapters as trainable parameters.
   init(
-    _ name: String, _ type: Configuration.Type, weights: String, device: Device = .cpu,
-    adapted: Bool = false
+    _ name: String, in folder: String = "models", _ type: Configuration.Type, weights: String,
+    device: Device = .cpu, adapted: Bool = false
   ) throws {
-    let folder = fixture("models/\(name)")
+    let folder = fixture("\(folder)/\(name)")
     let tensors = try WeightsFile(path: "\(folder)/case.safetensors").tensors
       .mapValues { $0.to(device) }
     configuration = try Configuration(contentsOf: "\(folder)/config.json")

@@ -15,6 +15,12 @@ import TorchNN
     }
   }
 
+  @Test func `the transformer of Qwen-Image has diffusers' keys and shapes`() throws {
+    try KeyManifest.check("qwen-image-transformer") {
+      _ = try QwenImageTransformer2DModel(KeyManifest.configuration("qwen-image-transformer"), $0)
+    }
+  }
+
   @Test func `the autoencoder of Stable Diffusion 3 has diffusers' keys and shapes`() throws {
     let configuration = try KeyManifest.configuration("sd3-vae", AutoencoderKLConfiguration.self)
     try KeyManifest.check("sd3-vae") { _ = try AutoencoderKL(configuration, $0) }

@@ -66,6 +66,69 @@ import Torch
     #expect(none.gradient?.floats() == [-3, -3])
   }
 
+  @Test func `rescaled guidance keeps the norm of each patch under the prompt`() {
+    let (condition, none) = Self.velocities()
+    let plain = Self.guided(.classifierFree(scale: 4), condition, none)
+    let rescaled = Self.guided(.classifierFree(scale: 4, rescalingPatch: 2), condition, none)
+    func norms(_ x: Tensor) -> [Float] {
+      x.reshaped([2, 3, 2, 2, 1, 2]).squared().sum(dims: [1, 3, 5]).sqrt().floats()
+    }
+    for (found, expected) in zip(norms(rescaled), norms(condition)) {
+      #expect(abs(found - expected) < 1e-6)
+    }
+    // The direction within a patch stays that of the plain velocity.
+    let factors = (rescaled / plain).reshaped([2, 3, 2, 2, 1, 2])
+    let spread = factors.amax(dims: [1, 3, 5]) - factors.amin(dims: [1, 3, 5])
+    #expect(spread.abs().amax().item() < 1e-6)
+    #expect(norms(plain) != norms(rescaled))
+  }
+
+  @Test func `the gradient of rescaled guidance equals finite differences`() {
+    let (condition, none) = Self.velocities()
+    let weights = Tensor.randn(condition.shape, generator: Generator(seed: 12)).to(.float64)
+    func loss(_ condition: Tensor, _ none: Tensor) -> Tensor {
+      (Self.guided(.classifierFree(scale: 4, rescalingPatch: 2), condition, none) * weights).sum()
+    }
+    condition.requiresGradient = true
+    none.requiresGradient = true
+    loss(condition, none).backward()
+    let step = 1e-5
+    for (leaf, isCondition) in [(condition, true), (none, false)] {
+      let values = leaf.detached()
+      let gradient = leaf.gradient.map { $0.doubles() } ?? []
+      #expect(gradient.count == values.count)
+      for index in 0..<values.count {
+        func moved(_ distance: Double) -> Double {
+          var elements = values.doubles()
+          elements[index] += distance
+          let other = Tensor(elements, shape: values.shape)
+          return isCondition
+            ? loss(other, none.detached()).item() : loss(condition.detached(), other).item()
+        }
+        let difference = (moved(step) - moved(-step)) / (2 * step)
+        // Central differences in float64: an error of the order of step squared.
+        #expect(abs(difference - gradient[index]) < 1e-7, "\(index)")
+      }
+    }
+  }
+
+  /// Velocities under a prompt and under the negative one. `[2, 3, 4, 2]`, float64
+  private static func velocities() -> (condition: Tensor, none: Tensor) {
+    let generator = Generator(seed: 11)
+    func normal() -> Tensor { Tensor.randn([2, 3, 4, 2], generator: generator).to(.float64) }
+    return (normal(), normal())
+  }
+
+  private static func guided(
+    _ guidance: Guidance, _ condition: Tensor, _ none: Tensor
+  ) -> Tensor {
+    guidance.applied(
+      to: { _, _, promptIndices in
+        Tensor.cat(promptIndices == [1, 1, 0, 0] ? [none, condition] : [], dim: 0)
+      }, negative: 1
+    )(condition, Tensor.zeros([2]), [0, 0])
+  }
+
   @Test func `no guidance and embedded guidance leave the field as it is`() {
     for guidance in [Guidance.none, .embedded(scale: 3.5)] {
       let field = guidance.applied(

@@ -5,10 +5,12 @@ import Testing
 private let families = [
   (folder: "StableDiffusion3", prefixes: ["SD3", "StableDiffusion3"]),
   (folder: "Flux", prefixes: ["Flux"]),
+  (folder: "QwenImage", prefixes: ["QwenImage"]),
 ]
 
 @Suite struct FamilyNameTests {
-  @Test func `no file outside a family's folder and the registry has the name of its types`() throws {
+  @Test func `no file outside a family's folder and the registry has the name of its types`() throws
+  {
     let files = try SourceTree.swiftFiles(in: "Sources")
     #expect(files.count > 100)
     for (folder, prefixes) in families {

@@ -11,7 +11,7 @@ public struct FluxTransformer2DModel {
   let embedding: FluxEmbedding
   let contextEmbedder: Linear
   let input: Linear
-  let blocks: [FluxTransformerBlock]
+  let blocks: [DoubleStreamBlock]
   let singleBlocks: [FluxSingleTransformerBlock]
   /// Runs the blocks; another one moves their weights.
   public var blockLoop = BlockLoop()
@@ -30,10 +30,12 @@ public struct FluxTransformer2DModel {
     contextEmbedder = try Linear(
       configuration.jointAttentionDim, width, parameters["context_embedder"])
     input = try Linear(configuration.inChannels, width, parameters["x_embedder"])
-    var blocks: [FluxTransformerBlock] = []
+    var blocks: [DoubleStreamBlock] = []
     for layer in 0..<configuration.numLayers {
       blocks.append(
-        try FluxTransformerBlock(configuration, parameters["transformer_blocks"][layer]))
+        try DoubleStreamBlock(
+          width, heads: configuration.numAttentionHeads, (.fluxImage, .fluxText),
+          parameters["transformer_blocks"][layer]))
     }
     self.blocks = blocks
     var singleBlocks: [FluxSingleTransformerBlock] = []
@@ -43,7 +45,7 @@ public struct FluxTransformer2DModel {
           configuration, parameters["single_transformer_blocks"][layer]))
     }
     self.singleBlocks = singleBlocks
-    outputModulation = try Modulation(width, parts: 2, parameters["norm_out"])
+    outputModulation = try Modulation(width, parts: 2, parameters["norm_out"]["linear"])
     output = try Linear(width, configuration.outChannels, parameters["proj_out"])
   }
 
@@ -63,7 +65,7 @@ public struct FluxTransformer2DModel {
   /// - Returns: `[B, C, h, w]`
   public func callAsFunction(
     _ latents: Tensor, timestep: Tensor, guidance: Double?, embeddings: FluxConditioning,
-    rotation: FluxRotation? = nil, checkpointing: GradientCheckpointing? = nil
+    rotation: PairRotation? = nil, checkpointing: GradientCheckpointing? = nil
   ) -> Tensor {
     let conditioning = embedding(
       timestep: timestep, guidance: guidance, pooled: embeddings.pooled
@@ -85,7 +87,7 @@ public struct FluxTransformer2DModel {
       if index < blocks.count {
         let (image, text) = blocks[index](
           image: state[0], text: state[1], conditioning: shared[0], rotation)
-        return [image, text]
+        return [image, text.limited()]
       }
       let joined = state.count == 1 ? state[0] : Tensor.cat([state[1], state[0]], dim: 1)
       return [singleBlocks[index - blocks.count](joined, conditioning: shared[0], rotation)]
@@ -103,10 +105,10 @@ public struct FluxTransformer2DModel {
   /// weights' device.
   public func rotation(
     textTokens: Int, height: Int, width: Int, source: FluxSource? = nil
-  ) -> FluxRotation {
+  ) -> PairRotation {
     let sizes = [(height, width)] + (source.map { [($0.height, $0.width)] } ?? [])
-    return FluxRotation(
-      axes: configuration.axesDimsRope, textTokens: textTokens,
+    return PairRotation(
+      fluxAxes: configuration.axesDimsRope, textTokens: textTokens,
       images: sizes.map { (rows: $0.0 / 2, columns: $0.1 / 2) }, device: input.weight.device)
   }
 
@@ -121,21 +123,4 @@ public struct FluxTransformer2DModel {
         source: embeddings.source, isEmbedded: true)
     }
   }
-}
-
-/// 2 x 2 latent pixels as one token (diffusers' `_pack_latents`). `[B, C, h, w] -> [B, S, 4 C]`
-func packed(_ latents: Tensor) -> Tensor {
-  let shape = latents.shape
-  let (channels, height, width) = (shape[1], shape[2] / 2, shape[3] / 2)
-  return latents.reshaped([shape[0], channels, height, 2, width, 2])
-    .permuted([0, 2, 4, 1, 3, 5])
-    .reshaped([shape[0], height * width, 4 * channels])
-}
-
-/// The inverse of `packed`. `[B, S, 4 C] -> [B, C, h, w]`
-private func unpacked(_ tokens: Tensor, height: Int, width: Int) -> Tensor {
-  let (count, channels) = (tokens.shape[0], tokens.shape[2] / 4)
-  return tokens.reshaped([count, height / 2, width / 2, channels, 2, 2])
-    .permuted([0, 3, 1, 4, 2, 5])
-    .reshaped([count, channels, height, width])
 }

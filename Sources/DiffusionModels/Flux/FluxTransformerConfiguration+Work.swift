@@ -27,21 +27,8 @@ extension FluxTransformerConfiguration {
       linears.add("time_text_embed.\(name)_embedder.linear_1", inputs, d, tokens: 1)
       linears.add("time_text_embed.\(name)_embedder.linear_2", d, d, tokens: 1)
     }
-    for layer in 0..<numLayers {
-      let path = "transformer_blocks.\(layer)"
-      for (norm, layers, output, feedForward, tokens) in [
-        ("norm1", ["to_q", "to_k", "to_v"], "to_out.0", "ff", s),
-        (
-          "norm1_context", ["add_q_proj", "add_k_proj", "add_v_proj"], "to_add_out", "ff_context",
-          t
-        ),
-      ] {
-        linears.add("\(path).\(norm).linear", d, 6 * d, tokens: 1)
-        for name in layers + [output] { linears.add("\(path).attn.\(name)", d, d, tokens: tokens) }
-        linears.add("\(path).\(feedForward).net.0.proj", d, 4 * d, tokens: tokens)
-        linears.add("\(path).\(feedForward).net.2", 4 * d, d, tokens: tokens)
-      }
-    }
+    let costs = blockCosts(imageTokens: s, textTokens: t, elementBytes: 1)
+    for layer in 0..<numLayers { costs.add(to: &linears, "transformer_blocks.\(layer)") }
     for layer in 0..<numSingleLayers {
       let path = "single_transformer_blocks.\(layer)"
       linears.add("\(path).norm.linear", d, 3 * d, tokens: 1)

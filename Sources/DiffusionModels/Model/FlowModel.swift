@@ -79,6 +79,13 @@ public protocol FlowModel: SendableMetatype {
   /// The sigmas of a sample in `stepCount` steps.
   func schedule(stepCount: Int) -> FlowSchedule
 
+  /// Fits the model to the prompts of a run. Where embeddings of unequal length are padded, every
+  /// call evaluates one width, whatever prompts it has, so that a prompt has the same bits in each.
+  ///
+  /// - Parameter lengths: of each tensor of the embeddings, the largest first dimension among all
+  ///   prompts.
+  mutating func fit(toPromptLengths lengths: [String: Int])
+
   /// The network's velocity in float32, without classifier-free guidance.
   ///
   /// - Parameters:
@@ -123,6 +130,9 @@ extension FlowModel {
 
   public var className: String { Self.classNames[0] }
 
+  /// For a family whose prompts all have one length.
+  public mutating func fit(toPromptLengths lengths: [String: Int]) {}
+
   public static func missingComponent(_ component: String, of folder: String) -> PipelineError {
     .missingComponent(component, of: folder)
   }
@@ -140,12 +150,21 @@ extension FlowModel {
 /// A family's default values of recipes and options.
 public struct FlowModelDefaults: Sendable {
   /// How a guidance scale is applied.
-  public enum GuidanceKind: Sendable {
-    case none, embedded, classifierFree
+  public enum GuidanceKind: Sendable, Equatable {
+    case none, embedded
+    /// See ``Guidance/classifierFree(scale:rescalingPatch:)``.
+    case classifierFree(rescalingPatch: Int? = nil)
+
+    /// Whether a negative prompt has an effect, with a scale above 1.
+    public var hasNegative: Bool {
+      if case .classifierFree = self { true } else { false }
+    }
   }
 
   public var guidance: GuidanceKind
   public var guidanceScale: Double
+  /// The negative prompt of classifier-free guidance.
+  public var negativePrompt: String
   /// Noise level of the stochastic step.
   public var noiseLevel: Double
   /// PEFT's `target_modules`.
@@ -160,12 +179,14 @@ public struct FlowModelDefaults: Sendable {
   public var knownSettings: [KnownTrainingSetting]
 
   public init(
-    guidance: GuidanceKind, guidanceScale: Double, noiseLevel: Double, loraTargets: [String],
-    maxSequenceLength: Int, sequenceLengths: ClosedRange<Int>,
+    guidance: GuidanceKind, guidanceScale: Double, negativePrompt: String = "",
+    noiseLevel: Double, loraTargets: [String], maxSequenceLength: Int,
+    sequenceLengths: ClosedRange<Int>,
     conditionImages: ClosedRange<Int> = 0...0, knownSettings: [KnownTrainingSetting] = []
   ) {
     self.guidance = guidance
     self.guidanceScale = guidanceScale
+    self.negativePrompt = negativePrompt
     self.noiseLevel = noiseLevel
     self.loraTargets = loraTargets
     self.maxSequenceLength = maxSequenceLength
@@ -183,7 +204,8 @@ public struct FlowModelDefaults: Sendable {
     switch kind {
     case .none: .none
     case .embedded: .embedded(scale: scale)
-    case .classifierFree: scale > 1 ? .classifierFree(scale: scale) : .none
+    case .classifierFree(let patch):
+      scale > 1 ? .classifierFree(scale: scale, rescalingPatch: patch) : .none
     }
   }
 }

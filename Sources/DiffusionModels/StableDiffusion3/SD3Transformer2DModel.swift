@@ -37,7 +37,7 @@ public struct SD3Transformer2DModel {
           configuration, layer: layer, parameters["transformer_blocks"][layer]))
     }
     self.blocks = blocks
-    outputModulation = try Modulation(width, parts: 2, parameters["norm_out"])
+    outputModulation = try Modulation(width, parts: 2, parameters["norm_out"]["linear"])
     output = try Linear(
       width, configuration.patchSize * configuration.patchSize * configuration.outChannels,
       parameters["proj_out"])

@@ -21,8 +21,9 @@ struct SD3TransformerBlock {
     let width = configuration.width
     let isDual = configuration.dualAttentionLayers.contains(layer)
     let isLast = layer == configuration.numLayers - 1
-    modulation = try Modulation(width, parts: isDual ? 9 : 6, parameters["norm1"])
-    textModulation = try Modulation(width, parts: isLast ? 2 : 6, parameters["norm1_context"])
+    modulation = try Modulation(width, parts: isDual ? 9 : 6, parameters["norm1"]["linear"])
+    textModulation = try Modulation(
+      width, parts: isLast ? 2 : 6, parameters["norm1_context"]["linear"])
     attention = try SD3JointAttention(configuration, isLast: isLast, parameters["attn"])
     selfAttention = isDual ? try SD3SelfAttention(configuration, parameters["attn2"]) : nil
     feedForward = try FeedForward(width, parameters["ff"])

@@ -6,7 +6,7 @@ extension StableDiffusion3Pipeline {
 
   /// LoRA targets are the attention projections of all blocks, as in both papers.
   public static let defaults = FlowModelDefaults(
-    guidance: .classifierFree, guidanceScale: 1, noiseLevel: 0.7,
+    guidance: .classifierFree(), guidanceScale: 1, noiseLevel: 0.7,
     loraTargets: [
       "attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0",
       "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj", "attn.to_add_out",

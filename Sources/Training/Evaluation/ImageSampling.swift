@@ -113,7 +113,7 @@ extension ImageSampling {
     return (latents, images)
   }
 
-  /// The latents and the images with text encoders in memory; the negative prompt is empty.
+  /// The latents and the images with text encoders in memory; the negative prompt is the model's.
   ///
   /// - Throws: `TrainingError.notFinite`, or `.prompts` for a condition image.
   package func images(
@@ -121,7 +121,8 @@ extension ImageSampling {
   ) throws(TrainingError) -> [PixelBuffer] {
     try images(
       of: prompts, model,
-      negative: guidance(of: model).needsNegative ? encoder.encode([PromptInput("")])[0] : nil,
+      negative: guidance(of: model).needsNegative
+        ? encoder.encode([PromptInput(model.defaults.negativePrompt)])[0] : nil,
       embeddings: { prompts throws(TrainingError) in
         var inputs: [PromptInput] = []
         for prompt in prompts { inputs.append(try prompt.input()) }

@@ -103,7 +103,7 @@ extension SamplingRecipe {
     steps = section.int("steps", in: 2...1000)
     guidanceScale = section.double("guidance_scale", in: 1...100, default: defaults.guidanceScale)
     section.warnOfNoGuidance(guidanceScale, defaults)
-    negativePrompt = section.string("negative_prompt", default: "")
+    negativePrompt = section.string("negative_prompt", default: defaults.negativePrompt)
     dynamics = section.choice("dynamics", default: .flowSDE)
     noiseLevel = section.double(
       "noise_level", in: .above(0, through: 10), default: defaults.noiseLevel)

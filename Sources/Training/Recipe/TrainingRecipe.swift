@@ -137,12 +137,12 @@ extension TrainingRecipe {
     timeLimit = root.optional("time_limit", .double(in: .above(0)))
     evaluation = EvaluationRecipe(root.section("evaluation"), sampling: sampling, defaults)
     let scales = [sampling.guidanceScale, evaluation.guidanceScale]
-    if !sampling.negativePrompt.isEmpty,
+    if sampling.negativePrompt != defaults.negativePrompt,
       scales.allSatisfy({ !defaults.guidance(scale: $0).needsNegative })
     {
       samplingSection.warn(
         "negative_prompt",
-        defaults.guidance == .classifierFree
+        defaults.guidance.hasNegative
           ? "has no effect: guidance_scale is 1"
           : "has no effect: the model has no classifier-free guidance")
     }

@@ -9,10 +9,10 @@ internal import TorchNN
 /// The model in training: from prompts to velocities, latents to images, weights to files.
 final class Policy {
   private let recipe: TrainingRecipe
-  private let model: any FlowModel
+  private var model: any FlowModel
   /// The model before training, where every weight is trained and the loss has a KL term. A network
   /// with its adapters off is its own reference.
-  private let original: (any FlowModel)?
+  private var original: (any FlowModel)?
   private let promptCache: PromptCache
   /// The embeddings of the negative prompt; nil without classifier-free guidance.
   private let negative: PromptEmbeddings?
@@ -47,6 +47,8 @@ final class Policy {
     }
     let needsCopy = recipe.learning == .full && recipe.loss.objective.klBeta > 0
     original = needsCopy ? try recipe.source.load() : nil
+    model.fit(toPromptLengths: promptCache.promptLengths)
+    original?.fit(toPromptLengths: promptCache.promptLengths)
     graph = PolicyGraph(recipe, leaves: model.store.trainable.map(\.tensor))
   }
 

@@ -8,9 +8,10 @@ struct Modulation {
   let linear: Linear
   let count: Int
 
+  /// - Parameter parameters: of the linear layer.
   init(_ width: Int, parts count: Int, _ parameters: ParameterScope) throws(ParameterError) {
     self.count = count
-    linear = try Linear(width, count * width, parameters["linear"])
+    linear = try Linear(width, count * width, parameters)
   }
 
   /// `conditioning` is the vector after SiLU. `[B, D] -> count times [B, 1, D]`

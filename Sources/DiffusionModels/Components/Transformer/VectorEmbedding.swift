@@ -36,8 +36,11 @@ struct Waves {
   }
 
   /// Computed in float32. `[B] -> float32 [B, 256]`
-  func callAsFunction(_ numbers: Tensor) -> Tensor {
-    let angles = numbers.to(.float32).unsqueezed(1) * frequencies
+  ///
+  /// - Parameter scale: multiplies the product of number and frequency.
+  func callAsFunction(_ numbers: Tensor, scale: Double = 1) -> Tensor {
+    let products = numbers.to(.float32).unsqueezed(1) * frequencies
+    let angles = scale == 1 ? products : products * scale
     return Tensor.cat([angles.cos(), angles.sin()], dim: 1)
   }
 }
