@@ -4,12 +4,14 @@
     python Benchmarks/bench.py --recipes embedded --rounds 1 --epochs 1
     python Benchmarks/bench.py --recipes sd3.5-medium-cuda --programs tuned published
     python Benchmarks/bench.py --recipes flux.1-dev-width flux.1-dev-width-flow-grpo
+    python Benchmarks/bench.py --recipes qwen-image-width qwen-image-width-flow-grpo
     python Benchmarks/bench.py --from speed.json
 
 Every program is a process of its own, which runs one epoch to warm up and then those that count.
 The programs take turns, in another order in each round. Prints the tables, and writes them into
-docs/results/speed.md, speed-cuda.md for the cases of a CUDA device or speed-flux.md for those of
-FLUX, and a chart beside it. --from takes the numbers of an earlier run's --json.
+docs/results/speed.md, speed-cuda.md for the cases of a CUDA device, speed-flux.md or
+speed-qwen-image.md for those of FLUX and Qwen-Image, and a chart beside it. --from takes the
+numbers of an earlier run's --json.
 """
 
 import argparse
@@ -87,6 +89,9 @@ def _programs(tuned=(), others=(), counts_zero_rows=False, has_branches=True):
 _FLUX_WIDTH = (
     "flux.1-dev", "--layers", "2", "--single-layers", "2", "--t5-layers", "1",
     "--tiny-autoencoder", "--output", "Models/random-flux.1-dev-width")
+_QWEN_IMAGE_WIDTH = (
+    "qwen-image", "--layers", "2", "--text-layers", "1", "--tiny-autoencoder", "--output",
+    "Models/random-qwen-image-width")
 CASES = (
     Case(
         "embedded", "Embedded model, float32, all weights", 3,
@@ -107,6 +112,13 @@ CASES = (
     Case(
         "flux.1-dev-width-flow-grpo", "The same with Flow-GRPO", 1,
         _programs(has_branches=False), _FLUX_WIDTH, page="speed-flux", on_request=True),
+    Case(
+        "qwen-image-width", "Qwen-Image's width, two blocks, bfloat16, LoRA", 1,
+        _programs(), _QWEN_IMAGE_WIDTH, page="speed-qwen-image", on_request=True),
+    Case(
+        "qwen-image-width-flow-grpo", "The same with Flow-GRPO", 1,
+        _programs(has_branches=False), _QWEN_IMAGE_WIDTH, page="speed-qwen-image",
+        on_request=True),
 )
 
 
@@ -250,7 +262,7 @@ def main():
     names = [case.recipe for case in CASES]
     parser.add_argument(
         "--recipes", nargs="+", choices=names, metavar="NAME",
-        help="(all that run here, without FLUX)")
+        help="(all that run here, without FLUX and Qwen-Image)")
     programs = {program.name for case in CASES for program in case.programs}
     parser.add_argument(
         "--programs", nargs="+", choices=sorted(programs), metavar="NAME",

@@ -147,7 +147,7 @@ def tables(found):
 
 
 def pages(found):
-    """{name: what stands on that page}: cases of a CUDA device and of FLUX have their own."""
+    """{name: what stands on that page}: CUDA devices, FLUX and Qwen-Image have their own."""
     cases = {}
     for case in found["cases"]:
         # Earlier files name no page.

@@ -5,15 +5,20 @@ sizes of a model, without a download. For tests of commands, memory and speed; i
     python Tools/random_checkpoint.py sd3.5-medium --layers 2 --t5-layers 1 --output ...
     python Tools/random_checkpoint.py sd3.5-medium --size tiny --dtype float32 --output ...
     python Tools/random_checkpoint.py flux.1-dev --layers 2 --single-layers 2 --t5-layers 1 ...
+    python Tools/random_checkpoint.py qwen-image --layers 2 --text-layers 1 --output ...
 
 Requires torch, diffusers and transformers. Components are built and written one after the other, so
-the memory needed is that of the largest: in bfloat16 5 GB for sd3.5-medium, 24 GB for flux.1-dev.
-Drawing its numbers takes minutes on a CPU and seconds with `--device cuda`.
+the memory needed is that of the largest: in bfloat16 5 GB for sd3.5-medium, 24 GB for flux.1-dev,
+41 GB for qwen-image. Drawing its numbers takes minutes on a CPU and seconds with `--device cuda`.
+
+The vocabulary of qwen-image is smaller than the published one: bytes, and words of prompts and of
+their template, which has as many tokens as there.
 """
 
 import argparse
 import itertools
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +26,10 @@ from pathlib import Path
 import torch
 from diffusers import (
     AutoencoderKL,
+    AutoencoderKLQwenImage,
     FlowMatchEulerDiscreteScheduler,
     FluxTransformer2DModel,
+    QwenImageTransformer2DModel,
     SD3Transformer2DModel,
 )
 from diffusers.models.embeddings import PatchEmbed
@@ -32,6 +39,9 @@ from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen2Tokenizer,
     T5Config,
     T5EncoderModel,
     T5TokenizerFast,
@@ -65,6 +75,24 @@ CLIP_TOKENS = {"bos_token_id": 49406, "eos_token_id": 49407, "pad_token_id": 1}
 FLUX_CLIP_TOKENS = {"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}
 T5_VOCABULARY = 32128
 T5_PIECES = 32000
+# Of the published Qwen2.5-VL-7B, in the order of their numbers.
+QWEN_SPECIALS = [
+    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>",
+    "<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>",
+    "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>",
+]
+QWEN_SYSTEM = (
+    "Describe the image by detailing the color, shape, size, texture, quantity, text, spatial "
+    "relationships of the objects and background:"
+)
+QWEN_TEMPLATE = f"<|im_start|>system\n{QWEN_SYSTEM}<|im_end|>\n<|im_start|>user\n"
+# Tokens of the template before the prompt.
+QWEN_TEMPLATE_TOKENS = 34
+# Words of prompts beside those of the template.
+QWEN_WORDS = (
+    "assistant a an photo in on left right above below to with two three four red green blue "
+    "yellow black white circle square triangle ring star"
+)
 
 
 def make(build, dtype, generator):
@@ -82,7 +110,7 @@ def make(build, dtype, generator):
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             parameter.zero_()
-        elif parameter.dim() == 1:
+        elif parameter.dim() == 1 or name.endswith("gamma"):
             parameter.fill_(1)
         else:
             parameter.normal_(std=0.02, generator=generator)
@@ -145,6 +173,33 @@ def flux_transformer(arguments, generator):
     )
 
 
+def qwen_image_transformer(arguments, generator):
+    settings = {
+        "num_layers": 60, "num_attention_heads": 24, "attention_head_dim": 128,
+        "axes_dims_rope": (16, 56, 56), "joint_attention_dim": 3584,
+    }
+    if arguments.size == "tiny":
+        settings = {
+            "num_layers": 2, "num_attention_heads": 4, "attention_head_dim": 16,
+            "axes_dims_rope": (4, 6, 6), "joint_attention_dim": 64,
+        }
+    if arguments.layers:
+        settings["num_layers"] = arguments.layers
+    return make(
+        lambda: QwenImageTransformer2DModel(
+            patch_size=2, in_channels=64, out_channels=16, **settings
+        ),
+        arguments.dtype, generator,
+    )
+
+
+def qwen_image_autoencoder(arguments, generator):
+    channels = 8 if arguments.tiny_autoencoder else 96
+    return make(
+        lambda: AutoencoderKLQwenImage(base_dim=channels), arguments.dtype, generator
+    )
+
+
 def autoencoder(arguments, generator, *, scale, shift):
     channels = (32, 32, 32, 32) if arguments.tiny_autoencoder else (128, 256, 512, 512)
     return make(
@@ -201,6 +256,72 @@ def t5(arguments, generator):
     )
 
 
+class QwenText:
+    """Qwen2.5-VL with the published keys and config.json; today's class saves other ones."""
+
+    def __init__(self, arguments, generator):
+        tokens = len(qwen_tokens()[0]) + len(QWEN_SPECIALS)
+        layers = arguments.text_layers or 28
+        text = {
+            "hidden_size": 3584, "intermediate_size": 18944, "num_attention_heads": 28,
+            "num_key_value_heads": 4, "num_hidden_layers": layers,
+            "rope_scaling": {
+                "mrope_section": [16, 24, 24], "rope_type": "default", "type": "default",
+            },
+        }
+        # With fewer layers of text the tower, which no prompt needs, has one.
+        vision = {
+            "depth": 32 if layers == 28 else 1, "hidden_size": 1280, "intermediate_size": 3420,
+            "num_heads": 16, "out_hidden_size": 3584, "patch_size": 14, "spatial_patch_size": 14,
+            "window_size": 112, "fullatt_block_indexes": [7, 15, 23, 31] if layers == 28 else [0],
+        }
+        if arguments.size == "tiny":
+            text |= {
+                "hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4,
+                "num_key_value_heads": 2, "num_hidden_layers": arguments.text_layers or 2,
+            }
+            text["rope_scaling"] |= {"mrope_section": [2, 3, 3]}
+            vision |= {
+                "depth": 1, "hidden_size": 32, "intermediate_size": 48, "num_heads": 2,
+                "out_hidden_size": 64, "patch_size": 4, "spatial_patch_size": 4, "window_size": 16,
+                "fullatt_block_indexes": [0],
+            }
+        text |= {
+            "attention_dropout": 0.0, "bos_token_id": tokens - len(QWEN_SPECIALS),
+            "eos_token_id": tokens - len(QWEN_SPECIALS) + 2, "hidden_act": "silu",
+            "initializer_range": 0.02, "max_position_embeddings": 128000, "max_window_layers": 28,
+            "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "sliding_window": 32768,
+            "use_cache": True, "use_sliding_window": False, "vocab_size": tokens,
+        }
+        vision |= {
+            "hidden_act": "silu", "in_channels": 3, "in_chans": 3, "model_type": "qwen2_5_vl",
+            "spatial_merge_size": 2, "temporal_patch_size": 2, "tokens_per_second": 2,
+        }
+        names = {"vision_start": 9, "vision_end": 10, "vision": 11, "image": 12, "video": 13}
+        ids = {f"{name}_token_id": text["bos_token_id"] + place for name, place in names.items()}
+        self.config = {
+            **text, **ids, "architectures": ["Qwen2_5_VLForConditionalGeneration"],
+            "model_type": "qwen2_5_vl", "text_config": {**text, "model_type": "qwen2_5_vl_text"},
+            "tie_word_embeddings": False, "torch_dtype": str(arguments.dtype).split(".")[1],
+            "transformers_version": "4.53.1", "vision_config": vision,
+        }
+        # The class changes the dictionaries it is given.
+        config = Qwen2_5_VLConfig(**json.loads(json.dumps(self.config)))
+        self.model = make(
+            lambda: Qwen2_5_VLForConditionalGeneration(config), arguments.dtype, generator
+        )
+
+    def save_pretrained(self, folder):
+        published = {
+            key.replace("model.visual.", "visual.").replace("model.language_model.", "model."):
+            weight for key, weight in self.model.state_dict().items()
+        }
+        self.model.save_pretrained(folder, state_dict=published)
+        (folder / "generation_config.json").unlink(missing_ok=True)
+        text = json.dumps(self.config, indent=2, sort_keys=True)
+        (folder / "config.json").write_text(text + "\n")
+
+
 def byte_characters():
     """The characters of the 256 bytes in byte-level vocabularies, printable ones first."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -250,6 +371,49 @@ class ClipFiles:
         (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *lines]) + "\n")
         (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
         (folder / "special_tokens_map.json").write_text(json.dumps(names, indent=2) + "\n")
+
+
+def qwen_tokens():
+    """Tokens and merges: bytes, and the words of the template and of prompts, letter by letter."""
+    tokens, merges = byte_characters(), []
+    words = [" " + word for word in re.findall(r"\w+", f"{QWEN_SYSTEM} {QWEN_WORDS}")]
+    for word in [*words, "Describe", "system", "user", "assistant"]:
+        # A space is a byte as others are, with this character.
+        start, *rest = word.replace(" ", "\u0120")
+        for letter in rest:
+            if start + letter not in tokens:
+                merges.append((start, letter))
+                tokens.append(start + letter)
+            start += letter
+    return tokens, merges
+
+
+class QwenTokenizer:
+    """A tokenizer folder in the published format."""
+
+    def save_pretrained(self, folder):
+        folder.mkdir(parents=True)
+        tokens, merges = qwen_tokens()
+        lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
+        added = {
+            str(len(tokens) + index): {
+                "content": token, "lstrip": False, "normalized": False, "rstrip": False,
+                "single_word": False, "special": True,
+            }
+            for index, token in enumerate(QWEN_SPECIALS)
+        }
+        settings = {
+            "add_bos_token": False, "add_prefix_space": False, "added_tokens_decoder": added,
+            "bos_token": None, "clean_up_tokenization_spaces": False, "eos_token": "<|im_end|>",
+            "errors": "replace", "model_max_length": 131072, "pad_token": "<|endoftext|>",
+            "split_special_tokens": False, "tokenizer_class": "Qwen2Tokenizer", "unk_token": None,
+        }
+        vocabulary = {token: index for index, token in enumerate(tokens)}
+        (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False))
+        (folder / "merges.txt").write_text("\n".join(lines) + "\n")
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+        found = len(Qwen2Tokenizer.from_pretrained(folder)(QWEN_TEMPLATE).input_ids)
+        assert found == QWEN_TEMPLATE_TOKENS, found
 
 
 def t5_tokenizer():
@@ -332,6 +496,26 @@ def flux_components(arguments, generator):
     }
 
 
+def qwen_image_components(arguments, generator):
+    return {
+        "transformer": (
+            "QwenImageTransformer2DModel", lambda: qwen_image_transformer(arguments, generator)
+        ),
+        "vae": ("AutoencoderKLQwenImage", lambda: qwen_image_autoencoder(arguments, generator)),
+        "text_encoder": (
+            "Qwen2_5_VLForConditionalGeneration", lambda: QwenText(arguments, generator)
+        ),
+        "tokenizer": ("Qwen2Tokenizer", QwenTokenizer),
+        "scheduler": (
+            "FlowMatchEulerDiscreteScheduler",
+            lambda: FlowMatchEulerDiscreteScheduler(
+                base_shift=0.5, max_shift=0.9, base_image_seq_len=256, max_image_seq_len=8192,
+                shift=1.0, shift_terminal=0.02, use_dynamic_shifting=True,
+            ),
+        ),
+    }
+
+
 @dataclass(frozen=True)
 class Family:
     """Models of one pipeline class."""
@@ -350,15 +534,19 @@ class Family:
 FAMILIES = (
     Family(
         "StableDiffusion3Pipeline", "0.31.0", tuple(SD3_TRANSFORMERS), sd3_components,
-        without=("single_layers",),
+        without=("single_layers", "text_layers"),
     ),
     Family(
         "FluxPipeline", "0.32.0", ("flux.1-dev", "flux.1-schnell"), flux_components,
-        without=("dual_layers",), fewest_t5_layers=1,
+        without=("dual_layers", "text_layers"), fewest_t5_layers=1,
     ),
     Family(
         "FluxKontextPipeline", "0.34.0", ("flux.1-kontext",), flux_components,
-        without=("dual_layers",), fewest_t5_layers=1,
+        without=("dual_layers", "text_layers"), fewest_t5_layers=1,
+    ),
+    Family(
+        "QwenImagePipeline", "0.35.0", ("qwen-image",), qwen_image_components,
+        without=("single_layers", "dual_layers", "t5_layers"),
     ),
 )
 
@@ -368,7 +556,7 @@ def check(parser, arguments, family):
     for name in family.without:
         if getattr(arguments, name) is not None:
             parser.error(f"{arguments.model} has no --{name.replace('_', '-')}")
-    if arguments.t5_layers < family.fewest_t5_layers:
+    if (arguments.t5_layers or 0) < family.fewest_t5_layers:
         parser.error(
             f"{family.pipeline} needs T5: --t5-layers must be at least {family.fewest_t5_layers}"
         )
@@ -401,9 +589,13 @@ def main():
         "blocks",
     )
     parser.add_argument(
-        "--t5-layers", type=int, default=0,
+        "--t5-layers", type=int,
         help="layers of the T5 encoder; the published one has 24, 0 leaves it out, which flux.1 "
         "cannot (0)",
+    )
+    parser.add_argument(
+        "--text-layers", type=int,
+        help="layers of the text encoder (the model's own, 28), qwen-image",
     )
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="bfloat16")
     parser.add_argument("--seed", type=int, default=0)
@@ -414,6 +606,7 @@ def main():
     arguments = parser.parse_args()
     family = families[arguments.model]
     check(parser, arguments, family)
+    arguments.t5_layers = arguments.t5_layers or 0
     arguments.dtype = getattr(torch, arguments.dtype)
     arguments.tiny_autoencoder |= arguments.size == "tiny"
     generator = torch.Generator(arguments.device).manual_seed(arguments.seed)

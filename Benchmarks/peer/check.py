@@ -54,7 +54,10 @@ def _once(recipe, form, options):
     change = trainer.learner.gradient(
         rollout, advantage.to(device), torch.arange(recipe.pairs, device=device), condition,
         trainer.owners, rollout.log_probabilities.flatten(0, 1)).item()
-    gradient = torch.cat([p.grad.flatten() for p in trainer.learner.parameters])
+    # Adapters beside the last block's text may have no path to the velocity.
+    gradient = torch.cat([
+        (torch.zeros_like(p) if p.grad is None else p.grad).flatten()
+        for p in trainer.learner.parameters])
     return _Run(velocity, rollout.next_latents, gradient, change)
 
 
@@ -64,8 +67,7 @@ def _tempflow_velocity(command, model, prompts, x):
     with tempfile.TemporaryDirectory() as folder:
         noise, result = f"{folder}/noise.safetensors", f"{folder}/result.safetensors"
         save_file({"latents": x.cpu()}, noise)
-        reduction = 2 ** (len(model.vae.config.block_out_channels) - 1)
-        side = recipe.resolution or x.shape[-1] * reduction
+        side = recipe.resolution or x.shape[-1] * model.reduction
         subprocess.run(
             [
                 command, "sample", "--model", recipe.model, "--steps", "1",

@@ -50,8 +50,10 @@ class _Transformer:
         self.attention = 0
 
     def add_condition(self, width, config):
-        """The embeddings of time, guidance where it is an input, and pooled prompt."""
-        inputs = [256, config["pooled_projection_dim"]]
+        """The embeddings of time, and of pooled prompt and guidance where they are inputs."""
+        inputs = [256]
+        if "pooled_projection_dim" in config:
+            inputs.append(config["pooled_projection_dim"])
         if config.get("guidance_embeds"):
             inputs.append(256)
         for count in inputs:
@@ -172,6 +174,37 @@ class _Flux(_Transformer):
         self.tokens.append(_Linear(image_tokens, width, config["in_channels"]))
 
 
+class _QwenImage(_Transformer):
+    """Qwen-Image. Adapters sit beside all projections of the blocks."""
+
+    def __init__(self, config, image_tokens, text_tokens):
+        super().__init__()
+        width = config["num_attention_heads"] * config["attention_head_dim"]
+        layers, tokens = config["num_layers"], image_tokens + text_tokens
+        self.prompt.append(_Linear(
+            text_tokens, config["joint_attention_dim"], width, needs_input_gradient=_NOTHING))
+        self.add_condition(width, config)
+        self.tokens.append(_Linear(
+            image_tokens, config["in_channels"], width, needs_input_gradient=_NOTHING))
+        for layer in range(layers):
+            last = layer == layers - 1
+            # Before the first block only all weights learn.
+            first = (True, layer > 0)
+            # Of the last block only the image goes on: of its text, keys and values are needed.
+            self.add_modulation(8 if last else 12, width, first)
+            self.tokens += [_Linear(image_tokens, width, width, True, first)] * 3
+            self.tokens += [_Linear(text_tokens, width, width, True, first)] * (2 if last else 3)
+            for rows in (image_tokens,) if last else (image_tokens, text_tokens):
+                self.tokens += [
+                    _Linear(rows, width, width, True), _Linear(rows, width, 4 * width, True),
+                    _Linear(rows, 4 * width, width, True),
+                ]
+            self.add_attention(image_tokens if last else tokens, tokens, width)
+        self.add_modulation(2, width)
+        self.tokens.append(_Linear(
+            image_tokens, width, config["patch_size"] ** 2 * config["out_channels"]))
+
+
 def iteration(recipe):
     """What an iteration of a recipe needs: {"rollout": FLOP, "training": FLOP}."""
     transformer = _read(recipe)
@@ -195,13 +228,17 @@ def _read(recipe):
         return json.loads((Path(recipe.model) / path).read_text())
 
     config = configuration("transformer/config.json")
-    # diffusers has 128 for FLUX.
+    # diffusers has 128 for FLUX and Qwen-Image.
     side = config.get("sample_size", 128)
     if recipe.resolution:
-        blocks = len(configuration("vae/config.json")["block_out_channels"])
-        side = recipe.resolution // 2 ** (blocks - 1)
+        vae = configuration("vae/config.json")
+        halvings = vae.get("temperal_downsample") or vae["block_out_channels"][1:]
+        side = recipe.resolution // 2 ** len(halvings)
     if recipe.pipeline == "FluxPipeline":
         return _Flux(config, (side // 2) ** 2, recipe.max_sequence_length)
+    if recipe.pipeline == "QwenImagePipeline":
+        # As if every prompt had the most rows: they are known to the tokenizer alone.
+        return _QwenImage(config, (side // 2) ** 2, recipe.max_sequence_length)
     text = configuration("text_encoder/config.json")["max_position_embeddings"]
     has_t5 = configuration("model_index.json").get("text_encoder_3", [None])[0] is not None
     # Without T5 its rows are zeros, all equal.

@@ -8,12 +8,16 @@ from flux import Flux
 from learning import Learner, learn
 from model import ModelOptions
 from phases import Phases
+from qwen_image import QwenImage
 from rewards import Scorer
 from rollout import flow_grpo, published, tuned
 from sd3 import StableDiffusion3
 
 # By the pipeline class of the model's folder.
-FAMILIES = {"StableDiffusion3Pipeline": StableDiffusion3, "FluxPipeline": Flux}
+FAMILIES = {
+    "StableDiffusion3Pipeline": StableDiffusion3, "FluxPipeline": Flux,
+    "QwenImagePipeline": QwenImage,
+}
 FORMS = ("published", "tuned")
 # By method and form; without branches the forms are the same.
 ROLLOUTS = {

@@ -23,13 +23,17 @@ class ModelOptions:
 
 @dataclass
 class Condition:
-    """Encoded prompts: rows [B, T, J] and pooled [B, P]."""
+    """Encoded prompts: rows [B, T, J], and what else a family has of them."""
 
     rows: torch.Tensor
-    pooled: torch.Tensor
+    # [B, P]
+    pooled: torch.Tensor | None = None
+    # Which rows count: [B, T].
+    mask: torch.Tensor | None = None
 
     def select(self, index):
-        return Condition(self.rows[index], self.pooled[index])
+        parts = (self.rows, self.pooled, self.mask)
+        return Condition(*(None if part is None else part[index] for part in parts))
 
 
 class _AdapterLinear(torch.nn.Linear):
@@ -56,9 +60,11 @@ class Model:
         self.transformer, self.vae = pipeline.transformer, pipeline.vae
         self.vae.to(getattr(torch, recipe.vae_dtype))
         side = pipeline.default_sample_size
+        # Pixels of a latent, along one side.
+        self.reduction = pipeline.vae_scale_factor
         if recipe.resolution:
-            side = recipe.resolution // pipeline.vae_scale_factor
-        self.shape = (self.vae.config.latent_channels, side, side)
+            side = recipe.resolution // self.reduction
+        self.shape = (self.channels, side, side)
         self.set_timesteps(pipeline.scheduler)
         self.sigmas = pipeline.scheduler.sigmas.double().tolist()
         for parameter in pipeline.vae.parameters():
@@ -73,6 +79,11 @@ class Model:
             torch._dynamo.config.recompile_limit = 64
             for block in self.blocks:
                 block.compile()
+
+    @property
+    def channels(self):
+        """Of the latents."""
+        return self.vae.config.latent_channels
 
     def load(self):
         """The pipeline of the recipe's folder."""

@@ -82,7 +82,7 @@ class Recipe:
     @property
     def guided(self):
         """Whether guidance takes a second evaluation; FLUX has it as an input."""
-        return self.pipeline == "StableDiffusion3Pipeline" and self.guidance_scale > 1
+        return self.pipeline != "FluxPipeline" and self.guidance_scale > 1
 
     @property
     def evaluations(self):
@@ -107,6 +107,9 @@ _DEFAULTS = {
     },
     "FluxPipeline": {
         "max_sequence_length": _REQUIRED, "guidance_scale": 3.5, "noise_level": 0.9,
+    },
+    "QwenImagePipeline": {
+        "max_sequence_length": 512, "guidance_scale": 4, "noise_level": 1.2,
     },
 }
 

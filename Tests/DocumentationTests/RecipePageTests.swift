@@ -88,7 +88,7 @@ import Training
     let folder = repositoryFolder() + "/Benchmarks"
     let names = try FileManager.default.contentsOfDirectory(atPath: folder)
       .filter { $0.hasSuffix(".yaml") }
-    #expect(names.count == 5)
+    #expect(names.count == 7)
     for name in names {
       let recipe = try TrainingRecipe.read(path: "\(folder)/\(name)")
       // A benchmark has fewer steps than a run that learns.
