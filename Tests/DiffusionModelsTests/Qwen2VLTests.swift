@@ -18,7 +18,7 @@ import TorchNN
       let checkpoint = try WeightsFile.open(folder: folder, baseName: "model")
       let store = ParameterStore(.checkpoint(checkpoint), dtype: dtype)
       vision = try Qwen2VLVisionTower(configuration.visionConfig, store.root["visual"])
-      language = try Qwen2LanguageModel(configuration, store.root["model"])
+      language = try Qwen2LanguageModel(configuration.language, store.root["model"])
       store.root.ignore("lm_head.weight")
       try store.finish()
     }
@@ -57,10 +57,10 @@ import TorchNN
 
   @Test func `the published size has the published keys and shapes`() throws {
     var configuration = Qwen2VLConfiguration()
-    configuration.vocabSize = 151_658
+    configuration.language.vocabSize = 151_658
     try KeyManifest.check("hpsv3") {
       _ = try Qwen2VLVisionTower(configuration.visionConfig, $0["visual"])
-      _ = try Qwen2LanguageModel(configuration, $0["model"])
+      _ = try Qwen2LanguageModel(configuration.language, $0["model"])
     }
   }
 

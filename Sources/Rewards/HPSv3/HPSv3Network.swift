@@ -41,15 +41,15 @@ struct HPSv3Network: ScoringNetwork {
     }
     var configuration: Qwen2VLConfiguration = try folder.configuration()
     // The published embedding table was resized to the tokenizer's ids with the reward's token.
-    configuration.vocabSize = tokenizer.vocabularyCount
+    configuration.language.vocabSize = tokenizer.vocabularyCount
     let checkpoint = try folder.checkpoint(
       WeightsFile.exists(folder: path, baseName: "HPSv3") ? "HPSv3" : "model")
     let networks = try folder.reading { () throws(ParameterError) in
       let (store, headStore) = checkpoint.stores(headPrefix: "rm_head.", settings)
-      let head = try HPSv3Head(configuration.hiddenSize, headStore.root["rm_head"])
+      let head = try HPSv3Head(configuration.language.hiddenSize, headStore.root["rm_head"])
       store.root.ignore("lm_head.weight")
       let vision = try Qwen2VLVisionTower(configuration.visionConfig, store.root["visual"])
-      let language = try Qwen2LanguageModel(configuration, store.root["model"])
+      let language = try Qwen2LanguageModel(configuration.language, store.root["model"])
       try store.finish()
       try headStore.finish()
       return (vision, language, head)

@@ -175,9 +175,14 @@ extension KeyedDecodingContainer {
     if let unknown {
       let near = nearest(to: unknown, among: known)
       throw ConfigurationProblem(
-        "\(key.stringValue).\(unknown)",
+        "\(path(of: key)).\(unknown)",
         "unknown key" + (near.map { "; the nearest known key is '\($0)'" } ?? ""))
     }
+  }
+
+  /// The keys that lead to `key` from the top of the file, joined by dots.
+  func path(of key: Key) -> String {
+    (codingPath.map(\.stringValue) + [key.stringValue]).joined(separator: ".")
   }
 
   /// The value at `key`, or `fallback`, the default of the upstream class, where the file has none.

@@ -1,11 +1,11 @@
 public import Torch
 public import TorchNN
 
-/// Qwen2's decoder without its head (transformers' `Qwen2VLTextModel`).
+/// Qwen2's decoder without its head (transformers' `Qwen2VLTextModel` and `Qwen2_5_VLTextModel`).
 ///
 /// B rows of T tokens, width D.
 public struct Qwen2LanguageModel {
-  public let configuration: Qwen2VLConfiguration
+  public let configuration: Qwen2Configuration
   let tokens: Embedding
   let layers: [Qwen2Layer]
   let norm: RMSNorm
@@ -14,7 +14,7 @@ public struct Qwen2LanguageModel {
   ///
   /// - Throws: `ParameterError` for a missing parameter or a wrong shape.
   public init(
-    _ configuration: Qwen2VLConfiguration, _ parameters: ParameterScope
+    _ configuration: Qwen2Configuration, _ parameters: ParameterScope
   ) throws(ParameterError) {
     self.configuration = configuration
     tokens = try Embedding(
@@ -79,7 +79,7 @@ struct Qwen2Layer {
   private let down: Linear
 
   init(
-    _ configuration: Qwen2VLConfiguration, _ parameters: ParameterScope
+    _ configuration: Qwen2Configuration, _ parameters: ParameterScope
   ) throws(ParameterError) {
     let width = configuration.hiddenSize
     let inner = configuration.intermediateSize
@@ -110,7 +110,7 @@ private struct Qwen2Attention {
   let sharedHeads: Int
 
   init(
-    _ configuration: Qwen2VLConfiguration, _ parameters: ParameterScope
+    _ configuration: Qwen2Configuration, _ parameters: ParameterScope
   ) throws(ParameterError) {
     let width = configuration.hiddenSize
     heads = configuration.numAttentionHeads

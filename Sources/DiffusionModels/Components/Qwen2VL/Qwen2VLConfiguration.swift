@@ -1,133 +1,44 @@
 /// `config.json` of transformers' `Qwen2VLForConditionalGeneration`, in the flat form of published
 /// folders; defaults are those of Qwen2-VL-7B.
 public struct Qwen2VLConfiguration: ModelConfiguration {
-  /// Rows of the token embedding table.
-  public var vocabSize = 152064
-  /// Width of a token.
-  public var hiddenSize = 3584
-  /// Width of a layer's feed-forward.
-  public var intermediateSize = 18944
-  public var numHiddenLayers = 28
-  public var numAttentionHeads = 28
-  /// Heads of keys and values; each one is shared by several heads of queries.
-  public var numKeyValueHeads = 4
-  public var rmsNormEps = 1e-6
-  /// Base of the rotary frequencies.
-  public var ropeTheta = 1_000_000.0
-  public var ropeScaling = RotarySections()
+  /// The entries beside `vision_config`.
+  public var language = Qwen2Configuration()
   public var visionConfig = Qwen2VLVisionConfiguration()
-  /// The activation of the feed-forward layers; only `silu` is supported.
-  public var hiddenAct = "silu"
-  /// Whether later layers use sliding-window attention; only false is supported.
-  public var useSlidingWindow = false
-
-  /// Width of one head.
-  public var headWidth: Int { hiddenSize / numAttentionHeads }
-
-  /// How a head's frequencies are divided among the axes of a position (`rope_scaling`).
-  public struct RotarySections: Codable, Equatable, Sendable {
-    /// `mrope`, or `default`, which is equivalent where ``mropeSection`` is set.
-    public var type = "mrope"
-    /// Counts of frequencies for time, row and column, in this order.
-    public var mropeSection = [16, 24, 24]
-
-    public init() {}
-
-    enum CodingKeys: String, CodingKey {
-      case type
-      case mropeSection = "mrope_section"
-    }
-  }
 
   /// The values of Qwen2-VL-7B.
   public init() {}
 
   public init(from decoder: any Decoder) throws {
+    language = try Qwen2Configuration(from: decoder)
     let file = try decoder.container(keyedBy: CodingKeys.self)
-    vocabSize = try file.value(.vocabSize, or: vocabSize)
-    hiddenSize = try file.value(.hiddenSize, or: hiddenSize)
-    intermediateSize = try file.value(.intermediateSize, or: intermediateSize)
-    numHiddenLayers = try file.value(.numHiddenLayers, or: numHiddenLayers)
-    numAttentionHeads = try file.value(.numAttentionHeads, or: numAttentionHeads)
-    numKeyValueHeads = try file.value(.numKeyValueHeads, or: numKeyValueHeads)
-    rmsNormEps = try file.value(.rmsNormEps, or: rmsNormEps)
-    ropeTheta = try file.value(.ropeTheta, or: ropeTheta)
-    ropeScaling = try file.value(.ropeScaling, or: ropeScaling)
     if file.contains(.visionConfig) {
       try file.checkKeys(
         .visionConfig, known: Qwen2VLVisionConfiguration.CodingKeys.allCases.map(\.rawValue),
         harmless: Qwen2VLVisionConfiguration.harmlessKeys)
     }
     visionConfig = try file.value(.visionConfig, or: visionConfig)
-    hiddenAct = try file.value(.hiddenAct, or: hiddenAct)
-    useSlidingWindow = try file.value(.useSlidingWindow, or: useSlidingWindow)
   }
 
-  enum CodingKeys: String, CodingKey, CaseIterable {
-    case vocabSize = "vocab_size"
-    case hiddenSize = "hidden_size"
-    case intermediateSize = "intermediate_size"
-    case numHiddenLayers = "num_hidden_layers"
-    case numAttentionHeads = "num_attention_heads"
-    case numKeyValueHeads = "num_key_value_heads"
-    case rmsNormEps = "rms_norm_eps"
-    case ropeTheta = "rope_theta"
-    case ropeScaling = "rope_scaling"
+  public func encode(to encoder: any Encoder) throws {
+    try language.encode(to: encoder)
+    var file = encoder.container(keyedBy: CodingKeys.self)
+    try file.encode(visionConfig, forKey: .visionConfig)
+  }
+
+  private enum CodingKeys: String, CodingKey {
     case visionConfig = "vision_config"
-    case hiddenAct = "hidden_act"
-    case useSlidingWindow = "use_sliding_window"
   }
 
   public static let className = "Qwen2VLForConditionalGeneration"
-  public static let knownKeys = CodingKeys.allCases.map(\.rawValue)
-  /// Keys for training, generation, the tokenizer or bookkeeping; without effect here.
-  public static let harmlessKeys: Set<String> = [
-    "attention_dropout", "bos_token_id", "eos_token_id", "pad_token_id",
-    "image_token_id", "initializer_range", "max_position_embeddings", "max_window_layers",
-    "sliding_window",
-    "tie_word_embeddings", "use_cache", "video_token_id",
-    "vision_end_token_id", "vision_start_token_id", "vision_token_id", "output_dim",
-    "tokenizer_padding_side",
-  ]
+  public static let knownKeys = Qwen2Configuration.knownKeys + [CodingKeys.visionConfig.rawValue]
+  public static let harmlessKeys = Qwen2Configuration.harmlessKeys
   public static let header: [String: ConfigurationHeaderValue] = [
     "architectures": .list([className]), "model_type": .text("qwen2_vl"),
   ]
 
   public func validate() throws(ConfigurationProblem) {
-    let counts = [
-      (CodingKeys.vocabSize, vocabSize), (.hiddenSize, hiddenSize),
-      (.intermediateSize, intermediateSize), (.numHiddenLayers, numHiddenLayers),
-      (.numAttentionHeads, numAttentionHeads), (.numKeyValueHeads, numKeyValueHeads),
-    ]
-    for (key, value) in counts where value < 1 {
-      throw ConfigurationProblem(key.rawValue, "\(value) is not a positive number")
-    }
-    guard hiddenSize % numAttentionHeads == 0, headWidth % 2 == 0 else {
-      throw ConfigurationProblem(
-        CodingKeys.hiddenSize.rawValue,
-        "\(hiddenSize) cannot be split into \(numAttentionHeads) heads of even width")
-    }
-    guard numAttentionHeads % numKeyValueHeads == 0 else {
-      throw ConfigurationProblem(
-        CodingKeys.numKeyValueHeads.rawValue,
-        "\(numKeyValueHeads) does not divide num_attention_heads, \(numAttentionHeads)")
-    }
-    guard hiddenAct == "silu" else {
-      throw ConfigurationProblem(
-        CodingKeys.hiddenAct.rawValue, "'\(hiddenAct)' is not supported; 'silu' is")
-    }
-    guard !useSlidingWindow else {
-      throw ConfigurationProblem(CodingKeys.useSlidingWindow.rawValue, "true is not supported")
-    }
-    let sections = ropeScaling.mropeSection
-    guard ["mrope", "default"].contains(ropeScaling.type), sections.count == 3,
-      sections.allSatisfy({ $0 >= 0 }), sections.reduce(0, +) == headWidth / 2
-    else {
-      throw ConfigurationProblem(
-        CodingKeys.ropeScaling.rawValue,
-        "three sections of type mrope must share the \(headWidth / 2) frequencies of a head")
-    }
-    try visionConfig.validate(outputs: hiddenSize)
+    try language.validate()
+    try visionConfig.validate(outputs: language.hiddenSize)
   }
 }
 
