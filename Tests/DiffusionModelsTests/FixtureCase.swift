@@ -10,12 +10,13 @@ struct FixtureCase<Configuration: ModelConfiguration> {
   let store: ParameterStore
   let tensors: [String: Tensor]
 
-  /// `adapted` freezes the weights and adds the fixture's adapters as trainable parameters.
+  /// Reads the folder `name` inside `parent`. `adapted` freezes the weights and adds the fixture's
+  /// adapters as trainable parameters.
   init(
-    _ name: String, in folder: String = "models", _ type: Configuration.Type, weights: String,
+    _ name: String, in parent: String = "models", _ type: Configuration.Type, weights: String,
     device: Device = .cpu, adapted: Bool = false
   ) throws {
-    let folder = fixture("\(folder)/\(name)")
+    let folder = fixture("\(parent)/\(name)")
     let tensors = try WeightsFile(path: "\(folder)/case.safetensors").tensors
       .mapValues { $0.to(device) }
     configuration = try Configuration(contentsOf: "\(folder)/config.json")

@@ -11,7 +11,7 @@ public struct QwenTokenizer: Sendable {
 
   /// Reads the vocabulary from `vocab.json` and `merges.txt` or, where there is no `vocab.json`,
   /// from `tokenizer.json`, and the added tokens from `tokenizer_config.json` or, where it lists
-  /// none, from `tokenizer.json`.
+  /// none, from `tokenizer.json`. A text that is too long must be truncated at its end.
   ///
   /// - Parameter extra: special tokens that get the next free ids, in order, as with transformers'
   ///   `add_special_tokens`; an existing token keeps its id.
@@ -26,7 +26,7 @@ public struct QwenTokenizer: Sendable {
       : try BytePairVocabularyFiles(
         vocabularyPath: "\(folder)/vocab.json", mergesPath: "\(folder)/merges.txt")
     vocabulary = try BytePairVocabulary(vocabularyFiles, .qwen)
-    var tokens = try Self.addedTokens(folder: folder, single: single)
+    var tokens = try Self.addedTokens(folder: folder, single: single, isSingleFile: isSingleFile)
     var count = max(vocabulary.count, (tokens.map(\.id).max() ?? 0) + 1)
     for name in extra where !tokens.contains(where: { $0.token.name == name }) {
       tokens.append((AddedToken(name), count))
@@ -68,7 +68,7 @@ public struct QwenTokenizer: Sendable {
   public func id(ofAdded token: String) -> Int? { addedIDs[Array(token.unicodeScalars)] }
 
   private static func addedTokens(
-    folder: String, single: String
+    folder: String, single: String, isSingleFile: Bool
   ) throws(TokenizerError) -> [(token: AddedToken, id: Int)] {
     let path = "\(folder)/tokenizer_config.json"
     let file = try JSONField(contentsOf: path)
@@ -76,17 +76,26 @@ public struct QwenTokenizer: Sendable {
     if !name.isNull, !["Qwen2Tokenizer", "Qwen2TokenizerFast"].contains(try name.string()) {
       throw .wrongClass(path: path, expected: "Qwen2Tokenizer", found: try name.string())
     }
-    guard try !file["add_prefix_space"].flag(or: false) else {
-      throw file["add_prefix_space"].unsupported("true is not supported")
+    for key in ["add_prefix_space", "add_bos_token", "add_eos_token", "split_special_tokens"] {
+      guard try !file[key].flag(or: false) else {
+        throw file[key].unsupported("true is not supported")
+      }
+    }
+    let hasTokens = !file["added_tokens_decoder"].isNull
+    let saved = isSingleFile || !hasTokens ? try JSONField(contentsOf: single) : nil
+    var side = file["truncation_side"]
+    if side.isNull, let saved { side = saved["truncation"]["direction"] }
+    if !side.isNull, try side.string().lowercased() != "right" {
+      throw side.unsupported("'\(try side.string())' is not supported")
     }
     var tokens: [(token: AddedToken, id: Int)] = []
-    if !file["added_tokens_decoder"].isNull {
+    if hasTokens {
       for (key, entry) in try file["added_tokens_decoder"].members() {
         guard let id = Int(key) else { throw entry.wrong("keyed by an id") }
         tokens.append((try AddedToken(entry), id))
       }
-    } else {
-      for entry in try JSONField(contentsOf: single)["added_tokens"].elements() {
+    } else if let saved {
+      for entry in try saved["added_tokens"].elements() {
         tokens.append((try AddedToken(entry), try entry["id"].integer()))
       }
     }

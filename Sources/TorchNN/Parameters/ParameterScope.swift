@@ -58,6 +58,9 @@ public struct ParameterScope {
   /// Allows the source to hold this tensor although the model does not use it.
   public func ignore(_ name: String) { store.ignore(self[name].path) }
 
+  /// Allows the source to hold any tensors of this module although the model does not use them.
+  public func ignoreAll() { store.ignoreAll(in: path) }
+
   /// The low-rank adapter of this linear layer; nil if it is not a target of the configuration.
   func adapter(_ inputs: Int, _ outputs: Int) throws(ParameterError) -> LowRankAdapter? {
     try store.adapter(path, inputs, outputs)

@@ -36,6 +36,8 @@ public final class ParameterStore {
   private let dtype: DType?
   private var entries: OrderedDictionary<String, Entry> = [:]
   private var ignored: Set<String> = []
+  /// Modules that the source may hold without use.
+  private var ignoredPrefixes: [String] = []
   private let adapterSwitch = LoRASwitch()
 
   /// An empty store, filled by the declarations of a network.
@@ -86,8 +88,12 @@ public final class ParameterStore {
   private func checkUsed(_ source: ParameterSource) throws(ParameterError) {
     guard case .checkpoint(let checkpoint) = source else { return }
     let unused = checkpoint.tensors.keys
-      .filter { entries[$0] == nil && !ignored.contains($0) }.sorted()
+      .filter { entries[$0] == nil && !isIgnored($0) }.sorted()
     guard unused.isEmpty else { throw .unused(keys: unused, origin: checkpoint.path) }
+  }
+
+  private func isIgnored(_ key: String) -> Bool {
+    ignored.contains(key) || ignoredPrefixes.contains { key.hasPrefix($0) }
   }
 }
 
@@ -178,6 +184,8 @@ extension ParameterStore {
   }
 
   func ignore(_ key: String) { ignored.insert(key) }
+
+  func ignoreAll(in path: String) { ignoredPrefixes.append("\(path).") }
 
   func holds(_ key: String) -> Bool {
     guard case .checkpoint(let checkpoint) = source else { return false }
