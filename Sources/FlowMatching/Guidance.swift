@@ -55,7 +55,7 @@ extension Tensor {
     func split(_ x: Tensor) -> Tensor {
       x.reshaped(shape[..<2] + [shape[2] / patch, patch, shape[3] / patch, patch])
     }
-    func norm(_ x: Tensor) -> Tensor { x.norm(dims: [1, 3, 5]) }
+    func norm(_ x: Tensor) -> Tensor { x.norm(dims: [1, 3, 5], keepDim: true) }
     let own = split(self)
     return (own * (norm(split(other)) / norm(own))).reshaped(shape)
   }

@@ -97,6 +97,7 @@ package enum Operator: String, CaseIterable {
   case linear = "aten::linear"
   case matmul = "aten::matmul"
   case conv2d = "aten::conv2d"
+  case conv3d = "aten::conv3d"
   case layerNorm = "aten::layer_norm"
   case groupNorm = "aten::group_norm"
   case rmsNorm = "aten::rms_norm"

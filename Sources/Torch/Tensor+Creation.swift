@@ -114,9 +114,12 @@ extension Tensor {
   /// Row-major storage; the tensor itself when it is row-major already.
   public func contiguous() -> Tensor { Operator.contiguous(.tensor(self), 0) }
 
-  /// Storage with the channels of a pixel side by side (PyTorch's `channels_last`), for
-  /// convolutions; the tensor itself when it is stored so already. `[B, C, H, W]`
-  public func channelsLast() -> Tensor { Operator.contiguous(.tensor(self), 2) }
+  /// Storage with the channels of a pixel side by side (PyTorch's `channels_last` and
+  /// `channels_last_3d`), for convolutions; the tensor itself when it is stored so already.
+  /// `[B, C, H, W]` or `[B, C, T, H, W]`
+  public func channelsLast() -> Tensor {
+    Operator.contiguous(.tensor(self), rank == 5 ? 3 : 2)
+  }
 
   /// A copy with storage of its own.
   public func clone() -> Tensor { Operator.clone(.tensor(self), nil) }

@@ -20,6 +20,16 @@ extension Tensor {
       .ints([padding, padding]), .ints([1, 1]), 1)
   }
 
+  /// `[B, in, T, H, W]`, `[out, in, kt, kh, kw]` -> `[B, out, T', H', W']`; stride and padding are
+  /// of frames, rows and columns.
+  public func conv3d(
+    weight: Tensor, bias: Tensor?, stride: [Int] = [1, 1, 1], padding: [Int] = [0, 0, 0]
+  ) -> Tensor {
+    Operator.conv3d(
+      .tensor(self), .tensor(weight), .optional(bias), .ints(stride), .ints(padding),
+      .ints([1, 1, 1]), 1)
+  }
+
   /// Normalizes over the last dimensions, whose sizes are `shape`.
   public func layerNorm(shape: [Int], weight: Tensor?, bias: Tensor?, eps: Double) -> Tensor {
     Operator.layerNorm(

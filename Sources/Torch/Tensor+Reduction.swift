@@ -17,9 +17,10 @@ extension Tensor {
   }
   /// The Euclidean norm of all elements.
   public func norm() -> Tensor { Operator.vectorNorm(.tensor(self), 2, nil, false, nil) }
-  /// The Euclidean norm over `dims`, which stay as dimensions of size 1.
-  public func norm(dims: [Int]) -> Tensor {
-    Operator.vectorNorm(.tensor(self), 2, .ints(dims), true, nil)
+  /// The Euclidean norm over `dims`, computed and returned as `dtype`; nil keeps the type.
+  public func norm(dims: [Int], keepDim: Bool = false, dtype: DType? = nil) -> Tensor {
+    Operator.vectorNorm(
+      .tensor(self), 2, .ints(dims), .bool(keepDim), dtype.map(Operator.Argument.dtype) ?? nil)
   }
   public func all() -> Tensor { Operator.all(.tensor(self)) }
   public func any() -> Tensor { Operator.any(.tensor(self)) }

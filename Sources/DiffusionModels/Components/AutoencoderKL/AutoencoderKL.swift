@@ -42,8 +42,7 @@ public struct AutoencoderKL {
       let moments = encoder(part)
       return quantConv.map { $0(moments) } ?? moments
     }
-    let parts = moments.chunked(2, dim: 1)
-    return LatentDistribution(mean: parts[0], logVariance: parts[1].clamped(-30, 20))
+    return LatentDistribution(moments: moments)
   }
 
   /// Images in about -1...1. `[B, C, h, w] -> [B, 3, H, W]`
@@ -64,9 +63,8 @@ public struct AutoencoderKL {
     // Convolutions in 16 bits are computed in this layout, on the CPU and on a GPU; any other is
     // converted before and after each of them.
     let input = input.dtype == .float32 ? input : input.channelsLast()
-    guard let side = tile?.latentSide else { return network(input) }
-    let tiling = Tiling(inputSide: side * inputScale, outputSide: side * outputScale)
-    return tiling.isExceeded(by: input) ? tiling(input, network) : network(input)
+    guard let tile else { return network(input) }
+    return Tiling(tile, inputScale: inputScale, outputScale: outputScale)(input, network)
   }
 
   /// Converts latents of the autoencoder to latents of the transformer: `(z - shift) * scale`.
@@ -83,11 +81,20 @@ public struct AutoencoderKL {
 }
 
 /// A normal distribution per latent element (diffusers' `DiagonalGaussianDistribution`).
+///
+/// The latents of images are `[B, C, h, w]`, those of videos `[B, C, f, h, w]`.
 public struct LatentDistribution {
   /// `[B, C, h, w]`
   public let mean: Tensor
   /// `[B, C, h, w]`, in -30...20
   public let logVariance: Tensor
+
+  /// - Parameter moments: means and log variances, `[B, 2 C, h, w]`.
+  init(moments: Tensor) {
+    let parts = moments.chunked(2, dim: 1)
+    mean = parts[0]
+    logVariance = parts[1].clamped(-30, 20)
+  }
 
   /// Draws a sample; gradients flow through mean and variance. `-> [B, C, h, w]`
   public func sample(_ generator: Generator) -> Tensor {
@@ -98,6 +105,6 @@ public struct LatentDistribution {
   /// KL divergence from the standard normal, summed over the elements of a sample. `-> [B]`
   public func divergenceFromStandardNormal() -> Tensor {
     let terms = mean.squared() + logVariance.exp() - logVariance - 1
-    return terms.sum(dims: [1, 2, 3], keepDim: false) * 0.5
+    return terms.sum(dims: Array(1..<terms.rank), keepDim: false) * 0.5
   }
 }

@@ -25,36 +25,43 @@ struct Tiling {
   /// Side of the same tile of the output, in its pixels.
   let outputSide: Int
 
-  /// Whether `input` `[B, C, h, w]` is larger than a tile.
-  func isExceeded(by input: Tensor) -> Bool {
-    let shape = input.shape
-    return max(shape[2], shape[3]) > inputSide
+  /// - Parameters:
+  ///   - inputScale: pixels of the input per latent pixel.
+  ///   - outputScale: pixels of the output per latent pixel.
+  init(_ tile: TileSize, inputScale: Int, outputScale: Int) {
+    inputSide = tile.latentSide * inputScale
+    outputSide = tile.latentSide * outputScale
   }
 
-  /// Runs `network` on each tile and joins the results.
+  /// Runs `network` on each tile and joins the results; on an input of one tile, once.
   ///
   /// A tile is cropped as soon as the row of tiles below it is done; only one row is kept whole,
-  /// for blending. `[B, C, h, w] -> [B, C', h', w']`
+  /// for blending. `[B, C, h, w] -> [B, C', h', w']`, or `[B, C, f, h, w] -> [B, C', f', h', w']`
   func callAsFunction(_ input: Tensor, _ network: (Tensor) -> Tensor) -> Tensor {
-    let shape = input.shape
+    let (vertical, horizontal) = (input.rank - 2, input.rank - 1)
+    let (height, width) = (input.shape[vertical], input.shape[horizontal])
+    guard max(height, width) > inputSide else { return network(input) }
     let step = inputSide * 3 / 4
     let kept = outputSide * 3 / 4
     var bands: [Tensor] = []
     var above: [Tensor] = []
-    for top in stride(from: 0, to: shape[2], by: step) {
-      let rows = input.narrowed(dim: 2, start: top, length: min(inputSide, shape[2] - top))
+    for top in stride(from: 0, to: height, by: step) {
+      let rows = input.narrowed(
+        dim: vertical, start: top, length: min(inputSide, height - top))
       var band: [Tensor] = []
-      for left in stride(from: 0, to: shape[3], by: step) {
+      for left in stride(from: 0, to: width, by: step) {
         var tile = network(
-          rows.narrowed(dim: 3, start: left, length: min(inputSide, shape[3] - left)))
-        if !above.isEmpty { tile = blended(tile, after: above[band.count], dim: 2) }
-        if let previous = band.last { tile = blended(tile, after: previous, dim: 3) }
+          rows.narrowed(dim: horizontal, start: left, length: min(inputSide, width - left)))
+        if !above.isEmpty { tile = blended(tile, after: above[band.count], dim: vertical) }
+        if let previous = band.last { tile = blended(tile, after: previous, dim: horizontal) }
         band.append(tile)
       }
-      bands.append(Tensor.cat(band.map { cut(cut($0, 2, kept), 3, kept) }, dim: 3))
+      bands.append(
+        Tensor.cat(
+          band.map { cut(cut($0, vertical, kept), horizontal, kept) }, dim: horizontal))
       above = band
     }
-    return Tensor.cat(bands, dim: 2)
+    return Tensor.cat(bands, dim: vertical)
   }
 
   /// `tile` with its beginning along `dim` blended linearly from the end of `previous`.
@@ -62,7 +69,8 @@ struct Tiling {
     let (length, before) = (tile.shape[dim], previous.shape[dim])
     let overlap = min(outputSide / 4, length, before)
     let ramp = (0..<overlap).map { Float($0) / Float(overlap) }
-    let weight = Tensor(ramp, shape: dim == 2 ? [overlap, 1] : [overlap]).to(tile.device)
+    let weight = Tensor(ramp, shape: dim == tile.rank - 2 ? [overlap, 1] : [overlap]).to(
+      tile.device)
     let end = previous.narrowed(dim: dim, start: before - overlap, length: overlap)
     let start = tile.narrowed(dim: dim, start: 0, length: overlap)
     let mixed = (end * (1 - weight) + start * weight).to(tile.dtype)
