@@ -21,6 +21,8 @@ struct CommandSandbox {
       atPath: fixture("pipeline/model-t5"), toPath: "\(folder)/Models/stable-diffusion-3.5-medium")
     try files.copyItem(atPath: fixture("flux-dev/model"), toPath: "\(folder)/Models/FLUX.1-dev")
     try files.copyItem(
+      atPath: fixture("qwen-image-pipeline/model"), toPath: "\(folder)/Models/Qwen-Image")
+    try files.copyItem(
       atPath: fixture("flux-kontext/model"), toPath: "\(folder)/Models/FLUX.1-Kontext-dev")
     try files.copyItem(
       atPath: fixture("flux-kontext/sources/23x15.jpg"), toPath: "\(folder)/photo.jpg")
@@ -94,7 +96,9 @@ struct CommandSandbox {
   /// Arguments that are added to a command.
   private static func small(_ command: DocumentedCommand) -> [String] {
     let words = command.words
-    let isFullSize = ["sd3.5", "stable-diffusion-3.5", "flux.1", "FLUX.1"].contains {
+    let isFullSize = [
+      "sd3.5", "stable-diffusion-3.5", "flux.1", "FLUX.1", "qwen-image", "Qwen-Image",
+    ].contains {
       command.text.contains($0)
     }
     switch words[1] {
@@ -124,7 +128,7 @@ struct CommandSandbox {
     "sampling.seeds_per_prompt=1", "optimizer.updates_per_epoch=1", "evaluation.prompts=2",
     "evaluation.samples=2", "evaluation.steps=2", "threads=1",
   ]
-  /// Settings for the tiny folders that stand in for Stable Diffusion 3.5 Medium and FLUX.1-dev.
+  /// Settings for the tiny folders that stand in for published models.
   private static let fullSize = [
     "sampling.trained_steps=all",
     "device=cpu", "dtype=float32", "resolution=8", "evaluation.prompts=2",

@@ -21,7 +21,7 @@ import Training
 
   @Test func `every recipe is read without an error or a warning`() throws {
     let names = try Self.names()
-    #expect(names.count == 18)
+    #expect(names.count == 22)
     for name in names {
       let recipe = try TrainingRecipe.read(path: "\(Self.folder)/\(name)")
       #expect(recipe.warnings.isEmpty, "\(name): \(recipe.warnings)")
@@ -30,12 +30,14 @@ import Training
 
   @Test(arguments: [
     "sd3.5-medium-pickscore", "sd3.5-medium-geneval", "sd3.5-medium-ocr", "flux.1-dev-pickscore",
-    "flux.1-dev-hpsv3", "flux.1-dev-fast", "flux.1-kontext-editscore",
+    "flux.1-dev-hpsv3", "flux.1-dev-fast", "flux.1-kontext-editscore", "qwen-image-pickscore",
+    "qwen-image-ocr",
   ])
   func `a Flow-GRPO variant differs in method, groups and weights alone`(name: String) throws {
     let ours = try settings(name)
     var twin = try settings("\(name)-flow-grpo")
-    #expect(twin.sampling.method == (name.hasSuffix("fast") ? .flowGRPOFast : .flowGRPO))
+    let isFast = name.hasSuffix("fast") || name.hasPrefix("qwen")
+    #expect(twin.sampling.method == (isFast ? .flowGRPOFast : .flowGRPO))
     #expect(twin.sampling.trunksPerPrompt == (name.hasSuffix("editscore") ? 12 : 24))
     twin.sampling = ours.sampling
     twin.advantage = ours.advantage
@@ -65,6 +67,24 @@ import Training
           clipRange: [recipe.loss.objective.clipRange.narrow])
       }
       #expect(isKnown, "\(name)")
+    }
+  }
+
+  @Test func `the settings of Qwen-Image are the paper's, and the twin's window is Flow-GRPO's`()
+    throws
+  {
+    for name in ["qwen-image-pickscore", "qwen-image-ocr"] {
+      let recipe = try settings(name)
+      #expect(recipe.resolution == ImageSize(height: 512, width: 512))
+      #expect(recipe.prompts.perEpoch == 48 && recipe.sampling.seedsPerPrompt == 4)
+      #expect(recipe.sampling.branches == 6 && recipe.sampling.steps == 10)
+      #expect(recipe.sampling.trainedStepCount == 9 && recipe.sampling.guidanceScale == 4)
+      #expect(recipe.sampling.negativePrompt == " " && recipe.sampling.noiseLevel == 1.2)
+      #expect(recipe.loss.objective.clipRange == 1e-4 && recipe.loss.objective.klBeta == 0)
+      #expect(recipe.learning.adapters?.rank == 64 && recipe.learning.adapters?.alpha == 128)
+      #expect(recipe.evaluation.steps == 50 && recipe.ema.decay == 0)
+      let twin = try settings("\(name)-flow-grpo")
+      #expect(twin.sampling.trainedSteps == .window(2, of: 5))
     }
   }
 

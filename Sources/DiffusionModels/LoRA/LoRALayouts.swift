@@ -1,24 +1,25 @@
 /// Recognizes the layout of a LoRA file from its keys.
 enum LoRALayouts {
-  /// The prefixes of a layer's path in PEFT's keys, in diffusers' keys, and in a file of the
-  /// transformer's layers alone.
-  static let prefixes = [LoRA.peftPrefix, LoRA.diffusersPrefix, ""]
+  /// ComfyUI's prefix of a layer under its original name, which for Qwen-Image is diffusers'.
+  private static let comfyPrefix = "diffusion_model."
 
   /// The beginnings of the paths of the transformer's layers in diffusers.
   private static let roots = [
     "transformer_blocks.", "single_transformer_blocks.", "context_embedder.", "x_embedder.",
-    "time_text_embed.", "norm_out.", "proj_out.",
+    "time_text_embed.", "norm_out.", "proj_out.", "img_in.", "txt_in.",
   ]
 
-  /// The prefix of a file with these keys: that of PEFT or diffusers if a key has it, or the empty
-  /// one if all keys are paths of a transformer.
+  /// The prefix of a file with these keys: that of PEFT or diffusers if a key has it, or else
+  /// ComfyUI's or the empty one if all keys are that and the path of a layer in diffusers.
   static func prefix(of keys: [String]) -> String {
     for prefix in [LoRA.peftPrefix, LoRA.diffusersPrefix]
     where keys.contains(where: { $0.hasPrefix(prefix) }) {
       return prefix
     }
-    let isBare = keys.allSatisfy { key in roots.contains { key.hasPrefix($0) } }
-    return isBare ? "" : LoRA.diffusersPrefix
+    let fitting = [comfyPrefix, ""].first { prefix in
+      keys.allSatisfy { key in roots.contains { key.hasPrefix(prefix + $0) } }
+    }
+    return fitting ?? LoRA.diffusersPrefix
   }
 
   /// The error for a key of an unsupported layout; it names the layout that the key resembles.
@@ -28,8 +29,9 @@ enum LoRALayouts {
       path: path, key: key,
       reason: "unknown key\(looks.map { "; it looks like \($0)" } ?? ""). Keys are read that begin "
         + "with '\(LoRA.peftPrefix)' (PEFT), '\(LoRA.diffusersPrefix)', 'transformer_blocks.' or "
-        + "'single_transformer_blocks.' (diffusers), or '\(KohyaLayers.prefix)' and a layer's "
-        + "original name (kohya's sd-scripts); save the adapters in one of these layouts")
+        + "'single_transformer_blocks.' (diffusers), these behind '\(comfyPrefix)' (ComfyUI), or "
+        + "'\(KohyaLayers.prefix)' and a layer's original name (kohya's sd-scripts); save the "
+        + "adapters in one of these layouts")
   }
 
   /// The beginnings of keys of other layouts and models; the first match counts.

@@ -4,7 +4,7 @@ import Synchronization
 /// The families of models, by the class in `model_index.json`.
 public enum FlowModelRegistry {
   private static let families = Mutex<[any FlowModel.Type]>([
-    StableDiffusion3Pipeline.self, FluxPipeline.self,
+    StableDiffusion3Pipeline.self, FluxPipeline.self, QwenImagePipeline.self,
   ])
 
   /// Every family.

@@ -57,7 +57,7 @@ public struct QwenImageConditioning {
   static let tensorName = "text"
 
   /// The width that all calls have for prompts of at most this many rows: the next multiple of 64.
-  static func width(ofLongest length: Int) -> Int { (length + 63) / 64 * 64 }
+  package static func width(ofLongest length: Int) -> Int { (length + 63) / 64 * 64 }
 
   /// Number of samples.
   public var count: Int { rows.shape[0] }
