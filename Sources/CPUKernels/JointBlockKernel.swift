@@ -15,7 +15,7 @@ package final class JointBlockKernel: FusedJointBlock {
   private let handle: OpaquePointer
   private let epsilon: Double
 
-  /// nil for a layer with an adapter, or for unsupported sizes, types or devices.
+  /// nil for a layer with an adapter or a weight that moves, or for unsupported sizes, types or devices.
   package init?(_ layers: JointBlockLayers) {
     let width = layers.first.key.weight.shape[0]
     guard layers.first.output != nil, layers.first.isSuitable, layers.second.isSuitable,
@@ -56,9 +56,10 @@ package final class JointBlockKernel: FusedJointBlock {
 
 extension Linear {
   /// Whether the kernel supports the layer: float32 on the CPU, sizes that are multiples of 16, a
-  /// weight of at most 4 MiB, no adapter.
+  /// weight of at most 4 MiB that stays in place, no adapter.
   fileprivate var isSuitable: Bool {
     weight.device == .cpu && weight.dtype == .float32 && weight.isContiguous && !hasAdapter
+      && !isMoved
       && weight.shape.allSatisfy { $0 % 16 == 0 } && weight.count <= 1 << 20
       && bias?.dtype ?? .float32 == .float32
   }

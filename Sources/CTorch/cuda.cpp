@@ -140,3 +140,21 @@ double ctorch_event_seconds(const CTorchEvent *first, const CTorchEvent *second)
   });
   return seconds;
 }
+bool ctorch_event_block(const CTorchEvent *event, int32_t index) {
+  return guarded([&] {
+    event->event.block(c10::impl::VirtualGuardImpl(c10::kCUDA).getStream(c10::Device(c10::kCUDA, deviceIndex(index))));
+  });
+}
+
+bool ctorch_pool_stream(int32_t index, int64_t *stream) {
+  return guarded([&] {
+    const c10::Device device(c10::kCUDA, deviceIndex(index));
+    *stream = c10::impl::VirtualGuardImpl(c10::kCUDA).getStreamFromGlobalPool(device).id();
+  });
+}
+bool ctorch_exchange_stream(int32_t index, int64_t *stream) {
+  return guarded([&] {
+    const c10::Stream next(c10::Stream::UNSAFE, c10::Device(c10::kCUDA, deviceIndex(index)), *stream);
+    *stream = c10::impl::VirtualGuardImpl(c10::kCUDA).exchangeStream(next).id();
+  });
+}

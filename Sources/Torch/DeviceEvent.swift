@@ -7,9 +7,11 @@ internal import CTorch
 public final class DeviceEvent {
   private let instant = ContinuousClock.now
   private let event: OpaquePointer?
+  private let device: Device
 
   /// Records an event after the work queued on `device` so far.
   public init(_ device: Device) {
+    self.device = device
     guard case .cuda(let index) = device else {
       event = nil
       return
@@ -30,5 +32,12 @@ public final class DeviceEvent {
     let seconds = ctorch_event_seconds(start, event)
     guard seconds >= 0 else { failed("the time between two events") }
     return seconds
+  }
+
+  /// Lets work that is queued on the current stream from now on begin after the event; the host does
+  /// not wait.
+  package func block() {
+    guard let event, !ctorch_event_block(event, device.index) else { return }
+    failed("waiting for an event on \(device)")
   }
 }

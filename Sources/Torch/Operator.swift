@@ -65,6 +65,7 @@ package enum Operator: String, CaseIterable {
   case selectWhere = "aten::where.self"
   // Shape
   case reshape = "aten::reshape"
+  case viewDType = "aten::view.dtype"
   case permute = "aten::permute"
   case transpose = "aten::transpose.int"
   case flatten = "aten::flatten.using_ints"

@@ -8,6 +8,13 @@ extension Tensor {
     Operator.empty(.ints(shape), .dtype(dtype), nil, .device(device), nil, nil)
   }
 
+  /// Bytes of the host that a GPU reads without its help; arbitrary until written. `uint8 [count]`
+  ///
+  /// - Parameter isPinned: whether the pages are locked, which needs a GPU.
+  package static func hostBytes(_ count: Int, isPinned: Bool) -> Tensor {
+    Operator.empty(.ints([count]), .dtype(.uint8), nil, .device(.cpu), .bool(isPinned), nil)
+  }
+
   public static func zeros(
     _ shape: [Int], dtype: DType = .float32, device: Device = .cpu
   ) -> Tensor {

@@ -10,8 +10,10 @@ extension Tensor {
     Operator.multiplyScalarInPlace.run(.tensor(self), .double(value))
   }
   /// Copies the elements, converting type and device.
-  public func copy_(_ source: Tensor) {
-    Operator.copyInPlace.run(.tensor(self), .tensor(source), false)
+  ///
+  /// - Parameter nonBlocking: whether a copy from pinned memory of the host to a GPU is queued only.
+  public func copy_(_ source: Tensor, nonBlocking: Bool = false) {
+    Operator.copyInPlace.run(.tensor(self), .tensor(source), .bool(nonBlocking))
   }
   public func fill_(_ value: Double) { Operator.fillInPlace.run(.tensor(self), .double(value)) }
   /// `self += a b`, a matrix product. `[N, M]`: `[N, R]`, `[R, M]`

@@ -1,6 +1,10 @@
 extension Tensor {
   /// One entry of `shape` may be -1: it is inferred from the others.
   public func reshaped(_ shape: [Int]) -> Tensor { Operator.reshape(.tensor(self), .ints(shape)) }
+  /// The same bytes as elements of `dtype`; the last dimension changes with the elements' size.
+  package func viewed(as dtype: DType) -> Tensor {
+    Operator.viewDType(.tensor(self), .dtype(dtype))
+  }
   public func permuted(_ dimensions: [Int]) -> Tensor {
     Operator.permute(.tensor(self), .ints(dimensions))
   }

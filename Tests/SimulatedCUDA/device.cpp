@@ -160,6 +160,28 @@ void checkDevices() {
     TORCH_CHECK(isMain);
     guard.exchangeStream(main);
   });
+  check("work that shares memory with another stream's needs an event between them", [] {
+    const c10::impl::VirtualGuardImpl guard(c10::kCUDA);
+    const c10::Stream main = guard.getStream(cuda().device()), side = guard.getNewStream(cuda().device());
+    const Tensor x = onCUDA(at::ones({3})), y = x.narrow(0, 0, 1);
+    c10::Event written(c10::kCUDA), used(c10::kCUDA);
+    guard.exchangeStream(side);
+    expectError("may still use", [&] { y.fill_(2); });
+    written.record(main);
+    written.block(side);
+    y.fill_(2);
+    guard.exchangeStream(main);
+    expectError("may still use", [&] { (void)(x + 1); });
+    used.record(side);
+    used.block(main);
+    (void)(x + 1);
+    // A host that has waited for the work may queue more on any stream.
+    guard.synchronizeStream(main);
+    guard.exchangeStream(side);
+    (void)(x + 1);
+    guard.synchronizeStream(side);
+    guard.exchangeStream(main);
+  });
   check("events keep their time", [] {
     c10::Event first(c10::kCUDA, c10::EventFlag::BACKEND_DEFAULT), last(c10::kCUDA, c10::EventFlag::BACKEND_DEFAULT);
     const c10::impl::VirtualGuardImpl guard(c10::kCUDA);

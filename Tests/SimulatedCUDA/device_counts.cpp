@@ -50,6 +50,15 @@ void checkWaits(LoadedLibrary &library) {
   count("a blocking copy from the host waits", {.waits = 1, .uploads = 1}, [&] { (void)onCUDA(host); });
   count("a copy from the host that does not block does not wait", {.uploads = 1},
         [&] { (void)host.to(cuda().device(), at::kFloat, true); });
+  check("a copy beside the default stream is counted", [&] {
+    const c10::impl::VirtualGuardImpl guard(c10::kCUDA);
+    library.reset();
+    const c10::Stream main = guard.exchangeStream(guard.getNewStream(cuda().device()));
+    (void)host.to(cuda().device(), at::kFloat, true);
+    guard.exchangeStream(main);
+    (void)host.to(cuda().device(), at::kFloat, true);
+    TORCH_CHECK(library.uploads() == 2 && library.uploads_beside() == 1, library.uploads_beside(), " beside");
+  });
   count("a copy to pinned memory that does not block does not wait", {}, [&] {
     Tensor pinned = at::empty({6, 6}, at::TensorOptions().pinned_memory(true));
     TORCH_CHECK(pinned.is_pinned() && !onHost.is_pinned());

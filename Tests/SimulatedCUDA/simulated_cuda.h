@@ -16,6 +16,8 @@ long simulated_cuda_kernels(void);
 long simulated_cuda_waits(void);
 // Copies from the host's memory to a device.
 long simulated_cuda_uploads(void);
+// Those on a stream beside the default one.
+long simulated_cuda_uploads_beside(void);
 // Calls that emptied the allocator's cache.
 long simulated_cuda_cache_releases(void);
 

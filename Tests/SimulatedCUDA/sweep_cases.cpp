@@ -46,6 +46,7 @@ const std::vector<Case> table = {
     // Shape
     {"aten::reshape", [](Inputs &in) { return Stack{in.numbers({4, 4}), Ints{2, 8}}; }},
     {"aten::reshape", [](Inputs &in) { return Stack{in.numbers({4, 4}).t(), Ints{2, 8}}; }},
+    {"aten::view.dtype", [](Inputs &in) { return Stack{in.indices({3, 1}, {2}), int64_t(c10::kByte)}; }},
     {"aten::permute", [](Inputs &in) { return Stack{in.numbers({2, 3, 4}), Ints{2, 0, 1}}; }},
     {"aten::transpose.int", [](Inputs &in) { return Stack{in.numbers({2, 3, 4}), 0, 2}; }},
     {"aten::unsqueeze", [](Inputs &in) { return Stack{in.numbers({4, 4}), 1}; }},

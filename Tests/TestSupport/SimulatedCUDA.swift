@@ -24,6 +24,18 @@ package struct SimulatedCUDA {
     function("simulated_cuda_reset", as: Function.self)()
   }
 
+  /// Copies from the host's memory to a device.
+  package var uploads: Int {
+    typealias Function = @convention(c) () -> Int
+    return function("simulated_cuda_uploads", as: Function.self)()
+  }
+
+  /// Copies from the host's memory on a stream beside the default one.
+  package var uploadsBeside: Int {
+    typealias Function = @convention(c) () -> Int
+    return function("simulated_cuda_uploads_beside", as: Function.self)()
+  }
+
   /// How often the host would have waited for a GPU.
   package var waits: Int {
     typealias Function = @convention(c) () -> Int

@@ -6,6 +6,7 @@ import TorchNN
 /// Notes the blocks that were entered.
 private final class Entries: WeightResidency {
   private(set) var blocks: [Int] = []
+  let blockCount: Int? = nil
   func enter(_ index: Int) { blocks.append(index) }
 }
 

@@ -23,6 +23,26 @@
       }
     }
 
+    @Test(arguments: WeightQuantization.allCases, WeightOffload.allCases)
+    func `weights that move need little more than their stored size and one block`(
+      quantization: WeightQuantization, offload: WeightOffload
+    ) async {
+      let names = [quantization.rawValue, offload.rawValue]
+      await #expect(processExitsWith: .success) { [names = names as [String]] in
+        let quantization = try #require(WeightQuantization(rawValue: names[0]))
+        let offload = try #require(WeightOffload(rawValue: names[1]))
+        guard quantization != .none || offload != .none else { return }
+        let used = try peakOfLoading(
+          dtype: .bfloat16, quantization: quantization, offload: offload)
+        let size = quantization == .none ? 2 : 1
+        print(
+          "\(quantization), offload \(offload): \(Int(used / 1e6)) MB for "
+            + "\(size * elements / 1_000_000) MB of weights")
+        #expect(used <= 1.15 * Double(elements * size) + Double(4 * side * side))
+        #expect(used >= 0.95 * Double(elements * size))
+      }
+    }
+
     @Test func `trainable weights are copied, and the file's pages are released`() async {
       await #expect(processExitsWith: .success) {
         let used = try peakOfLoading(dtype: nil, trainable: .full)
@@ -32,30 +52,46 @@
   }
 
   private let side = 1024
-  private let layers = 50
+  /// More for a measurement by hand: 2000 are a file of 8 GB, which takes no space on disk.
+  private let layers =
+    ProcessInfo.processInfo.environment["TEMPFLOW_LOADING_LAYERS"].flatMap { Int($0) } ?? 50
   private let elements = layers * side * side
 
   /// The peak memory of loading 50 layers of 4 MB, in bytes, by kind.
   private func peakOfLoading(
-    dtype: DType?, trainable: ParameterStore.Trainable = .nothing
+    dtype: DType?, trainable: ParameterStore.Trainable = .nothing,
+    quantization: WeightQuantization = .none, offload: WeightOffload = .none
   ) throws -> Double {
     try withTemporaryFolder { folder in
       let path = "\(folder)/model.safetensors"
       try writeZeros(path)
       let before = try status("VmRSS")
+      let moves = quantization != .none || offload != .none
       let store = ParameterStore(
-        .checkpoint(try WeightsFile(path: path)), dtype: dtype, trainable: trainable)
-      var weights: [Tensor] = []
-      for layer in 0..<layers {
-        weights.append(
-          try store.root[layer].tensor("weight", shape: [side, side], initial: .zeros))
-      }
+        .checkpoint(try WeightsFile(path: path)), dtype: dtype, trainable: trainable,
+        residency: moves
+          ? MovingWeights(
+            try declared(ParameterStore(.meta, device: .meta)).store.blocks,
+            dtype: { _ in .bfloat16 }, quantization: quantization, offload: offload, device: .cpu)
+          : nil)
+      let weights = try declared(store).weights
       try store.finish()
+      guard !moves else { return try status("VmHWM") - before }
       // Reads the mapped pages.
       let total = withoutGradient { weights.map { $0.sum().item() }.reduce(0, +) }
       #expect(total == 0)
       return try status("VmHWM") - before
     }
+  }
+
+  /// Declares the layers, each a block.
+  private func declared(
+    _ store: ParameterStore
+  ) throws -> (store: ParameterStore, weights: [Tensor]) {
+    let weights = try (0..<layers).map {
+      try Linear(side, side, bias: false, store.root.block($0)).weight
+    }
+    return (store, weights)
   }
 
   /// A sparse checkpoint of float32 zeros, which takes no space on disk.

@@ -20,10 +20,13 @@ struct DeviceWaitTests {
     var klBeta = 0.0
     var noise: Device?
     var index = 0
+    var quantization = WeightQuantization.none
+    var offload = WeightOffload.none
 
     var testDescription: String {
       "\(method), \(dtype), guidance \(guidanceScale), recomputes \(recomputes), KL \(klBeta), "
-        + "noise by \(noise?.description ?? "the device"), on cuda:\(index)"
+        + "noise by \(noise?.description ?? "the device"), on cuda:\(index), "
+        + "quantize_base \(quantization), offload \(offload)"
     }
   }
 
@@ -32,6 +35,10 @@ struct DeviceWaitTests {
     Setting(dtype: .bfloat16, guidanceScale: 2, recomputes: true, klBeta: 0.01),
     Setting(dtype: .float16, guidanceScale: 2, klBeta: 0.01, noise: .cpu),
     Setting(guidanceScale: 2, recomputes: true, index: 1),
+    Setting(dtype: .bfloat16, recomputes: true, quantization: .int8),
+    Setting(
+      dtype: .bfloat16, guidanceScale: 2, recomputes: true, klBeta: 0.01, index: 1,
+      quantization: .float8, offload: .blocks),
   ])
   func `neither a step of a rollout nor a micro-batch of an update waits for the device`(
     setting: Setting
@@ -41,7 +48,10 @@ struct DeviceWaitTests {
     let folder = try tinyTask()
     let adapters = LoRAConfig(rank: 2, alpha: 4, targets: ["attn.to_q", "attn.to_v"])
     let pipeline = try StableDiffusion3Pipeline(
-      folder: folder.path + "/model", Placement(device: device, dtype: setting.dtype),
+      folder: folder.path + "/model",
+      Placement(
+        device: device, dtype: setting.dtype, quantization: setting.quantization,
+        offload: setting.offload),
       transformer: LearningSetup(
         trainable: .adapters, adapters: (adapters, .random(Generator(seed: 1)))))
     let tape = setting.recomputes ? GradientCheckpointing() : nil

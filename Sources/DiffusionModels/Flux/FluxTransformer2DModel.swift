@@ -13,8 +13,7 @@ public struct FluxTransformer2DModel {
   let input: Linear
   let blocks: [DoubleStreamBlock]
   let singleBlocks: [FluxSingleTransformerBlock]
-  /// Runs the blocks; another one moves their weights.
-  public var blockLoop = BlockLoop()
+  private let blockLoop: BlockLoop
   let outputModulation: Modulation
   let output: Linear
 
@@ -35,16 +34,17 @@ public struct FluxTransformer2DModel {
       blocks.append(
         try DoubleStreamBlock(
           width, heads: configuration.numAttentionHeads, (.fluxImage, .fluxText),
-          parameters["transformer_blocks"][layer]))
+          parameters["transformer_blocks"].block(layer)))
     }
     self.blocks = blocks
     var singleBlocks: [FluxSingleTransformerBlock] = []
     for layer in 0..<configuration.numSingleLayers {
       singleBlocks.append(
         try FluxSingleTransformerBlock(
-          configuration, parameters["single_transformer_blocks"][layer]))
+          configuration, parameters["single_transformer_blocks"].block(layer)))
     }
     self.singleBlocks = singleBlocks
+    blockLoop = BlockLoop(parameters)
     outputModulation = try Modulation(width, parts: 2, parameters["norm_out"]["linear"])
     output = try Linear(width, configuration.outChannels, parameters["proj_out"])
   }

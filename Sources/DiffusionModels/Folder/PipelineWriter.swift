@@ -31,6 +31,7 @@ public enum PipelineWriter {
     _ configuration: some ModelConfiguration, _ store: ParameterStore, folder: String,
     weights: String
   ) throws(PipelineError) {
+    precondition(!store.movesWeights, "weights that are quantized or on the host are not written")
     try wrapping(PipelineError.parameters) { () throws(ParameterError) in
       try checkFinite(store.weights, origin: folder)
     }

@@ -37,15 +37,22 @@ extension FlowModel {
   private func threaded(
     _ field: @escaping VelocityField, _ batch: ThreadedBatch?
   ) -> VelocityField {
-    let device = device
+    let (device, movesWeights) = (device, store.movesWeights)
     return { latents, sigma, promptIndices in
       func part(_ rows: Range<Int>) -> Tensor {
         field(
           latents.narrowed(dim: 0, rows), sigma.narrowed(dim: 0, rows),
           Array(promptIndices[rows]))
       }
+      precondition(batch == nil || !movesWeights, "weights that move are shared by all rows")
       if let batch, batch.isOpen { return batch.run(promptIndices.count, part) }
       guard !isRecordingGradients else { return field(latents, sigma, promptIndices) }
+      // Slots hold one block at a time, so all rows go through the blocks together.
+      if movesWeights {
+        return TorchRuntime.withMultiThreadedOps {
+          withoutGradient { field(latents, sigma, promptIndices) }
+        }
+      }
       return Tensor.threadedBatch(promptIndices.count, on: device, part)
     }
   }

@@ -25,7 +25,10 @@ public struct ModelSource: Sendable, Equatable {
   ///
   /// - Throws: `PipelineError`.
   public func load(training: LearningSetup = .frozen) throws(PipelineError) -> any FlowModel {
-    try FlowModelRegistry.family(of: folder).init(self, training: training)
+    let model = try FlowModelRegistry.family(of: folder).init(self, training: training)
+    precondition(
+      model.store.movesWeights == placement.movesWeights, "the transformer declares no blocks")
+    return model
   }
 }
 

@@ -10,8 +10,11 @@ public struct NetworkSize: Sendable, Equatable {
   public let used: Int
   /// The precision of the files; nil if they are not present.
   public let stored: DType?
+  /// The transformer's blocks; empty for other networks.
+  public let blocks: [BlockSize]
 
-  public init(parameters: Int, used: Int, stored: DType?) {
+  public init(parameters: Int, used: Int, stored: DType?, blocks: [BlockSize] = []) {
+    self.blocks = blocks
     self.parameters = parameters
     self.used = used
     self.stored = stored
@@ -57,7 +60,8 @@ extension NetworkSize {
     }
     let size = NetworkSize(
       parameters: count(store.weights), used: count(store.weights.filter { isUsed($0.name) }),
-      stored: try stored(folder, variant: source.placement.variant))
+      stored: try stored(folder, variant: source.placement.variant),
+      blocks: store.blocks.map(BlockSize.init))
     return (configuration, size)
   }
 

@@ -39,11 +39,18 @@ public struct Placement: Sendable, Equatable {
   public var variant: String?
   /// Precision of the autoencoder; nil means `dtype`.
   public var autoencoderDType: DType?
+  /// How the linear layers of the transformer's blocks are stored.
+  public var quantization: WeightQuantization
+  /// Where the weights of the transformer's blocks stay.
+  public var offload: WeightOffload
 
   public init(
     device: Device = .cpu, dtype: DType? = nil, variant: String? = nil,
-    autoencoderDType: DType? = nil
+    autoencoderDType: DType? = nil, quantization: WeightQuantization = .none,
+    offload: WeightOffload = .none
   ) {
+    self.quantization = quantization
+    self.offload = offload
     self.device = device
     self.dtype = dtype
     self.variant = variant
@@ -54,6 +61,10 @@ public struct Placement: Sendable, Equatable {
   var ofAutoencoder: Placement {
     Placement(device: device, dtype: autoencoderDType ?? dtype, variant: variant)
   }
+
+  /// Whether the weights of the transformer's blocks are quantized or on the host, which needs
+  /// frozen weights.
+  public var movesWeights: Bool { quantization != .none || offload != .none }
 
   /// Opens the weights `<folder>/<baseName>`.
   package func open(folder: String, baseName: String) throws(PipelineError) -> WeightsFile {
@@ -104,13 +115,35 @@ extension StoredNetwork {
     let checkpoint = try placement.open(folder: folder, baseName: weights)
     let store = ParameterStore(
       .checkpoint(checkpoint), dtype: placement.dtype, device: placement.device,
-      adapters: learning.adapters, trainable: learning.trainable)
+      adapters: learning.adapters, trainable: learning.trainable,
+      residency: try placement.residency(of: checkpoint) { outline throws(ParameterError) in
+        _ = try build(configuration, outline)
+      })
     network = try wrapping(PipelineError.parameters) { () throws(ParameterError) in
       let network = try build(configuration, store.root)
       try store.finish()
       return network
     }
     self.store = store
+  }
+}
+
+extension Placement {
+  /// Moves the weights of a network's blocks; nil if all stay on the device.
+  ///
+  /// - Parameter build: declares the parameters of the network, here without memory.
+  fileprivate func residency(
+    of checkpoint: WeightsFile, _ build: (ParameterScope) throws(ParameterError) -> Void
+  ) throws(PipelineError) -> MovingWeights? {
+    guard movesWeights else { return nil }
+    let outline = ParameterStore(.meta, device: .meta)
+    try wrapping(PipelineError.parameters) { () throws(ParameterError) in
+      try build(outline.root)
+    }
+    guard !outline.blocks.isEmpty else { return nil }
+    return MovingWeights(
+      outline.blocks, dtype: { dtype ?? checkpoint.tensors[$0]?.dtype ?? .float32 },
+      quantization: quantization, offload: offload, device: device)
   }
 }
 

@@ -14,8 +14,7 @@ public struct QwenImageTransformer2DModel {
   let textInput: Linear
   let input: Linear
   let blocks: [DoubleStreamBlock]
-  /// Runs the blocks; another one moves their weights.
-  public var blockLoop = BlockLoop()
+  private let blockLoop: BlockLoop
   let outputModulation: Modulation
   let output: Linear
 
@@ -39,9 +38,10 @@ public struct QwenImageTransformer2DModel {
       blocks.append(
         try DoubleStreamBlock(
           width, heads: configuration.numAttentionHeads, (.qwenImage, .qwenText),
-          parameters["transformer_blocks"][layer]))
+          parameters["transformer_blocks"].block(layer)))
     }
     self.blocks = blocks
+    blockLoop = BlockLoop(parameters)
     outputModulation = try Modulation(width, parts: 2, parameters["norm_out"]["linear"])
     output = try Linear(width, 4 * configuration.outChannels, parameters["proj_out"])
   }

@@ -13,8 +13,7 @@ public struct SD3Transformer2DModel {
   let timeText: SD3TimeTextEmbedding
   let contextEmbedder: Linear
   let blocks: [SD3TransformerBlock]
-  /// Runs the blocks; another one moves their weights.
-  public var blockLoop = BlockLoop()
+  private let blockLoop: BlockLoop
   let outputModulation: Modulation
   let output: Linear
 
@@ -34,9 +33,10 @@ public struct SD3Transformer2DModel {
     for layer in 0..<configuration.numLayers {
       blocks.append(
         try SD3TransformerBlock(
-          configuration, layer: layer, parameters["transformer_blocks"][layer]))
+          configuration, layer: layer, parameters["transformer_blocks"].block(layer)))
     }
     self.blocks = blocks
+    blockLoop = BlockLoop(parameters)
     outputModulation = try Modulation(width, parts: 2, parameters["norm_out"]["linear"])
     output = try Linear(
       width, configuration.patchSize * configuration.patchSize * configuration.outChannels,

@@ -8,6 +8,11 @@ public struct BlockLoop {
   /// - Parameter residency: brings a block's weights to the device.
   public init(residency: any WeightResidency = ResidentWeights()) { self.residency = residency }
 
+  /// The loop over the blocks that a network has declared with `ParameterScope.block`.
+  public init(_ parameters: ParameterScope) {
+    self.init(residency: parameters.store.residency ?? ResidentWeights())
+  }
+
   /// The state behind the last block, and `shared` for what follows the blocks: with gradient
   /// checkpointing these tensors begin a record of their own.
   ///
@@ -29,7 +34,12 @@ public struct BlockLoop {
       residency.enter(index)
       return block(index, state, shared)
     }
+    precondition(
+      residency.blockCount ?? count == count, "the network has \(count) blocks and declares others")
     guard let checkpointing, isRecordingGradients else {
+      precondition(
+        residency.blockCount == nil || !isRecordingGradients,
+        "weights that move need gradient checkpointing where gradients are recorded")
       return ((0..<count).reduce(state) { run($1, $0, shared) }, shared)
     }
     let leaves = checkpointing.cut(state + shared)

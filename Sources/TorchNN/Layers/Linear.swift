@@ -7,6 +7,8 @@ public struct Linear {
   /// `[out]`
   public let bias: Tensor?
   let adapter: LowRankAdapter?
+  /// Whether weight and bias are views into slots, whose values change with the block that runs.
+  package let isMoved: Bool
 
   /// Declares `weight`, `bias` and, where planned, `lora_A.weight` and `lora_B.weight`.
   ///
@@ -14,9 +16,10 @@ public struct Linear {
   public init(
     _ inputs: Int, _ outputs: Int, bias hasBias: Bool = true, _ parameters: ParameterScope
   ) throws(ParameterError) {
-    weight = try parameters.tensor("weight", outputs, inputs, initial: .fanIn(inputs))
+    weight = try parameters.matrix("weight", outputs, inputs)
     bias = hasBias ? try parameters.tensor("bias", outputs, initial: .fanIn(inputs)) : nil
     adapter = try parameters.adapter(inputs, outputs)
+    isMoved = parameters.isMoved
   }
 
   /// Whether the layer has trainable parameters or an adapter.

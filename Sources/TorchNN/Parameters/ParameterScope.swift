@@ -7,14 +7,22 @@ public struct ParameterScope {
   let store: ParameterStore
   /// The module's path, such as `transformer_blocks.0.attn`; empty at the root.
   public let path: String
+  /// The number of the transformer's block that the module is in; nil outside the blocks.
+  let block: Int?
 
   /// The scope of a child module.
   public subscript(_ name: String) -> ParameterScope {
-    ParameterScope(store: store, path: path.isEmpty ? name : "\(path).\(name)")
+    ParameterScope(store: store, path: path.isEmpty ? name : "\(path).\(name)", block: block)
   }
 
   /// The scope of a numbered child (`nn.ModuleList`, `nn.Sequential`).
   public subscript(_ index: Int) -> ParameterScope { self["\(index)"] }
+
+  /// The scope of a numbered child that is the next block of the network's `BlockLoop`: its
+  /// parameters may be quantized or kept on the host.
+  public func block(_ index: Int) -> ParameterScope {
+    ParameterScope(store: store, path: self[index].path, block: store.beginBlock())
+  }
 
   /// Declares a parameter of this module and returns its tensor.
   ///
@@ -31,8 +39,20 @@ public struct ParameterScope {
   public func tensor(
     _ name: String, shape: [Int], initial: Initializer
   ) throws(ParameterError) -> Tensor {
-    try store.parameter(self[name].path, shape, initial)
+    try store.parameter(self[name].path, shape, initial, in: block)
   }
+
+  /// Declares the weight of a linear layer, which may be quantized. `[outputs, inputs]`
+  ///
+  /// - Throws: `ParameterError` when the source lacks it or holds another shape or kind.
+  func matrix(_ name: String, _ outputs: Int, _ inputs: Int) throws(ParameterError) -> Tensor {
+    try store.parameter(
+      self[name].path, [outputs, inputs], .fanIn(inputs), in: block, isMatrix: true)
+  }
+
+  /// Whether the parameters of this module are views into slots, whose values change with the
+  /// block that runs.
+  var isMoved: Bool { block != nil && store.movesWeights }
 
   /// Declares a tensor that is saved with the model but never trained.
   ///

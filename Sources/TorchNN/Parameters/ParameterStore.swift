@@ -16,7 +16,7 @@ public final class ParameterStore {
     case adapters
   }
 
-  private enum Kind { case parameter, buffer, adapter }
+  private enum Kind { case parameter, moved, buffer, adapter }
   private struct Entry {
     let tensor: Tensor
     let kind: Kind
@@ -30,6 +30,12 @@ public final class ParameterStore {
   public let loraConfig: LoRAConfig?
   /// The paths of the linear layers with an adapter, in declaration order.
   public private(set) var adaptedPaths: [String] = []
+
+  /// The parameters of the transformer's blocks, in the order in which the blocks run; empty for
+  /// other networks.
+  public private(set) var blocks: [[BlockParameter]] = []
+  /// Moves the weights of the blocks; nil if all weights stay on the device.
+  package let residency: MovingWeights?
 
   private let source: ParameterSource
   private let adapterSource: ParameterSource
@@ -46,11 +52,14 @@ public final class ParameterStore {
   ///   - dtype: the type of the base parameters; nil keeps the source's (float32 for new ones).
   ///     Adapters are always float32: an update of relative size 1e-3 is lost in bfloat16.
   ///   - adapters: which linear layers to adapt, and the source of the adapters' values.
+  ///   - residency: for frozen weights of blocks that are quantized or on the host.
   public init(
     _ source: ParameterSource, dtype: DType? = nil, device: Device = .cpu,
     adapters: (config: LoRAConfig, source: ParameterSource)? = nil,
-    trainable: Trainable = .nothing
+    trainable: Trainable = .nothing, residency: MovingWeights? = nil
   ) {
+    precondition(residency == nil || trainable != .full, "weights that move are frozen")
+    self.residency = residency
     self.source = source
     self.dtype = dtype
     self.device = device
@@ -60,7 +69,7 @@ public final class ParameterStore {
   }
 
   /// The scope of the whole network.
-  public var root: ParameterScope { ParameterScope(store: self, path: "") }
+  public var root: ParameterScope { ParameterScope(store: self, path: "", block: nil) }
 
   /// Checks that the network uses every tensor of its sources and that all of them are finite; call
   /// it once the network is built. Reads every weight once.
@@ -68,7 +77,8 @@ public final class ParameterStore {
   /// - Throws: `ParameterError.unused`, `.unmatchedTargets` or `.notFinite`.
   public func finish() throws(ParameterError) {
     try checkUsed(source)
-    try checkFinite(weights, of: source)
+    // Weights that move have been checked one by one.
+    try checkFinite(select { $0.kind == .parameter || $0.kind == .buffer }, of: source)
     guard let loraConfig else { return }
     try checkUsed(adapterSource)
     try checkFinite(adapters, of: adapterSource)
@@ -104,7 +114,8 @@ extension ParameterStore {
   public typealias Named = (name: String, tensor: Tensor)
 
   /// Everything except adapters, buffers included, in declaration order: the contents of a model's
-  /// weights file.
+  /// weights file. Where weights move, those of the blocks are views into slots, whose values are
+  /// those of other blocks.
   public var weights: [Named] { select { $0.kind != .adapter } }
 
   /// All parameters with adapters and without buffers, in declaration order.
@@ -135,6 +146,9 @@ extension ParameterStore {
     for entry in entries.values { entry.tensor.requiresGradient = false }
   }
 
+  /// Whether the weights of the blocks are quantized or on the host.
+  public var movesWeights: Bool { residency != nil }
+
   private func select(_ included: (Entry) -> Bool) -> [Named] {
     entries.compactMap { included($0.value) ? ($0.key, $0.value.tensor) : nil }
   }
@@ -157,9 +171,18 @@ extension ParameterStore {
 // MARK: - Declarations, through `ParameterScope`
 
 extension ParameterStore {
+  func beginBlock() -> Int {
+    blocks.append([])
+    return blocks.count - 1
+  }
+
   func parameter(
-    _ key: String, _ shape: [Int], _ initial: Initializer
+    _ key: String, _ shape: [Int], _ initial: Initializer, in block: Int?, isMatrix: Bool = false
   ) throws(ParameterError) -> Tensor {
+    if let block {
+      blocks[block].append(BlockParameter(name: key, shape: shape, isMatrix: isMatrix))
+      if let residency { return try moved(key, shape, initial, residency) }
+    }
     let tensor: Tensor
     switch source {
     case .checkpoint(let checkpoint):
@@ -168,6 +191,30 @@ extension ParameterStore {
     case .meta: tensor = Tensor.empty(shape, dtype: dtype ?? .float32, device: .meta)
     }
     return insert(key, tensor, .parameter, isTrainable: trainableSelection == .full)
+  }
+
+  /// A view into a slot for a parameter whose values `residency` takes. The pages of the file are
+  /// released.
+  private func moved(
+    _ key: String, _ shape: [Int], _ initial: Initializer, _ residency: MovingWeights
+  ) throws(ParameterError) -> Tensor {
+    let tensor: Tensor
+    switch source {
+    case .checkpoint(let checkpoint):
+      let found = try Self.find(key, shape, checkpoint)
+      guard let inserted = residency.insert(found, key) else {
+        throw .notFinite(key: key, dtype: dtype ?? found.dtype, origin: checkpoint.path)
+      }
+      tensor = inserted
+      checkpoint.releasePages(of: key)
+    case .random(let generator):
+      guard let inserted = residency.insert(initial.tensor(shape, generator), key) else {
+        throw .notFinite(key: key, dtype: dtype ?? .float32, origin: "new weights")
+      }
+      tensor = inserted
+    case .meta: preconditionFailure("weights without memory do not move")
+    }
+    return insert(key, tensor, .moved, isTrainable: false)
   }
 
   func buffer(

@@ -9,6 +9,8 @@ namespace simulation {
 // The device of the calling thread.
 c10::DeviceIndex currentDevice();
 void setCurrentDevice(c10::DeviceIndex index);
+// The calling thread's stream of a device; 0 is the default one.
+c10::StreamId currentStream(c10::DeviceIndex index);
 // The index itself, the current device for a negative one; throws for a device that does not exist.
 c10::DeviceIndex checked(c10::DeviceIndex index);
 

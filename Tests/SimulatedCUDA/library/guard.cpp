@@ -1,7 +1,8 @@
 // Devices, streams and events, as libtorch sees them. Every operator has finished when its call returns, so that
-// streams have no work and an event is over when it is recorded.
+// streams have no work and an event is over when it is recorded; order.h checks that CUDA would have had to wait.
 #include "devices.h"
 #include "memory.h"
+#include "order.h"
 #include "record.h"
 
 #include <atomic>
@@ -18,6 +19,7 @@ std::atomic<c10::StreamId> lastStream = 0;
 struct Event {
   std::chrono::steady_clock::time_point time;
   bool keepsTime = false;
+  Progress progress;
 };
 
 Event &event(void *pointer) { return *static_cast<Event *>(pointer); }
@@ -54,12 +56,15 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   void synchronizeStream(const c10::Stream &) const override { wait("synchronize stream"); }
   void synchronizeDevice(c10::DeviceIndex) const override { wait("synchronize device"); }
 
-  void record(void **pointer, const c10::Stream &, c10::DeviceIndex, c10::EventFlag flag) const override {
+  void record(void **pointer, const c10::Stream &stream, c10::DeviceIndex, c10::EventFlag flag) const override {
     if (!*pointer) *pointer = new Event;
-    event(*pointer) = {std::chrono::steady_clock::now(), flag == c10::EventFlag::BACKEND_DEFAULT};
+    event(*pointer) = {std::chrono::steady_clock::now(), flag == c10::EventFlag::BACKEND_DEFAULT,
+                       progress(stream)};
   }
   void destroyEvent(void *pointer, c10::DeviceIndex) const noexcept override { delete static_cast<Event *>(pointer); }
-  void block(void *, const c10::Stream &) const override {}
+  void block(void *pointer, const c10::Stream &stream) const override {
+    if (pointer) await(stream, event(pointer).progress);
+  }
   bool queryEvent(void *) const override { return true; }
   void synchronizeEvent(void *pointer) const override {
     if (pointer) wait("synchronize event");
@@ -88,6 +93,8 @@ c10::DeviceIndex checked(c10::DeviceIndex index) {
 }
 
 c10::DeviceIndex currentDevice() { return theCurrentDevice; }
+
+c10::StreamId currentStream(c10::DeviceIndex index) { return currentStreams[index]; }
 
 void setCurrentDevice(c10::DeviceIndex index) { theCurrentDevice = checked(index); }
 

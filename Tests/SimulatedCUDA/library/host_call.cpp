@@ -1,5 +1,7 @@
 #include "host_call.h"
 
+#include "order.h"
+
 #include <cstring>
 
 namespace simulation {
@@ -42,6 +44,7 @@ size_t HostCall::add(c10::Storage device, c10::Storage host) {
 at::Tensor HostCall::host(const at::Tensor &tensor) {
   if (!tensor.defined() || !tensor.is_cuda()) return tensor;
   requireStrides(tensor);
+  use(tensor.storage().data(), tensor.device().index());
   const auto found = byDeviceStorage.find(tensor.storage().unsafeGetStorageImpl());
   const size_t storage =
       found != byDeviceStorage.end() ? found->second : add(tensor.storage(), hostStorage(tensor.storage()));

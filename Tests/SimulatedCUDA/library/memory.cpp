@@ -1,6 +1,7 @@
 #include "memory.h"
 
 #include "devices.h"
+#include "order.h"
 #include "record.h"
 
 #include <bit>
@@ -214,6 +215,7 @@ c10::DataPtr adopt(c10::DataPtr host, size_t requested, c10::DeviceIndex index) 
   const std::lock_guard lock(memory().mutex);
   requireFree(bytes, device.index());
   char *address = memory().addresses.take(bytes);
+  own(address, device.index());
   memory().blocks[address] = {bytes, device.index(), std::move(host)};
   DeviceMemory &owner = memory().devices[device.index()];
   owner.changeBytes([&](c10::CachingAllocator::Stat &stat) { stat.increase(bytes); });

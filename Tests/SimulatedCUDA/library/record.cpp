@@ -1,5 +1,8 @@
 #include "record.h"
 
+#include "devices.h"
+#include "order.h"
+
 #include <atomic>
 #include <c10/util/Exception.h>
 #include <mutex>
@@ -34,8 +37,11 @@ void countKernel(const std::string &name) {
   });
 }
 
-void countUpload() {
-  record().update([](Counts &counts) { ++counts.uploads; });
+void countUpload(bool isBeside) {
+  record().update([=](Counts &counts) {
+    ++counts.uploads;
+    counts.uploadsBeside += isBeside;
+  });
 }
 
 void countCacheRelease() {
@@ -43,6 +49,7 @@ void countCacheRelease() {
 }
 
 void wait(const std::string &name) {
+  awaitCurrent(currentDevice());
   record().update([&](Counts &counts) {
     ++counts.waits;
     ++counts.waitsByName[name];

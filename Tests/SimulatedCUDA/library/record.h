@@ -8,8 +8,8 @@ namespace simulation {
 
 // One operator that ran on a device.
 void countKernel(const std::string &name);
-// One copy from the host's memory to a device.
-void countUpload();
+// One copy from the host's memory to a device, on its default stream or beside it.
+void countUpload(bool isBeside);
 void countCacheRelease();
 // The host of a GPU waits here. Throws while waits are forbidden.
 void wait(const std::string &name);
@@ -17,7 +17,7 @@ void wait(const std::string &name);
 void forbidWaits(bool forbidden);
 
 struct Counts {
-  long kernels = 0, waits = 0, uploads = 0, cacheReleases = 0;
+  long kernels = 0, waits = 0, uploads = 0, uploadsBeside = 0, cacheReleases = 0;
   std::map<std::string, long> kernelsByName, waitsByName;
 };
 

@@ -47,7 +47,7 @@ at::Tensor &copy(at::Tensor &self, const at::Tensor &source, bool nonBlocking) {
     if (self.is_cuda() && source.is_cuda()) {
       countKernel("aten::copy_");
     } else if (self.is_cuda()) {
-      countUpload();
+      countUpload(currentStream(self.device().index()) != 0);
       if (!nonBlocking) wait("blocking copy from host");
     } else if (!nonBlocking || !isPinned(self.const_data_ptr())) {
       wait("copy to host");

@@ -1,0 +1,137 @@
+public import Torch
+
+/// A parameter of one of a transformer's blocks.
+public struct BlockParameter: Sendable, Equatable {
+  /// Its name in the checkpoint.
+  public let name: String
+  public let shape: [Int]
+  /// Whether it is the weight of a linear layer, which may be quantized.
+  public let isMatrix: Bool
+}
+
+/// Frozen weights of a transformer's blocks that are not all on the device in full precision:
+/// quantized, in the host's memory, or both.
+///
+/// A layer's tensor is a view into a slot, which many blocks share and which holds the values of the
+/// block that was entered last. Every block has a place of its own for each of its tensors, in the
+/// order of its parameters, so that blocks may differ.
+public final class MovingWeights: WeightResidency {
+  /// Where the values of a parameter come from, and the tensor that its layer has.
+  private struct Entry {
+    let block: Int
+    /// The places of what is copied from the host: the tensor, or its numbers and their scale.
+    let places: [BlockLayout.Place]
+    let quantized: QuantizedWeight?
+    let view: Tensor
+  }
+
+  private let device: Device
+  private let transfer: BlockTransfer?
+  private var entries: [String: Entry] = [:]
+  /// The quantized weights of each block.
+  private var quantized: [[(weight: QuantizedWeight, view: Tensor)]]
+  /// The block whose weights are dequantized.
+  private var dequantized: Int?
+
+  /// - Parameters:
+  ///   - blocks: the parameters of each block, in the order in which the blocks run.
+  ///   - dtype: the precision in which a layer computes with a parameter.
+  ///   - device: the device of the computation.
+  public init(
+    _ blocks: [[BlockParameter]], dtype: (_ name: String) -> DType,
+    quantization: WeightQuantization, offload: WeightOffload, device: Device
+  ) {
+    self.device = device
+    quantized = blocks.map { _ in [] }
+    var arriving: [String: [BlockLayout.Place]] = [:]
+    var computed: [String: BlockLayout.Place] = [:]
+    var arrivalBytes: [Int] = []
+    var slotBytes = 0
+    for parameters in blocks {
+      var (arrival, slot) = (BlockLayout(), BlockLayout())
+      for parameter in parameters {
+        let dtype = dtype(parameter.name)
+        if parameter.isMatrix, let stored = quantization.dtype {
+          arriving[parameter.name] = [
+            arrival.add(parameter.shape, stored), arrival.add([parameter.shape[0], 1], .float32),
+          ]
+          computed[parameter.name] = slot.add(parameter.shape, dtype)
+        } else {
+          arriving[parameter.name] = [arrival.add(parameter.shape, dtype)]
+        }
+      }
+      arrivalBytes.append(arrival.byteCount)
+      slotBytes = max(slotBytes, slot.byteCount)
+    }
+    let transfer = offload == .blocks ? BlockTransfer(arrivalBytes, device) : nil
+    self.transfer = transfer
+    let slot = Tensor.empty([slotBytes], dtype: .uint8, device: device)
+    for (block, parameters) in blocks.enumerated() {
+      for parameter in parameters {
+        let places = arriving[parameter.name] ?? []
+        let stored = places.map { place in
+          transfer.map { place.view(in: $0.buffer(of: block)) }
+            ?? Tensor.empty(place.shape, dtype: place.dtype, device: device)
+        }
+        if let place = computed[parameter.name] {
+          let weight = QuantizedWeight(values: stored[0], scale: stored[1])
+          let view = place.view(in: slot)
+          entries[parameter.name] = Entry(
+            block: block, places: places, quantized: weight, view: view)
+          quantized[block].append((weight, view))
+        } else {
+          entries[parameter.name] = Entry(
+            block: block, places: places, quantized: nil, view: stored[0])
+        }
+      }
+    }
+  }
+
+  /// Takes the values of a parameter.
+  ///
+  /// - Parameter tensor: on any device, in any precision.
+  /// - Returns: the tensor for its layer; nil if the values are not finite in its precision.
+  func insert(_ tensor: Tensor, _ name: String) -> Tensor? {
+    guard let entry = entries[name] else { preconditionFailure("'\(name)' is in no block") }
+    let isFinite = withoutGradient {
+      entry.quantized == nil ? insertPlain(tensor, name, entry) : insertQuantized(tensor, entry)
+    }
+    return isFinite ? entry.view : nil
+  }
+
+  private func insertPlain(_ tensor: Tensor, _ name: String, _ entry: Entry) -> Bool {
+    let converted = tensor.to(entry.view.dtype)
+    guard firstNonFinite([(name, converted)]) == nil else { return false }
+    guard let transfer else {
+      entry.view.copy_(converted)
+      return true
+    }
+    transfer.store(converted, of: entry.block, at: entry.places[0])
+    return true
+  }
+
+  private func insertQuantized(_ tensor: Tensor, _ entry: Entry) -> Bool {
+    guard let resident = entry.quantized else { return false }
+    guard let transfer else {
+      return resident.quantize(tensor.to(device), for: entry.view.dtype)
+    }
+    let weight = QuantizedWeight(
+      values: .empty(like: resident.values), scale: .empty(like: resident.scale))
+    guard weight.quantize(tensor.to(device), for: entry.view.dtype) else { return false }
+    transfer.store(weight.values, of: entry.block, at: entry.places[0])
+    transfer.store(weight.scale, of: entry.block, at: entry.places[1])
+    return true
+  }
+
+  /// Fills the slots with the weights of block `index`.
+  public func enter(_ index: Int) {
+    transfer?.enter(index)
+    guard !quantized[index].isEmpty, dequantized != index else { return }
+    withoutGradient {
+      for (weight, view) in quantized[index] { weight.dequantize(into: view) }
+    }
+    dequantized = index
+  }
+
+  public var blockCount: Int? { quantized.count }
+}
