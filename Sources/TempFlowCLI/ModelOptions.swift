@@ -1,11 +1,11 @@
-import ArgumentParser
+public import ArgumentParser
 import DiffusionModels
 import FlowMatching
 import ImageFiles
 import Rewards
 import Runs
 import Torch
-import TorchNN
+public import TorchNN
 import Training
 
 /// Model, precision and device: shared by `sample` and `evaluate`.
@@ -25,6 +25,16 @@ struct ModelOptions: ParsableArguments {
   var dtype: PrecisionName?
 
   @Option(
+    name: .long,
+    help: "Stored form of the linear layers in the transformer's blocks: none, int8 or float8.")
+  var quantizeBase = WeightQuantization.none
+
+  @Option(
+    name: .long,
+    help: "blocks keeps the transformer's blocks in the host's memory; none on the device.")
+  var offload = WeightOffload.none
+
+  @Option(
     name: .long, help: "Where to compute: cpu, cuda (the first GPU) or cuda:N. (default: cpu)",
     transform: device(named:))
   var device = Device.cpu
@@ -42,6 +52,8 @@ struct ModelOptions: ParsableArguments {
 }
 
 extension PrecisionName: ExpressibleByArgument {}
+extension WeightQuantization: ExpressibleByArgument {}
+extension WeightOffload: ExpressibleByArgument {}
 
 /// Reads the value of `--device`.
 private func device(named name: String) throws -> Device {
@@ -54,7 +66,9 @@ private func device(named name: String) throws -> Device {
 extension ModelOptions {
   /// Device and precision of the networks.
   private var placement: Placement {
-    Placement(device: device, dtype: dtype?.dtype, variant: variant)
+    Placement(
+      device: device, dtype: dtype?.dtype, variant: variant, quantization: quantizeBase,
+      offload: offload)
   }
 
   /// Sets up the process for sampling.

@@ -18,6 +18,7 @@ struct DeviceTrainingTests {
   @Test(arguments: [
     "dtype: float32", "dtype: bfloat16", "dtype: float16", "gradient_checkpointing: true",
     "dtype: bfloat16\nvae_dtype: bfloat16",
+    "gradient_checkpointing: true\ndtype: bfloat16\nquantize_base: int8\noffload: blocks",
   ])
   func `adapters and whole models train on the GPU`(setting: String) async throws {
     for trainable in ["full", "lora"] {

@@ -1,5 +1,6 @@
 internal import DiffusionModels
 internal import Torch
+internal import TorchNN
 
 /// A setting that lowers the peak of memory, and the resulting peak.
 package struct MemoryAdvice: Encodable, Sendable, Equatable {
@@ -63,6 +64,23 @@ extension MemoryAdvice {
     if !recipe.memory.gradientCheckpointing {
       changes.append(
         Change(setting: "gradient_checkpointing: true") { $0.memory.gradientCheckpointing = true })
+    }
+    if recipe.learning != .full {
+      let needed = recipe.memory.gradientCheckpointing ? "" : "gradient_checkpointing: true, "
+      if recipe.memory.quantizeBase == .none {
+        changes.append(
+          Change(setting: needed + "quantize_base: int8") {
+            $0.memory.gradientCheckpointing = true
+            $0.memory.quantizeBase = .int8
+          })
+      }
+      if recipe.memory.offload == .none {
+        changes.append(
+          Change(setting: needed + "offload: blocks") {
+            $0.memory.gradientCheckpointing = true
+            $0.memory.offload = .blocks
+          })
+      }
     }
     if recipe.learning != .full, recipe.dtype == .float32 {
       changes.append(Change(setting: "dtype: bfloat16") { $0.dtype = .bfloat16 })

@@ -45,11 +45,8 @@ struct MemoryParts {
     ].reduce(0, +)
     let needsReference = recipe.learning == .full && recipe.loss.objective.klBeta > 0
     return [
-      Item(name: "process", bytes: recipe.device == .cpu ? processBytes : deviceBytes),
-      Item(
-        name: "transformer",
-        bytes: model.transformer.bytes(
-          in: recipe.dtype, device: recipe.device, copied: recipe.learning == .full)),
+      Item(name: "process", bytes: recipe.device == .cpu ? processBytes : deviceBytes)
+    ] + transformer + [
       Item(
         name: "autoencoder",
         bytes: model.autoencoder.bytes(in: recipe.memory.autoencoder, device: recipe.device)),
@@ -58,6 +55,31 @@ struct MemoryParts {
         name: "trainable parameters",
         bytes: 4 * model.trainableParameters * (recipe.learning == .full ? 4 : 5)),
     ] + (needsReference ? [Item(name: "reference model", bytes: reference)] : [])
+  }
+
+  /// The transformer's weights.
+  private var transformer: [Item] {
+    guard recipe.memory.movesWeights else {
+      let isCopied = recipe.learning == .full
+      return [
+        Item(
+          name: "transformer",
+          bytes: model.transformer.bytes(
+            in: recipe.dtype, device: recipe.device, copied: isCopied))
+      ]
+    }
+    let size = MovedSize(model.transformer, in: recipe.dtype, recipe.placement)
+    let onHost = recipe.device == .cpu ? size.host : 0
+    return [
+      Item(name: "transformer", bytes: size.resident + onHost),
+      Item(name: "weight slots", bytes: size.slots),
+    ]
+  }
+
+  /// Bytes of the host for blocks of a transformer on a GPU.
+  var hostBytes: Int {
+    guard recipe.device != .cpu, recipe.memory.movesWeights else { return 0 }
+    return MovedSize(model.transformer, in: recipe.dtype, recipe.placement).host
   }
 
   /// The text encoders while they run, and the autoencoder with one source image.

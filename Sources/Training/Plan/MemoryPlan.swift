@@ -27,6 +27,10 @@ package struct MemoryPlan: Sendable, Equatable {
   /// The budget in bytes; nil if the device's memory is unknown.
   package var budget: Int?
 
+  /// Bytes of pinned memory of the host beside the device's: the transformer's blocks under
+  /// `offload: blocks`.
+  package var hostBytes: Int
+
   /// The phase with the most memory.
   package var peak: Phase {
     phases.max { $0.bytes < $1.bytes } ?? Phase(name: "none", items: [])
@@ -45,6 +49,7 @@ package struct MemoryPlan: Sendable, Equatable {
   /// - Parameter evaluationPrompts: images of an evaluation.
   init(_ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int) {
     let parts = MemoryParts(recipe, model)
+    hostBytes = parts.hostBytes
     budget = recipe.memory.budget ?? TorchRuntime.memory(of: recipe.device)
     choosesDecodeMicroBatch = recipe.sampling.decodeMicroBatch == nil
     let standing = parts.standing
@@ -100,6 +105,7 @@ extension MemoryPlan: Encodable {
     case phases, peak, budget
     case peakPhase = "peak_phase"
     case decodeMicroBatch = "decode_micro_batch"
+    case hostBytes = "host_bytes"
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -116,5 +122,6 @@ extension MemoryPlan: Encodable {
     try container.encode(peak.name, forKey: .peakPhase)
     try container.encode(budget, forKey: .budget)
     try container.encode(decodeMicroBatch, forKey: .decodeMicroBatch)
+    try container.encode(hostBytes, forKey: .hostBytes)
   }
 }

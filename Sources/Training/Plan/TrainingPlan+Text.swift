@@ -31,7 +31,8 @@ extension TrainingPlan {
             + "\(number(evaluationEvaluations)) NFE in all"
         ),
         ("trainable parameters", number(trainableParameters)),
-      ] + layersWithoutAdapters.sorted { $0.key < $1.key }.enumerated().map { index, layer in
+      ]
+      + layersWithoutAdapters.sorted { $0.key < $1.key }.enumerated().map { index, layer in
         let count = layer.value > 1 ? " (\(layer.value) layers)" : ""
         return (index == 0 ? "without adapters" : "", layer.key + count)
       } + [
@@ -84,6 +85,9 @@ extension TrainingPlan {
       ))
     let budget = memory.budget.map { ", of \(amount($0))" } ?? ""
     rows.append(("peak", "\(amount(memory.peak.bytes)) in \(memory.peak.name)\(budget)"))
+    if memory.hostBytes > 0 {
+      rows.append(("host memory", "\(amount(memory.hostBytes)) pinned: blocks of the transformer"))
+    }
     if let excess = memory.excess {
       rows.append(("", "TOO MUCH by \(amount(excess)); the peak with other settings:"))
       rows += memoryAdvice.map { ("", "  \($0.setting): \(amount($0.peak))") }

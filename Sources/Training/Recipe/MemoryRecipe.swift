@@ -1,14 +1,19 @@
 internal import Recipes
 package import Torch
+package import TorchNN
 
-/// Trade-offs between memory and time: the keys `gradient_checkpointing`, `vae_dtype` and
-/// `memory_budget`.
+/// Trade-offs between memory and time: the keys `gradient_checkpointing`, `vae_dtype`,
+/// `quantize_base`, `offload` and `memory_budget`.
 package struct MemoryRecipe: Sendable, Equatable {
   /// Whether each block of the transformer keeps its inputs alone and is recomputed in the backward
   /// pass.
   package var gradientCheckpointing: Bool
   /// Precision of the autoencoder.
   package var autoencoder: DType
+  /// How the frozen linear layers of the transformer's blocks are stored.
+  package var quantizeBase: WeightQuantization
+  /// Where the frozen weights of the transformer's blocks stay.
+  package var offload: WeightOffload
   /// The budget in bytes; nil means the device's memory.
   package var budget: Int?
 
@@ -16,14 +21,30 @@ package struct MemoryRecipe: Sendable, Equatable {
     case float32, bfloat16
   }
 
-  init(_ root: RecipeSection) {
+  init(_ root: RecipeSection, _ learning: LearningRecipe) {
     gradientCheckpointing = root.bool("gradient_checkpointing", default: false)
     switch root.choice("vae_dtype", default: AutoencoderPrecision.float32) {
     case .float32: autoencoder = .float32
     case .bfloat16: autoencoder = .bfloat16
     }
+    quantizeBase = root.choice("quantize_base", default: WeightQuantization.none)
+    offload = root.choice("offload", default: WeightOffload.none)
     budget = root.optional("memory_budget", .bytes)
+    let moved = [("quantize_base", quantizeBase != .none), ("offload", offload != .none)]
+    for (key, isGiven) in moved where isGiven {
+      if learning == .full {
+        root.report(key, "is for frozen weights; trainable must be lora")
+      } else if !gradientCheckpointing {
+        root.report(
+          key,
+          "needs gradient_checkpointing: true; the weights of a block leave before its backward "
+            + "pass")
+      }
+    }
   }
+
+  /// Whether the weights of the transformer's blocks are quantized or on the host.
+  package var movesWeights: Bool { quantizeBase != .none || offload != .none }
 }
 
 extension TrainingRecipe {

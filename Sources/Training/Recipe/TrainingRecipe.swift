@@ -149,7 +149,7 @@ extension TrainingRecipe {
     checkpoints = CheckpointRecipe(root.section("checkpoints"))
     seed = UInt64(root.int("seed", in: 0...Int.max, default: 0))
     threads = root.optional("threads", .int(in: 1...1024))
-    memory = MemoryRecipe(root)
+    memory = MemoryRecipe(root, learning)
     if learning == .full, dtype != .float32 {
       root.report(
         "dtype", "must be float32 when every weight is trained; small updates are lost below")
@@ -160,7 +160,8 @@ extension TrainingRecipe {
   /// Device and precision of the networks.
   package var placement: Placement {
     Placement(
-      device: device, dtype: dtype, variant: variant, autoencoderDType: memory.autoencoder)
+      device: device, dtype: dtype, variant: variant, autoencoderDType: memory.autoencoder,
+      quantization: memory.quantizeBase, offload: memory.offload)
   }
 
   /// The model with its loading options.
