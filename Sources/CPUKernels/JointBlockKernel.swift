@@ -15,7 +15,8 @@ package final class JointBlockKernel: FusedJointBlock {
   private let handle: OpaquePointer
   private let epsilon: Double
 
-  /// nil for a layer with an adapter or a weight that moves, or for unsupported sizes, types or devices.
+  /// nil for a layer with an adapter or a weight that moves, or for unsupported sizes, types or
+  /// devices.
   package init?(_ layers: JointBlockLayers) {
     let width = layers.first.key.weight.shape[0]
     guard layers.first.output != nil, layers.first.isSuitable, layers.second.isSuitable,

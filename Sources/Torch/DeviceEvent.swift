@@ -34,8 +34,8 @@ public final class DeviceEvent {
     return seconds
   }
 
-  /// Lets work that is queued on the current stream from now on begin after the event; the host does
-  /// not wait.
+  /// Lets work that is queued on the current stream from now on begin after the event; the host
+  /// does not wait.
   package func block() {
     guard let event, !ctorch_event_block(event, device.index) else { return }
     failed("waiting for an event on \(device)")

@@ -11,7 +11,7 @@ extension Tensor {
   }
   /// Copies the elements, converting type and device.
   ///
-  /// - Parameter nonBlocking: whether a copy from pinned memory of the host to a GPU is queued only.
+  /// - Parameter nonBlocking: whether a copy from pinned host memory to a GPU is only queued.
   public func copy_(_ source: Tensor, nonBlocking: Bool = false) {
     Operator.copyInPlace.run(.tensor(self), .tensor(source), .bool(nonBlocking))
   }

@@ -21,7 +21,7 @@ import TorchNN
     }
 
     /// Blocks of two kinds, and a text stream that ends with the last block.
-    static let models = ["pipeline/model", "flux-dev/model"]
+    static let models = ["pipeline/model", "flux-dev/model", "qwen-image-pipeline/model"]
 
     static let quantized: [Setting] = models.flatMap { model in
       [WeightQuantization.int8, .float8].flatMap { quantization in
@@ -32,7 +32,7 @@ import TorchNN
     }
   }
 
-  private static let targets = ["attn.to_q", "attn.to_out.0", "attn.add_k_proj", "ff.net.2"]
+  private static let targets = ["attn.to_q", "attn.to_out.0", "attn.add_k_proj", "net.2"]
 
   private func source(_ setting: Setting, folder: String? = nil) -> ModelSource {
     ModelSource(
@@ -81,7 +81,8 @@ import TorchNN
       checkpointing.backward()
       results.append(velocity.detached().floats())
     }
-    return try results + model.store.trainable.map { try #require($0.tensor.gradient).floats() }
+    // The text of the last block may have no effect, and its adapters no gradient.
+    return results + model.store.trainable.compactMap { $0.tensor.gradient?.floats() }
   }
 
   @Test(arguments: Setting.models, [DType.float32, .bfloat16])

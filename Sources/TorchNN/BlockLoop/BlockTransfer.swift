@@ -2,9 +2,9 @@ import Torch
 
 /// Copies blocks from the host's memory to the device, one block ahead.
 ///
-/// Two slots hold a block each, blocks of even and of odd numbers: while a block runs, its successor
-/// is copied into the other slot on a stream of its own. Which one that is follows from the order
-/// so far: blocks ascend in a forward pass and descend in the backward pass of gradient
+/// Two slots hold a block each, blocks of even and of odd numbers: while a block runs, its
+/// successor is copied into the other slot on a stream of its own. Which one that is follows from
+/// the order so far: blocks ascend in a forward pass and descend in the backward pass of gradient
 /// checkpointing. A wrong guess costs the time of one copy.
 final class BlockTransfer {
   private struct Slot {
@@ -34,8 +34,8 @@ final class BlockTransfer {
     }
   }
 
-  /// Freed memory of a slot is used again by work of the current stream, which a copy under way must
-  /// precede.
+  /// Freed memory of a slot is used again by work of the current stream, which a copy under way
+  /// must precede.
   deinit { for slot in slots { slot.arrival?.block() } }
 
   /// The buffer of the device that block `index` is copied to.
@@ -73,7 +73,7 @@ final class BlockTransfer {
     let end = hosts.count - 1
     if end == 0 { return nil }
     if index == 0 { return 1 }
-    // Behind the last block a backward pass begins with it, or the next forward pass with the first.
+    // Behind the last block, a backward pass begins with it, the next forward pass with the first.
     if index == end { return isRecordingGradients ? end - 1 : 0 }
     return index > last ? index + 1 : index - 1
   }

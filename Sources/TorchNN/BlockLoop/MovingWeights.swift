@@ -12,9 +12,9 @@ public struct BlockParameter: Sendable, Equatable {
 /// Frozen weights of a transformer's blocks that are not all on the device in full precision:
 /// quantized, in the host's memory, or both.
 ///
-/// A layer's tensor is a view into a slot, which many blocks share and which holds the values of the
-/// block that was entered last. Every block has a place of its own for each of its tensors, in the
-/// order of its parameters, so that blocks may differ.
+/// A layer's tensor is a view into a slot, which many blocks share and which holds the values of
+/// the block that was entered last. Every block has a place of its own for each of its tensors, in
+/// the order of its parameters, so that blocks may differ.
 public final class MovingWeights: WeightResidency {
   /// Where the values of a parameter come from, and the tensor that its layer has.
   private struct Entry {
