@@ -36,4 +36,22 @@ struct DeviceParityTests {
     #expect(relativeError(decoded, try given["decoded"]) < tolerance)
     #expect(relativeError(mean, try given["mean"]) < tolerance)
   }
+
+  @Test func `the causal autoencoder on the GPU equals diffusers', for images and videos`() throws {
+    let given = try FixtureCase(
+      "autoencoder-qwen-image", AutoencoderKLQwenImageConfiguration.self,
+      weights: "diffusion_pytorch_model", device: .cuda(0))
+    let model = try AutoencoderKLQwenImage(given.configuration, given.store.root)
+    for (prefix, images, latents) in [
+      ("", try given["images"], try given["latents"]),
+      ("video_", try given["video"], try given["video_latents"]),
+    ] {
+      let (decoded, mean) = withoutGradient { (model.decode(latents), model.encode(images).mean) }
+      #expect(relativeError(decoded, try given[prefix + "decoded"]) < tolerance)
+      #expect(relativeError(mean, try given[prefix + "mean"]) < tolerance)
+    }
+    let latents = try given["latents"]
+    let converted = withoutGradient { model.normalized(model.denormalized(latents)) }
+    #expect(relativeError(converted, latents) < tolerance)
+  }
 }

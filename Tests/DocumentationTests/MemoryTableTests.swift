@@ -8,25 +8,25 @@ import Testing
     struct Memory: Decodable {
       let phases: [String: [String: Double]]
     }
+    /// See `StorageFit`.
+    struct Fit: Decodable {
+      struct MicroBatches: Decodable, Equatable { let sampling, optimizer: Int }
+      let quantize_base, offload: String
+      let height, host_bytes: Int
+      let micro_batch: MicroBatches?
+      let flops_per_epoch: Double
+    }
     let memory: Memory
     let prompt_cache_bytes: Int
+    let fits: [Fit]
   }
 
-  @Test(arguments: ["README.md", "docs/flux.md", "docs/editing.md"])
+  @Test(arguments: ["README.md", "docs/flux.md", "docs/editing.md", "docs/qwen-image.md"])
   func `the memory tables are what plan computes`(page: String) throws {
     let table = try #require(try Page(page).tables.first { $0.header.first == "phase" })
     #expect(table.rows.count == 5)
     try withTemporaryFolder { folder in
-      try writeConfigurations("\(folder)/Models/stable-diffusion-3.5-medium")
-      for (name, model) in [
-        ("FLUX.1-dev", "flux-dev/model"), ("FLUX.1-Kontext-dev", "flux-kontext/model"),
-      ] {
-        try writeFluxConfigurations("\(folder)/Models/\(name)", tiny: fixture(model))
-      }
-      try FileManager.default.copyItem(
-        atPath: repositoryFolder() + "/Recipes", toPath: folder + "/Recipes")
-      try writePrompts("\(folder)/Prompts/pickscore")
-      try writeEdits("\(folder)/Prompts/edits")
+      try writeAll(folder)
       for column in 1..<table.header.count {
         let name = try #require(table.header[column].firstMatch(of: /\[([^\]]+)\]/)?.output.1)
         let phases = try plan("\(folder)/Recipes/\(name).yaml").memory.phases
@@ -36,6 +36,52 @@ import Testing
           let written = try #require(Double(row[column]))
           #expect(abs(planned - written) < 0.051, "\(name), \(row[0]): \(planned)")
         }
+      }
+    }
+  }
+
+  @Test func `the table of cards is what plan computes`() throws {
+    let page = try Page("README.md")
+    let table = try #require(page.tables.first { $0.header.contains("card") })
+    let costs = try #require(page.tables.first { $0.header.last?.hasPrefix("host memory") == true })
+    let recipes = [
+      "Stable Diffusion 3.5 Medium": "sd3.5-medium-24gb", "FLUX.1-dev": "flux.1-dev-24gb",
+      "Qwen-Image": "qwen-image-24gb",
+    ]
+    #expect(table.rows.count == 12 && costs.rows.count == 3)
+    try withTemporaryFolder { folder in
+      try writeAll(folder)
+      func fits(_ model: String, _ budget: String) throws -> [Plan.Fit] {
+        let recipe = try #require(recipes[model])
+        return try plan("\(folder)/Recipes/\(recipe).yaml", ["memory_budget=\(budget)"]).fits
+      }
+      for row in table.rows {
+        let fits = try fits(row[0], row[1].replacing(" ", with: ""))
+        #expect(fits.count == 18)
+        for (offload, column) in [("none", 2), ("blocks", 3), ("none", 4), ("blocks", 5)] {
+          let bases = column < 4 ? ["none"] : ["int8", "float8"]
+          for base in bases {
+            let own = fits.filter {
+              $0.quantize_base == base && $0.offload == offload && $0.micro_batch != nil
+            }
+            let best = own.max { $0.height < $1.height }
+            let text = best.flatMap { fit in
+              fit.micro_batch.map { "\(fit.height): \($0.sampling) / \($0.optimizer)" }
+            }
+            #expect(row[column] == text ?? "no", "\(row[0]), \(row[1]), \(base), \(offload)")
+          }
+        }
+      }
+      for row in costs.rows {
+        let fits = try fits(row[0], "80GB")
+        let hours = fits.filter { $0.quantize_base == "none" && $0.offload == "none" }
+          .map { String(format: "%.1f", $0.flops_per_epoch / 400e12 / 3600) }
+        #expect(row[1] == hours.joined(separator: ", "))
+        let host = ["none", "int8"].compactMap { base in
+          fits.first { $0.quantize_base == base && $0.offload == "blocks" }
+            .map { String(format: "%.1f GB", Double($0.host_bytes) / 1e9) }
+        }
+        #expect(row[2] == host.joined(separator: ", "))
       }
     }
   }
@@ -55,6 +101,21 @@ import Testing
       #expect(plan.prompt_cache_bytes == (300 * 48 + 100 + 1) * bytes)
       #expect(plan.prompt_cache_bytes / 1_000_000_000 == 19)
     }
+  }
+
+  /// The recipes, prompts for them, and configurations of the published models.
+  private func writeAll(_ folder: String) throws {
+    try writeConfigurations("\(folder)/Models/stable-diffusion-3.5-medium")
+    for (name, model) in [
+      ("FLUX.1-dev", "flux-dev/model"), ("FLUX.1-Kontext-dev", "flux-kontext/model"),
+    ] {
+      try writeFluxConfigurations("\(folder)/Models/\(name)", tiny: fixture(model))
+    }
+    try writeQwenConfigurations("\(folder)/Models/Qwen-Image")
+    try FileManager.default.copyItem(
+      atPath: repositoryFolder() + "/Recipes", toPath: folder + "/Recipes")
+    try writePrompts("\(folder)/Prompts/pickscore")
+    try writeEdits("\(folder)/Prompts/edits")
   }
 
   private func plan(_ recipe: String, _ settings: [String] = []) throws -> Plan {
@@ -117,7 +178,8 @@ import Testing
     for file in ["model_index.json", "scheduler/scheduler_config.json"] {
       try write("\(tiny)/\(file)", to: "\(folder)/\(file)")
     }
-    try write(fixture("manifests/flux-dev-transformer.json"), to: "\(folder)/transformer/config.json")
+    try write(
+      fixture("manifests/flux-dev-transformer.json"), to: "\(folder)/transformer/config.json")
     try write(fixture("manifests/flux-vae.json"), to: "\(folder)/vae/config.json")
     try write(
       "\(tiny)/text_encoder/config.json", to: "\(folder)/text_encoder/config.json",
@@ -130,10 +192,34 @@ import Testing
       t5Sizes)
   }
 
+  /// The published configurations of Qwen-Image; the text encoder has those of Qwen2.5-VL-7B.
+  private func writeQwenConfigurations(_ folder: String) throws {
+    let tiny = fixture("qwen-image-pipeline/model")
+    for file in ["model_index.json", "scheduler/scheduler_config.json"] {
+      try write("\(tiny)/\(file)", to: "\(folder)/\(file)")
+    }
+    try write(
+      fixture("manifests/qwen-image-transformer.json"), to: "\(folder)/transformer/config.json")
+    try write(fixture("manifests/qwen-image-vae.json"), to: "\(folder)/vae/config.json")
+    let text: [String: Any] = [
+      "architectures": ["Qwen2_5_VLForConditionalGeneration"], "model_type": "qwen2_5_vl",
+      "hidden_size": 3584, "intermediate_size": 18944, "num_attention_heads": 28,
+      "num_hidden_layers": 28, "num_key_value_heads": 4, "vocab_size": 152_064,
+      "rms_norm_eps": 1e-6, "rope_theta": 1_000_000.0, "hidden_act": "silu",
+      "rope_scaling": ["type": "mrope", "mrope_section": [16, 24, 24]] as [String: Any],
+      "use_sliding_window": false,
+    ]
+    try write(text, to: "\(folder)/text_encoder/config.json")
+  }
+
   private func write(_ source: String, to target: String, _ changes: [String: Int] = [:]) throws {
     let data = try Data(contentsOf: URL(filePath: source))
     var object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     object.merge(changes) { $1 }
+    try write(object, to: target)
+  }
+
+  private func write(_ object: [String: Any], to target: String) throws {
     let url = URL(filePath: target)
     try FileManager.default.createDirectory(
       at: url.deletingLastPathComponent(), withIntermediateDirectories: true)

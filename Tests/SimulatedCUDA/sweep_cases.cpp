@@ -82,6 +82,12 @@ const std::vector<Case> table = {
      },
      allTypes},
     {"aten::conv2d", [](Inputs &in) { return Stack{in.numbers({1, 4, 3, 3}), in.numbers({2, 4, 1, 1})}; }},
+    {"aten::conv3d",
+     [](Inputs &in) {
+       return Stack{in.numbers({2, 3, 3, 4, 4}), in.numbers({4, 3, 3, 3, 3}), in.numbers({4}), Ints{2, 1, 1},
+                    Ints{0, 1, 1}};
+     },
+     allTypes},
     {"aten::layer_norm",
      [](Inputs &in) { return Stack{in.numbers({2, 3, 4}), Ints{4}, in.numbers({4}), in.numbers({4}), 1e-6}; },
      allTypes},

@@ -21,7 +21,7 @@ import Training
 
   @Test func `every recipe is read without an error or a warning`() throws {
     let names = try Self.names()
-    #expect(names.count == 22)
+    #expect(names.count == 24)
     for name in names {
       let recipe = try TrainingRecipe.read(path: "\(Self.folder)/\(name)")
       #expect(recipe.warnings.isEmpty, "\(name): \(recipe.warnings)")
@@ -103,5 +103,20 @@ import Training
     let small = try settings("sd3.5-medium-24gb")
     #expect(small.prompts.perEpoch == 48 && small.sampling.branches == 6)
     #expect(small.loss == recipe.loss)
+  }
+
+  @Test(arguments: [
+    ("flux.1-dev-24gb", "flux.1-dev-pickscore"), ("qwen-image-24gb", "qwen-image-pickscore"),
+  ])
+  func `a recipe for 24 GB differs in storage and micro-batches alone`(
+    name: String, other: String
+  ) throws {
+    var small = try settings(name)
+    let large = try settings(other)
+    #expect(small.memory.budget == 24_000_000_000 && small.memory.offload == .blocks)
+    small.memory = large.memory
+    small.sampling.microBatch = large.sampling.microBatch
+    small.optimizer.microBatch = large.optimizer.microBatch
+    #expect(small == large)
   }
 }

@@ -2,7 +2,7 @@ import Torch
 
 /// The stored form of frozen weights of linear layers: one number of 8 bits per weight and one
 /// factor per output channel, or the weights themselves.
-public enum WeightQuantization: String, Sendable, CaseIterable {
+public enum WeightQuantization: String, Sendable, CaseIterable, Encodable {
   /// Not quantized.
   case none
   /// Integers in -127...127.
@@ -21,7 +21,7 @@ public enum WeightQuantization: String, Sendable, CaseIterable {
 }
 
 /// Where the weights of a transformer's blocks stay between their uses.
-public enum WeightOffload: String, Sendable, CaseIterable {
+public enum WeightOffload: String, Sendable, CaseIterable, Encodable {
   /// On the device.
   case none
   /// In the host's memory; each block's weights are copied to the device one block ahead.

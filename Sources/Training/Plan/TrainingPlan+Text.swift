@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Foundations
+internal import TorchNN
 
 extension TrainingPlan {
   /// The plan as a table for people.
@@ -44,7 +45,7 @@ extension TrainingPlan {
         ),
         ("prompt cache", "\(amount(promptCacheBytes)) on disk"),
         ("", ""),
-      ] + memoryRows
+      ] + memoryRows + fitRows(teraflops: teraflops)
     return TextTable(
       columns: [.left(22), .left()], separator: "",
       rows: rows.map { $0.isEmpty && $1.isEmpty ? [] : [$0, $1] }
@@ -93,6 +94,33 @@ extension TrainingPlan {
       rows += memoryAdvice.map { ("", "  \($0.setting): \(amount($0.peak))") }
     }
     return rows
+  }
+
+  /// What fits the budget: a row for each storage of the frozen weights, a column for each size.
+  private func fitRows(teraflops: Double) -> [(String, String)] {
+    guard let budget = memory.budget, !fits.isEmpty else { return [] }
+    var storages: [(name: String, cells: [String])] = []
+    for fit in fits {
+      let weights = fit.quantizeBase == .none ? "bfloat16" : fit.quantizeBase.rawValue
+      let storage = weights + (fit.offload == .none ? "" : ", offload")
+      let cell =
+        fit.microBatches.map { "\($0.sampling) / \($0.optimizer)" }
+        ?? "no: \(fit.peakPhase) \(amount(fit.peak))"
+      if let row = storages.firstIndex(where: { $0.name == storage }) {
+        storages[row].cells.append(cell)
+      } else {
+        storages.append((storage, [cell]))
+      }
+    }
+    let sizes = fits.filter { $0.quantizeBase == .none && $0.offload == .none }
+    func cells(_ cells: [String]) -> String {
+      cells.map { $0 + String(repeating: " ", count: max(1, 28 - $0.count)) }.joined()
+    }
+    let hoursPerEpoch = sizes.map { hours($0.flopsPerEpoch / (teraflops * 1e12) / 3600) }
+    return [("", ""), ("fits \(amount(budget))", "micro-batches of rollout / update, at most")]
+      + [("", cells(sizes.map { "\($0.height) x \($0.width)" }))]
+      + storages.map { ("  \($0.name)", cells($0.cells)) }
+      + [("GPU-hours an epoch", cells(hoursPerEpoch))]
   }
 
   private func column(_ first: String, _ second: String) -> String {

@@ -75,11 +75,14 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   package var memory: MemoryPlan
   /// The settings that lower the peak of memory; empty if it lies within the budget.
   package var memoryAdvice: [MemoryAdvice]
+  /// What fits the memory budget with other storage of the frozen weights and at other sizes; empty
+  /// without a budget, and where every weight is trained.
+  package var fits: [StorageFit]
   /// Seconds after which no further epoch begins; nil is no limit.
   package var timeLimit: Double?
 
   private enum CodingKeys: String, CodingKey {
-    case passes, epochs, total, evaluations, memory
+    case passes, epochs, total, evaluations, memory, fits
     case trainingPrompts = "training_prompts"
     case evaluationPrompts = "evaluation_prompts"
     case promptsPerEpoch = "prompts_per_epoch"
@@ -140,6 +143,7 @@ extension TrainingPlan {
     memoryAdvice =
       memory.excess == nil
       ? [] : MemoryAdvice.all(recipe, model, memory, evaluationPrompts: counts.evaluation)
+    fits = try StorageFit.all(recipe, firstEpoch, evaluationPrompts: counts.evaluation)
     timeLimit = recipe.timeLimit
   }
 

@@ -7,6 +7,15 @@ import TorchNN
 
 private let fixtures = ["autoencoder-qwen-image", "autoencoder-qwen-image-deep"]
 
+/// Encodes a video with a small network.
+private func encode(frames: Int) throws {
+  var configuration = AutoencoderKLQwenImageConfiguration()
+  configuration.baseDim = 2
+  let model = try AutoencoderKLQwenImage(
+    configuration, ParameterStore(.random(Generator(seed: 1))).root)
+  _ = model.encode(Tensor.zeros([1, 3, frames, 16, 16]))
+}
+
 @Suite struct AutoencoderKLQwenImageTests {
   private func given(
     _ name: String
@@ -77,6 +86,11 @@ private let fixtures = ["autoencoder-qwen-image", "autoencoder-qwen-image-deep"]
     }
     let whole = withoutGradient { model.decode(latents) }
     #expect(relativeError(whole, decoded) > 0.01, "tiling must change the result")
+  }
+
+  @Test func `a video of another number of frames than 1 + 4 n traps`() async {
+    await #expect(processExitsWith: .success) { try encode(frames: 5) }
+    await #expect(processExitsWith: .failure) { try encode(frames: 7) }
   }
 
   @Test(arguments: fixtures)

@@ -31,8 +31,8 @@ public struct AutoencoderKLQwenImage {
     decoder = try CausalDecoder(configuration, parameters["decoder"])
   }
 
-  /// The distribution of the latents. `[B, 3, H, W] -> [B, C, h, w]`, or `[B, 3, F, H, W] ->
-  /// [B, C, f, h, w]`
+  /// The distribution of the latents. `[B, 3, H, W] -> [B, C, h, w]`, or
+  /// `[B, 3, F, H, W] -> [B, C, f, h, w]`
   ///
   /// - Parameter tile: the size of the tiles that larger images are cut into; nil encodes every
   ///   image whole.

@@ -2,8 +2,8 @@ import Torch
 
 /// A part of the encoder or the decoder.
 protocol CausalLayer {
-  /// One chunk of a video; without a cache, its only frame. `[B, in, T, h, w] -> [B, out, T', h',
-  /// w']`
+  /// One chunk of a video; without a cache, its only frame.
+  /// `[B, in, T, h, w] -> [B, out, T', h', w']`
   func callAsFunction(_ x: Tensor, _ cache: FrameCache?) -> Tensor
 }
 

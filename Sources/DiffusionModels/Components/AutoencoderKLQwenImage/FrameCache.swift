@@ -32,8 +32,8 @@ final class FrameCache {
 }
 
 extension CausalConv3d: CausalLayer {
-  /// Convolves a chunk of a video; without a cache, its only frame. `[B, in, T, h, w] -> [B, out,
-  /// T / stride, h, w]`
+  /// Convolves a chunk of a video; without a cache, its only frame.
+  /// `[B, in, T, h, w] -> [B, out, T / stride, h, w]`
   func callAsFunction(_ chunk: Tensor, _ cache: FrameCache?) -> Tensor {
     self(chunk, after: cache?.exchange(chunk, of: self))
   }
