@@ -43,9 +43,10 @@ import Training
     throws
   {
     let whole = try fits(["memory_budget=2GB"])[0]
-    let less = try fits(["memory_budget=\(whole.peak / 1_000_000)MB"])[0]
+    // A process on a GPU takes 835.5 MB.
+    let less = try fits(["memory_budget=836MB"])[0]
     let batches = try #require(less.microBatches)
-    #expect(batches.sampling < 64 || batches.optimizer < 64)
+    #expect(batches.sampling < 64)
     #expect(less.peak < whole.peak)
     let none = try fits(["memory_budget=100MB"])[0]
     #expect(none.microBatches == nil && none.peak > 100_000_000 && !none.peakPhase.isEmpty)
