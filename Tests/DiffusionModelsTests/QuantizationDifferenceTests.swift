@@ -6,9 +6,11 @@ import Testing
 import Torch
 import TorchNN
 
-/// How far a quantized base moves velocities and images: the tables of `docs/results/small-cards.md`.
+/// How far a quantized base moves velocities and images: the tables of
+/// `docs/results/small-cards.md`.
 ///
-/// `TEMPFLOW_MEASURED_MODELS=folder:folder` measures further models, which may take minutes.
+/// `TEMPFLOW_MEASURED_MODELS=folder:folder` measures further models, which may take minutes: one
+/// prompt of 256 x 256 pixels, without an image.
 @Suite(.serialized) struct QuantizationDifferenceTests {
   private static let folders =
     [repositoryFolder() + "/Models/shapes"]
@@ -19,15 +21,13 @@ import TorchNN
     "a photo of a red circle", "a photo of two blue squares",
     "a photo of a green triangle left of a yellow circle", "a photo of a purple square",
   ]
-  private static let steps = 10
-
   /// What a model computes from fixed noise.
   private struct Outcome {
     /// By sigma, on the way from the noise to the reference's latents.
     var velocities: [Tensor]
     var latents: Tensor
-    /// uint8 `[B, H, W, 3]`
-    var images: Tensor
+    /// uint8 `[B, H, W, 3]`; nil for a model of the environment.
+    var images: Tensor?
   }
 
   /// A network's weights.
@@ -52,7 +52,7 @@ import TorchNN
     var textSource = source
     textSource.placement.dtype = .float32
     let embeddings = try family.promptEncoder(of: textSource)
-      .encode(Self.prompts.map { PromptInput($0) })
+      .encode(Self.prompts.prefix(isSmall ? 4 : 1).map { PromptInput($0) })
     let model = try source.load()
     let guidance = model.defaults.guidance(scale: model.defaults.guidanceScale)
     let rows = Array(embeddings.indices)
@@ -60,14 +60,23 @@ import TorchNN
       model.latentShape(count: embeddings.count), generator: Generator(seed: 1))
     let field = model.velocityField(embeddings, guidance: guidance)
     let latents = model.sample(
-      from: noise, prompts: embeddings, guidance: guidance, stepCount: Self.steps)
+      from: noise, prompts: embeddings, guidance: guidance, stepCount: isSmall ? 10 : 1)
     let data = target ?? latents
     return withoutGradient {
       Outcome(
         velocities: Self.sigmas.map { sigma in
           field(noise * sigma + data * (1 - sigma), Tensor.full([rows.count], sigma), rows)
-        }, latents: latents, images: model.decode(latents))
+        }, latents: latents, images: isSmall ? model.decode(latents) : nil)
     }
+  }
+
+  /// Mean absolute difference of the images in levels of 255, and their PSNR.
+  private func pixels(_ outcome: Outcome, _ reference: Outcome) -> String {
+    guard let images = outcome.images, let expected = reference.images else { return " | |" }
+    let difference = images.to(.float32) - expected.to(.float32)
+    let square = difference.squared().mean().item()
+    let psnr = square == 0 ? .infinity : 10 * log10(255 * 255 / square)
+    return String(format: "%.2f | %.1f dB |", difference.abs().mean().item(), psnr)
   }
 
   @Test(arguments: folders)
@@ -75,8 +84,7 @@ import TorchNN
     folder: String
   ) throws {
     let reference = try run(folder, Form(name: "bfloat16"), towards: nil)
-    print(
-      "\n\(folder)\n|  | \(Self.sigmas.map { "\($0)" }.joined(separator: " | ")) | pixels | PSNR |")
+    print("\n\(folder)\n| | " + Self.sigmas.map { "\($0) | " }.joined() + "pixels | PSNR |")
     var largest: [String: Double] = [:]
     for form in [
       Form(name: "float32", dtype: .float32), Form(name: "int8", quantization: .int8),
@@ -85,17 +93,13 @@ import TorchNN
     ] {
       let outcome = try run(folder, form, towards: reference.latents)
       let errors = zip(outcome.velocities, reference.velocities).map { relativeError($0, $1) }
-      let difference = outcome.images.to(.float32) - reference.images.to(.float32)
-      let square = difference.squared().mean().item()
-      let psnr = square == 0 ? .infinity : 10 * log10(255 * 255 / square)
-      print(
-        "| \(form.name) | \(errors.map { String(format: "%.2g %%", 100 * $0) }.joined(separator: " | "))"
-          + String(format: " | %.2f | %.1f dB |", difference.abs().mean().item(), psnr))
+      let cells = errors.map { String(format: "%.2g %% | ", 100 * $0) }.joined()
+      print("| \(form.name) | \(cells)\(pixels(outcome, reference))")
       largest[form.name] = errors.max()
     }
     #expect(largest["offload"] == 0)
-    // Rounding to 8 bits of a row's largest weight beside bfloat16's 8 bits of each number, and to 4
-    // bits of each weight.
+    // Rounding to 8 bits of a row's largest weight, and to 4 bits of each weight, beside bfloat16's
+    // 8 bits of each number.
     let half = try #require(largest["float32"])
     let (int8, float8) = (try #require(largest["int8"]), try #require(largest["float8"]))
     #expect(0 < int8 && int8 < 3 * half && int8 < float8 && float8 < 10 * half)
