@@ -59,9 +59,10 @@ struct EvaluateCommand: AsyncParsableCommand {
     let parts = evaluation.rewards.parts.filter { $0.name != record.reward }.compactMap { part in
       evaluation.scores(part: part.name).map { "\n\n\(part.name)\n\($0.table())" }
     }
+    let base = record.quantizeBase.flatMap { $0 == "none" ? nil : ", base in \($0)" } ?? ""
     return """
       \(record.reward): \(record.promptCount) prompts, \(record.steps) steps by ODE, guidance \
-      \(record.guidanceScale), seed \(record.seed), \(record.dtype); mean ± standard error
+      \(record.guidanceScale), seed \(record.seed), \(record.dtype)\(base); mean ± standard error
       \(evaluation.scores.table())
       """ + parts.joined() + (evaluation.missingText.map { "\n\n\($0)" } ?? "")
   }

@@ -122,9 +122,12 @@ extension ModelOptions {
   private func advice(_ options: SamplingOptions) -> OutOfMemory.Advice {
     let tile = options.tile == nil ? ", decode in tiles (--tile)" : ""
     let half = dtype?.dtype.byteCount == 2 ? "" : ", compute in --dtype bfloat16"
+    let blocks =
+      device == .cpu || offload == .blocks
+      ? "" : ", keep the transformer's blocks on the host (--offload blocks)"
     return OutOfMemory.Advice(
       place: "on \(device) (--batch \(options.batch))",
-      remedy: "Lower --batch\(half)\(tile), or make smaller images.")
+      remedy: "Lower --batch\(half)\(blocks)\(tile), or make smaller images.")
   }
 
   private func makeImages(

@@ -12,8 +12,9 @@ struct PlanCommand: ParsableCommand {
     discussion: """
       Prints prompts, groups, model calls, NFE, decodes, rewards, updates, \
       GPU-hours of the transformer, the prompt cache's size and memory, and refuses numbers that \
-      do not fit together with those that would. A folder with the model's configuration files \
-      and no weights is enough.
+      do not fit together with those that would. With a memory_budget it lists what fits: storage \
+      of the base, image sizes, micro-batches. A folder with the model's configuration files and \
+      no weights is enough.
 
       Example: tempflow plan Recipes/shapes.yaml --set sampling.branches=6
       """)

@@ -8,7 +8,8 @@ extension Tensor {
     Operator.empty(.ints(shape), .dtype(dtype), nil, .device(device), nil, nil)
   }
 
-  /// Bytes of the host that a GPU reads without its help; arbitrary until written. `uint8 [count]`
+  /// Bytes in the host's memory, arbitrary until written. A copy of pinned bytes to a GPU needs no
+  /// work of the processor. `uint8 [count]`
   ///
   /// - Parameter isPinned: whether the pages are locked, which needs a GPU.
   package static func hostBytes(_ count: Int, isPinned: Bool) -> Tensor {

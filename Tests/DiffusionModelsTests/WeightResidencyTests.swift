@@ -182,7 +182,9 @@ import TorchNN
     }
   }
 
-  @Test func `rows on separate threads share the slots one after another`() throws {
+  @Test func `inside a scope of single-threaded operators all rows go through the blocks together`()
+    throws
+  {
     let setting = Setting(model: "pipeline/model", offload: .blocks)
     let threads = TorchRuntime.threadCount
     defer { TorchRuntime.threadCount = threads }

@@ -26,7 +26,10 @@ import Training
     return try TrainingPlan(try folder.recipe(text, settings).settings).fits
   }
 
-  @Test func `every storage is compared at the recipe's size and at those the model has`() throws {
+  @Test
+  func `every storage is compared at the recipe's size, without squares beyond the model's own`()
+    throws
+  {
     let fits = try fits(["memory_budget=2GB"])
     // The tiny model's own size is smaller than the usual squares.
     #expect(fits.count == 6)

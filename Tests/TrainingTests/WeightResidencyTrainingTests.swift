@@ -66,7 +66,9 @@ import Training
     for line in epochs {
       #expect((line[.gradNorm]?.number ?? 0) > 0)
       // Rollout and update compute with the same numbers, in batches of other sizes.
-      for member in line[.logProbDeviationPerStep]?.members ?? [] {
+      let deviations = try #require(line[.logProbDeviationPerStep]?.members)
+      #expect(!deviations.isEmpty)
+      for member in deviations {
         #expect((member.value.number ?? 1) < (settings.contains("dtype=bfloat16") ? 0.1 : 1e-4))
       }
     }

@@ -14,7 +14,7 @@ extension FluxPipeline {
   public static func defaults(of folder: String) throws(PipelineError) -> FlowModelDefaults {
     let className = try FlowModelRegistry.className(of: folder)
     var defaults = try defaults(
-      hasGuidance: FluxTransformerConfiguration.read(folder: folder).guidanceEmbeds,
+      hasGuidance: FluxTransformerConfiguration.read("transformer", of: folder).guidanceEmbeds,
       takesSource: FluxModelIndex.takesSource(className))
     let length = try wrapping(PipelineError.tokenizer) { () throws(TokenizerError) in
       try T5Tokenizer.modelMaxLength(folder: "\(folder)/tokenizer_2")
@@ -43,7 +43,7 @@ extension FluxPipeline {
   public static let kohyaLayers: KohyaLayers? = .flux
 
   public static func imageSizes(of folder: String) throws(PipelineError) -> ImageSizes {
-    let factor = try AutoencoderKLConfiguration.read(folder: folder).spatialFactor
+    let factor = try AutoencoderKLConfiguration.read("vae", of: folder).spatialFactor
     return ImageSizes(unit: 2 * factor, usualSide: ImageGeometry.fluxSide * factor)
   }
 

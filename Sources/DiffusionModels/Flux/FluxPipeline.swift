@@ -116,8 +116,8 @@ extension ImageGeometry {
   /// - Throws: `PipelineError`.
   init(_ source: ModelSource) throws(PipelineError) {
     try self.init(
-      source.imageSize, FluxTransformerConfiguration.read(folder: source.folder),
-      AutoencoderKLConfiguration.read(folder: source.folder), path: source.folder)
+      source.imageSize, FluxTransformerConfiguration.read("transformer", of: source.folder),
+      AutoencoderKLConfiguration.read("vae", of: source.folder), path: source.folder)
   }
 
   /// The sizes of an image of FLUX.1: a token is 2 x 2 latent pixels.

@@ -93,7 +93,7 @@ public struct FluxPromptEncoder: PromptEncoder {
       clipTokenizer.modelMaxLength <= text.maxPositionEmbeddings, path,
       "prompts have \(clipTokenizer.modelMaxLength) tokens, text_encoder supports "
         + "\(text.maxPositionEmbeddings)")
-    let transformer = try FluxTransformerConfiguration.read(folder: path)
+    let transformer = try FluxTransformerConfiguration.read("transformer", of: path)
     try require(
       text.hiddenSize == transformer.pooledProjectionDim, path,
       "text_encoder has width \(text.hiddenSize); the transformer's pooled_projection_dim is "
@@ -151,14 +151,5 @@ public struct FluxPromptEncoder: PromptEncoder {
     let scaled = image.resized(
       width: source.size.width, height: source.size.height, filter: .lanczos)
     return source.autoencoder.latents(of: scaled).selected(dim: 0, index: 0)
-  }
-}
-
-extension FluxTransformerConfiguration {
-  /// Reads `transformer/config.json` of a pipeline folder.
-  static func read(folder: String) throws(PipelineError) -> FluxTransformerConfiguration {
-    try wrapping(PipelineError.model) { () throws(ModelError) in
-      try FluxTransformerConfiguration(contentsOf: "\(folder)/transformer/config.json")
-    }
   }
 }

@@ -29,7 +29,7 @@ enum LoRALayouts {
       path: path, key: key,
       reason: "unknown key\(looks.map { "; it looks like \($0)" } ?? ""). Keys are read that begin "
         + "with '\(LoRA.peftPrefix)' (PEFT), '\(LoRA.diffusersPrefix)', 'transformer_blocks.' or "
-        + "'single_transformer_blocks.' (diffusers), these behind '\(comfyPrefix)' (ComfyUI), or "
+        + "'single_transformer_blocks.' (diffusers), either after '\(comfyPrefix)' (ComfyUI), or "
         + "'\(KohyaLayers.prefix)' and a layer's original name (kohya's sd-scripts); save the "
         + "adapters in one of these layouts")
   }

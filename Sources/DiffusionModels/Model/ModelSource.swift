@@ -26,8 +26,9 @@ public struct ModelSource: Sendable, Equatable {
   /// - Throws: `PipelineError`.
   public func load(training: LearningSetup = .frozen) throws(PipelineError) -> any FlowModel {
     let model = try FlowModelRegistry.family(of: folder).init(self, training: training)
-    precondition(
-      model.store.movesWeights == placement.movesWeights, "the transformer declares no blocks")
+    try require(
+      model.store.movesWeights == placement.movesWeights, folder,
+      "\(model.className) declares no blocks, so quantize_base and offload must be none")
     return model
   }
 }

@@ -19,7 +19,7 @@ extension QwenImagePipeline {
   public static let kohyaLayers: KohyaLayers? = .qwenImage
 
   public static func imageSizes(of folder: String) throws(PipelineError) -> ImageSizes {
-    let factor = try AutoencoderKLQwenImageConfiguration.read(folder: folder).spatialFactor
+    let factor = try AutoencoderKLQwenImageConfiguration.read("vae", of: folder).spatialFactor
     return ImageSizes(unit: 2 * factor, usualSide: ImageGeometry.qwenImageSide * factor)
   }
 

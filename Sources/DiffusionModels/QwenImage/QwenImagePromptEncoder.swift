@@ -26,7 +26,7 @@ public struct QwenImagePromptEncoder: PromptEncoder {
         + "\(lengths.upperBound)")
     text = try Qwen25TextEncoder(folder: folder, placement: placement)
     let width = text.model.network.configuration.language.hiddenSize
-    let transformer = try QwenImageTransformerConfiguration.read(folder: folder)
+    let transformer = try QwenImageTransformerConfiguration.read("transformer", of: folder)
     try require(
       width == transformer.jointAttentionDim, folder,
       "text_encoder has rows of width \(width); the transformer's joint_attention_dim is "

@@ -112,11 +112,4 @@ public struct QwenImageTransformerConfiguration: ModelConfiguration {
         key.rawValue, "true is not supported: Qwen-Image and Qwen-Image-2512 have false")
     }
   }
-
-  /// Reads `transformer/config.json` of a pipeline folder.
-  static func read(folder: String) throws(PipelineError) -> QwenImageTransformerConfiguration {
-    try wrapping(PipelineError.model) { () throws(ModelError) in
-      try QwenImageTransformerConfiguration(contentsOf: "\(folder)/transformer/config.json")
-    }
-  }
 }

@@ -97,9 +97,7 @@ public struct SD3TransformerConfiguration: ModelConfiguration {
       (.jointAttentionDim, jointAttentionDim), (.pooledProjectionDim, pooledProjectionDim),
       (.posEmbedMaxSize, posEmbedMaxSize),
     ]
-    for (key, value) in counts where value < 1 {
-      throw ConfigurationProblem(key.rawValue, "\(value) is not a positive number")
-    }
+    try checkPositive(counts)
     guard width % 4 == 0 else {
       throw ConfigurationProblem(
         CodingKeys.attentionHeadDim.rawValue,

@@ -17,10 +17,8 @@ extension StableDiffusion3Pipeline {
   public static let kohyaLayers: KohyaLayers? = .stableDiffusion3
 
   public static func imageSizes(of folder: String) throws(PipelineError) -> ImageSizes {
-    let transformer = try wrapping(PipelineError.model) { () throws(ModelError) in
-      try SD3TransformerConfiguration(contentsOf: "\(folder)/transformer/config.json")
-    }
-    let factor = try AutoencoderKLConfiguration.read(folder: folder).spatialFactor
+    let transformer = try SD3TransformerConfiguration.read("transformer", of: folder)
+    let factor = try AutoencoderKLConfiguration.read("vae", of: folder).spatialFactor
     return ImageSizes(
       unit: transformer.patchSize * factor, usualSide: transformer.sampleSize * factor)
   }

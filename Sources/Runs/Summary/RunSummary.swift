@@ -25,6 +25,9 @@ package struct RunSummary: Sendable, Hashable, Codable {
     package var sampler: String
     /// The network's number type: "float32".
     package var dtype: String
+    /// The stored form of the frozen base: "none", "int8" or "float8"; nil in files of earlier
+    /// versions.
+    package var quantizeBase: String?
     /// Which weights: "ema" or "last".
     package var weights: String
     /// The reward's name, for example "shapes_strict".
@@ -34,7 +37,7 @@ package struct RunSummary: Sendable, Hashable, Codable {
     package init(
       prompts: String, promptCount: Int, imagesPerPrompt: Int, seed: Int, steps: Int,
       guidanceScale: Double, imageSize: [Int]? = nil, maxSequenceLength: Int? = nil,
-      sampler: String, dtype: String, weights: String, reward: String
+      sampler: String, dtype: String, quantizeBase: String? = nil, weights: String, reward: String
     ) {
       self.prompts = prompts
       self.promptCount = promptCount
@@ -46,6 +49,7 @@ package struct RunSummary: Sendable, Hashable, Codable {
       self.maxSequenceLength = maxSequenceLength
       self.sampler = sampler
       self.dtype = dtype
+      self.quantizeBase = quantizeBase
       self.weights = weights
       self.reward = reward
     }
@@ -56,6 +60,7 @@ package struct RunSummary: Sendable, Hashable, Codable {
       case guidanceScale = "guidance_scale"
       case imagesPerPrompt = "images_per_prompt"
       case imageSize = "image_size"
+      case quantizeBase = "quantize_base"
       case maxSequenceLength = "max_sequence_length"
     }
   }

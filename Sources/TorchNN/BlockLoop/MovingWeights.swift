@@ -12,9 +12,10 @@ public struct BlockParameter: Sendable, Equatable {
 /// Frozen weights of a transformer's blocks that are not all on the device in full precision:
 /// quantized, in the host's memory, or both.
 ///
-/// A layer's tensor is a view into a slot, which many blocks share and which holds the values of
-/// the block that was entered last. Every block has a place of its own for each of its tensors, in
-/// the order of its parameters, so that blocks may differ.
+/// The tensor of a parameter that is offloaded or dequantized is a view into a slot, which blocks
+/// share: once its block was entered, it holds that block's values. Others have storage of their
+/// own. Every block has a place of its own for each of its tensors, in the order of its parameters,
+/// so that blocks may differ.
 public final class MovingWeights: WeightResidency {
   /// Where the values of a parameter come from, and the tensor that its layer has.
   private struct Entry {
@@ -25,6 +26,8 @@ public final class MovingWeights: WeightResidency {
     let view: Tensor
   }
 
+  /// How the linear layers of the blocks are stored.
+  public let quantization: WeightQuantization
   private let device: Device
   private let transfer: BlockTransfer?
   private var entries: [String: Entry] = [:]
@@ -42,6 +45,7 @@ public final class MovingWeights: WeightResidency {
     quantization: WeightQuantization, offload: WeightOffload, device: Device
   ) {
     self.device = device
+    self.quantization = quantization
     quantized = blocks.map { _ in [] }
     var arriving: [String: [BlockLayout.Place]] = [:]
     var computed: [String: BlockLayout.Place] = [:]

@@ -68,6 +68,6 @@ struct QuantizedWeight {
     weight.mul_(scale)
   }
 
-  /// 1 MB in float32.
+  /// 1 MiB in float32.
   private static let elementsAtOnce = 1 << 18
 }

@@ -146,6 +146,9 @@ extension ParameterStore {
     for entry in entries.values { entry.tensor.requiresGradient = false }
   }
 
+  /// How the linear layers of the blocks are stored.
+  public var quantization: WeightQuantization { residency?.quantization ?? .none }
+
   /// Whether the weights of the blocks are quantized or on the host.
   public var movesWeights: Bool { residency != nil }
 

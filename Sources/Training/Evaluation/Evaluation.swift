@@ -4,6 +4,7 @@ internal import Foundations
 package import ImageFiles
 package import Rewards
 package import Runs
+internal import TorchNN
 
 /// A measurement of a model: one image per prompt with the reward's scores.
 ///
@@ -93,7 +94,8 @@ package struct Evaluation: Sendable {
       seed: Int(clamping: sampling.seed), steps: sampling.steps,
       guidanceScale: sampling.guidanceScale, imageSize: model.geometry.image.sides,
       maxSequenceLength: maxSequenceLength ?? model.defaults.maxSequenceLength,
-      sampler: "ode", dtype: "\(model.dtype)", weights: weights, reward: reward)
+      sampler: "ode", dtype: "\(model.dtype)",
+      quantizeBase: model.store.quantization.rawValue, weights: weights, reward: reward)
   }
 
   private func scores(of values: [Double?]) -> TaggedScores {

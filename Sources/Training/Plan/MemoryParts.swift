@@ -59,7 +59,7 @@ struct MemoryParts {
 
   /// The transformer's weights.
   private var transformer: [Item] {
-    guard recipe.memory.movesWeights else {
+    guard recipe.placement.movesWeights else {
       let isCopied = recipe.learning == .full
       return [
         Item(
@@ -78,7 +78,7 @@ struct MemoryParts {
 
   /// Bytes of the host for blocks of a transformer on a GPU.
   var hostBytes: Int {
-    guard recipe.device != .cpu, recipe.memory.movesWeights else { return 0 }
+    guard recipe.device != .cpu, recipe.placement.movesWeights else { return 0 }
     return MovedSize(model.transformer, in: recipe.dtype, recipe.placement).host
   }
 

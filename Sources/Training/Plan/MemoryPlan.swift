@@ -83,7 +83,7 @@ package struct MemoryPlan: Sendable, Equatable {
     ]
     let largest = phases.dropFirst().map(\.bytes).max() ?? 0
     let isSmall = largest < 2_000_000_000
-    let affordsGaps = (budget ?? 0) >= 4 * largest && !recipe.memory.movesWeights
+    let affordsGaps = (budget ?? 0) >= 4 * largest && !recipe.placement.movesWeights
     keptBlockBytes = isSmall || affordsGaps ? .max : 1 << 20
     // Kept blocks of a large network leave gaps in every phase; measured with four blocks of width
     // 3072.

@@ -37,14 +37,11 @@ package struct MemoryRecipe: Sendable, Equatable {
       } else if !gradientCheckpointing {
         root.report(
           key,
-          "needs gradient_checkpointing: true; the weights of a block leave before its backward "
-            + "pass")
+          "needs gradient_checkpointing: true; other blocks take a block's place in memory "
+            + "before its backward pass")
       }
     }
   }
-
-  /// Whether the weights of the transformer's blocks are quantized or on the host.
-  package var movesWeights: Bool { quantizeBase != .none || offload != .none }
 }
 
 extension TrainingRecipe {

@@ -104,9 +104,7 @@ public struct AutoencoderKLConfiguration: ModelConfiguration {
       (.layersPerBlock, layersPerBlock), (.latentChannels, latentChannels),
       (.normNumGroups, normNumGroups), (.sampleSize, sampleSize),
     ]
-    for (key, value) in counts where value < 1 {
-      throw ConfigurationProblem(key.rawValue, "\(value) is not a positive number")
-    }
+    try checkPositive(counts)
     guard !blockOutChannels.isEmpty else {
       throw ConfigurationProblem(CodingKeys.blockOutChannels.rawValue, "has no level")
     }

@@ -46,21 +46,3 @@ extension StoredNetwork where Network: ImageAutoencoder {
     return network.normalized(network.encode(pixels.to(dtype), tile: nil).mean)
   }
 }
-
-extension AutoencoderKLConfiguration {
-  /// Reads `vae/config.json` of a pipeline folder.
-  static func read(folder: String) throws(PipelineError) -> AutoencoderKLConfiguration {
-    try wrapping(PipelineError.model) { () throws(ModelError) in
-      try AutoencoderKLConfiguration(contentsOf: "\(folder)/vae/config.json")
-    }
-  }
-}
-
-extension AutoencoderKLQwenImageConfiguration {
-  /// Reads `vae/config.json` of a pipeline folder.
-  static func read(folder: String) throws(PipelineError) -> AutoencoderKLQwenImageConfiguration {
-    try wrapping(PipelineError.model) { () throws(ModelError) in
-      try AutoencoderKLQwenImageConfiguration(contentsOf: "\(folder)/vae/config.json")
-    }
-  }
-}

@@ -24,25 +24,6 @@ extension AutoencoderKLQwenImageConfiguration {
     return peak * elementBytes
   }
 
-  /// Peak bytes of encoding one image, without gradients.
-  ///
-  /// - Parameters:
-  ///   - height: of the image.
-  ///   - width: of the image.
-  ///   - elementBytes: bytes of one element of the weights, 2 or 4.
-  public func encodingBytes(height: Int, width: Int, elementBytes: Int) -> Int {
-    var pixels = height * width
-    var channels = baseDim
-    var peak = pixels * (inputChannels + channels)
-    for next in levelChannels {
-      peak = max(peak, pixels * Self.blockElements(channels, next, elementBytes))
-      peak = max(peak, pixels * Self.blockElements(next, next, elementBytes))
-      channels = next
-      pixels /= 4
-    }
-    return peak * elementBytes
-  }
-
   /// The most elements per pixel that a residual block holds, with its input, which it keeps for
   /// the sum.
   private static func blockElements(_ inputs: Int, _ outputs: Int, _ elementBytes: Int) -> Int {

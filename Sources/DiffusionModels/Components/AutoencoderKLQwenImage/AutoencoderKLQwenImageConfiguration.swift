@@ -83,13 +83,10 @@ public struct AutoencoderKLQwenImageConfiguration: ModelConfiguration {
   public static let header = diffusersHeader(className)
 
   public func validate() throws(ConfigurationProblem) {
-    let counts = [
+    try checkPositive([
       (CodingKeys.baseDim, baseDim), (.zDim, zDim), (.numResBlocks, numResBlocks),
       (.inputChannels, inputChannels),
-    ]
-    for (key, value) in counts where value < 1 {
-      throw ConfigurationProblem(key.rawValue, "\(value) is not a positive number")
-    }
+    ])
     try validateLevels()
     guard attnScales.isEmpty else {
       throw ConfigurationProblem(

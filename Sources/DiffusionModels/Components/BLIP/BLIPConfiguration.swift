@@ -74,9 +74,7 @@ public struct BLIPConfiguration: ModelConfiguration {
       (.numHiddenLayers, numHiddenLayers), (.numAttentionHeads, numAttentionHeads),
       (.maxPositionEmbeddings, maxPositionEmbeddings),
     ]
-    for (key, value) in counts where value < 1 {
-      throw ConfigurationProblem(key.rawValue, "\(value) is not a positive number")
-    }
+    try checkPositive(counts)
     for (key, value, divisor) in [
       (CodingKeys.imageSize, imageSize, patchSize), (.visionWidth, visionWidth, visionHeads),
       (.hiddenSize, hiddenSize, numAttentionHeads),

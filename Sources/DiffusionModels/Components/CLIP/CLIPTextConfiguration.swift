@@ -86,13 +86,6 @@ public struct CLIPTextConfiguration: ModelConfiguration, CLIPTowerConfiguration 
   }
 }
 
-/// Throws for a count below 1.
-func checkPositive(_ counts: [(some CodingKey, Int)]) throws(ConfigurationProblem) {
-  for (key, value) in counts where value < 1 {
-    throw ConfigurationProblem(key.stringValue, "\(value) is not a positive number")
-  }
-}
-
 extension CLIPTowerConfiguration {
   /// Checks the keys that both towers have.
   func checkTower() throws(ConfigurationProblem) {

@@ -190,3 +190,19 @@ extension KeyedDecodingContainer {
     try decodeIfPresent(Value.self, forKey: key) ?? fallback
   }
 }
+
+/// Throws for a count below 1.
+func checkPositive(_ counts: [(some CodingKey, Int)]) throws(ConfigurationProblem) {
+  for (key, value) in counts where value < 1 {
+    throw ConfigurationProblem(key.stringValue, "\(value) is not a positive number")
+  }
+}
+
+extension ModelConfiguration {
+  /// Reads `config.json` of a component of a pipeline folder.
+  static func read(_ component: String, of folder: String) throws(PipelineError) -> Self {
+    try wrapping(PipelineError.model) { () throws(ModelError) in
+      try Self(contentsOf: "\(folder)/\(component)/config.json")
+    }
+  }
+}

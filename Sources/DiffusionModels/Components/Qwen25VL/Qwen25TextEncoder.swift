@@ -24,22 +24,13 @@ public struct Qwen25TextEncoder {
     tokenizer = try wrapping(PipelineError.tokenizer) { () throws(TokenizerError) in
       try QwenTokenizer(folder: "\(folder)/tokenizer")
     }
-    let known = try Self.configuration(folder: folder).language.vocabSize
+    let known = try Qwen25VLConfiguration.read("text_encoder", of: folder).language.vocabSize
     try require(
       tokenizer.vocabularyCount <= known, folder,
       "tokenizer has \(tokenizer.vocabularyCount) tokens, its text encoder \(known)")
     model = try StoredNetwork(
       folder: "\(folder)/text_encoder", weights: transformersWeights, placement: placement,
       build: Qwen25LanguageModel.init)
-  }
-
-  /// Reads `text_encoder/config.json` of a pipeline folder.
-  public static func configuration(
-    folder: String
-  ) throws(PipelineError) -> Qwen25VLConfiguration {
-    try wrapping(PipelineError.model) { () throws(ModelError) in
-      try Qwen25VLConfiguration(contentsOf: "\(folder)/text_encoder/config.json")
-    }
   }
 
   /// The hidden states of each prompt and of the template's end, without the template's start.

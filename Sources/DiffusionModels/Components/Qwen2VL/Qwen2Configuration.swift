@@ -129,9 +129,7 @@ public struct Qwen2Configuration: Codable, Equatable, Sendable {
 
   /// Throws for values that are well-formed and unsupported.
   func validate() throws(ConfigurationProblem) {
-    for (key, value) in sizes where value < 1 {
-      throw ConfigurationProblem(key.rawValue, "\(value) is not a positive number")
-    }
+    try checkPositive(sizes)
     guard hiddenSize % numAttentionHeads == 0, headWidth % 2 == 0 else {
       throw ConfigurationProblem(
         CodingKeys.hiddenSize.rawValue,

@@ -83,9 +83,7 @@ public struct T5Configuration: ModelConfiguration {
       (CodingKeys.vocabSize, vocabSize), (.dModel, dModel), (.dKv, dKv), (.dFf, dFf),
       (.numLayers, numLayers), (.numHeads, numHeads),
     ]
-    for (key, value) in counts where value < 1 {
-      throw ConfigurationProblem(key.rawValue, "\(value) is not a positive number")
-    }
+    try checkPositive(counts)
     guard relativeAttentionNumBuckets >= 4 else {
       throw ConfigurationProblem(
         CodingKeys.relativeAttentionNumBuckets.rawValue,
