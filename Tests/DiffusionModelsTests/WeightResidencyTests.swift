@@ -201,6 +201,17 @@ import TorchNN
     #expect(relativeError(inScope, alone) < 1e-6)
   }
 
+  @Test func `a model whose weights move is not written`() async {
+    await #expect(processExitsWith: .failure) {
+      let model = try ModelSource(
+        folder: fixture("flux-dev/model"), placement: Placement(quantization: .int8)
+      ).load()
+      try withTemporaryFolder { folder in
+        try model.write(to: "\(folder)/copy", textFrom: fixture("flux-dev/model"))
+      }
+    }
+  }
+
   @Test func `a weight that is not finite is an error with its name`() throws {
     for quantization in WeightQuantization.allCases {
       try withTemporaryFolder { folder in

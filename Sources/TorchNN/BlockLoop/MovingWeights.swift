@@ -44,50 +44,59 @@ public final class MovingWeights: WeightResidency {
     _ blocks: [[BlockParameter]], dtype: (_ name: String) -> DType,
     quantization: WeightQuantization, offload: WeightOffload, device: Device
   ) {
+    let layouts = blocks.map { parameters in
+      var layout = Layout()
+      for parameter in parameters {
+        layout.add(parameter, dtype(parameter.name), quantization)
+      }
+      return layout
+    }
+    let transfer =
+      offload == .blocks ? BlockTransfer(layouts.map(\.arrival.byteCount), device) : nil
+    let slot = Tensor.empty(
+      [layouts.map(\.slot.byteCount).max() ?? 0], dtype: .uint8, device: device)
     self.device = device
     self.quantization = quantization
-    quantized = blocks.map { _ in [] }
-    var arriving: [String: [BlockLayout.Place]] = [:]
-    var computed: [String: BlockLayout.Place] = [:]
-    var arrivalBytes: [Int] = []
-    var slotBytes = 0
-    for parameters in blocks {
-      var (arrival, slot) = (BlockLayout(), BlockLayout())
-      for parameter in parameters {
-        let dtype = dtype(parameter.name)
-        if parameter.isMatrix, let stored = quantization.dtype {
-          arriving[parameter.name] = [
-            arrival.add(parameter.shape, stored), arrival.add([parameter.shape[0], 1], .float32),
-          ]
-          computed[parameter.name] = slot.add(parameter.shape, dtype)
-        } else {
-          arriving[parameter.name] = [arrival.add(parameter.shape, dtype)]
-        }
-      }
-      arrivalBytes.append(arrival.byteCount)
-      slotBytes = max(slotBytes, slot.byteCount)
-    }
-    let transfer = offload == .blocks ? BlockTransfer(arrivalBytes, device) : nil
     self.transfer = transfer
-    let slot = Tensor.empty([slotBytes], dtype: .uint8, device: device)
-    for (block, parameters) in blocks.enumerated() {
-      for parameter in parameters {
-        let places = arriving[parameter.name] ?? []
+    quantized = blocks.map { _ in [] }
+    for (block, layout) in layouts.enumerated() {
+      for (name, places, computed) in layout.parameters {
         let stored = places.map { place in
           transfer.map { place.view(in: $0.buffer(of: block)) }
             ?? Tensor.empty(place.shape, dtype: place.dtype, device: device)
         }
-        if let place = computed[parameter.name] {
-          let weight = QuantizedWeight(values: stored[0], scale: stored[1])
-          let view = place.view(in: slot)
-          entries[parameter.name] = Entry(
-            block: block, places: places, quantized: weight, view: view)
-          quantized[block].append((weight, view))
-        } else {
-          entries[parameter.name] = Entry(
-            block: block, places: places, quantized: nil, view: stored[0])
+        guard let computed else {
+          entries[name] = Entry(block: block, places: places, quantized: nil, view: stored[0])
+          continue
         }
+        let weight = QuantizedWeight(values: stored[0], scale: stored[1])
+        let view = computed.view(in: slot)
+        entries[name] = Entry(block: block, places: places, quantized: weight, view: view)
+        quantized[block].append((weight, view))
       }
+    }
+  }
+
+  /// The places of a block's parameters: as they are stored, and as layers compute with them where
+  /// that differs.
+  private struct Layout {
+    var arrival = BlockLayout()
+    var slot = BlockLayout()
+    var parameters: [(name: String, stored: [BlockLayout.Place], computed: BlockLayout.Place?)] = []
+
+    mutating func add(
+      _ parameter: BlockParameter, _ dtype: DType, _ quantization: WeightQuantization
+    ) {
+      guard parameter.isMatrix, let stored = quantization.dtype else {
+        parameters.append((parameter.name, [arrival.add(parameter.shape, dtype)], nil))
+        return
+      }
+      parameters.append(
+        (
+          parameter.name,
+          [arrival.add(parameter.shape, stored), arrival.add([parameter.shape[0], 1], .float32)],
+          slot.add(parameter.shape, dtype)
+        ))
     }
   }
 
