@@ -38,6 +38,9 @@ struct BenchCommand: AsyncParsableCommand {
   @MainActor
   private func measure() async throws -> Benchmark {
     let loaded = try recipe.read()
+    // All prompts are encoded before the first epoch, the one to warm up included.
+    var settings = loaded.settings
+    settings.epochs = max(settings.epochs, epochs + 1)
     try TorchRuntime.check(loaded.settings.device)
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "tempflow-bench-\(ProcessInfo.processInfo.processIdentifier)")
@@ -45,7 +48,7 @@ struct BenchCommand: AsyncParsableCommand {
     let run = try RunOutput(
       folder.path, resume: false, recipe: loaded, recipeName: recipe.name,
       progress: .standardError())
-    return try await Trainer(loaded.settings, output: run).benchmark(epochs: epochs)
+    return try await Trainer(settings, output: run).benchmark(epochs: epochs)
   }
 
   private func removeFolder(_ folder: URL) {

@@ -158,7 +158,7 @@ extension ModelOptions {
     let negative = isGuided ? [Prompt(options.negativePrompt ?? defaults.negativePrompt)] : []
     try texts.prepare(negative + prompts)
     var model = try load(source, progress)
-    model.fit(toPromptLengths: texts.promptLengths)
+    try model.fit(to: (negative + prompts).map(\.text), of: source)
     if let tile = options.tile {
       guard tile > 0, tile.isMultiple(of: model.tileUnit) else {
         throw ValidationError(

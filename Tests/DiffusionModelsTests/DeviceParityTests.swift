@@ -26,6 +26,30 @@ struct DeviceParityTests {
     #expect(relativeError(gradient, try given["gradient.latents"]) < tolerance)
   }
 
+  @Test(arguments: ["wide", "tall"])
+  func `a transformer with masked text on the GPU equals diffusers', with its gradients`(
+    name: String
+  ) throws {
+    let given = try FixtureCase(
+      name, in: "qwen-image", QwenImageTransformerConfiguration.self,
+      weights: "diffusion_pytorch_model", device: .cuda(0))
+    let model = try QwenImageTransformer2DModel(given.configuration, given.store.root)
+    func run() throws -> (velocity: Tensor, gradients: [Tensor]) {
+      let (latents, rows) = (try given.leaf("latents"), try given.leaf("rows"))
+      let velocity = model(
+        latents, sigma: try given["sigma"],
+        embeddings: QwenImageConditioning(rows: rows, lengths: try given["length"].ints()))
+      velocity.backward(gradient: try given["cotangent.velocity"])
+      return (velocity.detached(), try [latents, rows].map { try #require($0.gradient) })
+    }
+    let (first, second) = (try run(), try run())
+    #expect(relativeError(first.velocity, try given["velocity"]) < tolerance)
+    #expect(relativeError(first.gradients[0], try given["gradient.latents"]) < tolerance)
+    #expect(relativeError(first.gradients[1], try given["gradient.rows"]) < tolerance)
+    #expect(first.velocity.floats() == second.velocity.floats())
+    #expect(first.gradients[1].floats() == second.gradients[1].floats())
+  }
+
   @Test func `the autoencoder on the GPU equals diffusers'`() throws {
     let given = try FixtureCase(
       "autoencoder", AutoencoderKLConfiguration.self, weights: "diffusion_pytorch_model",

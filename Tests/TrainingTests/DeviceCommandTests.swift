@@ -239,7 +239,7 @@ struct DeviceCommandTests {
       #expect(lines.count == 1, "\(outcome.errors)")
       #expect(outcome.errors.contains("out of memory on cuda:0 in the phase"))
       #expect(outcome.errors.contains("Tried to allocate"))
-      #expect(outcome.errors.contains("run/checkpoints/000001; --resume goes on from it."))
+      #expect(outcome.errors.contains("run/checkpoints/000001; --resume goes on from it"))
       #expect(try Data(contentsOf: weights) == before)
     }
     #expect(statuses.contains(71))

@@ -19,12 +19,15 @@ import Training
     try FileManager.default.copyItem(
       atPath: fixture("qwen-image-pipeline/model"), toPath: "\(folder.path)/model")
     for (name, count) in [("train.jsonl", 6), ("held-out.jsonl", 3)] {
-      let lines = (0..<count).map {
-        "{\"prompt\": \"a photo of \(String(repeating: "red ", count: $0))circles\"}"
-      }
+      // The sixth is longer than 64 rows.
+      let lines = (0..<count).map { "{\"prompt\": \"\(prompt($0 == 5 ? 80 : $0))\"}" }
       try folder.write(lines.joined(separator: "\n"), to: name)
     }
     return folder
+  }
+
+  private func prompt(_ words: Int) -> String {
+    "a photo of \(String(repeating: "red ", count: words))circles"
   }
 
   private func recipe(
@@ -144,24 +147,27 @@ import Training
     #expect(written.className == "QwenImagePipeline")
   }
 
-  @Test func `the cache knows the longest prompt of a run, prepared in this process or before`()
+  @Test
+  func `the width of all calls is that of the longest prompt in the files and of the negative`()
     throws
   {
     let folder = try task()
-    let model = ModelSource(folder: "\(folder.path)/model")
-    let texts = ["a", "a photo of red red red circles", ""].map { Prompt($0) }
-    func lengths() throws -> [String: Int] {
-      let cache = try PromptCache(
-        .init(model, folder: "\(folder.path)/text"),
-        progress: ProgressReporter(columns: nil, write: { _ in }, now: { 0 }))
-      try cache.prepare(Array(texts.prefix(1)))
-      let short = cache.promptLengths
-      try cache.prepare(texts)
-      let longest = try cache.embeddings(texts).compactMap { $0.lengths["text"] }.max()
-      #expect(cache.promptLengths["text"] == longest)
-      #expect(cache.promptLengths["text"] ?? 0 > short["text"] ?? 0)
-      return cache.promptLengths
+    let source = ModelSource(folder: "\(folder.path)/model")
+    func rows(_ prompts: [String]) throws -> Int? {
+      var model = try source.load()
+      #expect(model.promptRows == nil)
+      try model.fit(to: prompts, of: source)
+      return model.promptRows
     }
-    #expect(try lengths() == lengths())
+    let encoder = try QwenImagePipeline.promptEncoder(of: source)
+    let long = prompt(80)
+    let length = try #require(encoder.encode([PromptInput(long)])[0]["text"]).shape[0]
+    #expect(length > 64 && length <= 128)
+    #expect(try rows(["a", " "]) == 64)
+    #expect(try rows(["a", " ", long]) == 128)
+    // The sixth training prompt: the runs of this suite have it in their file.
+    let texts = try PromptList.read("\(folder.path)/train.jsonl", conditionImages: 0...0)
+      .map(\.text)
+    #expect(texts.contains(long))
   }
 }

@@ -68,8 +68,9 @@ import Training
       // Rollout and update compute with the same numbers, in batches of other sizes.
       let deviations = try #require(line[.logProbDeviationPerStep]?.members)
       #expect(!deviations.isEmpty)
-      for member in deviations {
-        #expect((member.value.number ?? 1) < (settings.contains("dtype=bfloat16") ? 0.1 : 1e-4))
+      // In bfloat16 the old log-probabilities come from the update's own forward pass.
+      for member in deviations where !settings.contains("dtype=bfloat16") {
+        #expect((member.value.number ?? 1) < 1e-4)
       }
     }
     _ = try await train(folder, "parts", settings + ["epochs=1"])

@@ -79,12 +79,18 @@ public protocol FlowModel: SendableMetatype {
   /// The sigmas of a sample in `stepCount` steps.
   func schedule(stepCount: Int) -> FlowSchedule
 
-  /// Fits the model to the prompts of a run. Where embeddings of unequal length are padded, every
+  /// Fits the model to all prompts of a run. Where embeddings of unequal length are padded, every
   /// call evaluates one width, whatever prompts it has, so that a prompt has the same bits in each.
   ///
-  /// - Parameter lengths: of each tensor of the embeddings, the largest first dimension among all
-  ///   prompts.
-  mutating func fit(toPromptLengths lengths: [String: Int])
+  /// - Parameters:
+  ///   - prompts: the training prompts, the held-out and the negative ones.
+  ///   - source: the source of this model.
+  /// - Throws: `PipelineError` for a tokenizer that cannot be read.
+  mutating func fit(to prompts: [String], of source: ModelSource) throws(PipelineError)
+
+  /// Rows of a prompt in every call, once the model is fitted to a run; nil where prompts have one
+  /// length.
+  var promptRows: Int? { get }
 
   /// The network's velocity in float32, without classifier-free guidance.
   ///
@@ -131,7 +137,11 @@ extension FlowModel {
   public var className: String { Self.classNames[0] }
 
   /// For a family whose prompts all have one length.
-  public mutating func fit(toPromptLengths lengths: [String: Int]) {}
+  public mutating func fit(
+    to prompts: [String], of source: ModelSource
+  ) throws(PipelineError) {}
+
+  public var promptRows: Int? { nil }
 
   public static func missingComponent(_ component: String, of folder: String) -> PipelineError {
     .missingComponent(component, of: folder)

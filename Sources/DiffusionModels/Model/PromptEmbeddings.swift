@@ -13,13 +13,6 @@ public struct PromptEmbeddings {
   public subscript(name: String) -> Tensor? { tensors.first { $0.name == name }?.tensor }
 }
 
-extension PromptEmbeddings {
-  /// The first dimension of each tensor.
-  package var lengths: [String: Int] {
-    tensors.reduce(into: [:]) { $0[$1.name] = $1.tensor.shape.first }
-  }
-}
-
 extension [PromptEmbeddings] {
   /// Stacks the tensors of one name; nil if no prompt has one. `B x [...] -> [B, ...]`
   public func stacked(_ name: String) -> Tensor? {

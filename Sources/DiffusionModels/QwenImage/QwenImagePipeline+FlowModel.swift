@@ -14,7 +14,7 @@ extension QwenImagePipeline {
       "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj", "attn.to_add_out",
       "img_mlp.net.0.proj", "img_mlp.net.2", "txt_mlp.net.0.proj", "txt_mlp.net.2",
     ],
-    maxSequenceLength: 512, sequenceLengths: 1...Qwen25TextEncoder.greatestLength)
+    maxSequenceLength: 512, sequenceLengths: 1...Qwen25Prompts.greatestLength)
 
   public static let kohyaLayers: KohyaLayers? = .qwenImage
 

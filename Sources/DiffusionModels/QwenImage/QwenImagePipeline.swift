@@ -13,8 +13,8 @@ public struct QwenImagePipeline: FlowModel {
   public let scheduler: SchedulerConfiguration
   public let geometry: ImageGeometry
   public var tileSide: Int?
-  /// Rows of text in every call; nil means those of the call's longest prompt, rounded up.
-  private var textWidth: Int?
+  /// nil means, in each call, the rows of its longest prompt, rounded up.
+  public private(set) var promptRows: Int?
 
   /// Loads transformer, autoencoder and scheduler of a folder in diffusers' layout.
   ///
@@ -53,8 +53,13 @@ public struct QwenImagePipeline: FlowModel {
       scheduler, stepCount: stepCount, imageTokens: geometry.imageTokens, grid: .uniform)
   }
 
-  public mutating func fit(toPromptLengths lengths: [String: Int]) {
-    textWidth = lengths[QwenImageConditioning.tensorName].map(QwenImageConditioning.width)
+  public mutating func fit(
+    to prompts: [String], of source: ModelSource
+  ) throws(PipelineError) {
+    let tokenized = try Qwen25Prompts(folder: source.folder)
+    let length = Self.sequenceLength(source)
+    let longest = prompts.map { tokenized.rowCount(of: $0, maxSequenceLength: length) }.max()
+    promptRows = longest.map(QwenImageConditioning.width)
   }
 
   public func velocityField(
@@ -64,8 +69,8 @@ public struct QwenImagePipeline: FlowModel {
     precondition(embeddedGuidance == nil, "the network has no guidance input")
     let network = transformer.network
     let prompts = prompts + (negative.map { [$0] } ?? [])
-    let longest = prompts.compactMap { $0.lengths[QwenImageConditioning.tensorName] }.max() ?? 0
-    let width = textWidth ?? QwenImageConditioning.width(ofLongest: longest)
+    let lengths = prompts.compactMap { $0[QwenImageConditioning.tensorName]?.shape[0] }
+    let width = promptRows ?? QwenImageConditioning.width(ofLongest: lengths.max() ?? 0)
     let (dtype, device) = (dtype, device)
     let all = network.embedded(
       QwenImageConditioning(prompts, width: width).mapped { $0.to(dtype).to(device) })

@@ -35,9 +35,6 @@ public final class SafetensorsFile {
     return tensor(entry)
   }
 
-  /// The shape of the tensor of this name, from the header; nil for an unknown name.
-  public func shape(of key: String) -> [Int]? { entries[key]?.shape }
-
   /// All tensors by name; see `tensor(_:)`.
   public var tensors: [String: Tensor] { entries.mapValues(tensor) }
 

@@ -46,15 +46,6 @@ struct EmbeddingShard {
     try Safetensors.write(tensors, metadata: metadata, to: path)
   }
 
-  /// The first dimension of each tensor of a prompt, from the file's header.
-  func lengths(of key: String) -> [String: Int] {
-    var lengths: [String: Int] = [:]
-    for name in file.keys where name.hasPrefix("\(key).") {
-      lengths[String(name.dropFirst(key.count + 1))] = file.shape(of: name)?.first
-    }
-    return lengths
-  }
-
   /// Copies the embeddings of one prompt, because another process may change the file.
   ///
   /// - Throws: `SafetensorsError.missingKey`, or `.invalidEntry` if the checksum differs.

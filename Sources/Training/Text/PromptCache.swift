@@ -39,8 +39,6 @@ package final class PromptCache {
   let componentDigests: [String: String]
   /// The file of each encoded prompt, by the prompt's key.
   private var homes: [String: String] = [:]
-  /// The first dimension of each tensor of an encoded prompt, by the prompt's key.
-  private var lengths: [String: [String: Int]] = [:]
   /// The truncation of long prompts, by the prompt's key.
   private var truncations: [String: PromptTruncation] = [:]
   /// The digests of condition images, by their paths.
@@ -73,10 +71,7 @@ package final class PromptCache {
       let path = "\(folder)/\(name)"
       do throws(SafetensorsError) {
         let shard = try EmbeddingShard(path: path)
-        for key in shard.keys {
-          homes[key] = path
-          lengths[key] = shard.lengths(of: key)
-        }
+        for key in shard.keys { homes[key] = path }
         truncations.merge(shard.truncations) { $1 }
       } catch {
         try discard(path, because: error.description)
@@ -105,13 +100,6 @@ package final class PromptCache {
       added.compactMap { truncations[$0.key] }, of: added.count,
       maxSequenceLength: maxSequenceLength)
     if let notice { progress.message("\(notice).") }
-  }
-
-  /// Of each tensor of the embeddings, the largest first dimension among all prepared prompts.
-  package var promptLengths: [String: Int] {
-    prepared.compactMap { lengths[$0.key] }.reduce(into: [:]) {
-      $0.merge($1, uniquingKeysWith: max)
-    }
   }
 
   /// The embeddings of prompts, read from disk to the CPU.
@@ -178,10 +166,7 @@ package final class PromptCache {
       } catch {
         throw .promptCache(path: path, reason: error.description)
       }
-      for (key, entry) in zip(keys, embeddings) {
-        homes[key] = path
-        lengths[key] = entry.lengths
-      }
+      for key in keys { homes[key] = path }
       progress.update(start + batch.count)
     }
     progress.end()

@@ -59,7 +59,9 @@ extension Trainer {
       measured.append(figures(stopwatch))
       rates.append(gemmRate(side: gemmSide))
     }
-    let work = try FlowModelMetadata(recipe).work
+    var computed = recipe
+    computed.maxSequenceLength = context.policy.promptRows ?? recipe.maxSequenceLength
+    let work = try FlowModelMetadata(computed).work
     let samples =
       report?.updates.map(\.statistics)
       .reduce(0) { $0 + $1.sampleCount - $1.skippedSampleCount } ?? 0

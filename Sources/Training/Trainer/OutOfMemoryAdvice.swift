@@ -27,13 +27,21 @@ extension OutOfMemory.Advice {
         + "`tempflow plan` prints what each saves."
     self.init(
       place: "on \(recipe.device) in the phase \(phase)" + (batch.map { " (\($0))" } ?? ""),
-      remedy: "\(lower) \(Self.resumption(checkpoints))")
+      remedy: "\(lower) \(Self.resumption(checkpoints, settings))")
   }
 
-  private static func resumption(_ checkpoints: CheckpointStore) -> String {
+  /// The checkpoint, and which of `settings` may be changed when the run goes on from it.
+  private static func resumption(_ checkpoints: CheckpointStore, _ settings: [String]) -> String {
+    let accepted = settings.filter(RunOutput.acceptsOnResume)
+    let limit =
+      accepted.count == settings.count
+      ? ""
+      : accepted.isEmpty
+        ? ", though not with these settings, which need a new run"
+        : ", and accepts of these only \(accepted.joined(separator: ", "))"
     do {
       return try checkpoints.newest().checkpoint.map {
-        "The last checkpoint is \($0.path); --resume goes on from it."
+        "The last checkpoint is \($0.path); --resume goes on from it\(limit)."
       } ?? "There is no checkpoint yet."
     } catch {
       return "The checkpoints cannot be read: \(error)."

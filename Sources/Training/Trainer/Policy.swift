@@ -23,12 +23,13 @@ final class Policy {
   /// the adapters of `lora.init_from`; new ones are drawn from the recipe's seed.
   ///
   /// - Parameters:
-  ///   - prompts: every prompt of the run, the negative one excepted.
+  ///   - prompts: of the run, without the negative one.
   ///   - decodeMicroBatch: latents decoded at once.
   /// - Throws: `PipelineError`, or `TrainingError` for what is wrong with the prompt cache or
   ///   `lora.init_from`.
   init(
-    _ recipe: TrainingRecipe, prompts: [Prompt], decodeMicroBatch: Int, progress: ProgressReporter
+    _ recipe: TrainingRecipe, _ prompts: RunPrompts, decodeMicroBatch: Int,
+    progress: ProgressReporter
   ) throws {
     self.recipe = recipe
     self.decodeMicroBatch = decodeMicroBatch
@@ -37,7 +38,7 @@ final class Policy {
     promptCache = try PromptCache(recipe.textSettings, progress: progress)
     let isGuided = recipe.guidance.needsNegative || recipe.evaluationGuidance.needsNegative
     let negativePrompts = isGuided ? [Prompt(recipe.sampling.negativePrompt)] : []
-    try promptCache.prepare(negativePrompts + prompts)
+    try promptCache.prepare(negativePrompts + prompts.used(epochs: recipe.epochs))
     negative = try promptCache.embeddings(negativePrompts).first
     model = try recipe.source.load(training: setup)
     for difference in initial?.differences(
@@ -47,8 +48,12 @@ final class Policy {
     }
     let needsCopy = recipe.learning == .full && recipe.loss.objective.klBeta > 0
     original = needsCopy ? try recipe.source.load() : nil
-    model.fit(toPromptLengths: promptCache.promptLengths)
-    original?.fit(toPromptLengths: promptCache.promptLengths)
+    let texts = (negativePrompts + prompts.all).map(\.text)
+    try model.fit(to: texts, of: recipe.source)
+    try original?.fit(to: texts, of: recipe.source)
+    if let rows = model.promptRows {
+      progress.message("every model call has \(rows) rows of text, for the run's longest prompt.")
+    }
     graph = PolicyGraph(recipe, leaves: model.store.trainable.map(\.tensor))
   }
 
@@ -87,6 +92,9 @@ final class Policy {
 
   /// The shape of one latent, `[C, h, w]`.
   var latentShape: [Int] { model.latentShape }
+
+  /// Rows of a prompt in every model call, where prompts of unequal length are padded.
+  var promptRows: Int? { model.promptRows }
 
   /// The pipeline's class.
   var modelClass: String { model.className }

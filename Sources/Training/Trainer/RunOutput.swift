@@ -38,7 +38,7 @@ package final class RunOutput {
   }
 
   /// Settings that a resumed run may change, because an epoch does not depend on them.
-  private static let changeable = [
+  private nonisolated static let changeable = [
     "epochs", "time_limit", "checkpoints.every", "checkpoints.keep",
     "gradient_checkpointing", "offload", "memory_budget", "sampling.decode_micro_batch",
     "prompt_cache",
@@ -47,16 +47,21 @@ package final class RunOutput {
 
   /// The same within an entry of `rewards` or `held_out_rewards`: how a reward is reached. Its
   /// scores do not depend on them.
-  private static let changeableOfRewards: Set = [
+  private nonisolated static let changeableOfRewards: Set = [
     "batch_size", "command", "directory", "urls", "proxy", "timeout", "retries", "outage_timeout",
     "concurrency", "api_key_variable", "image_transport", "threshold", "patience", "action",
   ]
 
-  private static func isChangeable(_ path: String) -> Bool {
+  private nonisolated static func isChangeable(_ path: String) -> Bool {
     let keys = path.split(separator: ".").map(String.init)
     return changeable.contains(path)
       || ["rewards", "held_out_rewards"].contains(keys[0]) && keys.count == 3
         && changeableOfRewards.contains(keys[2])
+  }
+
+  /// Whether a resumed run may be given a setting such as `offload: blocks`, or several.
+  nonisolated static func acceptsOnResume(_ setting: String) -> Bool {
+    setting.split(separator: ", ").allSatisfy { isChangeable(String($0.prefix { $0 != ":" })) }
   }
 
   private static func compare(_ path: String, with resolved: ResolvedRecipe) throws {

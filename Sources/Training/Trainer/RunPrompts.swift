@@ -17,6 +17,9 @@ struct RunPrompts {
       count: training.count, promptsPerEpoch: recipe.prompts.perEpoch, seed: recipe.seed)
   }
 
+  /// The prompts of both files that a run with any number of epochs may use.
+  var all: [Prompt] { training + evaluation }
+
   /// The prompts of an epoch, numbered from 0.
   func epoch(_ epoch: Int) -> [Prompt] { order.prompts(epoch: epoch).map { training[$0] } }
 

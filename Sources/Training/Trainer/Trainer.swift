@@ -21,7 +21,7 @@ internal import TorchNN
 package final class Trainer {
   let recipe: TrainingRecipe
   let memory: MemoryMeter
-  private let context: TrainingContext
+  let context: TrainingContext
   private let prompts: RunPrompts
   private let scorer: Scorer
   private let collector: RolloutCollector
@@ -56,8 +56,7 @@ package final class Trainer {
     self.memory = memory.meter
     let policy = try memory.meter.measure(.load) { [prompts] in
       try Policy(
-        recipe, prompts: prompts.used(epochs: recipe.epochs),
-        decodeMicroBatch: memory.decodeMicroBatch, progress: output.progress)
+        recipe, prompts, decodeMicroBatch: memory.decodeMicroBatch, progress: output.progress)
     }
     if policy.takesSources, prompts.training[0].images.isEmpty {
       try output.message(
