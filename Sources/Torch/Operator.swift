@@ -20,7 +20,6 @@ package enum Operator: String, CaseIterable {
   case toDType = "aten::to.dtype"
   case toDevice = "aten::to.device"
   case contiguous = "aten::contiguous"
-  case viewAsReal = "aten::view_as_real"
   case clone = "aten::clone"
   case detach = "aten::detach"
   // Arithmetic
@@ -47,7 +46,6 @@ package enum Operator: String, CaseIterable {
   case reciprocal = "aten::reciprocal"
   case pow = "aten::pow.Tensor_Scalar"
   case powOfScalar = "aten::pow.Scalar"
-  case polar = "aten::polar"
   case clamp = "aten::clamp"
   case minimum = "aten::minimum"
   case maximum = "aten::maximum"

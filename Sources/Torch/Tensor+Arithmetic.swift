@@ -61,13 +61,6 @@ extension Tensor {
     Operator.powOfScalar(.double(base), .tensor(exponents))
   }
 
-  /// Cosine and sine of each element, in this order, with the bits of `torch.polar`.
-  /// `[*] -> [*, 2]`
-  public func cosinesAndSines() -> Tensor {
-    Operator.viewAsReal(
-      .tensor(Operator.polar(.tensor(Tensor.ones(shape, dtype: dtype)), .tensor(self))))
-  }
-
   /// Limits the elements to `lower ... upper`; nil leaves that side open.
   public func clamped(_ lower: Double?, _ upper: Double?) -> Tensor {
     Operator.clamp(.tensor(self), .optional(lower), .optional(upper))

@@ -1,3 +1,4 @@
+import Foundation
 package import Torch
 
 extension PairRotation {
@@ -29,7 +30,8 @@ extension PairRotation {
 ///
 /// Made on the CPU with the operations of the class in their order, in float32: the power of
 /// another device, or of float64, differs in the last bit, and that difference grows with the
-/// position and through the blocks.
+/// position and through the blocks. `torch.polar` has the cosine and sine of the C library, which
+/// libtorch's own operators do not.
 package struct QwenImagePositions {
   /// Positions on each side of 0.
   package static let limit = 4096
@@ -44,13 +46,21 @@ package struct QwenImagePositions {
   package init(axes: [Int]) {
     self.axes = axes
     let limit = Self.limit
-    let positions = Tensor((-limit..<limit).map { Float($0) }, shape: [2 * limit, 1])
-    table = Tensor.cat(
-      axes.map { axis in
-        let even = (0..<(axis / 2)).map { Float(2 * $0) }
-        let exponents = Tensor(even, shape: [1, axis / 2]) / Double(axis)
-        return (positions * Tensor.pow(Self.base, exponents).reciprocal()).cosinesAndSines()
-      }, dim: 1)
+    let frequencies = axes.flatMap { axis in
+      let even = (0..<(axis / 2)).map { Float(2 * $0) }
+      let exponents = Tensor(even, shape: [axis / 2]) / Double(axis)
+      return Tensor.pow(Self.base, exponents).reciprocal().floats()
+    }
+    var pairs: [Float] = []
+    pairs.reserveCapacity(4 * limit * frequencies.count)
+    for position in -limit..<limit {
+      for frequency in frequencies {
+        let angle = Float(position) * frequency
+        pairs.append(cos(angle))
+        pairs.append(sin(angle))
+      }
+    }
+    table = Tensor(pairs, shape: [2 * limit, frequencies.count, 2])
   }
 
   /// Consecutive positions on all axes. `-> [count, d / 2, 2]`
