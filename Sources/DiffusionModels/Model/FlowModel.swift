@@ -162,7 +162,7 @@ public struct FlowModelDefaults: Sendable {
   /// How a guidance scale is applied.
   public enum GuidanceKind: Sendable, Equatable {
     case none, embedded
-    /// See ``Guidance/classifierFree(scale:rescalingPatch:)``.
+    /// See `Guidance.classifierFree(scale:rescalingPatch:)`.
     case classifierFree(rescalingPatch: Int? = nil)
 
     /// Whether a negative prompt has an effect, with a scale above 1.
