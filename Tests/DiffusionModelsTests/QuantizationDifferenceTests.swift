@@ -54,7 +54,10 @@ import TorchNN
     let embeddings = try family.promptEncoder(of: textSource)
       .encode(Self.prompts.prefix(isSmall ? 4 : 1).map { PromptInput($0) })
     let model = try source.load()
-    let guidance = model.defaults.guidance(scale: model.defaults.guidanceScale)
+    // The network's own velocities: classifier-free guidance multiplies their differences.
+    let defaults = model.defaults
+    let guidance = defaults.guidance(
+      scale: defaults.guidance.hasNegative ? 1 : defaults.guidanceScale)
     let rows = Array(embeddings.indices)
     let noise = Tensor.randn(
       model.latentShape(count: embeddings.count), generator: Generator(seed: 1))
