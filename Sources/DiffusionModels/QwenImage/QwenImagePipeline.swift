@@ -13,6 +13,8 @@ public struct QwenImagePipeline: FlowModel {
   public let scheduler: SchedulerConfiguration
   public let geometry: ImageGeometry
   public var tileSide: Int?
+  /// Made once for all calls.
+  private let positions: QwenImagePositions
   /// nil means, in each call, the rows of its longest prompt, rounded up.
   public private(set) var promptRows: Int?
 
@@ -34,6 +36,7 @@ public struct QwenImagePipeline: FlowModel {
     autoencoder = try StoredNetwork(
       folder: "\(folder)/vae", weights: diffusersWeights, placement: placement.ofAutoencoder,
       build: AutoencoderKLQwenImage.init)
+    positions = QwenImagePositions(axes: transformer.network.configuration.axesDimsRope)
     geometry = try ImageGeometry(
       source.imageSize, transformer.network.configuration, autoencoder.network.configuration,
       path: folder)
@@ -75,7 +78,8 @@ public struct QwenImagePipeline: FlowModel {
     let all = network.embedded(
       QwenImageConditioning(prompts, width: width).mapped { $0.to(dtype).to(device) })
     let rotation = network.rotation(
-      textTokens: width, height: geometry.latentHeight, width: geometry.latentWidth)
+      textTokens: width, height: geometry.latentHeight, width: geometry.latentWidth,
+      positions: positions)
     return { latents, sigma, promptIndices in
       network(
         latents.to(dtype), sigma: qwenImageSigma(sigma, dtype),

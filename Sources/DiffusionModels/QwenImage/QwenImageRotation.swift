@@ -11,12 +11,13 @@ extension PairRotation {
   /// padding.
   ///
   /// - Parameters:
-  ///   - axes: elements of a head for frame, row and column; even.
+  ///   - table: of the network's axes.
   ///   - textTokens: T, padding included.
   ///   - rows: of image tokens.
   ///   - columns: of image tokens.
-  init(qwenImageAxes axes: [Int], textTokens: Int, rows: Int, columns: Int, device: Device) {
-    let table = QwenImagePositions(axes: axes)
+  init(
+    _ table: QwenImagePositions, textTokens: Int, rows: Int, columns: Int, device: Device
+  ) {
     let image = table.image(rows: rows, columns: columns)
     let text = table.text(from: max(rows / 2, columns / 2), count: textTokens)
     let both = Tensor.cat([text, image], dim: 0).unsqueezed(1)

@@ -90,10 +90,14 @@ public struct QwenImageTransformer2DModel {
   }
 
   /// The rotation of T text tokens and an image of h x w latent pixels, on the weights' device.
-  public func rotation(textTokens: Int, height: Int, width: Int) -> PairRotation {
+  ///
+  /// - Parameter positions: of this network's axes, for many rotations; nil makes them anew.
+  func rotation(
+    textTokens: Int, height: Int, width: Int, positions: QwenImagePositions? = nil
+  ) -> PairRotation {
     PairRotation(
-      qwenImageAxes: configuration.axesDimsRope, textTokens: textTokens, rows: height / 2,
-      columns: width / 2, device: input.weight.device)
+      positions ?? QwenImagePositions(axes: configuration.axesDimsRope), textTokens: textTokens,
+      rows: height / 2, columns: width / 2, device: input.weight.device)
   }
 
   /// The conditioning with its rows after the text input layers, for any number of evaluations;
