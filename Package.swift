@@ -51,7 +51,8 @@ let package = Package(
   targets: [
     .target(
       name: "CTorch",
-      cxxSettings: torchHeaders,
+      exclude: ["gloo/README.md"],
+      cxxSettings: torchHeaders + [.headerSearchPath("gloo")],
       linkerSettings: [
         .unsafeFlags([
           "-L\(torch)/lib", "-ltorch_cpu", "-lc10",
@@ -74,6 +75,7 @@ let package = Package(
     library("Recipes", ["Foundations", yams]),
     library("Runs", ["Foundations"]),
     library("Torch", ["Foundations", "CTorch", "CRowThreads"]),
+    library("ProcessGroups", ["Foundations", "CTorch", "Torch"]),
     library("TextTokenizers", ["Foundations"]),
     library("ImageFiles", ["Foundations", "CPNG", "CTurboJPEG"]),
     library("ShapeScenes", ["Foundations", "ImageFiles"]),
@@ -97,14 +99,15 @@ let package = Package(
       [
         "Foundations", "Recipes", "Runs", "Torch", "TorchNN", "FlowMatching", "TempFlow",
         "DiffusionModels", "TextTokenizers", "ImageFiles", "ShapeScenes",
-        "Rewards",
+        "Rewards", "ProcessGroups",
       ]),
     library("Dashboard", ["Foundations", "Recipes", "Runs", "ImageFiles"]),
     .executableTarget(
       name: "TempFlowCLI",
       dependencies: [
         "Training", "Dashboard", "CPUKernels", "Foundations", "Recipes", "Runs", "Torch", "TorchNN",
-        "DiffusionModels", "FlowMatching", "ImageFiles", "Rewards", argumentParser,
+        "DiffusionModels", "FlowMatching", "ImageFiles", "Rewards", "ProcessGroups",
+        argumentParser,
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
@@ -118,6 +121,7 @@ let package = Package(
     tests("RecipesTests", ["Foundations", "Recipes"]),
     tests("RunsTests", ["Foundations", "Runs"]),
     tests("TorchTests", ["Foundations", "Torch"]),
+    tests("ProcessGroupsTests", ["Foundations", "ProcessGroups", "Torch"]),
     tests("TextTokenizersTests", ["Foundations", "TextTokenizers"]),
     tests("ImageFilesTests", ["ImageFiles"]),
     tests("ShapeScenesTests", ["Foundations", "ShapeScenes", "ImageFiles"]),
@@ -142,7 +146,7 @@ let package = Package(
       [
         "Foundations", "Recipes", "Training", "Runs", "Torch", "TorchNN", "FlowMatching",
         "TempFlow", "DiffusionModels", "TextTokenizers", "ImageFiles",
-        "ShapeScenes", "Rewards",
+        "ShapeScenes", "Rewards", "ProcessGroups",
       ]),
     tests("DashboardTests", ["Foundations", "Dashboard", "Runs", "ImageFiles"]),
     tests("TempFlowCLITests", ["ImageFiles"]),

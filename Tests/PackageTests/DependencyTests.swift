@@ -10,6 +10,7 @@ private let allowed: [String: Set<String>] = [
   "Recipes": ["Foundations"],
   "Runs": ["Foundations"],
   "Torch": ["Foundations", "CTorch", "CRowThreads"],
+  "ProcessGroups": ["Foundations", "CTorch", "Torch"],
   "TextTokenizers": ["Foundations"],
   "ImageFiles": ["Foundations", "CPNG", "CTurboJPEG"],
   "ShapeScenes": ["Foundations", "ImageFiles"],
@@ -27,12 +28,12 @@ private let allowed: [String: Set<String>] = [
   "Training": [
     "Foundations", "Recipes", "Runs", "Torch", "TorchNN", "FlowMatching", "TempFlow",
     "DiffusionModels", "TextTokenizers", "ImageFiles", "ShapeScenes",
-    "Rewards",
+    "Rewards", "ProcessGroups",
   ],
   "Dashboard": ["Foundations", "Recipes", "Runs", "ImageFiles"],
   "TempFlowCLI": [
     "Training", "Dashboard", "CPUKernels", "Foundations", "Recipes", "Runs", "Torch", "TorchNN",
-    "DiffusionModels", "FlowMatching", "ImageFiles", "Rewards",
+    "DiffusionModels", "FlowMatching", "ImageFiles", "Rewards", "ProcessGroups",
   ],
   "points": ["TempFlow"],
 ]

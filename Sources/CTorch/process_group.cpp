@@ -1,0 +1,209 @@
+// Processes of torch.distributed's engine: the store through which they meet, and collectives over Gloo (CPU tensors)
+// and NCCL (CUDA tensors).
+#include "ctorch.h"
+#include "ctorch_failure.h"
+#include "ctorch_nccl.h"
+#include "ctorch_tensor.h"
+
+#define USE_C10D_GLOO 1
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+using Milliseconds = std::chrono::milliseconds;
+
+struct CTorchStore {
+  c10::intrusive_ptr<c10d::Store> store;
+};
+// Writes an increasing number under a key, so that the other processes see that this one is alive.
+struct CTorchPulse {
+  CTorchPulse(c10::intrusive_ptr<c10d::Store> store, std::string key, Milliseconds period)
+      : thread([this, store = std::move(store), key = std::move(key), period] {
+          std::unique_lock lock(mutex);
+          for (int64_t beat = 1; !isOver; ++beat) {
+            lock.unlock();
+            const std::string text = std::to_string(beat);
+            try {
+              store->set(key, std::vector<uint8_t>(text.begin(), text.end()));
+            } catch (...) {
+              // The store is gone, and a collective will say so.
+              return;
+            }
+            lock.lock();
+            changed.wait_for(lock, period, [this] { return isOver; });
+          }
+        }) {}
+  ~CTorchPulse() {
+    {
+      const std::lock_guard lock(mutex);
+      isOver = true;
+    }
+    changed.notify_all();
+    thread.join();
+  }
+
+ private:
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool isOver = false;
+  std::thread thread;
+};
+struct CTorchProcessGroup {
+  c10::intrusive_ptr<c10d::ProcessGroup> group;
+};
+struct CTorchWork {
+  c10::intrusive_ptr<c10d::Work> work;
+  // Read and written by the collective until it is done.
+  at::Tensor output, input;
+};
+
+namespace {
+
+// A collective reads and writes memory in its order, whatever the strides say.
+at::Tensor dense(const CTorchTensor *tensor) {
+  at::Tensor found = borrow(tensor);
+  TORCH_CHECK(found.is_contiguous(), "a collective needs a contiguous tensor");
+  return found;
+}
+
+std::vector<uint8_t> bytesOf(const void *data, int64_t count) {
+  const auto *first = static_cast<const uint8_t *>(data);
+  return {first, first + count};
+}
+
+} // namespace
+
+extern "C" {
+
+CTorchStore *ctorch_store(const char *host, int32_t *port, bool serves, int32_t worker_count, const char *prefix,
+                          int64_t timeout) {
+  CTorchStore *result = nullptr;
+  guarded([&] {
+    c10d::TCPStoreOptions options;
+    options.port = static_cast<uint16_t>(*port);
+    options.isServer = serves;
+    // 0: the store belongs to a launcher, which does not count its clients.
+    options.waitWorkers = worker_count > 0;
+    if (worker_count > 0) options.numWorkers = worker_count;
+    options.timeout = Milliseconds(timeout);
+    auto server = c10::make_intrusive<c10d::TCPStore>(host, options);
+    *port = server->getPort();
+    c10::intrusive_ptr<c10d::Store> store = std::move(server);
+    if (*prefix) store = c10::make_intrusive<c10d::PrefixStore>(prefix, store);
+    result = new CTorchStore{std::move(store)};
+  });
+  return result;
+}
+void ctorch_store_release(CTorchStore *store) { delete store; }
+
+bool ctorch_store_set(CTorchStore *store, const char *key, const void *data, int64_t count) {
+  return guarded([&] { store->store->set(key, bytesOf(data, count)); });
+}
+
+bool ctorch_store_get(CTorchStore *store, const char *key, int64_t timeout, void (*take)(void *, const void *, int64_t),
+                      void *context) {
+  return guarded([&] {
+    store->store->wait({key}, Milliseconds(timeout));
+    const std::vector<uint8_t> bytes = store->store->get(key);
+    take(context, bytes.data(), static_cast<int64_t>(bytes.size()));
+  });
+}
+
+bool ctorch_store_try(CTorchStore *store, const char *key, int64_t timeout,
+                      void (*take)(void *, const void *, int64_t), void *context) {
+  return guarded([&] {
+    // A store whose process is stopped, or whose network is cut, never answers: the thread is then left behind.
+    auto answer = std::make_shared<std::promise<std::vector<uint8_t>>>();
+    auto value = answer->get_future();
+    std::thread([store = store->store, key = std::string(key), answer] {
+      try {
+        answer->set_value(store->check({key}) ? store->get(key) : std::vector<uint8_t>());
+      } catch (...) {
+        answer->set_exception(std::current_exception());
+      }
+    }).detach();
+    TORCH_CHECK(value.wait_for(Milliseconds(timeout)) == std::future_status::ready, "no answer within ", timeout,
+                " ms");
+    const std::vector<uint8_t> bytes = value.get();
+    take(context, bytes.data(), static_cast<int64_t>(bytes.size()));
+  });
+}
+
+CTorchPulse *ctorch_pulse(CTorchStore *store, const char *key, int64_t period) {
+  CTorchPulse *result = nullptr;
+  guarded([&] { result = new CTorchPulse(store->store, key, Milliseconds(period)); });
+  return result;
+}
+void ctorch_pulse_release(CTorchPulse *pulse) { delete pulse; }
+
+CTorchProcessGroup *ctorch_process_group(CTorchStore *store, int32_t rank, int32_t size, int32_t cuda_index,
+                                         int64_t timeout) {
+  CTorchProcessGroup *result = nullptr;
+  guarded([&] {
+    using Group = c10d::ProcessGroup;
+    auto group = c10::make_intrusive<Group>(store->store, rank, size);
+    const auto prefixed = [&](const char *name) { return c10::make_intrusive<c10d::PrefixStore>(name, store->store); };
+    auto options = c10d::ProcessGroupGloo::Options::create_default(Milliseconds(timeout));
+    auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(prefixed("gloo"), rank, size, std::move(options));
+    group->setBackend(c10::DeviceType::CPU, Group::BackendType::GLOO, gloo);
+    group->setDefaultBackend(Group::BackendType::GLOO);
+    if (cuda_index >= 0)
+      group->setBackend(c10::DeviceType::CUDA, Group::BackendType::NCCL,
+                        makeNCCL(prefixed("nccl"), rank, size, cuda_index, Milliseconds(timeout)));
+    group->setGroupName("world");
+    result = new CTorchProcessGroup{std::move(group)};
+  });
+  return result;
+}
+void ctorch_process_group_release(CTorchProcessGroup *group) { delete group; }
+
+bool ctorch_all_reduce(CTorchProcessGroup *group, CTorchTensor *tensor) {
+  return guarded([&] {
+    std::vector<at::Tensor> tensors{dense(tensor)};
+    group->group->allreduce(tensors)->wait();
+  });
+}
+
+bool ctorch_broadcast(CTorchProcessGroup *group, CTorchTensor *tensor, int32_t root) {
+  return guarded([&] {
+    std::vector<at::Tensor> tensors{dense(tensor)};
+    c10d::BroadcastOptions options;
+    options.rootRank = root;
+    group->group->broadcast(tensors, options)->wait();
+  });
+}
+
+CTorchWork *ctorch_all_gather(CTorchProcessGroup *group, CTorchTensor *output, CTorchTensor *input) {
+  CTorchWork *result = nullptr;
+  guarded([&] {
+    at::Tensor out = dense(output), in = dense(input);
+    auto work = group->group->_allgather_base(out, in);
+    result = new CTorchWork{std::move(work), std::move(out), std::move(in)};
+  });
+  return result;
+}
+
+bool ctorch_all_to_all(CTorchProcessGroup *group, CTorchTensor *output, CTorchTensor *input, const int64_t *received,
+                       const int64_t *sent) {
+  return guarded([&] {
+    at::Tensor out = dense(output), in = dense(input);
+    const int size = group->group->getSize();
+    std::vector<int64_t> outputs(received, received + size), inputs(sent, sent + size);
+    group->group->alltoall_base(out, in, outputs, inputs)->wait();
+  });
+}
+
+bool ctorch_work_wait(CTorchWork *work) {
+  return guarded([&] { work->work->wait(); });
+}
+void ctorch_work_release(CTorchWork *work) { delete work; }
+
+} // extern "C"

@@ -1,0 +1,105 @@
+internal import CTorch
+internal import Foundation
+package import Torch
+
+/// The processes of a run, which all call the same collectives in the same order.
+///
+/// The engine is torch.distributed's: Gloo for tensors in host memory, NCCL for those of a CUDA
+/// device. One process alone needs no engine, and its collectives return at once.
+///
+/// A group belongs to one thread.
+package final class ProcessGroup {
+  /// The number of this process, 0..<`size`.
+  package let rank: Int
+  /// The processes of the run.
+  package let size: Int
+  /// The number of this process among those of its host.
+  package let localRank: Int
+  /// The processes of this host.
+  package let localSize: Int
+  let engine: Engine?
+
+  /// The engine's objects.
+  struct Engine {
+    let handle: OpaquePointer
+    let store: Store
+    let variables: LaunchVariables
+    /// The host and process number of every rank.
+    let places: [String]
+    let pulse: OpaquePointer
+  }
+
+  /// A process without others.
+  package static var alone: ProcessGroup { ProcessGroup() }
+
+  private init() {
+    (rank, size, localRank, localSize, engine) = (0, 1, 0, 1, nil)
+  }
+
+  /// Whether this process writes the run's files.
+  package var isLeader: Bool { rank == 0 }
+
+  /// Meets the other processes of the run.
+  ///
+  /// - Parameters:
+  ///   - device: the device of this process; for a CUDA device NCCL is set up beside Gloo, and
+  ///     libtorch's CUDA library must be loaded.
+  ///   - timeout: how long a process waits for another, here and in every collective.
+  /// - Throws: `ProcessGroupError.notJoined`.
+  package init(
+    _ variables: LaunchVariables, device: Device, timeout: Duration
+  ) throws(ProcessGroupError) {
+    rank = variables.rank
+    size = variables.size
+    localRank = variables.localRank
+    localSize = variables.localSize
+    do throws(TorchFailure) {
+      engine = try Self.join(variables, device, timeout)
+    } catch {
+      throw .notJoined(
+        rank: variables.rank, size: variables.size, address: variables.address, reason: error.text)
+    }
+  }
+
+  private static func join(
+    _ variables: LaunchVariables, _ device: Device, _ timeout: Duration
+  ) throws(TorchFailure) -> Engine {
+    let counted = variables.launcherHasStore ? 0 : variables.size
+    let store = try Store(
+      variables, serves: variables.rank == 0 && !variables.launcherHasStore, workers: counted,
+      timeout: timeout)
+    var variables = variables
+    variables.port = store.port
+    let pulseStore = try Store(variables, serves: false, workers: 0, timeout: timeout)
+    let place =
+      "\(ProcessInfo.processInfo.hostName), process \(ProcessInfo.processInfo.processIdentifier)"
+    try store.set("place/\(variables.rank)", place)
+    let cudaIndex = if case .cuda(let index) = device { Int32(index) } else { Int32(-1) }
+    guard
+      let handle = ctorch_process_group(
+        store.handle, Int32(variables.rank), Int32(variables.size), cudaIndex,
+        timeout.milliseconds)
+    else { throw .last() }
+    var places: [String] = []
+    for rank in 0..<variables.size {
+      places.append(try store.get("place/\(rank)", timeout: timeout))
+    }
+    guard
+      let pulse = ctorch_pulse(
+        pulseStore.handle, Pulse.key(variables.rank), Pulse.period.milliseconds)
+    else { throw .last() }
+    return Engine(
+      handle: handle, store: store, variables: variables, places: places, pulse: pulse)
+  }
+
+  deinit {
+    guard let engine else { return }
+    ctorch_pulse_release(engine.pulse)
+    ctorch_process_group_release(engine.handle)
+  }
+}
+
+extension LaunchVariables {
+  /// The address of the store.
+  package var address: String { "\(host):\(port)" }
+}
