@@ -184,7 +184,8 @@ bool ctorch_broadcast(CTorchProcessGroup *group, CTorchTensor *tensor, int32_t r
 CTorchWork *ctorch_all_gather(CTorchProcessGroup *group, CTorchTensor *output, CTorchTensor *input) {
   CTorchWork *result = nullptr;
   guarded([&] {
-    at::Tensor out = dense(output), in = dense(input);
+    // Gloo cuts the output along its first dimension.
+    at::Tensor out = dense(output).view(-1), in = dense(input).view(-1);
     auto work = group->group->_allgather_base(out, in);
     result = new CTorchWork{std::move(work), std::move(out), std::move(in)};
   });

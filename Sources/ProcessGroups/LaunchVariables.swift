@@ -29,4 +29,33 @@ package struct LaunchVariables: Equatable, Sendable {
     self.launcherHasStore = launcherHasStore
     self.restartCount = restartCount
   }
+
+  /// The names of torch.distributed's variables, and of `tempflow launch`'s own.
+  enum Name {
+    static let rank = "RANK"
+    static let size = "WORLD_SIZE"
+    static let localRank = "LOCAL_RANK"
+    static let localSize = "LOCAL_WORLD_SIZE"
+    static let host = "MASTER_ADDR"
+    static let port = "MASTER_PORT"
+    static let launcherHasStore = "TORCHELASTIC_USE_AGENT_STORE"
+    static let restartCount = "TORCHELASTIC_RESTART_COUNT"
+    /// Set by torchrun, whatever else the environment holds.
+    static let torchrun = "TORCHELASTIC_RUN_ID"
+    /// Set by `tempflow launch`.
+    static let tempflow = "TEMPFLOW_LAUNCH"
+  }
+
+  /// The environment of this process, made from that of its launcher.
+  package func environment(over inherited: [String: String]) -> [String: String] {
+    var environment = inherited
+    environment[Name.torchrun] = nil
+    environment[Name.launcherHasStore] = launcherHasStore ? "True" : nil
+    let values = [
+      Name.rank: "\(rank)", Name.size: "\(size)", Name.localRank: "\(localRank)",
+      Name.localSize: "\(localSize)", Name.host: host, Name.port: "\(port)",
+      Name.restartCount: "\(restartCount)", Name.tempflow: "1",
+    ]
+    return environment.merging(values) { $1 }
+  }
 }

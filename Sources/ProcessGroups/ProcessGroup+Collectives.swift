@@ -78,6 +78,14 @@ extension ProcessGroup {
     }
   }
 
+  /// The numbers of all processes in one list, in the order of ranks, bit for bit.
+  package func gather(_ numbers: [Float], _ step: String) throws(ProcessGroupError) -> [Float] {
+    let bytes = try gather(numbers.withUnsafeBytes(Array.init), step)
+    return bytes.flatMap { bytes in
+      bytes.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+    }
+  }
+
   /// Waits until every process has come here.
   package func barrier(_ step: String) throws(ProcessGroupError) {
     try allReduce(Tensor([0], shape: [1]), step)

@@ -1,6 +1,6 @@
 internal import CTorch
 internal import Foundation
-package import Torch
+internal import Torch
 
 /// The processes of a run, which all call the same collectives in the same order.
 ///
@@ -36,25 +36,25 @@ package final class ProcessGroup {
     (rank, size, localRank, localSize, engine) = (0, 1, 0, 1, nil)
   }
 
+  /// The host and process number of a rank.
+  package func place(of rank: Int) -> String { engine?.places[rank] ?? "this process" }
+
   /// Whether this process writes the run's files.
   package var isLeader: Bool { rank == 0 }
 
   /// Meets the other processes of the run.
   ///
-  /// - Parameters:
-  ///   - device: the device of this process; for a CUDA device NCCL is set up beside Gloo, and
-  ///     libtorch's CUDA library must be loaded.
-  ///   - timeout: how long a process waits for another, here and in every collective.
+  /// - Parameter timeout: how long a process waits for another, here and in every collective.
   /// - Throws: `ProcessGroupError.notJoined`.
   package init(
-    _ variables: LaunchVariables, device: Device, timeout: Duration
+    _ variables: LaunchVariables, timeout: Duration
   ) throws(ProcessGroupError) {
     rank = variables.rank
     size = variables.size
     localRank = variables.localRank
     localSize = variables.localSize
     do throws(TorchFailure) {
-      engine = try Self.join(variables, device, timeout)
+      engine = try Self.join(variables, timeout)
     } catch {
       throw .notJoined(
         rank: variables.rank, size: variables.size, address: variables.address, reason: error.text)
@@ -62,7 +62,7 @@ package final class ProcessGroup {
   }
 
   private static func join(
-    _ variables: LaunchVariables, _ device: Device, _ timeout: Duration
+    _ variables: LaunchVariables, _ timeout: Duration
   ) throws(TorchFailure) -> Engine {
     let counted = variables.launcherHasStore ? 0 : variables.size
     let store = try Store(
@@ -74,10 +74,9 @@ package final class ProcessGroup {
     let place =
       "\(ProcessInfo.processInfo.hostName), process \(ProcessInfo.processInfo.processIdentifier)"
     try store.set("place/\(variables.rank)", place)
-    let cudaIndex = if case .cuda(let index) = device { Int32(index) } else { Int32(-1) }
     guard
       let handle = ctorch_process_group(
-        store.handle, Int32(variables.rank), Int32(variables.size), cudaIndex,
+        store.handle, Int32(variables.rank), Int32(variables.size), -1,
         timeout.milliseconds)
     else { throw .last() }
     var places: [String] = []

@@ -36,9 +36,10 @@ final class Store {
   /// The value of a key, waiting for it.
   func get(_ key: String, timeout: Duration) throws(TorchFailure) -> String {
     var bytes: [UInt8] = []
-    guard ctorch_store_get(handle, key, timeout.milliseconds, Self.take, &bytes) else {
-      throw .last()
+    let isFound = withUnsafeMutablePointer(to: &bytes) {
+      ctorch_store_get(handle, key, timeout.milliseconds, Self.take, $0)
     }
+    guard isFound else { throw .last() }
     return String(decoding: bytes, as: UTF8.self)
   }
 
@@ -47,9 +48,10 @@ final class Store {
   /// - Throws: when the store does not answer in time.
   func value(_ key: String, timeout: Duration) throws(TorchFailure) -> String {
     var bytes: [UInt8] = []
-    guard ctorch_store_try(handle, key, timeout.milliseconds, Self.take, &bytes) else {
-      throw .last()
+    let hasAnswered = withUnsafeMutablePointer(to: &bytes) {
+      ctorch_store_try(handle, key, timeout.milliseconds, Self.take, $0)
     }
+    guard hasAnswered else { throw .last() }
     return String(decoding: bytes, as: UTF8.self)
   }
 

@@ -1,5 +1,5 @@
 /// The scores of a batch.
-package struct RewardScores: Sendable, Equatable {
+package struct RewardScores: Sendable, Equatable, Codable {
   /// One score per sample, in order; nil where the sample could not be scored. Larger is better;
   /// the range is the reward's.
   package var total: [Double?]
@@ -10,7 +10,7 @@ package struct RewardScores: Sendable, Equatable {
   package var reasons: [Int: String]
 
   /// One named figure.
-  package struct Part: Sendable, Equatable {
+  package struct Part: Sendable, Equatable, Codable {
     /// A stable name: it becomes part of metric names.
     package var name: String
     /// One value per sample, in order; nil where there is none.
@@ -38,7 +38,7 @@ package struct RewardScores: Sendable, Equatable {
 
 extension RewardScores {
   /// Joins the scores of batches in order. A part that a batch lacks is nil there.
-  init(joining batches: [RewardScores]) {
+  package init(joining batches: [RewardScores]) {
     self.init(total: batches.flatMap(\.total))
     var start = 0
     for batch in batches {

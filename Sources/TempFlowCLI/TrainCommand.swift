@@ -1,6 +1,8 @@
 import ArgumentParser
+import CPUKernels
 import Dashboard
 import Foundation
+import ProcessGroups
 import Recipes
 import Rewards
 import Runs
@@ -31,25 +33,89 @@ struct TrainCommand: AsyncParsableCommand {
 
   @OptionGroup var output: OutputOptions
 
+  @Option(
+    name: .long,
+    help: "Seconds that a process waits for another one of the run before it gives up.")
+  var timeout = 1800.0
+
+  func validate() throws {
+    if !(timeout >= 1) { throw ValidationError("--timeout must be 1 or more seconds") }
+  }
+
   func run() async throws {
-    let summary = try await train()
-    try output.print(summary) { AccuracyTable(summary).text }
+    let launch = try LaunchVariables(environment: ProcessInfo.processInfo.environment)
+    do {
+      let summary = try await train(launch)
+      if launch?.rank ?? 0 == 0 { try output.print(summary) { AccuracyTable(summary).text } }
+    } catch {
+      // What stops all processes is told once, by the first; every process logs it.
+      guard let launch, launch.rank > 0, !Self.isOwn(error) else { throw error }
+      throw ExitCode.failure
+    }
+  }
+
+  /// Whether only this process can tell of an error.
+  private static func isOwn(_ error: any Error) -> Bool {
+    switch error as? ProcessGroupError {
+    case .notJoined, .storeLost: true
+    case .lost(let peers, _, _): peers.contains { $0.rank == 0 }
+    case nil: false
+    }
   }
 
   @MainActor
-  private func train() async throws -> RunSummary {
-    let loaded = try recipe.read()
-    // Throws what makes the recipe impossible before a run directory is made.
-    _ = try TrainingPlan(loaded.settings)
-    try TorchRuntime.check(loaded.settings.device)
-    for reward in loaded.settings.allRewards {
+  private func train(_ launch: LaunchVariables?) async throws -> RunSummary {
+    let group =
+      try launch.map { try ProcessGroup($0, timeout: .seconds(timeout)) } ?? .alone
+    let loaded = try group.agree("reading the recipe") { try recipe.read() }
+    let kernels = try CPUKernel.chosenByEnvironment().map(\.name).sorted()
+    try group.checkEqual(loaded.resolved, kernels: kernels)
+    let settings = try group.agree("checking the recipe") {
+      try checked(loaded.settings, launch)
+    }
+    let run = try open(loaded, group, restartCount: launch?.restartCount ?? 0)
+    StopSignal.install()
+    do {
+      return try await Trainer(settings, output: run, group: group).train()
+    } catch {
+      run.note(error)
+      throw error
+    }
+  }
+
+  /// The settings for this process's device. Throws what makes the recipe impossible before a run
+  /// directory is made.
+  private func checked(
+    _ settings: TrainingRecipe, _ launch: LaunchVariables?
+  ) throws -> TrainingRecipe {
+    var settings = settings
+    if let launch {
+      settings.device = try settings.device.ofProcess(launch.localRank, launch.localSize)
+    }
+    _ = try TrainingPlan(settings)
+    try TorchRuntime.check(settings.device)
+    for reward in settings.allRewards {
       try reward.check()
       if let device = reward.device { try TorchRuntime.check(device) }
     }
-    let run = try RunOutput(
-      runDir ?? "runs/\(recipe.name)", resume: resume, recipe: loaded, recipeName: recipe.name,
-      progress: .standardError())
-    StopSignal.install()
-    return try await Trainer(loaded.settings, output: run).train()
+    return settings
+  }
+
+  /// Opens the run directory: the first process writes it, the others follow. Processes that were
+  /// started again go on with the run that the earlier ones began.
+  @MainActor
+  private func open(
+    _ loaded: Recipe<TrainingRecipe>, _ group: ProcessGroup, restartCount: Int
+  ) throws -> RunOutput {
+    let path = runDir ?? "runs/\(recipe.name)"
+    let leader = try group.agree("opening the run directory") {
+      guard group.isLeader else { return nil as RunOutput? }
+      let resumes = try resume || (restartCount > 0 && RunDirectory.holdsRun(path))
+      return try RunOutput(
+        path, resume: resumes, recipe: loaded, recipeName: recipe.name, progress: .standardError())
+    }
+    return try group.agree("following the run directory") {
+      try leader ?? RunOutput(following: path, rank: group.rank, recipeName: recipe.name)
+    }
   }
 }

@@ -1,6 +1,6 @@
 extension Tensor {
   // An integer tensor keeps its type when the number is whole.
-  private func number(_ value: Double) -> Operator.Argument {
+  func number(_ value: Double) -> Operator.Argument {
     if let whole = Int(exactly: value), !dtype.isFloatingPoint { return .int(whole) }
     return .double(value)
   }

@@ -3,7 +3,7 @@
 extension Tensor {
   /// `self += scale · other`
   public func add_(_ other: Tensor, scale: Double = 1) {
-    Operator.addInPlace.run(.tensor(self), .tensor(other), .double(scale))
+    Operator.addInPlace.run(.tensor(self), .tensor(other), number(scale))
   }
   public func mul_(_ other: Tensor) { Operator.multiplyInPlace.run(.tensor(self), .tensor(other)) }
   public func mul_(_ value: Double) {

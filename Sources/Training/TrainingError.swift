@@ -14,6 +14,8 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
   case reward(String)
   /// The run directory could not be written or read.
   case run(String)
+  /// The processes of a run are not alike.
+  case processes(String)
   /// The run directory belongs to another recipe.
   case otherRecipe(path: String, differences: [String])
   /// Prompts or parts of the model have changed since the checkpoint was saved.
@@ -37,7 +39,7 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
   package var description: String {
     switch self {
     case .arithmetic(let text), .prompts(let text), .images(let text), .model(let text),
-      .reward(let text), .run(let text):
+      .reward(let text), .run(let text), .processes(let text):
       text
     case .otherRecipe(let path, let differences):
       "\(path) was trained with another recipe (\(differences.joined(separator: "; "))); resume "

@@ -26,12 +26,10 @@ package struct UpdateSplit: Sendable {
   package var samplesPerUpdate: Int { samples / updates }
 
   /// Forward passes of one update without skipped samples.
-  package var microBatchesPerUpdate: Int { (samplesPerUpdate + microBatch - 1) / microBatch }
+  package var passesPerUpdate: Int { (samplesPerUpdate + microBatch - 1) / microBatch }
 
   /// Samples of each forward pass on a GPU, where all passes have one size and the last is padded.
-  package var samplesPerForward: Int {
-    (samplesPerUpdate + microBatchesPerUpdate - 1) / microBatchesPerUpdate
-  }
+  package var samplesPerPass: Int { (samplesPerUpdate + passesPerUpdate - 1) / passesPerUpdate }
 
   /// The samples of each update in `epoch`, as indices in 0 ..< `samples`.
   package func updates(epoch: Int) -> [[Int]] {

@@ -17,7 +17,7 @@ import Torch
   @Test func `a world of one joins the engine`() throws {
     let variables = LaunchVariables(
       rank: 0, size: 1, localRank: 0, localSize: 1, host: "127.0.0.1", port: 0)
-    let group = try ProcessGroup(variables, device: .cpu, timeout: .seconds(20))
+    let group = try ProcessGroup(variables, timeout: .seconds(20))
     let tensor = Tensor([1, 2] as [Float], shape: [2])
     try group.allReduce(tensor, "a sum")
     #expect(tensor.floats() == [1, 2])

@@ -99,7 +99,7 @@ func scaleWeights(
   func `one non-finite number affects its own image only`(value: Float) throws {
     let pipeline = try pipeline(tinyTask(), .float32)
     let latents = ImageSampling(steps: 1, seed: 4)
-      .noise(count: 3, latentShape: Array(pipeline.latentShape(count: 1).dropFirst()))
+      .noise(of: 0..<3, latentShape: Array(pipeline.latentShape(count: 1).dropFirst()))
     let sound = pipeline.images(latents, microBatch: 2)
     var numbers = latents.floats()
     numbers[numbers.count / 3 + 7] = value

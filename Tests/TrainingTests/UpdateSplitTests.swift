@@ -11,8 +11,8 @@ import Training
   }
 
   @Test func `forward passes are as few and as equal as the limit allows`() {
-    #expect(split.microBatchesPerUpdate == 2)
-    #expect(split.samplesPerForward == 3)
+    #expect(split.passesPerUpdate == 2)
+    #expect(split.samplesPerPass == 3)
   }
 
   @Test func `the split is new in each epoch and repeats in a resumed run`() {

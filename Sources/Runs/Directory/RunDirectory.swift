@@ -11,16 +11,18 @@ package final class RunDirectory {
     case create
     /// The run in the directory is resumed.
     case resume
+    /// Another process of the same run has opened the directory and writes all but `ranks`.
+    case follow
   }
 
   /// The directory, absolute.
   package let path: String
-  private let lock: RunLock
+  private let lock: RunLock?
   private let identity: FileStatus
 
   /// Opens a run directory for writing and takes its lock.
   ///
-  /// - Throws: `holdsAnotherRun`, `notARun`, `noRun`, `locked`, or a file error.
+  /// - Throws: `holdsAnotherRun`, `notARun`, `noRun`, `notShared`, `locked`, or a file error.
   package init(_ path: String, mode: Mode) throws(RunError) {
     let path = Self.absolute(path)
     self.path = path
@@ -29,17 +31,17 @@ package final class RunDirectory {
       try Self.checkUnused(path)
       try onDisk(FileTree.makeFolder(path))
     case .resume:
-      let marks = try ["lock", "recipe.yaml"].map { name throws(RunError) in
-        try onDisk(FileStatus(path: "\(path)/\(name)"))
-      }
-      guard marks.contains(where: { $0 != nil }) else { throw .noRun(path: path) }
+      guard try Self.holdsRun(path) else { throw .noRun(path: path) }
       try Self.checkVersion(path)
+    case .follow:
+      guard try onDisk(FileTree.isFolder(path)) else { throw .notShared(path: path) }
     }
-    lock = try RunLock(path + "/lock")
+    lock = mode == .follow ? nil : try RunLock(path + "/lock")
     // Another process may have begun a run between the check and the lock.
     if mode == .create { try Self.checkUnused(path) }
     guard let identity = try onDisk(FileStatus(path: path)) else { throw .vanished(path: path) }
     self.identity = identity
+    guard mode != .follow else { return }
     if mode == .resume { try Self.clearLeftovers(path) }
     for folder in [samples, checkpoints, tree] { try onDisk(FileTree.makeFolder(folder)) }
   }
@@ -52,6 +54,10 @@ package final class RunDirectory {
   package var timings: String { path + "/timings.jsonl" }
   /// Messages of the run, one per line.
   package var log: String { path + "/log.txt" }
+  /// The folder of the messages of every process but the first, where a run has several.
+  package var ranks: String { path + "/ranks" }
+  /// The messages of one process.
+  package func log(ofRank rank: Int) -> String { rank == 0 ? log : "\(ranks)/log-\(rank).txt" }
   /// The outcome (see `RunSummary`).
   package var summary: String { path + "/summary.json" }
   /// The report of the run.
@@ -81,7 +87,7 @@ package final class RunDirectory {
   private static let marks = ["recipe.yaml", "metrics.jsonl", "summary.json"]
   /// The files and folders that a run makes before its recipe.
   private static let beginnings: Set<String> = [
-    "lock", "samples", "checkpoints", "adapters", "tree", "log.txt",
+    "lock", "samples", "checkpoints", "adapters", "tree", "log.txt", "ranks",
   ]
 
   private static func checkUnused(_ path: String) throws(RunError) {
@@ -115,6 +121,14 @@ package final class RunDirectory {
 }
 
 extension RunDirectory {
+  /// Whether a run has begun in a directory.
+  package static func holdsRun(_ path: String) throws(RunError) -> Bool {
+    for name in ["lock", "recipe.yaml"] {
+      if try onDisk(FileStatus(path: "\(path)/\(name)")) != nil { return true }
+    }
+    return false
+  }
+
   /// Checks, without the lock, that a directory holds a run of this version.
   ///
   /// - Throws: `noRun`, `earlierVersion`.

@@ -8,6 +8,8 @@ package enum RunError: Error, Sendable, Hashable {
   case notARun(path: String, found: String)
   /// There is no run to resume or to read.
   case noRun(path: String)
+  /// The directory that the first process of a run has opened is not there for another one.
+  case notShared(path: String)
   /// The run was written by an earlier version, whose keys and files have other names.
   case earlierVersion(path: String)
   /// Another process has the run open. `pid` and `host` are what its lock file says; nil when that
@@ -47,6 +49,9 @@ extension RunError: CustomStringConvertible {
         + "Choose another directory with --run-dir."
     case .noRun(let path):
       "There is no run in \(path). Check the path; a new run starts without --resume."
+    case .notShared(let path):
+      "\(path) does not exist here, and rank 0 has opened it: the run directory must be on a file "
+        + "system that all hosts of the run share."
     case .earlierVersion(let path):
       "The run in \(path) was written by an earlier version of tempflow, whose keys and files have "
         + "other names (docs/renamed.md): read it with that version, or start a new run."

@@ -55,6 +55,11 @@ package final class ProgressReporter {
     }
   }
 
+  /// A reporter that shows nothing.
+  package static func silent() -> ProgressReporter {
+    ProgressReporter(columns: nil, write: { _ in }, now: { 0 })
+  }
+
   /// Begins a stage and ends one that is open.
   ///
   /// - Parameters:

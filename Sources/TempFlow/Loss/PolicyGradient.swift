@@ -3,6 +3,9 @@ public import Torch
 
 /// Adds the gradient of one update's loss to the parameters behind `field`.
 ///
+/// Where several processes share an update, each adds the gradient of its own samples; the sum over
+/// processes is the update's.
+///
 /// The branches of a sample share x_i, so the network runs once per sample. The derivative of the
 /// loss with respect to the velocity has a closed form and is backpropagated once.
 ///
@@ -12,27 +15,31 @@ public import Torch
 ///   - samples: the (trunk, step) pairs of this update, with advantages.
 ///   - microBatch: the most samples evaluated at once; gradients accumulate, and the size does not
 ///     change their sum.
+///   - share: the part of the samples that is evaluated here.
 ///   - gradientScale: a power of two, a loss scale for networks in which small gradients underflow;
 ///     the parameters' gradients are multiplied by it.
 ///   - field: the policy, evaluated with gradients recorded.
 ///   - reference: the policy without adapters, evaluated without gradients; needed if `klBeta` > 0.
 ///   - backward: backpropagates dL/dv through a velocity of `field`; with gradient checkpointing
 ///     the backward pass continues here.
+///   - collect: turns the statistics of this part's samples into those of all parts, in order.
 ///
 /// Skippable samples (``TrainingSample/isSkippable(_:)``) are not evaluated but count in the mean,
 /// so that the weights of the other samples do not change.
 ///
 /// - Returns: the statistics of the update, read from the device once, at the end.
-@discardableResult
-public func policyGradient(
+/// - Throws: errors of `collect`.
+public func policyGradient<Failure: Error>(
   _ objective: PolicyObjective, rollout: Rollout, samples: [TrainingSample], microBatch: Int,
-  gradientScale: Double = 1, field: VelocityField, reference: VelocityField? = nil,
-  backward: (_ velocity: Tensor, _ gradient: Tensor) -> Void = { $0.backward(gradient: $1) }
-) -> PolicyStatistics {
+  share: WorkShare, gradientScale: Double = 1, field: VelocityField,
+  reference: VelocityField? = nil,
+  backward: (_ velocity: Tensor, _ gradient: Tensor) -> Void = { $0.backward(gradient: $1) },
+  collect: ([Float]) throws(Failure) -> [Float]
+) throws(Failure) -> PolicyStatistics {
   precondition(objective.klBeta == 0 || reference != nil, "a KL term needs a reference")
   let active = samples.filter { !$0.isSkippable(objective) }
   var statistics: [Tensor] = []
-  for range in microBatches(of: active.count, limit: microBatch) {
+  for range in share.microBatches(of: active.count, limit: microBatch) {
     let chunk = Array(active[range])
     let rows = chunk.map(rollout.row)
     let (latents, sigma, trunkIndices) = rollout.inputs(of: rows)
@@ -48,9 +55,22 @@ public func policyGradient(
       (gradientScale == 1 ? gradient : gradient * gradientScale).reshaped(velocity.shape))
     statistics.append(summary)
   }
+  let rows = try collect(statistics.isEmpty ? [] : Tensor.cat(statistics, dim: 0).floats())
   return PolicyStatistics(
-    rows: statistics.isEmpty ? [] : Tensor.cat(statistics, dim: 0).floats(), samples: active,
-    sampleCount: samples.count, steps: rollout.steps)
+    rows: rows, samples: active, sampleCount: samples.count, steps: rollout.steps)
+}
+
+/// The same for a process that evaluates all samples.
+@discardableResult
+public func policyGradient(
+  _ objective: PolicyObjective, rollout: Rollout, samples: [TrainingSample], microBatch: Int,
+  gradientScale: Double = 1, field: VelocityField, reference: VelocityField? = nil,
+  backward: (_ velocity: Tensor, _ gradient: Tensor) -> Void = { $0.backward(gradient: $1) }
+) -> PolicyStatistics {
+  policyGradient(
+    objective, rollout: rollout, samples: samples, microBatch: microBatch, share: .whole,
+    gradientScale: gradientScale, field: field, reference: reference, backward: backward,
+    collect: { $0 })
 }
 
 extension PolicyStatistics {

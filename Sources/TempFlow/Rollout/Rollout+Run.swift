@@ -6,6 +6,7 @@ import Torch
 /// - Parameters:
 ///   - plan: what to compute.
 ///   - trunks: the prompts and seeds to start from, without repetition.
+///   - share: the part of the rollout that is run here; see ``RolloutPlan/columns(trunks:)``.
 ///   - noise: the epoch's noise.
 ///   - field: the policy's velocity. The prompt indices of its rows are indices into `trunks`: its
 ///     list of prompts has one entry per trunk.
@@ -18,19 +19,25 @@ import Torch
 /// Records no gradients, and does not block on the device inside a step. The result does not depend
 /// on the order of evaluation or the size of micro-batches.
 public func rollOut<Failure: Error>(
-  _ plan: RolloutPlan, trunks: [TrunkID], noise: NoiseSource,
+  _ plan: RolloutPlan, trunks: [TrunkID], share: WorkShare = .whole, noise: NoiseSource,
   field: @escaping VelocityField,
   finished: (FinishedSamples) throws(Failure) -> Void
 ) throws(Failure) -> Rollout {
   precondition(!trunks.isEmpty, "a rollout needs a trunk")
   precondition(Set(trunks).count == trunks.count, "trunks must not repeat")
+  let columns = share.range(of: plan.columns(trunks: trunks.count))
+  precondition(!columns.isEmpty, "fewer columns than processes")
+  precondition(share == .whole || !plan.finishesTrunks, "a finished trunk has no branch")
+  let held = plan.trunks(of: columns)
   return try withoutGradient { () throws(Failure) -> Rollout in
     let steps = plan.steps.steps(
       stepCount: plan.schedule.stepCount, run: noise.run, epoch: noise.epoch)
     var parts: [RolloutPart] = []
-    for range in microBatches(of: trunks.count, limit: plan.trunksPerBatch) {
+    for part in microBatches(of: held.count, limit: plan.trunksPerBatch) {
       let batch = RolloutBatch(
-        plan: plan, steps: steps, trunks: trunks, range: range, noise: noise, field: field)
+        plan: plan, steps: steps, trunks: trunks,
+        range: held.lowerBound + part.lowerBound..<held.lowerBound + part.upperBound,
+        columns: columns, noise: noise, field: field)
       switch plan.method {
       case .branching: parts.append(try batch.branching(finished: finished))
       case .flowGRPO, .flowGRPOFast: parts.append(try batch.flowGRPO(finished: finished))
@@ -39,7 +46,8 @@ public func rollOut<Failure: Error>(
     return Rollout(
       plan: plan, trunks: trunks, noise: noise, steps: steps,
       latents: Tensor.cat(parts.map { Tensor.stack($0.latents, dim: 0) }, dim: 1),
-      velocities: Tensor.cat(parts.map { Tensor.stack($0.velocities, dim: 0) }, dim: 1))
+      velocities: Tensor.cat(parts.map { Tensor.stack($0.velocities, dim: 0) }, dim: 1),
+      contents: .trunks(held))
   }
 }
 

@@ -1,25 +1,30 @@
 public import FlowMatching
 public import Torch
 
-// T: trunks, R: trained steps of this epoch, K: branches, D: elements of a sample.
+// T: trunks, H: trunks held here, R: trained steps of this epoch, K: branches, D: elements of a
+// sample.
 
 /// The data of one epoch's rollout for training.
 ///
 /// A (trunk, step) is stored once for all its branches: the latents and the velocity. With the
-/// noise from the branches' seeds they determine the next latents of every branch.
+/// noise from the branches' seeds they determine the next latents of every branch. Where several
+/// processes share a rollout, each holds the trunks that it rolled out, and after an exchange the
+/// samples that it trains.
 public struct Rollout {
   /// The plan of the rollout.
   public let plan: RolloutPlan
-  /// The trunks in the order of storage; trunk indices are indices into this list.
+  /// All trunks of the epoch; trunk indices are indices into this list.
   public let trunks: [TrunkID]
   /// The source of the noise.
   public let noise: NoiseSource
   /// The trained steps of this epoch, ascending.
   public let steps: [Int]
-  /// x_i of every (step, trunk): `[R, T, …]` float32.
+  /// x_i of every (step, trunk): `[R, H, …]` float32; `[rows, …]` after an exchange.
   public let latents: Tensor
-  /// v_i of every (step, trunk) at rollout time: `[R, T, …]` float32.
+  /// v_i of every (step, trunk) at rollout time, shaped as ``latents``.
   public let velocities: Tensor
+  /// What ``latents`` and ``velocities`` hold.
+  let contents: Contents
   /// The velocities of the old policy in the ratio; nil if they are ``velocities``.
   var oldPolicy: OldPolicy?
 
@@ -37,18 +42,19 @@ public struct Rollout {
   ///
   /// - Parameters:
   ///   - updates: the samples of the epoch's updates, before the first of them.
+  ///   - share: the part of each update that is evaluated here.
   ///   - objective: the loss, which decides which samples are evaluated.
   ///   - microBatch: the most samples that training evaluates at once.
   ///   - field: the policy, evaluated without gradients.
   public mutating func recomputeOldVelocities(
     of updates: [[TrainingSample]], _ objective: PolicyObjective, microBatch: Int,
-    field: VelocityField
+    share: WorkShare = .whole, field: VelocityField
   ) {
     var known: [Int] = []
     var parts: [Tensor] = []
     for update in updates.dropFirst() {
       let active = update.filter { !$0.isSkippable(objective) }
-      for range in microBatches(of: active.count, limit: microBatch) {
+      for range in share.microBatches(of: active.count, limit: microBatch) {
         let rows = active[range].map(row)
         parts.append(
           withoutGradient {
@@ -63,7 +69,7 @@ public struct Rollout {
       places: Dictionary(uniqueKeysWithValues: zip(known, 0...)))
   }
 
-  /// A sample's flat index into the storage, `stepIndex * T + trunk`.
+  /// A sample's number among the (step, trunk) pairs of the epoch, `stepIndex * T + trunk`.
   func row(_ sample: TrainingSample) -> Int { sample.stepIndex * trunks.count + sample.trunk }
 
   /// x_{i+1} of one branch, from the stored state and the branch's seed: `[1, …]` float32.
@@ -72,13 +78,12 @@ public struct Rollout {
       preconditionFailure("step \(step) was not trained in this epoch")
     }
     let eps = noise.branches([(trunks[trunk], step, branch)])
+    let row = stepIndex * trunks.count + trunk
     return coefficients[stepIndex].stochastic(
-      latents.selected(dim: 0, index: stepIndex).narrowed(dim: 0, start: trunk, length: 1),
-      velocity: velocities.selected(dim: 0, index: stepIndex)
-        .narrowed(dim: 0, start: trunk, length: 1), noise: eps)
+      gather(latents, [row]), velocity: gather(velocities, [row]), noise: eps)
   }
 
-  /// The rows (flat indices `stepIndex * T + trunk`) as arguments of a velocity field:
+  /// The rows (numbers `stepIndex * T + trunk`) as arguments of a velocity field:
   /// latents `[B, …]`, sigma `[B]`, B trunk indices.
   func inputs(of rows: [Int]) -> (latents: Tensor, sigma: Tensor, trunkIndices: [Int]) {
     let coefficients = coefficients
@@ -89,10 +94,55 @@ public struct Rollout {
     )
   }
 
-  /// Rows of a `[R, T, …]` tensor by flat index: `[B, …]`.
+  /// Rows of ``latents`` or ``velocities`` by their numbers: `[B, …]`.
   func gather(_ stored: Tensor, _ rows: [Int]) -> Tensor {
-    stored.flattened(from: 0, to: 1)
-      .indexSelect(dim: 0, Tensor(rows, shape: [rows.count]).to(noise.device))
+    let (flat, places) =
+      switch contents {
+      case .trunks(let held):
+        (
+          stored.flattened(from: 0, to: 1),
+          rows.map {
+            $0 / trunks.count * held.count + $0 % trunks.count - held.lowerBound
+          }
+        )
+      case .rows(let places):
+        (
+          stored,
+          rows.map { row in
+            guard let place = places[row] else { preconditionFailure("row \(row) is elsewhere") }
+            return place
+          }
+        )
+      }
+    return flat.indexSelect(dim: 0, Tensor(places, shape: [rows.count]).to(noise.device))
+  }
+}
+
+// MARK: - Several processes
+
+extension Rollout {
+  /// Which (step, trunk) pairs a rollout holds.
+  enum Contents: Hashable, Sendable {
+    /// Every trained step of these trunks.
+    case trunks(Range<Int>)
+    /// The place of each row, by its number.
+    case rows([Int: Int])
+  }
+
+  /// x_i and v_i of held samples, to send to the processes that train them: `[samples, 2, …]`.
+  package func states(of samples: [TrainingSample]) -> Tensor {
+    let rows = samples.map(row)
+    return Tensor.stack([gather(latents, rows), gather(velocities, rows)], dim: 1)
+  }
+
+  /// The rollout with other samples in place of its trunks.
+  ///
+  /// - Parameter states: x_i and v_i of `samples`, `[samples, 2, …]`.
+  package func holding(_ samples: [TrainingSample], _ states: Tensor) -> Rollout {
+    Rollout(
+      plan: plan, trunks: trunks, noise: noise, steps: steps,
+      latents: states.selected(dim: 1, index: 0), velocities: states.selected(dim: 1, index: 1),
+      contents: .rows(Dictionary(uniqueKeysWithValues: zip(samples.map(row), 0...))))
   }
 }
 
@@ -114,12 +164,4 @@ struct OldPolicy {
     return velocities.indexSelect(
       dim: 0, Tensor(found, shape: [found.count]).to(velocities.device))
   }
-}
-
-/// Cuts `count` rows into as few nearly equal ranges of at most `limit` as possible.
-package func microBatches(of count: Int, limit: Int) -> [Range<Int>] {
-  precondition(limit >= 1, "a micro-batch holds at least one row")
-  guard count > 0 else { return [] }
-  let parts = (count - 1) / limit + 1
-  return (0..<parts).map { (count * $0 / parts)..<(count * ($0 + 1) / parts) }
 }

@@ -9,6 +9,8 @@ struct RolloutBatch {
   let trunks: [TrunkID]
   /// The trunks of this batch, as indices into `trunks`.
   let range: Range<Int>
+  /// The columns that are rolled out here; see ``RolloutPlan/columns(trunks:)``.
+  let columns: Range<Int>
   let noise: NoiseSource
   let field: VelocityField
 
@@ -60,7 +62,7 @@ struct RolloutBatch {
         state = branch(state, velocity, at: step, into: &part).latents
       } else if everywhere {
         state = plan.schedule.step(step, plan.dynamics)
-          .stochastic(state, velocity: velocity, noise: branchNoise(at: step))
+          .stochastic(state, velocity: velocity, noise: branchNoise(range, 0..<1, at: step))
       } else {
         state = plan.schedule.step(step, .deterministic).deterministic(state, velocity: velocity)
       }
@@ -68,34 +70,53 @@ struct RolloutBatch {
     let last = stepCount - 1
     try finish(
       state, rows, plan.schedule.step(last, everywhere ? plan.dynamics : .deterministic),
-      everywhere ? branchNoise(at: last) : nil, finished)
+      everywhere ? branchNoise(range, 0..<1, at: last) : nil, finished)
     return part
   }
 
-  /// Takes the stochastic step K times from every trunk and stores the data for training.
-  /// `[T, …], [T, …] -> [T K, …]`, trunk by trunk.
+  /// Takes the stochastic step once for every branch of every trunk and stores the data for
+  /// training. `[T, …], [T, …] -> [branches, …]`, trunk by trunk.
   private func branch(
     _ latents: Tensor, _ velocity: Tensor, at step: Int, into part: inout RolloutPart
   ) -> (latents: Tensor, rows: [SampleID]) {
     let coefficients = plan.schedule.step(step, plan.dynamics)
-    let count = plan.branchCount
-    let eps = branchNoise(at: step).reshaped([range.count, count] + noise.shape)
-    let branched = coefficients.stochastic(
-      latents.unsqueezed(1), velocity: velocity.unsqueezed(1), noise: eps)
     part.latents.append(latents)
     part.velocities.append(velocity)
-    let rows = range.flatMap { trunk in
-      (0..<count).map { SampleID(trunk: trunk, step: step, branch: $0) }
+    var (parts, rows): ([Tensor], [SampleID]) = ([], [])
+    for (trunks, branches) in blocks {
+      let (start, length) = (trunks.lowerBound - range.lowerBound, trunks.count)
+      let eps = branchNoise(trunks, branches, at: step)
+      let branched = coefficients.stochastic(
+        latents.narrowed(dim: 0, start: start, length: length).unsqueezed(1),
+        velocity: velocity.narrowed(dim: 0, start: start, length: length).unsqueezed(1),
+        noise: eps.reshaped([length, branches.count] + noise.shape))
+      parts.append(branched.flattened(from: 0, to: 1))
+      rows += trunks.flatMap { trunk in
+        branches.map { SampleID(trunk: trunk, step: step, branch: $0) }
+      }
     }
-    return (branched.flattened(from: 0, to: 1), rows)
+    return (parts.count == 1 ? parts[0] : Tensor.cat(parts, dim: 0), rows)
   }
 
-  /// Noise of all branches at a step: `[T K, …]`, trunk by trunk.
-  private func branchNoise(at step: Int) -> Tensor {
+  /// Neighboring trunks with the same branches: only the first and the last trunk of a share have
+  /// fewer than K.
+  private var blocks: [(trunks: Range<Int>, branches: Range<Int>)] {
+    var blocks: [(trunks: Range<Int>, branches: Range<Int>)] = []
+    for trunk in range {
+      let branches = plan.branches(of: trunk, among: columns)
+      if let last = blocks.last, last.branches == branches {
+        blocks[blocks.count - 1].trunks = last.trunks.lowerBound..<trunk + 1
+      } else {
+        blocks.append((trunk..<trunk + 1, branches))
+      }
+    }
+    return blocks
+  }
+
+  /// Noise of branches at a step: `[trunks branches, …]`, trunk by trunk.
+  private func branchNoise(_ chosen: Range<Int>, _ branches: Range<Int>, at step: Int) -> Tensor {
     noise.branches(
-      range.flatMap { trunk in
-        (0..<plan.branchCount).map { (trunks[trunk], step, $0) }
-      })
+      chosen.flatMap { trunk in branches.map { (trunks[trunk], step, $0) } })
   }
 
   /// `[rows, …] -> [rows, …]` float32, in micro-batches.

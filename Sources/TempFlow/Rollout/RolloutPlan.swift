@@ -100,6 +100,40 @@ public struct RolloutPlan: Hashable, Sendable {
   public func samplesPerTrunk(steps: [Int]) -> Int {
     method.samplesPerTrunk(steps: steps, finishesTrunks: finishesTrunks)
   }
+
+  /// The columns of a rollout, ordered trunk by trunk: a column is one branch number of one trunk,
+  /// at every trained step. All columns cost the same, so processes share a rollout by columns; the
+  /// trunk itself is walked by every process that has one of its columns.
+  public func columns(trunks: Int) -> Int { trunks * branchCount }
+
+  /// The trunks with a column among `columns`.
+  package func trunks(of columns: Range<Int>) -> Range<Int> {
+    columns.lowerBound / branchCount..<(columns.upperBound + branchCount - 1) / branchCount
+  }
+
+  /// The most trunks that one of several processes walks.
+  package func mostTrunks(processes: Int, trunks: Int) -> Int {
+    let columns = columns(trunks: trunks)
+    return (0..<processes).map {
+      self.trunks(of: WorkShare($0, of: processes).range(of: columns)).count
+    }.max() ?? trunks
+  }
+
+  /// Evaluations of the velocity field in one share of a rollout that trains `steps`.
+  package func evaluations(by share: WorkShare, trunks: Int, steps: [Int]) -> Int {
+    let own = share.range(of: columns(trunks: trunks))
+    guard case .branching = method else { return own.count * evaluationsPerTrunk(steps: steps) }
+    let walk = (steps.max() ?? -1) + 1
+    return self.trunks(of: own).count * walk
+      + own.count * (evaluationsPerTrunk(steps: steps) - walk) / branchCount
+  }
+
+  /// The branches of a trunk among `columns`.
+  package func branches(of trunk: Int, among columns: Range<Int>) -> Range<Int> {
+    let first = trunk * branchCount
+    let own = columns.clamped(to: first..<first + branchCount)
+    return own.lowerBound - first..<own.upperBound - first
+  }
 }
 
 /// Why a rollout plan is invalid.

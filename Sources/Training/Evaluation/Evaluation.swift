@@ -98,8 +98,13 @@ package struct Evaluation: Sendable {
       quantizeBase: model.store.quantization.rawValue, weights: weights, reward: reward)
   }
 
-  private func scores(of values: [Double?]) -> TaggedScores {
-    TaggedScores(
+  private func scores(of values: [Double?]) -> TaggedScores { TaggedScores(prompts, values) }
+}
+
+extension TaggedScores {
+  /// The scores of one value per prompt; a missing one is left out.
+  init(_ prompts: [Prompt], _ values: [Double?]) {
+    self.init(
       zip(prompts, values).compactMap { prompt, value in
         value.map { (tag: prompt.tag, value: $0) }
       })

@@ -29,15 +29,17 @@ package struct ImageSampling: Sendable, Equatable {
     self.batch = batch
   }
 
-  /// The initial noise of a list of images. `-> [count, C, h, w]`
+  /// The initial noise of a list of images. `-> [images, C, h, w]`
   ///
   /// Every call creates its own generators, so its noise is reproducible.
   ///
-  /// - Parameter latentShape: `[C, h, w]`
-  package func noise(count: Int, latentShape: [Int]) -> Tensor {
+  /// - Parameters:
+  ///   - images: their numbers.
+  ///   - latentShape: `[C, h, w]`
+  package func noise(of images: Range<Int>, latentShape: [Int]) -> Tensor {
     Tensor.randn(
       latentShape,
-      seeds: (0..<count).map {
+      seeds: images.map {
         noiseSeed(run: seed, epoch: 0, prompt: $0, seed: 0, step: -1, branch: 0)
       }, device: .cpu)
   }
@@ -49,13 +51,16 @@ extension ImageSampling {
   /// - Parameters:
   ///   - noise: initial latents, `[N, C, h, w]`; nil means the noise of the seed.
   ///   - negative: the negative prompt; needed by classifier-free guidance.
+  ///   - rowsPerCall: images of one call where all calls have one size, as on a GPU; nil means those
+  ///     of the largest batch.
   ///   - embeddings: encodes the prompts of one batch.
   /// - Throws: errors of `embeddings`.
   package func latents<Failure: Error>(
     of prompts: [Prompt], from noise: Tensor? = nil, _ model: any FlowModel,
-    negative: PromptEmbeddings?, embeddings: ([Prompt]) throws(Failure) -> [PromptEmbeddings]
+    negative: PromptEmbeddings?, rowsPerCall: Int? = nil,
+    embeddings: ([Prompt]) throws(Failure) -> [PromptEmbeddings]
   ) throws(Failure) -> Tensor {
-    let noise = noise ?? self.noise(count: prompts.count, latentShape: model.latentShape)
+    let noise = noise ?? self.noise(of: 0..<prompts.count, latentShape: model.latentShape)
     var parts: [Tensor] = []
     for start in stride(from: 0, to: prompts.count, by: batch) {
       let count = min(batch, prompts.count - start)
@@ -65,7 +70,7 @@ extension ImageSampling {
           model.sample(
             from: noise.narrowed(dim: 0, start: start, length: count), prompts: embeddings,
             negative: negative, guidance: guidance(of: model), stepCount: steps,
-            size: min(batch, prompts.count))
+            size: rowsPerCall ?? min(batch, prompts.count))
         })
     }
     return Tensor.cat(parts, dim: 0)
@@ -89,7 +94,7 @@ extension ImageSampling {
   ) throws(TrainingError) -> (latents: Tensor, images: [PixelBuffer]) {
     let noise =
       noise
-      ?? self.noise(count: prompts.count, latentShape: model.latentShape)
+      ?? self.noise(of: 0..<prompts.count, latentShape: model.latentShape)
     let latents = try latents(
       of: prompts, from: noise, model, negative: negative, embeddings: embeddings)
     var images: [PixelBuffer] = []

@@ -215,7 +215,7 @@ extension TrainingPlan.Work {
     decodes = trunks * method.samplesPerTrunk(steps: steps)
     rewards = decodes * recipe.rewards.count
     updates = split.updates
-    learningCalls = split.updates * split.microBatchesPerUpdate
+    learningCalls = split.updates * split.passesPerUpdate
     learningEvaluations = split.samples * guided
     // The first update's old log-probabilities come from its own forward pass.
     let recomputed =

@@ -3,7 +3,7 @@ internal import ImageFiles
 internal import TempFlow
 
 /// The images of a rollout that do not exist because latents or pixels are not finite.
-struct FailedImages {
+struct FailedImages: Codable {
   private var count = 0
   private var first: String?
 
@@ -15,6 +15,12 @@ struct FailedImages {
     count += 1
     let place = id.step.map { "branch \(id.branch) of step \($0)" } ?? "the whole path"
     first = first ?? "\(failure) for '\(prompt.text)', \(place)"
+  }
+
+  /// Adds those of another process.
+  mutating func add(_ other: FailedImages) {
+    count += other.count
+    first = first ?? other.first
   }
 
   /// One line: the count, and of the first the prompt, the step at which it left its trunk and the

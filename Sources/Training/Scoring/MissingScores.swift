@@ -1,7 +1,7 @@
 package import Rewards
 
 /// Scores that a reward did not return, counted by reward and reason.
-package struct MissingScores: Sendable, Equatable {
+package struct MissingScores: Sendable, Equatable, Codable {
   /// Reward -> reason -> images.
   package private(set) var counts: [String: [String: Int]] = [:]
 

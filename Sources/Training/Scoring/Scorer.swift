@@ -6,7 +6,7 @@ package import Rewards
 package typealias ScoringInput = Result<RewardSample, NonFiniteImage>
 
 /// The scores of a list of images by every reward.
-package struct ImageScores: Sendable {
+package struct ImageScores: Sendable, Codable {
   /// Per image, one value per reward of the recipe; nil where a score is missing.
   package var rewards: [[Double?]] = []
   /// Per image, the weighted sum; nil where a reward is missing.
@@ -33,6 +33,17 @@ package struct ImageScores: Sendable {
     weighted += other.weighted
     missing.add(other.missing)
     seconds += other.seconds
+  }
+
+  /// The scores with image `order[i]` in place i.
+  func reordered(_ order: [Int]) -> ImageScores {
+    var scores = self
+    scores.rewards = order.map { rewards[$0] }
+    scores.weighted = order.map { weighted[$0] }
+    scores.parts = parts.map { part in
+      .init(name: part.name, values: order.map { part.values[$0] })
+    }
+    return scores
   }
 }
 

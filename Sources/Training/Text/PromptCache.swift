@@ -1,7 +1,9 @@
 package import DiffusionModels
 internal import Foundation
 internal import Foundations
+internal import ProcessGroups
 package import Runs
+internal import TempFlow
 internal import Torch
 
 /// Encoded prompts on disk. Text encoders are loaded for new prompts only, and are freed before a
@@ -67,6 +69,11 @@ package final class PromptCache {
     let identity = try EncoderFingerprint(settings, components)
     componentDigests = identity.components
     folder = "\(settings.folder)/\(identity.digest)"
+    try listShards()
+  }
+
+  /// Finds the encoded prompts on disk.
+  private func listShards() throws(TrainingError) {
     for name in try names(in: folder) where name.hasSuffix(".safetensors") {
       let path = "\(folder)/\(name)"
       do throws(SafetensorsError) {
@@ -85,17 +92,47 @@ package final class PromptCache {
   /// - Throws: `TrainingError.model` if the text encoders cannot be loaded, `.promptCache` if the
   ///   folder cannot be written.
   package func prepare(_ prompts: [Prompt]) throws(TrainingError) {
+    let added = try add(prompts)
+    try encode(missing)
+    report(added)
+  }
+
+  /// The same with several processes, each of which encodes some of the prompts. Processes on hosts
+  /// that share no cache folder encode what they do not find.
+  ///
+  /// - Throws: as `prepare`; the failure of another process.
+  @MainActor
+  func prepare(_ prompts: [Prompt], among group: ProcessGroup) throws {
+    guard group.size > 1 else { return try prepare(prompts) }
+    // All list the folder before one writes to it, so that all count the same missing prompts.
+    let added = try group.agree("listing the prompt cache") { try add(prompts) }
+    try group.agree("the prompt cache") {
+      try encode(missing, WorkShare(group.rank, of: group.size))
+    }
+    try group.agree("the prompt cache of this host") {
+      try listShards()
+      try encode(missing)
+    }
+    report(added)
+  }
+
+  /// Adds prompts to the prepared ones.
+  private func add(_ prompts: [Prompt]) throws(TrainingError) -> [(key: String, prompt: Prompt)] {
     let known = prepared.count
     for prompt in prompts {
       let key = try key(of: prompt)
       if preparedKeys.insert(key).inserted { prepared.append((key, prompt)) }
     }
-    let missing = prepared.filter { homes[$0.key] == nil }
-    if !missing.isEmpty {
-      try encode(missing)
-      TorchRuntime.releaseFreedMemory()
-    }
-    let added = prepared[known...]
+    return Array(prepared[known...])
+  }
+
+  /// The prepared prompts that are not encoded.
+  private var missing: [(key: String, prompt: Prompt)] {
+    prepared.filter { homes[$0.key] == nil }
+  }
+
+  /// Says how many of the prompts are truncated.
+  private func report(_ added: [(key: String, prompt: Prompt)]) {
     let notice = PromptTruncation.notice(
       added.compactMap { truncations[$0.key] }, of: added.count,
       maxSequenceLength: maxSequenceLength)
@@ -141,7 +178,15 @@ package final class PromptCache {
     }
   }
 
-  private func encode(_ prompts: [(key: String, prompt: Prompt)]) throws(TrainingError) {
+  /// Encodes every `share.parts`-th batch of prompts.
+  private func encode(
+    _ prompts: [(key: String, prompt: Prompt)], _ share: WorkShare = .whole
+  ) throws(TrainingError) {
+    let batches = stride(from: 0, to: prompts.count, by: Self.batch).enumerated()
+      .filter { $0.offset % share.parts == share.index }
+      .map { $0.element..<min($0.element + Self.batch, prompts.count) }
+    guard !batches.isEmpty else { return }
+    defer { TorchRuntime.releaseFreedMemory() }
     let encoder = try ofModel { () throws(PipelineError) in
       try family.promptEncoder(of: settings.model)
     }
@@ -149,8 +194,8 @@ package final class PromptCache {
     try inPromptCache(folder) { () throws(FileError) in try FileTree.makeFolder(folder) }
     progress.begin("encoding prompts", total: prompts.count)
     var stretched = 0
-    for start in stride(from: 0, to: prompts.count, by: Self.batch) {
-      let batch = prompts[start..<min(start + Self.batch, prompts.count)]
+    for range in batches {
+      let batch = prompts[range]
       let keys = batch.map(\.key)
       let path = EmbeddingShard.path(of: keys, in: folder)
       var inputs: [PromptInput] = []
@@ -167,7 +212,7 @@ package final class PromptCache {
         throw .promptCache(path: path, reason: error.description)
       }
       for key in keys { homes[key] = path }
-      progress.update(start + batch.count)
+      progress.update(range.upperBound)
     }
     progress.end()
     if stretched > 0, let size = encoder.conditionSize {

@@ -1,5 +1,6 @@
 internal import DiffusionModels
 internal import Foundations
+internal import ProcessGroups
 internal import Runs
 internal import Torch
 internal import TorchNN
@@ -31,26 +32,32 @@ final class Checkpointer {
     self.fingerprint = fingerprint
   }
 
-  /// Writes a checkpoint of the epochs completed, unless it is the newest already.
+  /// Writes a checkpoint of the epochs completed, unless it is the newest already. Of several
+  /// processes the first writes it.
   ///
   /// - Throws: `RunError` when it cannot be written, `TrainingError.invariant` when a weight is
-  ///   not finite; earlier checkpoints stay.
+  ///   not finite or the processes' weights differ; the failure of another process. Earlier
+  ///   checkpoints stay.
   func save(_ state: inout TrainingState) throws {
     guard savedEpoch != state.epoch else { return }
     let stopwatch = PhaseStopwatch()
     try stopwatch.measure(.checkpoint) {
       try checkWeights(state)
       state.add(context.memory)
-      try context.output.synchronize(&state)
-      try write(state)
+      try context.group.lead("the checkpoint") {
+        try context.output.synchronize(&state)
+        try write(state)
+      }
     }
     savedEpoch = state.epoch
     state.add(stopwatch.seconds)
-    try context.output.append(.checkpoint, .checkpointSeconds, stopwatch, epoch: state.epoch)
+    try context.group.agree("the timings") {
+      try context.output.append(.checkpoint, .checkpointSeconds, stopwatch, epoch: state.epoch)
+    }
   }
 
   private func write(_ state: TrainingState) throws {
-    try context.output.checkpoints.save(state.epoch) { folder in
+    try context.output.checkpoints?.save(state.epoch) { folder in
       try write(context.policy.trainable, to: "\(folder)/\(File.parameters)")
       try write(update.optimizer.state, to: "\(folder)/\(File.optimizer)")
       try write(
@@ -59,29 +66,44 @@ final class Checkpointer {
     }
   }
 
-  /// Restores the newest sound checkpoint, if the run has one, and opens the logs.
+  /// Restores the newest sound checkpoint, if the run has one, and opens the logs. Of several
+  /// processes the first chooses it.
   ///
   /// - Returns: the state after the checkpoint's epoch; a new one without a checkpoint.
   /// - Throws: `RunError` when all checkpoints are damaged, `TrainingError.otherFiles` when prompts
   ///   or model have changed since, `ParameterError.state` or `TrainingError.state` when a sound
-  ///   one does not fit the recipe.
+  ///   one does not fit the recipe; the failure of another process.
   func restore() throws -> TrainingState {
-    let output = context.output
-    let (checkpoint, damaged) = try output.checkpoints.newest()
+    let newest: Int? = try context.group.agree("finding a checkpoint") { try newestNumber() }
+    let number = try context.group.gather(newest, "the checkpoint's number")[0]
+    return try context.group.agree("restoring a checkpoint") {
+      var state = TrainingState(fingerprint: fingerprint)
+      if let number {
+        let checkpoint = try CheckpointStore.read(number, in: context.output.directory.checkpoints)
+        state = try restore(checkpoint)
+      }
+      try context.output.openLogs(at: state)
+      return state
+    }
+  }
+
+  /// The number of the newest sound checkpoint.
+  private func newestNumber() throws -> Int? {
+    guard let (checkpoint, damaged) = try context.output.checkpoints?.newest() else { return nil }
     for damage in damaged {
-      try output.message("\(damage) Going on from the newest sound checkpoint instead.")
+      try context.output.message("\(damage) Going on from the newest sound checkpoint instead.")
     }
-    var state = TrainingState(fingerprint: fingerprint)
-    if let checkpoint {
-      state = try TrainingState.read("\(checkpoint.path)/\(File.state)")
-      try check(state.fingerprint, of: checkpoint.path)
-      try context.policy.restore(try tensors(checkpoint, File.parameters))
-      try update.optimizer.restore(try tensors(checkpoint, File.optimizer))
-      try update.average.restore(try tensors(checkpoint, File.average))
-      savedEpoch = state.epoch
-      try output.message("Resuming after epoch \(state.epoch) from \(checkpoint.path).")
-    }
-    try output.openLogs(at: state)
+    return checkpoint?.number
+  }
+
+  private func restore(_ checkpoint: Runs.Checkpoint) throws -> TrainingState {
+    let state = try TrainingState.read("\(checkpoint.path)/\(File.state)")
+    try check(state.fingerprint, of: checkpoint.path)
+    try context.policy.restore(try tensors(checkpoint, File.parameters))
+    try update.optimizer.restore(try tensors(checkpoint, File.optimizer))
+    try update.average.restore(try tensors(checkpoint, File.average))
+    savedEpoch = state.epoch
+    try context.output.message("Resuming after epoch \(state.epoch) from \(checkpoint.path).")
     return state
   }
 
@@ -102,11 +124,29 @@ final class Checkpointer {
     try SafetensorsFile(path: "\(checkpoint.path)/\(file)").tensors
   }
 
-  /// A checkpoint whose weights are not finite would be restored as the newest sound one.
+  /// A checkpoint whose weights are not finite would be restored as the newest sound one, and
+  /// processes whose weights differ no longer train one model.
   private func checkWeights(_ state: TrainingState) throws {
-    guard let name = firstNonFinite(context.policy.trainable) else { return }
-    throw try context.invariant(
-      epoch: state.epoch, update: context.recipe.optimizer.updatesPerEpoch,
-      reason: "the weight \(name) is not finite")
+    if let name = firstNonFinite(context.policy.trainable) {
+      throw try unsound(state, "the weight \(name) is not finite")
+    }
+    let norms =
+      context.policy.trainable.isEmpty
+      ? []
+      : withoutGradient {
+        Tensor.stack(TensorList.norms(context.policy.trainable.map(\.tensor)), dim: 0).floats()
+      }
+    let all = try context.group.gather(norms, "the weights' norms")
+    for start in stride(from: 0, to: all.count, by: max(norms.count, 1)) {
+      guard Array(all[start..<start + norms.count]) == Array(all.prefix(norms.count)) else {
+        throw try unsound(
+          state, "the weights of rank \(start / norms.count) differ from those of rank 0")
+      }
+    }
+  }
+
+  private func unsound(_ state: TrainingState, _ reason: String) throws -> TrainingError {
+    try context.invariant(
+      epoch: state.epoch, update: context.recipe.optimizer.updatesPerEpoch, reason: reason)
   }
 }

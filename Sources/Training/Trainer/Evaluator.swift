@@ -1,28 +1,34 @@
 internal import DiffusionModels
 internal import Foundations
 internal import ImageFiles
+internal import ProcessGroups
 internal import Rewards
 internal import Runs
+internal import TempFlow
 internal import TorchNN
 
 /// What an evaluation measured on the held-out prompts.
 struct HeldOutEvaluation {
-  /// The images, and the first reward's scores of them.
-  let first: Evaluation
+  let prompts: [Prompt]
+  /// The images of the sample grid, reduced, by the place of their prompt.
+  let tiles: [(prompt: Int, image: PixelBuffer)]
   /// The condition images of each prompt, as the model saw them.
   let sources: [[PixelBuffer]]
   /// The scores of the trained rewards.
   let training: ImageScores
+  /// The name and the scores of the first reward.
+  let first: (reward: String, scores: RewardScores)
   /// The scores of the held-out rewards, in the recipe's order.
   let heldOut: [(name: String, score: Score)]
 
+  /// The strict verdicts of the first reward, where it has a strict part.
+  var strict: [Double?]? { first.scores[part: "strict"] }
+
   /// The strict verdicts of the first reward, or its scores where it has no strict part.
-  var scores: TaggedScores { first.scores(part: "strict") ?? first.scores }
+  var scores: TaggedScores { TaggedScores(prompts, strict ?? first.scores.total) }
 
   /// What `scores` are, such as `shapes_strict`.
-  var scoreName: String {
-    first.scores(part: "strict") == nil ? first.reward : "\(first.reward)_strict"
-  }
+  var scoreName: String { strict == nil ? first.reward : "\(first.reward)_strict" }
 
   /// Mean of the weighted training reward; nil when no image has one.
   var trainingReward: Double? { Statistics(training.weighted).mean }
@@ -41,38 +47,71 @@ struct Evaluator {
 
   private var recipe: TrainingRecipe { context.recipe }
 
-  /// Makes one image per prompt, and scores it by every reward.
+  /// Makes one image per prompt, and scores it by every reward. Every process makes some.
   ///
   /// - Throws: `TrainingError` for an image that cannot be made or a condition image that cannot be
-  ///   read; `RewardError`, also when more scores are missing than the recipe allows.
+  ///   read; `RewardError`, also when more scores are missing than the recipe allows; the failure
+  ///   of another process.
   func evaluate() async throws -> HeldOutEvaluation {
-    let images = try context.memory.measure(.evaluation) {
-      try average.withAverages { try context.policy.images(of: prompts, sampling) }
-    }
-    let sources = try context.conditionImages.of(prompts)
     let all = Scorer(
       scorer.rewards + heldOut, weights: scorer.weights + heldOut.map { _ in 0 })
-    let columns = try await all.columns(
-      images.enumerated().map { index, image in
-        image.map { RewardSample(image: $0, sources: sources[index], prompt: prompts[index]) }
-      })
-    try all.missing(columns).check(against: recipe.maxMissingScores, of: images.count)
-    let size = context.policy.imageSize
+    let range = context.share.range(of: prompts.count)
+    let (tiles, sources, own) = try await context.group.agree("the evaluation") {
+      let images = try context.memory.measure(.evaluation) {
+        try average.withAverages { try context.policy.images(of: prompts, range, sampling) }
+      }
+      let sources = try context.conditionImages.of(prompts)
+      let columns = try await all.columns(
+        zip(range, images).map { index, image in
+          image.map { RewardSample(image: $0, sources: sources[index], prompt: prompts[index]) }
+        })
+      let size = context.policy.imageSize
+      let tiles = chosen.filter(range.contains).map {
+        images[$0 - range.lowerBound].picture(size).tile
+      }
+      return (tiles, sources, columns)
+    }
+    let parts = try context.group.gather(own, "the evaluation's scores")
+    let columns = all.rewards.indices.map { reward in
+      RewardScores(joining: parts.map { $0[reward] })
+    }
+    try all.missing(columns).check(against: recipe.maxMissingScores, of: prompts.count)
     return HeldOutEvaluation(
-      first: Evaluation(
-        images.map { $0.picture(size) }, of: prompts, reward: scorer.rewards[0].name, columns[0]),
-      sources: sources,
+      prompts: prompts, tiles: try gather(tiles), sources: sources,
       training: scorer.combine(Array(columns.prefix(scorer.rewards.count))),
+      first: (scorer.rewards[0].name, columns[0]),
       heldOut: zip(heldOut, columns.suffix(heldOut.count)).map { reward, column in
         (reward.name, Score(column.total.compactMap { $0 }))
       })
+  }
+
+  /// The places of the prompts in the sample grid: evenly spaced.
+  private var chosen: [Int] {
+    let count = min(recipe.evaluation.samples, prompts.count)
+    return (0..<count).map { $0 * prompts.count / count }
+  }
+
+  /// The tiles of all processes. All have one size.
+  private func gather(
+    _ own: [PixelBuffer]
+  ) throws(ProcessGroupError) -> [(prompt: Int, image: PixelBuffer)] {
+    let parts = try context.group.gather(own.flatMap(\.pixels), "the sample grid")
+    let pixels = Array(parts.joined())
+    let blank = PixelBuffer.gray(context.policy.imageSize).tile
+    let count = blank.pixels.count
+    return chosen.enumerated().map { place, prompt in
+      let image = PixelBuffer(
+        width: blank.width, height: blank.height,
+        pixels: Array(pixels[(place * count)..<((place + 1) * count)]))
+      return (prompt, image)
+    }
   }
 
   /// Writes the line of the metrics and a message, and warns of reward hacking.
   ///
   /// - Parameter state: with the evaluation.
   /// - Returns: why the run has to stop; nil when it goes on.
-  /// - Throws: `RunError` when a log cannot be written.
+  /// - Throws: `RunError` when a log cannot be written; the failure of another process.
   func report(_ evaluation: HeldOutEvaluation, _ state: TrainingState) throws -> String? {
     let alarms = recipe.heldOutRewards.compactMap { entry in
       HeldOutAlarm(
@@ -80,12 +119,14 @@ struct Evaluator {
         patience: entry.patience
       ).map { (entry, text: $0.text(entry.reward.label)) }
     }
-    try context.output.append(
-      [.init(.evaluation), .init(.epoch, .int(state.epoch))]
-        + evaluation.members(scorer.rewards, alarms: alarms.map { $0.0.reward.label }))
-    try context.output.message("epoch \(state.epoch): \(evaluation.text)")
+    try context.group.agree("the metrics") {
+      try context.output.append(
+        [.init(.evaluation), .init(.epoch, .int(state.epoch))]
+          + evaluation.members(scorer.rewards, alarms: alarms.map { $0.0.reward.label }))
+    }
+    try context.message("epoch \(state.epoch): \(evaluation.text)")
     for (_, text) in alarms {
-      try context.output.message("warning: \(text); look at the samples for reward hacking")
+      try context.message("warning: \(text); look at the samples for reward hacking")
     }
     return alarms.last { $0.0.action == .stop }?.text
   }

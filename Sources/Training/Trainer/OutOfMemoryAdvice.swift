@@ -9,7 +9,7 @@ extension OutOfMemory.Advice {
   /// - Parameter evaluationPrompts: how many images an evaluation makes.
   init(
     phase: Phase, _ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int,
-    decodeMicroBatch: Int, _ checkpoints: CheckpointStore
+    decodeMicroBatch: Int, _ checkpoints: CheckpointStore?
   ) {
     let batch: String? =
       switch phase {
@@ -31,7 +31,7 @@ extension OutOfMemory.Advice {
   }
 
   /// The checkpoint, and which of `settings` may be changed when the run goes on from it.
-  private static func resumption(_ checkpoints: CheckpointStore, _ settings: [String]) -> String {
+  private static func resumption(_ checkpoints: CheckpointStore?, _ settings: [String]) -> String {
     let accepted = settings.filter(RunOutput.acceptsOnResume)
     let limit =
       accepted.count == settings.count
@@ -40,7 +40,7 @@ extension OutOfMemory.Advice {
         ? ", though not with these settings, which need a new run"
         : ", and accepts of these only \(accepted.joined(separator: ", "))"
     do {
-      return try checkpoints.newest().checkpoint.map {
+      return try checkpoints?.newest().checkpoint.map {
         "The last checkpoint is \($0.path); --resume goes on from it\(limit)."
       } ?? "There is no checkpoint yet."
     } catch {

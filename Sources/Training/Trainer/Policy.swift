@@ -1,12 +1,14 @@
 internal import DiffusionModels
 internal import FlowMatching
 internal import ImageFiles
+internal import ProcessGroups
 internal import Runs
 internal import TempFlow
 internal import Torch
 internal import TorchNN
 
 /// The model in training: from prompts to velocities, latents to images, weights to files.
+@MainActor
 final class Policy {
   private let recipe: TrainingRecipe
   private var model: any FlowModel
@@ -25,11 +27,12 @@ final class Policy {
   /// - Parameters:
   ///   - prompts: of the run, without the negative one.
   ///   - decodeMicroBatch: latents decoded at once.
-  /// - Throws: `PipelineError`, or `TrainingError` for what is wrong with the prompt cache or
+  ///   - group: the processes of the run, which share the encoding.
+  /// - Throws: the failure of another process, `PipelineError`, or `TrainingError` for what is wrong with the prompt cache or
   ///   `lora.init_from`.
   init(
     _ recipe: TrainingRecipe, _ prompts: RunPrompts, decodeMicroBatch: Int,
-    progress: ProgressReporter
+    progress: ProgressReporter, _ group: ProcessGroup
   ) throws {
     self.recipe = recipe
     self.decodeMicroBatch = decodeMicroBatch
@@ -38,7 +41,8 @@ final class Policy {
     promptCache = try PromptCache(recipe.textSettings, progress: progress)
     let isGuided = recipe.guidance.needsNegative || recipe.evaluationGuidance.needsNegative
     let negativePrompts = isGuided ? [Prompt(recipe.sampling.negativePrompt)] : []
-    try promptCache.prepare(negativePrompts + prompts.used(epochs: recipe.epochs))
+    try promptCache.prepare(
+      negativePrompts + prompts.used(epochs: recipe.epochs), among: group)
     negative = try promptCache.embeddings(negativePrompts).first
     model = try recipe.source.load(training: setup)
     for difference in initial?.differences(
@@ -166,14 +170,19 @@ extension Policy {
     model.images(latents, microBatch: decodeMicroBatch)
   }
 
-  /// One image per prompt, or the reason why there is none.
+  /// The images of some of `prompts`, each an image or the reason why there is none. An image does
+  /// not depend on which others are made with it.
   ///
+  /// - Parameter range: the places of the prompts.
   /// - Throws: as `velocity`.
   func images(
-    of prompts: [Prompt], _ sampling: ImageSampling
+    of prompts: [Prompt], _ range: Range<Int>, _ sampling: ImageSampling
   ) throws(TrainingError) -> [Result<PixelBuffer, NonFiniteImage>] {
+    guard !range.isEmpty else { return [] }
     let latents = try sampling.latents(
-      of: prompts, model, negative: negative, embeddings: promptCache.embeddings)
+      of: Array(prompts[range]), from: sampling.noise(of: range, latentShape: latentShape), model,
+      negative: negative, rowsPerCall: min(sampling.batch, prompts.count),
+      embeddings: promptCache.embeddings)
     return decode(latents)
   }
 }

@@ -1,4 +1,5 @@
 internal import Foundations
+internal import ProcessGroups
 internal import Runs
 internal import TempFlow
 internal import Torch
@@ -23,6 +24,8 @@ final class PolicyUpdate {
   /// Whether the optimizer's operators are faster on one thread: over few parameters, the threads
   /// of one operator take longer to meet than to compute.
   private let isSmall: Bool
+  /// Made when an update has several passes.
+  private lazy var sum = GradientSum(context.policy.trainable)
 
   private var recipe: TrainingRecipe { context.recipe }
   private var objective: PolicyObjective { recipe.loss.objective }
@@ -41,9 +44,10 @@ final class PolicyUpdate {
   }
 
   /// Training samples of one forward pass at most. On a GPU all passes have this size
-  /// (`UpdateSplit.samplesPerForward`).
+  /// (`UpdateSplit.samplesPerPass`).
   private var microBatch: Int {
-    recipe.device == .cpu ? recipe.optimizer.microBatch : split.samplesPerForward
+    recipe.device == .cpu
+      ? recipe.optimizer.microBatch : split.samplesPerPass
   }
 
   /// The samples of one update, and what their loss is computed from.
@@ -65,13 +69,13 @@ final class PolicyUpdate {
     on rollout: Rollout, _ advantages: Advantages, _ velocity: PolicyVelocity,
     _ state: inout TrainingState, _ stopwatch: PhaseStopwatch
   ) throws -> [UpdateReport] {
-    var rollout = rollout
     let samples = rollout.trainingSamples(advantages)
     let updates = split.updates(epoch: state.epoch).map { $0.map { samples[$0] } }
+    var rollout = try exchange(rollout, updates)
     if recipe.loss.oldLogProb == .recomputed {
       recomputeOldVelocities(of: updates, velocity, &rollout)
     }
-    let counter = counter("learning", samples)
+    let counter = counter("learning", updates)
     return try updates.enumerated().map { index, samples in
       let batch = Batch(samples: samples, rollout: rollout, velocity: velocity, counter: counter)
       return try update(index, from: batch, &state, stopwatch)
@@ -86,15 +90,17 @@ final class PolicyUpdate {
       state.lossScale = LossScale(
         elements: context.policy.latentShape.reduce(1, *), samples: batch.samples.count)
     }
-    var (statistics, norm) = gradients(of: batch, scale: state.lossScale)
-    do throws(InvariantError) {
+    var (statistics, norm) = try gradients(of: batch, scale: state.lossScale)
+    do {
       try check(statistics, isFirst: index == 0)
       // Gradients beyond float16's range change no weight: the same update once more.
       while !norm.isFinite, state.lossScale?.lower() == true {
-        (statistics, norm) = gradients(of: batch, scale: state.lossScale)
+        (statistics, norm) = try gradients(of: batch, scale: state.lossScale)
       }
-      guard norm.isFinite else { throw .notFinite(what: "the gradient", step: nil) }
-    } catch {
+      guard norm.isFinite else {
+        throw InvariantError.notFinite(what: "the gradient", step: nil)
+      }
+    } catch let error as InvariantError {
       throw try context.invariant(
         epoch: state.epoch + 1, update: index + 1, reason: error.description)
     }
@@ -112,22 +118,60 @@ final class PolicyUpdate {
     }
   }
 
-  /// Leaves the clipped gradient of the batch's loss in the trainable parameters.
+  /// Moves the states of the samples that each process trains to it.
+  private func exchange(
+    _ rollout: Rollout, _ updates: [[TrainingSample]]
+  ) throws(ProcessGroupError) -> Rollout {
+    guard context.group.size > 1 else { return rollout }
+    let wanted = (0..<context.group.size).map { rank in
+      updates.flatMap { trained($0, by: WorkShare(rank, of: context.group.size)) }
+    }
+    return try RolloutExchange(
+      group: context.group, plan: rollout.plan, trunkCount: rollout.trunks.count
+    ).exchange(rollout, wanted)
+  }
+
+  /// The samples of an update that a process evaluates.
+  private func trained(_ update: [TrainingSample], by share: WorkShare) -> [TrainingSample] {
+    let active = update.filter { !$0.isSkippable(objective) }
+    return share.microBatches(of: active.count, limit: microBatch)
+      .flatMap { active[$0] }
+  }
+
+  /// Leaves the clipped gradient of the batch's loss in the trainable parameters, the same in every
+  /// process.
   ///
   /// - Returns: what happened, and the joint norm before clipping.
+  /// - Throws: `ProcessGroupError`.
   private func gradients(
     of batch: Batch, scale: LossScale?
-  ) -> (PolicyStatistics, norm: Double) {
+  ) throws(ProcessGroupError) -> (PolicyStatistics, norm: Double) {
     let scale = scale?.value ?? 1
     let trainable = context.policy.trainable
+    let passes = microBatches(
+      of: batch.samples.count { !$0.isSkippable(objective) }, limit: microBatch
+    ).count
+    // The gradient of a single pass in a single process needs no sum.
+    let isSummed = passes > 1 || (passes == 1 && context.group.size > 1)
     optimizer.zeroGradients()
-    let statistics = batch.velocity.update(rowsPerCall: microBatch) { policy in
-      policyGradient(
+    if isSummed { sum.begin(passes == 1 ? .bits : .fixedPoint(passes: passes, scale: scale)) }
+    let statistics = try batch.velocity.update(rowsPerCall: microBatch) {
+      policy throws(ProcessGroupError) in
+      try policyGradient(
         objective, rollout: batch.rollout, samples: batch.samples, microBatch: microBatch,
-        gradientScale: scale, field: batch.counter.counting(policy.velocity),
-        reference: policy.reference, backward: policy.backward)
+        share: context.share, gradientScale: scale,
+        field: batch.counter.counting(policy.velocity), reference: policy.reference,
+        backward: {
+          policy.backward($0, $1)
+          if isSummed { sum.add() }
+        },
+        collect: { rows throws(ProcessGroupError) in
+          try context.group.gather(rows, "an update's statistics")
+        })
     }
-    if scale != 1 { scaleGradients(trainable, by: 1 / scale) }
+    if isSummed { try sum.finish(context.group) }
+    // The sum of several passes is without the scale.
+    if scale != 1, passes < 2 { scaleGradients(trainable, by: 1 / scale) }
     return (statistics, clipGradientNorm(trainable, limit: recipe.optimizer.maxGradNorm))
   }
 
@@ -144,15 +188,17 @@ final class PolicyUpdate {
   private func recomputeOldVelocities(
     of updates: [[TrainingSample]], _ velocity: PolicyVelocity, _ rollout: inout Rollout
   ) {
-    let counter = counter("old velocities", Array(updates.dropFirst().joined()))
+    let counter = counter("old velocities", Array(updates.dropFirst()))
     velocity.update(rowsPerCall: microBatch) { policy in
       rollout.recomputeOldVelocities(
-        of: updates, objective, microBatch: microBatch, field: counter.counting(policy.velocity))
+        of: updates, objective, microBatch: microBatch, share: context.share,
+        field: counter.counting(policy.velocity))
     }
   }
 
-  private func counter(_ part: String, _ samples: [TrainingSample]) -> EvaluationCounter {
+  private func counter(_ part: String, _ updates: [[TrainingSample]]) -> EvaluationCounter {
     EvaluationCounter(
-      part, of: samples.count { !$0.isSkippable(objective) }, context.output.progress)
+      part, of: updates.reduce(0) { $0 + trained($1, by: context.share).count },
+      context.output.progress)
   }
 }

@@ -12,6 +12,7 @@ struct RunFingerprint: Codable, Equatable {
   let digests: [String: String]
 
   /// - Throws: `TrainingError` for a file that cannot be read.
+  @MainActor
   init(
     _ recipe: TrainingRecipe, _ prompts: RunPrompts, _ policy: Policy
   ) throws(TrainingError) {
@@ -56,17 +57,20 @@ struct RunFingerprint: Codable, Equatable {
     let keys = Set(digests.keys).union(earlier.digests.keys).sorted()
     let changed = keys.filter { digests[$0] != earlier.digests[$0] }
     guard !changed.isEmpty else { return nil }
-    let names = changed.prefix(4).map { key in
-      switch key {
-      case "prompts.train": recipe.prompts.train
-      case "prompts.evaluation": recipe.prompts.evaluation
-      case Self.trainingImages: "source images of \(recipe.prompts.train)"
-      case Self.evaluationImages: "source images of \(recipe.prompts.evaluation)"
-      default: "\(recipe.model)/\(key)"
-      }
-    }
+    let names = changed.prefix(4).map { name(of: $0, recipe) }
     return names.joined(separator: ", ")
       + (changed.count > names.count ? " and \(changed.count - names.count) more parts" : "")
+  }
+
+  /// A digested part by its path.
+  func name(of key: String, _ recipe: TrainingRecipe) -> String {
+    switch key {
+    case "prompts.train": recipe.prompts.train
+    case "prompts.evaluation": recipe.prompts.evaluation
+    case Self.trainingImages: "source images of \(recipe.prompts.train)"
+    case Self.evaluationImages: "source images of \(recipe.prompts.evaluation)"
+    default: "\(recipe.model)/\(key)"
+    }
   }
 
   /// The part of a network that a weight belongs to: the first component of its name, and the

@@ -11,7 +11,7 @@ struct RunMemory {
   /// Plans the run's memory, and sets how much of freed memory the allocator keeps.
   ///
   /// - Throws: `TrainingError.model` when the model folder cannot be read.
-  init(_ recipe: TrainingRecipe, _ prompts: RunPrompts, _ checkpoints: CheckpointStore) throws {
+  init(_ recipe: TrainingRecipe, _ prompts: RunPrompts, _ checkpoints: CheckpointStore?) throws {
     let model = try FlowModelMetadata(recipe)
     let count = prompts.evaluation.count
     let plan = MemoryPlan(recipe, model, evaluationPrompts: count)

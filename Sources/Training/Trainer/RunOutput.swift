@@ -2,14 +2,16 @@ package import Foundations
 package import Recipes
 package import Runs
 
-/// Where a run writes: directory, logs, checkpoints and the progress line.
+/// Where a run writes: directory, logs, checkpoints and the progress line. Of several processes the
+/// first writes everything; the others write their messages into files of their own.
 @MainActor
 package final class RunOutput {
   package let directory: RunDirectory
   package let progress: ProgressReporter
   /// The recipe file's name without its ending.
   package let recipeName: String
-  let checkpoints: CheckpointStore
+  /// nil where another process writes the checkpoints.
+  let checkpoints: CheckpointStore?
   private let isResumed: Bool
   private let log: RunLog
   private var metrics: MetricsLog?
@@ -36,6 +38,23 @@ package final class RunOutput {
     try AtomicFile.write(recipe.resolved.text, to: directory.recipe)
     for warning in recipe.warnings { try message("warning: \(warning)") }
   }
+
+  /// Opens the directory of a run whose first process has opened it already.
+  ///
+  /// - Parameter rank: the number of this process, 1...
+  /// - Throws: `RunError`.
+  package init(following path: String, rank: Int, recipeName: String) throws {
+    directory = try RunDirectory(path, mode: .follow)
+    progress = .silent()
+    self.recipeName = recipeName
+    isResumed = false
+    try FileTree.makeFolder(directory.ranks)
+    log = try RunLog(directory.log(ofRank: rank))
+    checkpoints = nil
+  }
+
+  /// Whether this process writes the run's files.
+  private var isLeader: Bool { checkpoints != nil }
 
   /// Settings that a resumed run may change, because an epoch does not depend on them.
   private nonisolated static let changeable = [
@@ -74,14 +93,16 @@ package final class RunOutput {
 
   /// Opens the logs. A resumed run's are cut to their lengths in `state`.
   func openLogs(at state: TrainingState) throws {
+    guard isLeader else { return }
     metrics = try MetricsLog(
       directory.metrics, content: .metrics, resumingAt: isResumed ? state.metricsBytes : nil)
     timings = try MetricsLog(
       directory.timings, content: .timings, resumingAt: isResumed ? state.timingsBytes : nil)
   }
 
-  /// Appends a line to the metrics.
+  /// Appends a line to the metrics; as all of these, nothing where another process writes them.
   func append(_ record: [JSONValue.Member]) throws {
+    guard isLeader else { return }
     try directory.checkPresent()
     try metrics?.append(record)
   }
@@ -97,15 +118,21 @@ package final class RunOutput {
 
   /// Writes a completed epoch: a line of each log, and the progress.
   ///
-  /// - Parameter state: with the epoch.
+  /// - Parameters:
+  ///   - ranks: the times of every process.
+  ///   - state: with the epoch.
   func append(
-    _ report: EpochReport, _ stopwatch: PhaseStopwatch, _ state: TrainingState,
-    _ recipe: TrainingRecipe
+    _ report: EpochReport, _ stopwatch: PhaseStopwatch, _ ranks: [RankSeconds],
+    _ state: TrainingState, _ recipe: TrainingRecipe
   ) throws {
+    guard isLeader else {
+      return try log.write(
+        "epoch \(state.epoch): " + RankSeconds(stopwatch).text)
+    }
     try append(
       [.init(.epoch), .init(.epoch, .int(state.epoch))]
         + report.members(recipe, updatesSoFar: state.updates))
-    try timings?.append(timing(report, stopwatch, state))
+    try timings?.append(timing(report, stopwatch, state) + ranks.members)
     if !report.images.missing.counts.isEmpty {
       try message("epoch \(state.epoch): scores missing: \(report.images.missing.text)")
     }
@@ -144,5 +171,11 @@ package final class RunOutput {
   func message(_ text: String) throws {
     progress.message(text)
     try log.write(text)
+  }
+
+  /// Notes in this process's log what stopped the run. The error itself goes on to the user, so one
+  /// of the log is of no interest beside it.
+  package func note(_ error: any Error) {
+    do { try log.write("stopped: \(error)") } catch {}
   }
 }

@@ -29,11 +29,9 @@ struct SampleWriter {
   /// - Throws: a file error.
   func write(_ evaluation: HeldOutEvaluation, epoch: Int, isLast: Bool) throws {
     let path = "\(folder)/\(name(epoch, isLast))"
-    let images = evaluation.first.images
-    let count = min(recipe.samples, images.count)
-    let chosen = (0..<count).map { $0 * images.count / count }
-    let columns = max(1, min(count, Self.columns))
-    let tiles = chosen.map { images[$0].tile }
+    let tiles = evaluation.tiles.map(\.image)
+    let chosen = evaluation.tiles.map(\.prompt)
+    let columns = max(1, min(tiles.count, Self.columns))
     // An evaluation's prompts have a source image each, or none has.
     let sources = chosen.compactMap { evaluation.sources[$0].first?.tile }
     let sheet = SampleSheet(
@@ -57,11 +55,11 @@ struct SampleWriter {
   }
 
   private func sample(_ index: Int, of evaluation: HeldOutEvaluation) -> SampleSheet.Sample {
-    let prompt = evaluation.first.prompts[index]
+    let prompt = evaluation.prompts[index]
     return SampleSheet.Sample(
       prompt: prompt.text, tag: prompt.tag, seed: seed(ofImage: index),
       reward: evaluation.training.weighted[index],
-      passed: evaluation.first.rewards[part: "strict"]?[index].map { $0 == 1 })
+      passed: evaluation.strict?[index].map { $0 == 1 })
   }
 
   /// The seed of an evaluation image's initial noise, as `ImageSampling` draws it.
@@ -79,7 +77,14 @@ extension Result<PixelBuffer, NonFiniteImage> {
   /// The image, or plain gray where there is none.
   func picture(_ size: ImageSize) -> PixelBuffer {
     if case .success(let image) = self { return image }
-    return PixelBuffer(
+    return .gray(size)
+  }
+}
+
+extension PixelBuffer {
+  /// An image of one gray.
+  static func gray(_ size: ImageSize) -> PixelBuffer {
+    PixelBuffer(
       width: size.width, height: size.height,
       pixels: Array(repeating: 128, count: size.width * size.height * 3))
   }

@@ -1,4 +1,5 @@
 internal import Foundations
+package import ProcessGroups
 internal import Rewards
 package import Runs
 internal import TempFlow
@@ -17,6 +18,11 @@ internal import TorchNN
 ///
 /// The trainer runs on the main actor, because libtorch's modes belong to a thread. Only scoring
 /// runs elsewhere, on plain values.
+///
+/// Several processes train as one would: each makes the whole list of an epoch's work and does its
+/// share of the rollout's columns and of every update's samples; rewards and statistics go to all,
+/// gradients are added, and every process makes the same update. Whatever may fail on one process
+/// ends with an exchange of outcomes (`ProcessGroup.agree`), so that all stop together.
 @MainActor
 package final class Trainer {
   let recipe: TrainingRecipe
@@ -39,42 +45,58 @@ package final class Trainer {
   /// Loads the recipe's model, prompts and rewards, and restores the newest sound checkpoint of a
   /// resumed run.
   ///
-  /// - Parameter scorer: in place of the recipe's rewards.
+  /// - Parameters:
+  ///   - scorer: in place of the recipe's rewards.
+  ///   - group: the processes of the run, all of which make a trainer.
   /// - Throws: what is wrong with the model, the prompts, the rewards, the run directory or its
-  ///   checkpoints, each as its own typed error.
-  package init(_ recipe: TrainingRecipe, scorer: Scorer? = nil, output: RunOutput) throws {
+  ///   checkpoints, each as its own typed error; the failure of another process.
+  package init(
+    _ recipe: TrainingRecipe, scorer: Scorer? = nil, output: RunOutput,
+    group: ProcessGroup = .alone
+  ) throws {
     let stopwatch = PhaseStopwatch()
     stopwatch.begin(.load)
-    if let threads = recipe.threads { TorchRuntime.threadCount = threads }
+    if let threads = recipe.threads ?? group.threadCount { TorchRuntime.threadCount = threads }
     self.recipe = recipe
-    self.scorer = try scorer ?? Scorer(recipe.rewards)
-    let heldOut = try recipe.heldOutRewards.map { entry throws(RewardError) in
-      try entry.reward.makeReward()
+    let (rewards, heldOut, prompts) = try group.agree("loading the rewards") {
+      let rewards = try scorer ?? Scorer(recipe.rewards)
+      let heldOut = try recipe.heldOutRewards.map { entry throws(RewardError) in
+        try entry.reward.makeReward()
+      }
+      return (rewards, heldOut, try RunPrompts(recipe))
     }
-    prompts = try RunPrompts(recipe)
-    let memory = try RunMemory(recipe, prompts, output.checkpoints)
-    self.memory = memory.meter
-    let policy = try memory.meter.measure(.load) { [prompts] in
-      try Policy(
-        recipe, prompts, decodeMicroBatch: memory.decodeMicroBatch, progress: output.progress)
+    self.scorer = rewards
+    self.prompts = prompts
+    let (meter, policy, fingerprint) = try group.agree("loading the model") {
+      let memory = try RunMemory(recipe, prompts, output.checkpoints)
+      let policy = try memory.meter.measure(.load) {
+        try Policy(
+          recipe, prompts, decodeMicroBatch: memory.decodeMicroBatch, progress: output.progress,
+          group)
+      }
+      if policy.takesSources, prompts.training[0].images.isEmpty {
+        try output.message(
+          "the prompts name no source image (\"image\"), so the model draws from the text alone")
+      }
+      return (memory.meter, policy, try RunFingerprint(recipe, prompts, policy))
     }
-    if policy.takesSources, prompts.training[0].images.isEmpty {
-      try output.message(
-        "the prompts name no source image (\"image\"), so the model draws from the text alone")
-    }
-    let fingerprint = try RunFingerprint(recipe, prompts, policy)
-    context = try TrainingContext(recipe, policy, memory.meter, output)
+    memory = meter
+    try fingerprint.checkEqual(in: group, recipe)
+    context = try TrainingContext(recipe, policy, meter, output, group)
     update = PolicyUpdate(context)
-    collector = RolloutCollector(context: context, scorer: self.scorer)
+    collector = RolloutCollector(context: context, scorer: rewards)
     evaluator = Evaluator(
-      context: context, scorer: self.scorer, heldOut: heldOut, prompts: prompts.evaluation,
+      context: context, scorer: rewards, heldOut: heldOut, prompts: prompts.evaluation,
       average: update.average)
     samples = SampleWriter(recipe: recipe.evaluation, folder: output.directory.samples)
     checkpointer = Checkpointer(context, update, fingerprint)
     state = try checkpointer.restore()
     stopwatch.end()
     state.add(stopwatch.seconds)
-    try output.append(.start, .loadSeconds, stopwatch, epoch: state.epoch)
+    let epoch = state.epoch
+    try group.agree("the timings") {
+      try output.append(.start, .loadSeconds, stopwatch, epoch: epoch)
+    }
   }
 
   /// Trains until the last epoch, the time limit, a signal or a stop reason.
@@ -86,7 +108,7 @@ package final class Trainer {
       try await evaluateAndSave()
       output.progress.begin(
         "training", total: recipe.epochs, step: state.epoch, best: state.bestScore)
-      while !isFinished, !StopSignal.isRequested, stopReason == nil {
+      while try goesOn() {
         try await trainEpoch()
         try await evaluateAndSave()
       }
@@ -94,7 +116,17 @@ package final class Trainer {
       return isFinished ? try await finish() : try pause()
     } catch let error as RewardError {
       throw try interrupted(by: error.description)
+    } catch let error as PeerFailure where error.isReward {
+      throw try interrupted(by: error.description)
     }
+  }
+
+  /// Whether another epoch begins: not after a signal to any of the processes.
+  private func goesOn() throws -> Bool {
+    guard !isFinished, stopReason == nil else { return false }
+    let signal = StopSignal.isRequested ? StopSignal.name ?? "a signal" : nil
+    stopReason = try context.group.gather(signal, "the next epoch").compactMap { $0 }.first
+    return stopReason == nil
   }
 
   /// Evaluates and saves where either is due after the epochs completed.
@@ -120,7 +152,13 @@ extension Trainer {
     let stopwatch = PhaseStopwatch(recipe.device)
     let report = try await epoch(stopwatch)
     state.complete(report, stopwatch)
-    try output.append(report, stopwatch, state, recipe)
+    let ranks = try context.group.gather(RankSeconds(stopwatch), "the times")
+    // The time limit must end every process after the same epoch.
+    state.trainingSeconds += ranks[0].epoch - stopwatch.total
+    let state = state
+    try context.group.agree("the metrics") {
+      try output.append(report, stopwatch, ranks, state, recipe)
+    }
     try checkProgress(report)
     return (report, stopwatch)
   }
@@ -151,7 +189,7 @@ extension Trainer {
   private func checkProgress(_ report: EpochReport) throws {
     if let reason = state.countDegenerateEpochs(report) { stopReason = reason }
     guard let cause = report.degenerateCause else { return }
-    try output.message(
+    try context.message(
       "warning: epoch \(state.epoch): \(cause), so no image has an advantage and no reward changed "
         + "the weights; look at the samples and at the reward")
   }
@@ -167,11 +205,15 @@ extension Trainer {
     stopwatch.begin(.evaluation)
     let evaluation = try await evaluator.evaluate()
     state.add(evaluation)
-    try samples.write(evaluation, epoch: state.epoch, isLast: isFinished)
+    try context.group.lead("the sample grid") {
+      try samples.write(evaluation, epoch: state.epoch, isLast: isFinished)
+    }
     if let reason = try evaluator.report(evaluation, state) { stopReason = reason }
     stopwatch.end()
     state.add(stopwatch.seconds)
-    try output.append(.evaluation, .evaluationSeconds, stopwatch, epoch: state.epoch)
+    try context.group.agree("the timings") {
+      try output.append(.evaluation, .evaluationSeconds, stopwatch, epoch: state.epoch)
+    }
   }
 }
 
@@ -182,19 +224,24 @@ extension Trainer {
   private func finish() async throws -> RunSummary {
     try await evaluate()
     try checkpointer.save(&state)
-    try update.average.withAverages {
-      try policy.export(context.loraRecord(state), to: output.directory)
+    try context.group.lead("the export") {
+      try update.average.withAverages {
+        try policy.export(context.loraRecord(state), to: output.directory)
+      }
     }
-    try await TreeWriter(context: context, scorer: scorer)
-      .write(prompts.evaluation, epoch: state.epoch)
+    try await context.group.agree("the branch tree") {
+      guard context.group.isLeader else { return }
+      try await TreeWriter(context: context, scorer: scorer)
+        .write(prompts.evaluation, epoch: state.epoch)
+    }
     return try summarize(stoppedBy: nil)
   }
 
   /// Saves a run that a signal or a stop reason ended early.
   private func pause() throws -> RunSummary {
     try checkpointer.save(&state)
-    let reason = stopReason ?? StopSignal.name ?? "a signal"
-    try output.message(
+    let reason = stopReason ?? "a signal"
+    try context.message(
       "Stopped by \(reason) after epoch \(state.epoch) of \(recipe.epochs); everything is saved in "
         + "\(output.directory.path), and --resume goes on.")
     return try summarize(stoppedBy: reason)
@@ -209,14 +256,15 @@ extension Trainer {
     if !state.evaluations.isEmpty { _ = try summarize(stoppedBy: reason) }
     return .rewards(
       reason: reason, epoch: state.epoch,
-      checkpoint: try output.checkpoints.newest().checkpoint?.path ?? output.directory.checkpoints)
+      checkpoint: try output.checkpoints?.newest().checkpoint?.path
+        ?? output.directory.checkpoints)
   }
 
   private func summarize(stoppedBy: String?) throws -> RunSummary {
     state.add(memory)
     let summary = RunSummary(
       context, state, prompts: prompts.evaluation.count, stoppedBy: stoppedBy)
-    try summary.write(to: output.directory.summary)
+    try context.group.lead("the summary") { try summary.write(to: output.directory.summary) }
     return summary
   }
 }

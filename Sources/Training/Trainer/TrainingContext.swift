@@ -1,4 +1,5 @@
 internal import DiffusionModels
+internal import ProcessGroups
 internal import Rewards
 internal import Runs
 internal import TempFlow
@@ -11,17 +12,31 @@ struct TrainingContext {
   let plan: RolloutPlan
   let memory: MemoryMeter
   let output: RunOutput
+  /// The processes of the run.
+  let group: ProcessGroup
 
   /// - Throws: `RolloutPlanError` or `InvariantError` when the sampling settings make no rollout.
   init(
-    _ recipe: TrainingRecipe, _ policy: Policy, _ memory: MemoryMeter, _ output: RunOutput
+    _ recipe: TrainingRecipe, _ policy: Policy, _ memory: MemoryMeter, _ output: RunOutput,
+    _ group: ProcessGroup
   ) throws {
     self.recipe = recipe
     self.policy = policy
     self.memory = memory
     self.output = output
+    self.group = group
     plan = try recipe.sampling.rolloutPlan(policy.schedule(steps: recipe.sampling.steps))
     try plan.checkWeights()
+  }
+
+  /// The part of every list of work that this process does.
+  var share: WorkShare { WorkShare(group.rank, of: group.size) }
+
+  /// Writes a message that every process has.
+  ///
+  /// - Throws: `RunError` when a log cannot be written; the failure of another process.
+  func message(_ text: String) throws {
+    try group.agree("a message") { try output.message(text) }
   }
 
   /// The trunks of an epoch: S (S K for Flow-GRPO) noises for each of `promptCount` prompts. A
@@ -66,6 +81,6 @@ struct TrainingContext {
   func invariant(epoch: Int, update: Int, reason: String) throws(RunError) -> TrainingError {
     .invariant(
       epoch: epoch, update: update, reason: reason,
-      lastGood: try output.checkpoints.newest().checkpoint?.path)
+      lastGood: try output.checkpoints?.newest().checkpoint?.path)
   }
 }

@@ -12,11 +12,11 @@ import Training
 @Suite struct ImageSamplingTests {
   @Test func `noise depends on the seed and the image's index alone`() {
     let sampling = ImageSampling(steps: 2, seed: 7)
-    let four = sampling.noise(count: 4, latentShape: [4, 8, 8])
-    let two = sampling.noise(count: 2, latentShape: [4, 8, 8])
+    let four = sampling.noise(of: 0..<4, latentShape: [4, 8, 8])
+    let two = sampling.noise(of: 0..<2, latentShape: [4, 8, 8])
     #expect(four.shape == [4, 4, 8, 8])
     #expect(four.narrowed(dim: 0, start: 0, length: 2).floats() == two.floats())
-    let other = ImageSampling(steps: 2, seed: 8).noise(count: 2, latentShape: [4, 8, 8])
+    let other = ImageSampling(steps: 2, seed: 8).noise(of: 0..<2, latentShape: [4, 8, 8])
     #expect(other.floats() != two.floats())
   }
 

@@ -1,0 +1,88 @@
+extension LaunchVariables {
+  /// The place that the launcher has written into this process's environment; nil for a process
+  /// alone.
+  ///
+  /// - torch.distributed's variables come first (`tempflow launch`, torchrun, Kubernetes'
+  ///   PyTorchJob). A WORLD_SIZE of 1 is a world of one, which joins as the others do. Without
+  ///   LOCAL_RANK and LOCAL_WORLD_SIZE, as in a PyTorchJob, the process is alone on its host.
+  /// - Then those of a Slurm step (`srun`), then OpenMPI's (`mpirun`). Both also hold in a shell
+  ///   that has been started for interactive work, so one process is alone there.
+  /// - Variables of several launchers must agree, except that torchrun and `tempflow launch` mark
+  ///   their processes: started once a host by srun or mpirun, they number the processes.
+  ///
+  /// - Throws: what is missing, out of its range or in conflict.
+  package init?(environment: [String: String]) throws(LaunchVariablesError) {
+    let values = EnvironmentValues(environment)
+    if values.first(of: [Name.torchrun, Name.tempflow]) != nil, let own = try Self.standard(values)
+    {
+      self = own.variables
+      return
+    }
+    let slurm = try SlurmStep(values)
+    let openMPI = try OpenMPIJob(values)
+    let others = [slurm?.numbering, openMPI?.numbering].compactMap(\.self)
+      .filter { $0.size.value > 1 }
+    if slurm == nil && openMPI == nil || values.first(of: Self.numbers) != nil {
+      guard let given = try Self.standard(values) else { return nil }
+      for other in others { try given.numbering.check(against: other) }
+      self = given.variables
+      return
+    }
+    if let openMPI, openMPI.numbering.size.value > 1 {
+      // Between hosts mpirun starts its own daemons through srun, one a host, and the processes
+      // inherit the daemon's variables.
+      let step = slurm.flatMap { $0.isOneTaskPerNode ? nil : $0.numbering }
+      try openMPI.numbering.check(against: step.flatMap { $0.size.value > 1 ? $0 : nil })
+      self = try openMPI.variables(values)
+    } else if let slurm, slurm.numbering.size.value > 1 {
+      self = try slurm.variables(values)
+    } else {
+      return nil
+    }
+  }
+
+  /// The variables that say which process this is.
+  private static let numbers = [Name.rank, Name.size, Name.localRank, Name.localSize]
+
+  private static func standard(
+    _ values: EnvironmentValues
+  ) throws(LaunchVariablesError) -> (variables: LaunchVariables, numbering: Numbering)? {
+    let local = [Name.localRank, Name.localSize]
+    let hasLocal = values.first(of: local) != nil
+    let names = [Name.rank, Name.size] + (hasLocal ? local : []) + [Name.host, Name.port]
+    guard try values.has(all: names) else { return nil }
+    let size = try values.count(Name.size)
+    let rank = try values.index(Name.rank, below: size, Name.size)
+    var localSize = 1
+    var localRank = 0
+    if hasLocal {
+      localSize = try values.integer(
+        Name.localSize, in: 1...size, reason: "\(Name.size) is \(size)")
+      localRank = try values.index(Name.localRank, below: localSize, Name.localSize)
+    }
+    let variables = LaunchVariables(
+      rank: rank, size: size, localRank: localRank, localSize: localSize,
+      host: values[Name.host] ?? "", port: try port(values),
+      launcherHasStore: try flag(Name.launcherHasStore, values),
+      restartCount: values[Name.restartCount] == nil
+        ? 0 : try values.integer(Name.restartCount, in: 0...Int.max))
+    let numbering = Numbering(
+      rank: .init(name: Name.rank, value: rank), size: .init(name: Name.size, value: size))
+    return (variables, numbering)
+  }
+
+  /// The given port, whose variable is set.
+  static func port(_ values: EnvironmentValues) throws(LaunchVariablesError) -> Int {
+    try values.integer(Name.port, in: 1...65535)
+  }
+
+  private static func flag(
+    _ name: String, _ values: EnvironmentValues
+  ) throws(LaunchVariablesError) -> Bool {
+    switch values[name] {
+    case "True": true
+    case nil, "False": false
+    case .some(let text): throw .invalid(name: name, value: text, expected: "True or False")
+    }
+  }
+}
