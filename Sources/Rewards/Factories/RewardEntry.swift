@@ -18,8 +18,29 @@ package struct RewardEntry: Sendable, Equatable {
   /// See ``RewardFactory/check()``.
   package func check() throws(RewardError) { try factory.check() }
 
-  /// See ``RewardFactory/makeReward()``.
-  package func makeReward() throws(RewardError) -> any Reward { try factory.makeReward() }
+  /// The entry with the settings of one process among those of a run.
+  ///
+  /// ``device`` is then the GPU of that process. The recipe itself keeps the entry as it is.
+  ///
+  /// - Throws: ``RewardError/setting(reward:key:reason:)`` for a value that fits a process alone,
+  ///   such as a GPU's index.
+  package func placed(at place: RewardPlace) throws(RewardError) -> RewardEntry {
+    RewardEntry(try factory.placed(at: place))
+  }
+
+  /// Makes the reward of one process; see ``RewardFactory/makeReward()``.
+  ///
+  /// All processes of a host make the same rewards, and each reward once: those of local rank 0
+  /// serve the others until they are released. Rank 0 writes remarks to standard error.
+  ///
+  /// - Throws: what ``placed(at:)`` and ``RewardFactory/makeReward()`` throw.
+  package func makeReward(at place: RewardPlace = .alone) throws(RewardError) -> any Reward {
+    let placed = try placed(at: place)
+    if place.rank == 0, let remark = factory.remark(at: place) {
+      RewardNotice.standardError(label)(remark)
+    }
+    return try placed.factory.makeReward()
+  }
 
   package static func == (first: Self, second: Self) -> Bool {
     first.factory.isEqual(to: second.factory)

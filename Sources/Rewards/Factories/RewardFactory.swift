@@ -39,6 +39,16 @@ package protocol RewardFactory: Sendable, Equatable {
   ///   ``RewardError/failed(reward:reason:)`` for a program that is not installed.
   func check() throws(RewardError)
 
+  /// The settings of one process among those of a run: its share of what they share, its GPU.
+  ///
+  /// A process alone has the settings as they are.
+  ///
+  /// - Throws: ``RewardError/setting(reward:key:reason:)`` for a value that fits a process alone.
+  func placed(at place: RewardPlace) throws(RewardError) -> Self
+
+  /// A remark for people about the reward on several processes; nil without one.
+  func remark(at place: RewardPlace) -> String?
+
   /// Makes the reward: loads weights, prepares connections.
   ///
   /// - Throws: what ``check()`` throws, and ``RewardError`` for weights that cannot be read.
@@ -60,6 +70,8 @@ extension RewardFactory {
   package static func checkPrompt(_ metadata: [String: JSONValue]) throws(PromptFault) {}
   package var device: Device? { nil }
   package func check() throws(RewardError) {}
+  package func placed(at place: RewardPlace) throws(RewardError) -> Self { self }
+  package func remark(at place: RewardPlace) -> String? { nil }
 }
 
 /// Why a prompt's metadata does not serve a reward.

@@ -11,6 +11,8 @@ package struct NetworkSettings: Sendable, Equatable {
   package var precision: DType
   /// Where the network runs.
   package var device: Device
+  /// Whether the recipe names the device with an index.
+  package var isDeviceIndexed = false
   /// The largest number of images in one call, 1...
   package var batchSize: Int
 
@@ -29,11 +31,29 @@ package struct NetworkSettings: Sendable, Equatable {
   ///
   /// - Parameter device: the default.
   init(_ section: RecipeSection, label: String, device: Device) {
+    let model = section.path("model")
+    let precision = section.choice("precision", default: PrecisionName.float32).dtype
+    let (device, isIndexed) = DeviceName.readIndexed(section, default: device)
     self.init(
-      label: label, model: section.path("model"),
-      precision: section.choice("precision", default: PrecisionName.float32).dtype,
-      device: DeviceName.read(section, default: device),
+      label: label, model: model, precision: precision, device: device,
       batchSize: section.int("batch_size", in: 1..., default: 16))
+    isDeviceIndexed = isIndexed
+  }
+
+  /// The settings of one process, with its own GPU for `cuda`.
+  ///
+  /// - Throws: ``RewardError/setting(reward:key:reason:)`` for a GPU with an index when several
+  ///   processes of a host would share it.
+  func placed(at place: RewardPlace) throws(RewardError) -> NetworkSettings {
+    if isDeviceIndexed, place.localSize > 1, case .cuda = device {
+      throw .setting(
+        reward: label, key: "device",
+        reason: "is \(device), one GPU for all \(place.localSize) processes of this host; write "
+          + "cuda, which is each process's own GPU, or cpu")
+    }
+    var placed = self
+    placed.device = place.device(device)
+    return placed
   }
 }
 
@@ -51,4 +71,8 @@ extension NetworkRewardFactory {
 
   package var label: String { settings.label }
   package var device: Device? { settings.device }
+
+  package func placed(at place: RewardPlace) throws(RewardError) -> Self {
+    Self(try settings.placed(at: place))
+  }
 }

@@ -25,7 +25,7 @@ package struct HTTPReward: Reward {
 }
 
 /// `http`: ``HTTPReward`` with the keys of ``ServiceSettings`` and `batch_size`.
-package struct HTTPFactory: RewardFactory {
+package struct HTTPFactory: ServiceRewardFactory {
   package static let name = "http"
   package static let sourceImages = SourceImages.optional
   package var service: ServiceSettings
@@ -38,8 +38,6 @@ package struct HTTPFactory: RewardFactory {
     service = ServiceSettings(section, label: label)
     batchSize = section.int("batch_size", in: 1..., default: batchSize)
   }
-
-  package var label: String { service.label }
 
   package func check() throws(RewardError) { try service.check() }
 

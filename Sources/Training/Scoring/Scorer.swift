@@ -62,10 +62,13 @@ package struct Scorer: Sendable {
 
   /// Sets up every reward: loads weights and starts processes.
   ///
+  /// - Parameter place: of this process among those of the run.
   /// - Throws: `RewardError` for a reward that does not exist or cannot be set up.
-  package init(_ recipes: [RewardRecipe]) throws(RewardError) {
+  package init(
+    _ recipes: [RewardRecipe], at place: RewardPlace = .alone
+  ) throws(RewardError) {
     var rewards: [any Reward] = []
-    for recipe in recipes { rewards.append(try recipe.reward.makeReward()) }
+    for recipe in recipes { rewards.append(try recipe.reward.makeReward(at: place)) }
     self.init(rewards, weights: recipes.map(\.weight))
   }
 

@@ -140,7 +140,7 @@ package struct EditScoreReward: Reward {
 
 /// `editscore`: ``EditScoreReward`` with the keys of ``ServiceSettings`` and `model`, `scale`,
 /// `passes`, `temperature` and `image_numbers`.
-package struct EditScoreFactory: RewardFactory {
+package struct EditScoreFactory: ServiceRewardFactory {
   package static let name = "editscore"
   package static let sourceImages = SourceImages.required
   package var service: ServiceSettings
@@ -175,8 +175,6 @@ package struct EditScoreFactory: RewardFactory {
           + "in a list \"images\" of one item")
     }
   }
-
-  package var label: String { service.label }
 
   package func check() throws(RewardError) {
     try service.check()

@@ -5,7 +5,7 @@ package import Torch
 /// service; 0.2...1. The keys are those of ``ServiceSettings`` and `model`, `prompt` and `pattern`.
 ///
 /// The model was trained with one image per question, so a sample's sources are not shown.
-package struct UnifiedRewardFactory: RewardFactory {
+package struct UnifiedRewardFactory: ServiceRewardFactory {
   package static let name = "unifiedreward"
   package var service: ServiceSettings
   package var question: ChatQuestion
@@ -23,8 +23,6 @@ package struct UnifiedRewardFactory: RewardFactory {
     if let prompt = section.optional("prompt", .string) { question.prompt = prompt }
     if let pattern = section.optional("pattern", .string) { question.pattern = pattern }
   }
-
-  package var label: String { service.label }
 
   package func check() throws(RewardError) {
     try service.check()

@@ -4,7 +4,7 @@ package import Torch
 
 /// `vlm`: ``ChatReward`` with a question of the recipe's own. The keys are those of
 /// ``ServiceSettings`` and `model`, `prompt` (required), `read`, `pattern` and `digits`.
-package struct VLMFactory: RewardFactory {
+package struct VLMFactory: ServiceRewardFactory {
   package static let name = "vlm"
   package static let sourceImages = SourceImages.optional
   package var service: ServiceSettings
@@ -38,8 +38,6 @@ package struct VLMFactory: RewardFactory {
       "requirement is \(requirement.messageText), and the reward vlm reads it as a text; write it "
         + "in quotes")
   }
-
-  package var label: String { service.label }
 
   package func check() throws(RewardError) {
     try service.check()

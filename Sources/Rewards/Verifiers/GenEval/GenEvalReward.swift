@@ -74,7 +74,7 @@ package struct GenEvalReward: Reward {
 
 /// `geneval`: ``GenEvalReward`` with the keys `mode`, `backend`, `batch_size` and those of
 /// ``ServiceSettings``.
-package struct GenEvalFactory: RewardFactory {
+package struct GenEvalFactory: ServiceRewardFactory {
   /// The detector.
   package enum Backend: String, CaseIterable, Sendable {
     /// The embedded verifier's detector, for images of the shapes task.
@@ -110,8 +110,6 @@ package struct GenEvalFactory: RewardFactory {
           + "exclude of every prompt, see docs/rewards/geneval.md")
     }
   }
-
-  package var label: String { service.label }
 
   package func check() throws(RewardError) {
     if backend == .remote { try service.check() }

@@ -41,7 +41,7 @@ package struct OCRReward: Reward {
 }
 
 /// `ocr`: ``OCRReward`` with the keys `backend`, `batch_size` and those of ``ServiceSettings``.
-package struct OCRFactory: RewardFactory {
+package struct OCRFactory: ServiceRewardFactory {
   /// The reader of text.
   package enum Backend: String, CaseIterable, Sendable {
     /// The program tesseract on this machine.
@@ -66,7 +66,16 @@ package struct OCRFactory: RewardFactory {
       unusedBecause: backend == .remote ? nil : "backend is \(backend.rawValue)")
   }
 
-  package var label: String { service.label }
+  /// The settings of one process: its share of the service's requests in flight, or of the host's
+  /// processes of tesseract.
+  package func placed(at place: RewardPlace) throws(RewardError) -> OCRFactory {
+    var placed = self
+    switch backend {
+    case .tesseract: placed.service.concurrency = place.localShare(of: service.concurrency).count
+    case .remote: placed.service = service.placed(at: place)
+    }
+    return placed
+  }
 
   package func check() throws(RewardError) {
     switch backend {
