@@ -9,22 +9,39 @@ package struct ProcessReward: Reward {
 
   /// Starts no process yet.
   ///
-  /// - Throws: ``RewardError/setting(reward:key:reason:)`` for an empty command.
+  /// - Throws: ``RewardError/setting(reward:key:reason:)`` for an empty command, and
+  ///   ``RewardError/failed(reward:reason:)`` when the host's processes cannot meet.
   package init(_ settings: ProcessFactory) throws(RewardError) {
     try settings.check()
     name = settings.label
-    let notice = RewardNotice.standardError(settings.label)
+    service = RemoteService(
+      reward: settings.label, channel: try Self.channel(settings),
+      images: settings.imageTransport, batchSize: settings.batchSize)
+  }
+
+  /// The way to the children, which local rank 0 starts.
+  private static func channel(
+    _ settings: ProcessFactory
+  ) throws(RewardError) -> any RequestChannel {
+    let (place, label) = (settings.place, settings.label)
+    let notice = RewardNotice.standardError(label)
+    if place.localRank > 0 {
+      return PeerWorkers(
+        Rendezvous(place, label: label), label: settings.command.joined(separator: " "),
+        count: settings.concurrency, rank: place.rank, timeout: settings.retry.timeout,
+        notice: notice)
+    }
     let children = (0..<settings.concurrency).map { _ in
       ChildWorker(
         command: settings.command, directory: settings.directory, maximumBytes: 16_000_000,
         notice: notice)
     }
-    service = RemoteService(
-      reward: settings.label,
-      workers: RemoteWorkers(
-        children, limit: settings.concurrency, limitPerWorker: 1, policy: settings.retry,
-        notice: notice),
-      images: settings.imageTransport, batchSize: settings.batchSize)
+    let workers = RemoteWorkers(
+      children, limit: settings.concurrency, limitPerWorker: 1, policy: settings.retry,
+      notice: notice)
+    guard place.localSize > 1 else { return workers }
+    return try SharedWorkers(
+      workers, count: settings.concurrency, place: place, reward: label)
   }
 
   /// Scores every sample; children are started as needed.
@@ -57,11 +74,13 @@ package struct ProcessFactory: RewardFactory {
   /// The program's working directory; nil is this process's own.
   package var directory: String?
   package var retry = RetryPolicy()
-  /// The number of child processes, 1... Each loads its own model, so the default is one.
+  /// The number of child processes of a host, 1... Each loads its own model, so the default is one.
   package var concurrency = 1
   /// The largest number of images in one message, 1...
   package var batchSize = 16
   package var imageTransport = ImageTransport.paths
+  /// The process among those of its host, of which local rank 0 starts the children.
+  package private(set) var place = RewardPlace.alone
 
   package init(label: String = name) { self.label = label }
 
@@ -79,6 +98,12 @@ package struct ProcessFactory: RewardFactory {
     if command.isEmpty {
       throw .setting(reward: label, key: "command", reason: "is required and missing")
     }
+  }
+
+  package func placed(at place: RewardPlace) throws(RewardError) -> ProcessFactory {
+    var placed = self
+    placed.place = place
+    return placed
   }
 
   package func makeReward() throws(RewardError) -> any Reward { try ProcessReward(self) }

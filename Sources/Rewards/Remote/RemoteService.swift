@@ -6,15 +6,15 @@ package import Foundations
 package struct RemoteService: Sendable {
   /// The label of the reward, for errors and messages.
   package let reward: String
-  private let workers: RemoteWorkers
+  private let channel: any RequestChannel
   private let images: ImageTransport
   private let batchSize: Int
 
   init(
-    reward: String, workers: RemoteWorkers, images: ImageTransport, batchSize: Int
+    reward: String, channel: any RequestChannel, images: ImageTransport, batchSize: Int
   ) {
     self.reward = reward
-    self.workers = workers
+    self.channel = channel
     self.images = images
     self.batchSize = batchSize
   }
@@ -30,7 +30,7 @@ package struct RemoteService: Sendable {
     _ settings: ServiceSettings, path: String, batchSize: Int
   ) throws(RewardError) -> RemoteService {
     RemoteService(
-      reward: settings.label, workers: try HTTPWorker.all(settings, path: path), images: .inline,
+      reward: settings.label, channel: try HTTPWorker.all(settings, path: path), images: .inline,
       batchSize: batchSize)
   }
 
@@ -56,7 +56,7 @@ package struct RemoteService: Sendable {
   }
 
   /// Writes a message about a score that is not finite, once.
-  func noteNotFinite(_ detail: String) async { await workers.note(.notFinite, detail) }
+  func noteNotFinite(_ detail: String) async { await channel.note(.notFinite, detail) }
 
   private func ask<Answer: Sendable>(
     batch: Batch,
@@ -81,9 +81,10 @@ package struct RemoteService: Sendable {
         throw .permanent(detail: "its images cannot be handed over: \(error)")
       }
     }
-    return try await workers.ask {
+    let request = ScoringRequest(identifier: identifier, count: batch.samples.count) {
       ScoringProtocol.request(batch.samples, images: pictures(), identifier: identifier)
-    } read: { bytes, sender throws(RemoteFault) in
+    }
+    return try await channel.ask(request) { bytes, sender throws(RemoteFault) in
       let answer = try ScoringProtocol.answer(bytes, identifier: identifier, from: sender)
       return try read(answer, batch.samples.count, sender)
     }

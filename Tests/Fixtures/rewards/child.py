@@ -2,8 +2,8 @@
 
     child.py MODE [FILE]
 
-MODE says how it misbehaves; FILE remembers what happened to earlier children. In the mode `keeps` the requests
-are appended to FILE.requests.
+MODE says how it misbehaves; FILE remembers what happened to earlier children. In the modes `keeps` and `waits` the
+requests are appended to FILE.requests; `waits` answers once FILE.go exists.
 """
 
 import base64
@@ -25,9 +25,11 @@ if mode == "broken":
 answered = 0
 for line in sys.stdin:
     request = json.loads(line)
-    if mode == "keeps":
+    if mode in ("keeps", "waits"):
         with pathlib.Path(f"{memory}.requests").open("a") as file:
             file.write(line)
+    while mode == "waits" and not pathlib.Path(f"{memory}.go").exists():
+        time.sleep(0.01)
     samples = request["samples"]
     images = [pathlib.Path(s["path"]).read_bytes() if "path" in s else base64.b64decode(s["png"])
               for s in samples]
