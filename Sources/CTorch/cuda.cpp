@@ -69,7 +69,9 @@ bool ctorch_load_cuda(void) {
   }
   return guarded([] {
     // libtorch chooses its CUDA hooks once per process.
-    TORCH_CHECK(at::hasCUDA(), "libtorch's CUDA hooks were used before its CUDA half was loaded");
+    TORCH_CHECK(at::detail::getCUDAHooks().isBuilt(),
+                "libtorch's CUDA hooks were used before its CUDA half was loaded");
+    TORCH_CHECK(at::hasCUDA(), "libtorch finds no CUDA device");
     chooseKernels();
     isLoaded = true;
   });

@@ -1,32 +1,43 @@
 #include "ctorch_nccl.h"
+#include "ctorch.h"
+#include "ctorch_failure.h"
 
 #include <c10/util/Exception.h>
 
 #include <dlfcn.h>
-#include <memory>
 
 namespace {
-
-// The two constructors by their names in libtorch_cuda.so. Its headers need CUDA's and NCCL's, so both objects are made
-// in memory that is larger than they are; their virtual destructors free it.
-constexpr const char *optionsName = "_ZN4c10d16ProcessGroupNCCL7OptionsC1Eb";
-constexpr const char *groupName =
-    "_ZN4c10d16ProcessGroupNCCLC1EN3c1013intrusive_ptrINS_5StoreENS1_6detail34intrusive_target_default_null_typeIS3_EEEE"
-    "iiNS2_INS0_7OptionsENS5_IS8_EEEE";
-constexpr size_t optionsBytes = 4096, groupBytes = 65536;
 
 using MakeOptions = void (*)(void *, bool);
 using MakeGroup = void (*)(void *, c10::intrusive_ptr<c10d::Store>, int, int,
                            c10::intrusive_ptr<c10d::Backend::Options>);
 
-template <typename Function> Function find(const char *name) {
-  void *address = dlsym(RTLD_DEFAULT, name);
-  TORCH_CHECK(address, "libtorch's CUDA library has no ", name,
-              ", so processes cannot use NCCL: install the PyTorch release that this build is for, with CUDA");
-  return reinterpret_cast<Function>(address);
-}
+// The two constructors by their names in libtorch_cuda.so.
+constexpr const char *optionsName = "_ZN4c10d16ProcessGroupNCCL7OptionsC1Eb";
+constexpr const char *groupName =
+    "_ZN4c10d16ProcessGroupNCCLC1EN3c1013intrusive_ptrINS_5StoreENS1_6detail34intrusive_target_default_null_typeIS3_EEEE"
+    "iiNS2_INS0_7OptionsENS5_IS8_EEEE";
 
-// An object that `make` constructs.
+// The loaded library, NULL without one. The process keeps it to its end.
+void *library() { return dlopen("libtorch_cuda.so", RTLD_LAZY | RTLD_NOLOAD); }
+
+// What `makeNCCL` calls.
+struct Constructors {
+  MakeOptions makeOptions;
+  MakeGroup makeGroup;
+
+  Constructors() {
+    void *const found = library();
+    TORCH_CHECK(found, "processes cannot use NCCL: libtorch's CUDA library is not loaded");
+    makeOptions = reinterpret_cast<MakeOptions>(dlsym(found, optionsName));
+    makeGroup = reinterpret_cast<MakeGroup>(dlsym(found, groupName));
+    TORCH_CHECK(makeOptions && makeGroup, "processes cannot use NCCL: libtorch_cuda.so has no constructor of "
+                "c10d::ProcessGroupNCCL", makeGroup ? "::Options" : "",
+                " as PyTorch 2.11 for CUDA has it; install that release");
+  }
+};
+
+// An object that `make` constructs in `bytes` of memory, which its virtual destructor frees.
 template <typename Type, typename Make> c10::intrusive_ptr<Type> placed(size_t bytes, Make make) {
   void *memory = ::operator new(bytes);
   try {
@@ -40,15 +51,29 @@ template <typename Type, typename Make> c10::intrusive_ptr<Type> placed(size_t b
 
 } // namespace
 
+void requireNCCL() { (void)Constructors(); }
+
 c10::intrusive_ptr<c10d::Backend> makeNCCL(c10::intrusive_ptr<c10d::Store> store, int rank, int size, int device,
                                            std::chrono::milliseconds timeout) {
-  const auto makeOptions = find<MakeOptions>(optionsName);
-  const auto makeGroup = find<MakeGroup>(groupName);
-  auto options = placed<c10d::Backend::Options>(optionsBytes, [&](void *memory) { makeOptions(memory, false); });
+  const Constructors constructors;
+  auto options = placed<c10d::Backend::Options>(ncclOptionsBytes,
+                                                [&](void *memory) { constructors.makeOptions(memory, false); });
   options->timeout = timeout;
   auto group = placed<c10d::Backend>(
-      groupBytes, [&](void *memory) { makeGroup(memory, std::move(store), rank, size, options); });
+      ncclGroupBytes, [&](void *memory) { constructors.makeGroup(memory, std::move(store), rank, size, options); });
   // Collectives without a tensor (barriers) then use this GPU.
   group->setBoundDeviceId(c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device)));
   return group;
+}
+
+bool ctorch_check_nccl(void) {
+  return guarded([] { requireNCCL(); });
+}
+
+int32_t ctorch_nccl_version(void) {
+  using Version = int (*)(int *);
+  void *const found = library();
+  const auto get = found ? reinterpret_cast<Version>(dlsym(found, "ncclGetVersion")) : nullptr;
+  int version = 0;
+  return get && get(&version) == 0 ? version : 0;
 }

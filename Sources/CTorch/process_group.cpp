@@ -11,6 +11,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <future>
@@ -58,8 +59,13 @@ struct CTorchPulse {
 };
 struct CTorchProcessGroup {
   c10::intrusive_ptr<c10d::ProcessGroup> group;
+  // NULL without a GPU.
+  c10::intrusive_ptr<c10d::Backend> nccl;
+  // Whether a collective has failed.
+  std::shared_ptr<std::atomic<bool>> isBroken = std::make_shared<std::atomic<bool>>(false);
 };
 struct CTorchWork {
+  std::shared_ptr<std::atomic<bool>> isBroken;
   c10::intrusive_ptr<c10d::Work> work;
   // Read and written by the collective until it is done.
   at::Tensor output, input;
@@ -72,6 +78,13 @@ at::Tensor dense(const CTorchTensor *tensor) {
   at::Tensor found = borrow(tensor);
   TORCH_CHECK(found.is_contiguous(), "a collective needs a contiguous tensor");
   return found;
+}
+
+// Runs a collective; false, with `failure` set, when it throws.
+template <typename Group, typename Body> bool collective(Group *group, Body &&body) {
+  const bool succeeded = guarded(std::forward<Body>(body));
+  if (!succeeded) *group->isBroken = true;
+  return succeeded;
 }
 
 std::vector<uint8_t> bytesOf(const void *data, int64_t count) {
@@ -149,31 +162,38 @@ CTorchProcessGroup *ctorch_process_group(CTorchStore *store, int32_t rank, int32
   CTorchProcessGroup *result = nullptr;
   guarded([&] {
     using Group = c10d::ProcessGroup;
+    if (cuda_index >= 0) requireNCCL();
     auto group = c10::make_intrusive<Group>(store->store, rank, size);
     const auto prefixed = [&](const char *name) { return c10::make_intrusive<c10d::PrefixStore>(name, store->store); };
     auto options = c10d::ProcessGroupGloo::Options::create_default(Milliseconds(timeout));
     auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(prefixed("gloo"), rank, size, std::move(options));
     group->setBackend(c10::DeviceType::CPU, Group::BackendType::GLOO, gloo);
     group->setDefaultBackend(Group::BackendType::GLOO);
-    if (cuda_index >= 0)
-      group->setBackend(c10::DeviceType::CUDA, Group::BackendType::NCCL,
-                        makeNCCL(prefixed("nccl"), rank, size, cuda_index, Milliseconds(timeout)));
+    c10::intrusive_ptr<c10d::Backend> nccl;
+    if (cuda_index >= 0) {
+      nccl = makeNCCL(prefixed("nccl"), rank, size, cuda_index, Milliseconds(timeout));
+      group->setBackend(c10::DeviceType::CUDA, Group::BackendType::NCCL, nccl);
+    }
     group->setGroupName("world");
-    result = new CTorchProcessGroup{std::move(group)};
+    result = new CTorchProcessGroup{std::move(group), std::move(nccl)};
   });
   return result;
 }
-void ctorch_process_group_release(CTorchProcessGroup *group) { delete group; }
+void ctorch_process_group_release(CTorchProcessGroup *group) {
+  // Its destructor alone would abort what this process or another still waits for.
+  if (group->nccl) guarded([&] { *group->isBroken ? group->nccl->abort() : group->nccl->shutdown(); });
+  delete group;
+}
 
 bool ctorch_all_reduce(CTorchProcessGroup *group, CTorchTensor *tensor) {
-  return guarded([&] {
+  return collective(group, [&] {
     std::vector<at::Tensor> tensors{dense(tensor)};
     group->group->allreduce(tensors)->wait();
   });
 }
 
 bool ctorch_broadcast(CTorchProcessGroup *group, CTorchTensor *tensor, int32_t root) {
-  return guarded([&] {
+  return collective(group, [&] {
     std::vector<at::Tensor> tensors{dense(tensor)};
     c10d::BroadcastOptions options;
     options.rootRank = root;
@@ -183,18 +203,18 @@ bool ctorch_broadcast(CTorchProcessGroup *group, CTorchTensor *tensor, int32_t r
 
 CTorchWork *ctorch_all_gather(CTorchProcessGroup *group, CTorchTensor *output, CTorchTensor *input) {
   CTorchWork *result = nullptr;
-  guarded([&] {
+  collective(group, [&] {
     // Gloo cuts the output along its first dimension.
     at::Tensor out = dense(output).view(-1), in = dense(input).view(-1);
     auto work = group->group->_allgather_base(out, in);
-    result = new CTorchWork{std::move(work), std::move(out), std::move(in)};
+    result = new CTorchWork{group->isBroken, std::move(work), std::move(out), std::move(in)};
   });
   return result;
 }
 
 bool ctorch_all_to_all(CTorchProcessGroup *group, CTorchTensor *output, CTorchTensor *input, const int64_t *received,
                        const int64_t *sent) {
-  return guarded([&] {
+  return collective(group, [&] {
     at::Tensor out = dense(output), in = dense(input);
     const int size = group->group->getSize();
     std::vector<int64_t> outputs(received, received + size), inputs(sent, sent + size);
@@ -203,7 +223,7 @@ bool ctorch_all_to_all(CTorchProcessGroup *group, CTorchTensor *output, CTorchTe
 }
 
 bool ctorch_work_wait(CTorchWork *work) {
-  return guarded([&] { work->work->wait(); });
+  return collective(work, [&] { work->work->wait(); });
 }
 void ctorch_work_release(CTorchWork *work) { delete work; }
 

@@ -18,11 +18,16 @@ private let hasRealLibrary = FileManager.default.fileExists(
 struct SimulatedCUDATests {
   private let names = Operator.allCases.map(\.rawValue).joined(separator: "\n") + "\n"
 
-  private func failures(_ program: String, input: String = "") throws -> (String, ProgramRun) {
+  /// The failed checks of a program.
+  ///
+  /// - Parameter isSimulated: whether the simulated library replaces libtorch's.
+  private func failures(
+    _ program: String, _ arguments: [String] = [], input: String = "", isSimulated: Bool = true
+  ) throws -> (String, ProgramRun) {
     let folder = try #require(simulation)
     let run = try ProgramRun(
-      "\(folder)/\(program)", input: input,
-      environment: program == "kernels" ? [:] : ["LD_LIBRARY_PATH": folder])
+      "\(folder)/\(program)", arguments, input: input,
+      environment: isSimulated ? ["LD_LIBRARY_PATH": folder] : [:])
     let lines = run.output.split(separator: "\n").filter { !$0.hasPrefix("ok") }
     return (lines.joined(separator: "\n"), run)
   }
@@ -46,9 +51,25 @@ struct SimulatedCUDATests {
   /// The check uses the dispatcher's registrations; it runs no kernel and covers no element types.
   @Test(.enabled(if: hasRealLibrary, "this libtorch is built without CUDA"))
   func `every operator has a kernel in libtorch's CUDA library`() throws {
-    let (failures, run) = try failures("kernels", input: names)
+    let (failures, run) = try failures("kernels", input: names, isSimulated: false)
     #expect(run.status == 0, "\(failures)")
     let found = run.output.split(separator: "\n").count { $0.hasPrefix("ok ") }
     #expect(found == Operator.allCases.count)
+  }
+  @Test(arguments: ["none", "simulated"])
+  func `processes without NCCL are refused by name`(_ library: String) throws {
+    let (failures, run) = try failures("nccl", [library], isSimulated: library == "simulated")
+    #expect(run.status == 0, "\(failures)")
+    #expect(run.output.contains("ok joining says "), "\(run.output)")
+  }
+
+  /// Construction ends where NCCL counts the machine's GPUs; no byte moves.
+  @Test(
+    .enabled(if: hasRealLibrary, "this libtorch is built without CUDA"),
+    .enabled(if: !FileManager.default.fileExists(atPath: "/dev/nvidiactl"), "this host has a GPU"))
+  func `NCCL is made from libtorch's CUDA library up to its search for a GPU`() throws {
+    let (failures, run) = try failures("nccl", ["real"], isSimulated: false)
+    #expect(run.status == 0, "\(failures)")
+    #expect(run.output.contains("no GPUs found!"), "\(run.output)")
   }
 }
