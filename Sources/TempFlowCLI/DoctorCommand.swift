@@ -2,6 +2,7 @@ import ArgumentParser
 import CPUKernels
 import Foundation
 import Foundations
+import ProcessGroups
 import Runs
 import Torch
 
@@ -11,9 +12,11 @@ struct DoctorCommand: ParsableCommand {
     commandName: "doctor",
     abstract: "Checks that this machine meets the requirements of the other commands.",
     discussion: """
-      Ends with status 1 when a requirement is missing; each line names the remedy.
+      Ends with status 1 when a requirement is missing; each line names the remedy. For several \
+      processes it tries the address at which they meet: on the host of rank 0 whether the port is \
+      free, on another host whether that one is reached.
 
-      Example: tempflow doctor --model Models/shapes --json
+      Example: tempflow doctor --model Models/shapes --address 127.0.0.1:29500 --json
       """)
 
   @Option(name: .long, help: "The model folder to check.")
@@ -22,10 +25,25 @@ struct DoctorCommand: ParsableCommand {
   @Option(name: .long, help: "The folder of future runs.")
   var runs = "."
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "The address at which processes meet (default: MASTER_ADDR and MASTER_PORT, if set).",
+      valueName: "host:port"),
+    transform: { text in
+      guard let address = StoreAddress(text) else {
+        throw ValidationError("'\(text)' is no HOST:PORT, such as node1:29500")
+      }
+      return address
+    })
+  var address: StoreAddress?
+
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let report = Diagnosis(model: model, runs: runs)
+    let report = Diagnosis(
+      model: model, runs: runs, address: address,
+      environment: ProcessInfo.processInfo.environment)
     try output.print(report) { report.text }
     guard report.isSound else { throw ExitCode.failure }
   }
@@ -66,11 +84,15 @@ struct Diagnosis: Encodable {
     return TextTable(columns: [.left(4), .left(10), .left()], rows: rows).text
   }
 
-  init(model: String, runs: String) {
+  init(model: String, runs: String, address: StoreAddress?, environment: [String: String]) {
     findings = [
-      Self.libtorch, Self.threads, Self.kernels, Self.cuda, Self.modelFolder(model),
+      Self.libtorch, Self.threads, Self.kernels, Self.cuda, Self.nccl, Self.modelFolder(model),
       Self.disk(runs),
     ]
+    let meeting = Self.address(address, environment)
+    let isElsewhere = meeting?.check.map { !$0.addresses.isEmpty && !$0.isHere } ?? false
+    findings += [Self.network(environment, severalHosts: isElsewhere)]
+    if let meeting { findings.append(meeting.finding) }
   }
 
   private static var libtorch: Finding {
