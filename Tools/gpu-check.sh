@@ -16,7 +16,7 @@ Checks TempFlow on a machine with an NVIDIA GPU, Python 3 with PyTorch 2.11 for 
 
   Tools/gpu-check.sh pack           on the build machine (swift build -c release --build-tests): writes
                                     .gpu-check/gpu-check.tar.xz; copy it to the same path on the GPU machine
-  Tools/gpu-check.sh one [STEP...]  on the GPU machine: commands, tests, equal runs, rounding; at most five minutes
+  Tools/gpu-check.sh one [STEP...]  on the GPU machine: commands, tests, equal runs, NCCL, rounding; at most five minutes
   Tools/gpu-check.sh two [STEP...]  on the GPU machine: an iteration compared with Python; at most five minutes
   Tools/gpu-check.sh table          all results so far, as one Markdown table
 
@@ -36,7 +36,7 @@ fail() {
 }
 
 # In the order of the table.
-readonly stage_one=(doctor tests train sample evaluate score resume repeat repeat-lora checkpoint
+readonly stage_one=(doctor tests train sample evaluate score resume repeat world repeat-lora checkpoint
   deviation-bfloat16-rollout deviation-bfloat16-recomputed deviation-float16-rollout deviation-float16-recomputed
   repeat-width)
 readonly stage_two=(iteration)
@@ -173,7 +173,7 @@ one() {
   beside checkpoint 120
   local checkpoint=$! name
   step doctor 60
-  for name in train sample evaluate score resume repeat repeat-lora; do
+  for name in train sample evaluate score resume repeat world repeat-lora; do
     step "$name" 60
     copy_results
   done

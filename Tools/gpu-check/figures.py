@@ -2,6 +2,7 @@
 
     figures.py doctor FILE      tests FILE      run FOLDER      deviation FOLDER
     figures.py scores FILE FILE LIMIT           depth FOLDER    bench FOLDER
+    figures.py world FOLDER FOLDER FILE
 
 The exit status is 1 if the figure shows a failure.
 """
@@ -21,6 +22,7 @@ def lines(run, kind):
 def doctor(path):
     findings = {f["subject"]: f for f in json.loads(Path(path).read_text())["findings"]}
     print(findings["CUDA"]["detail"])
+    print(f"NCCL: {findings['NCCL']['detail']}")
     return findings["CUDA"]["level"] == "good"
 
 
@@ -47,6 +49,28 @@ def run(folder):
         f"rewards {', '.join(rewards)}, gradient norms {', '.join(norms)}, "
         f"peak {max(summary['peak_memory'].values()) / 1e9:.2f} GB")
     return summary["finished"]
+
+
+def world(alone, joined, nccl_log):
+    """A run alone beside one that joined a world of one, whose log of NCCL is a file."""
+    # The sum over one process is the process's own.
+    weights = [(Path(run) / "checkpoints/000002/model.safetensors").read_bytes() for run in (alone, joined)]
+    is_equal = weights[0] == weights[1]
+    keys = ("reward_mean", "grad_norm")
+    found = [[[line[key] for key in keys] for line in lines(run, "epoch")] for run in (alone, joined)]
+    for name, values in zip(("alone", "world of one"), found):
+        text = "; ".join(f"reward {reward:.6f}, gradient norm {norm:.6g}" for reward, norm in values)
+        print(f"{name}: {text}")
+    seconds = [
+        json.loads((Path(run) / "summary.json").read_text())["phase_seconds"]["learning"]
+        for run in (alone, joined)]
+    print(f"learning {seconds[0]:.2f} s and {seconds[1]:.2f} s")
+    print(f"weights have {'equal' if is_equal else 'DIFFERENT'} bytes")
+    log = Path(nccl_log).read_text(errors="replace") if Path(nccl_log).exists() else ""
+    version = re.search(r"NCCL version (\S+)", log)
+    is_used = re.search(r"nranks 1 .*Init COMPLETE", log) is not None
+    print(f"NCCL {version[1] if version else 'of unknown version'}" if is_used else "NCCL was NOT used")
+    return is_equal and found[0] == found[1] and is_used
 
 
 def _mean(path):
@@ -114,5 +138,6 @@ def bench(folder):
 
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
-    functions = {f.__name__: f for f in (doctor, tests, run, scores, depth, deviation, bench)}
+    functions = {
+        f.__name__: f for f in (doctor, tests, run, world, scores, depth, deviation, bench)}
     sys.exit(not functions[command](*arguments))

@@ -111,6 +111,25 @@ case $step in
     train_shapes repeat
     same_files train repeat 000002
     ;;
+  world)
+    title "a world of one over NCCL equals the run alone"
+    rm -rf "${runs:?}/world" "$work"/nccl.log
+    port=$("$python" -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    status=0
+    # As a launcher starts a process; NCCL's log says whether it was used.
+    RANK=0 WORLD_SIZE=1 LOCAL_RANK=0 LOCAL_WORLD_SIZE=1 MASTER_ADDR=127.0.0.1 MASTER_PORT=$port \
+      NCCL_DEBUG=INFO NCCL_DEBUG_SUBSYS=INIT NCCL_DEBUG_FILE="$work/nccl.log" train_shapes world \
+      2>"$work/world.errors" || status=$?
+    cat "$work/world.errors" >&2
+    # A simulated device has no NCCL.
+    refusal=$(grep -o -m 1 'processes cannot use NCCL: [^;]*' "$work/world.errors") || refusal=
+    if [ -n "${GPU_CHECK_SMALL:-}" ] && [ -n "$refusal" ]; then
+      figure "not run, as the command says: $refusal"
+      exit 0
+    fi
+    [ "$status" = 0 ]
+    read_figure world "$runs/train" "$runs/world" "$work/nccl.log"
+    ;;
   repeat-lora)
     title "two equal runs, LoRA with KL, bfloat16"
     for run in first second; do
