@@ -14,7 +14,8 @@ struct PlanCommand: ParsableCommand {
       GPU-hours of the transformer, the prompt cache's size and memory, and refuses numbers that \
       do not fit together with those that would. With a memory_budget it lists what fits: storage \
       of the base, image sizes, micro-batches. A folder with the model's configuration files and \
-      no weights is enough.
+      no weights is enough. With --processes it prints what each process does, the bytes it sends, \
+      its memory, and what waiting for the slowest costs.
 
       Example: tempflow plan Recipes/shapes.yaml --set sampling.branches=6
       """)
@@ -26,10 +27,25 @@ struct PlanCommand: ParsableCommand {
     help: "TFLOP/s of one GPU, for the GPU-hours (an H100 reaches about 400 in bfloat16).")
   var teraflops = 400.0
 
+  @Option(name: .long, help: "Processes that train together, one a GPU.")
+  var processes = 1
+
+  @Option(name: .long, help: "Machines the processes run on, with equally many each.")
+  var hosts = 1
+
   @OptionGroup var output: OutputOptions
 
   func validate() throws {
     if !(teraflops > 0) { throw ValidationError("--teraflops must be above 0") }
+    if processes < 1 { throw ValidationError("--processes must be at least 1") }
+    if hosts < 1 { throw ValidationError("--hosts must be at least 1") }
+    if processes % hosts != 0 {
+      let below = processes / hosts * hosts
+      let fitting = [below, below + hosts].filter { $0 > 0 }.map(String.init)
+      throw ValidationError(
+        "\(processes) processes cannot be divided equally among \(hosts) hosts; use --processes "
+          + fitting.joined(separator: " or "))
+    }
   }
 
   func run() throws {
@@ -37,7 +53,10 @@ struct PlanCommand: ParsableCommand {
     for warning in recipe.warnings.map(\.description) + Self.missing(recipe.settings.allRewards) {
       FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
     }
-    let plan = try TrainingPlan(recipe.settings)
+    let plan = try TrainingPlan(recipe.settings, processes: processes, hosts: hosts)
+    for warning in plan.processes?.warnings ?? [] {
+      FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
+    }
     try output.print(plan) { plan.text(teraflops: teraflops) }
   }
 

@@ -30,7 +30,7 @@ import Testing
       "export",
       ["--format", "--merge", "--model", "--checkpoint", "--output", "--overwrite", "--json"]
     ),
-    ("plan", ["--set", "--json"]),
+    ("plan", ["--set", "--teraflops", "--processes", "--hosts", "--json"]),
     (
       "sample",
       [
@@ -69,6 +69,31 @@ import Testing
     #expect(found.status == 0)
     #expect(found.errors.hasPrefix("warning: ") && found.errors.contains("tesseract-ocr"))
     #expect(try tempflow(arguments).errors.isEmpty)
+  }
+
+  /// The budget makes the plan the same on every machine.
+  @Test func `the plan of the demo on two processes is the golden one`() throws {
+    let arguments = ["plan", "Recipes/shapes.yaml", "--set", "memory_budget=4GB"]
+    let found = try tempflow(arguments + ["--processes", "2"])
+    #expect(found.status == 0 && found.errors.isEmpty, "\(found.errors)")
+    let golden = try String(
+      contentsOfFile: fixture("plan/shapes-two-processes.txt"), encoding: .utf8)
+    #expect(found.output == golden)
+  }
+
+  @Test func `a plan refuses processes that do not fit, and warns of idle ones`() throws {
+    func plan(_ more: String...) throws -> CommandOutcome {
+      try tempflow(["plan", "Recipes/shapes.yaml"] + more)
+    }
+    let many = try plan("--processes", "769")
+    #expect(many.status == 1)
+    #expect(many.errors.contains("use at most 768 processes, or prompts.per_epoch 97"))
+    let uneven = try plan("--processes", "10", "--hosts", "4")
+    #expect(uneven.status == 64 && uneven.errors.contains("use --processes 8 or 12"))
+    #expect(try plan("--processes", "0").status == 64)
+    let idle = try plan("--processes", "100")
+    #expect(idle.status == 0)
+    #expect(idle.errors.hasPrefix("warning: an update has 96 training samples, so 4 of 100"))
   }
 
   @Test func `a model with T5 samples images of the requested size, precision and prompts`() throws

@@ -14,10 +14,13 @@ extension MemoryAdvice {
   /// The settings that lower `plan`'s peak, largest savings first, then all of them together if
   /// there are several.
   static func all(
-    _ recipe: TrainingRecipe, _ model: FlowModelMetadata, _ plan: MemoryPlan, evaluationPrompts: Int
+    _ recipe: TrainingRecipe, _ model: FlowModelMetadata, _ plan: MemoryPlan,
+    evaluationPrompts: Int, processes: Int = 1
   ) -> [MemoryAdvice] {
     func peak(_ recipe: TrainingRecipe) -> Int {
-      MemoryPlan(recipe, model, evaluationPrompts: evaluationPrompts).peak.bytes
+      MemoryPlan(
+        recipe, model, evaluationPrompts: evaluationPrompts, processes: processes
+      ).peak.bytes
     }
     var helpful: [MemoryAdvice] = []
     var together = recipe
@@ -37,10 +40,10 @@ extension MemoryAdvice {
   /// The settings that lower the memory of one phase, largest savings first.
   static func settings(
     lowering phase: String, _ recipe: TrainingRecipe, _ model: FlowModelMetadata,
-    evaluationPrompts: Int
+    evaluationPrompts: Int, processes: Int = 1
   ) -> [String] {
     func bytes(_ recipe: TrainingRecipe) -> Int {
-      MemoryPlan(recipe, model, evaluationPrompts: evaluationPrompts).phases
+      MemoryPlan(recipe, model, evaluationPrompts: evaluationPrompts, processes: processes).phases
         .first { $0.name == phase }?.bytes ?? 0
     }
     let planned = bytes(recipe)

@@ -12,8 +12,10 @@ struct MemoryParts {
   /// Rows of one micro-batch entry: 2 with guidance.
   private let guided: Int
   private let elementBytes: Int
+  private let division: WorkDivision
 
-  init(_ recipe: TrainingRecipe, _ model: FlowModelMetadata) {
+  init(_ recipe: TrainingRecipe, _ model: FlowModelMetadata, processes: Int) {
+    division = WorkDivision(recipe, ranks: processes)
     self.recipe = recipe
     self.model = model
     guided = recipe.guidance.rowsPerSample
@@ -24,14 +26,31 @@ struct MemoryParts {
   /// One latent in float32.
   var latentBytes: Int { 4 * model.latentShape.reduce(1, *) }
 
-  /// Trunks of an epoch.
-  var trunks: Int { recipe.prompts.perEpoch * recipe.sampling.trunksPerPrompt }
+  /// Trunks that the process walks in an epoch, at most.
+  private var trunks: Int {
+    (0..<division.ranks).map { division.trunks(of: $0).count }.max() ?? 0
+  }
 
   /// Latents in memory while a rollout batch advances.
   private var rolloutBatchLatents: Int {
     let sampling = recipe.sampling
-    let branched = sampling.method == .tempflow ? sampling.trainedStepCount * sampling.branches : 1
-    return min(trunks, sampling.trunksPerRolloutBatch ?? trunks) * (1 + branched)
+    let batch = min(trunks, sampling.trunksPerRolloutBatch ?? trunks)
+    let most = (division.columns + division.ranks - 1) / division.ranks
+    let samplesPerColumn = sampling.method == .tempflow ? sampling.trainedStepCount : 1
+    return batch + min(most, batch * division.branches) * samplesPerColumn
+  }
+
+  /// Training samples in memory: those of the process's trunks, and with several processes those
+  /// that it trains as well.
+  private var storedSamples: Int {
+    let rolledOut = trunks * recipe.sampling.trainedStepCount
+    guard division.ranks > 1 else { return rolledOut }
+    return rolledOut + samplesPerRank * recipe.optimizer.updatesPerEpoch
+  }
+
+  /// Training samples of one update that the process trains, at most.
+  private var samplesPerRank: Int {
+    (0..<division.ranks).map { division.samples(of: $0).count }.max() ?? 0
   }
 
   /// Latents of the rollout's largest model call.
@@ -98,7 +117,7 @@ struct MemoryParts {
   var latents: Item {
     Item(
       name: "latents",
-      bytes: latentBytes * (2 * rolloutBatchLatents + 2 * recipe.trainingSamplesPerEpoch))
+      bytes: latentBytes * (2 * rolloutBatchLatents + 2 * storedSamples))
   }
 
   func promptEmbeddings(of prompts: Int) -> Item {
@@ -136,14 +155,17 @@ struct MemoryParts {
       guided
       * min(
         recipe.optimizer.microBatch,
-        recipe.trainingSamplesPerEpoch / recipe.optimizer.updatesPerEpoch)
+        (division.samplesPerUpdate + division.ranks - 1) / division.ranks)
     let kept =
       recipe.memory.gradientCheckpointing ? network.keptWithCheckpointing : network.kept
     let learned = model.trainableParameters
-    let parts = [
+    var parts = [
       Item(name: "activations", bytes: rows * (kept + 2 * embeddingBytes)),
       Item(name: "backward pass", bytes: rows * network.backward),
     ]
+    if division.ranks > 1 {
+      parts.append(Item(name: "gradients on their way", bytes: 4 * learned))
+    }
     guard recipe.recordsRows(trainableParameters: learned) else { return parts }
     return parts + [
       Item(name: "gradients of each thread", bytes: 4 * learned * recipe.rowThreads)

@@ -46,9 +46,15 @@ package struct MemoryPlan: Sendable, Equatable {
   /// including gaps, before a run begins.
   package let keptBlockBytes: Int
 
-  /// - Parameter evaluationPrompts: images of an evaluation.
-  init(_ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int) {
-    let parts = MemoryParts(recipe, model)
+  /// - Parameters:
+  ///   - evaluationPrompts: images of an evaluation.
+  ///   - processes: that share the work; the memory is that of the one with the most.
+  init(
+    _ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int,
+    processes: Int = 1
+  ) {
+    let parts = MemoryParts(recipe, model, processes: processes)
+    let evaluationPrompts = (evaluationPrompts + processes - 1) / processes
     hostBytes = parts.hostBytes
     budget = recipe.memory.budget ?? TorchRuntime.memory(of: recipe.device)
     choosesDecodeMicroBatch = recipe.sampling.decodeMicroBatch == nil

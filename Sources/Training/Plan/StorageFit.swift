@@ -47,7 +47,8 @@ extension StorageFit {
   ///
   /// - Throws: `TrainingError.model`.
   static func all(
-    _ recipe: TrainingRecipe, _ work: TrainingPlan.Work, evaluationPrompts: Int
+    _ recipe: TrainingRecipe, _ work: TrainingPlan.Work, evaluationPrompts: Int,
+    processes: Int = 1
   ) throws(TrainingError) -> [StorageFit] {
     guard recipe.learning != .full, recipe.memory.budget != nil else { return [] }
     var fits: [StorageFit] = []
@@ -61,7 +62,9 @@ extension StorageFit {
         for offload in WeightOffload.allCases {
           sized.memory.quantizeBase = quantization
           sized.memory.offload = offload
-          fits.append(StorageFit(sized, model, work, evaluationPrompts: evaluationPrompts))
+          fits.append(
+            StorageFit(
+              sized, model, work, evaluationPrompts: evaluationPrompts, processes: processes))
         }
       }
     }
@@ -82,14 +85,15 @@ extension StorageFit {
 
   private init(
     _ recipe: TrainingRecipe, _ model: FlowModelMetadata, _ work: TrainingPlan.Work,
-    evaluationPrompts: Int
+    evaluationPrompts: Int, processes: Int
   ) {
     let budget = recipe.memory.budget ?? 0
     func plan(_ sampling: Int, _ optimizer: Int) -> MemoryPlan {
       var sized = recipe
       sized.sampling.microBatch = sampling
       sized.optimizer.microBatch = optimizer
-      return MemoryPlan(sized, model, evaluationPrompts: evaluationPrompts)
+      return MemoryPlan(
+        sized, model, evaluationPrompts: evaluationPrompts, processes: processes)
     }
     func fits(_ plan: MemoryPlan, learning: Bool) -> Bool {
       plan.phases.allSatisfy { ($0.name == "learning") != learning || $0.bytes <= budget }

@@ -45,7 +45,7 @@ extension TrainingPlan {
         ),
         ("prompt cache", "\(amount(promptCacheBytes)) on disk"),
         ("", ""),
-      ] + memoryRows + fitRows(teraflops: teraflops)
+      ] + processRows(teraflops: teraflops) + memoryRows + fitRows(teraflops: teraflops)
     return TextTable(
       columns: [.left(22), .left()], separator: "",
       rows: rows.map { $0.isEmpty && $1.isEmpty ? [] : [$0, $1] }
@@ -74,7 +74,8 @@ extension TrainingPlan {
 
   /// One line per phase with its components, the peak, and the settings that lower it.
   private var memoryRows: [(String, String)] {
-    var rows = memory.phases.map { phase in
+    var rows = processes == nil ? [] : [("memory", "of the process with the most:")]
+    rows += memory.phases.map { phase in
       let parts = phase.items.filter { $0.bytes >= max(1_000_000, phase.bytes / 200) }
         .map { "\($0.name) \(amount($0.bytes))" }
       return ("memory, \(phase.name)", "\(amount(phase.bytes)): \(parts.joined(separator: ", "))")
@@ -128,7 +129,7 @@ extension TrainingPlan {
   }
 
   /// `12,345`
-  private func number(_ value: Int) -> String {
+  func number(_ value: Int) -> String {
     var digits = String(value)
     var groups: [String] = []
     while digits.count > 3 {
@@ -138,13 +139,15 @@ extension TrainingPlan {
     return ([digits] + groups).joined(separator: ",")
   }
 
-  private func hours(_ value: Double) -> String {
+  func hours(_ value: Double) -> String {
     value < 0.1 ? String(format: "%.2g", value) : String(format: "%.1f", value)
   }
 
-  private func amount(_ bytes: Int) -> String {
-    bytes >= 1_000_000_000
-      ? String(format: "%.1f GB", Double(bytes) / 1e9)
-      : String(format: "%.1f MB", Double(bytes) / 1e6)
+  func amount(_ bytes: Int) -> String {
+    switch bytes {
+    case 1_000_000_000...: String(format: "%.1f GB", Double(bytes) / 1e9)
+    case 100_000...: String(format: "%.1f MB", Double(bytes) / 1e6)
+    default: String(format: "%.1f kB", Double(bytes) / 1e3)
+    }
   }
 }

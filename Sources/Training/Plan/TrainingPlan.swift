@@ -1,5 +1,6 @@
 internal import DiffusionModels
 internal import TempFlow
+internal import Torch
 internal import TorchNN
 
 /// The work of a training run, computed before a model is loaded.
@@ -80,9 +81,11 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   package var fits: [StorageFit]
   /// Seconds after which no further epoch begins; nil is no limit.
   package var timeLimit: Double?
+  /// What each of several processes does; nil for one.
+  package var processes: ProcessPlan?
 
   private enum CodingKeys: String, CodingKey {
-    case passes, epochs, total, evaluations, memory, fits
+    case passes, epochs, total, evaluations, memory, fits, processes
     case trainingPrompts = "training_prompts"
     case evaluationPrompts = "evaluation_prompts"
     case promptsPerEpoch = "prompts_per_epoch"
@@ -106,9 +109,15 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
 extension TrainingPlan {
   /// Computes the plan of a recipe.
   ///
+  /// - Parameters:
+  ///   - processes: that train together. Memory is that of one of them.
+  ///   - hosts: the machines they run on, a divisor of `processes`.
   /// - Throws: `TrainingError` if the numbers do not fit together, or if a prompt file or the
   ///   model's configuration is unreadable.
-  package init(_ recipe: TrainingRecipe) throws(TrainingError) {
+  package init(
+    _ recipe: TrainingRecipe, processes: Int = 1, hosts: Int = 1
+  ) throws(TrainingError) {
+    try recipe.check(processes: processes)
     let sampling = recipe.sampling
     let counts = try PromptCounts(recipe)
     let model = try FlowModelMetadata(recipe)
@@ -133,18 +142,28 @@ extension TrainingPlan {
       * recipe.evaluationGuidance.rowsPerSample
     trainableParameters = model.trainableParameters
     layersWithoutAdapters = try Self.layersWithoutAdapters(recipe)
+    let encodedPrompts = Self.promptCount(recipe, counts)
     promptCacheBytes =
-      Self.promptCount(recipe, counts) * model.cachedPromptElements * recipe.dtype.byteCount
+      encodedPrompts * model.cachedPromptElements * recipe.dtype.byteCount
     transformerFlops =
       model.work.forward
       * Double(total.rolloutEvaluations + total.referenceEvaluations + evaluationEvaluations)
       + model.work.training * Double(total.learningEvaluations)
-    memory = MemoryPlan(recipe, model, evaluationPrompts: counts.evaluation)
+    let budgeted = recipe.budgeted(processesPerHost: processes / hosts)
+    memory = MemoryPlan(
+      budgeted, model, evaluationPrompts: counts.evaluation, processes: processes)
     memoryAdvice =
       memory.excess == nil
-      ? [] : MemoryAdvice.all(recipe, model, memory, evaluationPrompts: counts.evaluation)
-    fits = try StorageFit.all(recipe, firstEpoch, evaluationPrompts: counts.evaluation)
+      ? []
+      : MemoryAdvice.all(
+        budgeted, model, memory, evaluationPrompts: counts.evaluation, processes: processes)
+    fits = try StorageFit.all(
+      recipe, firstEpoch, evaluationPrompts: counts.evaluation, processes: processes)
     timeLimit = recipe.timeLimit
+    if processes > 1 {
+      self.processes = ProcessPlan(
+        recipe, model, self, encodedPrompts: encodedPrompts, count: processes, hosts: hosts)
+    }
   }
 
   private static func layersWithoutAdapters(
@@ -187,6 +206,15 @@ extension TrainingPlan {
 }
 
 extension TrainingRecipe {
+  /// The recipe with its process's part of the host's memory as its budget, where it has none and
+  /// the processes of a host compute on its CPU.
+  func budgeted(processesPerHost: Int) -> TrainingRecipe {
+    guard device == .cpu, processesPerHost > 1, memory.budget == nil else { return self }
+    var recipe = self
+    recipe.memory.budget = TorchRuntime.memory(of: .cpu).map { $0 / processesPerHost }
+    return recipe
+  }
+
   /// The numbers of completed epochs at which the model is evaluated: at the start, at every
   /// interval and at the end.
   package var evaluationEpochs: [Int] {

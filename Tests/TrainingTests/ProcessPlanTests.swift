@@ -1,0 +1,164 @@
+import Foundation
+import Recipes
+import Testing
+import Training
+
+@Suite struct ProcessPlanTests {
+  private func plan(
+    _ changes: [(String, String)] = [], processes: Int, hosts: Int = 1
+  ) throws -> TrainingPlan {
+    let folder = try TemporaryFolder()
+    try folder.writeShapesTask(prompts: 8, heldOut: 6)
+    let recipe = try folder.recipe(recipeText(changes)).settings
+    return try TrainingPlan(recipe, processes: processes, hosts: hosts)
+  }
+
+  /// The sum of a figure over the ranks.
+  private func sum(_ plan: TrainingPlan, _ path: KeyPath<RankWork, Int>) throws -> Int {
+    try #require(plan.processes).ranks.reduce(0) { $0 + $1[keyPath: path] }
+  }
+
+  /// 5 trunks, 3 branches, 3 steps of which 2 are trained: a trunk takes 1 + 1 evaluations, a
+  /// branch of step 0 two more and one of step 1 one.
+  @Test func `five trunks of three branches on four processes cost what a count by hand gives`()
+    throws
+  {
+    let plan = try plan(
+      [
+        ("steps: 3, branches: 4", "steps: 3, branches: 3"), ("per_epoch: 4", "per_epoch: 5"),
+        ("updates_per_epoch: 2", "updates_per_epoch: 1"),
+      ], processes: 4)
+    let processes = try #require(plan.processes)
+    #expect(plan.firstEpoch.rolloutEvaluations == 5 * (2 + 3 * 3))
+    #expect(processes.columns == 15 && processes.splitTrunks == 2)
+    // (trunks, columns): (1, 3), (2, 4), (2, 4), (2, 4).
+    #expect(processes.ranks.map(\.rolloutEvaluations) == [11, 16, 16, 16])
+    #expect(processes.addedEvaluations == 2 * 2)
+    #expect(processes.ranks.map(\.images) == [6, 8, 8, 8])
+    #expect(processes.ranks.map(\.trainingSamples) == [2, 3, 2, 3])
+    #expect(processes.ranks.map(\.evaluationPrompts) == [1, 2, 1, 2])
+    // All 14 prompts are one batch.
+    #expect(processes.ranks.map(\.encodedPrompts).sorted() == [0, 0, 0, 14])
+    #expect(abs(processes.rolloutEfficiency - 55.0 / 64) < 1e-12)
+    #expect(abs(processes.learningEfficiency - 10.0 / 12) < 1e-12)
+  }
+
+  @Test(arguments: [
+    ("tempflow", "all", 0), ("tempflow", "[1, 3]", 2), ("flow_grpo", "all", 0),
+    ("flow_grpo_fast", "{random: 2}", 3),
+  ])
+  func `the sums over processes are the work of one, but for trunks walked twice`(
+    _ method: String, _ steps: String, _ limit: Int
+  ) throws {
+    let batch = limit == 0 ? "" : ", trunks_per_rollout_batch: \(limit)"
+    let changes = [
+      (
+        "steps: 3, branches: 4",
+        "steps: 6, branches: 5, method: \(method), trained_steps: \(steps)\(batch)"
+      )
+    ]
+    for count in [2, 3, 7, 20] {
+      let plan = try plan(changes, processes: count)
+      let processes = try #require(plan.processes)
+      #expect(try sum(plan, \.columns) == 20)
+      #expect(try sum(plan, \.images) == plan.firstEpoch.decodes)
+      #expect(try sum(plan, \.trainingSamples) == plan.samplesPerUpdate)
+      #expect(try sum(plan, \.evaluationPrompts) == plan.evaluationPrompts)
+      #expect(
+        try sum(plan, \.rolloutEvaluations)
+          == plan.firstEpoch.rolloutEvaluations + processes.addedEvaluations)
+      // Each walk of a trunk costs the steps up to the last branching once.
+      let walks = try sum(plan, \.trunks) - plan.trunksPerEpoch
+      let last = steps == "all" ? 4 : 3
+      #expect(processes.addedEvaluations == (method == "tempflow" ? walks * (1 + last) : 0))
+      #expect(Set(processes.ranks.map(\.passes)).count == 1)
+      #expect(processes.efficiency > 0 && processes.efficiency <= 1)
+    }
+  }
+
+  @Test func `the slowest process of every epoch sets the pace`() throws {
+    let sliding = ("steps: 3, branches: 4", "steps: 6, branches: 3, trained_steps: {sliding: 2}")
+    let (one, two) = (try plan([sliding], processes: 1), try plan([sliding], processes: 2))
+    let processes = try #require(two.processes)
+    // 4 trunks on 2 processes are whole trunks each, and every other share is even.
+    #expect(abs(processes.efficiency - 1) < 1e-12)
+    #expect(abs(2 * processes.slowestFlops / one.transformerFlops - 1) < 1e-12)
+  }
+
+  @Test func `bytes are those of a ring and of the samples that change their process`() throws {
+    let plan = try plan([("per_epoch: 4", "per_epoch: 8")], processes: 4)
+    let sent = try #require(plan.processes).sent
+    #expect(sent.gradientsPerUpdate == 2 * (4 * plan.trainableParameters * 3 / 4))
+    // Of 16 samples with 256 numbers for each of x and v, 3 of 4 move, a quarter from each process.
+    #expect(plan.trainingSamplesPerEpoch == 16)
+    #expect(sent.samplesPerEpoch == 16 * 2 * 4 * 256 * 3 / 4 / 4)
+    #expect(sent.recordsPerEpoch == (40 * 16 + 8 * plan.firstEpoch.decodes) * 3 / 4)
+    #expect(
+      sent.perEpoch == 2 * sent.gradientsPerUpdate + sent.samplesPerEpoch + sent.recordsPerEpoch)
+  }
+
+  @Test func `more processes than columns are refused with the numbers that fit`() {
+    #expect {
+      try plan(processes: 17)
+    } throws: { error in
+      "\(error)"
+        == "4 prompts x 1 seed x 4 branches are 16 columns of a rollout, too few for 17 processes; "
+        + "use at most 16 processes, or prompts.per_epoch 5, or sampling.branches 5"
+    }
+    // Flow-GRPO's branches are trunks, whose samples 32 updates have to divide.
+    #expect {
+      try plan(
+        [
+          ("steps: 3", "steps: 5, method: flow_grpo"), ("per_epoch: 4", "per_epoch: 6"),
+          ("updates_per_epoch: 2", "updates_per_epoch: 32"),
+        ], processes: 100)
+    } throws: { error in
+      "\(error)".contains(
+        "use at most 24 processes, or prompts.per_epoch 26, or sampling.branches 20")
+    }
+  }
+
+  @Test func `fewer samples than processes are allowed with a warning`() throws {
+    let plan = try plan(processes: 6)
+    let warning = try #require(plan.processes?.warnings.first)
+    #expect(warning.hasPrefix("an update has 4 training samples, so 2 of 6 processes train none"))
+    #expect(plan.text(teraflops: 400).contains("warning: \(warning)"))
+    #expect(try self.plan(processes: 4).processes?.warnings == [])
+  }
+
+  @Test func `memory is that of one process, with its own share of the rollout`() throws {
+    let lora = ("trainable: full", "trainable: lora\nlora: {rank: 2, targets: [attn.to_q]}")
+    func bytes(_ plan: TrainingPlan, _ phase: Int, _ name: String) -> Int? {
+      plan.memory.phases[phase].items.first { $0.name == name }?.bytes
+    }
+    let one = try plan([lora, ("per_epoch: 4", "per_epoch: 8")], processes: 1)
+    let four = try plan([lora, ("per_epoch: 4", "per_epoch: 8")], processes: 4, hosts: 2)
+    // Latents of 256 float32 numbers: before and after a step, and x and v of stored samples.
+    #expect(bytes(one, 1, "latents") == 1024 * 2 * (8 * (1 + 2 * 4) + 16))
+    #expect(bytes(four, 1, "latents") == 1024 * 2 * (2 * (1 + 2 * 4) + 2 * 2 + 4))
+    #expect(bytes(four, 3, "gradients on their way") == 4 * one.trainableParameters)
+    #expect(bytes(one, 3, "gradients on their way") == nil)
+    // 6 held-out prompts are at most 2 a process.
+    #expect(bytes(one, 4, "latents") == 1024 * 2 * 6)
+    #expect(bytes(four, 4, "latents") == 1024 * 2 * 2)
+    #expect(four.processes?.bytesPerHost == 2 * four.memory.peak.bytes)
+    let budget = try #require(one.memory.budget)
+    #expect(four.memory.budget == budget / 2)
+  }
+
+  @Test func `one process has no plan for several`() throws {
+    let plan = try plan(processes: 1)
+    #expect(plan.processes == nil && !plan.text(teraflops: 400).contains("wall-clock"))
+  }
+
+  @Test func `every key of the JSON is in snake case, and there is an entry a rank`() throws {
+    let plan = try plan(processes: 3)
+    let data = try JSONEncoder().encode(plan)
+    let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let processes = try #require(object["processes"] as? [String: Any])
+    #expect(processes.keys.allSatisfy { $0 == $0.lowercased() })
+    let ranks = try #require(processes["ranks"] as? [[String: Any]])
+    #expect(ranks.count == 3)
+    #expect(ranks.allSatisfy { $0.keys.allSatisfy { $0 == $0.lowercased() } })
+  }
+}
