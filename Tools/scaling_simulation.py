@@ -24,7 +24,7 @@ import json
 import math
 import random
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -265,7 +265,7 @@ def options() -> argparse.Namespace:
 
 def costs(plan: dict, arguments: argparse.Namespace, known: Costs | None) -> Costs:
     """The mean seconds: options first, then a run's, then the plan's operations."""
-    found = known or Costs(0, 0, 0, 0)
+    found = replace(known or Costs(0, 0, 0, 0))
     if arguments.teraflops:
         processes, first = plan["processes"], plan["first_epoch"]
         rate = arguments.teraflops * 1e12
