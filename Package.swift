@@ -114,7 +114,7 @@ let package = Package(
       name: "points", dependencies: ["TempFlow"], path: "Examples/points",
       swiftSettings: swiftSettings),
     .target(
-      name: "TestSupport", dependencies: ["Torch", "CPUKernels"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Torch", "TorchNN", "CPUKernels"], path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
     .testTarget(name: "PackageTests", swiftSettings: swiftSettings),
     tests("FoundationsTests", ["Foundations"]),

@@ -43,11 +43,13 @@ import TorchNN
   }
 
   /// The model with adapters that change its output.
-  private func load(_ setting: Setting, folder: String? = nil) throws -> any FlowModel {
+  private func load(
+    _ setting: Setting, folder: String? = nil, shards: (any ShardGroup)? = nil
+  ) throws -> any FlowModel {
     let adapters = LoRAConfig(rank: 2, alpha: 4, targets: Self.targets)
     let model = try source(setting, folder: folder).load(
       training: LearningSetup(
-        trainable: .adapters, adapters: (adapters, .random(Generator(seed: 1)))))
+        trainable: .adapters, adapters: (adapters, .random(Generator(seed: 1))), shards: shards))
     let generator = Generator(seed: 2)
     withoutGradient {
       for (_, tensor) in model.store.adapters { tensor.normal_(std: 0.1, generator: generator) }
@@ -93,6 +95,65 @@ import TorchNN
     let model = try load(moved)
     #expect(model.store.movesWeights)
     #expect(try run(model, moved) == run(load(resident), resident))
+  }
+
+  /// The model of every rank, with the shares of all ranks at hand.
+  private func load(
+    _ setting: Setting, on ranks: [SimulatedShards]
+  ) throws -> [any FlowModel] {
+    for rank in ranks {
+      let model = try load(setting, shards: rank)
+      if let residency = model.store.residency {
+        model.store.blocks.indices.forEach(residency.enter)
+      }
+    }
+    return try ranks.map { try load(setting, shards: $0) }
+  }
+
+  @Test(arguments: Setting.models, [1, 2, 3])
+  func `every process of those that share the blocks gives the bits of one that has them all`(
+    name: String, count: Int
+  ) throws {
+    for (dtype, quantization) in [
+      (DType.float32, WeightQuantization.none), (.bfloat16, .none), (.float32, .int8),
+      (.bfloat16, .float8),
+    ] {
+      let whole = Setting(model: name, dtype: dtype, quantization: quantization)
+      let expected = try run(load(whole), whole)
+      for offload in WeightOffload.allCases {
+        var setting = whole
+        setting.offload = offload
+        for model in try load(setting, on: SimulatedShards.ranks(count)) {
+          // Of one process, the blocks are not shared.
+          #expect(
+            model.store.movesWeights
+              == (count > 1 || setting.offload == .blocks || quantization != .none))
+          #expect(try run(model, setting) == expected, "\(setting), \(count) processes")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: Setting.models, [2, 3])
+  func `all processes together keep every block once, as planned`(name: String, count: Int) throws {
+    for quantization in WeightQuantization.allCases {
+      let setting = Setting(model: name, quantization: quantization, offload: .blocks)
+      let source = source(setting)
+      let network = try FlowModelRegistry.family(of: source.folder).metadata(
+        of: source, training: .adapters(LoRAConfig(rank: 2, alpha: 4, targets: Self.targets))
+      ).transformer
+      func planned(_ processes: Int) -> Int {
+        MovedSize(network, in: .float32, source.placement, processes: processes).host
+      }
+      let models = try SimulatedShards.ranks(count).map { try load(setting, shards: $0) }
+      let stored = try models.map { try #require($0.store.residency).storedByteCount }
+      #expect(Set(stored).count == 1 && planned(count) < planned(1))
+      // The tensors of a block, and the parts of one, begin at multiples of 256 bytes.
+      let tensors = models[0].store.blocks.joined().count * (quantization == .none ? 1 : 2)
+      let padding = 256 * (tensors + models[0].store.blocks.count * count)
+      #expect(stored[0] >= planned(count) && stored[0] <= planned(count) + padding / count)
+      #expect(stored.reduce(0, +) >= planned(1) && stored.reduce(0, +) <= planned(1) + padding)
+    }
   }
 
   /// Writes a copy of a pipeline whose weights are those that the layers of `model` compute with.
@@ -209,6 +270,28 @@ import TorchNN
       try withTemporaryFolder { folder in
         try model.write(to: "\(folder)/copy", textFrom: fixture("flux-dev/model"))
       }
+    }
+  }
+
+  @Test func `a weight that is not finite is found by the process that keeps it`() throws {
+    try withTemporaryFolder { folder in
+      let copy = "\(folder)/model"
+      try FileManager.default.copyItem(atPath: fixture("flux-dev/model"), toPath: copy)
+      let path = "\(copy)/transformer/diffusion_pytorch_model.safetensors"
+      // The first parameter of a block.
+      let name = try #require(try load(Setting(model: "flux-dev/model")).store.blocks[1].first).name
+      var tensors = try WeightsFile(path: path).tensors.mapValues { $0.clone() }
+      let weight = try #require(tensors[name])
+      weight.selected(dim: 0, index: 0).fill_(.nan)
+      tensors[name] = weight
+      try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: path)
+      let setting = Setting(model: "flux-dev/model")
+      let ranks = SimulatedShards.ranks(2)
+      let error = #expect(throws: PipelineError.self) {
+        _ = try load(setting, folder: copy, shards: ranks[0])
+      }
+      #expect(error?.description.contains("'\(name)' holds NaN") == true, "\(error as Any)")
+      _ = try load(setting, folder: copy, shards: ranks[1])
     }
   }
 

@@ -47,6 +47,31 @@
       print(lines.split(separator: "\n").filter { $0.contains("offload") }.joined())
     }
 
+    @Test(arguments: WeightQuantization.allCases, WeightOffload.allCases)
+    func `a process that shares weights needs little more than its share and a few layers`(
+      quantization: WeightQuantization, offload: WeightOffload
+    ) async {
+      let names = [quantization.rawValue, offload.rawValue]
+      let result = await #expect(
+        processExitsWith: .success, observing: [\.standardOutputContent]
+      ) { [names = names as [String]] in
+        let quantization = try #require(WeightQuantization(rawValue: names[0]))
+        let offload = try #require(WeightOffload(rawValue: names[1]))
+        let used = try peakOfLoading(
+          dtype: .bfloat16, quantization: quantization, offload: offload,
+          group: SimulatedShards.ranks(4)[1])
+        let size = quantization == .none ? 2 : 1
+        print(
+          "\(quantization), offload \(offload): \(Int(used / 1e6)) MB for a quarter of "
+            + "\(size * elements / 1_000_000) MB of weights")
+        // Beside the weights: what kernels hold, and layers on their way.
+        #expect(used <= 1.15 * Double(elements * size / 4) + Double(6 * 4 * side * side))
+        #expect(used >= 0.95 * Double(elements * size / 4))
+      }
+      let lines = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
+      print(lines.split(separator: "\n").filter { $0.contains("offload") }.joined())
+    }
+
     @Test func `trainable weights are copied, and the file's pages are released`() async {
       await #expect(processExitsWith: .success) {
         let used = try peakOfLoading(dtype: nil, trainable: .full)
@@ -64,19 +89,22 @@
   /// The peak memory of loading 100 layers of 4 MB, in bytes, by kind.
   private func peakOfLoading(
     dtype: DType?, trainable: ParameterStore.Trainable = .nothing,
-    quantization: WeightQuantization = .none, offload: WeightOffload = .none
+    quantization: WeightQuantization = .none, offload: WeightOffload = .none,
+    group: SimulatedShards? = nil
   ) throws -> Double {
     try withTemporaryFolder { folder in
       let path = "\(folder)/model.safetensors"
       try writeZeros(path)
       // As the commands do for such models.
-      if quantization != .none || offload != .none {
+      let moves = quantization != .none || offload != .none || group != nil
+      if moves {
         TorchRuntime.keepFreedMemory(upTo: 1 << 20)
       }
       let before = try status("VmRSS")
       let weights = try loaded(
-        .checkpoint(try WeightsFile(path: path)), dtype: dtype, trainable, quantization, offload)
-      guard quantization == .none, offload == .none else { return try status("VmHWM") - before }
+        .checkpoint(try WeightsFile(path: path)), dtype: dtype, trainable,
+        moves ? (quantization, offload, group) : nil)
+      guard !moves else { return try status("VmHWM") - before }
       // Reads the mapped pages.
       let total = withoutGradient { weights.map { $0.sum().item() }.reduce(0, +) }
       #expect(total == 0)
@@ -87,18 +115,18 @@
   /// Layers without a bias, each a block.
   private func loaded(
     _ source: ParameterSource, dtype: DType?, _ trainable: ParameterStore.Trainable,
-    _ quantization: WeightQuantization, _ offload: WeightOffload
+    _ moved: (WeightQuantization, WeightOffload, SimulatedShards?)?
   ) throws -> [Tensor] {
     func declare(_ store: ParameterStore) throws -> [Tensor] {
       try (0..<layers).map { try Linear(side, side, bias: false, store.root.block($0)).weight }
     }
     var residency: MovingWeights?
-    if quantization != .none || offload != .none {
+    if let (quantization, offload, group) = moved {
       let outline = ParameterStore(.meta, device: .meta)
       _ = try declare(outline)
       residency = MovingWeights(
         outline.blocks, dtype: { _ in .bfloat16 }, quantization: quantization, offload: offload,
-        device: .cpu)
+        device: .cpu, group: group)
     }
     let store = ParameterStore(source, dtype: dtype, trainable: trainable, residency: residency)
     let weights = try declare(store)

@@ -90,6 +90,15 @@ import Training
     }
   }
 
+  @Test func `one process alone keeps the whole base`() async throws {
+    let folder = try task()
+    _ = try await train(folder, "none", ["epochs=1"])
+    _ = try await train(folder, "base", ["epochs=1", "shard=base"])
+    for file in ["metrics.jsonl", "adapters/adapter_model.safetensors"] {
+      #expect(try bytes(folder, "none/\(file)") == bytes(folder, "base/\(file)"))
+    }
+  }
+
   @Test func `adapters of a quantized base are merged into the weights of the model's folder`()
     async throws
   {
@@ -117,7 +126,9 @@ import Training
     #expect(adapted == lora.paths.count && adapted > 0)
   }
 
-  @Test func `a run resumes with another offload and not with another quantization`() async throws {
+  @Test func `a run resumes with another offload or sharing and not with another quantization`()
+    async throws
+  {
     let folder = try task()
     let settings = ["quantize_base=int8"]
     _ = try await train(folder, "run", settings + ["epochs=1"])
@@ -125,11 +136,12 @@ import Training
       _ = try await train(folder, "run", resume: true, ["quantize_base=float8"])
     }
     #expect("\(try #require(error))".contains("quantize_base: int8 -> float8"))
-    let summary = try await train(folder, "run", resume: true, settings + ["offload=blocks"])
+    let summary = try await train(
+      folder, "run", resume: true, settings + ["offload=blocks", "shard=base"])
     #expect(summary.isFinished)
   }
 
-  @Test(arguments: ["quantize_base=int8", "quantize_base=float8", "offload=blocks"])
+  @Test(arguments: ["quantize_base=int8", "quantize_base=float8", "offload=blocks", "shard=base"])
   func `without frozen weights or checkpointing a recipe is refused with the key`(
     setting: String
   ) throws {
@@ -188,5 +200,53 @@ import Training
     #expect(both.hostBytes == 2 * (inBlocks - quantized) + quantized + 4 * rows)
     #expect(bytes(both, "weight slots") > 2 * largest)
     #expect(bytes(both, "weight slots") < bytes(offloaded, "weight slots") + 2 * largest)
+  }
+
+  @Test(arguments: ["cuda", "cpu"])
+  func `the plan of several processes counts a share of the blocks and two slots`(
+    device: String
+  ) throws {
+    let folder = try task()
+    func plan(_ overrides: [String], processes: Int) throws -> MemoryPlan {
+      let settings = try recipe(
+        folder, ["dtype=bfloat16", "device=\(device)"] + overrides
+      ).settings
+      let model = try FlowModelRegistry.family(of: settings.model)
+        .metadata(of: settings.source, training: settings.trainableWeights)
+      return MemoryPlan(settings, model, evaluationPrompts: 3, processes: processes)
+    }
+    func bytes(_ plan: MemoryPlan, _ name: String) -> Int {
+      plan.phases.first { $0.name == "learning" }?.items.first { $0.name == name }?.bytes ?? 0
+    }
+    let resident = try plan([], processes: 4)
+    #expect(bytes(resident, "weight slots") == 0)
+    #expect(try plan(["shard=base"], processes: 1) == resident)
+    let offloaded = try plan(["offload=blocks"], processes: 4)
+    let (sizes, outside) = try blockBytes(folder)
+    for processes in [2, 3] {
+      let shared = try plan(["shard=base"], processes: processes)
+      let share = sizes.reduce(0) { $0 + ($1 + processes - 1) / processes }
+      #expect(bytes(shared, "transformer") == outside + share)
+      // Gloo receives a block into memory of its own.
+      let received = device == "cpu" ? try #require(sizes.max()) : 0
+      let slots = max(sizes[0], sizes[2]) + sizes[1]
+      #expect(bytes(shared, "weight slots") == slots + received)
+      let both = try plan(["shard=base", "offload=blocks"], processes: processes)
+      #expect(bytes(both, "transformer") == (device == "cpu" ? outside + share : outside))
+      #expect(both.hostBytes == (device == "cpu" ? 0 : share))
+      #expect(both.hostBytes <= offloaded.hostBytes)
+    }
+  }
+
+  /// Bytes in bfloat16 of each block of the task's model, and of all else.
+  private func blockBytes(_ folder: TemporaryFolder) throws -> (blocks: [Int], outside: Int) {
+    let store = ParameterStore(.meta, device: .meta)
+    _ = try FluxTransformer2DModel(
+      FluxTransformerConfiguration(
+        contentsOf: "\(folder.path)/model/transformer/config.json"), store.root)
+    let blocks = store.blocks.map { block in
+      2 * block.reduce(0) { $0 + $1.shape.reduce(1, *) }
+    }
+    return (blocks, 2 * store.weights.reduce(0) { $0 + $1.tensor.count } - blocks.reduce(0, +))
   }
 }

@@ -31,7 +31,8 @@ public enum PipelineWriter {
     _ configuration: some ModelConfiguration, _ store: ParameterStore, folder: String,
     weights: String
   ) throws(PipelineError) {
-    precondition(!store.movesWeights, "weights that are quantized or on the host are not written")
+    precondition(
+      !store.movesWeights, "weights that are quantized, on the host or shared are not written")
     try wrapping(PipelineError.parameters) { () throws(ParameterError) in
       try checkFinite(store.weights, origin: folder)
     }

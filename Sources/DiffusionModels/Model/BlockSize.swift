@@ -25,19 +25,24 @@ public struct BlockSize: Sendable, Equatable {
   }
 }
 
-/// Bytes of a transformer whose blocks' weights are quantized or on the host; see `MovingWeights`.
+/// Bytes of a transformer whose blocks' weights are quantized, on the host or shared; see
+/// `MovingWeights`.
 public struct MovedSize: Sendable, Equatable {
-  /// Weights that stay on the device.
+  /// Weights that stay on the device, of shared blocks this process's part.
   public let resident: Int
-  /// The slots of the device that hold the blocks in turn.
+  /// The slots of the device that hold the blocks in turn; of the processor, also the memory in
+  /// which Gloo receives a block.
   public let slots: Int
-  /// Blocks in the host's memory.
+  /// Blocks in the host's memory, of shared ones this process's part.
   public let host: Int
 
   /// - Parameters:
   ///   - network: the transformer.
-  ///   - placement: with the precision of the computation.
-  public init(_ network: NetworkSize, in dtype: DType, _ placement: Placement) {
+  ///   - dtype: the precision of the computation.
+  ///   - processes: how many share the blocks.
+  public init(
+    _ network: NetworkSize, in dtype: DType, _ placement: Placement, processes: Int = 1
+  ) {
     let blocks = network.blocks
     let inBlocks = blocks.reduce(0) { $0 + $1.matrices + $1.others }
     let outside = NetworkSize(
@@ -45,7 +50,7 @@ public struct MovedSize: Sendable, Equatable {
       stored: network.stored
     ).bytes(in: dtype, device: placement.device)
     let stored = blocks.map { $0.bytes(placement.quantization, dtype) }
-    let all = stored.reduce(0, +)
+    let all = stored.reduce(0) { $0 + ($1 + processes - 1) / processes }
     let isOffloaded = placement.offload == .blocks
     resident = outside + (isOffloaded ? 0 : all)
     host = isOffloaded ? all : 0
@@ -53,8 +58,9 @@ public struct MovedSize: Sendable, Equatable {
       stride(from: parity, to: stored.count, by: 2).map { stored[$0] }.max() ?? 0
     }
     let dequantized = (blocks.map(\.matrices).max() ?? 0) * dtype.byteCount
+    let received = processes > 1 && placement.device == .cpu ? stored.max() ?? 0 : 0
     slots =
-      (isOffloaded ? arriving.reduce(0, +) : 0)
+      (isOffloaded || processes > 1 ? arriving.reduce(0, +) : 0) + received
       + (placement.quantization == .none ? 0 : dequantized)
   }
 }

@@ -23,12 +23,13 @@ public struct ModelSource: Sendable, Equatable {
 
   /// Loads the model without its text encoders.
   ///
-  /// - Throws: `PipelineError`.
+  /// - Throws: `PipelineError`. Processes that share weights check those that they keep, so one of
+  ///   them alone may find a weight that is not finite.
   public func load(training: LearningSetup = .frozen) throws(PipelineError) -> any FlowModel {
     let model = try FlowModelRegistry.family(of: folder).init(self, training: training)
     try require(
-      model.store.movesWeights == placement.movesWeights, folder,
-      "\(model.className) declares no blocks, so quantize_base and offload must be none")
+      model.store.movesWeights == (placement.movesWeights || training.shards != nil), folder,
+      "\(model.className) declares no blocks, so quantize_base, offload and shard must be none")
     return model
   }
 }

@@ -12,17 +12,22 @@ public struct StoredNetwork<Network> {
   }
 }
 
-/// The trainable parameters of a network and its adapters.
+/// The trainable parameters of a network, its adapters, and the processes that share the rest.
 public struct LearningSetup {
   public let trainable: ParameterStore.Trainable
   public let adapters: (config: LoRAConfig, source: ParameterSource)?
+  /// The processes that keep a share each of the blocks' frozen weights; nil if this one has all.
+  public let shards: (any ShardGroup)?
 
+  /// - Parameter shards: of one process alone without effect.
   public init(
     trainable: ParameterStore.Trainable,
-    adapters: (config: LoRAConfig, source: ParameterSource)? = nil
+    adapters: (config: LoRAConfig, source: ParameterSource)? = nil,
+    shards: (any ShardGroup)? = nil
   ) {
     self.trainable = trainable
     self.adapters = adapters
+    self.shards = shards.flatMap { $0.size > 1 ? $0 : nil }
   }
 
   /// No trainable parameters and no adapters.
@@ -116,7 +121,8 @@ extension StoredNetwork {
     let store = ParameterStore(
       .checkpoint(checkpoint), dtype: placement.dtype, device: placement.device,
       adapters: learning.adapters, trainable: learning.trainable,
-      residency: try placement.residency(of: checkpoint) { outline throws(ParameterError) in
+      residency: try placement.residency(of: checkpoint, learning.shards) {
+        outline throws(ParameterError) in
         _ = try build(configuration, outline)
       })
     network = try wrapping(PipelineError.parameters) { () throws(ParameterError) in
@@ -133,9 +139,10 @@ extension Placement {
   ///
   /// - Parameter build: declares the parameters of the network, here without memory.
   fileprivate func residency(
-    of checkpoint: WeightsFile, _ build: (ParameterScope) throws(ParameterError) -> Void
+    of checkpoint: WeightsFile, _ shards: (any ShardGroup)?,
+    _ build: (ParameterScope) throws(ParameterError) -> Void
   ) throws(PipelineError) -> MovingWeights? {
-    guard movesWeights else { return nil }
+    guard movesWeights || shards != nil else { return nil }
     let outline = ParameterStore(.meta, device: .meta)
     try wrapping(PipelineError.parameters) { () throws(ParameterError) in
       try build(outline.root)
@@ -143,7 +150,7 @@ extension Placement {
     guard !outline.blocks.isEmpty else { return nil }
     return MovingWeights(
       outline.blocks, dtype: { dtype ?? checkpoint.tensors[$0]?.dtype ?? .float32 },
-      quantization: quantization, offload: offload, device: device)
+      quantization: quantization, offload: offload, device: device, group: shards)
   }
 }
 

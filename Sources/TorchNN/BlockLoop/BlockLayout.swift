@@ -20,51 +20,19 @@ struct BlockLayout {
   /// Takes a place behind the others.
   mutating func add(_ shape: [Int], _ dtype: DType) -> Place {
     let place = Place(shape: shape, dtype: dtype, start: byteCount)
-    byteCount += (place.byteCount + Self.alignment - 1) / Self.alignment * Self.alignment
+    byteCount += Self.aligned(place.byteCount)
     return place
+  }
+
+  /// Bytes of a block that each of `count` processes keeps: equal parts, the last one padded.
+  static func share(of byteCount: Int, among count: Int) -> Int {
+    count == 1 ? byteCount : aligned((byteCount + count - 1) / count)
+  }
+
+  private static func aligned(_ byteCount: Int) -> Int {
+    (byteCount + alignment - 1) / alignment * alignment
   }
 
   /// Of the kernels' widest loads, and more than a cache line.
   private static let alignment = 256
-}
-
-/// A block's bytes in the host's memory, pinned for a GPU.
-///
-/// libtorch rounds pinned memory up to a power of 2, so a buffer consists of pieces of these sizes.
-struct HostBuffer {
-  private let pieces: [(start: Int, bytes: Tensor)]
-
-  init(_ byteCount: Int, isPinned: Bool) {
-    var pieces: [(start: Int, bytes: Tensor)] = []
-    var start = 0
-    while start < byteCount {
-      let rest = byteCount - start
-      let largest = 1 << (Int.bitWidth - 1 - rest.leadingZeroBitCount)
-      let length = isPinned && largest >= Self.smallestPiece ? largest : rest
-      pieces.append((start, .hostBytes(length, isPinned: isPinned)))
-      start += length
-    }
-    self.pieces = pieces
-  }
-
-  /// Copies the bytes of a tensor of any device to a place.
-  func write(_ tensor: Tensor, at place: BlockLayout.Place) {
-    let bytes = tensor.to(.cpu).contiguous().reshaped([-1]).viewed(as: .uint8)
-    for (start, piece) in pieces {
-      let range = max(start, place.start)..<min(start + piece.count, place.start + place.byteCount)
-      guard !range.isEmpty else { continue }
-      piece.narrowed(dim: 0, start: range.lowerBound - start, length: range.count)
-        .copy_(bytes.narrowed(dim: 0, start: range.lowerBound - place.start, length: range.count))
-    }
-  }
-
-  /// Queues the copy of all bytes to the start of a buffer of the device.
-  func copy(to buffer: Tensor) {
-    for (start, piece) in pieces {
-      buffer.narrowed(dim: 0, start: start, length: piece.count).copy_(piece, nonBlocking: true)
-    }
-  }
-
-  /// 1 MiB: a rest below it is one piece, whatever its rounding costs.
-  private static let smallestPiece = 1 << 20
 }

@@ -10,9 +10,9 @@ public struct BlockParameter: Sendable, Equatable {
 }
 
 /// Frozen weights of a transformer's blocks that are not all on the device in full precision:
-/// quantized, in the host's memory, or both.
+/// quantized, in the host's memory, shared among processes, or several of these.
 ///
-/// The tensor of a parameter that is offloaded or dequantized is a view into a slot, which blocks
+/// The tensor of a parameter that arrives or is dequantized is a view into a slot, which blocks
 /// share: once its block was entered, it holds that block's values. Others have storage of their
 /// own. Every block has a place of its own for each of its tensors, in the order of its parameters,
 /// so that blocks may differ.
@@ -20,7 +20,7 @@ public final class MovingWeights: WeightResidency {
   /// Where the values of a parameter come from, and the tensor that its layer has.
   private struct Entry {
     let block: Int
-    /// The places of what is copied from the host: the tensor, or its numbers and their scale.
+    /// The places of what arrives: the tensor, or its numbers and their scale.
     let places: [BlockLayout.Place]
     let quantized: QuantizedWeight?
     let view: Tensor
@@ -40,9 +40,11 @@ public final class MovingWeights: WeightResidency {
   ///   - blocks: the parameters of each block, in the order in which the blocks run.
   ///   - dtype: the precision in which a layer computes with a parameter.
   ///   - device: the device of the computation.
+  ///   - group: the processes that share the blocks; nil if each has all of them.
   public init(
     _ blocks: [[BlockParameter]], dtype: (_ name: String) -> DType,
-    quantization: WeightQuantization, offload: WeightOffload, device: Device
+    quantization: WeightQuantization, offload: WeightOffload, device: Device,
+    group: (any ShardGroup)? = nil
   ) {
     let layouts = blocks.map { parameters in
       var layout = Layout()
@@ -51,8 +53,10 @@ public final class MovingWeights: WeightResidency {
       }
       return layout
     }
+    let sizes = layouts.map(\.arrival.byteCount)
     let transfer =
-      offload == .blocks ? BlockTransfer(layouts.map(\.arrival.byteCount), device) : nil
+      offload == .blocks || group != nil
+      ? BlockTransfer(sizes, offload: offload, group: group, device) : nil
     let slot = Tensor.empty(
       [layouts.map(\.slot.byteCount).max() ?? 0], dtype: .uint8, device: device)
     self.device = device
@@ -100,10 +104,11 @@ public final class MovingWeights: WeightResidency {
     }
   }
 
-  /// Takes the values of a parameter.
+  /// Takes the values of a parameter, of shared blocks those of this process's part.
   ///
   /// - Parameter tensor: on any device, in any precision.
-  /// - Returns: the tensor for its layer; nil if the values are not finite in its precision.
+  /// - Returns: the tensor for its layer; nil if values that were taken are not finite in its
+  ///   precision.
   func insert(_ tensor: Tensor, _ name: String) -> Tensor? {
     guard let entry = entries[name] else { preconditionFailure("'\(name)' is in no block") }
     let isFinite = withoutGradient {
@@ -113,13 +118,19 @@ public final class MovingWeights: WeightResidency {
   }
 
   private func insertPlain(_ tensor: Tensor, _ name: String, _ entry: Entry) -> Bool {
-    let converted = tensor.to(entry.view.dtype)
-    guard firstNonFinite([(name, converted)]) == nil else { return false }
     guard let transfer else {
+      let converted = tensor.to(entry.view.dtype)
+      guard firstNonFinite([(name, converted)]) == nil else { return false }
       entry.view.copy_(converted)
       return true
     }
-    transfer.store(converted, of: entry.block, at: entry.places[0])
+    let (place, size) = (entry.places[0], entry.view.dtype.byteCount)
+    let kept = transfer.kept(place, of: entry.block)
+    guard !kept.isEmpty else { return true }
+    let converted = tensor.reshaped([-1])
+      .narrowed(dim: 0, (kept.lowerBound / size)..<(kept.upperBound / size)).to(entry.view.dtype)
+    guard firstNonFinite([(name, converted)]) == nil else { return false }
+    transfer.store(converted, of: entry.block, at: place.start + kept.lowerBound)
     return true
   }
 
@@ -128,12 +139,39 @@ public final class MovingWeights: WeightResidency {
     guard let transfer else {
       return resident.quantize(tensor.to(device), for: entry.view.dtype)
     }
-    let weight = QuantizedWeight(
-      values: .empty(like: resident.values), scale: .empty(like: resident.scale))
-    guard weight.quantize(tensor.to(device), for: entry.view.dtype) else { return false }
-    transfer.store(weight.values, of: entry.block, at: entry.places[0])
-    transfer.store(weight.scale, of: entry.block, at: entry.places[1])
+    let (values, scale) = (entry.places[0], entry.places[1])
+    // Bytes of a row in either place.
+    let (ofValues, ofScale) = (tensor.shape[1], DType.float32.byteCount)
+    for rows in Self.rows([
+      (transfer.kept(values, of: entry.block), ofValues),
+      (transfer.kept(scale, of: entry.block), ofScale),
+    ]) {
+      let weight = QuantizedWeight(
+        values: .empty([rows.count, tensor.shape[1]], dtype: values.dtype, device: device),
+        scale: .empty([rows.count, 1], device: device))
+      let part = tensor.narrowed(dim: 0, rows).to(device)
+      guard weight.quantize(part, for: entry.view.dtype) else { return false }
+      transfer.store(
+        weight.values, of: entry.block, at: values.start + rows.lowerBound * ofValues)
+      transfer.store(weight.scale, of: entry.block, at: scale.start + rows.lowerBound * ofScale)
+    }
     return true
+  }
+
+  /// The rows that lie in ranges of bytes, in part or whole, without any row twice.
+  ///
+  /// - Parameter ranges: with the bytes of a row in each.
+  private static func rows(_ ranges: [(bytes: Range<Int>, ofRow: Int)]) -> [Range<Int>] {
+    var found: [Range<Int>] = []
+    for (bytes, ofRow) in ranges where !bytes.isEmpty {
+      let rows = (bytes.lowerBound / ofRow)..<((bytes.upperBound + ofRow - 1) / ofRow)
+      if let last = found.last, last.overlaps(rows) {
+        found = [min(last.lowerBound, rows.lowerBound)..<max(last.upperBound, rows.upperBound)]
+      } else {
+        found.append(rows)
+      }
+    }
+    return found
   }
 
   /// Fills the slots with the weights of block `index`.
@@ -147,4 +185,7 @@ public final class MovingWeights: WeightResidency {
   }
 
   public var blockCount: Int? { quantized.count }
+
+  /// Bytes of arriving blocks that this process keeps.
+  package var storedByteCount: Int { transfer?.storedByteCount ?? 0 }
 }

@@ -19,7 +19,7 @@ public struct ParameterScope {
   public subscript(_ index: Int) -> ParameterScope { self["\(index)"] }
 
   /// The scope of a numbered child that is the next block of the network's `BlockLoop`: its
-  /// parameters may be quantized or kept on the host.
+  /// parameters may be quantized, kept on the host or shared among processes.
   public func block(_ index: Int) -> ParameterScope {
     ParameterScope(store: store, path: self[index].path, block: store.beginBlock())
   }

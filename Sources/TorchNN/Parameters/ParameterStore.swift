@@ -52,7 +52,7 @@ public final class ParameterStore {
   ///   - dtype: the type of the base parameters; nil keeps the source's (float32 for new ones).
   ///     Adapters are always float32: an update of relative size 1e-3 is lost in bfloat16.
   ///   - adapters: which linear layers to adapt, and the source of the adapters' values.
-  ///   - residency: for frozen weights of blocks that are quantized or on the host.
+  ///   - residency: for frozen weights of blocks that are quantized, on the host or shared.
   public init(
     _ source: ParameterSource, dtype: DType? = nil, device: Device = .cpu,
     adapters: (config: LoRAConfig, source: ParameterSource)? = nil,
@@ -149,7 +149,7 @@ extension ParameterStore {
   /// How the linear layers of the blocks are stored.
   public var quantization: WeightQuantization { residency?.quantization ?? .none }
 
-  /// Whether the weights of the blocks are quantized or on the host.
+  /// Whether the weights of the blocks are quantized, on the host or shared among processes.
   public var movesWeights: Bool { residency != nil }
 
   private func select(_ included: (Entry) -> Bool) -> [Named] {

@@ -13,6 +13,8 @@ package struct MemoryAdvice: Encodable, Sendable, Equatable {
 extension MemoryAdvice {
   /// The settings that lower `plan`'s peak, largest savings first, then all of them together if
   /// there are several.
+  ///
+  /// - Parameter processes: processes of the run.
   static func all(
     _ recipe: TrainingRecipe, _ model: FlowModelMetadata, _ plan: MemoryPlan,
     evaluationPrompts: Int, processes: Int = 1
@@ -24,7 +26,7 @@ extension MemoryAdvice {
     }
     var helpful: [MemoryAdvice] = []
     var together = recipe
-    for change in changes(recipe) {
+    for change in changes(recipe, processes: processes) {
       var changed = recipe
       change.apply(&changed)
       let lowered = peak(changed)
@@ -43,11 +45,12 @@ extension MemoryAdvice {
     evaluationPrompts: Int, processes: Int = 1
   ) -> [String] {
     func bytes(_ recipe: TrainingRecipe) -> Int {
-      MemoryPlan(recipe, model, evaluationPrompts: evaluationPrompts, processes: processes).phases
-        .first { $0.name == phase }?.bytes ?? 0
+      MemoryPlan(
+        recipe, model, evaluationPrompts: evaluationPrompts, processes: processes
+      ).phases.first { $0.name == phase }?.bytes ?? 0
     }
     let planned = bytes(recipe)
-    return changes(recipe).map { change in
+    return changes(recipe, processes: processes).map { change in
       var changed = recipe
       change.apply(&changed)
       return (setting: change.setting, bytes: bytes(changed))
@@ -62,7 +65,7 @@ extension MemoryAdvice {
     let apply: (inout TrainingRecipe) -> Void
   }
 
-  private static func changes(_ recipe: TrainingRecipe) -> [Change] {
+  private static func changes(_ recipe: TrainingRecipe, processes: Int) -> [Change] {
     var changes: [Change] = []
     if !recipe.memory.gradientCheckpointing {
       changes.append(
@@ -82,6 +85,13 @@ extension MemoryAdvice {
           Change(setting: needed + "offload: blocks") {
             $0.memory.gradientCheckpointing = true
             $0.memory.offload = .blocks
+          })
+      }
+      if processes > 1, recipe.memory.shard == .none {
+        changes.append(
+          Change(setting: needed + "shard: base") {
+            $0.memory.gradientCheckpointing = true
+            $0.memory.shard = .base
           })
       }
     }

@@ -13,9 +13,16 @@ struct MemoryParts {
   private let guided: Int
   private let elementBytes: Int
   private let division: WorkDivision
+  /// The transformer, if the weights of its blocks move.
+  private let moved: MovedSize?
 
+  /// - Parameter processes: processes of the run.
   init(_ recipe: TrainingRecipe, _ model: FlowModelMetadata, processes: Int) {
     division = WorkDivision(recipe, ranks: processes)
+    let sharing = recipe.memory.shard == .base ? processes : 1
+    moved =
+      recipe.placement.movesWeights || sharing > 1
+      ? MovedSize(model.transformer, in: recipe.dtype, recipe.placement, processes: sharing) : nil
     self.recipe = recipe
     self.model = model
     guided = recipe.guidance.rowsPerSample
@@ -78,7 +85,7 @@ struct MemoryParts {
 
   /// The transformer's weights.
   private var transformer: [Item] {
-    guard recipe.placement.movesWeights else {
+    guard let moved else {
       let isCopied = recipe.learning == .full
       return [
         Item(
@@ -87,18 +94,19 @@ struct MemoryParts {
             in: recipe.dtype, device: recipe.device, copied: isCopied))
       ]
     }
-    let size = MovedSize(model.transformer, in: recipe.dtype, recipe.placement)
-    let onHost = recipe.device == .cpu ? size.host : 0
+    let onHost = recipe.device == .cpu ? moved.host : 0
     return [
-      Item(name: "transformer", bytes: size.resident + onHost),
-      Item(name: "weight slots", bytes: size.slots),
+      Item(name: "transformer", bytes: moved.resident + onHost),
+      Item(name: "weight slots", bytes: moved.slots),
     ]
   }
 
+  /// Whether the weights of the transformer's blocks move.
+  var movesWeights: Bool { moved != nil }
+
   /// Bytes of the host for blocks of a transformer on a GPU.
   var hostBytes: Int {
-    guard recipe.device != .cpu, recipe.placement.movesWeights else { return 0 }
-    return MovedSize(model.transformer, in: recipe.dtype, recipe.placement).host
+    recipe.device == .cpu ? 0 : moved?.host ?? 0
   }
 
   /// The text encoders while they run, and the autoencoder with one source image.

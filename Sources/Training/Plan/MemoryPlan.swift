@@ -1,4 +1,4 @@
-internal import DiffusionModels
+package import DiffusionModels
 internal import Torch
 
 /// The memory of a run in each of its phases, in bytes. On the CPU it is that of the process,
@@ -28,7 +28,7 @@ package struct MemoryPlan: Sendable, Equatable {
   package var budget: Int?
 
   /// Bytes of pinned memory of the host beside the device's: the transformer's blocks under
-  /// `offload: blocks`.
+  /// `offload: blocks`, or this process's part of them.
   package var hostBytes: Int
 
   /// The phase with the most memory.
@@ -48,8 +48,9 @@ package struct MemoryPlan: Sendable, Equatable {
 
   /// - Parameters:
   ///   - evaluationPrompts: images of an evaluation.
-  ///   - processes: that share the work; the memory is that of the one with the most.
-  init(
+  ///   - processes: that share the work, and the frozen weights under `shard: base`; the memory is
+  ///     that of the one with the most.
+  package init(
     _ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int,
     processes: Int = 1
   ) {
@@ -89,7 +90,7 @@ package struct MemoryPlan: Sendable, Equatable {
     ]
     let largest = phases.dropFirst().map(\.bytes).max() ?? 0
     let isSmall = largest < 2_000_000_000
-    let affordsGaps = (budget ?? 0) >= 4 * largest && !recipe.placement.movesWeights
+    let affordsGaps = (budget ?? 0) >= 4 * largest && !parts.movesWeights
     keptBlockBytes = isSmall || affordsGaps ? .max : 1 << 20
     // Kept blocks of a large network leave gaps in every phase; measured with four blocks of width
     // 3072.

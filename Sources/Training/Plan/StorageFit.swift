@@ -45,6 +45,7 @@ extension StorageFit {
   /// Every storage at every size that the model has, for low-rank adapters and a recipe with a
   /// memory budget; empty for others.
   ///
+  /// - Parameter processes: processes of the run, which share frozen weights under `shard: base`.
   /// - Throws: `TrainingError.model`.
   static func all(
     _ recipe: TrainingRecipe, _ work: TrainingPlan.Work, evaluationPrompts: Int,

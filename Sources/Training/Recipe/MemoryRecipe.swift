@@ -3,7 +3,7 @@ package import Torch
 package import TorchNN
 
 /// Trade-offs between memory and time: the keys `gradient_checkpointing`, `vae_dtype`,
-/// `quantize_base`, `offload` and `memory_budget`.
+/// `quantize_base`, `offload`, `shard` and `memory_budget`.
 package struct MemoryRecipe: Sendable, Equatable {
   /// Whether each block of the transformer keeps its inputs alone and is recomputed in the backward
   /// pass.
@@ -14,8 +14,18 @@ package struct MemoryRecipe: Sendable, Equatable {
   package var quantizeBase: WeightQuantization
   /// Where the frozen weights of the transformer's blocks stay.
   package var offload: WeightOffload
+  /// Which weights the processes of a run share.
+  package var shard: Shard
   /// The budget in bytes; nil means the device's memory.
   package var budget: Int?
+
+  /// What each of several processes keeps.
+  package enum Shard: String, Sendable, CaseIterable, Encodable {
+    /// All weights.
+    case none
+    /// Its part of the frozen weights of the transformer's blocks, and all others.
+    case base
+  }
 
   private enum AutoencoderPrecision: String, CaseIterable {
     case float32, bfloat16
@@ -29,8 +39,12 @@ package struct MemoryRecipe: Sendable, Equatable {
     }
     quantizeBase = root.choice("quantize_base", default: WeightQuantization.none)
     offload = root.choice("offload", default: WeightOffload.none)
+    shard = root.choice("shard", default: Shard.none)
     budget = root.optional("memory_budget", .bytes)
-    let moved = [("quantize_base", quantizeBase != .none), ("offload", offload != .none)]
+    let moved = [
+      ("quantize_base", quantizeBase != .none), ("offload", offload != .none),
+      ("shard", shard != .none),
+    ]
     for (key, isGiven) in moved where isGiven {
       if learning == .full {
         root.report(key, "is for frozen weights; trainable must be lora")

@@ -59,7 +59,7 @@ package final class RunOutput {
   /// Settings that a resumed run may change, because an epoch does not depend on them.
   private nonisolated static let changeable = [
     "epochs", "time_limit", "checkpoints.every", "checkpoints.keep",
-    "gradient_checkpointing", "offload", "memory_budget", "sampling.decode_micro_batch",
+    "gradient_checkpointing", "offload", "shard", "memory_budget", "sampling.decode_micro_batch",
     "prompt_cache",
     "max_missing_scores",
   ]

@@ -1,0 +1,68 @@
+internal import Foundation
+package import ProcessGroups
+package import Torch
+package import TorchNN
+
+extension TrainingRecipe {
+  /// The processes that share the frozen weights; nil if each has all of them.
+  package func shards(of group: ProcessGroup) -> (any ShardGroup)? {
+    memory.shard == .base && group.size > 1 ? ProcessShards(group) : nil
+  }
+}
+
+/// The processes of a run as those that share its frozen weights.
+package final class ProcessShards: ShardGroup {
+  private let group: ProcessGroup
+
+  package init(_ group: ProcessGroup) { self.group = group }
+
+  package var rank: Int { group.rank }
+  package var size: Int { group.size }
+
+  package func beginGather(
+    _ share: Tensor, into output: Tensor, block: Int
+  ) -> any PendingShards {
+    let gather = orExit { () throws(ProcessGroupError) in
+      try group.beginAllGather(share, into: output, "the gather of block \(block)'s weights")
+    }
+    return Pending(gather, isOnHost: output.device == .cpu)
+  }
+
+  private final class Pending: PendingShards {
+    private let gather: PendingGather
+    private var isOver: Bool
+
+    /// - Parameter isOnHost: the engine keeps the memory of a gather between hosts by itself.
+    init(_ gather: PendingGather, isOnHost: Bool) {
+      self.gather = gather
+      isOver = isOnHost
+    }
+
+    func wait() {
+      orExit { () throws(ProcessGroupError) in try gather.wait() }
+      isOver = true
+    }
+
+    /// Freed memory of a GPU is used again by work of the current stream.
+    deinit {
+      guard !isOver else { return }
+      do { try gather.wait() } catch {
+        // The run has ended with this error, or does so at its next collective.
+      }
+    }
+  }
+}
+
+/// The result of a collective within a call of the network. A network does not throw, so nothing
+/// can be unwound: where processes are lost, this one ends with a message on standard error.
+///
+/// Files are replaced as a whole, so checkpoints saved earlier stay intact.
+private func orExit<Result>(_ collective: () throws(ProcessGroupError) -> Result) -> Result {
+  do throws(ProcessGroupError) {
+    return try collective()
+  } catch {
+    FileHandle.standardError.write(Data("\nerror: \(error)\n".utf8))
+    // `exit` would run handlers that free state which other threads still use.
+    _exit(1)
+  }
+}
