@@ -2,37 +2,61 @@ import Foundation
 import ProcessGroups
 import Torch
 
-// What several processes need: an address that all reach, network interfaces, NCCL.
+// What several processes need: launch variables, an address that all reach, network interfaces,
+// NCCL.
 
 extension Diagnosis {
-  /// The address where processes meet, of `--address` or of `MASTER_ADDR` and `MASTER_PORT`; nil
-  /// without one.
-  static func address(
-    _ given: StoreAddress?, _ environment: [String: String]
-  ) -> (finding: Finding, check: StoreAddress.Check?)? {
-    let address: StoreAddress
-    if let given {
-      address = given
-    } else if let host = value("MASTER_ADDR", environment),
-      let port = value("MASTER_PORT", environment)
-    {
-      guard let number = Int(port), 1...65535 ~= number else {
-        let detail =
-          "MASTER_PORT is '\(port)'; set it to a free port of rank 0's host, 1 to 65535"
-        return (Finding(subject: "address", level: .failure, detail: detail), nil)
-      }
-      address = StoreAddress(host: host, port: number)
-    } else {
-      return nil
+  /// The launch variables of this process, nil alone, and the finding on them.
+  static func processes(
+    _ environment: [String: String]
+  ) -> (finding: Finding, variables: LaunchVariables?) {
+    let variables: LaunchVariables?
+    do throws(LaunchVariablesError) {
+      variables = try LaunchVariables(environment: environment)
+    } catch {
+      return (Finding(subject: "processes", level: .failure, detail: error.description), nil)
     }
+    guard let variables else {
+      return (Finding(subject: "processes", level: .good, detail: "1, without a launcher"), nil)
+    }
+    var finding = Finding(
+      subject: "processes", level: .good,
+      detail: "rank \(variables.rank) of \(variables.size), on this host "
+        + "\(variables.localRank) of \(variables.localSize), by \(launcher(environment))")
+    let devices = TorchRuntime.cudaDeviceCount
+    if devices > 0 && variables.localSize > devices {
+      finding.level = .warning
+      finding.detail +=
+        "; for 'device: cuda' each process needs a GPU, and this host has \(devices)"
+    }
+    return (finding, variables)
+  }
+
+  /// Who numbered the processes.
+  private static func launcher(_ environment: [String: String]) -> String {
+    [
+      ("TEMPFLOW_LAUNCH", "tempflow launch"), ("TORCHELASTIC_RUN_ID", "torchrun"),
+      ("RANK", "RANK and WORLD_SIZE"), ("OMPI_COMM_WORLD_RANK", "mpirun"),
+    ].first { value($0.0, environment) != nil }?.1 ?? "srun"
+  }
+
+  /// The address where processes meet, of `--address` or of the launch variables; nil without one.
+  static func address(
+    _ given: StoreAddress?, _ variables: LaunchVariables?
+  ) -> (finding: Finding, check: StoreAddress.Check)? {
+    guard
+      let address = given
+        ?? variables.map({ StoreAddress(host: $0.host, port: $0.port) })
+    else { return nil }
     let check = address.check(timeout: .seconds(3))
-    let (level, detail) = Self.describe(address, check)
+    let (level, detail) = Self.describe(address, check, given == nil ? variables : nil)
     return (Finding(subject: "address", level: level, detail: detail), check)
   }
 
   private static func describe(
-    _ address: StoreAddress, _ check: StoreAddress.Check
+    _ address: StoreAddress, _ check: StoreAddress.Check, _ variables: LaunchVariables?
   ) -> (Level, String) {
+    let isServedElsewhere = variables.map { $0.rank > 0 || $0.launcherHasStore } ?? false
     let place =
       "\(address.host):\(address.port) (\(check.addresses.joined(separator: ", "))) "
     return switch check.state {
@@ -42,11 +66,14 @@ extension Diagnosis {
         "\(address.host): \(reason); use a name or address of rank 0's host that every host knows"
       )
     case .free where check.isLoopback:
-      (.good, place + "is this host, and its port is free; other hosts cannot reach this address")
+      (
+        variables.map { $0.size > $0.localSize } ?? false ? .warning : .good,
+        place + "is this host, and its port is free; other hosts cannot reach this address"
+      )
     case .free: (.good, place + "is this host, and its port is free: rank 0 can listen here")
     case .cannotListen(let reason):
       (.failure, place + "is this host, and rank 0 cannot listen: \(reason); choose another port")
-    case .answers where check.isHere:
+    case .answers where check.isHere && !isServedElsewhere:
       (
         .warning,
         place + "is this host, and a program listens: a launcher or a run, else choose another port"
@@ -68,7 +95,7 @@ extension Diagnosis {
 
   /// The network interfaces, and the variables that choose among them.
   ///
-  /// - Parameter severalHosts: whether the address is another host's.
+  /// - Parameter severalHosts: whether there are processes on other hosts.
   static func network(_ environment: [String: String], severalHosts: Bool) -> Finding {
     let interfaces = NetworkInterface.all()
     var parts = interfaces.map { "\($0.name) \($0.addresses.joined(separator: " "))" }
@@ -104,10 +131,11 @@ extension Diagnosis {
   }
 
   /// NCCL, which processes on CUDA devices need. Follows the finding on CUDA, which loads it.
-  static var nccl: Finding {
+  static func nccl(_ variables: LaunchVariables?) -> Finding {
     if let failure = NCCL.failure {
+      let isNeeded = TorchRuntime.hasCUDA && variables?.size ?? 1 > 1
       return Finding(
-        subject: "NCCL", level: .warning,
+        subject: "NCCL", level: isNeeded ? .failure : .warning,
         detail: failure + (TorchRuntime.hasCUDA ? "" : "; processes on CPUs use Gloo"))
     }
     let version = NCCL.version ?? "of unknown version"

@@ -28,7 +28,7 @@ struct DoctorCommand: ParsableCommand {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "The address at which processes meet (default: MASTER_ADDR and MASTER_PORT, if set).",
+      "The address at which processes meet (default: the launcher's).",
       valueName: "host:port"),
     transform: { text in
       guard let address = StoreAddress(text) else {
@@ -85,13 +85,16 @@ struct Diagnosis: Encodable {
   }
 
   init(model: String, runs: String, address: StoreAddress?, environment: [String: String]) {
+    let cuda = Self.cuda
+    let (processes, variables) = Self.processes(environment)
     findings = [
-      Self.libtorch, Self.threads, Self.kernels, Self.cuda, Self.nccl, Self.modelFolder(model),
-      Self.disk(runs),
+      Self.libtorch, Self.threads, Self.kernels, cuda, Self.nccl(variables),
+      Self.modelFolder(model), Self.disk(runs), processes,
     ]
-    let meeting = Self.address(address, environment)
-    let isElsewhere = meeting?.check.map { !$0.addresses.isEmpty && !$0.isHere } ?? false
-    findings += [Self.network(environment, severalHosts: isElsewhere)]
+    let meeting = Self.address(address, variables)
+    let isElsewhere = meeting.map { !$0.check.addresses.isEmpty && !$0.check.isHere } ?? false
+    let hasOthers = variables.map { $0.size > $0.localSize } ?? false
+    findings.append(Self.network(environment, severalHosts: isElsewhere || hasOthers))
     if let meeting { findings.append(meeting.finding) }
   }
 

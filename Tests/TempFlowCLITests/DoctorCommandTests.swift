@@ -13,6 +13,8 @@ import Testing
   private let quiet = Dictionary(
     uniqueKeysWithValues: [
       "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
+      "TORCHELASTIC_RUN_ID", "TEMPFLOW_LAUNCH", "SLURM_STEP_ID", "OMPI_COMM_WORLD_RANK",
+      "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE",
       "GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME",
     ].map { ($0, "") })
 
@@ -43,11 +45,38 @@ import Testing
   }
 
   @Test func `doctor reports as lines and as one object`() throws {
-    let subjects = ["libtorch", "threads", "kernels", "CUDA", "NCCL", "model", "disk", "network"]
+    let subjects = [
+      "libtorch", "threads", "kernels", "CUDA", "NCCL", "model", "disk", "processes",
+      "network",
+    ]
     let lines = try doctor().output
     for subject in subjects { #expect(lines.contains(subject)) }
     let findings = try doctor(["--json"]).json["findings"] as? [[String: Any]]
     #expect(findings?.compactMap { $0["subject"] as? String } == subjects)
+  }
+
+  @Test func `doctor says which process this is, and who numbered it`() throws {
+    let alone = try finding("processes")
+    #expect(alone.level == "good" && alone.detail == "1, without a launcher")
+    let world = world("127.0.0.1", 29500).merging(
+      ["RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"]) { $1 }
+    let given = try finding("processes", [], world)
+    #expect(given.detail.hasPrefix("rank 3 of 4, on this host 1 of 2, by RANK and WORLD_SIZE"))
+    let torchrun = try finding(
+      "processes", [],
+      world.merging(["TORCHELASTIC_RUN_ID": "1"]) { $1 })
+    #expect(torchrun.detail.contains("by torchrun"), "\(torchrun)")
+    let faulty = try finding("processes", [], world.merging(["RANK": "4"]) { $1 })
+    #expect(faulty.level == "failure" && faulty.status == 1)
+    #expect(faulty.detail.contains("RANK is '4'"), "\(faulty)")
+  }
+
+  @Test func `a program at the address is expected where another process keeps the store`() throws {
+    let program = try LocalSocket(backlog: 4)
+    let second = world("127.0.0.1", program.port).merging(
+      ["RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"]) { $1 }
+    let found = try finding("address", [], second)
+    #expect(found.level == "good" && found.detail.hasSuffix("answers"))
   }
 
   @Test func `doctor tries the address of --address or of the environment`() throws {
@@ -74,8 +103,6 @@ import Testing
     let unknown = try finding("address", [], world(host, 29500))
     #expect(unknown.level == "failure" && unknown.status == 1)
     #expect(unknown.detail.contains("use a name or address of rank 0's host"))
-    let port = try finding("address", [], ["MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "x"])
-    #expect(port.level == "failure" && port.detail.contains("MASTER_PORT is 'x';"))
     let option = try doctor(["--address", "node1"])
     #expect(option.status == 64 && option.errors.contains("'node1' is no HOST:PORT"))
   }
