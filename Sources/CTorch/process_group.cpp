@@ -73,6 +73,13 @@ struct CTorchWork {
 
 namespace {
 
+using Group = c10d::ProcessGroup;
+
+// Keys of one backend among those of the others.
+c10::intrusive_ptr<c10d::Store> prefixed(const CTorchStore *store, const char *name) {
+  return c10::make_intrusive<c10d::PrefixStore>(name, store->store);
+}
+
 // A collective reads and writes memory in its order, whatever the strides say.
 at::Tensor dense(const CTorchTensor *tensor) {
   at::Tensor found = borrow(tensor);
@@ -157,27 +164,26 @@ CTorchPulse *ctorch_pulse(CTorchStore *store, const char *key, int64_t period) {
 }
 void ctorch_pulse_release(CTorchPulse *pulse) { delete pulse; }
 
-CTorchProcessGroup *ctorch_process_group(CTorchStore *store, int32_t rank, int32_t size, int32_t cuda_index,
-                                         int64_t timeout) {
+CTorchProcessGroup *ctorch_process_group(CTorchStore *store, int32_t rank, int32_t size, int64_t timeout) {
   CTorchProcessGroup *result = nullptr;
   guarded([&] {
-    using Group = c10d::ProcessGroup;
-    if (cuda_index >= 0) requireNCCL();
     auto group = c10::make_intrusive<Group>(store->store, rank, size);
-    const auto prefixed = [&](const char *name) { return c10::make_intrusive<c10d::PrefixStore>(name, store->store); };
     auto options = c10d::ProcessGroupGloo::Options::create_default(Milliseconds(timeout));
-    auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(prefixed("gloo"), rank, size, std::move(options));
+    auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(prefixed(store, "gloo"), rank, size, std::move(options));
     group->setBackend(c10::DeviceType::CPU, Group::BackendType::GLOO, gloo);
     group->setDefaultBackend(Group::BackendType::GLOO);
-    c10::intrusive_ptr<c10d::Backend> nccl;
-    if (cuda_index >= 0) {
-      nccl = makeNCCL(prefixed("nccl"), rank, size, cuda_index, Milliseconds(timeout));
-      group->setBackend(c10::DeviceType::CUDA, Group::BackendType::NCCL, nccl);
-    }
     group->setGroupName("world");
-    result = new CTorchProcessGroup{std::move(group), std::move(nccl)};
+    result = new CTorchProcessGroup{std::move(group)};
   });
   return result;
+}
+bool ctorch_process_group_add_cuda(CTorchProcessGroup *group, CTorchStore *store, int32_t index, int64_t timeout) {
+  return guarded([&] {
+    requireNCCL();
+    group->nccl = makeNCCL(prefixed(store, "nccl"), group->group->getRank(), group->group->getSize(), index,
+                           Milliseconds(timeout));
+    group->group->setBackend(c10::DeviceType::CUDA, Group::BackendType::NCCL, group->nccl);
+  });
 }
 void ctorch_process_group_release(CTorchProcessGroup *group) {
   // Its destructor alone would abort what this process or another still waits for.

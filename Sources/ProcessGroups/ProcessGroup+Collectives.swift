@@ -12,6 +12,7 @@ extension ProcessGroup {
   package func allReduce(_ tensor: Tensor, _ step: String) throws(ProcessGroupError) {
     guard let engine else { return }
     precondition(![.float16, .bfloat16].contains(tensor.dtype), "sums need float32")
+    try meet(before: tensor, step)
     try engine.check(ctorch_all_reduce(engine.handle, tensor.handle), step)
   }
 
@@ -20,6 +21,7 @@ extension ProcessGroup {
     _ tensor: Tensor, from root: Int = 0, _ step: String
   ) throws(ProcessGroupError) {
     guard let engine else { return }
+    try meet(before: tensor, step)
     try engine.check(ctorch_broadcast(engine.handle, tensor.handle, Int32(root)), step)
   }
 
@@ -54,6 +56,7 @@ extension ProcessGroup {
     _ rows: Tensor, sent: [Int], received: [Int], _ step: String
   ) throws(ProcessGroupError) -> Tensor {
     guard let engine else { return rows }
+    try meet(before: rows, step)
     let output = Tensor.empty(
       [received.reduce(0, +)] + rows.shape.dropFirst(), dtype: rows.dtype, device: rows.device)
     try engine.check(
@@ -61,6 +64,11 @@ extension ProcessGroup {
         engine.handle, output.handle, rows.handle, received.map(Int64.init), sent.map(Int64.init)),
       step)
     return output
+  }
+
+  /// A barrier before a collective of NCCL; see `use`.
+  private func meet(before tensor: Tensor, _ step: String) throws(ProcessGroupError) {
+    if case .cuda = tensor.device { try barrier(step) }
   }
 
   /// The bytes of every process, in the order of ranks.

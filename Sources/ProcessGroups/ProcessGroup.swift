@@ -1,6 +1,6 @@
 internal import CTorch
 internal import Foundation
-internal import Torch
+package import Torch
 
 /// The processes of a run, which all call the same collectives in the same order.
 ///
@@ -27,6 +27,7 @@ package final class ProcessGroup {
     /// The host and process number of every rank.
     let places: [String]
     let pulse: OpaquePointer
+    let timeout: Duration
   }
 
   /// A process without others.
@@ -76,7 +77,7 @@ package final class ProcessGroup {
     try store.set("place/\(variables.rank)", place)
     guard
       let handle = ctorch_process_group(
-        store.handle, Int32(variables.rank), Int32(variables.size), -1,
+        store.handle, Int32(variables.rank), Int32(variables.size),
         timeout.milliseconds)
     else { throw .last() }
     var places: [String] = []
@@ -88,7 +89,21 @@ package final class ProcessGroup {
         pulseStore.handle, Pulse.key(variables.rank), Pulse.period.milliseconds)
     else { throw .last() }
     return Engine(
-      handle: handle, store: store, variables: variables, places: places, pulse: pulse)
+      handle: handle, store: store, variables: variables, places: places, pulse: pulse,
+      timeout: timeout)
+  }
+
+  /// Prepares collectives of tensors on a device: NCCL for a CUDA device.
+  ///
+  /// NCCL ends a process whose collective outlives its time-out without naming a peer. Collectives
+  /// of CUDA tensors therefore begin with a barrier over Gloo, whose time-out is half as long.
+  ///
+  /// - Throws: `ProcessGroupError.noNCCL`.
+  package func use(_ device: Device) throws(ProcessGroupError) {
+    guard let engine, case .cuda(let index) = device else { return }
+    let succeeded = ctorch_process_group_add_cuda(
+      engine.handle, engine.store.handle, Int32(index), 2 * engine.timeout.milliseconds)
+    guard succeeded else { throw .noNCCL(reason: TorchFailure.last().text) }
   }
 
   deinit {

@@ -2,6 +2,8 @@
 package enum ProcessGroupError: Error, Equatable, Sendable {
   /// The processes have not met. `reason` is libtorch's text.
   case notJoined(rank: Int, size: Int, address: String, reason: String)
+  /// NCCL cannot be used, which moves the tensors of GPUs. `reason` is libtorch's text.
+  case noNCCL(reason: String)
   /// Processes ended or stand still. `peers` is empty where none was found.
   case lost(peers: [Peer], during: String, reason: String)
   /// The store through which processes meet does not answer.
@@ -22,6 +24,8 @@ extension ProcessGroupError: CustomStringConvertible {
       "rank \(rank) of \(size) could not join the others at \(address): \(reason). Start all "
         + "\(size) processes, with the same MASTER_ADDR and MASTER_PORT, an address that every host "
         + "reaches and a free port; 'tempflow doctor' tries the address"
+    case .noNCCL(let reason):
+      "\(reason); 'tempflow doctor' says what it finds, and device: cpu needs no NCCL"
     case .lost(let peers, let step, let reason):
       peers.isEmpty
         ? "the processes lost each other during \(step): \(reason)"

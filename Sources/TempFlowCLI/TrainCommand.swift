@@ -59,7 +59,7 @@ struct TrainCommand: AsyncParsableCommand {
     switch error as? ProcessGroupError {
     case .notJoined, .storeLost: true
     case .lost(let peers, _, _): peers.contains { $0.rank == 0 }
-    case nil: false
+    case .noNCCL, nil: false
     }
   }
 
@@ -71,8 +71,9 @@ struct TrainCommand: AsyncParsableCommand {
     let kernels = try CPUKernel.chosenByEnvironment().map(\.name).sorted()
     try group.checkEqual(loaded.resolved, kernels: kernels)
     let settings = try group.agree("checking the recipe") {
-      try checked(loaded.settings, launch)
+      try checked(loaded.settings, group)
     }
+    try group.agree("joining over NCCL") { try group.use(settings.device) }
     let run = try open(loaded, group, restartCount: launch?.restartCount ?? 0)
     StopSignal.install()
     do {
@@ -86,17 +87,18 @@ struct TrainCommand: AsyncParsableCommand {
   /// The settings for this process's device. Throws what makes the recipe impossible before a run
   /// directory is made.
   private func checked(
-    _ settings: TrainingRecipe, _ launch: LaunchVariables?
+    _ settings: TrainingRecipe, _ group: ProcessGroup
   ) throws -> TrainingRecipe {
     var settings = settings
-    if let launch {
-      settings.device = try settings.device.ofProcess(launch.localRank, launch.localSize)
-    }
+    settings.device = try settings.device.ofProcess(group.localRank, group.localSize)
+    try settings.check(processes: group.size)
     _ = try TrainingPlan(settings)
     try TorchRuntime.check(settings.device)
     for reward in settings.allRewards {
       try reward.check()
-      if let device = reward.device { try TorchRuntime.check(device) }
+      // The name of the run's meeting point does not matter here.
+      let placed = try reward.placed(at: group.rewardPlace(""))
+      if let device = placed.device { try TorchRuntime.check(device) }
     }
     return settings
   }

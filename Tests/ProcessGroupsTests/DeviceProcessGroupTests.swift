@@ -6,9 +6,11 @@ import Torch
 @Suite(.serialized, .enabled(if: TorchRuntime.hasCUDA, "needs a CUDA device, real or simulated"))
 struct DeviceProcessGroupTests {
   private func join() throws -> ProcessGroup {
-    try ProcessGroup(
+    let group = try ProcessGroup(
       LaunchVariables(rank: 0, size: 1, localRank: 0, localSize: 1, host: "127.0.0.1", port: 0),
-      device: .cuda(0), timeout: .seconds(60))
+      timeout: .seconds(60))
+    try group.use(.cuda(0))
+    return group
   }
 
   @Test(.enabled(if: TorchRuntime.hasCUDA && NCCL.failure == nil, "needs NCCL"))

@@ -66,7 +66,7 @@ private func join(rank: Int, port: Int) throws -> ProcessGroup {
   try ProcessGroup(
     LaunchVariables(
       rank: rank, size: 2, localRank: rank, localSize: 2, host: "127.0.0.1", port: port),
-    device: .cpu, timeout: .seconds(60))
+    timeout: .seconds(60))
 }
 
 /// The tiny FLUX.1 of the fixtures with adapters that change its output.

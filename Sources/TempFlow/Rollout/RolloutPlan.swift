@@ -128,6 +128,29 @@ public struct RolloutPlan: Hashable, Sendable {
       + own.count * (evaluationsPerTrunk(steps: steps) - walk) / branchCount
   }
 
+  /// Calls of the velocity field in one share of a rollout that trains `steps`.
+  package func calls(by share: WorkShare, trunks: Int, steps: [Int]) -> Int {
+    let own = share.range(of: columns(trunks: trunks))
+    let held = self.trunks(of: own)
+    var calls = 0
+    for part in microBatches(of: held.count, limit: trunksPerBatch) {
+      let branches = part.reduce(0) {
+        $0 + self.branches(of: held.lowerBound + $1, among: own).count
+      }
+      for step in 0..<schedule.stepCount {
+        let rows = rows(trunks: part.count, columns: branches, at: step, steps: steps)
+        calls += microBatches(of: rows, limit: microBatch).count
+      }
+    }
+    return calls
+  }
+
+  /// Rows of a call at denoising step `step` for trunks that advance together.
+  private func rows(trunks: Int, columns: Int, at step: Int, steps: [Int]) -> Int {
+    guard case .branching = method else { return trunks }
+    return (step <= (steps.max() ?? -1) ? trunks : 0) + columns * steps.count { $0 < step }
+  }
+
   /// The branches of a trunk among `columns`.
   package func branches(of trunk: Int, among columns: Range<Int>) -> Range<Int> {
     let first = trunk * branchCount

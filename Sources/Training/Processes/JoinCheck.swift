@@ -2,6 +2,7 @@ internal import Foundation
 internal import Foundations
 package import ProcessGroups
 package import Recipes
+package import Rewards
 internal import Runs
 package import Torch
 
@@ -107,6 +108,19 @@ extension ProcessGroup {
   /// processes; nil for a process alone.
   var threadCount: Int? {
     localSize > 1 ? max(1, ProcessInfo.processInfo.activeProcessorCount / localSize) : nil
+  }
+
+  /// The place of this process for rewards, under a name that no other run has.
+  func rewardPlace() throws -> RewardPlace {
+    rewardPlace(try gather(UUID().uuidString, "naming the run")[0])
+  }
+
+  /// The place of this process for rewards.
+  ///
+  /// - Parameter name: of the run.
+  package func rewardPlace(_ name: String) -> RewardPlace {
+    RewardPlace(
+      rank: rank, size: size, localRank: localRank, localSize: localSize, rendezvous: name)
   }
 }
 

@@ -27,7 +27,8 @@ enum PromptFormat {
     let ending = ending.lowercased()
     if unread.contains(ending) {
       throw .init(
-        nil, "a .\(ending) file is not read as prompts; write one prompt a line (.txt), JSON lines "
+        nil,
+        "a .\(ending) file is not read as prompts; write one prompt a line (.txt), JSON lines "
           + "(.jsonl) or a table with a column \"prompt\" (.csv)")
     }
     let bytes = file.starts(with: [0xEF, 0xBB, 0xBF]) ? file[3...] : file[...]
@@ -110,19 +111,22 @@ enum PromptFormat {
     if let first = lines.first { try checkHeading(first) }
     if lines.count > 1, lines.allSatisfy({ $0.text.wholeMatch(of: /".*",?/) != nil }) {
       throw .init(
-        lines[0].number, "found every line in quotes, which would belong to the prompts; remove "
+        lines[0].number,
+        "found every line in quotes, which would belong to the prompts; remove "
           + "them, or name a file of JSON .json or .jsonl and a table .csv")
     }
     var rows: [PromptRow] = []
     for line in lines {
       if line.text.unicodeScalars.contains("\r") {
         throw .init(
-          line.number, "found lines that end with a carriage return alone; save the file with "
+          line.number,
+          "found lines that end with a carriage return alone; save the file with "
             + "line feeds")
       }
       if looksLikeJSON(line.text) {
         throw .init(
-          line.number, "found JSON among lines of text (\(line.text.prefix(40))); name a file of "
+          line.number,
+          "found JSON among lines of text (\(line.text.prefix(40))); name a file of "
             + "JSON .json or .jsonl, or write one prompt a line")
       }
       rows.append(try PromptRow(line: line.number, text: line.text))
@@ -150,7 +154,8 @@ enum PromptFormat {
       && cells.allSatisfy { $0.wholeMatch(of: /[\w .\-]{0,40}/) != nil }
     guard isHeading else { return }
     throw .init(
-      line.number, "found \"\(line.text.prefix(60))\", which may be a table's heading or a prompt; "
+      line.number,
+      "found \"\(line.text.prefix(60))\", which may be a table's heading or a prompt; "
         + "name a table .csv or .tsv, or remove the line")
   }
 

@@ -48,7 +48,7 @@ package struct PromptOrder: Sendable {
   }
 
   private func permutation(pass: Int) -> [Int] {
-    var generator = SplitMix64(trainingStream: [seed, 0x70726F6D7074, UInt64(pass)])
+    var generator = SplitMix64(trainingStream: [seed, 0x7072_6F6D_7074, UInt64(pass)])
     return generator.permutation(count)
   }
 }

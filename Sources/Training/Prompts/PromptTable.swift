@@ -1,6 +1,5 @@
 internal import Foundations
 
-
 /// Prompts in a table with a heading: values separated by commas or tabs, quoted as in RFC 4180.
 enum PromptTable {
   /// The rows below the heading. Every row has a value for each column; an empty value is left out.
@@ -14,7 +13,8 @@ enum PromptTable {
     while let row = try reader.next() {
       guard row.cells.count == columns.count else {
         throw .init(
-          row.line, "found \(row.cells.count) values for the \(columns.count) columns of line "
+          row.line,
+          "found \(row.cells.count) values for the \(columns.count) columns of line "
             + "\(heading.line); put a value with a separator or a line break into quotes")
       }
       let members = zip(columns, row.cells).filter { !$0.isEmpty && (!$1.isEmpty || isPrompt($0)) }
@@ -35,7 +35,8 @@ enum PromptTable {
     let names = heading.cells.map(trimmed)
     if names.count == 1, let other = names[0].first(where: { ",;\t".contains($0) }) {
       throw .init(
-        heading.line, "found one column, \"\(names[0].prefix(60))\"; values are separated by "
+        heading.line,
+        "found one column, \"\(names[0].prefix(60))\"; values are separated by "
           + "\(separator == "," ? "commas in a .csv" : "tabs in a .tsv") file, not by "
           + (other == "\t" ? "tabs" : "\(other)"))
     }
@@ -48,7 +49,8 @@ enum PromptTable {
     }
     if let twice {
       throw .init(
-        heading.line, "column \(twice + 1) is \"\(columns[twice])\", which is "
+        heading.line,
+        "column \(twice + 1) is \"\(columns[twice])\", which is "
           + (columns[twice].isEmpty ? "empty" : "there already")
           + "; give every column a unique name")
     }

@@ -58,7 +58,13 @@ struct Evaluator {
     let range = context.share.range(of: prompts.count)
     let (tiles, sources, own) = try await context.group.agree("the evaluation") {
       let images = try context.memory.measure(.evaluation) {
-        try average.withAverages { try context.policy.images(of: prompts, range, sampling) }
+        try average.withAverages {
+          let images = try context.policy.images(of: prompts, range, sampling)
+          for _ in 0..<idleBatches(range.count) {
+            _ = try context.policy.images(of: prompts, 0..<1, sampling)
+          }
+          return images
+        }
       }
       let sources = try context.conditionImages.of(prompts)
       let columns = try await all.columns(
@@ -83,6 +89,14 @@ struct Evaluator {
       heldOut: zip(heldOut, columns.suffix(heldOut.count)).map { reward, column in
         (reward.name, Score(column.total.compactMap { $0 }))
       })
+  }
+
+  /// Batches that other processes have beyond this one's, where calls of the network are
+  /// collectives.
+  private func idleBatches(_ own: Int) -> Int {
+    guard context.sharesWeights else { return 0 }
+    func batches(_ count: Int) -> Int { (count + sampling.batch - 1) / sampling.batch }
+    return batches(context.share.most(of: prompts.count)) - batches(own)
   }
 
   /// The places of the prompts in the sample grid: evenly spaced.

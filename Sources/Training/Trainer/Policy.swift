@@ -37,7 +37,7 @@ final class Policy {
     self.recipe = recipe
     self.decodeMicroBatch = decodeMicroBatch
     let initial = try recipe.initialAdapters()
-    let setup = Self.learningSetup(recipe, initial)
+    let setup = Self.learningSetup(recipe, initial, recipe.shards(of: group))
     promptCache = try PromptCache(recipe.textSettings, progress: progress)
     let isGuided = recipe.guidance.needsNegative || recipe.evaluationGuidance.needsNegative
     let negativePrompts = isGuided ? [Prompt(recipe.sampling.negativePrompt)] : []
@@ -61,14 +61,16 @@ final class Policy {
     graph = PolicyGraph(recipe, leaves: model.store.trainable.map(\.tensor))
   }
 
-  private static func learningSetup(_ recipe: TrainingRecipe, _ initial: LoRA?) -> LearningSetup {
+  private static func learningSetup(
+    _ recipe: TrainingRecipe, _ initial: LoRA?, _ shards: (any ShardGroup)?
+  ) -> LearningSetup {
     let seed = noiseSeed(run: recipe.seed, epoch: -1, prompt: -1, seed: -1, step: -1, branch: -1)
     let source =
       initial.map { ParameterSource.checkpoint($0.tensors, origin: $0.origin) }
       ?? ParameterSource.random(Generator(seed: seed))
     return LearningSetup(
       trainable: recipe.learning == .full ? .full : .adapters,
-      adapters: recipe.learning.adapters.map { ($0, source) })
+      adapters: recipe.learning.adapters.map { ($0, source) }, shards: shards)
   }
 
   /// The digest of each text encoder and tokenizer, by its folder's name.
@@ -141,7 +143,7 @@ extension Policy {
     return PolicyVelocity(
       field: field, reference: needsReference ? reference(field, embeddings, rows) : nil,
       networkRows: recipe.guidance.rowsPerSample, padsBatches: recipe.device != .cpu,
-      graph)
+      latent: (latentShape, recipe.device), graph)
   }
 
   private func field(

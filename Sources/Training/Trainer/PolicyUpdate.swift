@@ -131,6 +131,11 @@ final class PolicyUpdate {
     ).exchange(rollout, wanted)
   }
 
+  /// Forward and backward passes of an update, over all processes.
+  private func passes(of update: [TrainingSample]) -> Int {
+    microBatches(of: update.count { !$0.isSkippable(objective) }, limit: microBatch).count
+  }
+
   /// The samples of an update that a process evaluates.
   private func trained(_ update: [TrainingSample], by share: WorkShare) -> [TrainingSample] {
     let active = update.filter { !$0.isSkippable(objective) }
@@ -148,9 +153,7 @@ final class PolicyUpdate {
   ) throws(ProcessGroupError) -> (PolicyStatistics, norm: Double) {
     let scale = scale?.value ?? 1
     let trainable = context.policy.trainable
-    let passes = microBatches(
-      of: batch.samples.count { !$0.isSkippable(objective) }, limit: microBatch
-    ).count
+    let passes = passes(of: batch.samples)
     // The gradient of a single pass in a single process needs no sum.
     let isSummed = passes > 1 || (passes == 1 && context.group.size > 1)
     optimizer.zeroGradients()
@@ -166,13 +169,22 @@ final class PolicyUpdate {
           if isSummed { sum.add() }
         },
         collect: { rows throws(ProcessGroupError) in
-          try context.group.gather(rows, "an update's statistics")
+          idle(passes, policy)
+          return try context.group.gather(rows, "an update's statistics")
         })
     }
     if isSummed { try sum.finish(context.group) }
     // The sum of several passes is without the scale.
     if scale != 1, passes < 2 { scaleGradients(trainable, by: 1 / scale) }
     return (statistics, clipGradientNorm(trainable, limit: recipe.optimizer.maxGradNorm))
+  }
+
+  /// Makes the passes of an update that other processes have beyond this one's, where passes are
+  /// collectives.
+  private func idle(_ passes: Int, _ policy: UpdateVelocity) {
+    guard context.sharesWeights else { return }
+    policy.idle(passes: context.share.most(of: passes) - context.share.range(of: passes).count)
+    optimizer.zeroGradients()
   }
 
   private func check(
@@ -194,6 +206,12 @@ final class PolicyUpdate {
         of: updates, objective, microBatch: microBatch, share: context.share,
         field: counter.counting(policy.velocity))
     }
+    guard context.sharesWeights else { return }
+    velocity.idle(
+      updates.dropFirst().reduce(0) { calls, update in
+        let passes = passes(of: update)
+        return calls + context.share.most(of: passes) - context.share.range(of: passes).count
+      })
   }
 
   private func counter(_ part: String, _ updates: [[TrainingSample]]) -> EvaluationCounter {

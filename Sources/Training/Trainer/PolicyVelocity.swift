@@ -12,6 +12,8 @@ struct PolicyVelocity {
   private let reference: VelocityField?
   private let padsBatches: Bool
   private let graph: PolicyGraph
+  /// The shape of one latent, and its device.
+  private let latent: (shape: [Int], device: Device)
 
   /// - Parameters:
   ///   - reference: the velocity before training, evaluated without gradients; nil without a KL
@@ -19,13 +21,21 @@ struct PolicyVelocity {
   ///   - padsBatches: whether every call evaluates one number of rows, as on a GPU; see `padded`.
   init(
     field: @escaping VelocityField, reference: VelocityField?, networkRows: Int, padsBatches: Bool,
-    _ graph: PolicyGraph
+    latent: (shape: [Int], device: Device), _ graph: PolicyGraph
   ) {
     self.field = field
     self.reference = reference
     self.networkRows = networkRows
     self.padsBatches = padsBatches
+    self.latent = latent
     self.graph = graph
+  }
+
+  /// Calls the network for nothing, as often as other processes call it more often than this one:
+  /// where processes share frozen weights, every call is a collective; see `ShardGroup`.
+  func idle(_ calls: Int) {
+    let (state, sigma) = IdleInput(latent.shape, latent.device).arguments
+    for _ in 0..<calls { _ = withoutGradient { field(state, sigma, [0]) } }
   }
 
   /// The field of a rollout.
@@ -40,7 +50,8 @@ struct PolicyVelocity {
     rowsPerCall: Int, _ body: (UpdateVelocity) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let update = UpdateVelocity(
-      field: sized(field, rowsPerCall), reference: reference.map { sized($0, rowsPerCall) }, graph)
+      field: sized(field, rowsPerCall), reference: reference.map { sized($0, rowsPerCall) },
+      idleInput: IdleInput(latent.shape, latent.device), graph)
     return try graph.open { () throws(Failure) in try body(update) }
   }
 
@@ -49,19 +60,48 @@ struct PolicyVelocity {
   }
 }
 
+/// One row of zeros, for calls without a purpose of their own.
+private struct IdleInput {
+  let shape: [Int]
+  let device: Device
+
+  init(_ shape: [Int], _ device: Device) {
+    self.shape = shape
+    self.device = device
+  }
+
+  var arguments: (state: Tensor, sigma: Tensor) {
+    (.zeros([1] + shape, device: device), .ones([1], device: device))
+  }
+}
+
 /// The policy's velocity inside an update, and its vector-Jacobian product.
 struct UpdateVelocity {
   private let field: VelocityField
   /// The velocity before training; nil without a KL term.
   let reference: VelocityField?
+  private let idleInput: IdleInput
   private let graph: PolicyGraph
 
   fileprivate init(
-    field: @escaping VelocityField, reference: VelocityField?, _ graph: PolicyGraph
+    field: @escaping VelocityField, reference: VelocityField?, idleInput: IdleInput,
+    _ graph: PolicyGraph
   ) {
     self.field = field
     self.reference = reference
+    self.idleInput = idleInput
     self.graph = graph
+  }
+
+  /// Makes forward and backward passes for nothing, each of which adds zeros to the gradients; see
+  /// `PolicyVelocity.idle`.
+  func idle(passes: Int) {
+    let (state, sigma) = idleInput.arguments
+    for _ in 0..<passes {
+      let velocity = withGradient { field(state, sigma, [0]) }
+      _ = reference?(state, sigma, [0])
+      backward(velocity, .zeros(like: velocity))
+    }
   }
 
   /// `[B, ...], [B], B indices in 0..<T -> [B, ...]`

@@ -79,6 +79,8 @@ struct RolloutCollector {
     // Scores still missing when this returns or throws have no reader.
     defer { queue.cancel() }
     var own = RankScores()
+    // Where calls of the network are collectives, a failed reward must not cut them short.
+    var failure: RewardError?
     let field = field(velocity, trunks, epoch: epoch)
     let rollout = try rollOut(trunks, field, epoch: epoch, stopwatch) {
       finished throws(RewardError) in
@@ -92,9 +94,17 @@ struct RolloutCollector {
           RewardSample(image: $0, sources: sources[index], prompt: prompts[index])
         }
       }
-      try stopwatch.measure(.reward) { () throws(RewardError) in try queue.add(batch) }
       own.samples += finished.ids
+      guard failure == nil else { return }
+      do throws(RewardError) {
+        try stopwatch.measure(.reward) { () throws(RewardError) in try queue.add(batch) }
+      } catch {
+        guard context.sharesWeights else { throw error }
+        failure = error
+      }
     }
+    if context.sharesWeights { velocity.idle(idleCalls(trunks.count, epoch: epoch)) }
+    if let failure { throw failure }
     stopwatch.begin(.reward)
     defer { stopwatch.end() }
     own.scores = try await queue.finish()
@@ -112,6 +122,15 @@ struct RolloutCollector {
           field: field, finished: finished)
       }
     }
+  }
+
+  /// Calls of the network in the longest share of a rollout beyond those of this process's.
+  private func idleCalls(_ trunks: Int, epoch: Int) -> Int {
+    let (plan, steps) = (context.plan, context.trainedSteps(epoch: epoch))
+    let calls = (0..<context.group.size).map {
+      plan.calls(by: WorkShare($0, of: context.group.size), trunks: trunks, steps: steps)
+    }
+    return (calls.max() ?? 0) - calls[context.group.rank]
   }
 
   private func field(

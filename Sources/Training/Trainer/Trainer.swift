@@ -58,10 +58,11 @@ package final class Trainer {
     stopwatch.begin(.load)
     if let threads = recipe.threads ?? group.threadCount { TorchRuntime.threadCount = threads }
     self.recipe = recipe
+    let place = try group.rewardPlace()
     let (rewards, heldOut, prompts) = try group.agree("loading the rewards") {
-      let rewards = try scorer ?? Scorer(recipe.rewards)
+      let rewards = try scorer ?? Scorer(recipe.rewards, at: place)
       let heldOut = try recipe.heldOutRewards.map { entry throws(RewardError) in
-        try entry.reward.makeReward()
+        try entry.reward.makeReward(at: place.within("held_out_rewards"))
       }
       return (rewards, heldOut, try RunPrompts(recipe))
     }
@@ -230,7 +231,6 @@ extension Trainer {
       }
     }
     try await context.group.agree("the branch tree") {
-      guard context.group.isLeader else { return }
       try await TreeWriter(context: context, scorer: scorer)
         .write(prompts.evaluation, epoch: state.epoch)
     }

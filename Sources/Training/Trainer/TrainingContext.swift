@@ -32,6 +32,10 @@ struct TrainingContext {
   /// The part of every list of work that this process does.
   var share: WorkShare { WorkShare(group.rank, of: group.size) }
 
+  /// Whether the processes share the frozen weights, so that every call of the network is a
+  /// collective, which all must make equally often.
+  var sharesWeights: Bool { recipe.memory.shard == .base && group.size > 1 }
+
   /// Writes a message that every process has.
   ///
   /// - Throws: `RunError` when a log cannot be written; the failure of another process.

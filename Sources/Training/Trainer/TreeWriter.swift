@@ -3,6 +3,7 @@ internal import FlowMatching
 internal import Foundation
 internal import Foundations
 internal import ImageFiles
+internal import ProcessGroups
 internal import Rewards
 internal import Runs
 internal import TempFlow
@@ -21,17 +22,19 @@ struct TreeWriter {
   private typealias Images = [SampleID: Result<PixelBuffer, NonFiniteImage>]
 
   /// Rolls out a few prompts and writes the one whose branches' rewards differ most. Flow-GRPO has
-  /// no tree.
+  /// no tree. Of several processes the first does it; where they share weights, all roll out.
   ///
   /// - Parameters:
   ///   - prompts: candidates are evenly spaced among them.
   ///   - epoch: epochs completed.
   /// - Throws: `RewardError`, `TrainingError`, or a file error.
   func write(_ prompts: [Prompt], epoch: Int) async throws {
-    guard case .branching = context.plan.method else { return }
+    guard case .branching = context.plan.method, context.group.isLeader || context.sharesWeights
+    else { return }
     let count = min(Self.candidateCount, prompts.count)
     let candidates = (0..<count).map { prompts[$0 * prompts.count / count] }
     let (rollout, images) = try rollOut(candidates, epoch: epoch)
+    guard context.group.isLeader else { return }
     var trees: [ScoredTree] = []
     for (trunk, prompt) in candidates.enumerated() {
       trees.append(try await tree(prompt, trunk: trunk, images))
