@@ -4,20 +4,23 @@ internal import Foundation
 enum Pulse {
   static let period = Duration.seconds(1)
   static func key(_ rank: Int) -> String { "pulse/\(rank)" }
+  /// The ranks that the first process to miss them has found.
+  static let lost = "lost"
 }
 
 extension ProcessGroup.Engine {
   /// Why a collective failed: the processes whose sign of life stands still for four periods, or
   /// the store.
+  ///
+  /// A process that leaves after this error loses its own sign of life, so all take over what the
+  /// first has found.
   func failure(of step: String) -> ProcessGroupError {
     let reason = TorchFailure.last().text
     do throws(TorchFailure) {
-      let before = try pulses()
-      Thread.sleep(forTimeInterval: Pulse.period * 4 / .seconds(1))
-      let after = try pulses()
-      let peers = places.indices.filter { before[$0] == after[$0] && $0 != variables.rank }
+      let ranks: [Int]
+      if let known = try found() { ranks = known } else { ranks = try search() }
       return .lost(
-        peers: peers.map { .init(rank: $0, place: places[$0]) }, during: step, reason: reason)
+        peers: ranks.map { .init(rank: $0, place: places[$0]) }, during: step, reason: reason)
     } catch {
       return .storeLost(
         address: variables.address,
@@ -25,6 +28,26 @@ extension ProcessGroup.Engine {
           ? "the launcher's store" : "rank 0 (\(places[0])), which keeps the store",
         during: step, reason: reason)
     }
+  }
+
+  private func search() throws(TorchFailure) -> [Int] {
+    let before = try pulses()
+    Thread.sleep(forTimeInterval: Pulse.period * 4 / .seconds(1))
+    let after = try pulses()
+    if let ranks = try found() { return ranks }
+    let ranks = places.indices.filter { before[$0] == after[$0] && $0 != variables.rank }
+    if !ranks.isEmpty {
+      try store.set(Pulse.lost, ranks.map { "\($0)" }.joined(separator: " "))
+    }
+    return ranks
+  }
+
+  /// What another process has found, without this one.
+  private func found() throws(TorchFailure) -> [Int]? {
+    let text = try store.value(Pulse.lost, timeout: Pulse.period * 5)
+    guard !text.isEmpty else { return nil }
+    return text.split(separator: " ").compactMap { Int($0) }
+      .filter { places.indices.contains($0) && $0 != variables.rank }
   }
 
   private func pulses() throws(TorchFailure) -> [String] {

@@ -1,17 +1,18 @@
 internal import CTorch
 internal import Torch
 
-/// A client of the store through which processes meet: small values under keys.
-final class Store {
+/// The store through which processes meet, or a client of it: small values under keys.
+package final class Store {
   let handle: OpaquePointer
-  let port: Int
+  /// The port that the store listens on.
+  package let port: Int
 
   /// Connects, or throws libtorch's text.
   ///
   /// - Parameters:
   ///   - serves: whether this process runs the store.
   ///   - workers: how many processes must connect before this returns; 0 does not wait.
-  init(
+  package init(
     _ variables: LaunchVariables, serves: Bool, workers: Int, timeout: Duration
   ) throws(TorchFailure) {
     let prefix =
@@ -28,30 +29,31 @@ final class Store {
 
   deinit { ctorch_store_release(handle) }
 
-  func set(_ key: String, _ text: String) throws(TorchFailure) {
+  /// Writes a value.
+  package func set(_ key: String, _ text: String) throws(TorchFailure) {
     let bytes = Array(text.utf8)
     guard ctorch_store_set(handle, key, bytes, Int64(bytes.count)) else { throw .last() }
   }
 
   /// The value of a key, waiting for it.
-  func get(_ key: String, timeout: Duration) throws(TorchFailure) -> String {
-    var bytes: [UInt8] = []
-    let isFound = withUnsafeMutablePointer(to: &bytes) {
-      ctorch_store_get(handle, key, timeout.milliseconds, Self.take, $0)
-    }
-    guard isFound else { throw .last() }
-    return String(decoding: bytes, as: UTF8.self)
+  package func get(_ key: String, timeout: Duration) throws(TorchFailure) -> String {
+    try text { ctorch_store_get(handle, key, timeout.milliseconds, Self.take, $0) }
   }
 
   /// The present value of a key, empty without one.
   ///
   /// - Throws: when the store does not answer in time.
-  func value(_ key: String, timeout: Duration) throws(TorchFailure) -> String {
+  package func value(_ key: String, timeout: Duration) throws(TorchFailure) -> String {
+    try text { ctorch_store_try(handle, key, timeout.milliseconds, Self.take, $0) }
+  }
+
+  /// What a call passes to `take`, whose context is the array.
+  private func text(
+    _ call: (UnsafeMutablePointer<[UInt8]>) -> Bool
+  ) throws(TorchFailure) -> String {
     var bytes: [UInt8] = []
-    let hasAnswered = withUnsafeMutablePointer(to: &bytes) {
-      ctorch_store_try(handle, key, timeout.milliseconds, Self.take, $0)
-    }
-    guard hasAnswered else { throw .last() }
+    // `&bytes` as an argument would be the address of the elements.
+    guard withUnsafeMutablePointer(to: &bytes, call) else { throw .last() }
     return String(decoding: bytes, as: UTF8.self)
   }
 
@@ -64,8 +66,8 @@ final class Store {
 }
 
 /// The text of a libtorch call that failed.
-struct TorchFailure: Error {
-  let text: String
+package struct TorchFailure: Error {
+  package let text: String
 
   /// Of the last call on this thread: its first line, without a period.
   static func last() -> TorchFailure {
