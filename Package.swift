@@ -116,12 +116,16 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Torch", "TorchNN", "CPUKernels"], path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "ProcessGroupWorker", dependencies: ["ProcessGroups", "Runs", "Torch"],
+      path: "Tests/ProcessGroupWorker", swiftSettings: swiftSettings),
     .testTarget(name: "PackageTests", swiftSettings: swiftSettings),
     tests("FoundationsTests", ["Foundations"]),
     tests("RecipesTests", ["Foundations", "Recipes"]),
-    tests("RunsTests", ["Foundations", "Runs"]),
+    tests("RunsTests", ["Foundations", "Runs", "ProcessGroupWorker"]),
     tests("TorchTests", ["Foundations", "Torch"]),
-    tests("ProcessGroupsTests", ["Foundations", "ProcessGroups", "Torch"]),
+    tests(
+      "ProcessGroupsTests", ["Foundations", "ProcessGroups", "Torch", "ProcessGroupWorker"]),
     tests("TextTokenizersTests", ["Foundations", "TextTokenizers"]),
     tests("ImageFilesTests", ["ImageFiles"]),
     tests("ShapeScenesTests", ["Foundations", "ShapeScenes", "ImageFiles"]),

@@ -9,8 +9,8 @@ struct Manifest: Decodable {
     let path: String?
     let dependencies: [Dependency]
 
-    /// Whether it is a layer of the package: all targets but tests and their support.
-    var isLayered: Bool { type != "test" && name != "TestSupport" }
+    /// Whether it is a layer of the package: all targets but tests and what supports them.
+    var isLayered: Bool { type != "test" && path?.hasPrefix("Tests/") != true }
 
     /// The folder of its sources, relative to the package.
     var folder: String { path ?? (type == "test" ? "Tests/\(name)" : "Sources/\(name)") }
