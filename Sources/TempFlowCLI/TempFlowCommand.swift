@@ -16,7 +16,7 @@ struct TempFlowCommand: AsyncParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      TrainCommand.self, PlanCommand.self, ExportCommand.self,
+      TrainCommand.self, LaunchCommand.self, PlanCommand.self, ExportCommand.self,
       PretrainCommand.self, SampleCommand.self, EvaluateCommand.self, ScoreCommand.self,
       ReportCommand.self, CompareCommand.self, BenchCommand.self, DoctorCommand.self,
     ])
@@ -26,10 +26,11 @@ struct TempFlowCommand: AsyncParsableCommand {
 @main
 enum TempFlowMain {
   /// Checks the libtorch release and the kernel names and installs the kernels before anything is
-  /// computed; `doctor` reports these errors as findings, and help and version need neither.
+  /// computed; `doctor` reports these errors as findings, and help, version and `launch` need
+  /// neither.
   static func main() async {
     let arguments = CommandLine.arguments.dropFirst()
-    let computes = !["doctor", "help", "--version"].contains(arguments.first)
+    let computes = !["doctor", "launch", "help", "--version"].contains(arguments.first)
     if computes, !arguments.contains("--help"), !arguments.contains("-h") {
       do {
         try TorchRuntime.checkVersion()

@@ -102,7 +102,7 @@ struct CommandSandbox {
       command.text.contains($0)
     }
     switch words[1] {
-    case "train", "bench":
+    case "train", "launch", "bench":
       return train(isFullSize) + (words[1] == "bench" ? ["--epochs", "1"] : [])
     case "plan": return isFullSize ? set(fullSize) : []
     case "pretrain": return set(pretraining)

@@ -6,7 +6,7 @@ import Testing
 @Suite struct CommandTests {
   /// Part of the interface: commands may be added and must not be removed.
   static let commands = [
-    "train", "plan", "export", "pretrain", "sample", "evaluate", "score", "report", "compare",
+    "train", "launch", "plan", "export", "pretrain", "sample", "evaluate", "score", "report", "compare",
     "doctor",
   ]
 
@@ -26,6 +26,13 @@ import Testing
 
   @Test(arguments: [
     ("train", ["--run-dir", "--resume", "--set", "--init-from", "--json"]),
+    (
+      "launch",
+      [
+        "-n, --processes", "--nodes", "--node-rank", "--master", "--port", "--max-restarts",
+        "--timeout",
+      ]
+    ),
     (
       "export",
       ["--format", "--merge", "--model", "--checkpoint", "--output", "--overwrite", "--json"]

@@ -1,0 +1,55 @@
+import TestSupport
+import Testing
+
+@Suite struct LaunchCommandTests {
+  @Test(arguments: [
+    (["-n", "0", "--", "train", "r.yaml"], "-n must be at least 1"),
+    (["-n", "1", "--nodes", "0", "--", "train", "r.yaml"], "--nodes must be at least 1"),
+    (["-n", "1", "--timeout=-1", "--", "train", "r.yaml"], "--timeout must be in 0 ... 1e6"),
+    (["-n", "1", "--max-restarts=-1", "--", "train", "r.yaml"], "--max-restarts must be"),
+    (["-n", "1", "--master", "a", "--", "train", "r.yaml"], "--master is for several hosts"),
+    (["-n", "1", "--nodes", "2", "--", "train", "r.yaml"], "--nodes needs --node-rank"),
+    (
+      ["-n", "1", "--nodes", "2", "--node-rank", "0", "--port", "9", "--", "train", "r.yaml"],
+      "--nodes needs --master"
+    ),
+    (
+      ["-n", "1", "--nodes", "2", "--node-rank", "0", "--master", "a", "--", "train", "r.yaml"],
+      "--nodes needs --port"
+    ),
+    (
+      [
+        "-n", "1", "--nodes", "2", "--node-rank", "2", "--master", "a", "--port", "9", "--",
+        "train", "r.yaml",
+      ], "--node-rank must be in 0 ... 1 (--nodes is 2)"
+    ),
+    (["-n", "1", "--node-rank", "1", "--", "train", "r.yaml"], "--node-rank must be in 0 ... 0"),
+    (["-n", "1", "--port", "0", "--", "train", "r.yaml"], "--port must be in 1 ... 65535"),
+    (
+      ["-n", "1", "--port", "65535", "--max-restarts", "1", "--", "train", "r.yaml"],
+      "--port must be in 1 ... 65535, also with the number of a restart"
+    ),
+    (["-n", "2"], "nothing to start: give -- train RECIPE ..."),
+    (
+      ["-n", "2", "--", "report", "runs/demo"],
+      "'report' runs in one process; only train is launched in several"
+    ),
+    (["-n", "2", "--", "train"], "Missing expected argument '<recipe>'"),
+    (["-n", "2", "--", "train", "r.yaml", "--colour"], "Unknown option '--colour'"),
+  ])
+  func `what does not fit together is an error before a process is started`(
+    _ arguments: [String], _ message: String
+  ) throws {
+    let run = try tempflow(["launch"] + arguments)
+    #expect(run.status == 64)
+    #expect(run.errors.hasPrefix("Error: \(message)"), "\(run.errors)")
+    #expect(!run.errors.contains("tempflow launch: rank"))
+  }
+
+  @Test func `a process's failure is the command's, with the rank before its message`() throws {
+    let run = try tempflow("launch", "-n", "1", "--", "train", "/nonexistent/recipe.yaml")
+    #expect(run.status == 1)
+    #expect(run.errors.contains("[0] Error: "), "\(run.errors)")
+    #expect(run.errors.contains("tempflow launch: rank 0 exited with status 1"))
+  }
+}
