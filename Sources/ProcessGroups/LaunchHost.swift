@@ -24,8 +24,8 @@ package struct LaunchHost {
 
   /// The place of one of the host's processes.
   ///
-  /// Each attempt has a port of its own, so that processes of different attempts, on hosts that have
-  /// not restarted yet, never meet.
+  /// Each attempt has a port of its own, so that processes of different attempts, on hosts that
+  /// have not restarted yet, never meet.
   ///
   /// - Parameter freePort: a free port of this host, for a run whose port is not given.
   package func variables(rank: Int, restart: Int, freePort: Int) -> LaunchVariables {

@@ -67,8 +67,8 @@ struct SlurmStep {
     return DerivedPort.of(job: try values.integer(name, in: 0...Int(UInt32.max)), step: id)
   }
 
-  /// The tasks of this host: SLURM_STEP_TASKS_PER_NODE at SLURM_NODEID, else all of them on a single
-  /// host, else SLURM_NTASKS_PER_NODE, which every host has at most.
+  /// The tasks of this host: SLURM_STEP_TASKS_PER_NODE at SLURM_NODEID, else all of them on a
+  /// single host, else SLURM_NTASKS_PER_NODE, which every host has at most.
   private func localSize(_ values: EnvironmentValues) throws(LaunchVariablesError) -> Int {
     let (perNode, node, most) = (
       "SLURM_STEP_TASKS_PER_NODE", "SLURM_NODEID", "SLURM_NTASKS_PER_NODE"

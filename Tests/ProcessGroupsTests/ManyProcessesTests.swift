@@ -3,7 +3,7 @@ import ProcessGroups
 import TestSupport
 import Testing
 
-/// Processes that meet through a store of this process, as those of torchrun do through its agent's.
+/// Processes that meet through a store of this process, as torchrun's do through its agent's.
 @Suite(.serialized) struct ManyProcessesTests {
   /// A launcher's store in this process.
   private final class Agent {
@@ -67,8 +67,8 @@ import Testing
         #expect(try results(try worker.output) == expected(rank, of: size))
       }
       // The keys of an attempt are its own.
-      let key = "worker/attempt_2/place/1"
-      #expect(try agent.store.value("/\(key)", timeout: .seconds(5)).contains("process"))
+      let place = try agent.store.value("/worker/attempt_2/place/1", timeout: .seconds(5))
+      #expect(place.contains(", process \(workers[1].identifier)"))
       #expect(try agent.store.value("place/1", timeout: .seconds(5)).isEmpty)
     }
   }

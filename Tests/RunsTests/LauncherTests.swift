@@ -105,7 +105,9 @@ import Testing
       #expect(try launcher.status() == 1)
       let ports = try launcher.lines().compactMap { Int($0.split(separator: " port ").last ?? "") }
         .filter { $0 > 0 }
-      #expect(Set(ports).count == 3 || Set(ports).count == 2)
+      // Three attempts of two processes; two attempts may draw one port, three do not.
+      let counts = Dictionary(grouping: ports, by: \.self).values.map(\.count)
+      #expect(counts.count > 1 && counts.allSatisfy { $0.isMultiple(of: 2) })
       #expect(ports.count == 6 && ports.allSatisfy { (1...65535).contains($0) })
     }
   }
@@ -121,7 +123,7 @@ import Testing
       let lines = try launcher.lines()
       #expect(lines.contains("tempflow launch: rank 1 exited with status 7"))
       #expect(
-        lines.contains("tempflow launch: ranks 0, 2 did not end within 0.0 s and are stopped"))
+        lines.contains("tempflow launch: ranks 0, 2 did not end within 0 s and are stopped"))
     }
   }
 

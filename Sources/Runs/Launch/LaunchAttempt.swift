@@ -122,9 +122,11 @@ final class LaunchAttempt {
       self.termination = nil
       killing = ContinuousClock.now + .seconds(launcher.grace)
       let ranks = running.map { "\($0.rank)" }.joined(separator: ", ")
+      let seconds = launcher.timeout / .seconds(1)
+      let time = seconds == seconds.rounded() ? "\(Int(seconds))" : "\(seconds)"
       Launcher.say(
         "\(running.count == 1 ? "rank" : "ranks") \(ranks) did not end within "
-          + "\(launcher.timeout / .seconds(1)) s and \(running.count == 1 ? "is" : "are") stopped")
+          + "\(time) s and \(running.count == 1 ? "is" : "are") stopped")
       for process in running.map(\.process) { process.send(SIGTERM) }
     }
     if let killing, ContinuousClock.now >= killing {
