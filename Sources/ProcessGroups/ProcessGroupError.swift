@@ -22,8 +22,8 @@ extension ProcessGroupError: CustomStringConvertible {
     switch self {
     case .notJoined(let rank, let size, let address, let reason):
       "rank \(rank) of \(size) could not join the others at \(address): \(reason). Start all "
-        + "\(size) processes, with the same MASTER_ADDR and MASTER_PORT, an address that every host "
-        + "reaches and a free port; 'tempflow doctor' tries the address"
+        + "\(size) processes, with the same MASTER_ADDR and MASTER_PORT, an address that every "
+        + "host reaches and a free port; 'tempflow doctor' tries the address"
     case .noNCCL(let reason):
       "\(reason); 'tempflow doctor' says what it finds, and device: cpu needs no NCCL"
     case .lost(let peers, let step, let reason):
