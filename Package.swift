@@ -75,7 +75,7 @@ let package = Package(
     library("Recipes", ["Foundations", yams]),
     library("Runs", ["Foundations"]),
     library("Torch", ["Foundations", "CTorch", "CRowThreads"]),
-    library("ProcessGroups", ["Foundations", "CTorch", "Torch"]),
+    library("ProcessGroups", ["CTorch", "Torch"]),
     library("TextTokenizers", ["Foundations"]),
     library("ImageFiles", ["Foundations", "CPNG", "CTurboJPEG"]),
     library("ShapeScenes", ["Foundations", "ImageFiles"]),
@@ -114,8 +114,8 @@ let package = Package(
       name: "points", dependencies: ["TempFlow"], path: "Examples/points",
       swiftSettings: swiftSettings),
     .target(
-      name: "TestSupport", dependencies: ["Torch", "TorchNN", "CPUKernels"], path: "Tests/TestSupport",
-      swiftSettings: swiftSettings),
+      name: "TestSupport", dependencies: ["Torch", "TorchNN", "CPUKernels"],
+      path: "Tests/TestSupport", swiftSettings: swiftSettings),
     .executableTarget(
       name: "ProcessGroupWorker", dependencies: ["ProcessGroups", "Runs", "Torch"],
       path: "Tests/ProcessGroupWorker", swiftSettings: swiftSettings),
@@ -125,7 +125,7 @@ let package = Package(
     tests("RunsTests", ["Foundations", "Runs", "ProcessGroupWorker"]),
     tests("TorchTests", ["Foundations", "Torch"]),
     tests(
-      "ProcessGroupsTests", ["Foundations", "ProcessGroups", "Torch", "ProcessGroupWorker"]),
+      "ProcessGroupsTests", ["ProcessGroups", "Torch", "ProcessGroupWorker"]),
     tests("TextTokenizersTests", ["Foundations", "TextTokenizers"]),
     tests("ImageFilesTests", ["ImageFiles"]),
     tests("ShapeScenesTests", ["Foundations", "ShapeScenes", "ImageFiles"]),

@@ -10,7 +10,7 @@ private let allowed: [String: Set<String>] = [
   "Recipes": ["Foundations"],
   "Runs": ["Foundations"],
   "Torch": ["Foundations", "CTorch", "CRowThreads"],
-  "ProcessGroups": ["Foundations", "CTorch", "Torch"],
+  "ProcessGroups": ["CTorch", "Torch"],
   "TextTokenizers": ["Foundations"],
   "ImageFiles": ["Foundations", "CPNG", "CTurboJPEG"],
   "ShapeScenes": ["Foundations", "ImageFiles"],

@@ -6,11 +6,9 @@ import TorchNN
 private let width = 8
 
 /// Blocks that processes share, with the other processes simulated: when each is gathered, and what
-/// each process keeps. On a simulated CUDA device as well, which notices work that begins before a
-/// gather has ended, or a gather over weights in use.
+/// each process keeps. A simulated CUDA device notices work that begins before a gather has ended,
+/// or a gather over weights in use.
 @Suite(.serialized) struct SharedBlocksTests {
-  typealias Event = SimulatedShards.Event
-
   /// Blocks of one layer with an adapter, `x -> x + tanh(layer(x))`.
   private struct Blocks {
     let store: ParameterStore
@@ -178,32 +176,48 @@ private let width = 8
     }
   }
 
-  @Test(
-    arguments: WeightQuantization.allCases, WeightOffload.allCases)
-  func `values and gradients are those of blocks in memory, on every process and device`(
+  @Test(arguments: WeightQuantization.allCases, WeightOffload.allCases)
+  func `values and gradients of every process are those of blocks in memory`(
     quantization: WeightQuantization, offload: WeightOffload
   ) throws {
-    func results(_ blocks: Blocks, on device: Device) throws -> [[Float]] {
-      let x = Tensor.randn([3, width], generator: Generator(seed: 5)).to(device)
-      var results: [[Float]] = []
-      for _ in 0..<2 {
-        results.append(withoutGradient { blocks(x) }.floats())
-        results.append(blocks.train(x).floats())
+    try expectSame(quantization, offload, on: .cpu)
+  }
+
+  @Test(
+    .enabled(if: SimulatedCUDA.current != nil, "follows the streams of a simulated CUDA device"),
+    arguments: WeightQuantization.allCases, WeightOffload.allCases)
+  func `on a device, values and gradients are the same and the host never waits`(
+    quantization: WeightQuantization, offload: WeightOffload
+  ) throws {
+    try expectSame(quantization, offload, on: .cuda(0))
+  }
+
+  private func expectSame(
+    _ quantization: WeightQuantization, _ offload: WeightOffload, on device: Device
+  ) throws {
+    let alone = try #require(SimulatedShards.ranks(1).first)
+    let whole = try results(Blocks(5, alone, quantization), on: .cpu)
+    for count in [2, 3, 7] {
+      let ranks = SimulatedShards.ranks(count)
+      func blocks(_ rank: SimulatedShards) throws -> Blocks {
+        try Blocks(5, rank, quantization, offload, on: device)
       }
-      return try results
-        + blocks.store.trainable.map { try #require($0.tensor.gradient).floats() }
+      for rank in ranks { (0..<5).forEach(try blocks(rank).residency.enter) }
+      for rank in ranks { #expect(try results(blocks(rank), on: device) == whole) }
     }
-    let whole = try results(
-      Blocks(5, try #require(SimulatedShards.ranks(1).first), quantization), on: .cpu)
-    for device in [.cpu] + (SimulatedCUDA.current == nil ? [] : [Device.cuda(0)]) {
-      for count in [2, 3, 7] {
-        let ranks = SimulatedShards.ranks(count)
-        func blocks(_ rank: SimulatedShards) throws -> Blocks {
-          try Blocks(5, rank, quantization, offload, on: device)
-        }
-        for rank in ranks { (0..<5).forEach(try blocks(rank).residency.enter) }
-        for rank in ranks { #expect(try results(blocks(rank), on: device) == whole) }
-      }
+  }
+
+  private func results(_ blocks: Blocks, on device: Device) throws -> [[Float]] {
+    let x = Tensor.randn([3, width], generator: Generator(seed: 5)).to(device)
+    let simulation = device == .cpu ? nil : SimulatedCUDA.current
+    simulation?.reset()
+    var outputs: [Tensor] = []
+    for _ in 0..<2 {
+      outputs.append(withoutGradient { blocks(x) })
+      outputs.append(blocks.train(x))
     }
+    let gradients = try blocks.store.trainable.map { try #require($0.tensor.gradient) }
+    #expect(simulation?.waits ?? 0 == 0, "\(simulation?.waitsByName ?? "")")
+    return (outputs + gradients).map { $0.floats() }
   }
 }

@@ -25,16 +25,19 @@ package final class ProcessShards: ShardGroup {
     let gather = orExit { () throws(ProcessGroupError) in
       try group.beginAllGather(share, into: output, "the gather of block \(block)'s weights")
     }
-    return Pending(gather, isOnHost: output.device == .cpu)
+    return Pending(gather, of: group, isOnHost: output.device == .cpu)
   }
 
   private final class Pending: PendingShards {
     private let gather: PendingGather
+    /// Stays until the gather is over.
+    private let group: ProcessGroup
     private var isOver: Bool
 
     /// - Parameter isOnHost: the engine keeps the memory of a gather between hosts by itself.
-    init(_ gather: PendingGather, isOnHost: Bool) {
+    init(_ gather: PendingGather, of group: ProcessGroup, isOnHost: Bool) {
       self.gather = gather
+      self.group = group
       isOver = isOnHost
     }
 
