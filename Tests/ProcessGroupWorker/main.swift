@@ -26,5 +26,5 @@ do {
 func joined(timeout: Duration) throws -> ProcessGroup {
   guard let variables = try LaunchVariables(environment: ProcessInfo.processInfo.environment)
   else { fatalError("no launcher's variables") }
-  return try ProcessGroup(variables, device: .cpu, timeout: timeout)
+  return try ProcessGroup(variables, timeout: timeout)
 }

@@ -34,8 +34,8 @@ import Training
     let split = UpdateSplit(samples: 11, updates: 1, microBatch: 4, seed: 0)
     #expect(one.columns(of: 0) == 0..<15 && one.trunks(of: 0) == 0..<5)
     #expect(one.splitTrunks == 0)
-    #expect(one.microBatchesPerUpdate == split.microBatchesPerUpdate)
-    #expect(one.microBatches(of: 0).map(\.count).max() == split.samplesPerForward)
+    #expect(one.microBatchesPerUpdate == split.passesPerUpdate)
+    #expect(one.microBatches(of: 0).map(\.count).max() == split.samplesPerPass)
   }
 
   @Test func `fewer samples than ranks leave some ranks without`() {
@@ -71,7 +71,7 @@ import Training
       let parts = ranks.flatMap(division.microBatches)
       #expect(parts.flatMap { $0 } == Array(0..<division.samplesPerUpdate))
       #expect(parts.allSatisfy { $0.count <= division.microBatch })
-      #expect(parts.count == division.microBatchesPerUpdate)
+      #expect(parts.count == division.passesPerUpdate)
       let fewest =
         (division.samplesPerUpdate + division.microBatch - 1) / division.microBatch
       #expect(parts.count - fewest < division.ranks)
