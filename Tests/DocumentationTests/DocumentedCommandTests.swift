@@ -85,11 +85,13 @@ import Training
         guard let index = command.words.firstIndex(of: "tempflow"),
           index + 1 < command.words.count
         else { continue }
-        let name = command.words[index + 1]
-        let known = try #require(options[name], "\(path): \(command)")
-        for word in command.words.dropFirst(index + 2) where word.hasPrefix("--") {
-          let option = String(word.split(separator: "=")[0])
-          #expect(known.contains(option) || option == "--help", "\(path): \(command)")
+        // After `--` stands the command that `launch` starts.
+        for words in command.words[(index + 1)...].split(separator: "--") {
+          let known = try #require(options[words[words.startIndex]], "\(path): \(command)")
+          for word in words.dropFirst() where word.hasPrefix("--") {
+            let option = String(word.split(separator: "=")[0])
+            #expect(known.contains(option) || option == "--help", "\(path): \(command)")
+          }
         }
         count += 1
       }

@@ -51,8 +51,8 @@ extension ImageSampling {
   /// - Parameters:
   ///   - noise: initial latents, `[N, C, h, w]`; nil means the noise of the seed.
   ///   - negative: the negative prompt; needed by classifier-free guidance.
-  ///   - rowsPerCall: images of one call where all calls have one size, as on a GPU; nil means those
-  ///     of the largest batch.
+  ///   - rowsPerCall: images of one call where all calls have one size, as on a GPU; nil means
+  ///     those of the largest batch.
   ///   - embeddings: encodes the prompts of one batch.
   /// - Throws: errors of `embeddings`.
   package func latents<Failure: Error>(

@@ -28,8 +28,8 @@ final class Policy {
   ///   - prompts: of the run, without the negative one.
   ///   - decodeMicroBatch: latents decoded at once.
   ///   - group: the processes of the run, which share the encoding.
-  /// - Throws: the failure of another process, `PipelineError`, or `TrainingError` for what is wrong with the prompt cache or
-  ///   `lora.init_from`.
+  /// - Throws: the failure of another process, `PipelineError`, or `TrainingError` for what is
+  ///   wrong with the prompt cache or `lora.init_from`.
   init(
     _ recipe: TrainingRecipe, _ prompts: RunPrompts, decodeMicroBatch: Int,
     progress: ProgressReporter, _ group: ProcessGroup
