@@ -78,6 +78,19 @@ struct LogLine {
     }
   }
 
+  /// The numbers of a list; empty when absent.
+  func list(_ name: MetricName) throws(ReportError) -> [Double] {
+    switch value[name] {
+    case nil, .null: return []
+    case .some(let found):
+      let numbers = found.array?.compactMap(\.number)
+      guard let numbers, numbers.count == found.array?.count else {
+        throw wrong(name, "a list of numbers")
+      }
+      return numbers
+    }
+  }
+
   /// Numbers whose names begin with `prefix`, under the rest of the name, in order.
   func numbers(prefixed prefix: String) throws(ReportError) -> [(key: String, value: Double)] {
     var numbers: [(key: String, value: Double)] = []

@@ -18,6 +18,8 @@ struct Timings {
   ]
 
   private(set) var epochs: [Epoch] = []
+  /// Of a run with several processes.
+  private(set) var ranks = RankTimings()
   private(set) var load = 0.0
   private(set) var evaluation = 0.0
   private(set) var checkpoint = 0.0
@@ -32,6 +34,7 @@ struct Timings {
       case MetricKind.checkpoint.rawValue:
         checkpoint += try line.required(.checkpointSeconds)
       case MetricKind.epoch.rawValue:
+        try ranks.add(line)
         var phases: [Double] = []
         for phase in Timings.phases { phases.append(try line.number(phase.metric) ?? 0) }
         epochs.append(

@@ -1,6 +1,5 @@
 import Runs
 
-
 /// The numbers at the top of the page: accuracy before and after, epochs and time.
 struct HeadlineSection {
   let run: RunRecord

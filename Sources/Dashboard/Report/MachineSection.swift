@@ -1,6 +1,5 @@
 import Runs
 
-
 /// Processor, memory, system and libtorch of the run.
 struct MachineSection {
   let run: RunRecord
@@ -10,11 +9,12 @@ struct MachineSection {
       return element("p", ["class": "notice"]) { "The machine is recorded when the run ends." }
     }
     let gibibytes = Double(machine.memoryBytes) / Double(1 << 30)
-    let entries = [
-      ("Processor", machine.processor), ("Cores", "\(machine.cores)"),
-      ("Memory", "\(Figures.fixed(gibibytes, 1)) GiB"), ("System", machine.system),
-      ("Tensors on", machine.device), ("libtorch", machine.torch),
-    ] + peaks
+    let entries =
+      [
+        ("Processor", machine.processor), ("Cores", "\(machine.cores)"),
+        ("Memory", "\(Figures.fixed(gibibytes, 1)) GiB"), ("System", machine.system),
+        ("Tensors on", machine.device), ("libtorch", machine.torch),
+      ] + peaks
     return element("dl") {
       for (name, value) in entries {
         element("dt") { name }

@@ -78,7 +78,7 @@ package enum Report {
       Section(id: "rewards", title: "Trained and held-out rewards", content: $0)
     }
     return [
-      Section(id: "curves", title: "Learning curves", content: CurvesSection(run: run).markup()),
+      Section(id: "curves", title: "Learning curves", content: CurvesSection(run: run).markup())
     ] + (rewards.map { [$0] } ?? []) + [
       Section(id: "by-tag", title: "Accuracy per tag", content: TagsSection(run: run).markup()),
       Section(

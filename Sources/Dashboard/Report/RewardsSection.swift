@@ -1,6 +1,5 @@
 import Runs
 
-
 /// The trained reward beside the held-out rewards, on the same evaluation images.
 struct RewardsSection {
   let run: RunRecord

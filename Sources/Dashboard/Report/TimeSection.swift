@@ -24,6 +24,47 @@ struct TimeSection {
         }
         if !run.timings.epochs.isEmpty { perEpoch().figure(id: "seconds") }
       },
+      ranks(),
+    ])
+  }
+
+  /// Rows of the table of processes at most: those with the longest rollouts.
+  private static let rankRows = 32
+
+  /// The times of every process, from which one sees who waits for whom.
+  private func ranks() -> Markup {
+    let timings = run.timings.ranks
+    guard !timings.ranks.isEmpty else { return .fragment([]) }
+    let slowest = timings.ranks.indices.sorted { timings.ranks[$0][0] > timings.ranks[$1][0] }
+    let shown = slowest.prefix(Self.rankRows).sorted()
+    return .fragment([
+      element("h3") { "Processes" },
+      element("div", ["class": "scroll", "tabindex": "0"]) {
+        element("table") {
+          element("thead") {
+            element("tr") {
+              element("th", ["scope": "col"]) { "Rank" }
+              for part in RankTimings.parts { element("th", ["scope": "col"]) { part.heading } }
+            }
+          }
+          element("tbody") {
+            for rank in shown {
+              element("tr") {
+                element("th", ["scope": "row"]) { "\(rank)" }
+                for seconds in timings.ranks[rank] {
+                  element("td") { "\(Figures.fixed(seconds, 2)) s" }
+                }
+              }
+            }
+          }
+        }
+      },
+      element("p", ["class": "quiet"]) {
+        "Seconds of an epoch on each process, means over \(timings.epochCount) epochs"
+          + (shown.count < slowest.count
+            ? "; of \(slowest.count) processes the \(shown.count) with the longest rollouts" : "")
+          + ". Waiting for other processes is part of reward after a rollout, and of update."
+      },
     ])
   }
 
