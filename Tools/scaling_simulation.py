@@ -11,7 +11,8 @@ draw comes from `--seed`. The output is a Markdown table of means over epochs, i
 - rollout (with decoding), rewards (scoring after the rank's own rollout; before its end, denoising hides it), updates,
   communication (bytes over bandwidth, and latency), and waiting for the slowest;
 - four ways of dividing the work: training samples stay on the rank that rolled their trunk out, or those with an
-  advantage are dealt evenly; images are scored where they were made, or by any rank that is free.
+  advantage are dealt in whole micro-batches of all ranks together, as training does; images are scored where they were
+  made, or by any rank that is free. On a GPU every micro-batch takes the time of a full one.
 
 A rank is slower or faster for a whole phase, by a lognormal factor with mean 1 and the spread `--rank-cv`; single items
 differ by `--item-cv`, which hardly shows in a phase of many. Rewards are drawn one by one, with `--reward-tail` from a
@@ -90,6 +91,8 @@ class Simulation:
         self.plan, self.costs, self.options = plan, costs, options
         self.skipped, self.rank_cv = skipped, rank_cv
         self.updates = plan["first_epoch"]["updates"]
+        self.micro_batch = self.processes["micro_batch"]
+        self.is_padded = self.processes["device"] != "cpu"
         self.random = random.Random(f"{options.seed} {self.count}")
         self.owners = self.trunk_owners()
         self.scorers = [1.0] * self.count
@@ -199,12 +202,20 @@ class Simulation:
         return counts
 
     def trained(self, active: list[list[int]], update: int, is_dealt: bool) -> list[int]:
-        """Samples that each rank trains in one update."""
+        """Samples that each rank computes in one update, with padding."""
         counts = [rank[update] for rank in active]
         if not is_dealt:
-            return counts
-        whole = sum(counts)
-        return [share(rank, self.count, whole) for rank in range(self.count)]
+            most = -(-self.plan["samples_per_update"] // self.count)
+            size = -(-most // -(-most // self.micro_batch))
+            return [sum(self.passes(count, size)) for count in counts]
+        passes = self.passes(sum(counts), self.micro_batch)
+        ends = [len(passes) * rank // self.count for rank in range(self.count + 1)]
+        return [sum(passes[begin:end]) for begin, end in zip(ends, ends[1:])]
+
+    def passes(self, count: int, size: int) -> list[int]:
+        """Samples in each of the fewest passes of at most `size` samples."""
+        parts = -(-count // size)
+        return [size if self.is_padded else share(part, parts, count) for part in range(parts)]
 
     def run(self, is_dealt: bool, reward: str, epochs: list[dict]) -> dict:
         """Mean seconds of an average rank in each part of an epoch."""

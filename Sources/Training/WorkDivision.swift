@@ -1,79 +1,60 @@
-internal import TempFlow
+package import TempFlow
 
-/// How the work of an epoch is divided among the ranks of a run.
-///
-/// The unit of a rollout is the column: one branch number of one trunk, over all trained steps
-/// (Flow-GRPO: one trunk). Columns are ordered trunk by trunk, and each rank takes consecutive
-/// ones. A trunk with columns on two ranks is walked by both.
-///
-/// The samples of an update are split into as few micro-batches as the limit allows, their number
-/// rounded up to a multiple of the ranks, so that every rank makes equally many passes.
+/// How the work of an epoch is divided among the processes of a run, for the plan: the rules of
+/// `RolloutMethod`'s columns and of `WorkShare` with the numbers of one recipe.
 package struct WorkDivision: Sendable, Equatable {
   /// N, the processes of the run.
   package let ranks: Int
+  package let method: RolloutMethod
   /// T, trunks of an epoch.
   package let trunks: Int
-  /// K, the columns of one trunk; 1 for Flow-GRPO.
-  package let branches: Int
   /// Training samples of one update.
   package let samplesPerUpdate: Int
   /// Maximum samples of one forward pass.
   package let microBatch: Int
 
   package init(
-    ranks: Int, trunks: Int, branches: Int, samplesPerUpdate: Int, microBatch: Int
+    ranks: Int, method: RolloutMethod, trunks: Int, samplesPerUpdate: Int, microBatch: Int
   ) {
-    precondition(ranks > 0 && branches > 0 && microBatch > 0, "positive numbers")
+    precondition(ranks > 0 && samplesPerUpdate > 0 && microBatch > 0, "positive numbers")
     self.ranks = ranks
+    self.method = method
     self.trunks = trunks
-    self.branches = branches
     self.samplesPerUpdate = samplesPerUpdate
     self.microBatch = microBatch
   }
 
   /// The division of an epoch of `recipe`.
   package init(_ recipe: TrainingRecipe, ranks: Int) {
-    let sampling = recipe.sampling
     self.init(
-      ranks: ranks, trunks: recipe.prompts.perEpoch * sampling.trunksPerPrompt,
-      branches: sampling.method == .tempflow ? sampling.branches : 1,
+      ranks: ranks, method: recipe.sampling.rolloutMethod,
+      trunks: recipe.prompts.perEpoch * recipe.sampling.trunksPerPrompt,
       samplesPerUpdate: recipe.trainingSamplesPerEpoch / recipe.optimizer.updatesPerEpoch,
       microBatch: recipe.optimizer.microBatch)
   }
+
+  private func part(_ rank: Int) -> WorkShare { WorkShare(rank, of: ranks) }
 }
 
 // MARK: - Rollout
 
 extension WorkDivision {
   /// Columns of an epoch.
-  package var columns: Int { trunks * branches }
+  package var columns: Int { method.columns(trunks: trunks) }
 
   /// The columns of a rank.
-  package func columns(of rank: Int) -> Range<Int> { share(rank, of: ranks, count: columns) }
+  package func columns(of rank: Int) -> Range<Int> { part(rank).range(of: columns) }
 
-  /// The trunks that a rank walks: those with a column of it.
-  package func trunks(of rank: Int) -> Range<Int> {
-    let columns = columns(of: rank)
-    guard !columns.isEmpty else { return 0..<0 }
-    return (columns.lowerBound / branches)..<((columns.upperBound - 1) / branches + 1)
-  }
-
-  /// The branch numbers of one trunk that a rank takes.
-  package func branches(of trunk: Int, on rank: Int) -> Range<Int> {
-    let columns = columns(of: rank).clamped(to: (trunk * branches)..<((trunk + 1) * branches))
-    return (columns.lowerBound - trunk * branches)..<(columns.upperBound - trunk * branches)
-  }
-
-  /// The rank that takes a column.
-  package func rank(of column: Int) -> Int { (ranks * (column + 1) + columns - 1) / columns - 1 }
-
-  /// The rank that keeps a trunk's latents and velocities for training: the lowest with a column
-  /// of it.
-  package func owner(of trunk: Int) -> Int { rank(of: trunk * branches) }
+  /// The trunks that a rank walks.
+  package func trunks(of rank: Int) -> Range<Int> { method.trunks(of: columns(of: rank)) }
 
   /// Trunks that more than one rank walks.
   package var splitTrunks: Int {
-    (0..<trunks).count { owner(of: $0) != rank(of: ($0 + 1) * branches - 1) }
+    var walks = Array(repeating: 0, count: trunks)
+    for rank in 0..<ranks {
+      for trunk in trunks(of: rank) { walks[trunk] += 1 }
+    }
+    return walks.count { $0 > 1 }
   }
 }
 
@@ -81,26 +62,56 @@ extension WorkDivision {
 
 extension WorkDivision {
   /// Forward passes of one update on all ranks together, without skipped samples.
-  package var microBatchesPerUpdate: Int { ranks * passesPerUpdate }
+  package var passesPerUpdate: Int { passes(microBatch: microBatch) }
 
-  /// Forward passes of one update on each rank.
-  package var passesPerUpdate: Int {
-    let fewest = (samplesPerUpdate + microBatch - 1) / microBatch
-    return (fewest + ranks - 1) / ranks
+  /// Samples of the largest pass.
+  package var samplesPerPass: Int { samplesPerPass(microBatch: microBatch) }
+
+  /// The passes of an update that a rank makes, as positions of its samples in the update; none
+  /// where an update has fewer passes than ranks.
+  package func passes(of rank: Int) -> [Range<Int>] {
+    Array(part(rank).microBatches(of: samplesPerUpdate, limit: microBatch))
   }
 
-  /// The samples of an update that a rank trains, as positions in the update.
-  package func samples(of rank: Int) -> Range<Int> {
-    let parts = microBatches(of: rank)
-    return (parts.first?.lowerBound ?? 0)..<(parts.last?.upperBound ?? 0)
+  /// The samples of an update that a rank trains.
+  package func samples(of rank: Int) -> Int {
+    passes(of: rank).reduce(0) { $0 + $1.count }
   }
 
-  /// The micro-batches of an update that a rank trains, as positions in the update; with fewer
-  /// samples than ranks, some are empty.
-  package func microBatches(of rank: Int) -> [Range<Int>] {
-    (rank * passesPerUpdate..<(rank + 1) * passesPerUpdate).map {
-      share($0, of: microBatchesPerUpdate, count: samplesPerUpdate)
+  /// Ranks that train no sample of an update.
+  package var idleRanks: Int { max(0, ranks - passesPerUpdate) }
+
+  /// The largest size of passes, up to the micro-batch, with which the rank with the most samples
+  /// has the fewest.
+  package var fairestMicroBatch: Int {
+    let fairest = (1...min(microBatch, samplesPerUpdate)).reversed()
+      .min { mostSamples(microBatch: $0) < mostSamples(microBatch: $1) }
+    return samplesPerPass(microBatch: fairest ?? microBatch)
+  }
+
+  /// Samples of an update on the rank with the most, at a size of its passes that all passes have.
+  package func mostSamples(microBatch: Int) -> Int {
+    part(0).most(of: passes(microBatch: microBatch)) * samplesPerPass(microBatch: microBatch)
+  }
+
+  private func samplesPerPass(microBatch: Int) -> Int {
+    let passes = passes(microBatch: microBatch)
+    return (samplesPerUpdate + passes - 1) / passes
+  }
+
+  private func passes(microBatch: Int) -> Int {
+    (samplesPerUpdate + microBatch - 1) / microBatch
+  }
+
+  /// The expected share of training samples that another rank trains than the one that rolled them
+  /// out, in 0...1: about 1 - 1/N.
+  package var movedShare: Double {
+    var owned = Array(repeating: 0, count: ranks)
+    for owner in method.owners(processes: ranks, trunks: trunks) { owned[owner] += 1 }
+    let kept = owned.enumerated().reduce(0.0) {
+      $0 + Double($1.element) * Double(samples(of: $1.offset))
     }
+    return 1 - kept / (Double(trunks) * Double(samplesPerUpdate))
   }
 }
 
@@ -139,12 +150,30 @@ extension TrainingRecipe {
     "\(count) \(count == 1 ? one : many ?? one + "s")"
   }
 
-  /// What is allowed and wasteful with this many processes, for a warning; nil without it.
-  package func idleness(processes: Int) -> String? {
-    let samples = WorkDivision(self, ranks: processes).samplesPerUpdate
-    guard processes > samples else { return nil }
-    return "an update has \(Self.counted(samples, "training sample")), so "
-      + "\(processes - samples) of \(processes) processes train none; fewer updates_per_epoch or "
-      + "more prompts.per_epoch give each one"
+  /// A warning that an update's passes do not go around, with what would; nil where at most a tenth
+  /// of its time is lost by that.
+  package func unevenness(processes: Int) -> String? {
+    let division = WorkDivision(self, ranks: processes)
+    let (passes, idle) = (division.passesPerUpdate, division.idleRanks)
+    let fairest = division.fairestMicroBatch
+    let best = division.mostSamples(microBatch: fairest)
+    let loses =
+      passes % processes != 0
+      && 10 * division.mostSamples(microBatch: division.microBatch) > 11 * best
+    guard loses || idle > 0 else { return nil }
+    let fact =
+      "the \(Self.counted(division.samplesPerUpdate, "training sample")) of an update are "
+      + "\(Self.counted(passes, "pass", "passes")), "
+      + (idle > 0
+        ? "so \(idle) of \(processes) processes \(idle == 1 ? "trains" : "train") none"
+        : "\(passes / processes) or \(passes / processes + 1) a process, and those with fewer wait")
+    let advice = [
+      loses
+        ? "optimizer.micro_batch \(fairest) leaves at most \(Self.counted(best, "sample")) to a "
+          + "process" : nil,
+      processes > division.samplesPerUpdate
+        ? "fewer updates_per_epoch or more prompts.per_epoch give each process samples" : nil,
+    ]
+    return ([fact] + advice.compactMap { $0 }).joined(separator: "; ")
   }
 }

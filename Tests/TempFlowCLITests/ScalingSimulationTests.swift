@@ -11,9 +11,11 @@ import Testing
     let seconds: [Double]
   }
 
-  private func plan(_ processes: Int, in folder: String) throws -> String {
-    let plan = try tempflow(
-      ["plan", "Recipes/shapes.yaml", "--processes", "\(processes)", "--json"])
+  private func plan(_ processes: Int, microBatch: Int, in folder: String) throws -> String {
+    let plan = try tempflow([
+      "plan", "Recipes/shapes.yaml", "--processes", "\(processes)", "--json", "--set",
+      "optimizer.micro_batch=\(microBatch)",
+    ])
     #expect(plan.status == 0, "\(plan.errors)")
     let path = "\(folder)/plan-\(processes).json"
     try Data(plan.output.utf8).write(to: URL(filePath: path))
@@ -31,11 +33,15 @@ import Testing
   }
 
   /// 8,064 evaluations of 1 s and 4 updates of 96 samples of 2 s on 8 processes, with messages
-  /// of 1 s.
-  @Test func `without spread and skipped samples the seconds are the plan's`() throws {
+  /// of 1 s. One micro-batch an update is one rank's work.
+  @Test(arguments: [(12, 0.0), (96, 4 * 2.0 * 96 * 7 / 8)])
+  func `without spread and skipped samples the seconds are the plan's`(
+    _ microBatch: Int, _ waiting: Double
+  ) throws {
     try withTemporaryFolder { folder in
       let rows = try simulate([
-        plan(8, in: folder), "--evaluation", "1", "--sample", "2", "--rank-cv", "0", "--item-cv",
+        plan(8, microBatch: microBatch, in: folder), "--evaluation", "1", "--sample", "2",
+        "--rank-cv", "0", "--item-cv",
         "0", "--gigabits", "1e12", "--latency", "1", "--epochs", "2",
       ])
       #expect(
@@ -45,8 +51,9 @@ import Testing
         ])
       for row in rows {
         // A ring of 8 has 14 messages an update, and 7 for records and for samples that move.
-        let messages = 4 * 14 + (row.division[0] == "dealt" ? 14.0 : 7)
-        #expect(row.seconds == [1008, 0, 96, messages, 0, 1104 + messages])
+        let isDealt = row.division[0] == "dealt"
+        let (messages, waiting) = (4 * 14 + (isDealt ? 14.0 : 7), isDealt ? waiting : 0)
+        #expect(row.seconds == [1008, 0, 96, messages, waiting, 1104 + messages + waiting])
       }
     }
   }
@@ -54,7 +61,7 @@ import Testing
   @Test func `waiting is what is left of the whole, and dealing and moved rewards lower it`() throws
   {
     try withTemporaryFolder { folder in
-      let path = try plan(6, in: folder)
+      let path = try plan(6, microBatch: 2, in: folder)
       func rows(seed: Int) throws -> [Row] {
         try simulate([
           path, "--evaluation", "0.01", "--sample", "1", "--reward", "0.2", "--skipped", "0.5",
@@ -92,7 +99,8 @@ import Testing
       let run = try ProgramRun(
         "/usr/bin/env",
         [
-          "python3", script, plan(2, in: folder), "--timings", "\(folder)/timings.jsonl",
+          "python3", script, plan(2, microBatch: 48, in: folder), "--timings",
+          "\(folder)/timings.jsonl",
           "--metrics", "\(folder)/metrics.jsonl",
         ])
       #expect(run.status == 0)

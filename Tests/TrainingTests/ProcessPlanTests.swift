@@ -26,7 +26,7 @@ import Training
     let plan = try plan(
       [
         ("steps: 3, branches: 4", "steps: 3, branches: 3"), ("per_epoch: 4", "per_epoch: 5"),
-        ("updates_per_epoch: 2", "updates_per_epoch: 1"),
+        ("updates_per_epoch: 2", "updates_per_epoch: 1, micro_batch: 3"),
       ], processes: 4)
     let processes = try #require(plan.processes)
     #expect(plan.firstEpoch.rolloutEvaluations == 5 * (2 + 3 * 3))
@@ -36,9 +36,10 @@ import Training
     #expect(processes.addedEvaluations == 2 * 2)
     #expect(processes.ranks.map(\.images) == [6, 8, 8, 8])
     #expect(processes.ranks.map(\.trainingSamples) == [2, 3, 2, 3])
+    #expect(processes.ranks.map(\.passes) == [1, 1, 1, 1] && processes.idleRanks == 0)
     #expect(processes.ranks.map(\.evaluationPrompts) == [1, 2, 1, 2])
     // All 14 prompts are one batch.
-    #expect(processes.ranks.map(\.encodedPrompts).sorted() == [0, 0, 0, 14])
+    #expect(processes.ranks.map(\.encodedPrompts) == [14, 0, 0, 0])
     #expect(abs(processes.rolloutEfficiency - 55.0 / 64) < 1e-12)
     #expect(abs(processes.learningEfficiency - 10.0 / 12) < 1e-12)
   }
@@ -55,7 +56,7 @@ import Training
       (
         "steps: 3, branches: 4",
         "steps: 6, branches: 5, method: \(method), trained_steps: \(steps)\(batch)"
-      )
+      ), ("updates_per_epoch: 2", "updates_per_epoch: 2, micro_batch: 2"),
     ]
     for count in [2, 3, 7, 20] {
       let plan = try plan(changes, processes: count)
@@ -71,14 +72,20 @@ import Training
       let walks = try sum(plan, \.trunks) - plan.trunksPerEpoch
       let last = steps == "all" ? 4 : 3
       #expect(processes.addedEvaluations == (method == "tempflow" ? walks * (1 + last) : 0))
-      #expect(Set(processes.ranks.map(\.passes)).count == 1)
+      #expect(
+        try sum(plan, \.passes) * plan.firstEpoch.updates == plan.firstEpoch.learningCalls)
+      #expect(processes.ranks.count { $0.passes == 0 } == processes.idleRanks)
+      #expect(try sum(plan, \.encodedPrompts) == 4 * 2 + 6)
       #expect(processes.efficiency > 0 && processes.efficiency <= 1)
     }
   }
 
   @Test func `the slowest process of every epoch sets the pace`() throws {
     let sliding = ("steps: 3, branches: 4", "steps: 6, branches: 3, trained_steps: {sliding: 2}")
-    let (one, two) = (try plan([sliding], processes: 1), try plan([sliding], processes: 2))
+    let even = ("updates_per_epoch: 2", "updates_per_epoch: 2, micro_batch: 2")
+    let (one, two) = (
+      try plan([sliding, even], processes: 1), try plan([sliding, even], processes: 2)
+    )
     let processes = try #require(two.processes)
     // 4 trunks on 2 processes are whole trunks each, and every other share is even.
     #expect(abs(processes.efficiency - 1) < 1e-12)
@@ -88,11 +95,11 @@ import Training
   @Test func `bytes are those of a ring and of the samples that change their process`() throws {
     let plan = try plan([("per_epoch: 4", "per_epoch: 8")], processes: 4)
     let sent = try #require(plan.processes).sent
-    #expect(sent.gradientsPerUpdate == 2 * (4 * plan.trainableParameters * 3 / 4))
+    #expect(sent.gradientsPerUpdate == 2 * (8 * plan.trainableParameters * 3 / 4))
     // Of 16 samples with 256 numbers for each of x and v, 3 of 4 move, a quarter from each process.
     #expect(plan.trainingSamplesPerEpoch == 16)
     #expect(sent.samplesPerEpoch == 16 * 2 * 4 * 256 * 3 / 4 / 4)
-    #expect(sent.recordsPerEpoch == (40 * 16 + 8 * plan.firstEpoch.decodes) * 3 / 4)
+    #expect(sent.recordsPerEpoch == (40 * 16 + (34 + 2 * 21) * plan.firstEpoch.decodes) * 3 / 4)
     #expect(
       sent.perEpoch == 2 * sent.gradientsPerUpdate + sent.samplesPerEpoch + sent.recordsPerEpoch)
   }
@@ -118,12 +125,38 @@ import Training
     }
   }
 
-  @Test func `fewer samples than processes are allowed with a warning`() throws {
-    let plan = try plan(processes: 6)
-    let warning = try #require(plan.processes?.warnings.first)
-    #expect(warning.hasPrefix("an update has 4 training samples, so 2 of 6 processes train none"))
-    #expect(plan.text(teraflops: 400).contains("warning: \(warning)"))
-    #expect(try self.plan(processes: 4).processes?.warnings == [])
+  @Test func `passes that do not go around are allowed with a warning and a micro-batch that does`()
+    throws
+  {
+    func warnings(
+      _ microBatch: Int, processes: Int, prompts: Int = 4, updates: Int = 2
+    ) throws -> [String] {
+      let plan = try plan(
+        [
+          ("per_epoch: 4", "per_epoch: \(prompts)"),
+          ("updates_per_epoch: 2", "updates_per_epoch: \(updates), micro_batch: \(microBatch)"),
+        ], processes: processes)
+      let warnings = try #require(plan.processes?.warnings)
+      let text = plan.text(teraflops: 400)
+      #expect(warnings.allSatisfy { text.contains("warning: \($0)") })
+      return warnings
+    }
+    #expect(
+      try warnings(64, processes: 2) == [
+        "the 4 training samples of an update are 1 pass, so 1 of 2 processes trains none; "
+          + "optimizer.micro_batch 2 leaves at most 2 samples to a process"
+      ])
+    #expect(try warnings(2, processes: 2) == [])
+    #expect(
+      try warnings(1, processes: 6) == [
+        "the 4 training samples of an update are 4 passes, so 2 of 6 processes train none; "
+          + "fewer updates_per_epoch or more prompts.per_epoch give each process samples"
+      ])
+    #expect(
+      try warnings(2, processes: 4, prompts: 5, updates: 1) == [
+        "the 10 training samples of an update are 5 passes, 1 or 2 a process, and those with fewer "
+          + "wait; optimizer.micro_batch 1 leaves at most 3 samples to a process"
+      ])
   }
 
   @Test func `memory is that of one process, with its own share of the rollout`() throws {
@@ -135,15 +168,34 @@ import Training
     let four = try plan([lora, ("per_epoch: 4", "per_epoch: 8")], processes: 4, hosts: 2)
     // Latents of 256 float32 numbers: before and after a step, and x and v of stored samples.
     #expect(bytes(one, 1, "latents") == 1024 * 2 * (8 * (1 + 2 * 4) + 16))
-    #expect(bytes(four, 1, "latents") == 1024 * 2 * (2 * (1 + 2 * 4) + 2 * 2 + 4))
-    #expect(bytes(four, 3, "gradients on their way") == 4 * one.trainableParameters)
-    #expect(bytes(one, 3, "gradients on their way") == nil)
+    // The one pass of each of two updates has 8 samples.
+    #expect(bytes(four, 1, "latents") == 1024 * 2 * (2 * (1 + 2 * 4) + 2 * 2 + 2 * 8))
     // 6 held-out prompts are at most 2 a process.
     #expect(bytes(one, 4, "latents") == 1024 * 2 * 6)
     #expect(bytes(four, 4, "latents") == 1024 * 2 * 2)
     #expect(four.processes?.bytesPerHost == 2 * four.memory.peak.bytes)
     let budget = try #require(one.memory.budget)
     #expect(four.memory.budget == budget / 2)
+  }
+
+  /// Sums are int64; a conversion has float64 and int64 numbers.
+  @Test(arguments: [(64, 1, false), (4, 1, true), (64, 2, true)])
+  func `sums of gradients are counted with several passes or processes`(
+    _ microBatch: Int, _ processes: Int, _ isSummed: Bool
+  ) throws {
+    let plan = try plan(
+      [
+        ("trainable: full", "trainable: lora\nlora: {rank: 2, targets: [attn.to_q]}"),
+        ("per_epoch: 4", "per_epoch: 8"),
+        ("updates_per_epoch: 2", "updates_per_epoch: 2, micro_batch: \(microBatch)"),
+      ], processes: processes)
+    let learned = plan.trainableParameters
+    for phase in plan.memory.phases.dropFirst() {
+      let bytes = phase.items.first { $0.name == "sum of gradients" }?.bytes
+      #expect(bytes == (isSummed ? 8 * learned : nil), "\(phase.name)")
+      let conversion = phase.items.first { $0.name == "gradients in conversion" }?.bytes
+      #expect(conversion == (isSummed && phase.name == "learning" ? 16 * learned : nil))
+    }
   }
 
   @Test func `one process has no plan for several`() throws {

@@ -28,7 +28,7 @@ public func rollOut<Failure: Error>(
   let columns = share.range(of: plan.columns(trunks: trunks.count))
   precondition(!columns.isEmpty, "fewer columns than processes")
   precondition(share == .whole || !plan.finishesTrunks, "a finished trunk has no branch")
-  let held = plan.trunks(of: columns)
+  let held = plan.method.trunks(of: columns)
   return try withoutGradient { () throws(Failure) -> Rollout in
     let steps = plan.steps.steps(
       stepCount: plan.schedule.stepCount, run: noise.run, epoch: noise.epoch)

@@ -103,7 +103,7 @@ struct RolloutBatch {
   private var blocks: [(trunks: Range<Int>, branches: Range<Int>)] {
     var blocks: [(trunks: Range<Int>, branches: Range<Int>)] = []
     for trunk in range {
-      let branches = plan.branches(of: trunk, among: columns)
+      let branches = plan.method.branches(of: trunk, among: columns)
       if let last = blocks.last, last.branches == branches {
         blocks[blocks.count - 1].trunks = last.trunks.lowerBound..<trunk + 1
       } else {

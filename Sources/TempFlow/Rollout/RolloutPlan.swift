@@ -104,58 +104,35 @@ public struct RolloutPlan: Hashable, Sendable {
   /// The columns of a rollout, ordered trunk by trunk: a column is one branch number of one trunk,
   /// at every trained step. All columns cost the same, so processes share a rollout by columns; the
   /// trunk itself is walked by every process that has one of its columns.
-  public func columns(trunks: Int) -> Int { trunks * branchCount }
-
-  /// The trunks with a column among `columns`.
-  package func trunks(of columns: Range<Int>) -> Range<Int> {
-    columns.lowerBound / branchCount..<(columns.upperBound + branchCount - 1) / branchCount
-  }
-
-  /// The most trunks that one of several processes walks.
-  package func mostTrunks(processes: Int, trunks: Int) -> Int {
-    let columns = columns(trunks: trunks)
-    return (0..<processes).map {
-      self.trunks(of: WorkShare($0, of: processes).range(of: columns)).count
-    }.max() ?? trunks
-  }
+  public func columns(trunks: Int) -> Int { method.columns(trunks: trunks) }
 
   /// Evaluations of the velocity field in one share of a rollout that trains `steps`.
   package func evaluations(by share: WorkShare, trunks: Int, steps: [Int]) -> Int {
-    let own = share.range(of: columns(trunks: trunks))
-    guard case .branching = method else { return own.count * evaluationsPerTrunk(steps: steps) }
-    let walk = (steps.max() ?? -1) + 1
-    return self.trunks(of: own).count * walk
-      + own.count * (evaluationsPerTrunk(steps: steps) - walk) / branchCount
+    let columns = share.range(of: columns(trunks: trunks))
+    let walked = method.trunks(of: columns).count
+    return (0..<schedule.stepCount).reduce(0) {
+      $0
+        + method.rows(
+          trunks: walked, columns: columns.count, at: $1, steps: steps,
+          finishesTrunks: finishesTrunks)
+    }
   }
 
   /// Calls of the velocity field in one share of a rollout that trains `steps`.
   package func calls(by share: WorkShare, trunks: Int, steps: [Int]) -> Int {
     let own = share.range(of: columns(trunks: trunks))
-    let held = self.trunks(of: own)
+    let held = method.trunks(of: own)
     var calls = 0
     for part in microBatches(of: held.count, limit: trunksPerBatch) {
-      let branches = part.reduce(0) {
-        $0 + self.branches(of: held.lowerBound + $1, among: own).count
+      let columns = part.reduce(0) {
+        $0 + method.branches(of: held.lowerBound + $1, among: own).count
       }
       for step in 0..<schedule.stepCount {
-        let rows = rows(trunks: part.count, columns: branches, at: step, steps: steps)
+        let rows = method.rows(trunks: part.count, columns: columns, at: step, steps: steps)
         calls += microBatches(of: rows, limit: microBatch).count
       }
     }
     return calls
-  }
-
-  /// Rows of a call at denoising step `step` for trunks that advance together.
-  private func rows(trunks: Int, columns: Int, at step: Int, steps: [Int]) -> Int {
-    guard case .branching = method else { return trunks }
-    return (step <= (steps.max() ?? -1) ? trunks : 0) + columns * steps.count { $0 < step }
-  }
-
-  /// The branches of a trunk among `columns`.
-  package func branches(of trunk: Int, among columns: Range<Int>) -> Range<Int> {
-    let first = trunk * branchCount
-    let own = columns.clamped(to: first..<first + branchCount)
-    return own.lowerBound - first..<own.upperBound - first
   }
 }
 

@@ -35,16 +35,16 @@ struct MemoryParts {
 
   /// Trunks that the process walks in an epoch, at most.
   private var trunks: Int {
-    (0..<division.ranks).map { division.trunks(of: $0).count }.max() ?? 0
+    division.method.mostTrunks(processes: division.ranks, trunks: division.trunks)
   }
 
   /// Latents in memory while a rollout batch advances.
   private var rolloutBatchLatents: Int {
     let sampling = recipe.sampling
     let batch = min(trunks, sampling.trunksPerRolloutBatch ?? trunks)
-    let most = (division.columns + division.ranks - 1) / division.ranks
+    let most = WorkShare(0, of: division.ranks).most(of: division.columns)
     let samplesPerColumn = sampling.method == .tempflow ? sampling.trainedStepCount : 1
-    return batch + min(most, batch * division.branches) * samplesPerColumn
+    return batch + min(most, division.method.columns(trunks: batch)) * samplesPerColumn
   }
 
   /// Training samples in memory: those of the process's trunks, and with several processes those
@@ -57,8 +57,11 @@ struct MemoryParts {
 
   /// Training samples of one update that the process trains, at most.
   private var samplesPerRank: Int {
-    (0..<division.ranks).map { division.samples(of: $0).count }.max() ?? 0
+    (0..<division.ranks).map { division.samples(of: $0) }.max() ?? 0
   }
+
+  /// Whether the gradients of an update are added as whole numbers; see `GradientSum`.
+  private var sumsGradients: Bool { division.ranks > 1 || division.passesPerUpdate > 1 }
 
   /// Latents of the rollout's largest model call.
   var rolloutRows: Int { min(recipe.sampling.microBatch, rolloutBatchLatents) }
@@ -81,6 +84,11 @@ struct MemoryParts {
         name: "trainable parameters",
         bytes: 4 * model.trainableParameters * (recipe.learning == .full ? 4 : 5)),
     ] + (needsReference ? [Item(name: "reference model", bytes: reference)] : [])
+      + (sumsGradients
+        ? [
+          Item(
+            name: "sum of gradients", bytes: GradientSum.bytes(of: model.trainableParameters).sums)
+        ] : [])
   }
 
   /// The transformer's weights.
@@ -161,9 +169,7 @@ struct MemoryParts {
   var learning: [Item] {
     let rows =
       guided
-      * min(
-        recipe.optimizer.microBatch,
-        (division.samplesPerUpdate + division.ranks - 1) / division.ranks)
+      * min(recipe.optimizer.microBatch, division.samplesPerUpdate)
     let kept =
       recipe.memory.gradientCheckpointing ? network.keptWithCheckpointing : network.kept
     let learned = model.trainableParameters
@@ -171,8 +177,10 @@ struct MemoryParts {
       Item(name: "activations", bytes: rows * (kept + 2 * embeddingBytes)),
       Item(name: "backward pass", bytes: rows * network.backward),
     ]
-    if division.ranks > 1 {
-      parts.append(Item(name: "gradients on their way", bytes: 4 * learned))
+    if sumsGradients {
+      parts.append(
+        Item(
+          name: "gradients in conversion", bytes: GradientSum.bytes(of: learned).conversion))
     }
     guard recipe.recordsRows(trainableParameters: learned) else { return parts }
     return parts + [

@@ -61,7 +61,8 @@ extension TrainingPlan {
       ),
       (
         "training of each",
-        "\(each(\.trainingSamples)) samples an update, in passes: \(each(\.passes))"
+        "\(each(\.trainingSamples)) samples an update in \(each(\.passes)) passes"
+          + (processes.idleRanks > 0 ? "; \(number(processes.idleRanks)) without" : "")
       ),
       (
         "evaluation of each",

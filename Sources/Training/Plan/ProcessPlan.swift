@@ -10,8 +10,12 @@ package struct ProcessPlan: Encodable, Sendable, Equatable {
   package var hosts: Int
   /// The device of each process, `cpu` or `cuda:LOCAL_RANK`.
   package var device: String
-  /// Columns of an epoch's rollout; see `WorkDivision`.
+  /// Columns of an epoch's rollout; see `RolloutPlan.columns`.
   package var columns: Int
+  /// Ranks that train no sample of an update.
+  package var idleRanks: Int
+  /// Samples of a pass at most; on a GPU, where passes are padded to one size, that size.
+  package var microBatch: Int
   /// Trunks that more than one rank walks.
   package var splitTrunks: Int
   /// NFE of the first epoch beyond those of one process, for the trunks walked twice.
@@ -36,6 +40,8 @@ package struct ProcessPlan: Encodable, Sendable, Equatable {
 
   private enum CodingKeys: String, CodingKey {
     case count, hosts, device, columns, ranks, efficiency, warnings
+    case idleRanks = "idle_ranks"
+    case microBatch = "micro_batch"
     case splitTrunks = "split_trunks"
     case addedEvaluations = "added_nfe"
     case sent = "sent_bytes"
@@ -74,6 +80,8 @@ extension ProcessPlan {
     self.hosts = hosts
     device = recipe.device == .cpu ? "cpu" : "cuda:LOCAL_RANK"
     columns = division.columns
+    idleRanks = division.idleRanks
+    microBatch = recipe.device == .cpu ? division.microBatch : division.samplesPerPass
     splitTrunks = division.splitTrunks
     addedEvaluations =
       ranks.reduce(0) { $0 + $1.rolloutEvaluations } - plan.firstEpoch.rolloutEvaluations
@@ -90,7 +98,7 @@ extension ProcessPlan {
       of: plan.firstEpoch.learningEvaluations, count, slowest.learned)
     bytesPerHost =
       count / hosts * (recipe.device == .cpu ? plan.memory.peak.bytes : plan.memory.hostBytes)
-    warnings = recipe.idleness(processes: count).map { [$0] } ?? []
+    warnings = recipe.unevenness(processes: count).map { [$0] } ?? []
   }
 
   private static func efficiency(of work: Int, _ count: Int, _ slowest: Int) -> Double {

@@ -2,7 +2,7 @@ internal import TempFlow
 
 /// What one rank does in an epoch, at most: skipped samples are counted.
 package struct RankWork: Encodable, Sendable, Equatable {
-  /// Columns of the rollout, and the trunks that they leave; see `WorkDivision`.
+  /// Columns of the rollout, and the trunks that they leave; see `RolloutPlan.columns`.
   package var columns, trunks: Int
   /// Calls of the network in the rollout.
   package var rolloutCalls = 0
@@ -12,7 +12,7 @@ package struct RankWork: Encodable, Sendable, Equatable {
   package var images: Int
   /// Training samples of one update.
   package var trainingSamples: Int
-  /// Forward and backward passes of one update.
+  /// Forward and backward passes of one update; 0 where an update has fewer than ranks.
   package var passes: Int
   /// Images of an evaluation.
   package var evaluationPrompts: Int
@@ -30,9 +30,6 @@ package struct RankWork: Encodable, Sendable, Equatable {
 }
 
 extension RankWork {
-  /// Prompts that are dealt to a rank for encoding at once.
-  private static let encodedTogether = 64
-
   /// The work of `rank` in an epoch that trains `steps`.
   ///
   /// - Parameter prompts: of an evaluation, and of the whole run.
@@ -46,42 +43,24 @@ extension RankWork {
     columns = division.columns(of: rank).count
     trunks = own.count
     images = columns * method.samplesPerColumn(steps: steps)
-    trainingSamples = division.samples(of: rank).count
-    passes = division.passesPerUpdate
-    let (ranks, batch) = (division.ranks, Self.encodedTogether)
-    evaluationPrompts = share(rank, of: ranks, count: prompts.evaluation).count
-    let batches = share(rank, of: ranks, count: (prompts.encoded + batch - 1) / batch)
-    encodedPrompts = batches.count * batch
-    if batches.upperBound * batch > prompts.encoded, !batches.isEmpty {
-      encodedPrompts -= batches.upperBound * batch - prompts.encoded
-    }
-    let limit = sampling.trunksPerRolloutBatch ?? max(1, trunks)
+    trainingSamples = division.samples(of: rank)
+    passes = division.passes(of: rank).count
+    evaluationPrompts = WorkShare(rank, of: division.ranks).range(of: prompts.evaluation).count
+    let batch = PromptCache.batch
+    encodedPrompts = stride(
+      from: rank * batch, to: prompts.encoded, by: division.ranks * batch
+    ).reduce(0) { $0 + min(batch, prompts.encoded - $1) }
+    let limit = sampling.trunksPerRolloutBatch ?? trunks
     for part in microBatches(of: trunks, limit: limit) {
-      let branches = part.reduce(0) {
-        $0 + division.branches(of: own.lowerBound + $1, on: rank).count
+      let columns = part.reduce(0) {
+        $0
+          + method.branches(of: own.lowerBound + $1, among: division.columns(of: rank)).count
       }
       for step in 0..<sampling.steps {
-        let rows = method.rows(trunks: part.count, columns: branches, at: step, steps: steps)
+        let rows = method.rows(trunks: part.count, columns: columns, at: step, steps: steps)
         rolloutCalls += microBatches(of: rows, limit: sampling.microBatch).count
         rolloutEvaluations += rows * recipe.guidance.rowsPerSample
       }
     }
-  }
-}
-
-extension RolloutMethod {
-  /// Rows in the calls at denoising step `step` for trunks of which `columns` branch numbers are
-  /// walked together.
-  func rows(trunks: Int, columns: Int, at step: Int, steps: [Int]) -> Int {
-    guard case .branching = self else { return trunks }
-    let trunk = Self.branching(branches: 0).rowsPerTrunk(at: step, steps: steps)
-    let withBranch = Self.branching(branches: 1).rowsPerTrunk(at: step, steps: steps)
-    return trunks * trunk + columns * (withBranch - trunk)
-  }
-
-  /// Finished samples of one column.
-  func samplesPerColumn(steps: [Int]) -> Int {
-    guard case .branching = self else { return 1 }
-    return Self.branching(branches: 1).samplesPerTrunk(steps: steps)
   }
 }

@@ -3,15 +3,16 @@ internal import Foundation
 
 /// Bytes that one rank sends, on average over the ranks; it receives as many.
 package struct SentBytes: Encodable, Sendable, Equatable {
-  /// The float32 gradients of one update, summed in a ring: 2 (N-1)/N of their size.
+  /// The gradients of one update, summed in a ring as whole numbers: 2 (N-1)/N of 8 bytes a
+  /// trainable parameter.
   package var gradientsPerUpdate: Int
   /// x_i and v_i of training samples on their way to the ranks that train them, in an epoch. This
   /// is the expected number, because each epoch's shuffle decides which samples move.
   package var samplesPerEpoch: Int
-  /// Statistics of training samples and scores of images, which every rank gets of all, in an
-  /// epoch.
+  /// Statistics of training samples, and scores of images as JSON, which every rank gets of all, in
+  /// an epoch. Scores are estimated: parts of a reward are without.
   package var recordsPerEpoch: Int
-  /// All of an epoch.
+  /// All of an epoch, without what processes agree on in a few bytes.
   package var perEpoch: Int
 
   private enum CodingKeys: String, CodingKey {
@@ -23,8 +24,11 @@ package struct SentBytes: Encodable, Sendable, Equatable {
 }
 
 extension SentBytes {
-  /// Float32 numbers of a training sample's statistics.
-  private static let statistics = 10
+  /// Of a training sample's statistics, ten float32 numbers.
+  private static let statisticsBytes = 40
+  /// JSON of the place of an image, such as `{"trunk":12,"step":3,"branch":5}`, and of a score, with
+  /// their commas; the weighted sum is one more score.
+  private static let placeBytes = 34, scoreBytes = 21
 
   init(_ recipe: TrainingRecipe, _ model: FlowModelMetadata, _ division: WorkDivision, images: Int)
   {
@@ -32,24 +36,12 @@ extension SentBytes {
     func ring(_ bytes: Int) -> Int { bytes * (ranks - 1) / ranks }
     let samples = recipe.trainingSamplesPerEpoch
     let sampleBytes = 2 * 4 * model.latentShape.reduce(1, *)
-    gradientsPerUpdate = 2 * ring(4 * model.trainableParameters)
+    gradientsPerUpdate = 2 * ring(GradientSum.bytes(of: model.trainableParameters).sums)
     samplesPerEpoch = Int(
       (Double(samples * sampleBytes) * division.movedShare / Double(ranks)).rounded())
-    recordsPerEpoch = ring(4 * Self.statistics * samples + 8 * images * recipe.rewards.count)
+    let imageBytes = Self.placeBytes + Self.scoreBytes * (recipe.rewards.count + 1)
+    recordsPerEpoch = ring(Self.statisticsBytes * samples + imageBytes * images)
     perEpoch =
       recipe.optimizer.updatesPerEpoch * gradientsPerUpdate + samplesPerEpoch + recordsPerEpoch
-  }
-}
-
-extension WorkDivision {
-  /// The expected share of training samples that another rank trains than the one that owns their
-  /// trunk, in 0...1: about 1 - 1/N.
-  package var movedShare: Double {
-    var owned = [Int](repeating: 0, count: ranks)
-    for trunk in 0..<trunks { owned[owner(of: trunk)] += 1 }
-    let kept = owned.enumerated().reduce(0.0) {
-      $0 + Double($1.element) * Double(samples(of: $1.offset).count)
-    }
-    return 1 - kept / (Double(trunks) * Double(samplesPerUpdate))
   }
 }

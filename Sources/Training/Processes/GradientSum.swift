@@ -45,6 +45,12 @@ final class GradientSum {
   private static let largest = 0x1p14
   private static let chunkElements = 4 << 20
 
+  /// Bytes of the sums of `count` parameters, and of the numbers of a chunk while they are
+  /// converted, float64 and int64.
+  static func bytes(of count: Int) -> (sums: Int, conversion: Int) {
+    (8 * count, 2 * 8 * min(count, chunkElements))
+  }
+
   /// - Parameter parameters: float32, on one device.
   init(_ parameters: [ParameterStore.Named]) {
     self.parameters = parameters.map(\.tensor)

@@ -14,16 +14,6 @@ struct RolloutExchange {
   /// Trunks of the epoch.
   let trunkCount: Int
 
-  /// The process that sends a trunk's samples: the first of those that hold the trunk.
-  private var owners: [Int] {
-    var owners = Array(repeating: 0, count: trunkCount)
-    for rank in (0..<group.size).reversed() {
-      let columns = WorkShare(rank, of: group.size).range(of: plan.columns(trunks: trunkCount))
-      for trunk in plan.trunks(of: columns) { owners[trunk] = rank }
-    }
-    return owners
-  }
-
   /// A rollout with the states of the samples that this process trains.
   ///
   /// - Parameter wanted: the samples that each process trains in this epoch, in an order of which
@@ -32,7 +22,7 @@ struct RolloutExchange {
   func exchange(
     _ rollout: Rollout, _ wanted: [[TrainingSample]]
   ) throws(ProcessGroupError) -> Rollout {
-    let owners = owners
+    let owners = plan.method.owners(processes: group.size, trunks: trunkCount)
     let sent = wanted.map { samples in samples.filter { owners[$0.trunk] == group.rank } }
     let mine = wanted[group.rank]
     let received = (0..<group.size).map { rank in mine.filter { owners[$0.trunk] == rank } }

@@ -25,7 +25,7 @@ package final class PromptCache {
   }
 
   /// Prompts of one encoder call, and of one file.
-  private static let batch = 32
+  static let batch = 32
 
   /// How often the text encoders were loaded.
   package private(set) var encoderLoads = 0

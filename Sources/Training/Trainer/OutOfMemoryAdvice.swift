@@ -6,10 +6,10 @@ extension OutOfMemory.Advice {
   /// What a run prints when memory runs out in `phase`: the micro-batch of the phase, the settings
   /// that lower its need, and the checkpoint to resume from.
   ///
-  /// - Parameter evaluationPrompts: how many images an evaluation makes.
+  /// - Parameter settings: those that lower the phase, largest savings first.
   init(
-    phase: Phase, _ recipe: TrainingRecipe, _ model: FlowModelMetadata, evaluationPrompts: Int,
-    decodeMicroBatch: Int, _ checkpoints: CheckpointStore?
+    phase: Phase, _ recipe: TrainingRecipe, decodeMicroBatch: Int, settings: [String],
+    _ checkpoints: CheckpointStore?
   ) {
     let batch: String? =
       switch phase {
@@ -18,8 +18,6 @@ extension OutOfMemory.Advice {
       case .learning: "optimizer.micro_batch: \(recipe.optimizer.microBatch)"
       default: nil
       }
-    let settings = MemoryAdvice.settings(
-      lowering: phase.rawValue, recipe, model, evaluationPrompts: evaluationPrompts)
     let lower =
       settings.isEmpty
       ? "No setting lowers this phase: it takes a device with more memory."

@@ -142,7 +142,8 @@ struct RolloutCollector {
       Phase.rollout.rawValue,
       of: plan.evaluations(by: context.share, trunks: trunks.count, steps: steps),
       context.output.progress)
-    let most = plan.mostTrunks(processes: context.group.size, trunks: trunks.count)
+    let most = plan.method.mostTrunks(
+      processes: context.group.size, trunks: trunks.count)
     let rows = plan.rowsPerCall(trunks: most, steps: steps)
     return counter.counting(velocity.rollout(rowsPerCall: rows))
   }

@@ -10,17 +10,26 @@ struct RunMemory {
 
   /// Plans the run's memory, and sets how much of freed memory the allocator keeps.
   ///
+  /// - Parameters:
+  ///   - processes: of the run.
+  ///   - perHost: those of this machine, which share its memory.
   /// - Throws: `TrainingError.model` when the model folder cannot be read.
-  init(_ recipe: TrainingRecipe, _ prompts: RunPrompts, _ checkpoints: CheckpointStore?) throws {
+  init(
+    _ recipe: TrainingRecipe, _ prompts: RunPrompts, _ checkpoints: CheckpointStore?,
+    processes: Int = 1, perHost: Int = 1
+  ) throws {
     let model = try FlowModelMetadata(recipe)
     let count = prompts.evaluation.count
-    let plan = MemoryPlan(recipe, model, evaluationPrompts: count)
+    let recipe = recipe.budgeted(processesPerHost: perHost)
+    let plan = MemoryPlan(recipe, model, evaluationPrompts: count, processes: processes)
     TorchRuntime.keepFreedMemory(upTo: plan.keptBlockBytes)
     decodeMicroBatch = plan.decodeMicroBatch
     meter = MemoryMeter(recipe.device) { phase in
       OutOfMemory.Advice(
-        phase: phase, recipe, model, evaluationPrompts: count,
-        decodeMicroBatch: plan.decodeMicroBatch, checkpoints)
+        phase: phase, recipe, decodeMicroBatch: plan.decodeMicroBatch,
+        settings: MemoryAdvice.settings(
+          lowering: phase.rawValue, recipe, model, evaluationPrompts: count, processes: processes),
+        checkpoints)
     }
   }
 }
