@@ -79,16 +79,11 @@ struct MemoryParts {
       Item(
         name: "autoencoder",
         bytes: model.autoencoder.bytes(in: recipe.memory.autoencoder, device: recipe.device)),
-      // Gradients, both moments of AdamW, the average, and adapters beside the weights.
+      // Both moments of AdamW, the average, and adapters beside the weights.
       Item(
         name: "trainable parameters",
-        bytes: 4 * model.trainableParameters * (recipe.learning == .full ? 4 : 5)),
+        bytes: 4 * model.trainableParameters * (recipe.learning == .full ? 3 : 4)),
     ] + (needsReference ? [Item(name: "reference model", bytes: reference)] : [])
-      + (sumsGradients
-        ? [
-          Item(
-            name: "sum of gradients", bytes: GradientSum.bytes(of: model.trainableParameters).sums)
-        ] : [])
   }
 
   /// The transformer's weights.
@@ -176,11 +171,11 @@ struct MemoryParts {
     var parts = [
       Item(name: "activations", bytes: rows * (kept + 2 * embeddingBytes)),
       Item(name: "backward pass", bytes: rows * network.backward),
+      Item(name: "gradients", bytes: 4 * learned),
     ]
     if sumsGradients {
-      parts.append(
-        Item(
-          name: "gradients in conversion", bytes: GradientSum.bytes(of: learned).conversion))
+      let (sums, conversion) = GradientSum.bytes(of: learned)
+      parts.append(Item(name: "sum of gradients", bytes: sums + conversion))
     }
     guard recipe.recordsRows(trainableParameters: learned) else { return parts }
     return parts + [

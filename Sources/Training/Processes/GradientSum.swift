@@ -1,6 +1,6 @@
-internal import ProcessGroups
+package import ProcessGroups
 internal import Torch
-internal import TorchNN
+package import TorchNN
 
 /// The sum of an update's gradients over forward passes and processes, which has the same bits in
 /// whatever order and on however many processes they are added.
@@ -9,9 +9,9 @@ internal import TorchNN
 /// numbers of 2^-48 (3.6e-15) and those are added; 62 bits hold gradients up to 2^14 over the
 /// number of passes. A larger or a non-finite one makes the whole gradient NaN.
 /// docs/decisions/0026 has the reasons.
-final class GradientSum {
+package final class GradientSum {
   /// How a gradient becomes whole numbers.
-  enum Form: Equatable {
+  package enum Form: Equatable {
     /// Its float32 bits, for an update of one pass: the other processes add zero.
     case bits
     /// Multiples of 2^-48.
@@ -52,7 +52,7 @@ final class GradientSum {
   }
 
   /// - Parameter parameters: float32, on one device.
-  init(_ parameters: [ParameterStore.Named]) {
+  package init(_ parameters: [ParameterStore.Named]) {
     self.parameters = parameters.map(\.tensor)
     ownCounts = Array(repeating: 0, count: parameters.count)
     let count = self.parameters.reduce(0) { $0 + $1.count }
@@ -73,14 +73,14 @@ final class GradientSum {
   }
 
   /// Begins an update.
-  func begin(_ form: Form) {
+  package func begin(_ form: Form) {
     self.form = form
     sums.fill_(0)
     ownCounts = Array(repeating: 0, count: parameters.count)
   }
 
   /// Takes the gradients of a pass from the parameters, which then have none.
-  func add() {
+  package func add() {
     let gradients = parameters.map(\.gradient)
     for (place, gradient) in gradients.enumerated() where gradient != nil { ownCounts[place] += 1 }
     withoutGradient {
@@ -123,7 +123,7 @@ final class GradientSum {
   /// every pass stays missing.
   ///
   /// - Throws: `ProcessGroupError`.
-  func finish(_ group: ProcessGroup) throws(ProcessGroupError) {
+  package func finish(_ group: ProcessGroup) throws(ProcessGroupError) {
     withoutGradient {
       counts.narrowed(dim: 0, start: 0, length: parameters.count)
         .copy_(Tensor(ownCounts, shape: [parameters.count]))

@@ -24,8 +24,8 @@ final class PolicyUpdate {
   /// Whether the optimizer's operators are faster on one thread: over few parameters, the threads
   /// of one operator take longer to meet than to compute.
   private let isSmall: Bool
-  /// Made when an update has several passes.
-  private lazy var sum = GradientSum(context.policy.trainable)
+  /// Kept from an epoch's first update with several passes to its last update.
+  private var keptSum: GradientSum?
 
   private var recipe: TrainingRecipe { context.recipe }
   private var objective: PolicyObjective { recipe.loss.objective }
@@ -76,6 +76,10 @@ final class PolicyUpdate {
       recomputeOldVelocities(of: updates, velocity, &rollout)
     }
     let counter = counter("learning", updates)
+    defer {
+      keptSum = nil
+      optimizer.zeroGradients()
+    }
     return try updates.enumerated().map { index, samples in
       let batch = Batch(samples: samples, rollout: rollout, velocity: velocity, counter: counter)
       return try update(index, from: batch, &state, stopwatch)
@@ -155,9 +159,9 @@ final class PolicyUpdate {
     let trainable = context.policy.trainable
     let passes = passes(of: batch.samples)
     // The gradient of a single pass in a single process needs no sum.
-    let isSummed = passes > 1 || (passes == 1 && context.group.size > 1)
+    let sum = passes > 1 || (passes == 1 && context.group.size > 1) ? self.sum() : nil
     optimizer.zeroGradients()
-    if isSummed { sum.begin(passes == 1 ? .bits : .fixedPoint(passes: passes, scale: scale)) }
+    sum?.begin(passes == 1 ? .bits : .fixedPoint(passes: passes, scale: scale))
     let statistics = try batch.velocity.update(rowsPerCall: microBatch) {
       policy throws(ProcessGroupError) in
       try policyGradient(
@@ -166,17 +170,23 @@ final class PolicyUpdate {
         field: batch.counter.counting(policy.velocity), reference: policy.reference,
         backward: {
           policy.backward($0, $1)
-          if isSummed { sum.add() }
+          sum?.add()
         },
         collect: { rows throws(ProcessGroupError) in
           idle(passes, policy)
           return try context.group.gather(rows, "an update's statistics")
         })
     }
-    if isSummed { try sum.finish(context.group) }
+    try sum?.finish(context.group)
     // The sum of several passes is without the scale.
     if scale != 1, passes < 2 { scaleGradients(trainable, by: 1 / scale) }
     return (statistics, clipGradientNorm(trainable, limit: recipe.optimizer.maxGradNorm))
+  }
+
+  private func sum() -> GradientSum {
+    let sum = keptSum ?? GradientSum(context.policy.trainable)
+    keptSum = sum
+    return sum
   }
 
   /// Makes the passes of an update that other processes have beyond this one's, where passes are
