@@ -36,6 +36,9 @@ extension RewardSample {
 package protocol Reward: Sendable {
   /// The name in metrics and reports.
   var name: String { get }
+  /// The largest number of images that the reward works on at the same time, others of its calls
+  /// waiting meanwhile; nil where only the processor's cores limit it.
+  var imagesAtOnce: Int? { get }
 
   /// Scores a batch, which may be empty, in its order.
   ///
@@ -43,4 +46,8 @@ package protocol Reward: Sendable {
   ///
   /// - Throws: ``RewardError`` when the whole batch fails.
   func score(_ samples: [RewardSample]) async throws(RewardError) -> RewardScores
+}
+
+extension Reward {
+  package var imagesAtOnce: Int? { nil }
 }

@@ -59,6 +59,7 @@ actor NetworkReward<Network: ScoringNetwork>: Reward {
   private let threads = TorchRuntime.threadCount
   private let executor = NetworkExecutor.shared
 
+  nonisolated var imagesAtOnce: Int? { batchSize }
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
   /// - Parameter settings: the source of the label and the batch size.

@@ -4,12 +4,14 @@ package import Torch
 /// Scores from an HTTP server that implements the protocol of `docs/rewards/protocol.md`.
 package struct HTTPReward: Reward {
   package let name: String
+  package let imagesAtOnce: Int?
   private let service: RemoteService
 
   /// - Throws: ``RewardError/setting(reward:key:reason:)`` for an address or a key that cannot be
   ///   used.
   package init(_ settings: HTTPFactory) throws(RewardError) {
     name = settings.label
+    imagesAtOnce = settings.service.concurrency * settings.batchSize
     service = try .http(settings.service, path: "score", batchSize: settings.batchSize)
   }
 

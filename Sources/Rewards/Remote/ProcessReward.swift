@@ -5,6 +5,7 @@ package import Torch
 /// (`docs/rewards/process.md`).
 package struct ProcessReward: Reward {
   package let name: String
+  package let imagesAtOnce: Int?
   private let service: RemoteService
 
   /// Starts no process yet.
@@ -14,6 +15,8 @@ package struct ProcessReward: Reward {
   package init(_ settings: ProcessFactory) throws(RewardError) {
     try settings.check()
     name = settings.label
+    imagesAtOnce =
+      settings.place.localShare(of: settings.concurrency).count * settings.batchSize
     service = RemoteService(
       reward: settings.label, channel: try Self.channel(settings),
       images: settings.imageTransport, batchSize: settings.batchSize)

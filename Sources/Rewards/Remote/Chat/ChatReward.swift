@@ -5,6 +5,7 @@ import Foundations
 /// whose answer holds the score.
 package struct ChatReward: Reward {
   package let name: String
+  package let imagesAtOnce: Int?
   private let question: ChatQuestion
   private let expression: NSRegularExpression
   private let service: ChatService
@@ -17,6 +18,7 @@ package struct ChatReward: Reward {
   ///   cannot be used.
   package init(_ service: ServiceSettings, _ question: ChatQuestion) throws(RewardError) {
     name = service.label
+    imagesAtOnce = service.concurrency
     self.question = question
     expression = try question.expression(label: service.label)
     self.service = try ChatService(

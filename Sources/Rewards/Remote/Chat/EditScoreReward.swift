@@ -13,6 +13,7 @@ package import Torch
 /// of the questions' scores, 0...10.
 package struct EditScoreReward: Reward {
   package let name: String
+  package let imagesAtOnce: Int?
   private let settings: EditScoreFactory
   private let service: ChatService
 
@@ -30,6 +31,7 @@ package struct EditScoreReward: Reward {
   package init(_ settings: EditScoreFactory) throws(RewardError) {
     try settings.check()
     name = settings.label
+    imagesAtOnce = settings.service.concurrency
     self.settings = settings
     service = try ChatService(settings.service)
   }

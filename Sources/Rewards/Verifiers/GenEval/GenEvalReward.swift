@@ -19,12 +19,15 @@ package struct GenEvalReward: Reward {
   }
 
   package let name: String
+  package let imagesAtOnce: Int?
   private let mode: Mode
   private let detector: any ObjectDetector
 
   package init(
-    _ detector: any ObjectDetector, mode: Mode = .partial, name: String = GenEvalFactory.name
+    _ detector: any ObjectDetector, mode: Mode = .partial, name: String = GenEvalFactory.name,
+    imagesAtOnce: Int? = nil
   ) {
+    self.imagesAtOnce = imagesAtOnce
     self.detector = detector
     self.mode = mode
     self.name = name
@@ -121,6 +124,8 @@ package struct GenEvalFactory: ServiceRewardFactory {
       case .shapes: ShapesDetector(for: label)
       case .remote: try RemoteDetector(service, batchSize: batchSize)
       }
-    return GenEvalReward(detector, mode: mode, name: label)
+    return GenEvalReward(
+      detector, mode: mode, name: label,
+      imagesAtOnce: backend == .remote ? service.concurrency * batchSize : nil)
   }
 }

@@ -14,10 +14,14 @@ package protocol TextReader: Sendable {
 /// A sample whose prompt quotes no text, or whose image could not be read, has no score.
 package struct OCRReward: Reward {
   package let name: String
+  package let imagesAtOnce: Int?
   private let reader: any TextReader
 
-  package init(_ reader: any TextReader, name: String = OCRFactory.name) {
+  package init(
+    _ reader: any TextReader, name: String = OCRFactory.name, imagesAtOnce: Int? = nil
+  ) {
     self.reader = reader
+    self.imagesAtOnce = imagesAtOnce
     self.name = name
   }
 
@@ -90,6 +94,7 @@ package struct OCRFactory: ServiceRewardFactory {
       case .tesseract: try TesseractReader(self)
       case .remote: try RemoteReader(service, batchSize: batchSize)
       }
-    return OCRReward(reader, name: label)
+    return OCRReward(
+      reader, name: label, imagesAtOnce: service.concurrency * batchSize)
   }
 }
