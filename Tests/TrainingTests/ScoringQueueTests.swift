@@ -1,7 +1,9 @@
+import DiffusionModels
 import Foundation
 import ImageFiles
 import Rewards
 import Synchronization
+import TempFlow
 import Testing
 import Training
 
@@ -12,12 +14,20 @@ private func sample(_ level: UInt8) -> RewardSample {
 }
 
 private func queue(
-  batchesAtOnce: Int = 16, byteLimit: Int = 1 << 20,
+  piecesAtOnce: Int = 16, byteLimit: Int = 1 << 20,
   _ body: @escaping @Sendable ([RewardSample]) async throws(RewardError) -> RewardScores
 ) -> ScoringQueue {
   ScoringQueue(
-    Scorer([StubReward(body: body)], weights: [2]), batchesAtOnce: batchesAtOnce,
+    Scorer([StubReward(body: body)], weights: [2]), piecesAtOnce: piecesAtOnce,
     byteLimit: byteLimit)
+}
+
+/// A piece whose images are identified by their brightness.
+private func piece(_ number: Int, _ levels: UInt8...) -> ScoringPiece {
+  ScoringPiece(
+    .init(rank: 0, number: number),
+    levels.indices.map { SampleID(trunk: number, step: nil, branch: $0) },
+    levels.map { .success(sample($0)) })
 }
 
 private func pause(_ milliseconds: Int) async {
@@ -30,7 +40,7 @@ private func pause(_ milliseconds: Int) async {
   {
     let running = Counter()
     let most = Mutex(0)
-    let queue = queue(batchesAtOnce: 4) { samples in
+    let queue = queue(piecesAtOnce: 4) { samples in
       let now = running.add(1) + 1
       most.withLock { $0 = max($0, now) }
       // Earlier batches take longer.
@@ -39,16 +49,17 @@ private func pause(_ milliseconds: Int) async {
       return RewardScores(total: samples.map { Double($0.image.pixels[0]) })
     }
     let start = ContinuousClock.now
-    for level in 0..<12 { try queue.add([sample(UInt8(level)), sample(UInt8(100 + level))]) }
+    for level in 0..<12 { try queue.add(piece(level, UInt8(level), UInt8(100 + level))) }
     let adding = start.duration(to: .now)
-    let scores = try await queue.finish()
+    let pieces = try await queue.finish()
     #expect(adding < .milliseconds(50), "adding does not wait for scores")
     #expect(most.withLock { $0 } == 4)
-    let expected: [Double?] = (0..<12).flatMap { (level: Int) -> [Double?] in
-      [Double(2 * level), Double(200 + 2 * level)]
+    #expect(pieces.map(\.key.number) == Array(0..<12))
+    for (level, piece) in pieces.enumerated() {
+      #expect(piece.columns == [RewardScores(total: [Double(level), Double(100 + level)])])
+      #expect(piece.samples.map(\.trunk) == [level, level])
     }
-    #expect(scores.weighted == expected)
-    #expect(scores.seconds >= 12 * 0.02)
+    #expect(pieces.allSatisfy { $0.seconds >= 0.02 })
   }
 
   @Test func `images that are not yet scored take bounded memory`() async throws {
@@ -59,10 +70,10 @@ private func pause(_ milliseconds: Int) async {
       return RewardScores(total: samples.map { brightness($0.image) })
     }
     for level in 0..<8 {
-      try queue.add([sample(UInt8(level))])
+      try queue.add(piece(level, UInt8(level)))
       #expect(waiting.add(1) < 2)
     }
-    #expect(try await queue.finish().weighted.count == 8)
+    #expect(try await queue.finish().count == 8)
   }
 
   @Test func `an error cancels the other batches, and the next add throws it`() async throws {
@@ -72,11 +83,11 @@ private func pause(_ milliseconds: Int) async {
       do { try await Task.sleep(for: .seconds(60)) } catch { cancelled.add(1) }
       return RewardScores(total: [nil])
     }
-    try queue.add([sample(0)])
-    try queue.add([sample(1)])
+    try queue.add(piece(0, 0))
+    try queue.add(piece(1, 1))
     await #expect(throws: RewardError.failed(reward: "stub", reason: "no")) {
       while true {
-        try queue.add([sample(2)])
+        try queue.add(piece(2, 2))
         await pause(5)
       }
     }
@@ -84,6 +95,7 @@ private func pause(_ milliseconds: Int) async {
       try await queue.finish()
     }
     #expect(cancelled.count >= 2)
+    #expect(queue.status.hasFailed)
   }
 
   @Test func `a released queue cancels its rewards`() async {
@@ -95,7 +107,7 @@ private func pause(_ milliseconds: Int) async {
         do { try await Task.sleep(for: .seconds(60)) } catch { cancelled.add(1) }
         return RewardScores(total: [nil])
       }
-      #expect(throws: Never.self) { try queue.add([sample(0)]) }
+      #expect(throws: Never.self) { try queue.add(piece(0, 0)) }
       while started.count == 0 { await pause(2) }
     }
     for _ in 0..<500 where cancelled.count == 0 { await pause(2) }
@@ -132,10 +144,11 @@ private func pause(_ milliseconds: Int) async {
         reasons: Dictionary(
           uniqueKeysWithValues: samples.indices.map { ($0, $0 == 0 ? "refused" : "timed out") }))
     }
-    let queue = ScoringQueue(Scorer([first, second], weights: [1, 1]))
-    try queue.add([sample(2), sample(2), sample(3)])
-    try queue.add([sample(1), sample(0)])
-    let scores = try await queue.finish()
+    let scorer = Scorer([first, second], weights: [1, 1])
+    let queue = ScoringQueue(scorer)
+    try queue.add(piece(0, 2, 2, 3))
+    try queue.add(piece(1, 1, 0))
+    let scores = scorer.combine(try await queue.finish())
     #expect(scores.weighted == [nil, nil, nil, nil, 2])
     #expect(
       scores.missing.text

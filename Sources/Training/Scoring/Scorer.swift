@@ -6,7 +6,7 @@ package import Rewards
 package typealias ScoringInput = Result<RewardSample, NonFiniteImage>
 
 /// The scores of a list of images by every reward.
-package struct ImageScores: Sendable, Codable {
+package struct ImageScores: Sendable {
   /// Per image, one value per reward of the recipe; nil where a score is missing.
   package var rewards: [[Double?]] = []
   /// Per image, the weighted sum; nil where a reward is missing.
@@ -15,25 +15,8 @@ package struct ImageScores: Sendable, Codable {
   package var parts: [RewardScores.Part] = []
   /// The missing scores, with their reasons.
   package var missing = MissingScores()
-  /// Seconds that scoring took, summed over batches.
+  /// Seconds that scoring took, summed over pieces.
   package var seconds = 0.0
-
-  /// Adds the scores of further images. A part that either side lacks has no value there.
-  mutating func append(_ other: ImageScores) {
-    let (before, after) = (weighted.count, other.weighted.count)
-    for part in other.parts where !parts.contains(where: { $0.name == part.name }) {
-      parts.append(.init(name: part.name, values: Array(repeating: nil, count: before)))
-    }
-    for index in parts.indices {
-      parts[index].values +=
-        other.parts.first { $0.name == parts[index].name }?.values
-        ?? Array(repeating: nil, count: after)
-    }
-    rewards += other.rewards
-    weighted += other.weighted
-    missing.add(other.missing)
-    seconds += other.seconds
-  }
 
   /// The scores with image `order[i]` in place i.
   func reordered(_ order: [Int]) -> ImageScores {
@@ -139,6 +122,18 @@ package struct Scorer: Sendable {
     return scores
   }
 
+  /// The scores of each reward for the images of all pieces, in the pieces' order.
+  func columns(_ pieces: [ScoredPiece]) -> [RewardScores] {
+    rewards.indices.map { reward in RewardScores(joining: pieces.map { $0.columns[reward] }) }
+  }
+
+  /// The scores of all rewards for the images of all pieces, joined.
+  package func combine(_ pieces: [ScoredPiece]) -> ImageScores {
+    var scores = combine(columns(pieces))
+    scores.seconds = pieces.reduce(0) { $0 + $1.seconds }
+    return scores
+  }
+
   /// The missing scores of all rewards, with their reasons.
   package func missing(_ columns: [RewardScores]) -> MissingScores {
     var missing = MissingScores()
@@ -156,9 +151,27 @@ package struct Scorer: Sendable {
   }
 }
 
+extension Scorer {
+  /// Most pieces that a process scores at the same time.
+  package static let mostPiecesAtOnce = 16
+
+  /// Pieces to score at the same time where others should stay free to move to another process: as
+  /// many as keep every reward at work, and one more.
+  ///
+  /// - Parameters:
+  ///   - images: of a piece.
+  ///   - cores: processor cores for this process.
+  package func piecesAtOnce(of images: Int, cores: Int) -> Int {
+    let pieces = rewards.map { reward in
+      reward.imagesAtOnce.map { ($0 + images - 1) / images } ?? cores
+    }
+    return min((pieces.max() ?? 1) + 1, Self.mostPiecesAtOnce)
+  }
+}
+
 extension ScoringInput {
   /// The image to score; nil where there is none.
-  fileprivate var sample: RewardSample? {
+  var sample: RewardSample? {
     guard case .success(let sample) = self else { return nil }
     return sample
   }

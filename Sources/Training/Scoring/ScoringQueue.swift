@@ -1,66 +1,39 @@
-internal import Dispatch
-internal import ImageFiles
 package import Rewards
-internal import Synchronization
 
-/// Scores batches of images on other threads while the caller makes the next ones.
+/// Scores pieces on other threads while the caller makes the next ones.
 ///
-/// Plain values cross the threads. Results are in the order of `add`. The number of batches scored
-/// at once is bounded, and so is the memory of images that wait for their scores: beyond it, `add`
-/// waits. The first error cancels all other work.
+/// Plain values cross the threads. The number of pieces scored at once is bounded, and so is the
+/// memory of images that wait for their scores: beyond it, `add` waits. A piece that has not begun
+/// can be taken back. The first error cancels all other work.
 package final class ScoringQueue: Sendable {
-  private typealias Batch = (index: Int, samples: [ScoringInput])
-
-  /// State shared by the thread that makes images and the tasks that score them.
-  private final class Ledger: Sendable {
-    struct State {
-      /// Pixels of images that have no score yet.
-      var bytes = 0
-      var failure: RewardError?
-      /// Batches in the stream are dropped, and their bytes stay counted.
-      var isCancelled = false
-    }
-
-    let state = Mutex(State())
-    /// Signaled whenever a batch is done.
-    let changed = DispatchSemaphore(value: 0)
-
-    func finished(_ samples: [ScoringInput], _ failure: RewardError? = nil) {
-      state.withLock {
-        $0.bytes -= samples.byteCount
-        $0.failure = $0.failure ?? failure
-      }
-      changed.signal()
-    }
-  }
-
-  private let byteLimit: Int
-  private let ledger = Ledger()
-  private let batches: AsyncStream<Batch>.Continuation
-  private let count = Mutex(0)
-  private let work: Task<[ImageScores], any Error>
+  private let ledger: ScoringLedger
+  /// One for each piece that was added; a piece that is taken back leaves its ticket.
+  private let tickets: AsyncStream<Void>.Continuation
+  private let work: Task<Void, any Error>
 
   /// - Parameters:
-  ///   - batchesAtOnce: most batches scored at the same time.
-  ///   - byteLimit: most bytes of images that wait for their scores; a larger batch waits alone.
-  package init(_ scorer: Scorer, batchesAtOnce: Int = 16, byteLimit: Int = 1 << 30) {
-    self.byteLimit = byteLimit
-    let stream: AsyncStream<Batch>
-    (stream, batches) = AsyncStream.makeStream()
-    let ledger = ledger
+  ///   - piecesAtOnce: most pieces scored at the same time.
+  ///   - byteLimit: most bytes of images that wait for their scores; a larger piece waits alone.
+  package init(
+    _ scorer: Scorer, piecesAtOnce: Int = Scorer.mostPiecesAtOnce, byteLimit: Int = 1 << 30
+  ) {
+    let stream: AsyncStream<Void>
+    (stream, tickets) = AsyncStream.makeStream()
+    let ledger = ScoringLedger(byteLimit: byteLimit)
+    self.ledger = ledger
     work = Task.detached {
-      try await withThrowingTaskGroup(of: (Int, ImageScores).self) { group in
-        var scores: [Int: ImageScores] = [:]
-        var started = 0
-        for await batch in stream {
-          if started - scores.count == batchesAtOnce, let (index, found) = try await group.next() {
-            scores[index] = found
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        var running = 0
+        for await _ in stream {
+          if running == piecesAtOnce {
+            try await group.next()
+            running -= 1
           }
-          started += 1
-          group.addTask { (batch.index, try await Self.score(batch.samples, scorer, ledger)) }
+          guard let piece = ledger.begin() else { continue }
+          running += 1
+          group.addTask { try await Self.score(piece, scorer, ledger) }
         }
-        while let (index, found) = try await group.next() { scores[index] = found }
-        return scores.sorted { $0.key < $1.key }.map(\.value)
+        while try await group.next() != nil {}
       }
     }
   }
@@ -68,71 +41,65 @@ package final class ScoringQueue: Sendable {
   deinit { cancel() }
 
   private static func score(
-    _ samples: [ScoringInput], _ scorer: Scorer, _ ledger: Ledger
-  ) async throws(RewardError) -> ImageScores {
+    _ piece: ScoringPiece, _ scorer: Scorer, _ ledger: ScoringLedger
+  ) async throws(RewardError) {
+    let start = ContinuousClock.now
     do throws(RewardError) {
-      let scores = try await scorer.score(samples)
-      ledger.finished(samples)
-      return scores
+      let columns = try await scorer.columns(piece.inputs)
+      let scored = ScoredPiece(
+        key: piece.key, samples: piece.samples, columns: columns,
+        seconds: start.duration(to: .now) / .seconds(1))
+      ledger.end(piece, .success(scored))
     } catch {
-      ledger.finished(samples, error)
+      ledger.end(piece, .failure(error))
       throw error
     }
   }
 
-  /// Queues a batch for scoring; blocks the calling thread while too many images wait for their
+  /// Queues a piece for scoring; blocks the calling thread while too many images wait for their
   /// scores. Scoring must not need that thread.
   ///
-  /// - Throws: the error of a batch that has failed meanwhile.
-  package func add(_ samples: [RewardSample]) throws(RewardError) {
-    try add(samples.map(ScoringInput.success))
+  /// - Throws: the error of a piece that has failed meanwhile.
+  package func add(_ piece: ScoringPiece) throws(RewardError) {
+    try ledger.enter(piece)
+    tickets.yield()
   }
 
-  /// The same; an input without an image has no score.
-  package func add(_ samples: [ScoringInput]) throws(RewardError) {
-    while true {
-      let (fits, failure) = ledger.state.withLock { state in
-        let fits =
-          state.isCancelled || state.bytes == 0 || state.bytes + samples.byteCount <= byteLimit
-        if fits { state.bytes += samples.byteCount }
-        return (fits, state.failure)
-      }
-      if let failure { throw failure }
-      if fits { break }
-      ledger.changed.wait()
-    }
-    let index = count.withLock { count in
-      count += 1
-      return count
-    }
-    batches.yield((index, samples))
+  /// Queues a piece of another process, for which `status` has shown room.
+  func addMoved(_ piece: ScoringPiece) {
+    ledger.enterWithoutWaiting(piece)
+    tickets.yield()
   }
 
-  /// Waits for every batch.
+  /// Removes pieces that have not begun and may move, those first that would begin last.
   ///
-  /// - Throws: `RewardError`, the first of a batch.
-  package func finish() async throws -> ImageScores {
-    batches.finish()
-    var scores = ImageScores()
-    for part in try await work.value { scores.append(part) }
-    return scores
+  /// - Parameter count: how many at most.
+  package func takeBack(_ count: Int) -> [ScoringPiece] { ledger.takeBack(count) }
+
+  package var status: ScoringStatus { ledger.status }
+
+  /// Waits until no piece is left or one has failed, and no longer than `limit`.
+  func settle(within limit: Duration) async {
+    let end = ContinuousClock.now + limit
+    while !ledger.isSettled, ContinuousClock.now < end {
+      do { try await Task.sleep(for: .milliseconds(5)) } catch { return }
+    }
+  }
+
+  /// Waits for every piece; none can be added any more.
+  ///
+  /// - Returns: the pieces scored here by their keys.
+  /// - Throws: `RewardError`, the first of a piece.
+  package func finish() async throws -> [ScoredPiece] {
+    tickets.finish()
+    try await work.value
+    return ledger.scored
   }
 
   /// Cancels all work and drops its scores. `add` no longer waits.
   package func cancel() {
-    batches.finish()
+    tickets.finish()
     work.cancel()
-    ledger.state.withLock { $0.isCancelled = true }
-    ledger.changed.signal()
-  }
-}
-
-extension [ScoringInput] {
-  /// Bytes of the images' pixels.
-  fileprivate var byteCount: Int {
-    reduce(0) { bytes, input in
-      guard case .success(let sample) = input else { return bytes }
-      return bytes + sample.image.pixels.count
-    }
+    ledger.cancel()
   }
 }

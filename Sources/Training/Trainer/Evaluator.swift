@@ -55,8 +55,11 @@ struct Evaluator {
   func evaluate() async throws -> HeldOutEvaluation {
     let all = Scorer(
       scorer.rewards + heldOut, weights: scorer.weights + heldOut.map { _ in 0 })
-    let range = context.share.range(of: prompts.count)
-    let (tiles, sources, own) = try await context.group.agree("the evaluation") {
+    let queue = ScoringQueue(all, piecesAtOnce: context.piecesAtOnce(of: all))
+    // Scores still missing when this returns or throws have no reader.
+    defer { queue.cancel() }
+    let (tiles, sources) = try context.group.agree("the evaluation") {
+      let range = context.share.range(of: prompts.count)
       let images = try context.memory.measure(.evaluation) {
         try average.withAverages {
           let images = try context.policy.images(of: prompts, range, sampling)
@@ -67,20 +70,20 @@ struct Evaluator {
         }
       }
       let sources = try context.conditionImages.of(prompts)
-      let columns = try await all.columns(
-        zip(range, images).map { index, image in
-          image.map { RewardSample(image: $0, sources: sources[index], prompt: prompts[index]) }
-        })
+      for piece in pieces(of: range, images, sources) { try queue.add(piece) }
       let size = context.policy.imageSize
       let tiles = chosen.filter(range.contains).map {
         images[$0 - range.lowerBound].picture(size).tile
       }
-      return (tiles, sources, columns)
+      return (tiles, sources)
     }
-    let parts = try context.group.gather(own, "the evaluation's scores")
-    let columns = all.rewards.indices.map { reward in
-      RewardScores(joining: parts.map { $0[reward] })
+    let scoring = SharedScoring(
+      group: context.group, queue: queue, size: context.policy.imageSize,
+      progress: context.output.progress
+    ) { id, image in
+      RewardSample(image: image, sources: sources[id.trunk], prompt: prompts[id.trunk])
     }
+    let columns = all.columns(try await scoring.finish("the evaluation's scores"))
     try all.missing(columns).check(against: recipe.maxMissingScores, of: prompts.count)
     return HeldOutEvaluation(
       prompts: prompts, tiles: try gather(tiles), sources: sources,
@@ -97,6 +100,28 @@ struct Evaluator {
     guard context.sharesWeights else { return 0 }
     func batches(_ count: Int) -> Int { (count + sampling.batch - 1) / sampling.batch }
     return batches(context.share.most(of: prompts.count)) - batches(own)
+  }
+
+  /// The images of some prompts, to be scored. One process alone scores all in one batch; of
+  /// several, one that is behind hands pieces to others.
+  ///
+  /// - Parameter range: the places of the prompts, which stand for trunks.
+  private func pieces(
+    of range: Range<Int>, _ images: [Result<PixelBuffer, NonFiniteImage>],
+    _ sources: [[PixelBuffer]]
+  ) -> [ScoringPiece] {
+    let limit = context.group.size > 1 ? recipe.sampling.microBatch : prompts.count
+    return stride(from: 0, to: range.count, by: limit).enumerated().map { number, start in
+      let places = range.dropFirst(start).prefix(limit)
+      return ScoringPiece(
+        .init(rank: context.group.rank, number: number),
+        places.map { SampleID(trunk: $0, step: nil) },
+        places.map { place in
+          images[place - range.lowerBound].map {
+            RewardSample(image: $0, sources: sources[place], prompt: prompts[place])
+          }
+        })
+    }
   }
 
   /// The places of the prompts in the sample grid: evenly spaced.

@@ -1,6 +1,7 @@
 internal import DiffusionModels
 internal import FlowMatching
 internal import Foundations
+internal import ImageFiles
 internal import ProcessGroups
 internal import Rewards
 internal import Runs
@@ -22,13 +23,6 @@ struct ScoredRollout {
   }
 }
 
-/// The images that one process made, and their scores.
-private struct RankScores: Codable {
-  var samples: [SampleID] = []
-  var scores = ImageScores()
-  var failures = FailedImages()
-}
-
 /// Makes the images of an epoch, and scores them on other threads meanwhile.
 @MainActor
 struct RolloutCollector {
@@ -47,38 +41,46 @@ struct RolloutCollector {
     _ prompts: [Prompt], _ trunks: [TrunkID], _ velocity: PolicyVelocity, epoch: Int,
     _ stopwatch: PhaseStopwatch
   ) async throws -> ScoredRollout {
-    let (rollout, own) = try await context.group.agree("the rollout") {
-      try await rollOutAndScore(prompts, trunks, velocity, epoch: epoch, stopwatch)
+    let queue = ScoringQueue(scorer, piecesAtOnce: context.piecesAtOnce(of: scorer))
+    // Scores still missing when this returns or throws have no reader.
+    defer { queue.cancel() }
+    let (rollout, sources, own) = try context.group.agree("the rollout") {
+      let sources = try context.conditionImages.of(
+        prompts, for: context.recipe.rewards.map(\.reward))
+      let (rollout, failures) = try rollOut(
+        prompts, trunks, velocity, sources, epoch: epoch, into: queue, stopwatch)
+      return (rollout, sources, failures)
     }
     stopwatch.begin(.reward)
     defer { stopwatch.end() }
-    let parts = try context.group.gather(own, "the scores")
-    var all = RankScores()
-    for part in parts {
-      all.samples += part.samples
-      all.scores.append(part.scores)
-      all.failures.add(part.failures)
+    let scoring = SharedScoring(
+      group: context.group, queue: queue, size: context.policy.imageSize,
+      progress: context.output.progress
+    ) { id, image in
+      let index = trunks[id.trunk].prompt
+      return RewardSample(image: image, sources: sources[index], prompt: prompts[index])
     }
-    if let text = all.failures.text(of: all.samples.count) {
+    let pieces = try await scoring.finish("the scores")
+    var failures = FailedImages()
+    for part in try context.group.gather(own, "the scores") { failures.add(part) }
+    let samples = pieces.flatMap(\.samples)
+    if let text = failures.text(of: samples.count) {
       try context.message("warning: epoch \(epoch + 1): \(text)")
     }
-    let order = all.samples.indices.sorted { all.samples[$0].isBefore(all.samples[$1]) }
+    let order = samples.indices.sorted { samples[$0].isBefore(samples[$1]) }
     let evaluations = trunks.count * context.plan.evaluationsPerTrunk(steps: rollout.steps)
     return ScoredRollout(
-      rollout: rollout, samples: order.map { all.samples[$0] },
-      scores: all.scores.reordered(order), nfe: evaluations * velocity.networkRows)
+      rollout: rollout, samples: order.map { samples[$0] },
+      scores: scorer.combine(pieces).reordered(order), nfe: evaluations * velocity.networkRows)
   }
 
-  private func rollOutAndScore(
-    _ prompts: [Prompt], _ trunks: [TrunkID], _ velocity: PolicyVelocity, epoch: Int,
-    _ stopwatch: PhaseStopwatch
-  ) async throws -> (Rollout, RankScores) {
-    let sources = try context.conditionImages.of(
-      prompts, for: context.recipe.rewards.map(\.reward))
-    let queue = ScoringQueue(scorer)
-    // Scores still missing when this returns or throws have no reader.
-    defer { queue.cancel() }
-    var own = RankScores()
+  /// Rolls out this process's share, and queues its images.
+  private func rollOut(
+    _ prompts: [Prompt], _ trunks: [TrunkID], _ velocity: PolicyVelocity,
+    _ sources: [[PixelBuffer]], epoch: Int, into queue: ScoringQueue, _ stopwatch: PhaseStopwatch
+  ) throws(RewardError) -> (Rollout, FailedImages) {
+    var failures = FailedImages()
+    var count = 0
     // Where calls of the network are collectives, a failed reward must not cut them short.
     var failure: RewardError?
     let field = field(velocity, trunks, epoch: epoch)
@@ -87,17 +89,19 @@ struct RolloutCollector {
       let images = context.memory.measure(.decode, by: stopwatch) {
         context.policy.decode(finished.latents)
       }
-      let batch = zip(images, finished.ids).map { image, id in
+      let inputs = zip(images, finished.ids).map { image, id in
         let index = trunks[id.trunk].prompt
-        own.failures.add(image, of: prompts[index], id)
+        failures.add(image, of: prompts[index], id)
         return image.map {
           RewardSample(image: $0, sources: sources[index], prompt: prompts[index])
         }
       }
-      own.samples += finished.ids
       guard failure == nil else { return }
+      let piece = ScoringPiece(
+        .init(rank: context.group.rank, number: count), finished.ids, inputs)
+      count += 1
       do throws(RewardError) {
-        try stopwatch.measure(.reward) { () throws(RewardError) in try queue.add(batch) }
+        try stopwatch.measure(.reward) { () throws(RewardError) in try queue.add(piece) }
       } catch {
         guard context.sharesWeights else { throw error }
         failure = error
@@ -105,10 +109,7 @@ struct RolloutCollector {
     }
     if context.sharesWeights { velocity.idle(idleCalls(trunks.count, epoch: epoch)) }
     if let failure { throw failure }
-    stopwatch.begin(.reward)
-    defer { stopwatch.end() }
-    own.scores = try await queue.finish()
-    return (rollout, own)
+    return (rollout, failures)
   }
 
   private func rollOut(

@@ -1,4 +1,5 @@
 internal import DiffusionModels
+internal import Foundation
 internal import ProcessGroups
 internal import Rewards
 internal import Runs
@@ -35,6 +36,15 @@ struct TrainingContext {
   /// Whether the processes share the frozen weights, so that every call of the network is a
   /// collective, which all must make equally often.
   var sharesWeights: Bool { recipe.memory.shard == .base && group.size > 1 }
+
+  /// How many pieces `scorer` has under way at the same time. A process with others leaves the rest
+  /// free to move.
+  func piecesAtOnce(of scorer: Scorer) -> Int {
+    guard group.size > 1 else { return Scorer.mostPiecesAtOnce }
+    return scorer.piecesAtOnce(
+      of: recipe.sampling.microBatch,
+      cores: max(1, ProcessInfo.processInfo.activeProcessorCount / group.localSize))
+  }
 
   /// Writes a message that every process has.
   ///
