@@ -17,7 +17,7 @@ import Training
     let generator = Generator(seed: seed)
     return (0..<passes).map { pass in
       Self.shapes.map { shape in
-        let size = Tensor.randn(shape, generator: generator) * 3.0
+        let size = Tensor.randn(shape, generator: generator) * 1.5
         return Tensor.randn(shape, generator: generator) * size.exp()
       }
     }
