@@ -19,6 +19,24 @@ private struct Outcome: Codable {
   var isReward: Bool
 }
 
+/// The parts of the work that this process is in, one inside the other.
+@MainActor
+private enum OpenParts {
+  private static var count = 0
+  /// Whether the others know of the error that ends the parts: they have left all of them.
+  static var isKnown = false
+
+  static func begin() {
+    count += 1
+    isKnown = false
+  }
+
+  static func end() {
+    count -= 1
+    if count == 0 { isKnown = false }
+  }
+}
+
 extension ProcessGroup {
   /// Runs a part of the work that may fail on some processes only, and waits until all have done
   /// it.
@@ -34,6 +52,8 @@ extension ProcessGroup {
     _ part: String, _ body: @MainActor () async throws -> Result
   ) async throws -> Result {
     guard size > 1 else { return try await body() }
+    OpenParts.begin()
+    defer { OpenParts.end() }
     do {
       let result = try await body()
       try report(nil, part)
@@ -49,6 +69,8 @@ extension ProcessGroup {
     _ part: String, _ body: @MainActor () throws -> Result
   ) throws -> Result {
     guard size > 1 else { return try body() }
+    OpenParts.begin()
+    defer { OpenParts.end() }
     do {
       let result = try body()
       try report(nil, part)
@@ -66,8 +88,10 @@ extension ProcessGroup {
 
   /// The error that ends the part: what the other processes have agreed on already, or this
   /// process's own after they know of it.
+  @MainActor
   private func settled(_ error: any Error, _ part: String) throws -> any Error {
-    if error is PeerFailure || error is ProcessGroupError { return error }
+    if OpenParts.isKnown || error is PeerFailure || error is ProcessGroupError { return error }
+    OpenParts.isKnown = true
     try report(error, part)
     return error
   }
