@@ -63,7 +63,7 @@ struct RunFingerprint: Codable, Equatable {
   }
 
   /// A digested part by its path.
-  func name(of key: String, _ recipe: TrainingRecipe) -> String {
+  private func name(of key: String, _ recipe: TrainingRecipe) -> String {
     switch key {
     case "prompts.train": recipe.prompts.train
     case "prompts.evaluation": recipe.prompts.evaluation

@@ -82,7 +82,7 @@ package final class Trainer {
       return (memory.meter, policy, try RunFingerprint(recipe, prompts, policy))
     }
     memory = meter
-    try fingerprint.checkEqual(in: group, recipe)
+    try fingerprint.checkEqual(in: group)
     context = try TrainingContext(recipe, policy, meter, output, group)
     update = PolicyUpdate(context)
     collector = RolloutCollector(context: context, scorer: rewards)
