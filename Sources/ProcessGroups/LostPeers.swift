@@ -6,6 +6,8 @@ enum Pulse {
   static func key(_ rank: Int) -> String { "pulse/\(rank)" }
   /// The ranks that the first process to miss them has found.
   static let lost = "lost"
+  /// Written by a process that knows which ranks are lost.
+  static func isTold(_ rank: Int) -> String { "told/\(rank)" }
 }
 
 extension ProcessGroup.Engine {
@@ -19,6 +21,8 @@ extension ProcessGroup.Engine {
     do throws(TorchFailure) {
       let ranks: [Int]
       if let known = try found() { ranks = known } else { ranks = try search() }
+      // What is known here does not depend on whether the others learn it.
+      do { try letOthersLearn(ranks) } catch {}
       return .lost(
         peers: ranks.map { .init(rank: $0, place: places[$0]) }, during: step, reason: reason)
     } catch {
@@ -40,6 +44,21 @@ extension ProcessGroup.Engine {
       try store.set(Pulse.lost, ranks.map { "\($0)" }.joined(separator: " "))
     }
     return ranks
+  }
+
+  /// The store ends with the process that serves it, which therefore gives the others the time of
+  /// two searches to find out.
+  private func letOthersLearn(_ lost: [Int]) throws(TorchFailure) {
+    try store.set(Pulse.isTold(variables.rank), "1")
+    guard variables.rank == 0, !variables.launcherHasStore else { return }
+    let others = places.indices.filter { !lost.contains($0) }
+    let deadline = ContinuousClock.now + Pulse.period * 8
+    for rank in others {
+      while try store.value(Pulse.isTold(rank), timeout: Pulse.period).isEmpty {
+        guard ContinuousClock.now < deadline else { return }
+        Thread.sleep(forTimeInterval: 0.05)
+      }
+    }
   }
 
   /// What another process has found, without this one.
