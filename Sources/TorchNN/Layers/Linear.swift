@@ -32,6 +32,13 @@ public struct Linear {
 
   /// `[*, in]` -> `[*, out]`
   public func callAsFunction(_ x: Tensor) -> Tensor {
+    let shape = x.shape
+    guard (1..<Tensor.fewestRows).contains(x.count / weight.shape[1]) else { return product(x) }
+    return x.reshaped([-1, shape[x.rank - 1]]).filled(to: Tensor.fewestRows, product)
+      .reshaped(shape.dropLast() + [weight.shape[0]])
+  }
+
+  private func product(_ x: Tensor) -> Tensor {
     guard let adapter else { return x.linear(weight: weight, bias: bias) }
     let shape = x.shape
     let rows = x.reshaped([-1, shape[x.rank - 1]])
