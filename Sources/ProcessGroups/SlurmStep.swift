@@ -2,7 +2,8 @@
 ///
 /// A batch script and the shell of an allocation have some of the same variables (SLURM_NTASKS, and
 /// SLURM_PROCID=0 in a batch script). Only a step has SLURM_STEP_ID, and that of the shell which
-/// `salloc` starts on a node is a reserved number.
+/// `salloc` starts on a node is a reserved number. A batch script that was submitted within a step
+/// has inherited that step's variables, but SLURM_GTIDS lists its own task alone.
 struct SlurmStep {
   let numbering: Numbering
   private let localRank: Int
@@ -32,6 +33,8 @@ struct SlurmStep {
       rank: .init(name: Self.rank, value: rank), size: .init(name: sizeName, value: size))
     let nodesName = values.first(of: ["SLURM_STEP_NUM_NODES", "SLURM_NNODES"])
     if let nodesName { nodes = try values.count(nodesName) } else { nodes = nil }
+    // A number of tasks that is not to be found is an error only where it is needed.
+    if values["SLURM_GTIDS"] == "0", (try? localSize(values)) ?? 1 > 1 { return nil }
   }
 
   var isOneTaskPerNode: Bool { nodes == numbering.size.value }

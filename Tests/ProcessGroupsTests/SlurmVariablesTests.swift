@@ -90,6 +90,24 @@ import Testing
     #expect(try LaunchVariables(environment: ["SLURM_JOB_ID": "1", "SLURM_NTASKS": "8"]) == nil)
   }
 
+  @Test func `a batch script that was submitted within a step is a process alone`() throws {
+    // As Slurm 22.05 sets them in the script, whose own task is the first of this host.
+    let step = [
+      "SLURM_STEP_ID": "0", "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0",
+      "SLURM_NTASKS": "2", "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NUM_NODES": "1",
+      "SLURM_STEP_TASKS_PER_NODE": "2", "SLURM_JOB_ID": "5",
+    ]
+    let script = step.merging(["SLURM_GTIDS": "0"]) { $1 }
+    #expect(try LaunchVariables(environment: script) == nil)
+    let task = step.merging(["SLURM_GTIDS": "0,1"]) { $1 }
+    #expect(try LaunchVariables(environment: task)?.size == 2)
+    let oneOfTwoHosts = [
+      "SLURM_GTIDS": "0", "SLURM_STEP_NUM_NODES": "2", "SLURM_STEP_TASKS_PER_NODE": "1(x2)",
+      "SLURM_STEP_NODELIST": "node[1-2]",
+    ]
+    #expect(try LaunchVariables(environment: step.merging(oneOfTwoHosts) { $1 })?.size == 2)
+  }
+
   @Test func `what a step lacks or has out of range is an error`() {
     #expect(
       failure(["SLURM_LOCALID": nil])
