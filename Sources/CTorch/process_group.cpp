@@ -11,6 +11,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -168,8 +169,11 @@ CTorchProcessGroup *ctorch_process_group(CTorchStore *store, int32_t rank, int32
   CTorchProcessGroup *result = nullptr;
   guarded([&] {
     auto group = c10::make_intrusive<Group>(store->store, rank, size);
-    auto options = c10d::ProcessGroupGloo::Options::create_default(Milliseconds(timeout));
+    // Gloo waits for a connection five times as long. All processes are there, so a minute is enough.
+    const int64_t connecting = std::clamp<int64_t>(timeout / 5, std::min<int64_t>(timeout, 5000), 60000);
+    auto options = c10d::ProcessGroupGloo::Options::create_default(Milliseconds(connecting));
     auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(prefixed(store, "gloo"), rank, size, std::move(options));
+    static_cast<c10d::Backend &>(*gloo).setTimeout(Milliseconds(timeout));
     group->setBackend(c10::DeviceType::CPU, Group::BackendType::GLOO, gloo);
     group->setDefaultBackend(Group::BackendType::GLOO);
     group->setGroupName("world");

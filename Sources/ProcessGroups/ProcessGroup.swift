@@ -75,15 +75,15 @@ package final class ProcessGroup {
     let place =
       "\(ProcessInfo.processInfo.hostName), process \(ProcessInfo.processInfo.processIdentifier)"
     try store.set("place/\(variables.rank)", place)
+    var places: [String] = []
+    for rank in 0..<variables.size {
+      places.append(try store.get("place/\(rank)", timeout: timeout))
+    }
     guard
       let handle = ctorch_process_group(
         store.handle, Int32(variables.rank), Int32(variables.size),
         timeout.milliseconds)
     else { throw .last() }
-    var places: [String] = []
-    for rank in 0..<variables.size {
-      places.append(try store.get("place/\(rank)", timeout: timeout))
-    }
     guard
       let pulse = ctorch_pulse(
         pulseStore.handle, Pulse.key(variables.rank), Pulse.period.milliseconds)

@@ -21,9 +21,13 @@ extension ProcessGroupError: CustomStringConvertible {
   package var description: String {
     switch self {
     case .notJoined(let rank, let size, let address, let reason):
-      "rank \(rank) of \(size) could not join the others at \(address): \(reason). Start all "
-        + "\(size) processes, with the same MASTER_ADDR and MASTER_PORT, an address that every "
-        + "host reaches and a free port; 'tempflow doctor' tries the address"
+      "rank \(rank) of \(size) could not join the others at \(address): \(reason). "
+        + (reason.contains("connectFullMesh")
+          ? "The processes have met there, but one does not reach another's own address: set "
+            + "GLOO_SOCKET_IFNAME on every host to its interface in their network; 'tempflow "
+            + "doctor' lists the interfaces"
+          : "Start all \(size) processes, with the same MASTER_ADDR and MASTER_PORT, an address "
+            + "that every host reaches and a free port; 'tempflow doctor' tries the address")
     case .noNCCL(let reason):
       "\(reason); 'tempflow doctor' says what it finds, and device: cpu needs no NCCL"
     case .lost(let peers, let step, let reason):

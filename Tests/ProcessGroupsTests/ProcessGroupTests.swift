@@ -23,4 +23,13 @@ import Torch
     #expect(tensor.floats() == [1, 2])
     #expect(try group.gather([7, 8], "bytes") == [[7, 8]])
   }
+
+  @Test func `an address that does not reach the others is told from a store that is not found`() {
+    func text(_ reason: String) -> String {
+      ProcessGroupError.notJoined(rank: 1, size: 2, address: "node1:29500", reason: reason)
+        .description
+    }
+    #expect(text("Gloo connectFullMesh failed with timed out").contains("GLOO_SOCKET_IFNAME"))
+    #expect(text("Timed out after 4 seconds").contains("MASTER_ADDR and MASTER_PORT"))
+  }
 }
