@@ -3,6 +3,7 @@
 #include "ctorch.h"
 #include "ctorch_failure.h"
 #include "ctorch_nccl.h"
+#include "ctorch_pulse.h"
 #include "ctorch_tensor.h"
 
 #define USE_C10D_GLOO 1
@@ -14,10 +15,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 using Milliseconds = std::chrono::milliseconds;
@@ -25,38 +24,8 @@ using Milliseconds = std::chrono::milliseconds;
 struct CTorchStore {
   c10::intrusive_ptr<c10d::Store> store;
 };
-// Writes an increasing number under a key, so that the other processes see that this one is alive.
 struct CTorchPulse {
-  CTorchPulse(c10::intrusive_ptr<c10d::Store> store, std::string key, Milliseconds period)
-      : thread([this, store = std::move(store), key = std::move(key), period] {
-          std::unique_lock lock(mutex);
-          for (int64_t beat = 1; !isOver; ++beat) {
-            lock.unlock();
-            const std::string text = std::to_string(beat);
-            try {
-              store->set(key, std::vector<uint8_t>(text.begin(), text.end()));
-            } catch (...) {
-              // The store is gone, and a collective will say so.
-              return;
-            }
-            lock.lock();
-            changed.wait_for(lock, period, [this] { return isOver; });
-          }
-        }) {}
-  ~CTorchPulse() {
-    {
-      const std::lock_guard lock(mutex);
-      isOver = true;
-    }
-    changed.notify_all();
-    thread.join();
-  }
-
- private:
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool isOver = false;
-  std::thread thread;
+  Pulse pulse;
 };
 struct CTorchProcessGroup {
   c10::intrusive_ptr<c10d::ProcessGroup> group;
@@ -160,7 +129,19 @@ bool ctorch_store_try(CTorchStore *store, const char *key, int64_t timeout,
 
 CTorchPulse *ctorch_pulse(CTorchStore *store, const char *key, int64_t period) {
   CTorchPulse *result = nullptr;
-  guarded([&] { result = new CTorchPulse(store->store, key, Milliseconds(period)); });
+  guarded([&] {
+    auto beat = [store = store->store, key = std::string(key)](int64_t number) {
+      const std::string text = std::to_string(number);
+      try {
+        store->set(key, std::vector<uint8_t>(text.begin(), text.end()));
+        return true;
+      } catch (...) {
+        // The store is gone, and a collective will say so.
+        return false;
+      }
+    };
+    result = new CTorchPulse{Pulse(std::move(beat), Milliseconds(period))};
+  });
   return result;
 }
 void ctorch_pulse_release(CTorchPulse *pulse) { delete pulse; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the threads of Sources/CRowThreads with ThreadSanitizer, without libtorch, and runs them for some seconds.
+# Builds the threads of Sources/CRowThreads and Sources/CTorch with ThreadSanitizer, without libtorch, and runs them for some seconds.
 # Usage: run.sh [FOLDER FOR THE PROGRAM]
 # After a race, a wrong result, a crash or a deadlock the report is on standard error and the status is not 0.
 # Needs g++: Swift's own compiler comes without the sanitizer's library.
@@ -14,7 +14,8 @@ fi
 
 readonly sources=(Sources/CRowThreads/row_threads.cpp Tests/ThreadStress/operators.cpp Tests/ThreadStress/stress.cpp)
 g++ -std=c++20 -O1 -g -fsanitize=thread -pthread -fno-pie -no-pie \
-  -ISources/CRowThreads -ISources/CRowThreads/include -ITests/ThreadStress "${sources[@]}" -o "$folder/stress"
+  -ISources/CRowThreads -ISources/CRowThreads/include -ISources/CTorch/include \
+  -ITests/ThreadStress "${sources[@]}" -o "$folder/stress"
 
 # GCC 12's sanitizer does not start at some addresses, which a system with vm.mmap_rnd_bits=32 draws most of the time:
 # setarch turns that off. Where a container forbids it, the program is started until the addresses suit.

@@ -1,6 +1,7 @@
-// Runs the threads of Sources/CTorch/workers.cpp under ThreadSanitizer. Bodies write plain variables: a part that two
+// Runs the threads of Sources/CRowThreads and the pulse of Sources/CTorch under ThreadSanitizer. Bodies write plain variables: a part that two
 // threads take, or a result that is read before it is there, is a race as well.
 
+#include "ctorch_pulse.h"
 #include "row_threads.h"
 #include "row_scope.h"
 #include "operators.h"
@@ -105,6 +106,25 @@ void testCallers(Random &random) {
   for (std::thread &caller : callers) caller.join();
 }
 
+// Pulses that end while they wait, while they beat, or by themselves. What a beat writes is read after the end.
+void testPulse(Random &random) {
+  const int64_t last = random.below(4) ? INT64_MAX : 1 + random.below(5);
+  const int64_t spent = random.below(2000);
+  int64_t beats = 0;
+  {
+    const Pulse pulse(
+        [&](int64_t number) {
+          require(number == beats + 1, "beats are numbered from 1");
+          beats = number;
+          compute(spent);
+          return number < last;
+        },
+        std::chrono::milliseconds(random.below(2)));
+    sleep(random.below(3000));
+  }
+  require(beats <= last, "no beat follows the last");
+}
+
 // Repeats a test for a time, whatever else the processor does.
 template <typename Test> void repeat(const char *name, double seconds, const Test &test) {
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
@@ -125,4 +145,5 @@ int main() {
   repeat("teams", 2, testTeams);
   row_threads_set_count(0);
   repeat("callers", 1.5, testCallers);
+  repeat("pulse", 1.5, testPulse);
 }
