@@ -33,8 +33,10 @@ public struct Linear {
   /// `[*, in]` -> `[*, out]`
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let shape = x.shape
-    guard (1..<Tensor.fewestRows).contains(x.count / weight.shape[1]) else { return product(x) }
-    return x.reshaped([-1, shape[x.rank - 1]]).filled(to: Tensor.fewestRows, product)
+    let width = shape[x.rank - 1]
+    guard width == weight.shape[1], (1..<Tensor.fewestRows).contains(x.count / width)
+    else { return product(x) }
+    return x.reshaped([-1, width]).filled(to: Tensor.fewestRows, product)
       .reshaped(shape.dropLast() + [weight.shape[0]])
   }
 
