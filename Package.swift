@@ -153,7 +153,7 @@ let package = Package(
         "ShapeScenes", "Rewards", "ProcessGroups",
       ]),
     tests("DashboardTests", ["Foundations", "Dashboard", "Runs", "ImageFiles"]),
-    tests("TempFlowCLITests", ["ImageFiles"]),
+    tests("TempFlowCLITests", ["ImageFiles", "Runs"]),
     tests("DocumentationTests", ["Recipes", "Runs", "Training"]),
   ],
   cxxLanguageStandard: .cxx20)

@@ -16,13 +16,21 @@ package func whyOff(_ kernel: CPUKernel) -> String? {
 ///
 /// On some processors its kernels in half precision are chosen by the number of rows. The width is a
 /// full transformer's, because it affects the choice.
-package func rowsRoundAlike(_ dtype: DType) -> Bool {
+package func rowsRoundAlike(_ dtype: DType) -> Bool { rowsRoundAlike(dtype, counts: [2, 5, 16]) }
+
+/// Whether libtorch rounds a row of a float32 product the same way in any batch of four rows or
+/// more, on one thread. For fewer, MKL has other kernels.
+package var batchesOfFourRoundAlike: Bool {
+  TorchRuntime.withThreads(1) { rowsRoundAlike(.float32, counts: [4, 5, 7, 16, 33]) }
+}
+
+private func rowsRoundAlike(_ dtype: DType, counts: [Int]) -> Bool {
   func normal(_ shape: [Int], _ seed: UInt64) -> Tensor {
     Tensor.randn(shape, generator: Generator(seed: seed)).to(dtype)
   }
   let (x, weight) = (normal([64, 1536], 1), normal([1536, 1536], 2))
   let all = x.linear(weight: weight, bias: nil)
-  return [2, 5, 16].allSatisfy { count in
+  return counts.allSatisfy { count in
     let part = x.narrowed(dim: 0, start: 0, length: count).linear(weight: weight, bias: nil)
     return part.floats() == all.narrowed(dim: 0, start: 0, length: count).floats()
   }

@@ -1,0 +1,41 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A process that no longer answers ends the others, which name it.
+@Suite(.serialized) struct LostProcessTests {
+  /// A run in which one process gets a signal after the first epoch.
+  private struct Run {
+    let processes: TrainingProcesses
+    let victim: Int
+
+    init(_ count: Int, victim: Int, _ task: SmallTask) throws {
+      self.victim = victim
+      processes = try task.start(count, "run-\(victim)", ["--timeout", "8"])
+    }
+
+    /// Expects that every other process fails, and that the messages name this one alone.
+    func expectLoss() throws {
+      let outcome = try processes.wait(besides: victim)
+      for (rank, status) in outcome.statuses.enumerated() where rank != victim {
+        #expect(status == 1, "\(outcome.text)")
+      }
+      let named = outcome.errors.joined().matches(of: #/rank (\d+) \(/#).map(\.1)
+      #expect(!named.isEmpty && named.allSatisfy { $0 == "\(victim)" }, "\(outcome.text)")
+      #expect(outcome.count(of: " no longer answers: killed, stopped or cut off") == named.count)
+    }
+  }
+
+  @Test(arguments: [SIGKILL, SIGSTOP])
+  func `a process that is killed or stopped is named within the time-out`(_ signal: Int32) throws {
+    try withTemporaryFolder { folder in
+      let task = try SmallTask(["epochs": "1000", "checkpoints": "{every: 1}"], in: folder)
+      let runs = try [Run(3, victim: 1, task), Run(2, victim: 0, task)]
+      for run in runs {
+        try run.processes.wait(for: task.path("run-\(run.victim)", "checkpoints/000001"))
+        run.processes.send(signal, to: run.victim)
+      }
+      for run in runs { try run.expectLoss() }
+    }
+  }
+}
