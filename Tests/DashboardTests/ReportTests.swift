@@ -250,6 +250,43 @@ struct ReportTests {
     }
   }
 
+  @Test func `the times of every process are those of the last number of processes`() throws {
+    try withTemporaryFolder { folder in
+      let run = SyntheticRun(folder)
+      try run.write()
+      let path = folder + "/timings.jsonl"
+      let parts = ["rollout", "decode", "reward", "update", "epoch"]
+      var epoch = 0
+      let lines = String(decoding: try AtomicFile.read(path), as: UTF8.self).split(separator: "\n")
+      let text = lines.map { line in
+        guard line.contains(#""kind":"epoch""#) else { return line + "\n" }
+        epoch += 1
+        // Three processes at first, then two, of which the second takes 4 s on average.
+        let seconds = epoch <= 6 ? "[9,9,9]" : "[2,\(epoch % 2 == 0 ? 3 : 5)]"
+        let lists = parts.map { #","rank_\#($0)_seconds":\#(seconds)"# }.joined()
+        return line.dropLast() + lists + "}\n"
+      }.joined()
+      try AtomicFile.write(text, to: path)
+      _ = try Report.write(run: folder)
+      let page = String(decoding: try AtomicFile.read(folder + "/report.html"), as: UTF8.self)
+      let table = try #require(
+        page.firstMatch(
+          of: /<h3>Processes<\/h3>(?<table>.*?)<\/table>(?<note>.*?)<\/p>/
+            .dotMatchesNewlines()))
+      let cells = table.table.matches(of: /<t[dh][^>]*>([^<]*)</).map { String($0.output.1) }
+      #expect(
+        cells.suffix(12)
+          == ["0"] + Array(repeating: "2.00 s", count: 5) + ["1"]
+          + Array(repeating: "4.00 s", count: 5))
+      #expect(table.note.contains("means over \(epoch - 6) epochs"))
+
+      try AtomicFile.write(
+        text.replacing(#""rank_decode_seconds":[9,9,9]"#, with: #""rank_decode_seconds":[9]"#),
+        to: path)
+      #expect(throws: ReportError.self) { try Report.write(run: folder) }
+    }
+  }
+
   @Test func `a folder without a run is refused`() throws {
     try withTemporaryFolder { folder in
       let error = #expect(throws: ReportError.self) { try Report.write(run: folder) }

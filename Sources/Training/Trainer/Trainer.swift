@@ -69,7 +69,8 @@ package final class Trainer {
     self.scorer = rewards
     self.prompts = prompts
     let (meter, policy, fingerprint) = try group.agree("loading the model") {
-      let memory = try RunMemory(recipe, prompts, output.checkpoints)
+      let memory = try RunMemory(
+        recipe, prompts, output.checkpoints, processes: group.size, perHost: group.localSize)
       let policy = try memory.meter.measure(.load) {
         try Policy(
           recipe, prompts, decodeMicroBatch: memory.decodeMicroBatch, progress: output.progress,
