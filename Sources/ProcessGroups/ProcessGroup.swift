@@ -96,7 +96,8 @@ package final class ProcessGroup {
   /// Prepares collectives of tensors on a device: NCCL for a CUDA device.
   ///
   /// NCCL ends a process whose collective outlives its time-out without naming a peer. Collectives
-  /// of CUDA tensors therefore begin with a barrier over Gloo, whose time-out is half as long.
+  /// of CUDA tensors, but for gathers that are begun ahead, therefore begin with a barrier over
+  /// Gloo, whose time-out is half as long.
   ///
   /// - Throws: `ProcessGroupError.noNCCL`.
   package func use(_ device: Device) throws(ProcessGroupError) {

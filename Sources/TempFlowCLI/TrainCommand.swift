@@ -68,7 +68,9 @@ struct TrainCommand: AsyncParsableCommand {
     let group =
       try launch.map { try ProcessGroup($0, timeout: .seconds(timeout)) } ?? .alone
     let loaded = try group.agree("reading the recipe") { try recipe.read() }
-    let kernels = try CPUKernel.chosenByEnvironment().map(\.name).sorted()
+    let kernels = try group.agree("the kernels") {
+      try CPUKernel.chosenByEnvironment().map(\.name).sorted()
+    }
     try group.checkEqual(loaded.resolved, kernels: kernels)
     let settings = try group.agree("checking the recipe") {
       try checked(loaded.settings, group)

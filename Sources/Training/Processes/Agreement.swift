@@ -56,7 +56,7 @@ extension ProcessGroup {
     defer { OpenParts.end() }
     do {
       let result = try await body()
-      try report(nil, part)
+      try report(part)
       return result
     } catch {
       throw try settled(error, part)
@@ -73,7 +73,7 @@ extension ProcessGroup {
     defer { OpenParts.end() }
     do {
       let result = try body()
-      try report(nil, part)
+      try report(part)
       return result
     } catch {
       throw try settled(error, part)
@@ -92,23 +92,30 @@ extension ProcessGroup {
   private func settled(_ error: any Error, _ part: String) throws -> any Error {
     if OpenParts.isKnown || error is PeerFailure || error is ProcessGroupError { return error }
     OpenParts.isKnown = true
-    try report(error, part)
-    return error
+    let outcomes = try exchange(error, part)
+    // All processes save the epochs completed, or none does.
+    let isOthers = outcomes.contains { $0?.isReward == false }
+    return error is RewardError && isOthers
+      ? PeerFailure(isReward: false, description: "\(error)") : error
   }
 
-  /// Tells the others how the part ended here.
+  /// Tells the others that the part has ended well here.
   ///
-  /// - Throws: `PeerFailure` when it has failed elsewhere and not here.
-  private func report(_ error: (any Error)?, _ part: String) throws {
-    let outcome = error.map {
-      Outcome(message: "\($0)", isReward: $0 is RewardError)
+  /// - Throws: `PeerFailure` when it has failed elsewhere.
+  private func report(_ part: String) throws {
+    let outcomes = try exchange(nil, part)
+    guard let rank = outcomes.firstIndex(where: { $0 != nil }), let found = outcomes[rank] else {
+      return
     }
-    let outcomes = try gather(outcome, part)
-    guard error == nil, let rank = outcomes.firstIndex(where: { $0 != nil }),
-      let found = outcomes[rank]
-    else { return }
     throw PeerFailure(
-      isReward: found.isReward, description: "rank \(rank) (\(place(of: rank))): \(found.message)")
+      isReward: outcomes.allSatisfy { $0?.isReward != false },
+      description: "rank \(rank) (\(place(of: rank))): \(found.message)")
+  }
+
+  /// How the part has ended on each process: nil where well.
+  private func exchange(_ error: (any Error)?, _ part: String) throws -> [Outcome?] {
+    try gather(
+      error.map { Outcome(message: "\($0)", isReward: $0 is RewardError) }, part)
   }
 
   /// The values of all processes, in the order of ranks.

@@ -260,6 +260,8 @@ package final class PromptCache {
     do {
       try FileManager.default.removeItem(atPath: path)
     } catch {
+      // Another process may have been faster.
+      guard FileManager.default.fileExists(atPath: path) else { return }
       throw .promptCache(path: path, reason: error.localizedDescription)
     }
   }

@@ -76,15 +76,21 @@ final class Checkpointer {
   func restore() throws -> TrainingState {
     let newest: Int? = try context.group.agree("finding a checkpoint") { try newestNumber() }
     let number = try context.group.gather(newest, "the checkpoint's number")[0]
-    return try context.group.agree("restoring a checkpoint") {
+    var manifest = "none"
+    let state = try context.group.agree("restoring a checkpoint") {
       var state = TrainingState(fingerprint: fingerprint)
       if let number {
         let checkpoint = try CheckpointStore.read(number, in: context.output.directory.checkpoints)
         state = try restore(checkpoint)
+        manifest = try SHA256.digest(ofFile: "\(checkpoint.path)/manifest.json").digest
       }
       try context.output.openLogs(at: state)
       return state
     }
+    try context.group.checkEqual(
+      JoinFacts([("the checkpoint", manifest)]), "comparing the checkpoints",
+      remedy: "The run directory must be on a file system that all hosts share.")
+    return state
   }
 
   /// The number of the newest sound checkpoint.
@@ -126,9 +132,13 @@ final class Checkpointer {
 
   /// A checkpoint whose weights are not finite would be restored as the newest sound one, and
   /// processes whose weights differ no longer train one model.
-  private func checkWeights(_ state: TrainingState) throws {
-    if let name = firstNonFinite(context.policy.trainable) {
-      throw try unsound(state, "the weight \(name) is not finite")
+  ///
+  /// - Throws: `TrainingError.invariant`; the failure of another process.
+  func checkWeights(_ state: TrainingState) throws {
+    try context.group.agree("checking the weights") {
+      if let name = firstNonFinite(context.policy.trainable) {
+        throw try unsound(state, "the weight \(name) is not finite")
+      }
     }
     let norms =
       context.policy.trainable.isEmpty

@@ -58,8 +58,13 @@ struct Evaluator {
     let queue = ScoringQueue(all, piecesAtOnce: context.piecesAtOnce(of: all))
     // Scores still missing when this returns or throws have no reader.
     defer { queue.cancel() }
-    let (tiles, sources) = try context.group.agree("the evaluation") {
-      let range = context.share.range(of: prompts.count)
+    let range = context.share.range(of: prompts.count)
+    let sources = try context.group.agree("the evaluation's prompts") {
+      // What cannot be read must be known before calls of the network that are collectives.
+      if context.sharesWeights { try context.policy.check(Array(prompts[range])) }
+      return try context.conditionImages.of(prompts)
+    }
+    let tiles = try context.group.agree("the evaluation") {
       let images = try context.memory.measure(.evaluation) {
         try average.withAverages {
           let images = try context.policy.images(of: prompts, range, sampling)
@@ -69,13 +74,11 @@ struct Evaluator {
           return images
         }
       }
-      let sources = try context.conditionImages.of(prompts)
       for piece in pieces(of: range, images, sources) { try queue.add(piece) }
       let size = context.policy.imageSize
-      let tiles = chosen.filter(range.contains).map {
+      return chosen.filter(range.contains).map {
         images[$0 - range.lowerBound].picture(size).tile
       }
-      return (tiles, sources)
     }
     let scoring = SharedScoring(
       group: context.group, queue: queue, size: context.policy.imageSize,

@@ -146,6 +146,13 @@ extension Policy {
       latent: (latentShape, recipe.device), graph)
   }
 
+  /// Makes sure that the embeddings of prompts can be read.
+  ///
+  /// - Throws: as `velocity`.
+  func check(_ prompts: [Prompt]) throws(TrainingError) {
+    for prompt in prompts { _ = try promptCache.embeddings([prompt]) }
+  }
+
   private func field(
     of model: any FlowModel, _ embeddings: [PromptEmbeddings], _ rows: [Int]
   ) -> VelocityField {

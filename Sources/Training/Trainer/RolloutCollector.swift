@@ -44,12 +44,11 @@ struct RolloutCollector {
     let queue = ScoringQueue(scorer, piecesAtOnce: context.piecesAtOnce(of: scorer))
     // Scores still missing when this returns or throws have no reader.
     defer { queue.cancel() }
-    let (rollout, sources, own) = try context.group.agree("the rollout") {
-      let sources = try context.conditionImages.of(
-        prompts, for: context.recipe.rewards.map(\.reward))
-      let (rollout, failures) = try rollOut(
-        prompts, trunks, velocity, sources, epoch: epoch, into: queue, stopwatch)
-      return (rollout, sources, failures)
+    let sources = try context.group.agree("the source images") {
+      try context.conditionImages.of(prompts, for: context.recipe.rewards.map(\.reward))
+    }
+    let (rollout, own) = try context.group.agree("the rollout") {
+      try rollOut(prompts, trunks, velocity, sources, epoch: epoch, into: queue, stopwatch)
     }
     stopwatch.begin(.reward)
     defer { stopwatch.end() }

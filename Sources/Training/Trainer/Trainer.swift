@@ -93,6 +93,8 @@ package final class Trainer {
     samples = SampleWriter(recipe: recipe.evaluation, folder: output.directory.samples)
     checkpointer = Checkpointer(context, update, fingerprint)
     state = try checkpointer.restore()
+    // Adapters to start from may differ between hosts.
+    try checkpointer.checkWeights(state)
     stopwatch.end()
     state.add(stopwatch.seconds)
     let epoch = state.epoch
@@ -153,10 +155,9 @@ extension Trainer {
   func trainEpoch() async throws -> (EpochReport, PhaseStopwatch) {
     let stopwatch = PhaseStopwatch(recipe.device)
     let report = try await epoch(stopwatch)
-    state.complete(report, stopwatch)
     let ranks = try context.group.gather(RankSeconds(stopwatch), "the times")
-    // The time limit must end every process after the same epoch.
-    state.trainingSeconds += ranks[0].epoch - stopwatch.total
+    // Those of the first process, so that the time limit ends all after the same epoch.
+    state.complete(report, stopwatch, seconds: ranks[0].epoch)
     let state = state
     try context.group.agree("the metrics") {
       try output.append(report, stopwatch, ranks, state, recipe)
@@ -170,8 +171,8 @@ extension Trainer {
     defer { stopwatch.end() }
     let prompts = prompts.epoch(state.epoch)
     let trunks = context.trunks(promptCount: prompts.count)
-    let velocity = try memory.measure(.text, by: stopwatch) {
-      try policy.velocity(of: prompts, trunks)
+    let velocity = try context.group.agree("the prompts of the epoch") {
+      try memory.measure(.text, by: stopwatch) { try policy.velocity(of: prompts, trunks) }
     }
     let rollout = try await collector.collect(
       prompts, trunks, velocity, epoch: state.epoch, stopwatch)

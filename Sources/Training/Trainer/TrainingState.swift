@@ -77,10 +77,14 @@ extension TrainingState {
         trainingReward: evaluation.trainingReward, heldOutRewards: heldOut.isEmpty ? nil : heldOut))
   }
 
-  /// Counts an epoch and its seconds.
-  mutating func complete(_ report: EpochReport, _ stopwatch: PhaseStopwatch) {
+  /// Counts an epoch.
+  ///
+  /// - Parameter seconds: of the whole epoch.
+  mutating func complete(
+    _ report: EpochReport, _ stopwatch: PhaseStopwatch, seconds: Double
+  ) {
     epoch += 1
-    trainingSeconds += stopwatch.total
+    trainingSeconds += seconds
     add(stopwatch.seconds)
     bestReward = [bestReward, report.rewardMean].compactMap { $0 }.max()
   }

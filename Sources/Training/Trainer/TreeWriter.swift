@@ -49,8 +49,13 @@ struct TreeWriter {
     plan.finishesTrunks = true
     let trunks = prompts.indices.map { TrunkID(prompt: $0, seed: 0) }
     let steps = context.trainedSteps(epoch: epoch)
-    let field = try context.policy.velocity(of: prompts, trunks)
-      .rollout(rowsPerCall: plan.rowsPerCall(trunks: trunks.count, steps: steps))
+    let velocity =
+      context.sharesWeights
+      ? try context.group.agree("the tree's prompts") {
+        try context.policy.velocity(of: prompts, trunks)
+      } : try context.policy.velocity(of: prompts, trunks)
+    let field = velocity.rollout(
+      rowsPerCall: plan.rowsPerCall(trunks: trunks.count, steps: steps))
     var images: Images = [:]
     let noise = context.noise(epoch: epoch)
     let rollout = TempFlow.rollOut(plan, trunks: trunks, noise: noise, field: field) {
