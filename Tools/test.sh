@@ -42,7 +42,7 @@ if [ $# -gt 0 ]; then
 else
   pass 'this processor' --
   pass 'simulated CUDA' LD_LIBRARY_PATH="$SIMULATED_CUDA${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" -- \
-    --filter 'Device|on the GPU'
+    --filter 'Device|on the GPU|SharedBlocks'
   pass "libtorch's kernels" TEMPFLOW_CPU_KERNELS=off -- "${kernels[@]}"
   pass 'AVX2' TEMPFLOW_CPU_KERNELS=off ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 \
     MKL_ENABLE_INSTRUCTIONS=AVX2 -- "${kernels[@]}"
