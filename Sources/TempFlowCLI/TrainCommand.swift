@@ -92,7 +92,7 @@ struct TrainCommand: AsyncParsableCommand {
     _ settings: TrainingRecipe, _ group: ProcessGroup
   ) throws -> TrainingRecipe {
     var settings = settings
-    settings.device = try settings.device.ofProcess(group.localRank, group.localSize)
+    settings.device = try group.placed(settings.device)
     try settings.check(processes: group.size)
     _ = try TrainingPlan(settings)
     try TorchRuntime.check(settings.device)

@@ -1,4 +1,5 @@
 internal import Foundations
+internal import TempFlow
 
 /// The training samples of each optimizer update of an epoch.
 ///
@@ -26,7 +27,7 @@ package struct UpdateSplit: Sendable {
   package var samplesPerUpdate: Int { samples / updates }
 
   /// Forward passes of one update without skipped samples.
-  package var passesPerUpdate: Int { (samplesPerUpdate + microBatch - 1) / microBatch }
+  package var passesPerUpdate: Int { microBatchCount(of: samplesPerUpdate, limit: microBatch) }
 
   /// Samples of each forward pass on a GPU, where all passes have one size and the last is padded.
   package var samplesPerPass: Int { (samplesPerUpdate + passesPerUpdate - 1) / passesPerUpdate }

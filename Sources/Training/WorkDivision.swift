@@ -100,7 +100,7 @@ extension WorkDivision {
   }
 
   private func passes(microBatch: Int) -> Int {
-    (samplesPerUpdate + microBatch - 1) / microBatch
+    microBatchCount(of: samplesPerUpdate, limit: microBatch)
   }
 
   /// The expected share of training samples that another rank trains than the one that rolled them

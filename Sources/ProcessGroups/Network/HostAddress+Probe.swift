@@ -33,12 +33,16 @@ extension HostAddress {
     // As libtorch's store does: a connection of a run that has ended does not keep the port.
     var on: Int32 = 1
     setsockopt(handle, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-    let anywhere = isIPv4 ? "0.0.0.0" : "::"
-    guard let wildcard = try? HostAddress.resolve(anywhere, port: port).first else {
-      return "there is no address \(anywhere)"
+    do throws(UnresolvedHost) {
+      let anywhere = isIPv4 ? "0.0.0.0" : "::"
+      guard let wildcard = try HostAddress.resolve(anywhere, port: port).first else {
+        return "there is no address \(anywhere)"
+      }
+      let isBound = wildcard.withSocketAddress { bind(handle, $0, $1) } == 0
+      return isBound && listen(handle, 1) == 0 ? nil : Self.text(errno)
+    } catch {
+      return error.reason
     }
-    let isBound = wildcard.withSocketAddress { bind(handle, $0, $1) } == 0
-    return isBound && listen(handle, 1) == 0 ? nil : Self.text(errno)
   }
 
   private static func text(_ code: Int32) -> String { String(cString: strerror(code)) }

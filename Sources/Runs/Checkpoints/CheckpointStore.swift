@@ -6,6 +6,8 @@ package struct Checkpoint: Sendable, Hashable {
   package let number: Int
   /// Its folder.
   package let path: String
+  /// The file with the digests of the others.
+  package var manifest: String { "\(path)/\(CheckpointManifest.fileName)" }
 }
 
 /// The checkpoints of a run: numbered folders that are whole or not there.

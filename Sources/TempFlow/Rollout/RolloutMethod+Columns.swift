@@ -51,6 +51,24 @@ extension RolloutMethod {
     return trunks * rows(branches: 0) + columns * (rows(branches: 1) - rows(branches: 0))
   }
 
+  /// Rows of the velocity field at each step of each rollout batch, in one share of a rollout of
+  /// `trunks` trunks that trains `steps`.
+  package func rows(
+    by share: WorkShare, trunks: Int, trunksPerBatch: Int, stepCount: Int, steps: [Int],
+    finishesTrunks: Bool = false
+  ) -> [Int] {
+    let own = share.range(of: columns(trunks: trunks))
+    let held = self.trunks(of: own)
+    return microBatches(of: held.count, limit: trunksPerBatch).flatMap { part in
+      let columns = part.reduce(0) { $0 + branches(of: held.lowerBound + $1, among: own).count }
+      return (0..<stepCount).map {
+        rows(
+          trunks: part.count, columns: columns, at: $0, steps: steps,
+          finishesTrunks: finishesTrunks)
+      }
+    }
+  }
+
   /// Finished samples of one column in an epoch that trains `steps`.
   package func samplesPerColumn(steps: [Int]) -> Int {
     samplesPerTrunk(steps: steps) / branchCount

@@ -108,31 +108,19 @@ public struct RolloutPlan: Hashable, Sendable {
 
   /// Evaluations of the velocity field in one share of a rollout that trains `steps`.
   package func evaluations(by share: WorkShare, trunks: Int, steps: [Int]) -> Int {
-    let columns = share.range(of: columns(trunks: trunks))
-    let walked = method.trunks(of: columns).count
-    return (0..<schedule.stepCount).reduce(0) {
-      $0
-        + method.rows(
-          trunks: walked, columns: columns.count, at: $1, steps: steps,
-          finishesTrunks: finishesTrunks)
-    }
+    rows(by: share, trunks: trunks, steps: steps).reduce(0, +)
   }
 
   /// Calls of the velocity field in one share of a rollout that trains `steps`.
   package func calls(by share: WorkShare, trunks: Int, steps: [Int]) -> Int {
-    let own = share.range(of: columns(trunks: trunks))
-    let held = method.trunks(of: own)
-    var calls = 0
-    for part in microBatches(of: held.count, limit: trunksPerBatch) {
-      let columns = part.reduce(0) {
-        $0 + method.branches(of: held.lowerBound + $1, among: own).count
-      }
-      for step in 0..<schedule.stepCount {
-        let rows = method.rows(trunks: part.count, columns: columns, at: step, steps: steps)
-        calls += microBatches(of: rows, limit: microBatch).count
-      }
-    }
-    return calls
+    rows(by: share, trunks: trunks, steps: steps)
+      .reduce(0) { $0 + microBatchCount(of: $1, limit: microBatch) }
+  }
+
+  private func rows(by share: WorkShare, trunks: Int, steps: [Int]) -> [Int] {
+    method.rows(
+      by: share, trunks: trunks, trunksPerBatch: trunksPerBatch, stepCount: schedule.stepCount,
+      steps: steps, finishesTrunks: finishesTrunks)
   }
 }
 

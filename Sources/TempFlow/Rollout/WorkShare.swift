@@ -28,10 +28,15 @@ package func share(_ index: Int, of parts: Int, count: Int) -> Range<Int> {
 
 /// Cuts `count` rows into as few nearly equal ranges of at most `limit` as possible.
 package func microBatches(of count: Int, limit: Int) -> [Range<Int>] {
-  precondition(limit >= 1, "a micro-batch holds at least one row")
-  guard count > 0 else { return [] }
-  let parts = (count - 1) / limit + 1
+  let parts = microBatchCount(of: count, limit: limit)
   return (0..<parts).map { share($0, of: parts, count: count) }
+}
+
+/// How many ranges ``microBatches(of:limit:)`` cuts `count` rows into.
+package func microBatchCount(of count: Int, limit: Int) -> Int {
+  precondition(limit >= 1, "a micro-batch holds at least one row")
+  // The limit may be the largest integer.
+  return count == 0 ? 0 : (count - 1) / limit + 1
 }
 
 extension WorkShare {

@@ -5,9 +5,9 @@ package struct RankWork: Encodable, Sendable, Equatable {
   /// Columns of the rollout, and the trunks that they leave; see `RolloutPlan.columns`.
   package var columns, trunks: Int
   /// Calls of the network in the rollout.
-  package var rolloutCalls = 0
+  package var rolloutCalls: Int
   /// Rows of those calls, including guidance.
-  package var rolloutEvaluations = 0
+  package var rolloutEvaluations: Int
   /// Images that the rank decodes and has scored.
   package var images: Int
   /// Training samples of one update.
@@ -39,28 +39,22 @@ extension RankWork {
   ) {
     let sampling = recipe.sampling
     let method = sampling.rolloutMethod
-    let own = division.trunks(of: rank)
+    let share = WorkShare(rank, of: division.ranks)
     columns = division.columns(of: rank).count
-    trunks = own.count
+    trunks = division.trunks(of: rank).count
     images = columns * method.samplesPerColumn(steps: steps)
     trainingSamples = division.samples(of: rank)
     passes = division.passes(of: rank).count
-    evaluationPrompts = WorkShare(rank, of: division.ranks).range(of: prompts.evaluation).count
+    evaluationPrompts = share.range(of: prompts.evaluation).count
     let batch = PromptCache.batch
     encodedPrompts = stride(
       from: rank * batch, to: prompts.encoded, by: division.ranks * batch
     ).reduce(0) { $0 + min(batch, prompts.encoded - $1) }
-    let limit = sampling.trunksPerRolloutBatch ?? trunks
-    for part in microBatches(of: trunks, limit: limit) {
-      let columns = part.reduce(0) {
-        $0
-          + method.branches(of: own.lowerBound + $1, among: division.columns(of: rank)).count
-      }
-      for step in 0..<sampling.steps {
-        let rows = method.rows(trunks: part.count, columns: columns, at: step, steps: steps)
-        rolloutCalls += microBatches(of: rows, limit: sampling.microBatch).count
-        rolloutEvaluations += rows * recipe.guidance.rowsPerSample
-      }
-    }
+    let rows = method.rows(
+      by: share, trunks: division.trunks,
+      trunksPerBatch: sampling.trunksPerRolloutBatch ?? division.trunks,
+      stepCount: sampling.steps, steps: steps)
+    rolloutCalls = rows.reduce(0) { $0 + microBatchCount(of: $1, limit: sampling.microBatch) }
+    rolloutEvaluations = rows.reduce(0, +) * recipe.guidance.rowsPerSample
   }
 }

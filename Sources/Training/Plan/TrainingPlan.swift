@@ -224,7 +224,7 @@ extension TrainingRecipe {
 }
 
 extension TrainingPlan.Work {
-  /// Counts the work of one epoch, rollout batch by rollout batch and step by step.
+  /// Counts the work of one epoch.
   init(_ recipe: TrainingRecipe, _ split: UpdateSplit, epoch: Int) {
     let sampling = recipe.sampling
     let trunks = recipe.prompts.perEpoch * sampling.trunksPerPrompt
@@ -232,13 +232,11 @@ extension TrainingPlan.Work {
       stepCount: sampling.steps, run: recipe.seed, epoch: epoch)
     let guided = recipe.guidance.rowsPerSample
     let method = sampling.rolloutMethod
-    for batch in microBatches(of: trunks, limit: sampling.trunksPerRolloutBatch ?? trunks) {
-      for step in 0..<sampling.steps {
-        let rows = batch.count * method.rowsPerTrunk(at: step, steps: steps)
-        rolloutCalls += microBatches(of: rows, limit: sampling.microBatch).count
-        rolloutEvaluationsUnguided += rows
-      }
-    }
+    let rows = method.rows(
+      by: .whole, trunks: trunks, trunksPerBatch: sampling.trunksPerRolloutBatch ?? trunks,
+      stepCount: sampling.steps, steps: steps)
+    rolloutCalls = rows.reduce(0) { $0 + microBatchCount(of: $1, limit: sampling.microBatch) }
+    rolloutEvaluationsUnguided = rows.reduce(0, +)
     rolloutEvaluations = rolloutEvaluationsUnguided * guided
     decodes = trunks * method.samplesPerTrunk(steps: steps)
     rewards = decodes * recipe.rewards.count

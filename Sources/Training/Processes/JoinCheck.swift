@@ -125,18 +125,16 @@ extension ProcessGroup {
   }
 }
 
-extension Device {
-  /// The device of one of several processes of a host: `cuda` is the GPU with the number of the
-  /// process.
+extension ProcessGroup {
+  /// A recipe's device on this process: `cuda` is the GPU with the number of the process.
   ///
   /// - Throws: `TrainingError.arithmetic` for a numbered GPU, which all processes would share.
-  package func ofProcess(_ localRank: Int, _ localSize: Int) throws(TrainingError) -> Device {
-    guard case .cuda(let index) = self, localSize > 1 || index == 0 else { return self }
-    guard index == 0 else {
+  package func placed(_ device: Device) throws(TrainingError) -> Device {
+    if case .cuda(let index) = device, index > 0, localSize > 1 {
       throw .arithmetic(
         "device: cuda:\(index) would be the GPU of all \(localSize) processes of this host; with "
           + "device: cuda each takes its own, cuda:0 to cuda:\(localSize - 1)")
     }
-    return .cuda(localRank)
+    return rewardPlace("").device(device)
   }
 }

@@ -10,9 +10,6 @@ internal import Torch
 /// and v_i, 2 D float32.
 struct RolloutExchange {
   let group: ProcessGroup
-  let plan: RolloutPlan
-  /// Trunks of the epoch.
-  let trunkCount: Int
 
   /// A rollout with the states of the samples that this process trains.
   ///
@@ -22,7 +19,8 @@ struct RolloutExchange {
   func exchange(
     _ rollout: Rollout, _ wanted: [[TrainingSample]]
   ) throws(ProcessGroupError) -> Rollout {
-    let owners = plan.method.owners(processes: group.size, trunks: trunkCount)
+    let owners = rollout.plan.method.owners(
+      processes: group.size, trunks: rollout.trunks.count)
     let sent = wanted.map { samples in samples.filter { owners[$0.trunk] == group.rank } }
     let mine = wanted[group.rank]
     let received = (0..<group.size).map { rank in mine.filter { owners[$0.trunk] == rank } }

@@ -74,15 +74,19 @@ final class Checkpointer {
   ///   or model have changed since, `ParameterError.state` or `TrainingError.state` when a sound
   ///   one does not fit the recipe; the failure of another process.
   func restore() throws -> TrainingState {
-    let newest: Int? = try context.group.agree("finding a checkpoint") { try newestNumber() }
-    let number = try context.group.gather(newest, "the checkpoint's number")[0]
+    let newest: Runs.Checkpoint? = try context.group.agree("finding a checkpoint") {
+      try newestSound()
+    }
+    let number = try context.group.gather(newest?.number, "the checkpoint's number")[0]
     var manifest = "none"
     let state = try context.group.agree("restoring a checkpoint") {
       var state = TrainingState(fingerprint: fingerprint)
       if let number {
-        let checkpoint = try CheckpointStore.read(number, in: context.output.directory.checkpoints)
+        // The process that has chosen it has verified it.
+        let checkpoint =
+          try newest ?? CheckpointStore.read(number, in: context.output.directory.checkpoints)
         state = try restore(checkpoint)
-        manifest = try SHA256.digest(ofFile: "\(checkpoint.path)/manifest.json").digest
+        manifest = try SHA256.digest(ofFile: checkpoint.manifest).digest
       }
       try context.output.openLogs(at: state)
       return state
@@ -93,13 +97,13 @@ final class Checkpointer {
     return state
   }
 
-  /// The number of the newest sound checkpoint.
-  private func newestNumber() throws -> Int? {
+  /// The newest sound checkpoint; nil where another process chooses it.
+  private func newestSound() throws -> Runs.Checkpoint? {
     guard let (checkpoint, damaged) = try context.output.checkpoints?.newest() else { return nil }
     for damage in damaged {
       try context.output.message("\(damage) Going on from the newest sound checkpoint instead.")
     }
-    return checkpoint?.number
+    return checkpoint
   }
 
   private func restore(_ checkpoint: Runs.Checkpoint) throws -> TrainingState {
@@ -140,14 +144,12 @@ final class Checkpointer {
         throw try unsound(state, "the weight \(name) is not finite")
       }
     }
-    let norms =
-      context.policy.trainable.isEmpty
-      ? []
-      : withoutGradient {
-        Tensor.stack(TensorList.norms(context.policy.trainable.map(\.tensor)), dim: 0).floats()
-      }
+    guard context.group.size > 1, !context.policy.trainable.isEmpty else { return }
+    let norms = withoutGradient {
+      Tensor.stack(TensorList.norms(context.policy.trainable.map(\.tensor)), dim: 0).floats()
+    }
     let all = try context.group.gather(norms, "the weights' norms")
-    for start in stride(from: 0, to: all.count, by: max(norms.count, 1)) {
+    for start in stride(from: 0, to: all.count, by: norms.count) {
       guard Array(all[start..<start + norms.count]) == Array(all.prefix(norms.count)) else {
         throw try unsound(
           state, "the weights of rank \(start / norms.count) differ from those of rank 0")

@@ -130,14 +130,17 @@ final class PolicyUpdate {
     let wanted = (0..<context.group.size).map { rank in
       updates.flatMap { trained($0, by: WorkShare(rank, of: context.group.size)) }
     }
-    return try RolloutExchange(
-      group: context.group, plan: rollout.plan, trunkCount: rollout.trunks.count
-    ).exchange(rollout, wanted)
+    return try RolloutExchange(group: context.group).exchange(rollout, wanted)
   }
 
   /// Forward and backward passes of an update, over all processes.
   private func passes(of update: [TrainingSample]) -> Int {
-    microBatches(of: update.count { !$0.isSkippable(objective) }, limit: microBatch).count
+    microBatchCount(of: update.count { !$0.isSkippable(objective) }, limit: microBatch)
+  }
+
+  /// Passes among `passes` that another process has beyond this one's.
+  private func idlePasses(of passes: Int) -> Int {
+    context.share.most(of: passes) - context.share.range(of: passes).count
   }
 
   /// The samples of an update that a process evaluates.
@@ -193,7 +196,7 @@ final class PolicyUpdate {
   /// collectives.
   private func idle(_ passes: Int, _ policy: UpdateVelocity) {
     guard context.sharesWeights else { return }
-    policy.idle(passes: context.share.most(of: passes) - context.share.range(of: passes).count)
+    policy.idle(passes: idlePasses(of: passes))
     optimizer.zeroGradients()
   }
 
@@ -218,10 +221,7 @@ final class PolicyUpdate {
     }
     guard context.sharesWeights else { return }
     velocity.idle(
-      updates.dropFirst().reduce(0) { calls, update in
-        let passes = passes(of: update)
-        return calls + context.share.most(of: passes) - context.share.range(of: passes).count
-      })
+      updates.dropFirst().reduce(0) { $0 + idlePasses(of: passes(of: $1)) })
   }
 
   private func counter(_ part: String, _ updates: [[TrainingSample]]) -> EvaluationCounter {

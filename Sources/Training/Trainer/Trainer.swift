@@ -94,7 +94,7 @@ package final class Trainer {
     checkpointer = Checkpointer(context, update, fingerprint)
     state = try checkpointer.restore()
     // Adapters to start from may differ between hosts.
-    try checkpointer.checkWeights(state)
+    if group.size > 1 { try checkpointer.checkWeights(state) }
     stopwatch.end()
     state.add(stopwatch.seconds)
     let epoch = state.epoch
