@@ -73,6 +73,9 @@ extension WorkDivision {
     Array(part(rank).microBatches(of: samplesPerUpdate, limit: microBatch))
   }
 
+  /// The passes of an update on the rank with the most.
+  package var mostPasses: Int { part(0).most(of: passesPerUpdate) }
+
   /// The samples of an update that a rank trains.
   package func samples(of rank: Int) -> Int {
     passes(of: rank).reduce(0) { $0 + $1.count }

@@ -34,7 +34,7 @@ import Testing
   @Test func `a signal to one process ends all after the same epoch, and the run goes on`() throws {
     try task { task in
       let processes = try task.start(2, "run")
-      try processes.wait(for: task.path("run", "checkpoints/000001"))
+      try processes.wait(forEpoch: 1, of: "run", in: task)
       processes.send(SIGTERM, to: 1)
       let outcome = try processes.wait()
       #expect(outcome.statuses == [0, 0], "\(outcome.text)")

@@ -32,7 +32,7 @@ import Testing
       let task = try SmallTask(["epochs": "1000", "checkpoints": "{every: 1}"], in: folder)
       let runs = try [Run(3, victim: 1, task), Run(2, victim: 0, task)]
       for run in runs {
-        try run.processes.wait(for: task.path("run-\(run.victim)", "checkpoints/000001"))
+        try run.processes.wait(forEpoch: 1, of: "run-\(run.victim)", in: task)
         run.processes.send(signal, to: run.victim)
       }
       for run in runs { try run.expectLoss() }

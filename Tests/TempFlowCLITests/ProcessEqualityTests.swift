@@ -110,7 +110,8 @@ struct ProcessEqualityTests {
       for count in example.processes {
         let together = try task.train(count, "\(count)")
         #expect(together.statuses.allSatisfy { $0 == 0 }, "\(together.text)")
-        #expect(try task.differences("1", "\(count)") == [], "\(count) processes")
+        let differences = try task.differences("1", "\(count)")
+        #expect(differences == [], "\(count) processes")
       }
     }
   }
@@ -127,11 +128,11 @@ struct ProcessEqualityTests {
       let whole = try task.train(1, "whole")
       #expect(whole.statuses == [0], "\(whole.text)")
       let alone = try task.start(1, "killed")
-      try alone.wait(for: task.path("killed", "checkpoints/000001"))
+      try alone.wait(forEpoch: 1, of: "killed", in: task)
       alone.send(SIGKILL, to: 0)
       #expect(try alone.wait().statuses == [nil])
       let three = try task.start(3, "killed", ["--resume"])
-      try three.wait(for: task.path("killed", "checkpoints/000004"))
+      try three.wait(forEpoch: 4, of: "killed", in: task)
       let victim = Int.random(in: 0..<3)
       three.send(SIGKILL, to: victim)
       let lost = try three.wait()
@@ -139,7 +140,8 @@ struct ProcessEqualityTests {
       let two = try task.train(2, "killed", ["--resume"])
       #expect(two.statuses == [0, 0], "\(two.text)")
       #expect(two.errors[0].contains("Resuming after epoch"))
-      #expect(try task.differences("whole", "killed") == [], "rank \(victim) of 3 was killed")
+      let differences = try task.differences("whole", "killed")
+      #expect(differences == [], "rank \(victim) of 3 was killed")
     }
   }
 }

@@ -108,8 +108,10 @@ struct SmallTask {
       }.filter { $0["kind"] as? String == kind }
   }
 
-  /// The epochs of a run's checkpoints.
+  /// The epochs of a run's checkpoints; none before the first.
   func checkpoints(_ run: String) throws -> [Int] {
-    try FileActions.names(path(run, "checkpoints")).compactMap { Int($0) }
+    let folder = path(run, "checkpoints")
+    guard FileManager.default.fileExists(atPath: folder) else { return [] }
+    return try FileActions.names(folder).compactMap { Int($0) }
   }
 }

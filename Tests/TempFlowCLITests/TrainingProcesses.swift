@@ -89,11 +89,12 @@ final class TrainingProcesses {
 
   func send(_ signal: Int32, to rank: Int) { kill(processes[rank].processIdentifier, signal) }
 
-  /// Waits until a file exists; all processes must be running then.
-  func wait(for path: String) throws {
+  /// Waits until a run has a checkpoint of this epoch or of a later one, since older ones are
+  /// removed; all processes must be running then.
+  func wait(forEpoch epoch: Int, of run: String, in task: SmallTask) throws {
     try waitUntil {
       guard processes.allSatisfy(\.isRunning) else { throw Hanging(text: "ended early\n\(text)") }
-      return FileManager.default.fileExists(atPath: path)
+      return try task.checkpoints(run).contains { $0 >= epoch }
     }
   }
 

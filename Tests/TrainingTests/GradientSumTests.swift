@@ -24,20 +24,17 @@ import Training
   }
 
   /// The sum's gradients after the passes in this order; nil where a parameter has none.
-  private func sum(
-    _ passes: [[Tensor?]], _ form: GradientSum.Form
-  ) throws -> [[Float]?] {
+  private func sum(_ passes: [[Tensor?]], scale: Double = 1) throws -> [[Float]?] {
     let parameters = parameters()
-    let sum = GradientSum(parameters)
-    sum.begin(form)
+    let sum = GradientSum(parameters, .alone)
+    sum.begin(passes: passes.count, scale: scale)
     for gradients in passes {
       for (parameter, gradient) in zip(parameters, gradients) {
         parameter.tensor.gradient = gradient
       }
       sum.add()
-      #expect(parameters.allSatisfy { $0.tensor.gradient == nil })
     }
-    try sum.finish(.alone)
+    try sum.finish()
     return parameters.map { $0.tensor.gradient?.floats() }
   }
 
@@ -45,18 +42,17 @@ import Training
     count: Int
   ) throws {
     let passes = gradients(count, seed: 4)
-    let form = GradientSum.Form.fixedPoint(passes: count, scale: 1)
-    let expected = try sum(passes, form)
+    let expected = try sum(passes)
     var generator = SplitMix64(seed: 9)
     for _ in 0..<8 {
       let order = generator.permutation(count)
-      #expect(try sum(order.map { passes[$0] }, form) == expected)
+      #expect(try sum(order.map { passes[$0] }) == expected)
     }
   }
 
   @Test func `a sum is that of float64 within a whole number's size for each pass`() throws {
     let passes = gradients(6, seed: 5)
-    let found = try sum(passes, .fixedPoint(passes: 6, scale: 1))
+    let found = try sum(passes)
     for (index, values) in found.enumerated() {
       let expected = passes.reduce(into: Array(repeating: 0.0, count: passes[0][index].count)) {
         for (place, value) in $1[index].doubles().enumerated() { $0[place] += value }
@@ -71,15 +67,13 @@ import Training
   @Test func `a loss scale is taken out without rounding`() throws {
     let passes = gradients(3, seed: 6)
     let scaled = passes.map { $0.map { $0 * 1024.0 } }
-    #expect(
-      try sum(scaled, .fixedPoint(passes: 3, scale: 1024))
-        == sum(passes, .fixedPoint(passes: 3, scale: 1)))
+    #expect(try sum(scaled, scale: 1024) == sum(passes))
   }
 
   @Test func `a single pass keeps its bits`() throws {
     var pass = gradients(1, seed: 7)
     pass[0][1] = Tensor([-0, 1e-40, .infinity, -3, 0x1p-126] as [Float], shape: [5])
-    let found = try sum(pass, .bits)
+    let found = try sum(pass)
     for (values, tensor) in zip(found, pass[0]) {
       #expect(try #require(values).map(\.bitPattern) == tensor.floats().map(\.bitPattern))
     }
@@ -89,7 +83,7 @@ import Training
   func `a gradient out of range makes all of it not a number`(value: Float) throws {
     var passes = gradients(2, seed: 8)
     passes[1][2] = Tensor([value], shape: [1])
-    let found = try sum(passes, .fixedPoint(passes: 2, scale: 1))
+    let found = try sum(passes)
     #expect(found.allSatisfy { $0?.allSatisfy(\.isNaN) == true })
   }
 
@@ -100,7 +94,7 @@ import Training
     passes[0][0] = nil
     passes[0][3] = nil
     passes[1][3] = nil
-    let found = try sum(passes, .fixedPoint(passes: 2, scale: 1))
+    let found = try sum(passes)
     #expect(found[3] == nil)
     // Rounding to whole numbers and back keeps float32 numbers above 2^-24.
     for (value, expected) in zip(try #require(found[0]), full[1][0].floats())
@@ -111,15 +105,15 @@ import Training
     let count = 5 << 20
     let large = Tensor.zeros([count])
     let parameters = [("a", large), ("b", Tensor.zeros([2])), ("c", Tensor.zeros([3]))]
-    let sum = GradientSum(parameters)
-    sum.begin(.fixedPoint(passes: 2, scale: 1))
+    let sum = GradientSum(parameters, .alone)
+    sum.begin(passes: 2)
     for value in [0.25, 0.5] {
       for (_, tensor) in parameters {
         tensor.gradient = Tensor.full(tensor.shape, value, dtype: .float32, device: .cpu)
       }
       sum.add()
     }
-    try sum.finish(.alone)
+    try sum.finish()
     for (_, tensor) in parameters {
       let gradient = try #require(tensor.gradient)
       #expect(gradient.shape == tensor.shape)

@@ -92,10 +92,11 @@ import Training
     #expect(abs(2 * processes.slowestFlops / one.transformerFlops - 1) < 1e-12)
   }
 
-  @Test func `bytes are those of a ring and of the samples that change their process`() throws {
+  @Test func `bytes are those of shares of a sum and of samples that change their process`() throws {
     let plan = try plan([("per_epoch: 4", "per_epoch: 8")], processes: 4)
     let sent = try #require(plan.processes).sent
-    #expect(sent.gradientsPerUpdate == 2 * (8 * plan.trainableParameters * 3 / 4))
+    // A pass for one process: float32 to the share's owner and back.
+    #expect(sent.gradientsPerUpdate == (4 + 4) * plan.trainableParameters * 3 / 4)
     // Of 16 samples with 256 numbers for each of x and v, 3 of 4 move, a quarter from each process.
     #expect(plan.trainingSamplesPerEpoch == 16)
     #expect(sent.samplesPerEpoch == 16 * 2 * 4 * 256 * 3 / 4 / 4)
@@ -179,9 +180,9 @@ import Training
   }
 
   /// Sums are int64; a conversion has float64 and int64 numbers.
-  @Test(arguments: [(64, 1, false), (4, 1, true), (64, 2, true)])
+  @Test(arguments: [(64, 1, nil), (4, 1, 8 + 16), (4, 2, 16), (2, 2, 8 + 16)])
   func `sums of gradients are counted with several passes or processes`(
-    _ microBatch: Int, _ processes: Int, _ isSummed: Bool
+    _ microBatch: Int, _ processes: Int, _ expected: Int?
   ) throws {
     let plan = try plan(
       [
@@ -192,9 +193,11 @@ import Training
     let learned = plan.trainableParameters
     for phase in plan.memory.phases.dropFirst() {
       let bytes = phase.items.first { $0.name == "sum of gradients" }?.bytes
-      let isCounted = isSummed && phase.name == "learning"
-      #expect(bytes == (isCounted ? (8 + 16) * learned : nil), "\(phase.name)")
+      let isCounted = phase.name == "learning"
+      #expect(bytes == (isCounted ? expected.map { $0 * learned } : nil), "\(phase.name)")
     }
+    let sent = plan.processes?.sent.gradientsPerUpdate
+    #expect(sent == (processes == 1 ? nil : ((microBatch < 4 ? 8 : 4) + 4) * learned / 2))
   }
 
   @Test func `one process has no plan for several`() throws {

@@ -175,7 +175,9 @@ struct MemoryParts {
     ]
     if sumsGradients {
       let (sums, conversion) = GradientSum.bytes(of: learned)
-      parts.append(Item(name: "sum of gradients", bytes: sums + conversion))
+      parts.append(
+        Item(
+          name: "sum of gradients", bytes: (division.mostPasses > 1 ? sums : 0) + conversion))
     }
     guard recipe.recordsRows(trainableParameters: learned) else { return parts }
     return parts + [

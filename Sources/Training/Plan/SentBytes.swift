@@ -3,8 +3,8 @@ internal import Foundation
 
 /// Bytes that one rank sends, on average over the ranks; it receives as many.
 package struct SentBytes: Encodable, Sendable, Equatable {
-  /// The gradients of one update, summed in a ring as whole numbers: 2 (N-1)/N of 8 bytes a
-  /// trainable parameter.
+  /// The gradients of one update: (N-1)/N of 12 bytes a trainable parameter, or of 8 bytes where no
+  /// rank has more than one pass; see `GradientSum`.
   package var gradientsPerUpdate: Int
   /// x_i and v_i of training samples on their way to the ranks that train them, in an epoch. This
   /// is the expected number, because each epoch's shuffle decides which samples move.
@@ -36,7 +36,8 @@ extension SentBytes {
     func ring(_ bytes: Int) -> Int { bytes * (ranks - 1) / ranks }
     let samples = recipe.trainingSamplesPerEpoch
     let sampleBytes = 2 * 4 * model.latentShape.reduce(1, *)
-    gradientsPerUpdate = 2 * ring(GradientSum.bytes(of: model.trainableParameters).sums)
+    gradientsPerUpdate = GradientSum.sentBytes(
+      of: model.trainableParameters, passes: division.mostPasses, processes: ranks)
     samplesPerEpoch = Int(
       (Double(samples * sampleBytes) * division.movedShare / Double(ranks)).rounded())
     let imageBytes = Self.placeBytes + Self.scoreBytes * (recipe.rewards.count + 1)

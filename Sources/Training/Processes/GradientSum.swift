@@ -1,4 +1,5 @@
 package import ProcessGroups
+internal import TempFlow
 internal import Torch
 package import TorchNN
 
@@ -10,34 +11,42 @@ package import TorchNN
 /// number of passes. A larger or a non-finite one makes the whole gradient NaN.
 /// docs/decisions/0026 has the reasons.
 package final class GradientSum {
-  /// How a gradient becomes whole numbers.
-  package enum Form: Equatable {
-    /// Its float32 bits, for an update of one pass: the other processes add zero.
-    case bits
-    /// Multiples of 2^-48.
-    ///
-    /// - Parameters:
-    ///   - passes: of the update, over all processes.
-    ///   - scale: a loss scale that the gradients are multiplied by, a power of two.
-    case fixedPoint(passes: Int, scale: Double)
+  /// How the gradients of an update become a sum.
+  private enum Form {
+    /// Nothing to add: all passes of the update are one, in a process alone.
+    case none
+    /// One pass in one process, whose float32 bits the others get.
+    case single(root: Int)
+    /// At most one pass a process. Its gradient is exact in float32 and half as large as the whole
+    /// numbers, which the process that adds it makes.
+    case oneEach
+    /// Several passes, each added to the whole numbers of its process: by chunk, int64
+    /// `[N * share]`.
+    case several([Tensor])
   }
 
   /// Neighboring parameters that are converted together, which bounds the memory of conversions.
   private struct Chunk {
     /// The places of the parameters.
     let places: Range<Int>
-    /// int64
-    let sums: Tensor
+    /// Elements of each of N processes, which adds them for all: the last ones end in zeros.
+    let share: Int
+    let number: Int
   }
 
   private let parameters: [Tensor]
-  private let chunks: [Chunk]
-  /// The sums of all parameters; then for each parameter how many passes had a gradient; then how
-  /// many passes were out of range. int64
-  private let sums: Tensor
-  /// The part of `sums` behind the parameters' sums.
+  private let group: ProcessGroup
+  private let device: Device
+  private var chunks: [Chunk] = []
+  private var form = Form.none
+  /// Those of `Form.several`, made once.
+  private lazy var sums = chunks.map {
+    Tensor.zeros([$0.share * group.size], dtype: .int64, device: device)
+  }
+  private var passes = 0, scale = 1.0
+  /// For each parameter how many passes had a gradient of it, then how many passes were out of
+  /// range. int64
   private let counts: Tensor
-  private var form = Form.bits
   /// How many passes of this process had a gradient of each parameter.
   private var ownCounts: [Int]
 
@@ -51,102 +60,156 @@ package final class GradientSum {
     (8 * count, 2 * 8 * min(count, chunkElements))
   }
 
-  /// - Parameter parameters: float32, on one device.
-  package init(_ parameters: [ParameterStore.Named]) {
+  /// Bytes that each of several processes sends to add the gradients of `count` parameters, and to
+  /// send its share of the sum in float32.
+  ///
+  /// - Parameter passes: of the process that has the most.
+  static func sentBytes(of count: Int, passes: Int, processes: Int) -> Int {
+    (passes > 1 ? 8 + 4 : 4 + 4) * count * (processes - 1) / processes
+  }
+
+  /// - Parameters:
+  ///   - parameters: float32, on one device.
+  ///   - group: the processes.
+  package init(_ parameters: [ParameterStore.Named], _ group: ProcessGroup) {
     self.parameters = parameters.map(\.tensor)
+    self.group = group
+    device = self.parameters.first?.device ?? .cpu
     ownCounts = Array(repeating: 0, count: parameters.count)
-    let count = self.parameters.reduce(0) { $0 + $1.count }
-    sums = Tensor.zeros(
-      [count + parameters.count + 1], dtype: .int64, device: self.parameters.first?.device ?? .cpu)
-    counts = sums.narrowed(dim: 0, start: count, length: parameters.count + 1)
-    var chunks: [Chunk] = []
-    var (first, start, length) = (0, 0, 0)
+    counts = Tensor.zeros([parameters.count + 1], dtype: .int64, device: device)
+    var (first, length) = (0, 0)
     for (place, tensor) in self.parameters.enumerated() {
       length += tensor.count
       guard length >= Self.chunkElements || place == parameters.count - 1 else { continue }
       chunks.append(
         Chunk(
-          places: first..<place + 1, sums: sums.narrowed(dim: 0, start: start, length: length)))
-      (first, start, length) = (place + 1, start + length, 0)
+          places: first..<place + 1, share: (length + group.size - 1) / group.size,
+          number: chunks.count))
+      (first, length) = (place + 1, 0)
     }
-    self.chunks = chunks
   }
 
   /// Begins an update.
-  package func begin(_ form: Form) {
-    self.form = form
-    sums.fill_(0)
+  ///
+  /// - Parameters:
+  ///   - passes: of the update, over all processes, which have shares of them.
+  ///   - scale: a loss scale that the gradients are multiplied by, a power of two.
+  package func begin(passes: Int, scale: Double = 1) {
+    (self.passes, self.scale) = (passes, scale)
+    counts.fill_(0)
     ownCounts = Array(repeating: 0, count: parameters.count)
+    let shares = (0..<group.size).map { WorkShare($0, of: group.size).range(of: passes).count }
+    switch (passes, group.size, shares.max() ?? 0) {
+    case (0, _, _), (1, 1, _): form = .none
+    case (1, _, _): form = .single(root: shares.firstIndex(of: 1) ?? 0)
+    case (_, _, 1): form = .oneEach
+    default:
+      for sum in sums { sum.fill_(0) }
+      form = .several(sums)
+    }
   }
 
-  /// Takes the gradients of a pass from the parameters, which then have none.
+  /// Takes a pass whose gradients are in the parameters. Where several passes are added here, the
+  /// parameters then have none.
   package func add() {
     let gradients = parameters.map(\.gradient)
     for (place, gradient) in gradients.enumerated() where gradient != nil { ownCounts[place] += 1 }
-    withoutGradient {
-      for chunk in chunks {
-        let present = chunk.places.compactMap { gradients[$0] }
-        guard !present.isEmpty else { continue }
-        if case .fixedPoint(let passes, let scale) = form {
-          count(present, above: Self.largest * scale / Double(passes))
+    switch form {
+    case .none, .single: return
+    case .oneEach: withoutGradient { checkRange(gradients) }
+    case .several(let sums):
+      withoutGradient {
+        checkRange(gradients)
+        for chunk in chunks {
+          guard let flat = flat(gradients, of: chunk, .float64) else { continue }
+          sums[chunk.number].add_(wholeNumbers(flat))
         }
-        chunk.sums.add_(numbers(gradients[chunk.places], of: chunk))
       }
+      for parameter in parameters { parameter.gradient = nil }
     }
-    for parameter in parameters { parameter.gradient = nil }
   }
 
-  /// Gradients as whole numbers, int64.
-  private func numbers(_ gradients: ArraySlice<Tensor?>, of chunk: Chunk) -> Tensor {
-    let isBits = form == .bits
-    let flat = Tensor.zeros(
-      [chunk.sums.count], dtype: isBits ? .float32 : .float64, device: sums.device)
-    let parts = split(flat, like: chunk.places)
-    let present = zip(parts, gradients).compactMap { part, gradient in gradient.map { (part, $0) } }
+  /// The gradients of a chunk's parameters one after the other, zeros in place of missing ones:
+  /// `[N * share]`; nil if all are missing.
+  private func flat(_ gradients: [Tensor?], of chunk: Chunk, _ type: DType) -> Tensor? {
+    guard chunk.places.contains(where: { gradients[$0] != nil }) else { return nil }
+    let flat = Tensor.zeros([chunk.share * group.size], dtype: type, device: device)
+    let present = zip(split(flat, like: chunk.places), gradients[chunk.places])
+      .compactMap { part, gradient in gradient.map { (part, $0) } }
     TensorList.copy_(present.map(\.0), present.map(\.1))
-    guard case .fixedPoint(_, let scale) = form else {
-      return flat.viewed(as: .int32).to(.int64)
-    }
-    TensorList.multiply_([flat], by: Self.unit / scale)
-    return flat.to(.int64)
+    return flat
   }
 
-  /// Counts a pass whose gradients are not all below a limit.
-  private func count(_ gradients: [Tensor], above limit: Double) {
-    let largest = Tensor.stack(TensorList.norms(gradients), dim: 0).amax()
-    let isWithin = largest.isLess(than: limit).to(.int64)
+  /// float64 gradients, which are changed, as whole numbers in int64.
+  private func wholeNumbers(_ gradients: Tensor) -> Tensor {
+    TensorList.multiply_([gradients], by: Self.unit / scale)
+    return gradients.to(.int64)
+  }
+
+  /// Counts a pass whose gradients are not all below the limit.
+  private func checkRange(_ gradients: [Tensor?]) {
+    let present = gradients.compactMap(\.self)
+    guard !present.isEmpty else { return }
+    let largest = Tensor.stack(TensorList.norms(present), dim: 0).amax()
+    let isWithin = largest.isLess(than: Self.largest * scale / Double(passes)).to(.int64)
     counts.narrowed(dim: 0, start: parameters.count, length: 1).add_(1 - isWithin)
   }
 
-  /// Leaves the sums over all processes in the parameters' gradients, those of fixed point without
-  /// the loss scale. A gradient that is missing in
-  /// every pass stays missing.
+  /// Leaves the sums over all processes in the parameters' gradients, without the loss scale unless
+  /// the update has a single pass. A gradient that is missing in every pass stays missing.
   ///
   /// - Throws: `ProcessGroupError`.
-  package func finish(_ group: ProcessGroup) throws(ProcessGroupError) {
+  package func finish() throws(ProcessGroupError) {
+    if case .none = form { return }
     withoutGradient {
       counts.narrowed(dim: 0, start: 0, length: parameters.count)
         .copy_(Tensor(ownCounts, shape: [parameters.count]))
     }
-    try group.allReduce(sums, "the gradients")
+    try group.allReduce(counts, Self.step)
     let found = group.size > 1 ? counts.ints() : ownCounts
-    withoutGradient {
-      // 1, or NaN where a pass was out of range.
-      let isWithin = counts.narrowed(dim: 0, start: parameters.count, length: 1)
-        .isLess(than: 1).to(.float32)
-      let factor = isWithin / isWithin
-      for chunk in chunks {
-        let flat =
-          switch form {
-          case .bits: chunk.sums.to(.int32).viewed(as: .float32)
-          case .fixedPoint:
-            (chunk.sums.to(.float64) * (1 / Self.unit)).to(.float32) * factor
-          }
-        for (place, part) in zip(chunk.places, split(flat, like: chunk.places)) {
-          parameters[place].gradient = found[place] > 0 ? part : nil
-        }
+    // 1, or NaN where a pass was out of range.
+    let isWithin = counts.narrowed(dim: 0, start: parameters.count, length: 1)
+      .isLess(than: 1).to(.float32)
+    let factor = isWithin / isWithin
+    for chunk in chunks {
+      let sum = try finish(chunk, factor)
+      for (place, part) in zip(chunk.places, split(sum, like: chunk.places)) {
+        parameters[place].gradient = found[place] > 0 ? part : nil
       }
     }
+  }
+
+  private static let step = "the sum of the gradients"
+
+  /// The sum of a chunk, float32 `[N * share]`.
+  private func finish(_ chunk: Chunk, _ factor: Tensor) throws(ProcessGroupError) -> Tensor {
+    var sum: Tensor
+    switch form {
+    case .none, .single:
+      let flat = ownGradient(of: chunk)
+      if case .single(let root) = form { try group.broadcast(flat, from: root, Self.step) }
+      return flat
+    case .oneEach: sum = wholeNumbers(try exchange(ownGradient(of: chunk), chunk).to(.float64))
+    case .several(let sums): sum = try exchange(sums[chunk.number], chunk)
+    }
+    sum = group.size > 1 ? sum.sum(dims: [0]) : sum.reshaped([chunk.share])
+    let rounded = (sum.to(.float64) * (1 / Self.unit)).to(.float32) * factor
+    guard group.size > 1 else { return rounded }
+    return try group.allGather(rounded, Self.step).reshaped([chunk.share * group.size])
+  }
+
+  /// The gradient that the parameters of a chunk have here, zeros in place of missing ones:
+  /// float32 `[N * share]`.
+  private func ownGradient(of chunk: Chunk) -> Tensor {
+    flat(parameters.map(\.gradient), of: chunk, .float32)
+      ?? Tensor.zeros([chunk.share * group.size], device: device)
+  }
+
+  /// This process's share of a chunk from every process: `[N * share] -> [N, share]`.
+  private func exchange(_ numbers: Tensor, _ chunk: Chunk) throws(ProcessGroupError) -> Tensor {
+    let rows = Array(repeating: chunk.share, count: group.size)
+    return try group.exchange(numbers, sent: rows, received: rows, Self.step)
+      .reshaped([group.size, chunk.share])
   }
 
   /// The parts of a chunk in the shapes of its parameters.

@@ -24,7 +24,7 @@ final class PolicyUpdate {
   /// Whether the optimizer's operators are faster on one thread: over few parameters, the threads
   /// of one operator take longer to meet than to compute.
   private let isSmall: Bool
-  /// Kept from an epoch's first update with several passes to its last update.
+  /// Kept from an epoch's first update to its last.
   private var keptSum: GradientSum?
 
   private var recipe: TrainingRecipe { context.recipe }
@@ -161,10 +161,10 @@ final class PolicyUpdate {
     let scale = scale?.value ?? 1
     let trainable = context.policy.trainable
     let passes = passes(of: batch.samples)
-    // The gradient of a single pass in a single process needs no sum.
-    let sum = passes > 1 || (passes == 1 && context.group.size > 1) ? self.sum() : nil
+    let sum = keptSum ?? GradientSum(trainable, context.group)
+    keptSum = sum
     optimizer.zeroGradients()
-    sum?.begin(passes == 1 ? .bits : .fixedPoint(passes: passes, scale: scale))
+    sum.begin(passes: passes, scale: scale)
     let statistics = try batch.velocity.update(rowsPerCall: microBatch) {
       policy throws(ProcessGroupError) in
       try policyGradient(
@@ -173,30 +173,26 @@ final class PolicyUpdate {
         field: batch.counter.counting(policy.velocity), reference: policy.reference,
         backward: {
           policy.backward($0, $1)
-          sum?.add()
+          sum.add()
         },
         collect: { rows throws(ProcessGroupError) in
           idle(passes, policy)
           return try context.group.gather(rows, "an update's statistics")
         })
     }
-    try sum?.finish(context.group)
+    try sum.finish()
     // The sum of several passes is without the scale.
     if scale != 1, passes < 2 { scaleGradients(trainable, by: 1 / scale) }
     return (statistics, clipGradientNorm(trainable, limit: recipe.optimizer.maxGradNorm))
   }
 
-  private func sum() -> GradientSum {
-    let sum = keptSum ?? GradientSum(context.policy.trainable)
-    keptSum = sum
-    return sum
-  }
-
   /// Makes the passes of an update that other processes have beyond this one's, where passes are
   /// collectives.
   private func idle(_ passes: Int, _ policy: UpdateVelocity) {
-    guard context.sharesWeights else { return }
-    policy.idle(passes: idlePasses(of: passes))
+    let idlePasses = idlePasses(of: passes)
+    guard context.sharesWeights, idlePasses > 0 else { return }
+    // No pass of its own is in the parameters: it has fewer than another process.
+    policy.idle(passes: idlePasses)
     optimizer.zeroGradients()
   }
 
