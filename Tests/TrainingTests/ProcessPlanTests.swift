@@ -100,7 +100,7 @@ import Training
     // Of 16 samples with 256 numbers for each of x and v, 3 of 4 move, a quarter from each process.
     #expect(plan.trainingSamplesPerEpoch == 16)
     #expect(sent.samplesPerEpoch == 16 * 2 * 4 * 256 * 3 / 4 / 4)
-    #expect(sent.recordsPerEpoch == (40 * 16 + (34 + 2 * 21) * plan.firstEpoch.decodes) * 3 / 4)
+    #expect(sent.recordsPerEpoch == (40 * 16 + (8 + 2 * 21) * plan.firstEpoch.decodes) * 3 / 4)
     #expect(
       sent.perEpoch == 2 * sent.gradientsPerUpdate + sent.samplesPerEpoch + sent.recordsPerEpoch)
   }

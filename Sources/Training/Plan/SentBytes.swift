@@ -26,9 +26,9 @@ package struct SentBytes: Encodable, Sendable, Equatable {
 extension SentBytes {
   /// Of a training sample's statistics, ten float32 numbers.
   private static let statisticsBytes = 40
-  /// JSON of the place of an image, such as `{"trunk":12,"step":3,"branch":5}`, and of a score,
-  /// with their commas; the weighted sum is one more score.
-  private static let placeBytes = 34, scoreBytes = 21
+  /// JSON of the place of an image, such as `123,4,5,`, and of a score and its comma; the weighted
+  /// sum is one more score.
+  private static let placeBytes = 8, scoreBytes = 21
 
   init(_ recipe: TrainingRecipe, _ model: FlowModelMetadata, _ division: WorkDivision, images: Int)
   {

@@ -122,8 +122,8 @@ extension ProcessGroup {
   func gather<Value: Codable>(_ value: Value, _ part: String) throws -> [Value] {
     guard size > 1 else { return [value] }
     let bytes = Array(try JSONEncoder().encode([value]))
-    return try gather(bytes, part).map {
-      try JSONDecoder().decode([Value].self, from: Data($0))[0]
+    return try gather(bytes, part).enumerated().map { rank, bytes in
+      rank == self.rank ? value : try JSONDecoder().decode([Value].self, from: Data(bytes))[0]
     }
   }
 }

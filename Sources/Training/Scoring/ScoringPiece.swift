@@ -51,11 +51,39 @@ package struct ScoringPiece: Sendable {
 }
 
 /// The scores of a piece.
-package struct ScoredPiece: Sendable, Codable {
+package struct ScoredPiece: Sendable {
   package let key: ScoringPiece.Key
   package let samples: [SampleID]
   /// One per reward, with one score per sample.
   package let columns: [RewardScores]
   /// Seconds that scoring took.
   package let seconds: Double
+}
+
+/// The samples are one list of numbers, since a process reads thousands of them in every epoch.
+extension ScoredPiece: Codable {
+  private enum CodingKeys: CodingKey {
+    case key, places, columns, seconds
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    let places = try values.decode([Int].self, forKey: .places)
+    key = try values.decode(ScoringPiece.Key.self, forKey: .key)
+    samples = stride(from: 0, to: places.count - 2, by: 3).map { index in
+      SampleID(
+        trunk: places[index], step: places[index + 1] < 0 ? nil : places[index + 1],
+        branch: places[index + 2])
+    }
+    columns = try values.decode([RewardScores].self, forKey: .columns)
+    seconds = try values.decode(Double.self, forKey: .seconds)
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(key, forKey: .key)
+    try values.encode(samples.flatMap { [$0.trunk, $0.step ?? -1, $0.branch] }, forKey: .places)
+    try values.encode(columns, forKey: .columns)
+    try values.encode(seconds, forKey: .seconds)
+  }
 }
