@@ -1,9 +1,9 @@
-"""Seconds of an update's all-reduce over Gloo on this machine's loopback.
+"""Seconds of an update's sum of gradients over Gloo on this machine's loopback.
 
     .bench/bin/python Tools/gloo_bandwidth.py
 
-Two processes add one int64 a trainable parameter, as an update does with gradients, in a few rounds after one that is not
-counted. The output is a Markdown table. The parameters are those of the adapters of `Recipes/sd3.5-medium-pickscore.yaml`,
+Two processes exchange shares of one int64 a trainable parameter and then one float32 of each share, as an update of several
+passes does with gradients, in a few rounds after one that is not counted. The output is a Markdown table. The parameters are those of the adapters of `Recipes/sd3.5-medium-pickscore.yaml`,
 `Recipes/flux.1-dev-pickscore.yaml` and `Recipes/qwen-image-pickscore.yaml`; `tempflow plan` prints them.
 """
 
@@ -29,18 +29,22 @@ def measure(rank: int, store: str, arguments: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=arguments.processes)
     for parameters in arguments.parameters:
-        sums = torch.zeros(parameters, dtype=torch.int64)
+        share = parameters // arguments.processes
+        sums = torch.zeros(share * arguments.processes, dtype=torch.int64)
+        received_sums, own = torch.empty_like(sums), torch.zeros(share)
+        gradient = torch.empty(share * arguments.processes)
         seconds, counts = [], []
         for _ in range(1 + arguments.rounds):
             distributed.barrier()
             begin, before = time.monotonic(), received()
-            distributed.all_reduce(sums)
+            distributed.all_to_all_single(received_sums, sums)
+            distributed.all_gather_into_tensor(gradient, own)
             distributed.barrier()
             seconds.append(time.monotonic() - begin)
             counts.append(received() - before)
         if rank == 0:
             # Bytes on the loopback are those that all processes send.
-            sent = 2 * (arguments.processes - 1) / arguments.processes * 8 * parameters
+            sent = (arguments.processes - 1) / arguments.processes * (8 + 4) * parameters
             rates = ", ".join(f"{8 * sent / second / 1e9:.1f}" for second in seconds[1:])
             times = ", ".join(f"{second:.2f}" for second in seconds[1:])
             counted = sum(counts[1:]) / arguments.rounds / arguments.processes
