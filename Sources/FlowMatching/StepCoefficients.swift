@@ -12,6 +12,9 @@ public struct StepCoefficients: Hashable, Sendable {
   public let sigma: Double
   /// sigma_{i+1} < sigma_i.
   public let nextSigma: Double
+  /// sigma*_i, the sigma in the denominator `1 - sigma*`: sigma_i, and sigma_1 at sigma 1, where it
+  /// keeps the first step finite.
+  public let finiteSigma: Double
   /// s_i, the diffusion coefficient: noise per square root of time.
   public let diffusion: Double
   /// w_i, the standard deviation of the noise that the step adds; 0 for a deterministic step.
@@ -28,11 +31,10 @@ public struct StepCoefficients: Hashable, Sendable {
   /// dt_i = sigma_{i+1} - sigma_i < 0.
   public var timeStep: Double { nextSigma - sigma }
 
-  /// - Parameter finiteSigma: `sigma*`, the sigma in the denominator `1 - sigma*`; it keeps the
-  ///   first step, at sigma 1, finite.
   init(_ dynamics: Dynamics, sigma: Double, nextSigma: Double, finiteSigma: Double) {
     self.sigma = sigma
     self.nextSigma = nextSigma
+    self.finiteSigma = finiteSigma
     let timeStep = nextSigma - sigma
     switch dynamics {
     case .deterministic:
@@ -43,14 +45,16 @@ public struct StepCoefficients: Hashable, Sendable {
       residualFactor = 0
       logNormalizer = 0
     case .flowSDE, .danceSDE:
-      let rate =
-        if case .flowSDE(let level) = dynamics {
+      let unlimited =
+        if case .flowSDE(let level, _) = dynamics {
           level * (sigma / (1 - finiteSigma)).squareRoot()
-        } else if case .danceSDE(let eta) = dynamics {
+        } else if case .danceSDE(let eta, _) = dynamics {
           eta
         } else {
           0.0
         }
+      let largest = dynamics.noiseLimit.map { $0 / (-timeStep).squareRoot() }
+      let rate = min(unlimited, largest ?? .infinity)
       let halfVariance = rate * rate / (2 * sigma)
       diffusion = rate
       stdDev = rate * (-timeStep).squareRoot()
@@ -58,10 +62,10 @@ public struct StepCoefficients: Hashable, Sendable {
       velocityFactor = (1 + halfVariance * (1 - sigma)) * timeStep
       residualFactor = 1 / (2 * stdDev * stdDev)
       logNormalizer = log(stdDev) + log((2 * Double.pi).squareRoot())
-    case .cps(let level):
+    case .cps(let level, let limit):
       // x0 = x - sigma v and x1 = x + (1 - sigma) v predict data and noise;
       // mean = (1 - sigma') x0 + sqrt(sigma'^2 - std^2) x1.
-      let deviation = nextSigma * sin(level * Double.pi / 2)
+      let deviation = min(nextSigma * sin(level * Double.pi / 2), limit ?? .infinity)
       let predicted = max(0, nextSigma * nextSigma - deviation * deviation).squareRoot()
       diffusion = deviation / (-timeStep).squareRoot()
       stdDev = deviation

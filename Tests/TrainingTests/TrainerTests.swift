@@ -155,7 +155,7 @@ private func contents(_ path: String) throws -> Data {
   @Test(arguments: [
     "method: flow_grpo", "method: flow_grpo_fast, trained_steps: {first: 1}",
     "trunks_per_rollout_batch: 1", "guidance_scale: 2", "dynamics: cps",
-    "trained_steps: {sliding: 1}",
+    "trained_steps: {sliding: 1}", "noise_limit: 0.5", "noise_limit: 9",
   ])
   func `every sampling setting trains`(_ setting: String) async throws {
     let folder = try tinyTask()
@@ -168,6 +168,8 @@ private func contents(_ path: String) throws -> Data {
     #expect(summary.isFinished)
     let line = try MetricsLog.read(folder.path + "/run/metrics.jsonl")[1]
     #expect((line[.gradNorm]?.number ?? 0) > 0)
+    let log = try String(contentsOfFile: folder.path + "/run/log.txt", encoding: .utf8)
+    #expect(log.contains("noise_limit: has no effect") == (setting == "noise_limit: 9"))
   }
 
   @Test(arguments: ["full", "lora"])

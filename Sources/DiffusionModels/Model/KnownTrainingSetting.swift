@@ -41,9 +41,9 @@ public struct KnownTrainingSetting: Sendable, Equatable {
   public var text: String {
     let (name, level) =
       switch dynamics {
-      case .flowSDE(let level): ("flow_sde", level)
-      case .cps(let level): ("cps", level)
-      case .danceSDE(let eta): ("dance_sde", eta)
+      case .flowSDE(let level, _): ("flow_sde", level)
+      case .cps(let level, _): ("cps", level)
+      case .danceSDE(let eta, _): ("dance_sde", eta)
       case .deterministic: ("deterministic", 0)
       }
     return "\(steps) steps, \(name) with noise_level \(level), the first \(trainedSteps) trained, "

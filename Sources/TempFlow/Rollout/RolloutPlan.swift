@@ -79,6 +79,18 @@ public struct RolloutPlan: Hashable, Sendable {
       over: steps.candidates(stepCount: schedule.stepCount), dynamics)
   }
 
+  /// Coefficients of all trainable steps of the plan.
+  var candidates: [StepCoefficients] {
+    steps.candidates(stepCount: schedule.stepCount).map { schedule.step($0, dynamics) }
+  }
+
+  /// Whether the noise limit of the dynamics lowers the noise of a trainable step.
+  package var isNoiseLimited: Bool {
+    steps.candidates(stepCount: schedule.stepCount).contains {
+      schedule.step($0, dynamics).stdDev < schedule.step($0, dynamics.unlimited).stdDev
+    }
+  }
+
   /// Evaluations of the velocity field per trunk (NFE) in an epoch that trains `steps`;
   /// classifier-free guidance doubles it.
   ///

@@ -40,6 +40,8 @@ package struct SamplingRecipe: Sendable, Equatable {
   package var dynamics: DynamicsName
   /// a of the stochastic step (eta for `dance_sde`).
   package var noiseLevel: Double
+  /// The largest standard deviation of one step's noise; nil is no limit.
+  package var noiseLimit: Double?
   /// The device that generates the noise of the rollout; evaluations always use the CPU.
   package var noiseGenerator: NoiseGenerator
   /// The trained steps, at which TempFlow's trunks branch.
@@ -67,9 +69,9 @@ package struct SamplingRecipe: Sendable, Equatable {
   /// The dynamics of `TempFlow` with these settings.
   package var stochasticDynamics: Dynamics {
     switch dynamics {
-    case .flowSDE: .flowSDE(noiseLevel: noiseLevel)
-    case .cps: .cps(noiseLevel: noiseLevel)
-    case .danceSDE: .danceSDE(eta: noiseLevel)
+    case .flowSDE: .flowSDE(noiseLevel: noiseLevel, noiseLimit: noiseLimit)
+    case .cps: .cps(noiseLevel: noiseLevel, noiseLimit: noiseLimit)
+    case .danceSDE: .danceSDE(eta: noiseLevel, noiseLimit: noiseLimit)
     }
   }
 
@@ -110,6 +112,7 @@ extension SamplingRecipe {
     if dynamics == .cps, noiseLevel >= 2 {
       section.report("noise_level", "must be below 2 with cps dynamics")
     }
+    noiseLimit = section.optional("noise_limit", .double(in: .above(0, through: 10)))
     noiseGenerator = section.choice("noise_generator", default: .device)
     trainedSteps = BranchSteps(section, "trained_steps", trainable: steps - 1)
     seedsPerPrompt = section.int("seeds_per_prompt", in: 1...4096, default: 1)

@@ -28,6 +28,11 @@ struct TrainingContext {
     self.group = group
     plan = try recipe.sampling.rolloutPlan(policy.schedule(steps: recipe.sampling.steps))
     try plan.checkWeights()
+    if let limit = recipe.sampling.noiseLimit, !plan.isNoiseLimited {
+      try message(
+        "warning: sampling.noise_limit: has no effect: no trained step adds more noise than "
+          + "\(limit)")
+    }
   }
 
   /// The part of every list of work that this process does.
