@@ -10,7 +10,7 @@ public enum InvariantError: Error, Hashable, Sendable {
   case notFinite(what: String, step: Int?)
   /// The size of a group differs from the recipe's.
   case groupSize(prompt: Int, step: Int, found: Int, expected: Int)
-  /// The noise-aware weights do not average to 1.
+  /// The weights of steps do not average to 1.
   case weightMean(Double)
 }
 
@@ -34,7 +34,7 @@ extension InvariantError: CustomStringConvertible {
       "prompt \(prompt), step \(step): \(found) rewards in the group instead of \(expected); "
         + "every branch must be scored once"
     case .weightMean(let mean):
-      "the noise-aware weights average to \(mean) instead of 1; report this schedule as a bug"
+      "the weights of steps average to \(mean) instead of 1; report this schedule as a bug"
     }
   }
 }
@@ -76,11 +76,12 @@ extension PolicyStatistics {
 }
 
 extension RolloutPlan {
-  /// Checks that `c mean(w) = 1` over the trainable steps of the plan.
-  public func checkWeights() throws(InvariantError) {
+  /// Checks that weights average to 1 over the trainable steps of the plan: `c mean(w) = 1`.
+  public func checkWeights(
+    _ weighting: PolicyObjective.Weighting = .noiseAware
+  ) throws(InvariantError) {
     let candidates = steps.candidates(stepCount: schedule.stepCount)
-    let total = candidates.reduce(0) { $0 + schedule.step($1, dynamics).stdDev }
-    let mean = weightNormalizer * total / Double(candidates.count)
+    let mean = weights(weighting, of: candidates).reduce(0, +) / Double(candidates.count)
     guard abs(mean - 1) < 1e-9 else { throw .weightMean(mean) }
   }
 }

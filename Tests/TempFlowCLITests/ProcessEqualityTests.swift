@@ -23,12 +23,14 @@ struct ProcessEqualityTests {
 
   static let cases = [
     Case(
-      testDescription: "groups of a seed on two ranks, two rewards, distance to the reference",
+      testDescription: "groups of a seed on two ranks, two rewards, distance to the reference in "
+        + "velocities, centered ratios, limited noise",
       sections: [
         "prompts": prompts(perEpoch: 17),
         "rewards": "[\(scored), {name: jpeg_compressibility, weight: 3}]",
-        "sampling": "{steps: 4, guidance_scale: 1, branches: 3, micro_batch: 12}",
-        "loss": "{clip_range: 3e-2, kl_beta: 0.05}",
+        "sampling":
+          "{steps: 4, guidance_scale: 1, branches: 3, micro_batch: 12, noise_limit: 0.5}",
+        "loss": "{clip_range: 3e-2, kl_beta: 0.05, kl_space: velocity, ratio: centered}",
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 3, micro_batch: 6}",
       ], processes: [2, 3, 4], figures: ["kl"]),
     Case(
@@ -43,13 +45,16 @@ struct ProcessEqualityTests {
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 3, micro_batch: 7}",
       ], processes: [3], figures: ["reward_missing", "training_samples_skipped"]),
     Case(
-      testDescription: "adapters, one group, skipped samples, rollout in parts, checkpointing",
+      testDescription: "adapters, one group, a mean without skipped samples, weights of inverse "
+        + "noise, rollout in parts, checkpointing",
       sections: [
         "prompts": prompts(perEpoch: 12), "rewards": "[{name: shapes, mode: strict}]",
         "trainable": "lora", "lora": "{rank: 4}", "gradient_checkpointing": "true",
         "sampling": "{steps: 4, guidance_scale: 1, branches: 2, seeds_per_prompt: 2, "
           + "micro_batch: 12, trained_steps: [0, 1], trunks_per_rollout_batch: 4}",
-        "advantage": "{group: batch}", "loss": "{clip_range: 3e-2, kl_beta: 0.05}",
+        "advantage": "{group: batch}",
+        "loss":
+          "{clip_range: 3e-2, kl_beta: 0.05, average: active, weighting: inverse_noise}",
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 3, micro_batch: 5}",
       ], processes: [3], figures: ["kl", "training_samples_skipped"]),
     Case(

@@ -65,7 +65,7 @@ struct Scene {
 }
 
 /// An objective whose clip range is exceeded by some ratios of the off-policy scene.
-private func objective(_ change: (inout PolicyObjective) -> Void = { _ in }) -> PolicyObjective {
+func objective(_ change: (inout PolicyObjective) -> Void = { _ in }) -> PolicyObjective {
   var objective = PolicyObjective()
   objective.clipRange = 0.02
   change(&objective)
@@ -73,7 +73,7 @@ private func objective(_ change: (inout PolicyObjective) -> Void = { _ in }) -> 
 }
 
 /// Compares the closed form with autograd on one loss.
-private func compare(
+func compare(
   _ scene: Scene, _ objective: PolicyObjective, _ distance: Distance, fold: Fold,
   reference: VelocityField? = nil, sourceLocation: SourceLocation = #_sourceLocation
 ) {
@@ -345,10 +345,14 @@ private func compare(
     #expect(samples.count { !$0.isSkippable(objective()) } == samples.count - 4 - 2)
   }
 
-  @Test func `an update has statistics of each step`() throws {
+  @Test(arguments: PolicyObjective.Ratio.allCases)
+  func `an update has statistics of each step`(ratio: PolicyObjective.Ratio) throws {
     let scene = try Scene()
     scene.toy.perturb(by: 0.03, seed: 17)
-    let clipped = objective()
+    let clipped = objective {
+      $0.ratio = ratio
+      if ratio == .guarded { $0.clipRange = 0.004 }
+    }
     let statistics = policyGradient(
       clipped, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 3,
       field: scene.field)
@@ -359,23 +363,29 @@ private func compare(
     for (stepIndex, step) in scene.rollout.steps.enumerated() {
       let rows = zip(scene.trainingSamples, ratios).filter { $0.0.stepIndex == stepIndex }.flatMap {
         sample, ratios in
-        zip(sample.advantages, ratios).map { (advantage: $0, ratio: $1) }
+        zip(sample.advantages, ratios).map {
+          (advantage: $0, logRatio: $1.plain, ratio: exp($1.scaled))
+        }
       }
-      squares += rows.reduce(0) { $0 + $1.ratio * $1.ratio }
+      squares += rows.reduce(0) { $0 + $1.logRatio * $1.logRatio }
       let found = try #require(statistics.perStep[step])
       #expect(found.rowCount == rows.count && found.sampleCount == 4)
-      let mean = rows.reduce(0) { $0 + $1.ratio } / Double(rows.count)
+      let mean = rows.reduce(0) { $0 + $1.logRatio } / Double(rows.count)
       #expect(abs(try #require(found.meanLogRatio) - mean) < 1e-5)
       let positive = rows.filter { $0.advantage > 0 }
       let negative = rows.filter { $0.advantage < 0 }
       let range = clipped.clipRange.ratios
       #expect(
         found.clipFractionPositive
-          == Double(positive.count { exp($0.ratio) > range.upperBound }) / Double(positive.count))
+          == Double(positive.count { $0.ratio > range.upperBound }) / Double(positive.count))
       #expect(
         found.clipFractionNegative
-          == Double(negative.count { exp($0.ratio) < range.lowerBound }) / Double(negative.count))
+          == Double(negative.count { $0.ratio < range.lowerBound }) / Double(negative.count))
       #expect(found.squaredGradient > 0)
+      let deviation = try #require(rows.map { abs($0.ratio - 1) }.max())
+      #expect(abs(try #require(statistics.ratioDeviation[step]) - deviation) < 1e-5)
+      let largest = try #require(rows.map { abs($0.logRatio) }.max())
+      #expect(abs(try #require(statistics.logProbabilityDeviation[step]) - largest) < 1e-5)
     }
     let rowCount = scene.trainingSamples.count * 4
     #expect(abs(try #require(statistics.approximateKL) - squares / Double(2 * rowCount)) < 1e-6)

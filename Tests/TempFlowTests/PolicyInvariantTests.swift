@@ -117,7 +117,7 @@ import Testing
     _ = scene.toy.takeGradients()
   }
 
-  @Test(arguments: [PolicyObjective.Ratio.plain, .guarded], Distance.allCases)
+  @Test(arguments: PolicyObjective.Ratio.allCases, Distance.allCases)
   func `recomputed log-probabilities keep the gradient of the same samples`(
     ratio: PolicyObjective.Ratio, distance: Distance
   ) throws {
@@ -162,6 +162,6 @@ import Testing
     let plan = try RolloutPlan(
       schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: .branching(branches: 2),
       steps: steps)
-    try plan.checkWeights()
+    for weighting in PolicyObjective.Weighting.allCases { try plan.checkWeights(weighting) }
   }
 }

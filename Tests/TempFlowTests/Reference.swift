@@ -51,15 +51,8 @@ struct ReferenceLoss {
           (rollout.trunks[sample.trunk], rollout.steps[sample.stepIndex], branch)
         ]).to(.float64)
         let next = sampled + eps * step.stdDev
-        var logRatio =
-          step.logProbability(of: next, mean: mean)
-          - step.logProbability(of: next, mean: old)
-        if objective.ratio == .guarded {
-          let bias = (mean - old).squared().mean() / (2 * step.stdDev * step.stdDev)
-          logRatio = (logRatio + bias) * step.stdDev
-        }
-        let ratio = logRatio.exp()
-        let advantage = -weight(step) * sample.advantages[branch]
+        let ratio = scaledLogRatio(step, next: next, mean: mean, old: old).exp()
+        let advantage = -lossWeight(step) * sample.advantages[branch]
         let unclippedTerm = ratio * advantage
         let clippedTerm =
           ratio.clamped(1 - objective.clipRange.low, 1 + objective.clipRange.high) * advantage
@@ -71,23 +64,19 @@ struct ReferenceLoss {
       var loss = Tensor.cat(terms, dim: 0).mean()
       policy += loss.item() / Double(samples.count)
       if let reference {
-        let mean = step.mean64(state, shared)
-        let other = withoutGradient {
-          step.mean64(state, evaluate(reference, state, step, sample))
-        }
-        let distance =
-          (mean - other).squared().mean() / (2 * step.stdDev * step.stdDev)
+        let other = withoutGradient { evaluate(reference, state, step, sample) }
+        let distance = klTerm(step, state, shared, other)
         kl += distance.item() / Double(samples.count)
-        loss = loss + distance * objective.klBeta
+        loss = loss + distance * (objective.klBeta * klWeight(step))
       }
       (loss / Double(samples.count)).backward(retainGraph: false)
     }
     return (policy, kl, clipped)
   }
 
-  /// logp_new - logp_old of every branch of every sample; new is `field`, old is the rollout's
-  /// policy.
-  func logRatios(_ field: VelocityField) -> [[Double]] {
+  /// logp_new - logp_old of every branch of every sample, and its form in the ratio; new is
+  /// `field`, old is the rollout's policy.
+  func logRatios(_ field: VelocityField) -> [[(plain: Double, scaled: Double)]] {
     zip(samples, velocities(field)).map { sample, velocity in
       let step = rollout.coefficients[sample.stepIndex]
       let state = row(rollout.latents, sample)
@@ -99,17 +88,79 @@ struct ReferenceLoss {
           (rollout.trunks[sample.trunk], rollout.steps[sample.stepIndex], branch)
         ]).to(.float64)
         let next = old + eps * step.stdDev
-        return
-          (step.logProbability(of: next, mean: new) - step.logProbability(of: next, mean: old))
-          .item()
+        let plain =
+          step.logProbability(of: next, mean: new) - step.logProbability(of: next, mean: old)
+        return (
+          plain.item(), scaledLogRatio(step, next: next, mean: new, old: old).item()
+        )
       }
     }
   }
 
+  /// The logarithm of the ratio.
+  private func scaledLogRatio(
+    _ step: StepCoefficients, next: Tensor, mean: Tensor, old: Tensor
+  ) -> Tensor {
+    let plain =
+      step.logProbability(of: next, mean: mean) - step.logProbability(of: next, mean: old)
+    let bias = (mean - old).squared().mean() * step.residualFactor
+    return switch objective.ratio {
+    case .plain: plain
+    case .centered: (plain + bias) * kappa(step)
+    case .guarded: (plain + bias) * step.stdDev
+    }
+  }
+
+  /// `W w / |b|` with P = 1 / 2 w^2, and in general the inverse of `P w |b|` relative to its mean.
+  private func kappa(_ step: StepCoefficients) -> Double {
+    func width(_ step: StepCoefficients) -> Double {
+      -step.residualFactor * step.stdDev * step.velocityFactor
+    }
+    return mean(width) / width(step)
+  }
+
+  /// A mean over all steps that the plan can train.
+  private func mean(_ value: (StepCoefficients) -> Double) -> Double {
+    let plan = rollout.plan
+    let steps = plan.steps.candidates(stepCount: plan.schedule.stepCount)
+    return steps.reduce(0) { $0 + value(plan.schedule.step($1, plan.dynamics)) }
+      / Double(steps.count)
+  }
+
+  private func lossWeight(_ step: StepCoefficients) -> Double {
+    switch objective.ratio {
+    case .plain: weight(step)
+    case .centered: weight(step) / kappa(step)
+    case .guarded: weight(step) / -step.timeStep
+    }
+  }
+
   private func weight(_ step: StepCoefficients) -> Double {
-    let weight =
-      objective.weighting == .noiseAware ? rollout.plan.weightNormalizer * step.stdDev : 1
-    return objective.ratio == .guarded ? weight / -step.timeStep : weight
+    func inverse(_ step: StepCoefficients) -> Double {
+      let finite = step.sigma == 1 ? rollout.plan.schedule.sigmas[1] : step.sigma
+      return (step.sigma / (1 - finite)).squareRoot() / (-step.timeStep).squareRoot()
+    }
+    return switch objective.weighting {
+    case .noiseAware: step.stdDev / mean(\.stdDev)
+    case .inverseNoise: inverse(step) / mean(inverse)
+    case .none: 1
+    }
+  }
+
+  private func klTerm(
+    _ step: StepCoefficients, _ state: Tensor, _ velocity: Tensor, _ other: Tensor
+  ) -> Tensor {
+    switch objective.klSpace {
+    case .mean:
+      (step.mean64(state, velocity) - step.mean64(state, other)).squared().mean()
+        / (2 * step.stdDev * step.stdDev)
+    case .velocity: (velocity - other).squared().mean()
+    }
+  }
+
+  private func klWeight(_ step: StepCoefficients) -> Double {
+    guard objective.weighting == .inverseNoise, objective.klSpace == .mean else { return 1 }
+    return weight(step) * weight(step)
   }
 
   private func row(_ stored: Tensor, _ sample: TrainingSample) -> Tensor {

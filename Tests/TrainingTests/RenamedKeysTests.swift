@@ -44,8 +44,4 @@ import Training
     #expect(found.contains { $0.hasSuffix("it is now \"\(name)\"") }, "\(found)")
     #expect(!found.contains { $0.contains("did you mean") }, "\(found)")
   }
-
-  @Test func `a value of a later version is refused until then`() {
-    #expect(problems([], ["loss.ratio=centered"]).contains { $0.contains("plain, grpo_guard") })
-  }
 }

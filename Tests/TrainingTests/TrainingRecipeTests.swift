@@ -71,9 +71,76 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
       let recipe = try readRecipe(text)
       #expect(recipe.settings.loss.objective.weighting == .none)
       #expect(recipe.warnings.isEmpty)
-      let chosen = try readRecipe(text, ["loss.weighting=noise_aware"])
-      #expect(chosen.settings.loss.objective.weighting == .noiseAware)
-      #expect("\(chosen.warnings)".contains("already scales gradients by step"))
+      for weighting in [PolicyObjective.Weighting.noiseAware, .inverseNoise] {
+        let chosen = try readRecipe(text, ["loss.weighting=\(weighting.rawValue)"])
+        #expect(chosen.settings.loss.objective.weighting == weighting)
+        let warnings = chosen.warnings.map(\.description)
+        #expect(warnings.count == 1)
+        #expect(
+          warnings[0].contains(
+            "already scales gradients by step, and \(weighting.rawValue) would again"))
+      }
+    }
+  }
+
+  @Test func `the options of the loss are read by their names`() throws {
+    let usual = try readRecipe(recipeText()).settings
+    #expect(usual.loss.objective == PolicyObjective(clipRange: 3e-2))
+    #expect(usual.sampling.noiseLimit == nil)
+    #expect(usual.sampling.stochasticDynamics == .flowSDE(noiseLevel: 0.7))
+    let recipe = try readRecipe(
+      recipeText([("clip_range: 3e-2", "clip_range: 3e-2, ratio: centered, average: active")]),
+      [
+        "loss.weighting=inverse_noise", "loss.kl_beta=0.1", "loss.kl_space=velocity",
+        "sampling.noise_limit=0.45",
+      ])
+    #expect(recipe.warnings.isEmpty)
+    #expect(
+      recipe.settings.loss.objective
+        == PolicyObjective(
+          clipRange: 3e-2, klBeta: 0.1, klSpace: .velocity, weighting: .inverseNoise,
+          ratio: .centered, average: .active))
+    for (name, dynamics) in [
+      ("flow_sde", Dynamics.flowSDE(noiseLevel: 0.7, noiseLimit: 0.45)),
+      ("cps", .cps(noiseLevel: 0.7, noiseLimit: 0.45)),
+      ("dance_sde", .danceSDE(eta: 0.7, noiseLimit: 0.45)),
+    ] {
+      let changes = ["sampling.noise_limit=0.45", "sampling.dynamics=\(name)"]
+      #expect(
+        try readRecipe(recipeText(), changes).settings.sampling.stochasticDynamics == dynamics)
+    }
+    // Centered ratios keep the gradients of plain ones, and with them the weights.
+    let centered = try readRecipe(recipeText(), ["loss.ratio=centered"])
+    #expect(centered.settings.loss.objective.weighting == .noiseAware)
+    #expect(centered.warnings.isEmpty)
+    let again = try TrainingRecipe.read(
+      RecipeDocument(text: recipe.resolved.text, name: "resolved", folder: "/elsewhere"))
+    #expect(again.settings == recipe.settings)
+  }
+
+  @Test(arguments: [
+    ("loss.ratio=center", "plain, centered, grpo_guard"),
+    ("loss.weighting=noise_inverse", "noise_aware, inverse_noise, none"),
+    ("loss.average=some", "all, active"),
+    ("loss.kl_space=latent", "mean, velocity"),
+    ("sampling.noise_limit=0", "must be above 0"),
+    ("sampling.noise_limit=11", "at most 10"),
+  ])
+  func `values that options do not have are refused`(_ setting: String, _ message: String) {
+    let found = messages(recipeText(), ["loss.kl_beta=0.1", setting])
+    #expect(found.count == 1 && found[0].contains(message), "\(found)")
+  }
+
+  @Test func `options of the loss without effect or sense are warnings`() throws {
+    for (changes, message) in [
+      (["loss.kl_space=velocity"], "kl_space: has no effect: kl_beta is 0"),
+      (
+        ["loss.weighting=inverse_noise", "sampling.dynamics=dance_sde"],
+        "inverse_noise evens out the steps of sampling.dynamics flow_sde"
+      ),
+    ] {
+      let warnings = try readRecipe(recipeText(), changes).warnings.map(\.description)
+      #expect(warnings.count == 1 && warnings[0].contains(message), "\(warnings)")
     }
   }
 

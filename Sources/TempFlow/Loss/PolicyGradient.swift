@@ -24,8 +24,9 @@ public import Torch
 ///     the backward pass continues here.
 ///   - collect: turns the statistics of this part's samples into those of all parts, in order.
 ///
-/// Skippable samples (``TrainingSample/isSkippable(_:)``) are not evaluated but count in the mean,
-/// so that the weights of the other samples do not change.
+/// Skippable samples (``TrainingSample/isSkippable(_:)``) are not evaluated. With
+/// ``PolicyObjective/Average/all`` they count in the mean, so that the weights of the other samples
+/// do not change.
 ///
 /// - Returns: the statistics of the update, read from the device once, at the end.
 /// - Throws: errors of `collect`.
@@ -38,6 +39,7 @@ public func policyGradient<Failure: Error>(
 ) throws(Failure) -> PolicyStatistics {
   precondition(objective.klBeta == 0 || reference != nil, "a KL term needs a reference")
   let active = samples.filter { !$0.isSkippable(objective) }
+  let averagedCount = objective.averagedCount(of: samples)
   var statistics: [Tensor] = []
   for range in share.microBatches(of: active.count, limit: microBatch) {
     let chunk = Array(active[range])
@@ -48,7 +50,7 @@ public func policyGradient<Failure: Error>(
       PolicyLoss(
         objective, rollout: rollout, samples: chunk, velocity: velocity.detached(),
         reference: objective.klBeta > 0 ? reference?(latents, sigma, trunkIndices) : nil
-      ).evaluate(sampleCount: samples.count)
+      ).evaluate(sampleCount: averagedCount)
     }
     backward(
       velocity,
@@ -57,7 +59,8 @@ public func policyGradient<Failure: Error>(
   }
   let rows = try collect(statistics.isEmpty ? [] : Tensor.cat(statistics, dim: 0).floats())
   return PolicyStatistics(
-    rows: rows, samples: active, sampleCount: samples.count, steps: rollout.steps)
+    rows: rows, samples: active, sampleCount: samples.count, averagedCount: averagedCount,
+    steps: rollout.steps)
 }
 
 /// The same for a process that evaluates all samples.
@@ -74,8 +77,12 @@ public func policyGradient(
 }
 
 extension PolicyStatistics {
-  /// - Parameter rows: `[samples, PolicyLoss.columns]`, flat.
-  init(rows: [Float], samples: [TrainingSample], sampleCount: Int, steps: [Int]) {
+  /// - Parameters:
+  ///   - rows: `[samples, PolicyLoss.columns]`, flat.
+  ///   - averagedCount: the samples that the loss is a mean over.
+  init(
+    rows: [Float], samples: [TrainingSample], sampleCount: Int, averagedCount: Int, steps: [Int]
+  ) {
     self.sampleCount = sampleCount
     skippedSampleCount = sampleCount - samples.count
     guard !samples.isEmpty else { return }
@@ -83,7 +90,7 @@ extension PolicyStatistics {
       let values = rows[(index * PolicyLoss.columns)..<(index + 1) * PolicyLoss.columns]
         .map(Double.init)
       let step = steps[sample.stepIndex]
-      policyLoss += values[0] / Double(sampleCount)
+      policyLoss += values[0] / Double(averagedCount)
       clipFraction += values[1] / Double(samples.count)
       klDivergence += values[2] / Double(samples.count)
       ratioDeviation[step] = Self.larger(ratioDeviation[step], values[3])

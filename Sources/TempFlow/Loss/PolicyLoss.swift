@@ -15,6 +15,8 @@ import Torch
 ///     offset = b (v_rollout - v_old)              0 if the rollout defines the old policy
 ///     logp_new - logp_old = -P [mean_D shift (shift + 2 offset) + 2 w mean_D shift eps]
 ///     d logp_new / dv     = 2 P b / D (shift + offset + w eps)
+///
+/// Without the bias `P mean_D shift^2`, as in centered ratios, `shift` drops out of the derivative.
 struct PolicyLoss {
   /// Columns of the statistics: policy loss, clipped share, KL, max |ratio - 1|, max |logp_new -
   /// logp_rollout|, and the sums of `StepStatistics`: of logp_new - logp_old, of its square, of
@@ -31,7 +33,9 @@ struct PolicyLoss {
   /// `[B, K]`
   private let advantages: Tensor
   /// `[B, 1]`
-  private let stdDev, velocityFactor, residualFactor, weight: Tensor
+  private let stdDev, velocityFactor, residualFactor: Tensor
+  /// `[B, 1]`: factors of the policy term, its log-ratio, its derivative and the KL term.
+  private let weight, logRatioFactor, slope, klWeight: Tensor
 
   init(
     _ objective: PolicyObjective, rollout: Rollout, samples: [TrainingSample], velocity: Tensor,
@@ -40,24 +44,22 @@ struct PolicyLoss {
     let rows = samples.map(rollout.row)
     let elements = rollout.noise.elementCount
     func flat(_ tensor: Tensor) -> Tensor { tensor.reshaped([samples.count, elements]) }
-    func column(_ value: (StepCoefficients) -> Double) -> Tensor {
-      let coefficients = rollout.coefficients
-      return Tensor(
-        samples.map { Float(value(coefficients[$0.stepIndex])) }, shape: [samples.count, 1]
-      )
-      .to(rollout.noise.device)
+    func column<Step>(_ steps: [Step], _ value: (Step) -> Double) -> Tensor {
+      Tensor(samples.map { Float(value(steps[$0.stepIndex])) }, shape: [samples.count, 1])
+        .to(rollout.noise.device)
     }
+    let coefficients = rollout.coefficients
+    let factors = objective.factors(of: rollout.steps, in: rollout.plan)
     self.objective = objective
     self.velocity = flat(velocity)
     self.reference = reference.map { flat($0.to(.float32)) }
-    stdDev = column(\.stdDev)
-    velocityFactor = column(\.velocityFactor)
-    residualFactor = column(\.residualFactor)
-    let normalizer = rollout.plan.weightNormalizer
-    weight = column { step in
-      let weight = objective.weighting == .noiseAware ? normalizer * step.stdDev : 1
-      return objective.ratio == .guarded ? weight / -step.timeStep : weight
-    }
+    stdDev = column(coefficients, \.stdDev)
+    velocityFactor = column(coefficients, \.velocityFactor)
+    residualFactor = column(coefficients, \.residualFactor)
+    weight = column(factors, \.weight)
+    logRatioFactor = column(factors, \.logRatio)
+    slope = column(factors, \.slope)
+    klWeight = column(factors, \.kl)
     let sampled = flat(rollout.gather(rollout.velocities, rows))
     let old = rollout.oldPolicy.map { flat($0.velocities(of: rows, new: velocity)) } ?? sampled
     shift = (old - self.velocity) * velocityFactor
@@ -73,11 +75,11 @@ struct PolicyLoss {
     ).to(rollout.noise.device)
   }
 
-  /// - Parameter sampleCount: the samples of the whole update, skipped ones included.
+  /// - Parameter sampleCount: the samples that the loss of the whole update is a mean over.
   /// - Returns: dL/dv `[B, D]`, and statistics `[B, columns]`.
   func evaluate(sampleCount: Int) -> (gradient: Tensor, statistics: Tensor) {
     let elements = Double(velocity.shape[1])
-    let isGuarded = objective.ratio == .guarded
+    let isCentered = objective.ratio != .plain
     // The log-ratios to the old policy and to the rollout's; both decrease with the residual.
     let total = shift + offset
     let alongNoise = noise.matmul(Tensor.stack([shift, total], dim: 2)) / elements
@@ -88,7 +90,7 @@ struct PolicyLoss {
     let difference = logRatio(shift * (total + offset), 0)
     let deviation = logRatio(total.squared(), 1)
     let bias = residualFactor * shift.squared().mean(dims: [1], keepDim: true)
-    let ratio = (isGuarded ? (difference + bias) * stdDev : difference).exp()
+    let ratio = (isCentered ? (difference + bias) * logRatioFactor : difference).exp()
 
     let scaled = -(advantages * weight)
     let unclipped = scaled * ratio
@@ -97,19 +99,19 @@ struct PolicyLoss {
     let isClipped = unclipped.isLess(than: clipped).to(.float32)
 
     // dL/d(logp_new) of each branch, then through the residuals to the velocity.
-    let outer = unclipped * (1.0 - isClipped) / Double(noise.shape[1] * sampleCount)
-    let residual = isGuarded ? offset : total
+    let outer =
+      -(advantages * slope) * ratio * (1.0 - isClipped) / Double(noise.shape[1] * sampleCount)
+    let residual = isCentered ? offset : total
     let weightedResidual =
       residual * outer.sum(dims: [1], keepDim: true)
       + outer.unsqueezed(1).matmul(noise).squeezed(1) * stdDev
-    var residualGradient = residualFactor * velocityFactor * (2 / elements)
-    if isGuarded { residualGradient = residualGradient * stdDev }
-    var gradient = weightedResidual * residualGradient
+    var gradient = weightedResidual * (residualFactor * velocityFactor * (2 / elements))
     var kl = Tensor.zeros(like: bias)
     if let reference {
       let penalty = klPenalty(against: reference)
       kl = penalty.value
-      gradient = gradient + penalty.gradient * (objective.klBeta / (elements * Double(sampleCount)))
+      let beta = objective.klBeta / (elements * Double(sampleCount))
+      gradient = gradient + penalty.gradient * klWeight * beta
     }
     func sum(_ rows: Tensor) -> Tensor { rows.sum(dims: [1], keepDim: true) }
     let zeros = Tensor.zeros(like: advantages)
@@ -127,13 +129,18 @@ struct PolicyLoss {
     return (gradient, statistics)
   }
 
-  /// The KL divergence from the reference model, `mean_D (mean - mean_ref)^2 / (2 w^2)`: `[B, 1]`,
-  /// and D times its derivative with respect to the velocity: `[B, D]`.
+  /// The distance to the reference model, `mean_D (mean - mean_ref)^2 / (2 w^2)` or
+  /// `mean_D (v - v_ref)^2`: `[B, 1]`, and D times its derivative with respect to the velocity:
+  /// `[B, D]`.
   private func klPenalty(against reference: Tensor) -> (value: Tensor, gradient: Tensor) {
-    let distance = (velocity - reference) * velocityFactor / stdDev
-    return (
-      distance.squared().mean(dims: [1], keepDim: true) / 2.0,
-      distance * velocityFactor / stdDev
-    )
+    let difference = velocity - reference
+    func meanSquare(_ x: Tensor) -> Tensor { x.squared().mean(dims: [1], keepDim: true) }
+    switch objective.klSpace {
+    case .mean:
+      let distance = difference * velocityFactor / stdDev
+      return (meanSquare(distance) / 2.0, distance * velocityFactor / stdDev)
+    case .velocity:
+      return (meanSquare(difference), difference * 2.0)
+    }
   }
 }

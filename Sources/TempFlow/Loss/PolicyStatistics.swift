@@ -1,8 +1,9 @@
 /// The statistics of one update.
 public struct PolicyStatistics: Hashable, Sendable {
-  /// The policy loss, a mean over all samples of the update.
+  /// The policy loss, a mean over the samples of ``PolicyObjective/average``.
   public var policyLoss = 0.0
-  /// mean_D (mean - mean_ref)^2 / (2 w^2), a mean over evaluated samples; 0 without a reference.
+  /// The distance to the reference in ``PolicyObjective/klSpace``, a mean over evaluated samples
+  /// without weights; 0 without a reference.
   public var klDivergence = 0.0
   /// The share of evaluated rows whose gradient the clip removed, in 0...1.
   public var clipFraction = 0.0

@@ -8,7 +8,7 @@ public struct StepStatistics: Hashable, Sendable {
   public private(set) var clippedPositive = 0.0, clippedNegative = 0.0
   /// Sums of logp_new - logp_old and of its square over rows.
   public private(set) var logRatio = 0.0, squaredLogRatio = 0.0
-  /// Sum of mean_D (mean - mean_ref)^2 / (2 w^2) over samples.
+  /// Sum of the distance to the reference over samples.
   public private(set) var divergence = 0.0
   /// Sum of |dL/dv|^2 over samples.
   public private(set) var squaredGradient = 0.0

@@ -56,16 +56,6 @@ package struct LossRecipe: Sendable, Equatable {
     case recomputed
   }
 
-  private enum Weighting: String, CaseIterable {
-    case noiseAware = "noise_aware"
-    case none
-  }
-
-  private enum Ratio: String, CaseIterable {
-    case plain
-    case guarded = "grpo_guard"
-  }
-
   package var objective: PolicyObjective
   package var oldLogProb: OldLogProb
 }
@@ -79,23 +69,41 @@ extension LossRecipe {
   /// them the default weighting is none.
   init(_ section: RecipeSection, dtype: DType, dynamics: SamplingRecipe.DynamicsName) {
     objective = PolicyObjective()
-    let ratio: Ratio = section.choice("ratio", default: .plain)
+    objective.ratio = section.choice("ratio", default: .plain)
+    objective.weighting = Self.weighting(section, objective.ratio, dynamics)
+    objective.clipRange = Self.clipRange(section)
+    objective.average = section.choice("average", default: .all)
+    objective.klBeta = section.double("kl_beta", in: 0...1000, default: 0)
+    if objective.klBeta > 0 {
+      objective.klSpace = section.choice("kl_space", default: .mean)
+    } else {
+      section.unused("kl_space", because: "kl_beta is 0")
+    }
+    oldLogProb = section.choice(
+      "old_log_prob", default: dtype == .float32 ? .rollout : .recomputed)
+  }
+
+  private static func weighting(
+    _ section: RecipeSection, _ ratio: PolicyObjective.Ratio,
+    _ dynamics: SamplingRecipe.DynamicsName
+  ) -> PolicyObjective.Weighting {
     let scaled: String? =
       ratio == .guarded
       ? "ratio grpo_guard" : dynamics == .cps ? "sampling.dynamics cps" : nil
-    let weighting: Weighting = section.choice(
-      "weighting", default: scaled == nil ? Weighting.noiseAware : Weighting.none)
-    objective.weighting = weighting == .noiseAware ? .noiseAware : .none
-    if let scaled, weighting == .noiseAware {
+    let weighting: PolicyObjective.Weighting = section.choice(
+      "weighting", default: scaled == nil ? .noiseAware : PolicyObjective.Weighting.none)
+    if let scaled, weighting != .none {
       section.warn(
         "weighting",
-        "\(scaled) already scales gradients by step, and noise_aware would again; use none")
+        "\(scaled) already scales gradients by step, and \(weighting.rawValue) would again; "
+          + "use none")
+    } else if dynamics == .danceSDE, weighting == .inverseNoise {
+      section.warn(
+        "weighting",
+        "inverse_noise evens out the steps of sampling.dynamics flow_sde; those of dance_sde add "
+          + "other noise")
     }
-    objective.clipRange = Self.clipRange(section)
-    objective.klBeta = section.double("kl_beta", in: 0...1000, default: 0)
-    objective.ratio = ratio == .guarded ? .guarded : .plain
-    oldLogProb = section.choice(
-      "old_log_prob", default: dtype == .float32 ? .rollout : .recomputed)
+    return weighting
   }
 
   /// One number, or `[low, high]`.

@@ -92,7 +92,8 @@ final class PolicyUpdate {
   ) throws -> UpdateReport {
     if recipe.dtype == .float16, state.lossScale == nil {
       state.lossScale = LossScale(
-        elements: context.policy.latentShape.reduce(1, *), samples: batch.samples.count)
+        elements: context.policy.latentShape.reduce(1, *),
+        samples: objective.averagedCount(of: batch.samples))
     }
     var (statistics, norm) = try gradients(of: batch, scale: state.lossScale)
     do {

@@ -27,7 +27,7 @@ struct TrainingContext {
     self.output = output
     self.group = group
     plan = try recipe.sampling.rolloutPlan(policy.schedule(steps: recipe.sampling.steps))
-    try plan.checkWeights()
+    try plan.checkWeights(recipe.loss.objective.weighting)
     if let limit = recipe.sampling.noiseLimit, !plan.isNoiseLimited {
       try message(
         "warning: sampling.noise_limit: has no effect: no trained step adds more noise than "
