@@ -220,4 +220,16 @@ import Testing
     }
     compare(scene, objective(), distance, fold: .each)
   }
+
+  @Test(
+    .enabled(if: TorchRuntime.hasCUDA, "needs a CUDA device, real or simulated"),
+    arguments: Distance.allCases)
+  func `all options together have the right gradient on the GPU`(distance: Distance) throws {
+    let other = ToyField(width: 8, trunks: 5, seed: 99, device: .cuda(0))
+    compare(
+      try Scene(dynamics: Self.limited, device: .cuda(0)),
+      PolicyObjective(
+        clipRange: 0.01, klBeta: 0.3, klSpace: .velocity, weighting: .inverseNoise,
+        ratio: .centered, average: .active), distance, fold: .each, reference: other.velocity)
+  }
 }
