@@ -9,6 +9,7 @@ import Testing
   private static let files = EditGrammar.files()
   private let training = files.training
   private let heldOut = files.heldOut
+  private let validation = files.validation
   private let folder = repositoryFolder() + "/Prompts/shapes-edit"
 
   @Test func `the committed prompts and source images are byte for byte those of the grammar`()
@@ -17,8 +18,8 @@ import Testing
     try withTemporaryFolder { written in
       try EditGrammar.write(to: written)
       let names = try FileTree.names(in: "\(written)/sources").map { "sources/\($0)" }
-      #expect(names.count == 375)
-      for name in names + ["train.jsonl", "held-out.jsonl"] {
+      #expect(names.count == 500)
+      for name in names + ["train.jsonl", "held-out.jsonl", "validation.jsonl"] {
         let committed = try AtomicFile.read("\(folder)/\(name)")
         #expect(
           try AtomicFile.read("\(written)/\(name)") == committed,
@@ -28,14 +29,17 @@ import Testing
     }
   }
 
-  @Test func `every kind has as many prompts, and no source is in both files`() {
+  @Test func `every kind has as many prompts, and no source is in two files`() {
     for kind in SceneEdit.Kind.allCases {
       #expect(training.prompts.count { $0.tag == kind } == 500)
       #expect(heldOut.prompts.count { $0.tag == kind } == 125)
+      #expect(validation.prompts.count { $0.tag == kind } == 125)
     }
     let pixels = Set(training.sources.map(\.image))
     #expect(pixels.count == 250)
-    #expect(pixels.isDisjoint(with: heldOut.sources.map(\.image)))
+    #expect(pixels.isDisjoint(with: (heldOut.sources + validation.sources).map(\.image)))
+    #expect(
+      Set(heldOut.sources.map(\.image)).isDisjoint(with: validation.sources.map(\.image)))
     #expect(Set(heldOut.prompts.map(\.image)) == Set(heldOut.sources.map(\.name)))
   }
 
@@ -57,7 +61,7 @@ import Testing
   }
 
   @Test func `every committed prompt can be judged in its source`() throws {
-    for file in [training, heldOut] {
+    for file in [training, heldOut, validation] {
       let sources = Dictionary(uniqueKeysWithValues: file.sources.map { ($0.name, $0.image) })
       for prompt in file.prompts {
         let source = try #require(sources[prompt.image])

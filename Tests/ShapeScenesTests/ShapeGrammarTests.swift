@@ -7,8 +7,10 @@ import Testing
   private static let files = ShapeGrammar.prompts()
   private let training = files.training
   private let heldOut = files.heldOut
+  private static let validation = ShapeGrammar.validation()
+  private var validation: [ScenePrompt] { Self.validation }
 
-  @Test(arguments: ["train.jsonl", "held-out.jsonl"])
+  @Test(arguments: ["train.jsonl", "held-out.jsonl", "validation.jsonl"])
   func `the committed prompt files are byte for byte those of the grammar`(
     file: String
   ) throws {
@@ -23,6 +25,7 @@ import Testing
   @Test func `the committed files read back as the grammar's prompts`() throws {
     #expect(try PromptFile.read(promptFolder() + "/train.jsonl") == training)
     #expect(try PromptFile.read(promptFolder() + "/held-out.jsonl") == heldOut)
+    #expect(try PromptFile.read(promptFolder() + "/validation.jsonl") == validation)
   }
 
   @Test func `no held-out text is a training text, and none is repeated`() {
@@ -41,6 +44,19 @@ import Testing
     }
   }
 
+  @Test func `validation texts are in no other file, are of the same tags, and use the same words`()
+  {
+    let texts = Set(validation.map(\.prompt))
+    #expect(texts.count == 500)
+    #expect(texts.isDisjoint(with: (training + heldOut).map(\.prompt)))
+    for tag in ScenePrompt.Tag.allCases {
+      #expect(validation.count { $0.tag == tag } == heldOut.count { $0.tag == tag })
+    }
+    let words = Set(validation.flatMap { $0.prompt.split(separator: " ").map(String.init) })
+    #expect(words.isSubset(of: ShapeGrammar.vocabulary))
+    #expect(validation.allSatisfy { $0.prompt.split(separator: " ").count <= 12 })
+  }
+
   @Test func `there are several thousand training lines of thousands of texts`() {
     #expect(training.count == 6000)
     #expect(Set(training.map(\.prompt)).count == 2935)
@@ -52,18 +68,20 @@ import Testing
     }
     #expect(combinations(heldOut).count == 90)
     #expect(combinations(heldOut).isDisjoint(with: combinations(training)))
+    #expect(combinations(validation).count == 90)
+    #expect(combinations(validation).isDisjoint(with: combinations(heldOut)))
   }
 
   @Test func `one text always has one meaning`() {
     var meanings: [String: [ScenePrompt.Requirement]] = [:]
-    for prompt in training + heldOut {
+    for prompt in training + heldOut + validation {
       #expect(meanings[prompt.prompt] ?? prompt.include == prompt.include)
       meanings[prompt.prompt] = prompt.include
     }
   }
 
   @Test func `counting prompts exclude one object more, and other prompts exclude nothing`() {
-    for prompt in training + heldOut {
+    for prompt in training + heldOut + validation {
       if prompt.tag == .counting {
         let wanted = prompt.include[0]
         #expect(prompt.exclude == [.init(wanted.shape, count: wanted.count + 1)])

@@ -1,12 +1,14 @@
 package import Foundations
 package import ImageFiles
 
-/// The prompts and source images of the `shapes-edit` task, divided into a training file and a
-/// held-out file. The two have no source image in common.
+/// The prompts and source images of the `shapes-edit` task, divided into a training file, a
+/// held-out file and a validation file, with which settings are chosen. No two have a source image
+/// in common.
 package enum EditGrammar {
   /// Source images of the training file, and prompts of each kind for one of them.
   static let training = (sources: 250, perKind: 2)
-  /// Source images of the held-out file, and prompts of each kind for one of them.
+  /// Source images of the held-out and of the validation file, and prompts of each kind for one of
+  /// them.
   static let heldOut = (sources: 125, perKind: 1)
 
   /// The prompts of one file and their source images.
@@ -16,20 +18,24 @@ package enum EditGrammar {
     package var sources: [(name: String, image: PixelBuffer)]
   }
 
-  /// The training and the held-out prompts; every call returns the same ones.
-  package static func files() -> (training: File, heldOut: File) {
+  /// The prompts of the three files; every call returns the same ones.
+  package static func files() -> (training: File, heldOut: File, validation: File) {
     var generator = SplitMix64(seed: 0xED17_5EED)
     return (
       file("train", training.sources, training.perKind, using: &generator),
-      file("held-out", heldOut.sources, heldOut.perKind, using: &generator)
+      file("held-out", heldOut.sources, heldOut.perKind, using: &generator),
+      file("validation", heldOut.sources, heldOut.perKind, using: &generator)
     )
   }
 
-  /// Writes `train.jsonl`, `held-out.jsonl` and their source images into the folder.
+  /// Writes `train.jsonl`, `held-out.jsonl`, `validation.jsonl` and their source images into the
+  /// folder.
   package static func write(to folder: String) throws {
     try FileTree.makeFolder("\(folder)/sources")
-    let (training, heldOut) = files()
-    for (name, file) in [("train", training), ("held-out", heldOut)] {
+    let (training, heldOut, validation) = files()
+    for (name, file) in [
+      ("train", training), ("held-out", heldOut), ("validation", validation),
+    ] {
       try AtomicFile.write(try PromptFile.text(file.prompts), to: "\(folder)/\(name).jsonl")
       for source in file.sources { try PNG.write(source.image, to: "\(folder)/\(source.name)") }
     }
