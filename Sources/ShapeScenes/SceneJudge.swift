@@ -7,6 +7,14 @@ import ImageFiles
 /// exactly the total number of objects of the prompt, whatever its tag, all of them clear, and
 /// almost no clutter. An image full of everything therefore satisfies no prompt.
 package enum SceneJudge {
+  /// What objects beyond the wanted ones do to partial credit.
+  package enum Surplus: String, CaseIterable, Sendable {
+    /// They divide it by found / wanted.
+    case penalized
+    /// Nothing, as in GenEval: an image that shows what is wanted has 1, whatever else it shows.
+    case ignored
+  }
+
   /// The largest partial credit of an image that is not exact.
   package static let nearMiss: Float = 0.8
   /// The largest number of bright pixels outside objects in an exact image.
@@ -15,29 +23,42 @@ package enum SceneJudge {
   /// credit.
   static let compared = 6
 
-  /// Strict and partial credit.
+  /// Strict and partial credit; `surplus` has no effect on the strict one.
   package static func score(
-    _ findings: SceneVerifier.Findings, _ prompt: ScenePrompt
+    _ findings: SceneVerifier.Findings, _ prompt: ScenePrompt, surplus: Surplus = .penalized
   ) -> SceneScore {
     let matching = SceneMatching(prompt)
     if isExact(findings, prompt, matching) { return SceneScore(strict: true, partial: 1) }
+    if surplus == .ignored, isThere(findings, matching) {
+      return SceneScore(strict: false, partial: 1)
+    }
     return SceneScore(
-      strict: false, partial: Double(nearMiss * credit(findings, matching)))
+      strict: false, partial: Double(nearMiss * credit(findings, matching, surplus)))
   }
 
   private static func isExact(
     _ findings: SceneVerifier.Findings, _ prompt: ScenePrompt, _ matching: SceneMatching
   ) -> Bool {
     let objects = findings.objects
-    guard objects.count == matching.slots.count, findings.clutter <= clutterLimit,
+    guard objects.count == matching.slots.count,
       objects.allSatisfy({ $0.isShapeClear && $0.isColorClear })
     else { return false }
     for limit in prompt.exclude ?? []
     where objects.count(where: { $0.shape == limit.shape }) >= limit.count { return false }
+    return isThere(findings, matching)
+  }
+
+  /// Whether clear objects in a picture without clutter are all that is wanted, and perhaps more.
+  private static func isThere(
+    _ findings: SceneVerifier.Findings, _ matching: SceneMatching
+  ) -> Bool {
+    guard findings.clutter <= clutterLimit else { return false }
+    let objects = Array(findings.objects.prefix(compared))
     let credits = matching.slots.map { slot in
       objects.map { object -> Float in
         let isColored = slot.color == nil || slot.color == object.color
-        return object.shape == slot.shape && isColored ? 1 : 0
+        let isClear = object.isShapeClear && object.isColorClear
+        return object.shape == slot.shape && isColored && isClear ? 1 : 0
       }
     }
     let best = matching.best(credits, objects: objects.count) { relation, subject, reference in
@@ -52,7 +73,7 @@ package enum SceneJudge {
   ///
   /// The mean credit of the best matching over wanted objects and relations, less what is too much.
   private static func credit(
-    _ findings: SceneVerifier.Findings, _ matching: SceneMatching
+    _ findings: SceneVerifier.Findings, _ matching: SceneMatching, _ surplus: Surplus
   ) -> Float {
     let objects = Array(findings.objects.prefix(compared))
     let credits = matching.slots.map { slot in objects.map { credit($0, slot) } }
@@ -62,7 +83,10 @@ package enum SceneJudge {
       let place = min(max(strength + 0.5, 0), 1)
       return place * credits[relation.subject][subject] * credits[relation.reference][reference]
     }
-    return reduced(best, findings, wanted: matching.slots.count)
+    let wanted = matching.slots.count
+    return reduced(
+      best, findings,
+      wanted: surplus == .penalized ? wanted : max(wanted, findings.objects.count))
   }
 
   /// A credit times wanted / found where more objects are found than wanted, times 1 / (1 + clutter

@@ -15,8 +15,10 @@ package enum SceneVerifier {
   }
 
   /// The score of an image for a prompt; made for 32 x 32 pixels, objects 9 to 14 pixels wide.
-  package static func score(_ image: PixelBuffer, _ prompt: ScenePrompt) -> SceneScore {
-    SceneJudge.score(findings(in: image), prompt)
+  package static func score(
+    _ image: PixelBuffer, _ prompt: ScenePrompt, surplus: SceneJudge.Surplus = .penalized
+  ) -> SceneScore {
+    SceneJudge.score(findings(in: image), prompt, surplus: surplus)
   }
 
   /// The objects and the clutter in the image.

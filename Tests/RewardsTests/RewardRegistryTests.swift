@@ -44,6 +44,9 @@ import Testing
 
   @Test func `an unknown mode or backend is one error that lists all of them`() {
     #expect(
+      issues("shapes", ["mode=strict", "surplus=ignored"])
+        == ["surplus: applies to partial credit, and mode is strict"])
+    #expect(
       issues("shapes", ["mode=exact"]) == ["mode: must be one of partial, strict, found exact"])
     #expect(
       issues("ocr", ["backend=eyes"]) == ["backend: must be one of tesseract, remote, found eyes"])

@@ -39,6 +39,58 @@ import Testing
     }
   }
 
+  /// The wanted red circle with a blue square beside it, and the square alone.
+  private func surplusSamples() -> [RewardSample] {
+    let circle = SceneObject(.circle, .red, x: 8, y: 9, radius: 5)
+    let square = SceneObject(.square, .blue, x: 23, y: 22, radius: 5)
+    return [[circle, square], [square], [square, circle]].map {
+      sample(SceneRenderer.draw(Scene($0)))
+    }
+  }
+
+  @Test func `a surplus shape halves the credit of one wanted shape, or is ignored`() async throws {
+    let penalized = try await ShapesReward().score(surplusSamples())
+    let ignored = try await ShapesReward(surplus: .ignored).score(surplusSamples())
+    // At most 0.8 without exactness, times 1 wanted / 2 found.
+    #expect(abs(try #require(penalized.total[0] ?? nil) - 0.4) < 0.02)
+    #expect(ignored.total[0] == 1)
+    // One shape alone has no surplus, whichever it is.
+    #expect(penalized.total[1] == ignored.total[1])
+    for scores in [penalized, ignored] {
+      #expect(scores[part: "strict"] == [0, 0, 0])
+      #expect(scores.total[2] == scores.total[0])
+    }
+  }
+
+  @Test func `one shape more than is counted satisfies the count where surplus is ignored`()
+    async throws
+  {
+    // An object of an image that is not exact has a little less than 1 even if it is clear.
+    let likeness = 0.05
+    let two = ScenePrompt(
+      tag: .counting, include: [.init(.circle, count: 2)],
+      exclude: [.init(.circle, count: 3)], prompt: "two circles")
+    let objects = [(8, 9), (23, 9), (16, 23)].map {
+      SceneObject(.circle, .red, x: $0, y: $1, radius: 5)
+    }
+    for (count, totals) in [(1, [0.4, 0.4]), (2, [1, 1]), (3, [0.8 * 2 / 3, 1])] {
+      let image = SceneRenderer.draw(Scene(Array(objects.prefix(count))))
+      let sample = RewardSample(image: image, prompt: two.prompt, metadata: two.metadata)
+      for (surplus, total) in zip(SceneJudge.Surplus.allCases, totals) {
+        let score = try await ShapesReward(surplus: surplus).score([sample])
+        let found = try #require(score.total[0] ?? nil)
+        #expect(abs(found - total) < likeness, "\(count) \(surplus)")
+        #expect(score[part: "strict"] == [count == 2 ? 1 : 0])
+      }
+    }
+  }
+
+  @Test func `a blank image has no credit, also where surplus is ignored`() async throws {
+    let blank = sample(PixelBuffer(width: 32, height: 32))
+    let scores = try await ShapesReward(surplus: .ignored).score([blank])
+    #expect(scores.total == [0])
+  }
+
   @Test func `a sample of another task has no score, and the others keep theirs`()
     async throws
   {

@@ -1,7 +1,7 @@
 package import Foundations
 internal import ImageFiles
 package import Recipes
-internal import ShapeScenes
+package import ShapeScenes
 package import Torch
 
 /// The embedded verifier of the `shapes` task: counts, colors, positions and attributes of drawn
@@ -21,9 +21,14 @@ package struct ShapesReward: Reward {
 
   package let name: String
   private let mode: Mode
+  private let surplus: SceneJudge.Surplus
 
-  package init(mode: Mode = .partial, name: String = ShapesFactory.name) {
+  package init(
+    mode: Mode = .partial, surplus: SceneJudge.Surplus = .penalized,
+    name: String = ShapesFactory.name
+  ) {
     self.mode = mode
+    self.surplus = surplus
     self.name = name
   }
 
@@ -40,7 +45,7 @@ package struct ShapesReward: Reward {
       let scene = scenes[sample.metadata] ?? Self.scene(sample)
       scenes[sample.metadata] = scene
       if scene == nil { reasons[index] = "the prompt is not of the shapes task" }
-      scores.append(scene.map { SceneVerifier.score(sample.image, $0) })
+      scores.append(scene.map { SceneVerifier.score(sample.image, $0, surplus: surplus) })
     }
     return RewardScores(scores, mode, name: name, reasons: reasons)
   }
@@ -81,22 +86,30 @@ extension SceneRenderer {
   }
 }
 
-/// `shapes`: ``ShapesReward`` with the key `mode`.
+/// `shapes`: ``ShapesReward`` with the keys `mode` and `surplus`.
 package struct ShapesFactory: RewardFactory {
   package static let name = "shapes"
   package let label: String
   package var mode = ShapesReward.Mode.partial
+  /// What surplus objects do to partial credit.
+  package var surplus = SceneJudge.Surplus.penalized
 
   package init(label: String = name) { self.label = label }
 
   package init(_ section: RecipeSection, label: String, device: Device) {
     self.label = label
     mode = section.alternative("mode")
+    surplus = section.alternative("surplus")
+    if mode == .strict, surplus == .ignored {
+      section.report("surplus", "applies to partial credit, and mode is strict")
+    }
   }
 
   package static func checkPrompt(_ metadata: [String: JSONValue]) throws(PromptFault) {
     _ = try ScenePrompt(metadata: metadata)
   }
 
-  package func makeReward() -> any Reward { ShapesReward(mode: mode, name: label) }
+  package func makeReward() -> any Reward {
+    ShapesReward(mode: mode, surplus: surplus, name: label)
+  }
 }
