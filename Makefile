@@ -2,7 +2,7 @@
 # make demo-edit trains the embedded editing model, writes runs/demo-edit/report.html
 # make test      sets up, runs every test, builds the documentation
 # make build     sets up, leaves the command at .build/release/tempflow
-# make compare   trains the ablation and writes docs/results/compare.md
+# make compare   compares methods that are tuned alike; BUDGET=full writes docs/results/compare.md
 # make bench     times an iteration beside the same in Python, writes docs/results/speed.md
 # make docs      builds the DocC site of the libraries into .build/docs, with warnings as errors
 # make pictures  runs both demos, makes docs/pictures
@@ -10,6 +10,8 @@
 .PHONY: setup build demo demo-edit test compare bench docs pictures clean
 
 TEMPFLOW := .build/release/tempflow
+BUDGET := small
+METHODS := Tools/laboratory/shapes.json
 
 setup:
 	@Tools/setup.sh
@@ -32,7 +34,7 @@ test: setup
 	Tools/docs.sh
 
 compare: build
-	Tools/compare.sh
+	python3 Tools/laboratory $(METHODS) --budget $(BUDGET)
 
 bench: build
 	Benchmarks/setup.sh

@@ -1,0 +1,155 @@
+"""The page of a comparison, from the record alone."""
+
+from comparison import AXES, Comparison, Outcome
+from estimates import Estimate
+from records import QUIET_SHARE, is_disturbed
+from verdict import plural, verdict
+
+
+def page(comparison: Comparison, chart: str, command: str) -> str:
+    """Markdown; `chart` is the chart's file name."""
+    laboratory = comparison.plan.laboratory
+    picture = f"![Held-out accuracy over training time]({chart})"
+    blocks = [f"# {laboratory.title}", intention(comparison), picture, *results(comparison)]
+    blocks += ["## What is shown", *verdict(comparison), "## Differences", *differences(comparison)]
+    if not laboratory.tuned_by:
+        blocks += ["## Tuning", *tuning(comparison)]
+    blocks += ["## Every run", *every_run(comparison), measured(comparison, command)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def table(header: list[str], rows: list[list[str]], left: int = 1) -> str:
+    """A Markdown table whose first `left` columns are text."""
+    lines = [header, ["---" if column < left else "---:" for column in range(len(header))], *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def number(estimate: Estimate) -> str:
+    return f"{estimate.mean:.3f}" if estimate.error is None else f"{estimate.mean:.3f} ± {estimate.error:.3f}"
+
+
+def probability(value: float | None) -> str:
+    if value is None:
+        return ""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def settings(outcome: Outcome, setting: int | None = None) -> str:
+    """The values of a row of a method's grid, by default the chosen one."""
+    values = outcome.method.grid.values(outcome.setting if setting is None else setting)
+    return ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in values.items())
+
+
+def intention(comparison: Comparison) -> str:
+    text = (
+        "Held-out accuracy (strict) of the embedded task; mean ± standard error over seeds. Each method has the best "
+        "of its own settings, chosen on prompts that are neither trained on nor held out.")
+    if len(comparison.lines) < comparison.planned:
+        text += f" **Unfinished: {len(comparison.lines)} of {comparison.planned} final runs are recorded.**"
+    return text
+
+
+def results(comparison: Comparison) -> list[str]:
+    spent = {axis: comparison.common(axis) for axis in AXES}
+    header = ["method", "chosen setting", "seeds", "before"] + [
+        f"at {count(spent[axis])} {'s' if axis == 'seconds' else name}" for axis, name in AXES.items()
+    ] + ["epochs"]
+    rows = [
+        [outcome.method.label, settings(outcome), str(len(outcome.lines)), number(outcome.before())]
+        + [number(outcome.at(axis, spent[axis])) for axis in AXES] + [f"{outcome.mean_of('epochs'):.0f}"]
+        for outcome in comparison.outcomes
+    ]
+    notes = (
+        "NFE (rows of the network in rollouts) and images are compared where the run that spent least of them ended. "
+        "Between two evaluations accuracy is taken on the straight line.")
+    ended = [line for line in comparison.lines if line["ended"]]
+    if ended:
+        names = "; ".join(f"{line['method']} seed {line['seed']}: {line['ended']}" for line in ended)
+        notes += (
+            f" {plural(len(ended), 'run')} ended early and did not reach these, so the last accuracy stands for each "
+            f"({names}).")
+    return [table(header, rows, left=2), notes]
+
+
+def differences(comparison: Comparison) -> list[str]:
+    rows = []
+    for pair in comparison.pairs():
+        difference = pair.difference
+        known = difference.p is not None
+        rows.append([
+            f"{pair.first.method.label} − {pair.second.method.label}",
+            f"{difference.value:+.3f}" + (f" ± {difference.error:.3f}" if known else ""),
+            "yes" if difference.is_resolved else "no",
+            f"{difference.freedom:.1f}" if difference.freedom else "",
+            probability(difference.p), probability(pair.adjusted),
+        ])
+    if not rows:
+        return ["One method alone has no difference."]
+    text = (
+        f"At {comparison.seconds:g} s of training, over seeds; standard error, degrees of freedom and p are Welch's, "
+        f"and the last column is p after Holm's correction for {plural(len(rows), 'pair')}.")
+    return [text, table(["pair", "difference", "beyond 2 errors", "freedom", "p", "p (Holm)"], rows)]
+
+
+def tuning(comparison: Comparison) -> list[str]:
+    plan = comparison.plan
+    if not plan.budget.tuning:
+        return ["Nothing was tuned: each method has the first setting of its grid."]
+    rows = []
+    for outcome in comparison.outcomes:
+        method = outcome.method
+        for setting in plan.candidates(method, 0):
+            scores = []
+            for stage in range(len(plan.budget.tuning)):
+                if setting not in plan.candidates(method, stage):
+                    scores.append("")
+                    continue
+                line = plan.tuning_line(method, setting, stage)
+                scores.append(f"{line['after']['mean']:.3f}" + (" (ended early)" if line["ended"] else ""))
+            values = settings(outcome, setting)
+            label = method.label if setting == 0 else ""
+            rows.append([label, f"**{values}**" if setting == outcome.setting else values, *scores])
+    rule = (
+        "Accuracy on the validation prompts at the end of a run, one seed. The best settings of a stage go on to the "
+        "next, and the best of the last is compared (bold). Of two with one accuracy the one that was ahead before goes "
+        "on, and in the first stage the one that is listed first. A run that ended early comes last.")
+    header = ["method", "setting"] + [f"{stage.seconds:g} s" for stage in plan.budget.tuning]
+    return [rule, table(header, rows, left=2)]
+
+
+def every_run(comparison: Comparison) -> list[str]:
+    rows = [
+        [f"{outcome.method.label}, seed {line['seed']}", f"{line['before']['mean']:.3f}",
+         f"{line['after']['mean']:.3f}", str(line["epochs"]), f"{line['training_seconds']:.0f}", count(line["nfe"]),
+         count(line["images"]), f"{line['cpu_share']:.0%}" + (" disturbed" if is_disturbed(line) else "")]
+        for outcome in comparison.outcomes for line in outcome.lines
+    ]
+    header = ["run", "before", "after", "epochs", "seconds", "NFE", "images", "CPU"]
+    return [table(header, rows)]
+
+
+def measured(comparison: Comparison, command: str) -> str:
+    lines = comparison.lines
+
+    def all_of(values) -> str:
+        return "; ".join(sorted(set(values)))
+
+    pattern = "{processor}, {cores} cores, {system}, libtorch {torch}, {device}"
+    # A run whose loss was not finite has no summary to say where it was made.
+    machine = all_of(pattern.format(**line["machine"]) for line in lines if line["machine"]["processor"])
+    builds = {line["program"]["digest"]: line["program"]["commit"] for line in lines}
+    dates = sorted(line["date"] for line in lines)
+    disturbed = sum(is_disturbed(line) for line in lines)
+    return "\n".join([
+        f"- Command: {command}; {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "") + ".",
+        f"- Machine: {machine}; {all_of(str(line['jobs']) for line in lines)} runs at a time, each with one thread "
+        "and a core of its own.",
+        f"- Build: {'; '.join(f'{commit} ({digest})' for digest, commit in sorted(builds.items()))}"
+        + (", so differences between methods may be differences between builds." if len(builds) > 1 else "."),
+        f"- Disturbed, with less than {QUIET_SHARE:.0%} of a core: {plural(disturbed, 'run')}. Seconds of training are "
+        "without evaluations and checkpoints; a run ends with the epoch in which its time is over.",
+    ])

@@ -1,0 +1,116 @@
+"""The record: one JSON line for each finished run, and how a run's directory becomes a line.
+
+The record is complete without the runs' directories: pages are made from it alone.
+"""
+
+import json
+import os
+from pathlib import Path
+
+
+QUIET_SHARE = 0.95
+"""A run with less CPU time per second was disturbed: it waited for its core."""
+
+
+def is_disturbed(line: dict) -> bool:
+    return line["cpu_share"] < QUIET_SHARE
+
+
+class Record:
+    """The lines of a record file, by the keys of their runs."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.lines: dict[str, dict] = {}
+        text = path.read_bytes() if path.exists() else b""
+        # A power failure can leave a last line without its end.
+        for line in text[: text.rfind(b"\n") + 1].splitlines():
+            entry = json.loads(line)
+            self.lines[entry["key"]] = entry
+        self.complete = text.rfind(b"\n") + 1
+
+    def append(self, entry: dict) -> None:
+        """Adds a line; it is on the disk when this returns."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps(entry, separators=(",", ":"), ensure_ascii=False) + "\n"
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            os.ftruncate(descriptor, self.complete)
+            os.lseek(descriptor, self.complete, os.SEEK_SET)
+            written = os.write(descriptor, line.encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if written != len(line.encode()):
+            raise OSError(f"{self.path}: the disk is full")
+        self.complete += written
+        self.lines[entry["key"]] = entry
+
+
+def read_lines(path: Path) -> list[dict]:
+    """The complete lines of a run's log."""
+    text = path.read_text()
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def read_summary(directory: Path) -> dict | None:
+    """The outcome of a run; None while it has none."""
+    try:
+        return json.loads((directory / "summary.json").read_text())
+    except FileNotFoundError:
+        return None
+
+
+def curve(directory: Path) -> tuple[dict[str, list], dict]:
+    """What the evaluations of a run saw, as one list for each figure, and the run's totals."""
+    seconds = {
+        line["epoch"]: line["total_seconds"]
+        for line in read_lines(directory / "timings.jsonl") if line["kind"] == "epoch"
+    }
+    spent = {"nfe": 0, "images": 0}
+    names = ("epoch", "seconds", "nfe", "images", "mean", "error", "training_reward")
+    points: dict[str, list] = {name: [] for name in names}
+    alarm, epochs = None, 0
+    for line in read_lines(directory / "metrics.jsonl"):
+        if line["kind"] == "epoch":
+            epochs = line["epoch"]
+            for name in spent:
+                spent[name] += line[name]
+            continue
+        row = {
+            "epoch": line["epoch"], "seconds": round(seconds.get(line["epoch"], 0.0), 3), **spent,
+            "mean": line["mean"] or 0.0, "error": rounded(line["standard_error"]),
+            "training_reward": rounded(line["training_reward_mean"]),
+        }
+        # The last epoch has one evaluation, also when a run was resumed after it.
+        if points["epoch"] and points["epoch"][-1] == line["epoch"]:
+            for name in names:
+                points[name].pop()
+        for name in names:
+            points[name].append(row[name])
+        if line.get("held_out_alarms") and alarm is None:
+            alarm = line["epoch"]
+    totals = {
+        "epochs": epochs, "training_seconds": round(seconds.get(epochs, 0.0), 3), **spent, "alarm_epoch": alarm,
+    }
+    return points, totals
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def line_of(run, task: str, directory: Path, ended: str | None, about: dict) -> dict:
+    """The line of a run that has ended: `ended` says why it did before its time, and is None otherwise."""
+    points, totals = curve(directory)
+    summary = read_summary(directory) or {}
+    machine = summary.get("machine", {})
+    ends = [
+        {"mean": points["mean"][place], "error": points["error"][place]} for place in (0, -1)
+    ]
+    return {
+        "key": run.key, "task": task, "stage": run.stage, "method": run.method.name,
+        "setting": run.method.grid.values(run.setting), "seed": run.seed, "seconds": run.seconds,
+        "overrides": run.arguments, **totals, "before": ends[0], "after": ends[1], "curve": points, "ended": ended,
+        "machine": {name: machine.get(name) for name in ("processor", "cores", "system", "torch", "device")}, **about,
+    }

@@ -1,0 +1,148 @@
+"""Training runs as child processes: several at a time, each on a core of its own, stopped and resumed at will."""
+
+import ctypes
+import datetime
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from plan import Run
+from records import QUIET_SHARE, Record, line_of, read_summary
+
+class Stopped(Exception):
+    """SIGINT or SIGTERM has arrived."""
+
+
+class Failed(Exception):
+    """Runs did not come to their end; the text names them."""
+
+
+def cores() -> list[int]:
+    """The cores that this process may use."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
+def program(command: str) -> dict:
+    """Which build makes the runs."""
+    head = subprocess.run(["git", "describe", "--always", "--exclude=*"], capture_output=True, text=True, check=False)
+    return {
+        "commit": head.stdout.strip() or None,
+        "digest": hashlib.sha256(Path(command).read_bytes()).hexdigest()[:12],
+    }
+
+
+class Runner:
+    """Makes runs and records them."""
+
+    def __init__(self, command: str, task: str, base: str, folder: Path, record: Record, jobs: int):
+        self.command, self.task, self.base, self.folder, self.record, self.jobs = (
+            command, task, base, folder, record, jobs)
+        self.program = program(command)
+        self.lock = None
+
+    def hold(self) -> None:
+        """Waits until no run of an earlier start is left; children inherit the lock and hold it until they end."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.lock = (self.folder.parent / "lock").open("w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for the end of runs that another laboratory has started")
+            fcntl.flock(self.lock, fcntl.LOCK_EX)
+
+    def run(self, runs: list[Run]) -> None:
+        """Makes the runs that are not recorded, in order."""
+        waiting = [run for run in runs if run.key not in self.record.lines]
+        free, active, failures = cores()[: self.jobs], {}, []
+        free += [None] * (self.jobs - len(free))
+        try:
+            while waiting or active:
+                while waiting and free:
+                    job = Job(self, waiting.pop(0), free.pop(0))
+                    active[job.process.pid] = job
+                pid, status, usage = os.wait4(-1, 0)
+                job = active.pop(pid)
+                free.append(job.core)
+                if reason := job.finish(status, usage):
+                    failures.append(f"{job.run.name}: {reason}")
+                    say(failures[-1])
+        except Stopped:
+            self.stop(active)
+            raise
+        if failures:
+            raise Failed("\n".join(failures))
+
+    @staticmethod
+    def stop(active: dict[int, "Job"]) -> None:
+        """Lets the active runs save and end."""
+        say(f"{len(active)} active runs save and stop")
+        for job in active.values():
+            job.process.send_signal(signal.SIGTERM)
+        for job in active.values():
+            job.process.wait()
+
+
+class Job:
+    """One run under way."""
+
+    def __init__(self, runner: Runner, run: Run, core: int | None):
+        self.runner, self.run, self.core = runner, run, core
+        self.directory = runner.folder / run.name
+        self.output = runner.folder / f"{run.name}.out"
+        arguments = [runner.command, "train", runner.base, "--run-dir", str(self.directory)]
+        arguments += [part for setting in run.arguments for part in ("--set", setting)]
+        resumes = (self.directory / "recipe.yaml").exists()
+        self.load = os.getloadavg()[0]
+        self.start = time.monotonic()
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                arguments + (["--resume"] if resumes else []), stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
+                pass_fds=[runner.lock.fileno()], preexec_fn=self.prepare)
+        say(f"{run.stage}: {run.name} {'resumes' if resumes else 'starts'}")
+
+    def prepare(self) -> None:
+        """In the child: its core, and a signal to save and end if the laboratory is killed."""
+        if self.core is not None and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {self.core})
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))
+
+    def finish(self, status: int, usage) -> str | None:
+        """Records the run if it has ended, or returns why it has not."""
+        code = os.waitstatus_to_exitcode(status)
+        self.process.returncode = code
+        summary = read_summary(self.directory)
+        if code == 0 and summary and summary["finished"]:
+            ended = None
+        elif code == 0 and summary and not summary["stopped_by"].startswith("SIG"):
+            ended = summary["stopped_by"]
+        elif code == 1 and "is not finite" in self.last_line():
+            ended = self.last_line().removeprefix("Error: ").partition(";")[0]
+        else:
+            return self.last_line() or f"ended with status {code} and without a word"
+        share = (usage.ru_utime + usage.ru_stime) / (time.monotonic() - self.start)
+        entry = line_of(self.run, self.runner.task, self.directory, ended, {
+            "program": self.runner.program, "jobs": self.runner.jobs, "load_before": round(self.load, 2),
+            "cpu_share": round(share, 3), "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        })
+        self.runner.record.append(entry)
+        shutil.rmtree(self.directory / "checkpoints", ignore_errors=True)
+        disturbed = f", disturbed: {share:.0%} of a core" if share < QUIET_SHARE else ""
+        say(f"{self.run.name}: {entry['before']['mean']:.3f} -> {entry['after']['mean']:.3f}"
+            f"{f', ended early: {ended}' if ended else ''}{disturbed}")
+        return None
+
+    def last_line(self) -> str:
+        lines = self.output.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)

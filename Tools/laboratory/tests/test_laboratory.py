@@ -1,0 +1,146 @@
+"""Reading, planning, choosing and recording, without a training run."""
+
+import argparse
+import contextlib
+import io
+import json
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+import command
+from methods import FileError, read
+from plan import Plan, recipe_digest
+from records import Record, curve
+
+FOLDER = Path("Tools/laboratory/tests/golden")
+
+
+class LaboratoryTests(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def plan(self, record: Path = FOLDER / "runs.jsonl", **changes) -> Plan:
+        text = json.loads((FOLDER / "methods.json").read_text())
+        path = self.folder / "methods.json"
+        path.write_text(json.dumps({**text, **changes}))
+        laboratory = read(path)
+        return Plan(laboratory, laboratory.budgets["full"], Record(record))
+
+    def changed(self, key: str, row: dict) -> None:
+        """Writes the golden record with one line changed."""
+        lines = [json.loads(line) for line in (FOLDER / "runs.jsonl").read_text().splitlines()]
+        text = [json.dumps({**line, **row} if line["key"] == key else line) + "\n" for line in lines]
+        (self.folder / "runs.jsonl").write_text("".join(text))
+
+    def test_pages_and_chart_are_byte_for_byte_the_golden_ones(self):
+        for name, files in (("methods", ["compare.md", "compare.svg"]), ("hacking", ["hacking.md"])):
+            path = FOLDER / f"{name}.json"
+            laboratory = read(path)
+            plan = Plan(laboratory, laboratory.budgets["full"], Record(FOLDER / "runs.jsonl"))
+            with contextlib.redirect_stdout(io.StringIO()):
+                command.report(plan, argparse.Namespace(file=path, budget="full", output=self.folder))
+            for file in files:
+                self.assertEqual((self.folder / file).read_text(), (FOLDER / file).read_text(), file)
+
+    def test_methods_take_turns_in_every_stage(self):
+        plan = self.plan()
+        self.assertEqual([run.method.name for run in plan.runs(0)], ["plain", "branched", "both"] * 3)
+        self.assertEqual([run.setting for run in plan.runs(0)], [0, 0, 0, 1, 1, 1, 2, 2, 2])
+        self.assertEqual([run.seed for run in plan.runs(2)], [1, 1, 1, 2, 2, 2, 3, 3, 3])
+        self.assertEqual([len(plan.runs(stage)) for stage in range(3)], [plan.count(stage) for stage in range(3)])
+
+    def test_tuning_has_the_validation_prompts_and_another_seed_than_final_runs(self):
+        plan = self.plan()
+        for run in plan.runs(0) + plan.runs(1):
+            self.assertIn("prompts.evaluation=Tools/laboratory/tests/golden/validation.jsonl", run.arguments)
+            self.assertEqual(run.seed, 0)
+        for run in plan.runs(2):
+            self.assertIn("prompts.evaluation=Tools/laboratory/tests/golden/held-out.jsonl", run.arguments)
+            self.assertIn(run.seed, (1, 2, 3))
+
+    def test_the_best_settings_go_on_and_a_run_that_ended_early_is_last(self):
+        plan = self.plan()
+        both = plan.laboratory.method("both")
+        self.assertEqual(plan.tuning_line(both, 2, 0)["ended"], "the policy loss is not finite")
+        self.assertEqual(plan.ranking(both, 0)[-1], 2)
+        plain = plan.laboratory.method("plain")
+        scores = [plan.tuning_line(plain, setting, 0)["after"]["mean"] for setting in range(3)]
+        self.assertEqual(plan.candidates(plain, 1), sorted(range(3), key=lambda setting: -scores[setting])[:2])
+
+    def test_of_two_with_one_accuracy_the_one_that_was_ahead_stays_ahead(self):
+        plan = self.plan()
+        plain = plan.laboratory.method("plain")
+        first, second = plan.candidates(plain, 1)
+        best = plan.tuning_line(plain, first, 1)["after"]
+        self.changed(plan.tuning_line(plain, second, 1)["key"], {"after": best})
+        self.assertEqual(self.plan(self.folder / "runs.jsonl").chosen(plain), first)
+        self.changed(plan.tuning_line(plain, second, 1)["key"], {"after": {"mean": best["mean"] + 0.001}})
+        self.assertEqual(self.plan(self.folder / "runs.jsonl").chosen(plain), second)
+
+    def test_a_changed_setting_makes_old_lines_stale_and_a_changed_remark_does_not(self):
+        def keys(plan: Plan) -> list[str]:
+            return [run.key for run in plan.runs(0)]
+
+        before = keys(self.plan())
+        self.assertTrue(all(key in self.plan().record.lines for key in before))
+        self.assertEqual(before, keys(self.plan(title="Other words")))
+        self.assertFalse(set(before) & set(keys(self.plan(common=["threads=2"]))))
+        recipe = self.folder / "recipe.yaml"
+        shutil.copy(FOLDER / "recipe.yaml", recipe)
+        own = recipe_digest(str(recipe))
+        recipe.write_text("# Another remark.\n\n" + recipe.read_text())
+        self.assertEqual(recipe_digest(str(recipe)), own)
+        recipe.write_text(recipe.read_text() + "seed: 3\n")
+        self.assertNotEqual(recipe_digest(str(recipe)), own)
+
+    def test_evaluations_come_as_often_as_the_speed_of_tuning_allows(self):
+        plan = self.plan()
+        for run in plan.runs(2):
+            line = plan.tuning_line(run.method, run.setting, 1)
+            every = round(300 / 3 / (line["training_seconds"] / 30))
+            self.assertEqual(run.intervals, {"evaluation.every": str(every), "checkpoints.every": str(every)})
+
+    def test_methods_that_are_not_tuned_alike_and_unknown_keys_are_refused(self):
+        text = json.loads((FOLDER / "methods.json").read_text())
+        grids = {**text["grids"], "one": {"keys": ["seed"], "settings": [["1"]]}}
+        methods = [text["methods"][0], {**text["methods"][1], "grid": "one"}]
+        with self.assertRaisesRegex(FileError, "tuned alike, and their grids have 1, 3 settings"):
+            self.plan(grids=grids, methods=methods)
+        with self.assertRaisesRegex(FileError, "the key colour is unknown"):
+            self.plan(colour="red")
+        with self.assertRaisesRegex(FileError, "there is no part roots"):
+            self.plan(methods=[{**text["methods"][0], "parts": ["roots"]}])
+
+    def test_a_line_without_its_end_is_dropped_and_the_next_takes_its_place(self):
+        path = self.folder / "runs.jsonl"
+        path.write_text('{"key":"a","n":1}\n{"key":"b","n"')
+        record = Record(path)
+        self.assertEqual(list(record.lines), ["a"])
+        record.append({"key": "c", "n": 3})
+        self.assertEqual(path.read_text(), '{"key":"a","n":1}\n{"key":"c","n":3}\n')
+
+    def test_a_curve_has_what_was_spent_until_each_evaluation(self):
+        def evaluation(epoch: int, mean: float, **more) -> dict:
+            line = {"kind": "evaluation", "epoch": epoch, "mean": mean, "standard_error": 0.1}
+            return {**line, "training_reward_mean": 0.5, **more}
+
+        epochs = [{"kind": "epoch", "epoch": epoch, "nfe": 10, "images": 4} for epoch in (1, 2, 3)]
+        metrics = [evaluation(0, 0.3), epochs[0], evaluation(1, 0.4), epochs[1], epochs[2],
+                   evaluation(3, 0.5, held_out_alarms=["strict"])]
+        timings = [{"kind": "start", "epoch": 0}] + [
+            {"kind": "epoch", "epoch": epoch, "total_seconds": 1.5 * epoch} for epoch in (1, 2, 3)]
+        for name, lines in (("metrics", metrics), ("timings", timings)):
+            text = "".join(json.dumps(line) + "\n" for line in lines) + '{"kind":"ep'
+            (self.folder / f"{name}.jsonl").write_text(text)
+        points, totals = curve(self.folder)
+        self.assertEqual(points["seconds"], [0, 1.5, 4.5])
+        self.assertEqual(points["nfe"], [0, 10, 30])
+        self.assertEqual(points["images"], [0, 4, 12])
+        self.assertEqual(points["mean"], [0.3, 0.4, 0.5])
+        self.assertEqual(totals, {"epochs": 3, "training_seconds": 4.5, "nfe": 30, "images": 12, "alarm_epoch": 3})
+
+
+if __name__ == "__main__":
+    unittest.main()
