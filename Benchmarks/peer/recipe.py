@@ -193,6 +193,8 @@ def read(path):
     sampling.one_of("trained_steps", "all")
     has_branches = method == "tempflow"
     groups = ("seed", "prompt") if has_branches else ("prompt",)
+    group = advantage.one_of("baseline", *groups)
+    advantage.one_of("scale", group)
     sources = ("rollout", "recomputed") if dtype == "float32" else ("recomputed", "rollout")
     seeds, branches = sampling.take("seeds_per_prompt", 1), sampling.take("branches")
     defaults = _DEFAULTS[pipeline]
@@ -218,7 +220,7 @@ def read(path):
         branches=branches if has_branches else 1,
         micro_batch=micro_batch,
         decode_micro_batch=sampling.take("decode_micro_batch", micro_batch),
-        group=advantage.one_of("group", *groups),
+        group=group,
         advantage_clip=advantage.number("clip", 5),
         weighting=loss.one_of("weighting", "noise_aware", "none"),
         clip_range=loss.number("clip_range"),

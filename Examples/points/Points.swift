@@ -29,7 +29,7 @@ import TempFlow
 
   /// Trains a new policy and returns the mean reward of 256 fixed initial noises, by NFE.
   static func train(
-    _ method: RolloutMethod, seeds: Int, _ group: AdvantageGroup,
+    _ method: RolloutMethod, seeds: Int, _ baseline: AdvantageBaseline,
     _ weighting: PolicyObjective.Weighting
   ) throws -> [(Int, Double)] {
     let policy = Policy(seed: 1)
@@ -42,7 +42,7 @@ import TempFlow
       schedule: FlowSchedule(SchedulerConfiguration(), stepCount: 8),
       dynamics: .flowSDE(noiseLevel: 0.7), method: method)
     let trunks = (0..<8 * seeds).map { TrunkID(prompt: $0 % 8, seed: $0 / 8) }
-    let settings = AdvantageSettings(group: group)
+    let settings = AdvantageSettings(baseline: baseline)
     let objective = PolicyObjective(clipRange: 0.2, weighting: weighting)
     var curve: [(Int, Double)] = []
     while evaluations < budget {

@@ -75,6 +75,14 @@ public struct FlowSchedule: Hashable, Sendable {
       finiteSigma: sigmas[index] == 1 ? sigmas[index + 1] : sigmas[index])
   }
 
+  /// The coefficients of a deterministic step from `sigma_index` to `sigma_end`, which may skip the
+  /// sigmas between: 0 <= index < end <= N.
+  public func deterministicStep(_ index: Int, to end: Int) -> StepCoefficients {
+    precondition(index >= 0 && index < end && end <= stepCount, "step \(index) to \(end)")
+    return StepCoefficients(
+      .deterministic, sigma: sigmas[index], nextSigma: sigmas[end], finiteSigma: sigmas[index])
+  }
+
   /// `c = 1 / mean w` over the given steps: the noise-aware weights `c w_i` average to 1.
   public func weightNormalizer(over steps: [Int], _ dynamics: Dynamics) -> Double {
     precondition(!steps.isEmpty, "no steps to average over")

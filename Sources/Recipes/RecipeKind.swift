@@ -12,8 +12,10 @@ package struct RecipeKind<Value> {
 
 extension RecipeKind where Value == Int {
   /// A whole number within a range.
-  package static func int(in range: some RecipeRange<Int>) -> Self {
-    RecipeKind(standIn: range.standIn) { node, _ throws(RecipeIssue) in
+  ///
+  /// - Parameter standIn: returned after an error; nil takes the range's.
+  package static func int(in range: some RecipeRange<Int>, standIn: Int? = nil) -> Self {
+    RecipeKind(standIn: standIn ?? range.standIn) { node, _ throws(RecipeIssue) in
       guard case .scalar(let scalar) = node.content, let value = scalar.int else {
         throw node.issue(expected: "a whole number")
       }

@@ -40,42 +40,43 @@ struct ProcessEqualityTests {
         "max_missing_scores": "0.8",
         "sampling":
           "{method: flow_grpo, steps: 4, guidance_scale: 1, branches: 4, micro_batch: 12}",
-        "advantage": "{group: prompt}",
+        "advantage": "{baseline: prompt}",
         "loss": "{clip_range: 3e-2, weighting: none, old_log_prob: recomputed}",
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 3, micro_batch: 7}",
       ], processes: [3], figures: ["reward_missing", "training_samples_skipped"]),
     Case(
-      testDescription: "adapters, one group, a mean without skipped samples, weights of inverse "
-        + "noise, rollout in parts, checkpointing",
+      testDescription: "adapters, one scale, tails, a mean without skipped samples, weights of "
+        + "inverse noise, rollout in parts, checkpointing",
       sections: [
         "prompts": prompts(perEpoch: 12), "rewards": "[{name: shapes, mode: strict}]",
         "trainable": "lora", "lora": "{rank: 4}", "gradient_checkpointing": "true",
         "sampling": "{steps: 4, guidance_scale: 1, branches: 2, seeds_per_prompt: 2, "
-          + "micro_batch: 12, trained_steps: [0, 1], trunks_per_rollout_batch: 4}",
-        "advantage": "{group: batch}",
+          + "micro_batch: 12, trained_steps: [0, 1], trunks_per_rollout_batch: 4, "
+          + "tail: {stride: 2}}",
+        "advantage": "{baseline: prompt, scale: step}",
         "loss":
           "{clip_range: 3e-2, kl_beta: 0.05, average: active, weighting: inverse_noise}",
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 3, micro_batch: 5}",
       ], processes: [3], figures: ["kl", "training_samples_skipped"]),
     Case(
-      testDescription: "adapters on a base that ranks share",
+      testDescription: "adapters on a base that ranks share, gains over the trunk",
       sections: [
         "prompts": prompts(perEpoch: 9), "rewards": "[{name: shapes, mode: strict}]",
         "trainable": "lora", "lora": "{rank: 4}", "gradient_checkpointing": "true",
         "shard": "base",
-        "sampling": "{steps: 4, guidance_scale: 1, branches: 2, seeds_per_prompt: 2, "
-          + "micro_batch: 12, trained_steps: [0, 1]}",
-        "advantage": "{group: batch}", "loss": "{clip_range: 3e-2, kl_beta: 0.05}",
+        "sampling": "{steps: 4, guidance_scale: 1, branches: 3, micro_batch: 12, "
+          + "trained_steps: [0, 1]}",
+        "advantage": "{baseline: trunk}", "loss": "{clip_range: 3e-2, kl_beta: 0.05}",
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 3, micro_batch: 5}",
       ], processes: [2], figures: ["kl", "training_samples_skipped"]),
     Case(
-      testDescription: "rewards normalized one by one in groups of a prompt, missing scores",
+      testDescription: "gains over the trunk, rewards normalized one by one, missing scores",
       sections: [
         "prompts": prompts(perEpoch: 7), "rewards": "[\(scored), \(program)]",
         "max_missing_scores": "0.8",
         "sampling":
           "{steps: 4, guidance_scale: 1, branches: 2, seeds_per_prompt: 2, micro_batch: 12}",
-        "advantage": "{group: prompt, combination: gdpo}",
+        "advantage": "{baseline: trunk, scale: max_group, combination: gdpo}",
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 3, micro_batch: 5}",
       ], processes: [3], figures: ["reward_missing"]),
     Case(
@@ -84,7 +85,7 @@ struct ProcessEqualityTests {
         "prompts": prompts(perEpoch: 5),
         "sampling": "{method: flow_grpo_fast, steps: 4, guidance_scale: 2, branches: 4, "
           + "micro_batch: 12, trained_steps: {window: 2}}",
-        "advantage": "{group: prompt}", "loss": "{clip_range: 3e-2, weighting: none}",
+        "advantage": "{baseline: prompt}", "loss": "{clip_range: 3e-2, weighting: none}",
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 4, micro_batch: 7}",
       ], processes: [2]),
     Case(

@@ -24,7 +24,7 @@ struct SmallTask {
         + "per_epoch: 8}",
       "rewards": "[{name: shapes, mode: partial}]",
       "sampling": "{steps: 4, guidance_scale: 1, branches: 2, micro_batch: 12}",
-      "advantage": "{group: seed}", "loss": "{clip_range: 3e-2}",
+      "advantage": "{baseline: seed}", "loss": "{clip_range: 3e-2}",
       "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 2, micro_batch: 6}",
       "ema": "{update_every: 2}", "epochs": "2",
       "evaluation": "{every: 2, prompts: 16, steps: 3, samples: 5}",

@@ -2,19 +2,24 @@ import TempFlow
 import Testing
 
 /// Two prompts, two trunks each, two branches each, at one step.
-private func rows(_ rewards: [Double?], step: Int = 0) -> [RewardRow] {
+private func branchRows(_ rewards: [Double?], step: Int = 0) -> [RewardRow] {
   rewards.enumerated().map { index, reward in
     RewardRow(prompt: index / 4, seed: index / 2 % 2, step: step, rewards: [reward])
   }
 }
 
 private func settings(
-  _ group: AdvantageGroup, clip: Double? = nil
+  _ baseline: AdvantageBaseline, _ scale: AdvantageScale? = nil, clip: Double? = nil
 ) -> AdvantageSettings {
-  var settings = AdvantageSettings()
-  settings.group = group
-  settings.clip = clip
-  return settings
+  AdvantageSettings(baseline: baseline, scale: scale, clip: clip)
+}
+
+/// The rewards of the trunks' own images, in the order of `rows`.
+private func trunkRewards(_ rewards: [Double?]) -> [TrunkID: [Double?]] {
+  Dictionary(
+    uniqueKeysWithValues: rewards.enumerated().map {
+      (TrunkID(prompt: $0 / 2, seed: $0 % 2), [$1])
+    })
 }
 
 private func expectClose(
@@ -30,7 +35,7 @@ private func expectClose(
   private let rewards: [Double?] = [1, 3, 5, 9, 0, 2, 2, 4]
 
   @Test func `seed groups compare the branches of one trunk`() {
-    let advantages = Advantages(rows(rewards), settings(.seed))
+    let advantages = Advantages(branchRows(rewards), settings(.seed))
     expectClose(
       advantages.values,
       [
@@ -45,46 +50,137 @@ private func expectClose(
     let first = 8.75.squareRoot() + 1e-4
     let second = 2.0.squareRoot() + 1e-4
     expectClose(
-      Advantages(rows(rewards), settings(.prompt)).values,
+      Advantages(branchRows(rewards), settings(.prompt)).values,
       [
         -3.5 / first, -1.5 / first, 0.5 / first, 4.5 / first, -2 / second, 0, 0, 2 / second,
       ])
   }
 
-  @Test func `batch groups use the mean per prompt and the deviation of the batch`() {
-    // All eight: mean 3.25, mean square 17.5.
-    let deviation = (17.5 - 3.25 * 3.25).squareRoot() + 1e-4
+  /// A second step, and the rewards of the four trunks.
+  private let later: [Double?] = [6, 6, 0, 8, 3, 5, 1, 1]
+  private let trunks: [Double?] = [2, 4, 1, 6]
+
+  /// Differences and scales by hand, both steps.
+  @Test(arguments: AdvantageBaseline.allCases, AdvantageScale.allCases)
+  func `every baseline and scale has its closed form`(
+    baseline: AdvantageBaseline, scale: AdvantageScale
+  ) {
+    let differences: [Double] =
+      switch baseline {
+      case .seed: [-1, 1, -2, 2, -1, 1, -1, 1] + [0, 0, -4, 4, -1, 1, 0, 0]
+      case .prompt: [-3.5, -1.5, 0.5, 4.5, -2, 0, 0, 2] + [1, 1, -5, 3, 0.5, 2.5, -1.5, -1.5]
+      case .trunk: [-1, 1, 1, 5, -1, 1, -4, -2] + [4, 4, -4, 4, 2, 4, -5, -5]
+      }
+    func rows(_ variances: [Double], each: Int) -> [Double] {
+      variances.flatMap { Array(repeating: $0.squareRoot(), count: each) }
+    }
+    // Means of step 0: 4.5, 2 and 3.25; of step 1: 5, 2.5 and 3.75; of all 3.5.
+    let scales: [Double] =
+      switch scale {
+      case .seed: rows([1, 4, 1, 1, 0, 16, 1, 0], each: 2)
+      case .prompt: rows([8.75, 2, 9, 2.75], each: 4)
+      case .step: rows([6.9375, 7.4375], each: 8)
+      case .batch: rows([7.25], each: 16)
+      case .maxGroup: rows([baseline == .prompt ? 9 : 16], each: 16)
+      }
+    let found = Advantages(
+      self.rows, settings(baseline, scale), trunkRewards: trunkRewards(trunks))
     expectClose(
-      Advantages(rows(rewards), settings(.batch)).values,
-      [-3.5, -1.5, 0.5, 4.5, -2, 0, 0, 2].map { $0 / deviation })
+      found.values, zip(differences, scales).map { $1 == 0 ? 0 : $0 / ($1 + 1e-4) })
+    #expect(found.groupCount == (baseline == .prompt ? 4 : 8))
+    let degenerate = baseline == .seed || (baseline == .trunk && scale == .seed) ? 2 : 0
+    #expect(found.degenerateGroupCount == degenerate)
+    #expect(found.perStep[1]?.degenerateCount == degenerate)
+    // The deviation within groups does not depend on the scale.
+    let deviation = baseline == .prompt ? (3 + 2.75.squareRoot()) / 2 : 5.0 / 4
+    #expect(abs((found.perStep[1]?.meanDeviation ?? 0) - deviation) < 1e-12)
   }
 
-  @Test func `steps are never compared with each other`() {
-    let together = rows(rewards) + rows(rewards.map { $0.map { $0 * 10 + 7 } }, step: 1)
-    for group in AdvantageGroup.allCases {
-      let found = Advantages(together, settings(group)).values
-      expectClose(Array(found.prefix(8)), Advantages(rows(rewards), settings(group)).values)
+  private var rows: [RewardRow] {
+    branchRows(rewards) + branchRows(later, step: 1)
+  }
+
+  @Test func `only the scales of a batch compare steps with each other`() {
+    for scale in AdvantageScale.allCases {
+      for baseline in AdvantageBaseline.allCases {
+        func values(_ rows: [RewardRow]) -> [Double] {
+          Array(
+            Advantages(rows, settings(baseline, scale), trunkRewards: trunkRewards(trunks))
+              .values.prefix(8))
+        }
+        let first = branchRows(rewards)
+        let together = first + branchRows(rewards.map { $0.map { $0 * 10 + 7 } }, step: 1)
+        #expect((values(together) == values(first)) == ![.batch, .maxGroup].contains(scale))
+      }
     }
   }
 
   @Test func `rows may come in any order`() {
-    let order = [5, 0, 7, 2, 1, 6, 3, 4]
-    for group in AdvantageGroup.allCases {
-      let straight = Advantages(rows(rewards), settings(group)).values
-      let shuffled = order.map { rows(rewards)[$0] }
-      expectClose(Advantages(shuffled, settings(group)).values, order.map { straight[$0] })
+    let order = [5, 0, 7, 2, 11, 1, 6, 15, 3, 4, 9, 8, 13, 10, 14, 12]
+    for baseline in AdvantageBaseline.allCases {
+      for scale in AdvantageScale.allCases {
+        func values(_ rows: [RewardRow]) -> [Double] {
+          Advantages(rows, settings(baseline, scale), trunkRewards: trunkRewards(trunks)).values
+        }
+        let straight = values(rows)
+        expectClose(values(order.map { rows[$0] }), order.map { straight[$0] })
+      }
     }
+  }
+
+  @Test func `equal rewards that differ from their trunk's have an advantage`() {
+    let found = Advantages(
+      branchRows([3, 3, 1, 1, 2, 4, 1, 1]), settings(.trunk),
+      trunkRewards: trunkRewards([1, 1, 3, nil]))
+    // All eight: mean 2, mean square 42 / 8.
+    let scale = (42.0 / 8 - 4).squareRoot() + 1e-4
+    expectClose(found.values, [2, 2, 0, 0, -1, 1, 0, 0].map { $0 / scale })
+    // The second has its trunk's reward, the fourth no reward of its trunk.
+    #expect(found.degenerateGroupCount == 2 && found.groupCount == 4)
+  }
+
+  @Test func `one branch is compared with its trunk`() {
+    let rows = [5.0, 1, 3].enumerated().map {
+      RewardRow(prompt: $0, seed: 0, step: 0, rewards: [$1])
+    }
+    let trunks = Dictionary(
+      uniqueKeysWithValues: [4.0, 4, nil].enumerated().map {
+        (TrunkID(prompt: $0, seed: 0), [$1])
+      })
+    let found = Advantages(rows, settings(.trunk), trunkRewards: trunks)
+    let scale = (8.0 / 3).squareRoot() + 1e-4
+    expectClose(found.values, [1 / scale, -3 / scale, 0])
+    #expect(found.degenerateShare == 1.0 / 3)
+    #expect(found.perStep[0]?.meanDeviation == nil)
+  }
+
+  @Test func `with normalization per reward, a trunk's missing reward adds nothing`() {
+    var settings = settings(.trunk)
+    settings.combination = .perReward
+    settings.weights = [1, 10]
+    let rewards: [[Double?]] = [[100, 1], [300, 3]]
+    let rows = rewards.map { RewardRow(prompt: 0, seed: 0, step: 0, rewards: $0) }
+    func values(_ trunk: [Double?]) -> [Double] {
+      Advantages(rows, settings, trunkRewards: [TrunkID(prompt: 0, seed: 0): trunk]).values
+    }
+    expectClose(values([200, nil]), [-100 / 100.0001, 100 / 100.0001])
+    expectClose(
+      values([100, 3]), [-10 * 2 / 1.0001, 200 / 100.0001])
+    settings.combination = .weightedSum
+    expectClose(values([200, nil]), [0, 0])
+    // Sums 110 and 330 over a trunk of 120.
+    expectClose(values([100, 2]), [-10 / 110.0001, 210 / 110.0001])
   }
 
   @Test func `a missing reward is left out of mean and deviation and gives zero`() {
     let holes: [Double?] = [1, nil, 5, 9, 0, 2, nil, nil]
-    let advantages = Advantages(rows(holes), settings(.prompt))
+    let advantages = Advantages(branchRows(holes), settings(.prompt))
     // The first prompt keeps 1, 5 and 9, the second 0 and 2.
     let scale = (32.0 / 3).squareRoot() + 1e-4
     expectClose(
       advantages.values,
       [-4 / scale, 0, 0, 4 / scale, -1 / 1.0001, 1 / 1.0001, 0, 0])
-    let seeds = Advantages(rows(holes), settings(.seed))
+    let seeds = Advantages(branchRows(holes), settings(.seed))
     expectClose(
       seeds.values, [0, 0, -2 / 2.0001, 2 / 2.0001, -1 / 1.0001, 1 / 1.0001, 0, 0])
     // Groups with one reward or none are degenerate.
@@ -92,9 +188,11 @@ private func expectClose(
     #expect(seeds.degenerateShare == 0.5)
   }
 
-  @Test(arguments: AdvantageGroup.allCases)
-  func `equal rewards give exactly zero`(group: AdvantageGroup) {
-    let advantages = Advantages(rows([Double?](repeating: 0.1, count: 8)), settings(group))
+  @Test(arguments: AdvantageBaseline.allCases, AdvantageScale.allCases)
+  func `equal rewards give exactly zero`(baseline: AdvantageBaseline, scale: AdvantageScale) {
+    let advantages = Advantages(
+      branchRows([Double?](repeating: 0.1, count: 8)), settings(baseline, scale),
+      trunkRewards: trunkRewards([0.1, 0.1, 0.1, 0.1]))
     #expect(advantages.values == [Double](repeating: 0, count: 8))
     #expect(advantages.degenerateShare == 1)
   }
@@ -149,9 +247,9 @@ private func expectClose(
   }
 
   @Test func `group sizes are checked`() throws {
-    try checkGroupSizes(rows(rewards), expected: 4)
+    try checkGroupSizes(branchRows(rewards), expected: 4)
     #expect(throws: InvariantError.groupSize(prompt: 1, step: 0, found: 3, expected: 4)) {
-      try checkGroupSizes(Array(rows(rewards).dropLast()), expected: 4)
+      try checkGroupSizes(Array(branchRows(rewards).dropLast()), expected: 4)
     }
   }
 }

@@ -38,8 +38,7 @@ struct Scene {
     let (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: field)
     self.rollout = rollout
     let rewards = samples.mapValues { [Double($0[0] - $0[1] * $0[2])] as [Double?] }
-    var settings = AdvantageSettings()
-    if plan.branchCount == 1 { settings.group = .prompt }
+    let settings = AdvantageSettings(baseline: plan.branchCount == 1 ? .prompt : .seed)
     trainingSamples = rollout.trainingSamples(Advantages(rollout.rewardRows(rewards), settings))
   }
 

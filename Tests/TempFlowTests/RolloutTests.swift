@@ -8,19 +8,25 @@ private let policies: [BranchSteps] = [
 ]
 
 private func branching(
-  _ steps: BranchSteps = .all, branches: Int = 3, dynamics: Dynamics = sde,
+  _ steps: BranchSteps = .all, branches: Int = 3, stride: Int = 1, dynamics: Dynamics = sde,
   schedule: FlowSchedule = toySchedule
 ) throws -> RolloutPlan {
   try RolloutPlan(
-    schedule: schedule, dynamics: dynamics, method: .branching(branches: branches), steps: steps)
+    schedule: schedule, dynamics: dynamics,
+    method: .branching(branches: branches, tailStride: stride), steps: steps)
 }
 
 @Suite struct RolloutTests {
-  @Test(arguments: [RolloutMethod.branching(branches: 3), .flowGRPO, .flowGRPOFast], [2, 5, 64])
+  @Test(
+    arguments: [
+      RolloutMethod.branching(branches: 3), .branching(branches: 3, tailStride: 2), .flowGRPO,
+      .flowGRPOFast,
+    ], [2, 5, 64])
   func `the largest call of a rollout is predicted`(
     method: RolloutMethod, trunksPerBatch: Int
   ) throws {
-    for finishes in [false, true] where finishes == false || method == .branching(branches: 3) {
+    let branches = method != .flowGRPO && method != .flowGRPOFast
+    for finishes in [false, true] where finishes == false || branches {
       for microBatch in [1, 7, 1000] {
         var plan = try RolloutPlan(
           schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: method,
@@ -47,12 +53,20 @@ private func branching(
   let noise = NoiseSource(run: 5, epoch: 3, shape: [6])
   let toy = ToyField(width: 6, trunks: 4, seed: 1)
 
-  /// Computes one sample of `v = k x + c[trunk]` in float64.
-  private func byHand(_ id: SampleID, slope: Double, plan: RolloutPlan) -> [Double] {
+  /// Computes one sample of `v = k x + c[trunk]` in float64. After its stochastic step a branch
+  /// moves on by the tail's stride.
+  private func byHand(
+    _ id: SampleID, slope: Double, plan: RolloutPlan, stride: Int
+  ) -> [Double] {
     let trunk = trunks[id.trunk]
     var state = noise.initial([trunk]).doubles()
-    for index in 0..<plan.schedule.stepCount {
-      let (sigma, next) = (plan.schedule.sigmas[index], plan.schedule.sigmas[index + 1])
+    let sigmas = plan.schedule.sigmas
+    var index = 0
+    while index < 5 {
+      var following = index + 1
+      if let step = id.step, index > step { following = min(5, index + stride) }
+      defer { index = following }
+      let (sigma, next) = (sigmas[index], sigmas[following])
       let velocity = state.map { slope * $0 + Double(id.trunk) }
       guard index == id.step else {
         state = zip(state, velocity).map { $0 + (next - sigma) * $1 }
@@ -70,9 +84,11 @@ private func branching(
     return state
   }
 
-  @Test(arguments: policies)
-  func `branches of a linear field equal a direct computation`(steps: BranchSteps) throws {
-    var plan = try branching(steps)
+  @Test(arguments: policies, [1, 2, 3, 4])
+  func `branches of a linear field equal a direct computation`(
+    steps: BranchSteps, stride: Int
+  ) throws {
+    var plan = try branching(steps, stride: stride)
     plan.finishesTrunks = true
     let (rollout, samples) = collect(plan, trunks: trunks, noise: noise) {
       latents, _, promptIndices in
@@ -80,16 +96,17 @@ private func branching(
     }
     #expect(samples.count == 4 * plan.samplesPerTrunk(steps: rollout.steps))
     for (id, sample) in samples {
-      let expected = byHand(id, slope: -0.4, plan: plan)
+      let expected = byHand(id, slope: -0.4, plan: plan, stride: stride)
       #expect(relativeError(sample.map(Double.init), expected) < 1e-6, "\(id)")
     }
   }
 
-  @Test(arguments: policies)
+  @Test(arguments: policies, [1, 2, 3])
   func `every sample of a rollout equals its regeneration from seeds alone`(
-    steps: BranchSteps
+    steps: BranchSteps, stride: Int
   ) throws {
-    let plan = try branching(steps)
+    var plan = try branching(steps, stride: stride)
+    plan.finishesTrunks = stride == 2
     let (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     #expect(Set(samples.keys.compactMap(\.step)) == Set(rollout.steps))
     #expect(rollout.steps == steps.steps(stepCount: 5, run: 5, epoch: 3))
@@ -137,11 +154,12 @@ private func branching(
     }
   }
 
-  @Test(arguments: [(1, Int.max), (5, 3), (64, 1), (2, 2)])
+  @Test(arguments: [(1, Int.max), (5, 3), (64, 1), (2, 2)], [1, 2])
   func `micro-batches and rollout batches do not change the result`(
-    microBatch: Int, trunksPerBatch: Int
+    sizes: (microBatch: Int, trunksPerBatch: Int), stride: Int
   ) throws {
-    var plan = try branching()
+    let (microBatch, trunksPerBatch) = sizes
+    var plan = try branching(stride: stride)
     let whole = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     plan.microBatch = microBatch
     plan.trunksPerBatch = trunksPerBatch
@@ -164,13 +182,43 @@ private func branching(
     let plan = try branching(branches: 6, schedule: schedule)
     #expect(plan.evaluationsPerTrunk(steps: Array(0..<9)) == 279)
     #expect(plan.samplesPerTrunk(steps: Array(0..<9)) == 54)
+    let tail = try branching(branches: 6, stride: 2, schedule: schedule)
+    #expect(tail.evaluationsPerTrunk(steps: Array(0..<9)) == 159)
+    #expect(tail.samplesPerTrunk(steps: Array(0..<9)) == 54)
+    // One evaluation more takes the trunk to its own image.
+    var trunk = plan
+    trunk.finishesTrunks = true
+    #expect(trunk.evaluationsPerTrunk(steps: Array(0..<9)) == 280)
+    #expect(trunk.samplesPerTrunk(steps: Array(0..<9)) == 55)
   }
 
-  @Test(arguments: policies, [false, true])
+  @Test func `three of the first five steps cost 130.5 evaluations a trunk on average`() throws {
+    let schedule = FlowSchedule(SchedulerConfiguration(), stepCount: 10)
+    let plan = try branching(.random(3, of: 5), branches: 6, schedule: schedule)
+    // 1 + 2 steps of the trunk, and 6 branches over 9, 8 and 7 steps.
+    #expect(plan.evaluationsPerTrunk(steps: [0, 1, 2]) == 3 + 6 * 24)
+    #expect(plan.evaluationsPerTrunk(steps: [2, 3, 4]) == 5 + 6 * 18)
+    let draws = (0..<5).flatMap { first in
+      (first + 1..<5).flatMap { second in
+        (second + 1..<5).map { [first, second, $0] }
+      }
+    }
+    let costs = draws.map { plan.evaluationsPerTrunk(steps: $0) }
+    #expect(costs.count == 10 && costs.reduce(0, +) == 1305)
+    #expect(costs.min() == 113 && costs.max() == 147)
+    #expect(draws.allSatisfy { plan.samplesPerTrunk(steps: $0) == 18 })
+    // Every draw of an epoch is one of these.
+    for epoch in 0..<50 {
+      #expect(draws.contains(plan.steps.steps(stepCount: 10, run: 0, epoch: epoch)))
+    }
+  }
+
+  @Test(arguments: policies, [(1, false), (1, true), (2, true), (3, false)])
   func `the plan counts the evaluations and samples of a rollout`(
-    steps: BranchSteps, finishesTrunks: Bool
+    steps: BranchSteps, option: (stride: Int, finishesTrunks: Bool)
   ) throws {
-    var plan = try branching(steps)
+    let (stride, finishesTrunks) = option
+    var plan = try branching(steps, stride: stride)
     plan.finishesTrunks = finishesTrunks
     plan.microBatch = Int.max
     var calls = 0
@@ -182,7 +230,9 @@ private func branching(
       #expect(Set(sigma.floats()).count == 1)
       return toy.velocity(latents, sigma, promptIndices)
     }
-    #expect(calls == 5)
+    // With longer tails and unfinished trunks, no row may be due at a step.
+    #expect(calls == 5 || (stride == 3 && calls < 5))
+    #expect(calls == plan.calls(by: .whole, trunks: 4, steps: rollout.steps))
     #expect(rows == 4 * plan.evaluationsPerTrunk(steps: rollout.steps))
     #expect(samples.count == 4 * plan.samplesPerTrunk(steps: rollout.steps))
   }

@@ -12,10 +12,13 @@ import Testing
       + Tensor(trunks.map { Float($0) }, shape: [trunks.count, 1])
   }
 
-  private func plan(_ method: RolloutMethod) throws -> RolloutPlan {
+  private func plan(
+    _ method: RolloutMethod, finishesTrunks: Bool = false, _ steps: BranchSteps = .all
+  ) throws -> RolloutPlan {
     var plan = try RolloutPlan(
-      schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: method)
+      schedule: toySchedule, dynamics: .flowSDE(noiseLevel: 0.7), method: method, steps: steps)
     plan.microBatch = 4
+    plan.finishesTrunks = finishesTrunks
     return plan
   }
 
@@ -36,12 +39,21 @@ import Testing
     return (rollout, samples, calls, rows)
   }
 
+  struct Way: Sendable {
+    var method: RolloutMethod
+    var finishesTrunks = false
+    var steps = BranchSteps.all
+  }
+
   @Test(
-    arguments: [RolloutMethod.branching(branches: 4), .flowGRPO, .flowGRPOFast], [1, 2, 3, 5, 12])
-  func `the shares of a rollout are the whole, bit for bit`(
-    method: RolloutMethod, processes: Int
-  ) throws {
-    let plan = try plan(method)
+    arguments: [
+      Way(method: .branching(branches: 4)), Way(method: .branching(branches: 4, tailStride: 2)),
+      Way(method: .branching(branches: 4), finishesTrunks: true, steps: .first(2)),
+      Way(method: .branching(branches: 1, tailStride: 3), finishesTrunks: true, steps: .list([1])),
+      Way(method: .flowGRPO), Way(method: .flowGRPOFast),
+    ], [1, 2, 3, 5, 12])
+  func `the shares of a rollout are the whole, bit for bit`(way: Way, processes: Int) throws {
+    let plan = try plan(way.method, finishesTrunks: way.finishesTrunks, way.steps)
     guard processes <= plan.columns(trunks: trunks.count) else { return }
     let whole = run(plan, .whole)
     var found: [SampleID: [Float]] = [:]

@@ -83,8 +83,7 @@ struct DeviceWaitTests {
 
     let rewards = Dictionary(
       uniqueKeysWithValues: ids.enumerated().map { ($1, [Double($0)] as [Double?]) })
-    var settings = AdvantageSettings()
-    settings.group = .prompt
+    let settings = AdvantageSettings(baseline: .prompt)
     let samples = rollout.trainingSamples(Advantages(rollout.rewardRows(rewards), settings))
     var objective = PolicyObjective()
     #expect(samples.allSatisfy { !$0.isSkippable(objective) })

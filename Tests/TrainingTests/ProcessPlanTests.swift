@@ -44,19 +44,40 @@ import Training
     #expect(abs(processes.learningEfficiency - 10.0 / 12) < 1e-12)
   }
 
+  @Test func `a trunk's own image is made by the process that has its first column`() throws {
+    let plan = try plan(
+      [
+        ("steps: 3, branches: 4", "steps: 3, branches: 3"), ("per_epoch: 4", "per_epoch: 5"),
+        ("epochs: 4", "epochs: 1\nadvantage: {baseline: trunk}"),
+      ], processes: 4)
+    let processes = try #require(plan.processes)
+    // The counts of the test above, and one evaluation and one image more for each trunk.
+    #expect(plan.firstEpoch.rolloutEvaluations == 5 * (2 + 3 * 3) + 5)
+    #expect(processes.ranks.map(\.finishedTrunks) == [1, 2, 1, 1])
+    #expect(processes.ranks.map(\.rolloutEvaluations) == [12, 18, 17, 17])
+    #expect(processes.ranks.map(\.images) == [7, 10, 9, 9])
+    #expect(processes.addedEvaluations == 2 * 2)
+    #expect(abs(processes.rolloutEfficiency - 60.0 / (4 * 18)) < 1e-12)
+  }
+
   @Test(arguments: [
-    ("tempflow", "all", 0), ("tempflow", "[1, 3]", 2), ("flow_grpo", "all", 0),
-    ("flow_grpo_fast", "{random: 2}", 3),
+    ("tempflow", "all", 0, ""), ("tempflow", "[1, 3]", 2, ""), ("flow_grpo", "all", 0, ""),
+    ("flow_grpo_fast", "{random: 2}", 3, ""), ("tempflow", "[1, 3]", 0, "tail"),
+    ("tempflow", "all", 2, "trunk"),
   ])
   func `the sums over processes are the work of one, but for trunks walked twice`(
-    _ method: String, _ steps: String, _ limit: Int
+    _ method: String, _ steps: String, _ limit: Int, _ option: String
   ) throws {
-    let batch = limit == 0 ? "" : ", trunks_per_rollout_batch: \(limit)"
+    let batch =
+      (limit == 0 ? "" : ", trunks_per_rollout_batch: \(limit)")
+      + (option == "tail" ? ", tail: {stride: 2}" : "")
+    let advantage = option == "trunk" ? "advantage: {baseline: trunk}\n" : ""
     let changes = [
       (
         "steps: 3, branches: 4",
         "steps: 6, branches: 5, method: \(method), trained_steps: \(steps)\(batch)"
       ), ("updates_per_epoch: 2", "updates_per_epoch: 2, micro_batch: 2"),
+      ("epochs: 4", advantage + "epochs: 4"),
     ]
     for count in [2, 3, 7, 20] {
       let plan = try plan(changes, processes: count)

@@ -86,7 +86,9 @@ import Training
     settings: [String]
   ) async throws {
     let folder = try task()
-    let settings = settings + ["sampling.steps=4", "advantage.group=prompt"]
+    let settings =
+      settings
+      + ["sampling.steps=4", "advantage.baseline=prompt", "advantage.scale=prompt"]
     let whole = try await train(folder, "whole", settings)
     #expect(whole.isFinished && whole.after.overall.count == 3)
     let lines = try MetricsLog.read("\(folder.path)/whole/metrics.jsonl")

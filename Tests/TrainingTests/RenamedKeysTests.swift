@@ -26,6 +26,11 @@ import Training
     ("rewards=[{name: ocr, engine: remote}]", "backend"),
     ("rewards=[{name: process, command: [a], images: inline}]", "image_transport"),
     ("rewards=[{name: http, urls: ['http://a'], patience: 3}]", "outage_timeout"),
+    (
+      "advantage={group: batch}",
+      "baseline and scale: seed is baseline: seed, prompt is baseline: prompt, "
+        + "batch is baseline: prompt with scale: step"
+    ),
     ("held_out_rewards=[{name: shapes, threshold: 1, evaluations: 3}]", "patience"),
   ])
   func `an earlier key is refused with its new name`(setting: String, name: String) {

@@ -26,6 +26,24 @@ import Training
     #expect(plan.rowsPerGroup == 6)
   }
 
+  @Test func `a tail of stride 2 costs 159, and the trunk's image one more`() throws {
+    let small = [("per_epoch: 4", "per_epoch: 2"), ("epochs: 4", "epochs: 1")]
+    let tail = try plan(
+      small + [("steps: 3, branches: 4", "steps: 10, branches: 6, tail: {stride: 2}")])
+    #expect(tail.firstEpoch.rolloutEvaluations == 2 * 159)
+    #expect(tail.firstEpoch.decodes == 2 * 9 * 6)
+    let trunk = try plan(
+      small + [
+        ("steps: 3, branches: 4", "steps: 10, branches: 6"),
+        ("epochs: 1", "epochs: 1\nadvantage: {baseline: trunk}"),
+      ])
+    #expect(trunk.firstEpoch.rolloutEvaluations == 2 * 280)
+    #expect(trunk.firstEpoch.decodes == 2 * (9 * 6 + 1))
+    #expect(trunk.firstEpoch.rewards == 2 * (9 * 6 + 1))
+    #expect(trunk.groupsPerEpoch == 2 * 9 && trunk.rowsPerGroup == 6)
+    #expect(trunk.text(teraflops: 1).contains("(baseline trunk, scale batch)"))
+  }
+
   @Test(arguments: ["all", "{first: 2}", "{sliding: 2}", "{random: 3}", "{window: 2, of: 3}", "[1, 3]"])
   func `evaluations agree with the rollout's own count`(_ steps: String) throws {
     let plan = try plan([
@@ -38,7 +56,7 @@ import Training
         ("updates_per_epoch: 2", "updates_per_epoch: 1"),
       ])
     ).settings
-    let rollout = try recipe.sampling.rolloutPlan(
+    let rollout = try recipe.rolloutPlan(
       FlowSchedule(SchedulerConfiguration(), stepCount: 6))
     let each = (0..<4).map { epoch in
       4 * rollout.evaluationsPerTrunk(

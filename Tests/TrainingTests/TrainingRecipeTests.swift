@@ -149,7 +149,8 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     #expect(recipe.model == "/recipes/model")
     #expect(recipe.sampling.method == .tempflow)
     #expect(recipe.sampling.trainedSteps == .all)
-    #expect(recipe.advantage.group == .seed)
+    #expect(recipe.advantage.baseline == .seed && recipe.advantage.scale == .seed)
+    #expect(recipe.sampling.tailStride == 1 && !recipe.finishesTrunks)
     #expect(recipe.advantage.clip == 5)
     #expect(recipe.loss.objective.weighting == .noiseAware)
     #expect(recipe.optimizer.settings.beta2 == 0.999)
@@ -264,13 +265,51 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
   }
 
   @Test func `a group that holds one sample is refused`() {
-    let chain = messages(
-      recipeText([("steps: 3", "steps: 3, method: flow_grpo")]) + "advantage: {group: seed}\n")
-    #expect(chain.count == 1)
-    #expect(chain[0].contains("flow_grpo does not branch; use prompt or batch"))
     let lonely = messages(recipeText([("branches: 4", "branches: 1")]))
     #expect(lonely.count == 1)
-    #expect(lonely[0].contains("branches: must be between 2 and 4096"))
+    #expect(lonely[0].contains("branches: one sample of a prompt is no group to compare; use 2"))
+  }
+
+  @Test(arguments: [
+    ("baseline: seed", "steps: 3", "branches: 1, seeds_per_prompt: 2", "branches is 1; use prompt"),
+    ("baseline: seed", "steps: 3, method: flow_grpo", "branches: 4", "not branch; use prompt"),
+    ("scale: seed", "steps: 3, method: flow_grpo_fast", "branches: 4", "use prompt, step, batch"),
+    ("baseline: trunk", "steps: 3, method: flow_grpo", "branches: 4", "a sample has no trunk"),
+    ("baseline: trunk", "steps: 3, method: flow_grpo_fast", "branches: 4", "has no trunk"),
+    ("baseline: trunk, scale: seed", "steps: 3", "branches: 4", "seed has no deviation"),
+    ("baseline: trunk, scale: prompt", "steps: 3", "branches: 4", "prompt has no deviation"),
+    ("baseline: trunk, scale: max_group", "steps: 3", "branches: 1", "one branch has no deviation"),
+    ("baseline: trunk", "steps: 3, tail: {stride: 2}", "branches: 4", "the trunk takes every step"),
+    ("clip: 5", "steps: 3, tail: {stride: 2}, method: flow_grpo", "branches: 4", "has no branches"),
+    ("clip: 5", "steps: 3, tail: {stride: 3}", "branches: 4", "stride: must be between 1 and 2"),
+  ])
+  func `advantages and tails without meaning are refused`(
+    _ advantage: String, _ method: String, _ branches: String, _ message: String
+  ) {
+    let found = messages(
+      recipeText([("steps: 3", method), ("branches: 4", branches)])
+        + "advantage: {\(advantage)}\n")
+    #expect(found.count == 1 && found[0].contains(message), "\(found)")
+  }
+
+  @Test(arguments: [
+    ("baseline: seed", "branches: 4", AdvantageBaseline.seed, AdvantageScale.seed),
+    ("baseline: prompt", "branches: 4", .prompt, .prompt),
+    ("baseline: prompt, scale: step", "branches: 4", .prompt, .step),
+    ("baseline: trunk", "branches: 4", .trunk, .batch),
+    ("baseline: trunk", "branches: 1", .trunk, .batch),
+    ("baseline: seed, scale: max_group", "branches: 4", .seed, .maxGroup),
+    ("clip: 5", "branches: 4, method: flow_grpo", .prompt, .prompt),
+  ])
+  func `a scale has the default of its baseline`(
+    _ text: String, _ branches: String, _ baseline: AdvantageBaseline, _ scale: AdvantageScale
+  ) throws {
+    let recipe = try readRecipe(
+      recipeText([("branches: 4", branches)]) + "advantage: {\(text)}\n")
+    #expect(recipe.settings.advantage.baseline == baseline)
+    #expect(recipe.settings.advantage.scale == scale)
+    #expect(recipe.settings.finishesTrunks == (baseline == .trunk))
+    #expect(recipe.resolved.text.contains("scale: \(scale.rawValue)"))
   }
 
   @Test func `an unknown reward is refused with the names that exist`() {

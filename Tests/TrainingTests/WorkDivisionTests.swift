@@ -27,6 +27,9 @@ import Training
     #expect(method.branches(of: 3, among: 11..<15) == 2..<3)
     #expect(method.branches(of: 0, among: 11..<15).isEmpty)
     #expect(method.owners(processes: 4, trunks: 5) == [0, 1, 1, 2, 3])
+    // Columns 0, 3, 6, 9 and 12 are the first of their trunks.
+    #expect((0..<4).map { method.firstColumns(among: small.columns(of: $0)).count } == [1, 2, 1, 1])
+    #expect(method.firstColumns(among: 7..<11) == 3..<4)
     #expect(method.mostTrunks(processes: 4, trunks: 5) == 2)
     #expect(small.splitTrunks == 2)
   }
@@ -76,6 +79,9 @@ import Training
         microBatch: 1 + generator.index(below: 20))
       let ranks = Array(0..<division.ranks)
       #expect(ranks.flatMap { division.columns(of: $0) } == Array(0..<(trunks * branches)))
+      #expect(
+        ranks.flatMap { division.method.firstColumns(among: division.columns(of: $0)) }
+          == Array(0..<trunks))
       for rank in ranks {
         let columns = division.columns(of: rank)
         let own = division.trunks(of: rank).map { division.method.branches(of: $0, among: columns) }
@@ -101,6 +107,7 @@ import Training
   @Test(arguments: [0..<3, 3..<7, 11..<15, 0..<15])
   func `rows of columns and their trunks add up to a share's evaluations`(_ columns: Range<Int>) {
     let method = RolloutMethod.branching(branches: 3)
+    let finished = method.firstColumns(among: columns).count
     let walked = method.trunks(of: columns).count
     // 4 steps of which 0 and 2 are trained: a trunk is walked for 3, its branches for 3 and 1.
     let rows = (0..<4).map {
@@ -108,6 +115,17 @@ import Training
     }
     let columns = columns.count
     #expect(rows == [walked, walked + columns, walked + columns, 2 * columns])
+    let followed = (0..<4).map {
+      method.rows(
+        trunks: walked, columns: columns, finishedTrunks: finished, at: $0, steps: [0, 2])
+    }
+    #expect(followed == [rows[0], rows[1], rows[2], rows[3] + finished])
+    // With a tail of stride 2, the branch of step 0 skips the sigma before step 2.
+    let skipping = RolloutMethod.branching(branches: 3, tailStride: 2)
+    let skipped = (0..<4).map {
+      skipping.rows(trunks: walked, columns: columns, at: $0, steps: [0, 2])
+    }
+    #expect(skipped == [walked, walked + columns, walked, 2 * columns])
     #expect(method.samplesPerColumn(steps: [0, 2]) == 2)
     #expect(RolloutMethod.flowGRPO.rows(trunks: 5, columns: 5, at: 1, steps: [0]) == 5)
     #expect(RolloutMethod.flowGRPO.samplesPerColumn(steps: [0, 1]) == 1)

@@ -11,6 +11,7 @@ package enum MetricName: String, CaseIterable, Sendable {
   case nfe = "nfe"
   case rewardMean = "reward_mean"
   case rewardStd = "reward_std"
+  case trunkRewardMean = "trunk_reward_mean"
   case rewardMissing = "reward_missing"
   case rewardMissingReasons = "reward_missing_reasons"
   case rewardMeanPerStep = "reward_mean_per_step"

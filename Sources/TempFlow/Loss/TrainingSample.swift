@@ -51,6 +51,21 @@ extension Rollout {
     }
   }
 
+  /// The rewards of the trunks' own images for ``Advantages``; none if the plan does not finish
+  /// trunks.
+  ///
+  /// - Parameter rewards: as of ``rewardRows(_:)``, with the finished trunks.
+  public func trunkRewards(_ rewards: [SampleID: [Double?]]) -> [TrunkID: [Double?]] {
+    guard plan.finishesTrunks else { return [:] }
+    return Dictionary(
+      uniqueKeysWithValues: trunks.enumerated().map { index, trunk in
+        guard let values = rewards[SampleID(trunk: index, step: nil)] else {
+          preconditionFailure("no reward for trunk \(index)")
+        }
+        return (trunk, values)
+      })
+  }
+
   /// The training samples, from one advantage per row of ``rewardRows(_:)``.
   ///
   /// - Parameters:

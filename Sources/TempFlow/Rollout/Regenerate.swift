@@ -24,9 +24,15 @@ public func regenerate(
       stochastic = steps.contains
     }
     var state = noise.initial([trunk])
-    for index in 0..<plan.schedule.stepCount {
+    var index = 0
+    while index < plan.schedule.stepCount {
       let branches = stochastic(index)
-      let step = plan.schedule.step(index, branches ? plan.dynamics : .deterministic)
+      let next = plan.method.next(
+        after: index, branchStep: sample.step, stepCount: plan.schedule.stepCount)
+      let step =
+        branches
+        ? plan.schedule.step(index, plan.dynamics)
+        : plan.schedule.deterministicStep(index, to: next)
       let sigma = Tensor.full([1], step.sigma, dtype: .float32, device: noise.device)
       let velocity = field(state, sigma, [sample.trunk]).to(.float32)
       state =
@@ -34,6 +40,7 @@ public func regenerate(
         ? step.stochastic(
           state, velocity: velocity, noise: noise.branches([(trunk, index, sample.branch)]))
         : step.deterministic(state, velocity: velocity)
+      index = next
     }
     return state
   }

@@ -27,7 +27,6 @@ public func rollOut<Failure: Error>(
   precondition(Set(trunks).count == trunks.count, "trunks must not repeat")
   let columns = share.range(of: plan.columns(trunks: trunks.count))
   precondition(!columns.isEmpty, "fewer columns than processes")
-  precondition(share == .whole || !plan.finishesTrunks, "a finished trunk has no branch")
   let held = plan.method.trunks(of: columns)
   return try withoutGradient { () throws(Failure) -> Rollout in
     let steps = plan.steps.steps(

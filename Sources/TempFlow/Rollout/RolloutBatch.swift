@@ -16,35 +16,80 @@ struct RolloutBatch {
 
   private var stepCount: Int { plan.schedule.stepCount }
 
-  /// TempFlow-GRPO's rollout: rows are the trunks, then the branches in order of branching.
+  /// TempFlow-GRPO's rollout: rows are the trunks, then the branches in order of branching. With a
+  /// tail's stride n, branches are evaluated at every n-th step only.
   func branching<Failure: Error>(
     finished: (FinishedSamples) throws(Failure) -> Void
   ) throws(Failure) -> RolloutPart {
     var part = RolloutPart()
-    var state = noise.initial(Array(trunks[range]))
-    var rows = range.map { SampleID(trunk: $0, step: nil) }
+    var walk = RolloutPaths(
+      state: noise.initial(Array(trunks[range])),
+      rows: range.map { SampleID(trunk: $0, step: nil) })
+    // The branches that are due at step s are in entry s mod n.
+    let stride = plan.method.tailStride
+    var branches = [RolloutPaths](repeating: RolloutPaths(), count: stride)
     let lastBranchStep = steps.max() ?? -1
-    for step in 0..<stepCount - 1 {
-      let velocity = velocities(state, at: step, rows)
-      var next = plan.schedule.step(step, .deterministic)
-        .deterministic(state, velocity: velocity)
-      var nextRows = rows
-      if steps.contains(step) {
-        let latents = state.narrowed(dim: 0, start: 0, length: range.count).clone()
-        let direction = velocity.narrowed(dim: 0, start: 0, length: range.count).clone()
-        let branched = branch(latents, direction, at: step, into: &part)
-        next = Tensor.cat([next, branched.latents], dim: 0)
-        nextRows += branched.rows
+    for step in 0..<stepCount {
+      let latents = walk.state
+      let velocity = try advance(&walk, &branches[step % stride], at: step, finished)
+      if steps.contains(step), let latents, let velocity {
+        let branched = branch(latents, velocity, at: step, into: &part)
+        branches[(step + 1) % stride].append(branched.latents, branched.rows)
       }
-      if step == lastBranchStep && !plan.finishesTrunks {
-        next = next.narrowed(
-          dim: 0, start: range.count, length: nextRows.count - range.count)
-        nextRows.removeFirst(range.count)
-      }
-      (state, rows) = (next, nextRows)
+      if step == lastBranchStep { walk.keep(finishedTrunks) }
     }
-    try finish(state, rows, plan.schedule.step(stepCount - 1, .deterministic), nil, finished)
     return part
+  }
+
+  /// The trunks of this batch that are followed to sigma 0, as places in `range`: the last ones.
+  private var finishedTrunks: Range<Int> {
+    guard plan.finishesTrunks else { return 0..<0 }
+    let own = plan.method.firstColumns(among: columns).clamped(to: range)
+    return own.lowerBound - range.lowerBound..<own.upperBound - range.lowerBound
+  }
+
+  /// Takes a deterministic step of the trunks and of the branches that are due, in common
+  /// micro-batches. Rows that reach sigma 0 are passed to `finished` and leave their paths.
+  ///
+  /// - Returns: the velocities of the trunks, `[trunks, …]`; nil without trunks.
+  private func advance<Failure: Error>(
+    _ trunks: inout RolloutPaths, _ branches: inout RolloutPaths, at step: Int,
+    _ finished: (FinishedSamples) throws(Failure) -> Void
+  ) throws(Failure) -> Tensor? {
+    let rows = trunks.rows + branches.rows
+    let states = [trunks.state, branches.state].compactMap { $0 }
+    guard !states.isEmpty else { return nil }
+    let state = Self.joined(states)
+    let end = min(step + plan.method.tailStride, stepCount)
+    let moves = [step + 1, end].map { plan.schedule.deterministicStep(step, to: $0) }
+    var moved: [[Tensor]] = [[], []]
+    var velocities: [Tensor] = []
+    for part in microBatches(of: rows.count, limit: plan.microBatch) {
+      let latents = state.narrowed(dim: 0, part)
+      let velocity = velocity(state, at: step, rows, part)
+      let walked = max(0, min(part.upperBound, trunks.rows.count) - part.lowerBound)
+      for (kind, own) in [0..<walked, walked..<part.count].enumerated() where !own.isEmpty {
+        let direction = velocity.narrowed(dim: 0, own)
+        if kind == 0 { velocities.append(direction) }
+        let next = moves[kind].deterministic(
+          latents.narrowed(dim: 0, own), velocity: direction)
+        if moves[kind].nextSigma > 0 {
+          moved[kind].append(next)
+        } else {
+          let ids = rows[part.lowerBound + own.lowerBound..<part.lowerBound + own.upperBound]
+          try finished(FinishedSamples(ids: Array(ids), latents: next))
+        }
+      }
+    }
+    trunks.move(to: moved[0])
+    branches.move(to: moved[1])
+    // A copy, because it is stored: a part of the call's output would keep all of it.
+    return velocities.isEmpty ? nil : Tensor.cat(velocities, dim: 0)
+  }
+
+  /// `[a, …], [b, …], … -> [a + b + …, …]`
+  static func joined(_ parts: [Tensor]) -> Tensor {
+    parts.count == 1 ? parts[0] : Tensor.cat(parts, dim: 0)
   }
 
   /// Flow-GRPO's rollout: every trunk is one sample. All steps are stochastic, or with

@@ -1,6 +1,7 @@
 // The columns of a rollout, ordered trunk by trunk: a column is one branch number of one trunk, at
 // every trained step. All columns cost the same, so processes share a rollout by columns; the trunk
-// itself is walked by every process that has one of its columns.
+// itself is walked by every process that has one of its columns. The process that has the first of
+// them follows the trunk to its own image, where the plan says so.
 
 extension RolloutMethod {
   /// Columns of a rollout of `trunks` trunks.
@@ -16,6 +17,12 @@ extension RolloutMethod {
     let first = trunk * branchCount
     let own = columns.clamped(to: first..<first + branchCount)
     return own.lowerBound - first..<own.upperBound - first
+  }
+
+  /// The trunks whose first column is among `columns`.
+  package func firstColumns(among columns: Range<Int>) -> Range<Int> {
+    (columns.lowerBound + branchCount - 1) / branchCount..<(columns.upperBound + branchCount - 1)
+      / branchCount
   }
 
   /// The most trunks that one of several processes walks.
@@ -40,15 +47,14 @@ extension RolloutMethod {
 
   /// Rows in the calls of the velocity field at denoising step `step`, for `columns` columns that
   /// leave `trunks` trunks in an epoch that trains `steps`.
+  ///
+  /// - Parameter finishedTrunks: of the trunks, those that are followed to sigma 0.
   package func rows(
-    trunks: Int, columns: Int, at step: Int, steps: [Int], finishesTrunks: Bool = false
+    trunks: Int, columns: Int, finishedTrunks: Int = 0, at step: Int, steps: [Int]
   ) -> Int {
     guard case .branching = self else { return trunks }
-    func rows(branches: Int) -> Int {
-      Self.branching(branches: branches)
-        .rowsPerTrunk(at: step, steps: steps, finishesTrunks: finishesTrunks)
-    }
-    return trunks * rows(branches: 0) + columns * (rows(branches: 1) - rows(branches: 0))
+    let walked = step <= (steps.max() ?? -1) ? trunks : finishedTrunks
+    return walked + columns * rowsPerColumn(at: step, steps: steps)
   }
 
   /// Rows of the velocity field at each step of each rollout batch, in one share of a rollout of
@@ -60,11 +66,12 @@ extension RolloutMethod {
     let own = share.range(of: columns(trunks: trunks))
     let held = self.trunks(of: own)
     return microBatches(of: held.count, limit: trunksPerBatch).flatMap { part in
-      let columns = part.reduce(0) { $0 + branches(of: held.lowerBound + $1, among: own).count }
+      let trunks = held.lowerBound + part.lowerBound..<held.lowerBound + part.upperBound
+      let columns = trunks.reduce(0) { $0 + branches(of: $1, among: own).count }
+      let finished = finishesTrunks ? firstColumns(among: own).clamped(to: trunks).count : 0
       return (0..<stepCount).map {
         rows(
-          trunks: part.count, columns: columns, at: $0, steps: steps,
-          finishesTrunks: finishesTrunks)
+          trunks: trunks.count, columns: columns, finishedTrunks: finished, at: $0, steps: steps)
       }
     }
   }

@@ -4,7 +4,12 @@ public import FlowMatching
 public enum RolloutMethod: Hashable, Sendable {
   /// TempFlow-GRPO: deterministic trunks; at every branch step, K branches leave each trunk by one
   /// stochastic step and finish deterministically. A reward belongs to one stochastic step.
-  case branching(branches: Int)
+  ///
+  /// - Parameters:
+  ///   - branches: K.
+  ///   - tailStride: n, the sigmas that a branch moves on in each step after its stochastic one
+  ///     (the last step may be shorter); 1 visits every sigma. Trunks visit every sigma.
+  case branching(branches: Int, tailStride: Int = 1)
   /// Flow-GRPO: all steps of every sample are stochastic, the last one included, and its one reward
   /// counts for all trained steps.
   case flowGRPO
@@ -15,21 +20,39 @@ public enum RolloutMethod: Hashable, Sendable {
 extension RolloutMethod {
   /// K, the samples that share one (trunk, step); 1 without branching.
   var branchCount: Int {
-    if case .branching(let branches) = self { branches } else { 1 }
+    if case .branching(let branches, _) = self { branches } else { 1 }
+  }
+
+  /// The sigmas that a branch moves on in each step after its stochastic one.
+  var tailStride: Int {
+    if case .branching(_, let stride) = self { stride } else { 1 }
   }
 
   /// Rows per trunk in the calls of the velocity field at denoising step `step`, in an epoch that
-  /// trains `steps`: the trunk until its last branching, and all earlier branches.
+  /// trains `steps`: the trunk until its last branching, and the earlier branches that visit the
+  /// step's sigma.
   package func rowsPerTrunk(at step: Int, steps: [Int], finishesTrunks: Bool = false) -> Int {
-    guard case .branching(let branches) = self else { return 1 }
+    guard case .branching = self else { return 1 }
     let continuesTrunk = finishesTrunks || step <= (steps.max() ?? -1)
-    return branches * steps.count { $0 < step } + (continuesTrunk ? 1 : 0)
+    return rowsPerColumn(at: step, steps: steps) * branchCount + (continuesTrunk ? 1 : 0)
+  }
+
+  /// Branches of one column that are evaluated at `step`.
+  func rowsPerColumn(at step: Int, steps: [Int]) -> Int {
+    steps.count { $0 < step && (step - $0 - 1) % tailStride == 0 }
+  }
+
+  /// The step that follows `step` on the path of a sample that left its trunk at `branchStep`; nil
+  /// for a sample without branching. N ends the path.
+  func next(after step: Int, branchStep: Int?, stepCount: Int) -> Int {
+    guard let branchStep, step > branchStep else { return step + 1 }
+    return min(step + tailStride, stepCount)
   }
 
   /// Finished samples per trunk in an epoch that trains `steps`.
   package func samplesPerTrunk(steps: [Int], finishesTrunks: Bool = false) -> Int {
-    guard case .branching(let branches) = self else { return 1 }
-    return branches * steps.count + (finishesTrunks ? 1 : 0)
+    guard case .branching = self else { return 1 }
+    return branchCount * steps.count + (finishesTrunks ? 1 : 0)
   }
 }
 
@@ -48,7 +71,8 @@ public struct RolloutPlan: Hashable, Sendable {
   /// The most trunks in one rollout batch; further trunks follow in the next batch, while the
   /// samples of the first are scored. Bounds memory: a batch keeps the latents of every branch.
   public var trunksPerBatch = Int.max
-  /// Whether trunks also run to sigma 0 and are passed on as samples (`step` nil).
+  /// Whether trunks also run to sigma 0 and are passed on as samples (`step` nil). Of several
+  /// processes, the one that has a trunk's first column does it.
   public var finishesTrunks = false
 
   /// A validated plan.
@@ -58,7 +82,10 @@ public struct RolloutPlan: Hashable, Sendable {
     schedule: FlowSchedule, dynamics: Dynamics, method: RolloutMethod, steps: BranchSteps = .all
   ) throws(RolloutPlanError) {
     try steps.validate(stepCount: schedule.stepCount)
-    if case .branching(let branches) = method, branches < 1 { throw .noBranches(branches) }
+    if case .branching(let branches, let stride) = method {
+      guard branches >= 1 else { throw .noBranches(branches) }
+      guard stride >= 1 else { throw .noStride(stride) }
+    }
     self.schedule = schedule
     self.dynamics = dynamics
     self.method = method
@@ -94,7 +121,8 @@ public struct RolloutPlan: Hashable, Sendable {
   /// Evaluations of the velocity field per trunk (NFE) in an epoch that trains `steps`;
   /// classifier-free guidance doubles it.
   ///
-  /// Branching: `1 + (last branch step) + K sum over branch steps (N - 1 - i)`. Flow-GRPO: N.
+  /// Branching: `1 + (last branch step) + K sum over branch steps ceil((N - 1 - i) / n)` with the
+  /// tail's stride n, and `N` in place of the first two terms if trunks are finished. Flow-GRPO: N.
   public func evaluationsPerTrunk(steps: [Int]) -> Int {
     (0..<schedule.stepCount).reduce(0) {
       $0 + method.rowsPerTrunk(at: $1, steps: steps, finishesTrunks: finishesTrunks)
@@ -105,7 +133,10 @@ public struct RolloutPlan: Hashable, Sendable {
   /// that trains `steps`.
   public func rowsPerCall(trunks: Int, steps: [Int]) -> Int {
     let largestBatch = microBatches(of: trunks, limit: trunksPerBatch).map(\.count).max() ?? 0
-    return min(microBatch, largestBatch * max(1, samplesPerTrunk(steps: steps)))
+    let rowsPerTrunk = (0..<schedule.stepCount).map {
+      method.rowsPerTrunk(at: $0, steps: steps, finishesTrunks: finishesTrunks)
+    }
+    return min(microBatch, largestBatch * (rowsPerTrunk.max() ?? 1))
   }
 
   /// Finished samples per trunk in an epoch that trains `steps`.
@@ -115,7 +146,8 @@ public struct RolloutPlan: Hashable, Sendable {
 
   /// The columns of a rollout, ordered trunk by trunk: a column is one branch number of one trunk,
   /// at every trained step. All columns cost the same, so processes share a rollout by columns; the
-  /// trunk itself is walked by every process that has one of its columns.
+  /// trunk itself is walked by every process that has one of its columns. The process that has the
+  /// first of them finishes it, if ``finishesTrunks``.
   public func columns(trunks: Int) -> Int { method.columns(trunks: trunks) }
 
   /// Evaluations of the velocity field in one share of a rollout that trains `steps`.
@@ -148,6 +180,8 @@ public enum RolloutPlanError: Error, Hashable, Sendable, CustomStringConvertible
   case repeatedStep(Int)
   /// No branches.
   case noBranches(Int)
+  /// The steps of a branch's tail do not move on.
+  case noStride(Int)
   /// A trained step without noise, which has no log-probability.
   case noNoise(step: Int)
 
@@ -163,6 +197,8 @@ public enum RolloutPlanError: Error, Hashable, Sendable, CustomStringConvertible
       "branch step \(step) is listed twice; list it once"
     case .noBranches(let count):
       "\(count) branches per step; use at least 1, and 2 or more for a group to compare"
+    case .noStride(let stride):
+      "a tail's stride of \(stride); use at least 1"
     case .noNoise(let step):
       "step \(step) adds no noise, so there is nothing to learn from; raise the noise level"
     }

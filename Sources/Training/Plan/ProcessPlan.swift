@@ -120,14 +120,17 @@ private struct SlowestRank {
   private let shares: Set<Share>
 
   private struct Share: Hashable {
-    let trunks, columns: Int
+    let trunks, columns, finishedTrunks: Int
   }
 
   init(_ recipe: TrainingRecipe, _ ranks: [RankWork]) {
     self.recipe = recipe
     evaluationPrompts = ranks.map(\.evaluationPrompts).max() ?? 0
     trainingSamples = ranks.map(\.trainingSamples).max() ?? 0
-    shares = Set(ranks.map { Share(trunks: $0.trunks, columns: $0.columns) })
+    shares = Set(
+      ranks.map {
+        Share(trunks: $0.trunks, columns: $0.columns, finishedTrunks: $0.finishedTrunks)
+      })
   }
 
   /// Rows with gradients of an epoch's updates.
@@ -150,7 +153,8 @@ private struct SlowestRank {
       (0..<recipe.sampling.steps).reduce(0) {
         $0
           + recipe.sampling.rolloutMethod.rows(
-            trunks: share.trunks, columns: share.columns, at: $1, steps: steps)
+            trunks: share.trunks, columns: share.columns, finishedTrunks: share.finishedTrunks,
+            at: $1, steps: steps)
       }
     }
     return (rows.max() ?? 0) * recipe.guidance.rowsPerSample

@@ -4,6 +4,8 @@ internal import TempFlow
 package struct RankWork: Encodable, Sendable, Equatable {
   /// Columns of the rollout, and the trunks that they leave; see `RolloutPlan.columns`.
   package var columns, trunks: Int
+  /// The trunks that the rank follows to their own images.
+  package var finishedTrunks: Int
   /// Calls of the network in the rollout.
   package var rolloutCalls: Int
   /// Rows of those calls, including guidance.
@@ -21,6 +23,7 @@ package struct RankWork: Encodable, Sendable, Equatable {
 
   private enum CodingKeys: String, CodingKey {
     case columns, trunks, images, passes
+    case finishedTrunks = "finished_trunks"
     case rolloutCalls = "rollout_calls"
     case rolloutEvaluations = "rollout_nfe"
     case trainingSamples = "training_samples_per_update"
@@ -42,7 +45,9 @@ extension RankWork {
     let share = WorkShare(rank, of: division.ranks)
     columns = division.columns(of: rank).count
     trunks = division.trunks(of: rank).count
-    images = columns * method.samplesPerColumn(steps: steps)
+    finishedTrunks =
+      recipe.finishesTrunks ? method.firstColumns(among: division.columns(of: rank)).count : 0
+    images = columns * method.samplesPerColumn(steps: steps) + finishedTrunks
     trainingSamples = division.samples(of: rank)
     passes = division.passes(of: rank).count
     evaluationPrompts = share.range(of: prompts.evaluation).count
@@ -53,7 +58,7 @@ extension RankWork {
     let rows = method.rows(
       by: share, trunks: division.trunks,
       trunksPerBatch: sampling.trunksPerRolloutBatch ?? division.trunks,
-      stepCount: sampling.steps, steps: steps)
+      stepCount: sampling.steps, steps: steps, finishesTrunks: recipe.finishesTrunks)
     rolloutCalls = rows.reduce(0) { $0 + microBatchCount(of: $1, limit: sampling.microBatch) }
     rolloutEvaluations = rows.reduce(0, +) * recipe.guidance.rowsPerSample
   }

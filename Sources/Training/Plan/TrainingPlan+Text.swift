@@ -16,7 +16,8 @@ extension TrainingPlan {
         ),
         (
           "groups",
-          "\(number(groupsPerEpoch)) an epoch, of \(number(rowsPerGroup)) rewards (\(groupKind))"
+          "\(number(groupsPerEpoch)) an epoch, of \(number(rowsPerGroup)) rewards "
+            + "(baseline \(baseline), scale \(scale))"
         ),
         (
           "training samples",

@@ -53,8 +53,9 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   /// Training samples, (trunk, step), of one epoch.
   package var trainingSamplesPerEpoch: Int
   package var samplesPerUpdate: Int
-  /// The kind of group within which rewards are compared.
-  package var groupKind: String
+  /// What is subtracted from rewards, and the deviation that divides, by their names in a recipe.
+  package var baseline, scale: String
+  /// The groups of the baseline; with the trunk's, the branches of one (trunk, step).
   package var groupsPerEpoch: Int
   package var rowsPerGroup: Int
   package var epochs: Int
@@ -85,14 +86,13 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   package var processes: ProcessPlan?
 
   private enum CodingKeys: String, CodingKey {
-    case passes, epochs, total, evaluations, memory, fits, processes
+    case passes, baseline, scale, epochs, total, evaluations, memory, fits, processes
     case trainingPrompts = "training_prompts"
     case evaluationPrompts = "evaluation_prompts"
     case promptsPerEpoch = "prompts_per_epoch"
     case trunksPerEpoch = "trunks_per_epoch"
     case trainingSamplesPerEpoch = "training_samples_per_epoch"
     case samplesPerUpdate = "samples_per_update"
-    case groupKind = "group"
     case groupsPerEpoch = "groups_per_epoch"
     case rowsPerGroup = "group_size"
     case firstEpoch = "first_epoch"
@@ -131,7 +131,9 @@ extension TrainingPlan {
     trunksPerEpoch = promptsPerEpoch * sampling.trunksPerPrompt
     trainingSamplesPerEpoch = recipe.trainingSamplesPerEpoch
     samplesPerUpdate = split.samplesPerUpdate
-    (groupKind, groupsPerEpoch, rowsPerGroup) = Self.groups(recipe)
+    baseline = recipe.advantage.baseline.rawValue
+    scale = recipe.advantage.scale.rawValue
+    (groupsPerEpoch, rowsPerGroup) = Self.groups(recipe)
     epochs = recipe.epochs
     let work = (0..<recipe.epochs).map { Work(recipe, split, epoch: $0) }
     firstEpoch = work[0]
@@ -192,15 +194,12 @@ extension TrainingPlan {
     transformerFlops / flopsPerSecond / 3600
   }
 
-  private static func groups(_ recipe: TrainingRecipe) -> (String, Int, Int) {
-    let steps = recipe.sampling.trainedStepCount
-    let prompts = recipe.prompts.perEpoch
-    let perPrompt = recipe.sampling.seedsPerPrompt * recipe.sampling.branches
-    switch recipe.advantage.group {
-    case .seed:
-      return ("seed", prompts * recipe.sampling.seedsPerPrompt * steps, recipe.sampling.branches)
-    case .prompt: return ("prompt", prompts * steps, perPrompt)
-    case .batch: return ("batch", prompts * steps, perPrompt)
+  private static func groups(_ recipe: TrainingRecipe) -> (count: Int, rows: Int) {
+    let (sampling, prompts) = (recipe.sampling, recipe.prompts.perEpoch)
+    let steps = sampling.trainedStepCount
+    switch recipe.advantage.baseline {
+    case .seed, .trunk: return (prompts * sampling.seedsPerPrompt * steps, sampling.branches)
+    case .prompt: return (prompts * steps, sampling.seedsPerPrompt * sampling.branches)
     }
   }
 }
@@ -234,11 +233,12 @@ extension TrainingPlan.Work {
     let method = sampling.rolloutMethod
     let rows = method.rows(
       by: .whole, trunks: trunks, trunksPerBatch: sampling.trunksPerRolloutBatch ?? trunks,
-      stepCount: sampling.steps, steps: steps)
+      stepCount: sampling.steps, steps: steps, finishesTrunks: recipe.finishesTrunks)
     rolloutCalls = rows.reduce(0) { $0 + microBatchCount(of: $1, limit: sampling.microBatch) }
     rolloutEvaluationsUnguided = rows.reduce(0, +)
     rolloutEvaluations = rolloutEvaluationsUnguided * guided
-    decodes = trunks * method.samplesPerTrunk(steps: steps)
+    decodes =
+      trunks * method.samplesPerTrunk(steps: steps, finishesTrunks: recipe.finishesTrunks)
     rewards = decodes * recipe.rewards.count
     updates = split.updates
     learningCalls = split.updates * split.passesPerUpdate

@@ -2,49 +2,6 @@ internal import Recipes
 package import TempFlow
 internal import Torch
 
-/// How rewards become advantages: the `advantage` section.
-package struct AdvantageRecipe: Sendable, Equatable {
-  private enum Combination: String, CaseIterable {
-    case sum, gdpo
-  }
-
-  package var group: AdvantageGroup
-  /// Maximum of |A|; nil is no limit.
-  package var clip: Double?
-  package var combination: RewardCombination
-
-  /// The advantage settings of `TempFlow`.
-  package func settings(weights: [Double]) -> AdvantageSettings {
-    var settings = AdvantageSettings()
-    settings.group = group
-    settings.clip = clip
-    settings.combination = combination
-    settings.weights = weights
-    return settings
-  }
-}
-
-extension AdvantageRecipe {
-  init(_ section: RecipeSection, sampling: SamplingRecipe, rewardCount: Int) {
-    let branches = sampling.method == .tempflow && sampling.branches > 1
-    group = section.choice("group", default: branches ? .seed : .prompt)
-    if group == .seed, !branches {
-      let reason =
-        sampling.method == .tempflow
-        ? "sampling.branches is 1" : "\(sampling.method.rawValue) does not branch"
-      section.report("group", "a seed has one sample, as \(reason); use prompt or batch")
-    }
-    clip = section.value("clip", .double(in: .above(0)), default: 5)
-    if rewardCount > 1 {
-      let name: Combination = section.choice("combination", default: .sum)
-      combination = name == .sum ? .weightedSum : .perReward
-    } else {
-      combination = .weightedSum
-      section.unused("combination", because: "there is one reward")
-    }
-  }
-}
-
 /// The policy loss: the `loss` section.
 package struct LossRecipe: Sendable, Equatable {
   /// The origin of the old log-probability in the ratio.

@@ -50,6 +50,8 @@ package struct SamplingRecipe: Sendable, Equatable {
   package var seedsPerPrompt: Int
   /// K, branches of one (trunk, step); Flow-GRPO draws S·K samples of a prompt instead.
   package var branches: Int
+  /// The sigmas that a branch moves on in each step after its stochastic one; 1 visits every sigma.
+  package var tailStride: Int
   /// Latents of one model call at most.
   package var microBatch: Int
   /// Latents decoded to images at once; nil derives the number from the memory budget.
@@ -62,6 +64,9 @@ package struct SamplingRecipe: Sendable, Equatable {
   package var trunksPerPrompt: Int {
     method == .tempflow ? seedsPerPrompt : seedsPerPrompt * branches
   }
+
+  /// Whether a seed has several samples at each trained step, which its groups compare.
+  var isBranching: Bool { method == .tempflow && branches > 1 }
 
   /// Steps trained in one epoch.
   package var trainedStepCount: Int { trainedSteps.count(stepCount: steps) }
@@ -78,16 +83,17 @@ package struct SamplingRecipe: Sendable, Equatable {
   /// The rollout of `TempFlow` with these settings.
   var rolloutMethod: RolloutMethod {
     switch method {
-    case .tempflow: .branching(branches: branches)
+    case .tempflow: .branching(branches: branches, tailStride: tailStride)
     case .flowGRPO: .flowGRPO
     case .flowGRPOFast: .flowGRPOFast
     }
   }
 
-  /// The rollout plan of `TempFlow`, over the model's own sigmas.
+  /// The rollout plan of `TempFlow`, over the model's own sigmas, but for the trunks' own images;
+  /// see `TrainingRecipe.rolloutPlan`.
   ///
   /// - Throws: `RolloutPlanError`, for example if a trained step adds no noise.
-  package func rolloutPlan(_ schedule: FlowSchedule) throws(RolloutPlanError) -> RolloutPlan {
+  func rolloutPlan(_ schedule: FlowSchedule) throws(RolloutPlanError) -> RolloutPlan {
     var plan = try RolloutPlan(
       schedule: schedule, dynamics: stochasticDynamics, method: rolloutMethod, steps: trainedSteps)
     plan.microBatch = microBatch
@@ -97,7 +103,8 @@ package struct SamplingRecipe: Sendable, Equatable {
 }
 
 extension SamplingRecipe {
-  /// Reads the section and reports values out of range or in conflict.
+  /// Reads the section and reports values out of range or in conflict; `checkGroups` reports too
+  /// few samples for the advantages.
   ///
   /// - Parameter defaults: the defaults of the model's family.
   init(_ section: RecipeSection, _ defaults: FlowModelDefaults) {
@@ -116,11 +123,26 @@ extension SamplingRecipe {
     noiseGenerator = section.choice("noise_generator", default: .device)
     trainedSteps = BranchSteps(section, "trained_steps", trainable: steps - 1)
     seedsPerPrompt = section.int("seeds_per_prompt", in: 1...4096, default: 1)
-    // A group needs two samples.
-    branches = section.int("branches", in: (seedsPerPrompt == 1 ? 2 : 1)...4096)
+    // After an error, two: `checkGroups` has nothing to report.
+    branches = section.value("branches", .int(in: 1...4096, standIn: 2))
+    tailStride = section.section("tail").int("stride", in: 1...max(1, steps - 1), default: 1)
+    if method != .tempflow, tailStride > 1 {
+      section.report("tail", "\(method.rawValue) has no branches whose steps could be skipped")
+    }
     microBatch = section.int("micro_batch", in: 1...65536, default: 256)
     decodeMicroBatch = section.optional("decode_micro_batch", .int(in: 1...65536))
     trunksPerRolloutBatch = section.optional("trunks_per_rollout_batch", .int(in: 1...65536))
+  }
+}
+
+extension SamplingRecipe {
+  /// Reports a prompt with one sample, except where that is compared with its trunk's own image.
+  func checkGroups(_ section: RecipeSection, _ advantage: AdvantageRecipe) {
+    guard seedsPerPrompt == 1, branches == 1, advantage.baseline != .trunk else { return }
+    section.report(
+      "branches",
+      "one sample of a prompt is no group to compare; use 2 or more, several seeds_per_prompt, or "
+        + "with tempflow advantage.baseline: trunk")
   }
 }
 

@@ -2,7 +2,7 @@ package import DiffusionModels
 package import FlowMatching
 package import Recipes
 package import Rewards
-internal import TempFlow
+package import TempFlow
 package import Torch
 
 /// All settings of a training run, read from one strict YAML file.
@@ -128,6 +128,7 @@ extension TrainingRecipe {
     sampling = SamplingRecipe(samplingSection, defaults)
     advantage = AdvantageRecipe(
       root.section("advantage"), sampling: sampling, rewardCount: rewards.count)
+    sampling.checkGroups(samplingSection, advantage)
     dtype = root.choice("dtype", default: PrecisionName.float32).dtype
     loss = LossRecipe(root.section("loss"), dtype: dtype, dynamics: sampling.dynamics)
     samplingSection.warnOfUnknown(defaults.knownSettings, sampling, loss)
@@ -193,6 +194,18 @@ extension TrainingRecipe {
 
   /// Trained rewards, then held-out rewards.
   package var allRewards: [RewardEntry] { rewards.map(\.reward) + heldOutRewards.map(\.reward) }
+
+  /// Whether a rollout makes and scores the trunks' own images.
+  package var finishesTrunks: Bool { advantage.baseline == .trunk }
+
+  /// The rollout plan of `TempFlow`, over the model's own sigmas.
+  ///
+  /// - Throws: `RolloutPlanError`, for example if a trained step adds no noise.
+  package func rolloutPlan(_ schedule: FlowSchedule) throws(RolloutPlanError) -> RolloutPlan {
+    var plan = try sampling.rolloutPlan(schedule)
+    plan.finishesTrunks = finishesTrunks
+    return plan
+  }
 
   /// Training samples, (trunk, step), of one epoch, shared among the updates.
   package var trainingSamplesPerEpoch: Int {

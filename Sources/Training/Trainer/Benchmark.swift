@@ -68,7 +68,7 @@ extension Trainer {
     return Benchmark(
       epochs: measured, warmUpSeconds: warmUp.total,
       evaluationsPerEpoch: report?.nfe ?? 0,
-      imagesPerEpoch: report?.images.rewards.count ?? 0,
+      imagesPerEpoch: report?.imageCount ?? 0,
       transformerFlops: .init(
         rollout: work.forward * Double(report?.nfe ?? 0),
         training: work.training * Double(samples * recipe.guidance.rowsPerSample)),

@@ -6,7 +6,10 @@ internal import TorchNN
 
 /// What one epoch measured: one line of the metrics.
 struct EpochReport {
+  /// Of the sampled images.
   let images: ImageScores
+  /// Of the finished trunks' own images.
+  let trunks: ImageScores
   /// Rows of the network in the rollout, guidance included.
   let nfe: Int
   /// Mean reward of the images decided at each trained step, steps ascending.
@@ -22,7 +25,8 @@ struct EpochReport {
     _ rollout: ScoredRollout, _ rewards: [RewardRow], weights: [Double], _ advantages: Advantages,
     _ updates: [UpdateReport]
   ) {
-    images = rollout.scores
+    images = rollout.sampled
+    trunks = rollout.trunks
     nfe = rollout.nfe
     rewardPerStep = Self.meanPerStep(rewards, weights)
     self.advantages = advantages
@@ -45,19 +49,25 @@ struct EpochReport {
     }
   }
 
-  /// Mean of the weighted reward; nil when no image could be scored.
+  /// Mean of the weighted reward of the sampled images; nil when none could be scored.
   var rewardMean: Double? { Statistics(images.weighted).mean }
 
-  /// Images without a weighted reward.
-  var missingCount: Int { images.weighted.count { $0 == nil } }
+  /// Images decoded and scored, finished trunks among them.
+  var imageCount: Int { images.weighted.count + trunks.weighted.count }
+
+  /// Of these, the images without a weighted reward.
+  var missingCount: Int { (images.weighted + trunks.weighted).count { $0 == nil } }
 
   /// Why no image has an advantage, in words; nil when one has.
   var degenerateCause: String? {
     guard advantages.degenerateShare == 1 else { return nil }
-    return missingCount == 0
-      ? "every group's images have the same reward"
-      : "\(missingCount) of \(images.weighted.count) images have no score, and no group has two "
-        + "different ones"
+    let hasGroups = trunks.weighted.isEmpty
+    guard missingCount > 0 else {
+      return hasGroups
+        ? "every group's images have the same reward" : "every image has its trunk's reward"
+    }
+    return "\(missingCount) of \(imageCount) images have no score, and no "
+      + (hasGroups ? "group has two different ones" : "image has another one than its trunk")
   }
 }
 
@@ -74,10 +84,11 @@ extension EpochReport {
   private func rewardMembers(_ recipe: TrainingRecipe) -> [JSONValue.Member] {
     let whole = Statistics(images.weighted)
     var members: [JSONValue.Member] = [
-      .init(.images, .int(images.rewards.count)),
+      .init(.images, .int(imageCount)),
       .init(.nfe, .int(nfe)),
       .init(.rewardMean, JSONValue(whole.mean)),
       .init(.rewardStd, JSONValue(whole.deviation)),
+      .init(.trunkRewardMean, JSONValue(Statistics(trunks.weighted).mean)),
       .init(.rewardMissing, .int(missingCount)),
       .init(.rewardMissingReasons, JSONValue(images.missing)),
     ]

@@ -11,15 +11,32 @@ internal import Torch
 /// The rollout of an epoch with the scores of its images.
 struct ScoredRollout {
   let rollout: Rollout
-  /// The samples of all processes: trunk by trunk, step by step, branch by branch.
+  /// The samples of all processes: trunk by trunk, step by step, branch by branch. A finished
+  /// trunk's own sample comes before its branches.
   let samples: [SampleID]
+  /// Of all samples.
   let scores: ImageScores
   /// Rows of the network, guidance included, as one process evaluates them.
   let nfe: Int
 
   /// One row per decision: step by step, trunk by trunk, branch by branch.
-  var rewardRows: [RewardRow] {
-    rollout.rewardRows(Dictionary(uniqueKeysWithValues: zip(samples, scores.rewards)))
+  var rewardRows: [RewardRow] { rollout.rewardRows(rewards) }
+
+  /// The rewards of the trunks' own images; none if the rollout does not finish trunks.
+  var trunkRewards: [TrunkID: [Double?]] { rollout.trunkRewards(rewards) }
+
+  private var rewards: [SampleID: [Double?]] {
+    Dictionary(uniqueKeysWithValues: zip(samples, scores.rewards))
+  }
+
+  /// The scores of the sampled images, without finished trunks, which no stochastic step decides.
+  var sampled: ImageScores { scores.reordered(samples.indices.filter { !isTrunk(samples[$0]) }) }
+
+  /// The scores of the finished trunks' own images.
+  var trunks: ImageScores { scores.reordered(samples.indices.filter { isTrunk(samples[$0]) }) }
+
+  private func isTrunk(_ sample: SampleID) -> Bool {
+    rollout.plan.finishesTrunks && sample.step == nil
   }
 }
 

@@ -181,7 +181,9 @@ extension Trainer {
     let rewards = rollout.rewardRows
     try checkGroupSizes(
       rewards, expected: recipe.sampling.seedsPerPrompt * recipe.sampling.branches)
-    let advantages = Advantages(rewards, recipe.advantage.settings(weights: scorer.weights))
+    let advantages = Advantages(
+      rewards, recipe.advantage.settings(weights: scorer.weights),
+      trunkRewards: rollout.trunkRewards)
     let updates = try memory.measure(.learning, by: stopwatch) {
       try update.run(on: rollout.rollout, advantages, velocity, &state, stopwatch)
     }

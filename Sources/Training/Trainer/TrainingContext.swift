@@ -26,7 +26,7 @@ struct TrainingContext {
     self.memory = memory
     self.output = output
     self.group = group
-    plan = try recipe.sampling.rolloutPlan(policy.schedule(steps: recipe.sampling.steps))
+    plan = try recipe.rolloutPlan(policy.schedule(steps: recipe.sampling.steps))
     try plan.checkWeights(recipe.loss.objective.weighting)
     if let limit = recipe.sampling.noiseLimit, !plan.isNoiseLimited {
       try message(

@@ -95,7 +95,7 @@ struct TreeWriter {
         .init(step: step, image: try save(image.picture(size), as: "trunk-\(step).png")))
     }
     if let source = chosen.source { tree.source = try save(source, as: "source.png") }
-    let advantages = chosen.advantages
+    let advantages = chosen.advantages(context.recipe.advantage.baseline)
     for (id, score) in zip(chosen.ids, chosen.scores) {
       let image = images[id]?.picture(size)
       guard let step = id.step else {
@@ -139,13 +139,17 @@ private struct ScoredTree {
   /// Standard deviation of the rewards.
   var spread: Double { Statistics(scores).deviation ?? -1 }
 
-  /// The advantages of the branches within their step, whatever group the recipe compares: the tree
-  /// is of one seed.
-  var advantages: [SampleID: Double] {
+  /// The advantages of the branches, over the trunk's reward if that is the recipe's baseline, and
+  /// otherwise within their step, whatever else the recipe compares: the tree is of one seed.
+  func advantages(_ baseline: AdvantageBaseline) -> [SampleID: Double] {
     let branches = zip(ids, scores).filter { $0.0.step != nil }
     let rows = branches.map { id, score in
       RewardRow(prompt: 0, seed: 0, step: id.step ?? 0, rewards: [score])
     }
-    return Dictionary(uniqueKeysWithValues: zip(branches.map(\.0), Advantages(rows).values))
+    let own = zip(ids, scores).first { $0.0.step == nil }?.1
+    let advantages = Advantages(
+      rows, AdvantageSettings(baseline: baseline == .trunk ? .trunk : .seed),
+      trunkRewards: [TrunkID(prompt: 0, seed: 0): [own]])
+    return Dictionary(uniqueKeysWithValues: zip(branches.map(\.0), advantages.values))
   }
 }
