@@ -21,7 +21,7 @@ import Training
 
   @Test func `every recipe is read without an error or a warning`() throws {
     let names = try Self.names()
-    #expect(names.count == 24)
+    #expect(names.count == 25)
     for name in names {
       let recipe = try TrainingRecipe.read(path: "\(Self.folder)/\(name)")
       #expect(recipe.warnings.isEmpty, "\(name): \(recipe.warnings)")
@@ -103,6 +103,22 @@ import Training
     let small = try settings("sd3.5-medium-24gb")
     #expect(small.prompts.perEpoch == 48 && small.sampling.branches == 6)
     #expect(small.loss == recipe.loss)
+  }
+
+  @Test func `the fast recipe differs from the paper's in guidance, steps and micro-batches alone`()
+    throws
+  {
+    var fast = try settings("sd3.5-medium-pickscore-fast")
+    let paper = try settings("sd3.5-medium-pickscore")
+    #expect(fast.sampling.trainedSteps == .random(3, of: 5))
+    #expect(fast.sampling.guidanceScale == 1 && fast.evaluation.guidanceScale == 1)
+    // Without guidance a latent is one row of the network in place of two.
+    #expect(fast.sampling.microBatch == 2 * paper.sampling.microBatch)
+    #expect(fast.optimizer.microBatch == 2 * paper.optimizer.microBatch)
+    fast.sampling = paper.sampling
+    fast.evaluation = paper.evaluation
+    fast.optimizer.microBatch = paper.optimizer.microBatch
+    #expect(fast == paper)
   }
 
   @Test(arguments: [
