@@ -13,18 +13,15 @@ public final class ExponentialMovingAverage {
   /// Optimizer steps counted so far.
   public private(set) var stepCount = 0
 
-  private let parameters: [ParameterStore.Named]
-  private let averages: [Tensor]
-  private var isSwappedIn = false
+  private let averages: WeightCopy
 
   /// Averages that begin as copies of `parameters`.
   public init(_ parameters: [ParameterStore.Named], limit: Double, interval: Int = 1) {
     precondition((0...1).contains(limit), "a decay lies in 0 ... 1, not \(limit)")
     precondition(interval > 0, "an average is updated every 1 or more steps, not \(interval)")
-    self.parameters = parameters
     self.limit = limit
     self.interval = interval
-    averages = parameters.map { $0.tensor.detached().to(.float32).clone() }
+    averages = WeightCopy(parameters)
   }
 
   /// The decay used after optimizer step `step` (0 is the first).
@@ -34,34 +31,17 @@ public final class ExponentialMovingAverage {
 
   /// Counts one optimizer step and updates the averages when due; call it once after each step.
   public func update() {
-    precondition(!isSwappedIn, "averages cannot be updated while they are swapped in")
     let step = stepCount
     stepCount += 1
-    guard stepCount.isMultiple(of: interval), !averages.isEmpty else { return }
-    withoutGradient {
-      let targets = parameters.map { $0.tensor.to(.float32) }
-      TensorList.lerp_(averages, targets, weight: 1 - decay(afterStep: step))
-    }
+    guard stepCount.isMultiple(of: interval) else { return }
+    averages.blend(decay: decay(afterStep: step))
   }
 
   /// Runs `body` with the averages as the network's parameters, then restores the parameters.
   public func withAverages<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    precondition(!isSwappedIn, "the averages are already swapped in")
-    let kept = parameters.map { $0.tensor.detached().clone() }
-    exchange(averages)
-    isSwappedIn = true
-    defer {
-      exchange(kept)
-      isSwappedIn = false
-    }
-    return try body()
-  }
-
-  private func exchange(_ values: [Tensor]) {
-    guard !values.isEmpty else { return }
-    withoutGradient { TensorList.copy_(parameters.map(\.tensor), values) }
+    try averages.inUse(body)
   }
 }
 
@@ -69,15 +49,12 @@ public final class ExponentialMovingAverage {
 
 extension ExponentialMovingAverage {
   /// The averages under their parameters' names, in order.
-  public var weights: [ParameterStore.Named] {
-    zip(parameters, averages).map { ($0.name, $1) }
-  }
+  public var weights: [ParameterStore.Named] { averages.weights }
 
   /// The state of the average: `average.<name>` per parameter, and `steps`
   /// (`[1]`, int64).
   public var state: [ParameterStore.Named] {
-    weights.map { ("average.\($0.name)", $0.tensor) }
-      + [("steps", Tensor([stepCount], shape: [1]))]
+    averages.state("average") + [("steps", Tensor([stepCount], shape: [1]))]
   }
 
   /// Continues from a saved `state`; further tensors in `saved` are left alone.
@@ -88,7 +65,7 @@ extension ExponentialMovingAverage {
     guard steps.shape == [1], steps.dtype == .int64 else {
       throw .state(key: "steps", problem: "found \(steps.dtype) \(steps.shape), need int64 [1]")
     }
-    try restoreAll(weights.map { ("average.\($0.name)", $0.tensor) }, from: saved)
+    try averages.restore("average", from: saved)
     stepCount = steps.ints()[0]
   }
 }
