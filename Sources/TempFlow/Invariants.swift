@@ -80,6 +80,8 @@ extension RolloutPlan {
   public func checkWeights(
     _ weighting: PolicyObjective.Weighting = .noiseAware
   ) throws(InvariantError) {
+    // Deterministic steps have no weights.
+    guard method != .ode else { return }
     let candidates = steps.candidates(stepCount: schedule.stepCount)
     let mean = weights(weighting, of: candidates).reduce(0, +) / Double(candidates.count)
     guard abs(mean - 1) < 1e-9 else { throw .weightMean(mean) }

@@ -13,6 +13,11 @@ public struct PolicyStatistics: Hashable, Sendable {
   public var logProbabilityDeviation: [Int: Double] = [:]
   /// The statistics of each trained step.
   public var perStep: [Int: StepStatistics] = [:]
+  /// Whether the loss has probability ratios; without them, figures of the ratio and its clip have
+  /// no meaning.
+  public var hasRatios = true
+  /// mean_D (v - v_old)^2, a mean over evaluated samples; nil without velocities of an old policy.
+  public var oldVelocityDistance: Double?
   /// Training samples of the update.
   public var sampleCount = 0
   /// Samples without a gradient, which were not evaluated.
@@ -30,7 +35,7 @@ public struct PolicyStatistics: Hashable, Sendable {
   /// http://joschu.net/blog/kl-approx.html
   public var approximateKL: Double? {
     let all = StepStatistics.total(perStep)
-    return all.rowCount == 0 ? nil : all.squaredLogRatio / Double(2 * all.rowCount)
+    return all.rowCount == 0 || !hasRatios ? nil : all.squaredLogRatio / Double(2 * all.rowCount)
   }
 
   /// The largest deviation of a ratio from 1 over all steps.

@@ -47,7 +47,7 @@ extension Rollout {
   public func sample(trunk: Int, step: Int, branch: Int) -> SampleID {
     switch plan.method {
     case .branching: SampleID(trunk: trunk, step: step, branch: branch)
-    case .flowGRPO, .flowGRPOFast: SampleID(trunk: trunk, step: nil)
+    case .flowGRPO, .flowGRPOFast, .ode: SampleID(trunk: trunk, step: nil)
     }
   }
 

@@ -18,6 +18,7 @@ public func regenerate(
     switch plan.method {
     case .branching: stochastic = { $0 == sample.step }
     case .flowGRPO: stochastic = { _ in true }
+    case .ode: stochastic = { _ in false }
     case .flowGRPOFast:
       let steps = plan.steps.steps(
         stepCount: plan.schedule.stepCount, run: noise.run, epoch: noise.epoch)

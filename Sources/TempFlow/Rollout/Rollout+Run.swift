@@ -40,17 +40,22 @@ public func rollOut<Failure: Error>(
       switch plan.method {
       case .branching: parts.append(try batch.branching(finished: finished))
       case .flowGRPO, .flowGRPOFast: parts.append(try batch.flowGRPO(finished: finished))
+      case .ode: parts.append(try batch.deterministic(finished: finished))
       }
     }
+    let isForward = plan.method == .ode
     return Rollout(
       plan: plan, trunks: trunks, noise: noise, steps: steps,
       latents: Tensor.cat(parts.map { Tensor.stack($0.latents, dim: 0) }, dim: 1),
-      velocities: Tensor.cat(parts.map { Tensor.stack($0.velocities, dim: 0) }, dim: 1),
+      velocities: isForward
+        ? Tensor.zeros([0, held.count] + noise.shape, device: noise.device)
+        : Tensor.cat(parts.map { Tensor.stack($0.velocities, dim: 0) }, dim: 1),
       contents: .trunks(held))
   }
 }
 
-/// The stored tensors of one rollout batch, one entry per trained step.
+/// The stored tensors of one rollout batch, one entry per trained step; of deterministic samples
+/// one entry, the finished latents, and no velocities.
 struct RolloutPart {
   /// `[T, …]` each.
   var latents: [Tensor] = []

@@ -19,9 +19,11 @@ public struct Rollout {
   public let noise: NoiseSource
   /// The trained steps of this epoch, ascending.
   public let steps: [Int]
-  /// x_i of every (step, trunk): `[R, H, …]` float32; `[rows, …]` after an exchange.
+  /// x_i of every (step, trunk): `[R, H, …]` float32; `[rows, …]` after an exchange. With
+  /// `RolloutMethod.ode`, x_0 of every trunk: `[1, H, …]`, `[trunks, …]` after an exchange.
   public let latents: Tensor
-  /// v_i of every (step, trunk) at rollout time, shaped as ``latents``.
+  /// v_i of every (step, trunk) at rollout time, shaped as ``latents``; empty with
+  /// `RolloutMethod.ode`.
   public let velocities: Tensor
   /// What ``latents`` and ``velocities`` hold.
   let contents: Contents
@@ -96,6 +98,7 @@ public struct Rollout {
 
   /// Rows of ``latents`` or ``velocities`` by their numbers: `[B, …]`.
   func gather(_ stored: Tensor, _ rows: [Int]) -> Tensor {
+    let rows = rows.map(storedRow)
     let (flat, places) =
       switch contents {
       case .trunks(let held):
@@ -129,20 +132,35 @@ extension Rollout {
     case rows([Int: Int])
   }
 
-  /// x_i and v_i of held samples, to send to the processes that train them: `[samples, 2, …]`.
+  /// The number under which a row is stored: that of its trunk at the first step where a trunk is
+  /// stored once for all steps.
+  private func storedRow(_ row: Int) -> Int { plan.method == .ode ? row % trunks.count : row }
+
+  /// Samples without those whose states another of them has.
+  package func distinct(_ samples: [TrainingSample]) -> [TrainingSample] {
+    var found = Set<Int>()
+    return samples.filter { found.insert(storedRow(row($0))).inserted }
+  }
+
+  /// x_i and v_i of held samples, to send to the processes that train them: `[samples, 2, …]`. With
+  /// `RolloutMethod.ode`, x_0: `[samples, 1, …]`.
   package func states(of samples: [TrainingSample]) -> Tensor {
     let rows = samples.map(row)
+    guard plan.method != .ode else { return gather(latents, rows).unsqueezed(1) }
     return Tensor.stack([gather(latents, rows), gather(velocities, rows)], dim: 1)
   }
 
   /// The rollout with other samples in place of its trunks.
   ///
-  /// - Parameter states: x_i and v_i of `samples`, `[samples, 2, …]`.
+  /// - Parameter states: those of `samples`, as ``states(of:)`` returns them.
   package func holding(_ samples: [TrainingSample], _ states: Tensor) -> Rollout {
-    Rollout(
-      plan: plan, trunks: trunks, noise: noise, steps: steps,
-      latents: states.selected(dim: 1, index: 0), velocities: states.selected(dim: 1, index: 1),
-      contents: .rows(Dictionary(uniqueKeysWithValues: zip(samples.map(row), 0...))))
+    let latents = states.selected(dim: 1, index: 0)
+    return Rollout(
+      plan: plan, trunks: trunks, noise: noise, steps: steps, latents: latents,
+      velocities: plan.method == .ode
+        ? latents.narrowed(dim: 0, start: 0, length: 0) : states.selected(dim: 1, index: 1),
+      contents: .rows(
+        Dictionary(uniqueKeysWithValues: zip(samples.map { storedRow(row($0)) }, 0...))))
   }
 }
 

@@ -165,14 +165,14 @@ struct RolloutBatch {
   }
 
   /// `[rows, …] -> [rows, …]` float32, in micro-batches.
-  private func velocities(_ state: Tensor, at step: Int, _ rows: [SampleID]) -> Tensor {
+  func velocities(_ state: Tensor, at step: Int, _ rows: [SampleID]) -> Tensor {
     let parts = microBatches(of: rows.count, limit: plan.microBatch).map { range in
       velocity(state, at: step, rows, range)
     }
     return parts.count == 1 ? parts[0] : Tensor.cat(parts, dim: 0)
   }
 
-  private func velocity(
+  func velocity(
     _ state: Tensor, at step: Int, _ rows: [SampleID], _ range: Range<Int>
   ) -> Tensor {
     let sigma = Tensor.full(

@@ -15,6 +15,9 @@ public enum RolloutMethod: Hashable, Sendable {
   case flowGRPO
   /// Flow-GRPO-Fast and MixGRPO: Flow-GRPO with stochastic steps only where it trains.
   case flowGRPOFast
+  /// No step is stochastic, and a sample's one reward counts for all trained steps, at whose sigmas
+  /// a forward-process loss adds noise to the sample.
+  case ode
 }
 
 extension RolloutMethod {
@@ -91,7 +94,7 @@ public struct RolloutPlan: Hashable, Sendable {
     self.method = method
     self.steps = steps
     for step in steps.candidates(stepCount: schedule.stepCount)
-    where schedule.step(step, dynamics).stdDev <= 0 {
+    where method != .ode && schedule.step(step, dynamics).stdDev <= 0 {
       throw .noNoise(step: step)
     }
   }
