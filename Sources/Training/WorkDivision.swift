@@ -109,12 +109,27 @@ extension WorkDivision {
   /// The expected share of training samples that another rank trains than the one that rolled them
   /// out, in 0...1: about 1 - 1/N.
   package var movedShare: Double {
-    var owned = Array(repeating: 0, count: ranks)
-    for owner in method.owners(processes: ranks, trunks: trunks) { owned[owner] += 1 }
+    let owned = ownedTrunks
     let kept = owned.enumerated().reduce(0.0) {
       $0 + Double($1.element) * Double(samples(of: $1.offset))
     }
     return 1 - kept / (Double(trunks) * Double(samplesPerUpdate))
+  }
+
+  /// The expected number of (rank, trunk) pairs in which the rank trains a sample of the trunk and
+  /// another has rolled it out: each of a trunk's `steps` samples may be any rank's.
+  package func movedTrunks(steps: Int) -> Double {
+    ownedTrunks.enumerated().reduce(0) { sum, rank in
+      let share = Double(samples(of: rank.offset)) / Double(samplesPerUpdate)
+      let trains = 1 - (0..<steps).reduce(1.0) { rest, _ in rest * (1 - share) }
+      return sum + Double(trunks - rank.element) * trains
+    }
+  }
+
+  /// For each rank the trunks whose samples it sends.
+  private var ownedTrunks: [Int] {
+    method.owners(processes: ranks, trunks: trunks)
+      .reduce(into: Array(repeating: 0, count: ranks)) { $0[$1] += 1 }
   }
 }
 

@@ -89,6 +89,17 @@ struct ProcessEqualityTests {
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 4, micro_batch: 7}",
       ], processes: [2]),
     Case(
+      testDescription: "DiffusionNFT with an old policy of its own on a base that ranks share",
+      sections: [
+        "prompts": prompts(perEpoch: 5), "epochs": "3",
+        "trainable": "lora", "lora": "{rank: 4}", "gradient_checkpointing": "true",
+        "shard": "base",
+        "sampling": "{method: ode, steps: 4, guidance_scale: 1, branches: 4, micro_batch: 12}",
+        "advantage": "{baseline: prompt, scale: batch}",
+        "loss": "{method: diffusion_nft, kl_beta: 0.05, old_policy: {decay: 0.5, decay_rate: 0.1}}",
+        "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 2, micro_batch: 7}",
+      ], processes: [2, 3], figures: ["kl", "old_velocity_distance"]),
+    Case(
       testDescription: "a trunk for each process, and an image of the evaluation",
       sections: [
         "prompts": prompts(perEpoch: 4), "epochs": "3",

@@ -23,7 +23,7 @@ private struct ForwardScene {
         (SampleID(trunk: $0, step: nil), [Double($0 == 5 ? 0 : $0)] as [Double?])
       })
     trainingSamples = rollout.trainingSamples(
-      Advantages(rollout.rewardRows(rewards), .init(group: .prompt)))
+      Advantages(rollout.rewardRows(rewards), .init(baseline: .prompt, scale: .prompt)))
     toy.perturb(by: 0.05, seed: 9)
   }
 

@@ -45,6 +45,27 @@ struct DeviceTrainingTests {
     }
   }
 
+  @Test(arguments: ["method: diffusion_nft", "method: awm, clip_range: 1"])
+  func `losses on finished samples train on the GPU`(loss: String) async throws {
+    let folder = try tinyTask()
+    let summary = try await train(
+      folder,
+      [
+        ("trainable: full", "trainable: lora\ndevice: cuda\ndtype: bfloat16"),
+        ("epochs: 4", "epochs: 2\nevaluation: {prompts: 2}"),
+        ("steps: 3", "method: ode, steps: 3"),
+        (
+          "clip_range: 3e-2",
+          "\(loss), kl_beta: 0.01, old_policy: {decay: 0.5, decay_rate: 0.2}"
+        ),
+      ])
+    #expect(summary.isFinished)
+    for line in try epochs(folder.path + "/run") {
+      #expect((line[.gradNorm]?.number ?? 0) > 0)
+      #expect((line[.oldVelocityDistance]?.number ?? 0) > 0)
+    }
+  }
+
   @Test func `two runs on the GPU are equal bit for bit`() async throws {
     let folder = try tinyTask()
     let settings = [

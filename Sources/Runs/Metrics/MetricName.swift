@@ -30,6 +30,7 @@ package enum MetricName: String, CaseIterable, Sendable {
   case gradNormPerUpdate = "grad_norm_per_update"
   case lossScale = "loss_scale"
   case approximateKL = "approx_kl"
+  case oldVelocityDistance = "old_velocity_distance"
   case klPerStep = "kl_per_step"
   case clipFractionPositivePerStep = "clip_fraction_positive_per_step"
   case clipFractionNegativePerStep = "clip_fraction_negative_per_step"

@@ -47,6 +47,14 @@ struct MemoryParts {
     return batch + min(most, division.method.columns(trunks: batch)) * samplesPerColumn
   }
 
+  /// Latents that training reads: x and v of every stored sample, or finished latents of trunks.
+  private var storedLatents: Int {
+    guard recipe.loss.forward != nil else { return 2 * storedSamples }
+    guard division.ranks > 1 else { return trunks }
+    return trunks
+      + min(division.trunks, samplesPerRank * recipe.optimizer.updatesPerEpoch)
+  }
+
   /// Training samples in memory: those of the process's trunks, and with several processes those
   /// that it trains as well.
   private var storedSamples: Int {
@@ -79,10 +87,12 @@ struct MemoryParts {
       Item(
         name: "autoencoder",
         bytes: model.autoencoder.bytes(in: recipe.memory.autoencoder, device: recipe.device)),
-      // Both moments of AdamW, the average, and adapters beside the weights.
+      // Both moments of AdamW, the average, adapters beside the weights; an old policy, and the
+      // trained weights while it is in their place.
       Item(
         name: "trainable parameters",
-        bytes: 4 * model.trainableParameters * (recipe.learning == .full ? 3 : 4)),
+        bytes: 4 * model.trainableParameters
+          * ((recipe.learning == .full ? 3 : 4) + (recipe.loss.forward == nil ? 0 : 2))),
     ] + (needsReference ? [Item(name: "reference model", bytes: reference)] : [])
   }
 
@@ -124,11 +134,11 @@ struct MemoryParts {
     return [text, Item(name: "source images", bytes: bytes)]
   }
 
-  /// Latents before and after a step of all trajectories, and x and v of every training sample.
+  /// Latents before and after a step of all trajectories, and those that training reads.
   var latents: Item {
     Item(
       name: "latents",
-      bytes: latentBytes * (2 * rolloutBatchLatents + 2 * storedSamples))
+      bytes: latentBytes * (2 * rolloutBatchLatents + storedLatents))
   }
 
   func promptEmbeddings(of prompts: Int) -> Item {

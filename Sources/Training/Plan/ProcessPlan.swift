@@ -143,7 +143,9 @@ private struct SlowestRank {
     let evaluations =
       recipe.evaluationEpochs.count * evaluationPrompts * recipe.evaluation.steps
       * recipe.evaluationGuidance.rowsPerSample
-    return (0..<epochs).reduce(evaluations) { $0 + rollout(epoch: $1) + referenceEvaluations }
+    return (0..<epochs).reduce(evaluations) {
+      $0 + rollout(epoch: $1) + referenceEvaluations(epoch: $1)
+    }
   }
 
   /// Rows of an epoch's rollout.
@@ -160,10 +162,10 @@ private struct SlowestRank {
     return (rows.max() ?? 0) * recipe.guidance.rowsPerSample
   }
 
-  /// Rows of a reference network or of recomputed log-probabilities in an epoch.
-  private var referenceEvaluations: Int {
+  /// Rows of a reference network, of an old policy or of recomputed log-probabilities.
+  private func referenceEvaluations(epoch: Int) -> Int {
     let updates = recipe.optimizer.updatesPerEpoch
-    let recomputed = recipe.loss.oldLogProb == .recomputed ? updates - 1 : 0
+    let recomputed = recipe.loss.evaluatedOldUpdates(of: updates, epoch: epoch)
     let reference = recipe.loss.objective.klBeta > 0 ? updates : 0
     return (recomputed + reference) * trainingSamples * recipe.guidance.rowsPerSample
   }

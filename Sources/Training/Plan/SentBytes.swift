@@ -6,7 +6,8 @@ package struct SentBytes: Encodable, Sendable, Equatable {
   /// The gradients of one update: (N-1)/N of 12 bytes a trainable parameter, or of 8 bytes where no
   /// rank has more than one pass; see `GradientSum`.
   package var gradientsPerUpdate: Int
-  /// x_i and v_i of training samples on their way to the ranks that train them, in an epoch. This
+  /// x_i and v_i of training samples, or finished latents of trunks, on their way to the ranks that
+  /// train them, in an epoch. This
   /// is the expected number, because each epoch's shuffle decides which samples move.
   package var samplesPerEpoch: Int
   /// Statistics of training samples, and scores of images as JSON, which every rank gets of all, in
@@ -24,8 +25,9 @@ package struct SentBytes: Encodable, Sendable, Equatable {
 }
 
 extension SentBytes {
-  /// Of a training sample's statistics, ten float32 numbers.
-  private static let statisticsBytes = 40
+  /// Of a training sample's statistics, ten float32 numbers, and one more of a loss on finished
+  /// samples.
+  private static let statisticsBytes = 40, forwardStatisticsBytes = 44
   /// JSON of the place of an image, such as `123,4,5,`, and of a score and its comma; the weighted
   /// sum is one more score.
   private static let placeBytes = 8, scoreBytes = 21
@@ -35,13 +37,18 @@ extension SentBytes {
     let ranks = division.ranks
     func ring(_ bytes: Int) -> Int { bytes * (ranks - 1) / ranks }
     let samples = recipe.trainingSamplesPerEpoch
-    let sampleBytes = 2 * 4 * model.latentShape.reduce(1, *)
+    let latentBytes = Double(4 * model.latentShape.reduce(1, *))
+    let isForward = recipe.loss.forward != nil
+    let moved =
+      isForward
+      ? division.movedTrunks(steps: recipe.sampling.trainedStepCount)
+      : 2 * Double(samples) * division.movedShare
     gradientsPerUpdate = GradientSum.sentBytes(
       of: model.trainableParameters, passes: division.mostPasses, processes: ranks)
-    samplesPerEpoch = Int(
-      (Double(samples * sampleBytes) * division.movedShare / Double(ranks)).rounded())
+    samplesPerEpoch = Int((latentBytes * moved / Double(ranks)).rounded())
     let imageBytes = Self.placeBytes + Self.scoreBytes * (recipe.rewards.count + 1)
-    recordsPerEpoch = ring(Self.statisticsBytes * samples + imageBytes * images)
+    let statisticsBytes = isForward ? Self.forwardStatisticsBytes : Self.statisticsBytes
+    recordsPerEpoch = ring(statisticsBytes * samples + imageBytes * images)
     perEpoch =
       recipe.optimizer.updatesPerEpoch * gradientsPerUpdate + samplesPerEpoch + recordsPerEpoch
   }

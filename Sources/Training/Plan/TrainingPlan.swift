@@ -26,7 +26,7 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
     package var learningCalls = 0
     /// Rows of those calls, including guidance, at most.
     package var learningEvaluations = 0
-    /// Rows of a reference network or of recomputed log-probabilities.
+    /// Rows of a reference network, of an old policy or of recomputed log-probabilities.
     package var referenceEvaluations = 0
     /// Optimizer updates.
     package var updates = 0
@@ -245,7 +245,7 @@ extension TrainingPlan.Work {
     learningEvaluations = split.samples * guided
     // The first update's old log-probabilities come from its own forward pass.
     let recomputed =
-      recipe.loss.oldLogProb == .recomputed ? split.samples - split.samplesPerUpdate : 0
+      recipe.loss.evaluatedOldUpdates(of: split.updates, epoch: epoch) * split.samplesPerUpdate
     let klSamples = recipe.loss.objective.klBeta > 0 ? split.samples : 0
     referenceEvaluations = (recomputed + klSamples) * guided
   }

@@ -7,7 +7,7 @@ internal import Torch
 ///
 /// Samples without an advantage are not trained, and they are not spread evenly over the trunks. So
 /// every update's samples are dealt anew, and their states move once an epoch: for each sample x_i
-/// and v_i, 2 D float32.
+/// and v_i, 2 D float32, or for each trunk its finished latents.
 struct RolloutExchange {
   let group: ProcessGroup
 
@@ -19,6 +19,7 @@ struct RolloutExchange {
   func exchange(
     _ rollout: Rollout, _ wanted: [[TrainingSample]]
   ) throws(ProcessGroupError) -> Rollout {
+    let wanted = wanted.map(rollout.distinct)
     let owners = rollout.plan.method.owners(
       processes: group.size, trunks: rollout.trunks.count)
     let sent = wanted.map { samples in samples.filter { owners[$0.trunk] == group.rank } }

@@ -2,7 +2,7 @@ internal import Recipes
 package import TempFlow
 internal import Torch
 
-/// The policy loss: the `loss` section.
+/// The loss: the `loss` section.
 package struct LossRecipe: Sendable, Equatable {
   /// The origin of the old log-probability in the ratio.
   package enum OldLogProb: String, CaseIterable, Sendable {
@@ -15,16 +15,32 @@ package struct LossRecipe: Sendable, Equatable {
 
   package var objective: PolicyObjective
   package var oldLogProb: OldLogProb
+  /// The loss in place of `objective`, whose KL coefficient it shares; nil for the policy loss.
+  package var forward: ForwardProcessRecipe?
 }
 
 extension LossRecipe {
+  init(
+    _ section: RecipeSection, dtype: DType, sampling: SamplingRecipe, advantage: AdvantageRecipe
+  ) {
+    let method: Method = section.choice("method", default: .policy)
+    Self.check(method, section, sampling)
+    if method == .policy {
+      self.init(policy: section, dtype: dtype, dynamics: sampling.dynamics)
+    } else {
+      self.init(forward: method, section, advantage: advantage)
+    }
+  }
+
   /// - Parameter dtype: precision of the network. In half precision, the roundings of rollout and
   ///   update differ by more than a clip range at late steps, so the default is the update's own
   ///   log-probability.
   ///
   /// GRPO-Guard's ratio and coefficient-preserving sampling already scale gradients by step; with
   /// them the default weighting is none.
-  init(_ section: RecipeSection, dtype: DType, dynamics: SamplingRecipe.DynamicsName) {
+  private init(
+    policy section: RecipeSection, dtype: DType, dynamics: SamplingRecipe.DynamicsName
+  ) {
     objective = PolicyObjective()
     objective.ratio = section.choice("ratio", default: .plain)
     objective.weighting = Self.weighting(section, objective.ratio, dynamics)
@@ -64,7 +80,7 @@ extension LossRecipe {
   }
 
   /// One number, or `[low, high]`.
-  private static func clipRange(_ section: RecipeSection) -> ClipRange {
+  static func clipRange(_ section: RecipeSection) -> ClipRange {
     let key = "clip_range"
     guard section.shape(of: key) == .list else {
       return ClipRange(section.double(key, in: .above(0, through: 1)))

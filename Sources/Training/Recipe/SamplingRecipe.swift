@@ -13,6 +13,8 @@ package struct SamplingRecipe: Sendable, Equatable {
     case flowGRPO = "flow_grpo"
     /// Flow-GRPO with SDE steps at the trained steps only.
     case flowGRPOFast = "flow_grpo_fast"
+    /// No SDE step: finished samples for a loss on the forward process (arXiv 2509.16117).
+    case ode
   }
 
   /// The family of the stochastic step; see `Dynamics`.
@@ -73,7 +75,8 @@ package struct SamplingRecipe: Sendable, Equatable {
 
   /// The dynamics of `TempFlow` with these settings.
   package var stochasticDynamics: Dynamics {
-    switch dynamics {
+    guard method != .ode else { return .deterministic }
+    return switch dynamics {
     case .flowSDE: .flowSDE(noiseLevel: noiseLevel, noiseLimit: noiseLimit)
     case .cps: .cps(noiseLevel: noiseLevel, noiseLimit: noiseLimit)
     case .danceSDE: .danceSDE(eta: noiseLevel, noiseLimit: noiseLimit)
@@ -86,6 +89,7 @@ package struct SamplingRecipe: Sendable, Equatable {
     case .tempflow: .branching(branches: branches, tailStride: tailStride)
     case .flowGRPO: .flowGRPO
     case .flowGRPOFast: .flowGRPOFast
+    case .ode: .ode
     }
   }
 
@@ -113,13 +117,20 @@ extension SamplingRecipe {
     guidanceScale = section.double("guidance_scale", in: 1...100, default: defaults.guidanceScale)
     section.warnOfNoGuidance(guidanceScale, defaults)
     negativePrompt = section.string("negative_prompt", default: defaults.negativePrompt)
-    dynamics = section.choice("dynamics", default: .flowSDE)
-    noiseLevel = section.double(
-      "noise_level", in: .above(0, through: 10), default: defaults.noiseLevel)
+    if method == .ode {
+      (dynamics, noiseLevel) = (.flowSDE, 0)
+      for key in ["dynamics", "noise_level", "noise_limit"] {
+        section.unused(key, because: "method is ode")
+      }
+    } else {
+      dynamics = section.choice("dynamics", default: .flowSDE)
+      noiseLevel = section.double(
+        "noise_level", in: .above(0, through: 10), default: defaults.noiseLevel)
+      noiseLimit = section.optional("noise_limit", .double(in: .above(0, through: 10)))
+    }
     if dynamics == .cps, noiseLevel >= 2 {
       section.report("noise_level", "must be below 2 with cps dynamics")
     }
-    noiseLimit = section.optional("noise_limit", .double(in: .above(0, through: 10)))
     noiseGenerator = section.choice("noise_generator", default: .device)
     trainedSteps = BranchSteps(section, "trained_steps", trainable: steps - 1)
     seedsPerPrompt = section.int("seeds_per_prompt", in: 1...4096, default: 1)

@@ -130,7 +130,8 @@ extension TrainingRecipe {
       root.section("advantage"), sampling: sampling, rewardCount: rewards.count)
     sampling.checkGroups(samplingSection, advantage)
     dtype = root.choice("dtype", default: PrecisionName.float32).dtype
-    loss = LossRecipe(root.section("loss"), dtype: dtype, dynamics: sampling.dynamics)
+    loss = LossRecipe(
+      root.section("loss"), dtype: dtype, sampling: sampling, advantage: advantage)
     samplingSection.warnOfUnknown(defaults.knownSettings, sampling, loss)
     optimizer = OptimizerRecipe(root.section("optimizer"))
     ema = EMARecipe(root.section("ema"))
@@ -251,7 +252,7 @@ extension RecipeSection {
         trainedSteps: sampling.trainedSteps.candidates(stepCount: sampling.steps),
         clipRange: [loss.objective.clipRange.low, loss.objective.clipRange.high])
     }
-    guard !known.isEmpty, !isKnown else { return }
+    guard !known.isEmpty, !isKnown, sampling.method != .ode else { return }
     warn(
       "steps",
       "no run of this model is known to have learned with these steps, noise_level, trained_steps "

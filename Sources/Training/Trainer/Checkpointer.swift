@@ -11,14 +11,18 @@ enum CheckpointFile {
   static let optimizer = "optimizer.safetensors"
   /// The averages; its header holds a `LoRARecord`.
   static let average = "ema.safetensors"
+  /// The weights of the old policy, if the loss has one with weights of its own.
+  static let old = "old.safetensors"
   static let state = "state.json"
 }
 
 /// Saves and restores what decides a run's future: the trainable parameters, the optimizer, the
-/// averages and the counters. All randomness is a function of the seed and these counters.
+/// averages, the old policy and the counters. All randomness is a function of the seed and these
+/// counters.
 @MainActor
 final class Checkpointer {
   private typealias File = CheckpointFile
+  private static let oldPrefix = "old"
   private let context: TrainingContext
   private let update: PolicyUpdate
   private let fingerprint: RunFingerprint
@@ -62,6 +66,9 @@ final class Checkpointer {
       try write(update.optimizer.state, to: "\(folder)/\(File.optimizer)")
       try write(
         update.average.state, context.loraRecord(state).header, to: "\(folder)/\(File.average)")
+      if let old = context.policy.old {
+        try write(old.state(Self.oldPrefix), to: "\(folder)/\(File.old)")
+      }
       try state.write("\(folder)/\(File.state)")
     }
   }
@@ -112,6 +119,7 @@ final class Checkpointer {
     try context.policy.restore(try tensors(checkpoint, File.parameters))
     try update.optimizer.restore(try tensors(checkpoint, File.optimizer))
     try update.average.restore(try tensors(checkpoint, File.average))
+    try context.policy.old?.restore(Self.oldPrefix, from: try tensors(checkpoint, File.old))
     savedEpoch = state.epoch
     try context.output.message("Resuming after epoch \(state.epoch) from \(checkpoint.path).")
     return state

@@ -115,6 +115,10 @@ extension EpochReport {
     statistics.filter { $0.skippedSampleCount < $0.sampleCount }
   }
 
+  /// The updates whose loss has probability ratios, and those of them with an evaluated sample.
+  private var withRatios: [PolicyStatistics] { statistics.filter(\.hasRatios) }
+  private var evaluatedRatios: [PolicyStatistics] { evaluated.filter(\.hasRatios) }
+
   private func updateMembers(_ recipe: TrainingRecipe) -> [JSONValue.Member] {
     let losses = statistics.map(\.policyLoss)
     let norms = updates.map(\.gradientNorm)
@@ -125,27 +129,31 @@ extension EpochReport {
       .init(.policyLoss, JSONValue(Statistics(losses).mean)),
       .init(.policyLossPerUpdate, list(losses)),
       .init(.kl, JSONValue(Statistics(evaluated.map(\.klDivergence)).mean)),
-      .init(.clipFraction, JSONValue(Statistics(evaluated.map(\.clipFraction)).mean)),
-      .init(.clipFractionPerUpdate, list(statistics.map(\.clipFraction))),
+      .init(.clipFraction, JSONValue(Statistics(evaluatedRatios.map(\.clipFraction)).mean)),
+      .init(.clipFractionPerUpdate, list(withRatios.map(\.clipFraction))),
       .init(.gradNorm, JSONValue(Statistics(norms).mean)),
       .init(.gradNormPerUpdate, list(norms)),
       .init(.lossScale, JSONValue(updates.last?.lossScale)),
       .init(.approximateKL, JSONValue(Statistics(evaluated.compactMap(\.approximateKL)).mean)),
+      .init(
+        .oldVelocityDistance,
+        JSONValue(Statistics(evaluated.compactMap(\.oldVelocityDistance)).mean)),
     ]
   }
 
   private var stepMembers: [JSONValue.Member] {
     let steps = statistics.reduce(into: [:]) { $0.merge($1.perStep) { $0 + $1 } }
     let total = StepStatistics.total(steps).squaredGradient
+    let ratios = withRatios.isEmpty ? [:] : steps
     return [
       .init(.klPerStep, each(steps, \.klDivergence)),
-      .init(.clipFractionPositivePerStep, each(steps, \.clipFractionPositive)),
-      .init(.clipFractionNegativePerStep, each(steps, \.clipFractionNegative)),
-      .init(.logRatioMeanPerStep, each(steps, \.meanLogRatio)),
+      .init(.clipFractionPositivePerStep, each(ratios, \.clipFractionPositive)),
+      .init(.clipFractionNegativePerStep, each(ratios, \.clipFractionNegative)),
+      .init(.logRatioMeanPerStep, each(ratios, \.meanLogRatio)),
       .init(.gradientSharePerStep, each(steps) { total > 0 ? $0.squaredGradient / total : nil }),
       .init(.rewardStdInGroupsPerStep, each(advantages.perStep) { $0.meanDeviation }),
       .init(.fracRewardZeroStdPerStep, each(advantages.perStep) { $0.degenerateShare }),
-      .init(.ratioMaxDeviation, JSONValue(evaluated.map(\.maximumRatioDeviation).max())),
+      .init(.ratioMaxDeviation, JSONValue(evaluatedRatios.map(\.maximumRatioDeviation).max())),
       .init(.ratioMaxDeviationPerStep, largest(statistics.map(\.ratioDeviation))),
       .init(
         .logProbDeviationPerStep, largest(statistics.prefix(1).map(\.logProbabilityDeviation))),

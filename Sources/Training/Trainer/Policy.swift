@@ -20,6 +20,8 @@ final class Policy {
   private let negative: PromptEmbeddings?
   private let graph: PolicyGraph
   private let decodeMicroBatch: Int
+  /// The weights of the old policy; nil for the policy loss, whose old policy is the rollout's.
+  let old: WeightCopy?
 
   /// Encodes `prompts` and frees the text encoders, then loads the rest of the recipe's model and
   /// the adapters of `lora.init_from`; new ones are drawn from the recipe's seed.
@@ -59,6 +61,7 @@ final class Policy {
       progress.message("every model call has \(rows) rows of text, for the run's longest prompt.")
     }
     graph = PolicyGraph(recipe, leaves: model.store.trainable.map(\.tensor))
+    old = recipe.loss.forward == nil ? nil : WeightCopy(model.store.trainable)
   }
 
   private static func learningSetup(
@@ -94,6 +97,14 @@ final class Policy {
   /// - Throws: `ParameterError.state` when it belongs to another model or recipe.
   func restore(_ saved: [String: Tensor]) throws(ParameterError) {
     try model.store.restore(saved)
+  }
+
+  /// Runs `body` with the weights of the old policy, if it has weights of its own.
+  func withOldPolicy<Result, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    guard let old else { return try body() }
+    return try old.inUse(body)
   }
 
   /// The shape of one latent, `[C, h, w]`.
@@ -142,6 +153,11 @@ extension Policy {
     let needsReference = recipe.loss.objective.klBeta > 0
     return PolicyVelocity(
       field: field, reference: needsReference ? reference(field, embeddings, rows) : nil,
+      old: old.map { old in
+        { latents, sigma, trunks in
+          withoutGradient { old.inUse { field(latents, sigma, trunks) } }
+        }
+      },
       networkRows: recipe.guidance.rowsPerSample, padsBatches: recipe.device != .cpu,
       latent: (latentShape, recipe.device), graph)
   }

@@ -14,7 +14,7 @@ struct UpdateReport {
   let lossScale: Double?
 }
 
-/// The updates of an epoch: gradients of the policy loss, clipping, AdamW, moving average.
+/// The updates of an epoch: gradients of the loss, clipping, AdamW, moving average.
 @MainActor
 final class PolicyUpdate {
   let optimizer: AdamW
@@ -53,6 +53,8 @@ final class PolicyUpdate {
   /// The samples of one update, and what their loss is computed from.
   private struct Batch {
     let samples: [TrainingSample]
+    /// Whether the weights are those of the old policy.
+    let isOnPolicy: Bool
     let rollout: Rollout
     let velocity: PolicyVelocity
     let counter: EvaluationCounter
@@ -72,6 +74,7 @@ final class PolicyUpdate {
     let samples = rollout.trainingSamples(advantages)
     let updates = split.updates(epoch: state.epoch).map { $0.map { samples[$0] } }
     var rollout = try exchange(rollout, updates)
+    let isCurrent = recipe.loss.forward?.old.isCurrent(afterUpdates: state.updates) ?? true
     if recipe.loss.oldLogProb == .recomputed {
       recomputeOldVelocities(of: updates, velocity, &rollout)
     }
@@ -80,10 +83,16 @@ final class PolicyUpdate {
       keptSum = nil
       optimizer.zeroGradients()
     }
-    return try updates.enumerated().map { index, samples in
-      let batch = Batch(samples: samples, rollout: rollout, velocity: velocity, counter: counter)
+    let reports = try updates.enumerated().map { index, samples in
+      let batch = Batch(
+        samples: samples, isOnPolicy: index == 0 && isCurrent, rollout: rollout,
+        velocity: velocity, counter: counter)
       return try update(index, from: batch, &state, stopwatch)
     }
+    if let old = recipe.loss.forward?.old {
+      context.policy.old?.blend(decay: old.decay(afterUpdates: state.updates))
+    }
+    return reports
   }
 
   /// One optimizer update.
@@ -136,7 +145,7 @@ final class PolicyUpdate {
 
   /// Forward and backward passes of an update, over all processes.
   private func passes(of update: [TrainingSample]) -> Int {
-    microBatchCount(of: update.count { !$0.isSkippable(objective) }, limit: microBatch)
+    microBatchCount(of: update.count { !recipe.loss.skips($0) }, limit: microBatch)
   }
 
   /// Passes among `passes` that another process has beyond this one's.
@@ -146,7 +155,7 @@ final class PolicyUpdate {
 
   /// The samples of an update that a process evaluates.
   private func trained(_ update: [TrainingSample], by share: WorkShare) -> [TrainingSample] {
-    let active = update.filter { !$0.isSkippable(objective) }
+    let active = update.filter { !recipe.loss.skips($0) }
     return share.microBatches(of: active.count, limit: microBatch)
       .flatMap { active[$0] }
   }
@@ -168,16 +177,14 @@ final class PolicyUpdate {
     sum.begin(passes: passes, scale: scale)
     let statistics = try batch.velocity.update(rowsPerCall: microBatch) {
       policy throws(ProcessGroupError) in
-      try policyGradient(
-        objective, rollout: batch.rollout, samples: batch.samples, microBatch: microBatch,
-        share: context.share, gradientScale: scale,
-        field: batch.counter.counting(policy.velocity), reference: policy.reference,
+      try gradient(
+        of: batch, policy, scale: scale,
         backward: {
           policy.backward($0, $1)
           sum.add()
         },
         collect: { rows throws(ProcessGroupError) in
-          idle(passes, policy)
+          idle(passes, policy, evaluatesOld: !batch.isOnPolicy)
           return try context.group.gather(rows, "an update's statistics")
         })
     }
@@ -187,13 +194,33 @@ final class PolicyUpdate {
     return (statistics, clipGradientNorm(trainable, limit: recipe.optimizer.maxGradNorm))
   }
 
+  /// The forward and backward passes of this process.
+  private func gradient(
+    of batch: Batch, _ policy: UpdateVelocity, scale: Double,
+    backward: (Tensor, Tensor) -> Void,
+    collect: ([Float]) throws(ProcessGroupError) -> [Float]
+  ) throws(ProcessGroupError) -> PolicyStatistics {
+    let field = batch.counter.counting(policy.velocity)
+    guard let forward = recipe.loss.forward else {
+      return try policyGradient(
+        objective, rollout: batch.rollout, samples: batch.samples, microBatch: microBatch,
+        share: context.share, gradientScale: scale, field: field, reference: policy.reference,
+        backward: backward, collect: collect)
+    }
+    return try forwardProcessGradient(
+      forward.objective, rollout: batch.rollout, samples: batch.samples, microBatch: microBatch,
+      share: context.share, gradientScale: scale, field: field,
+      old: batch.isOnPolicy ? nil : policy.old, reference: policy.reference,
+      backward: backward, collect: collect)
+  }
+
   /// Makes the passes of an update that other processes have beyond this one's, where passes are
   /// collectives.
-  private func idle(_ passes: Int, _ policy: UpdateVelocity) {
+  private func idle(_ passes: Int, _ policy: UpdateVelocity, evaluatesOld: Bool) {
     let idlePasses = idlePasses(of: passes)
     guard context.sharesWeights, idlePasses > 0 else { return }
     // No pass of its own is in the parameters: it has fewer than another process.
-    policy.idle(passes: idlePasses)
+    policy.idle(passes: idlePasses, evaluatesOld: evaluatesOld)
     optimizer.zeroGradients()
   }
 
@@ -201,7 +228,8 @@ final class PolicyUpdate {
     _ statistics: PolicyStatistics, isFirst: Bool
   ) throws(InvariantError) {
     try statistics.checkFinite()
-    guard isFirst else { return }
+    // A loss on finished samples has no log-probabilities of the rollout.
+    guard isFirst, recipe.loss.forward == nil else { return }
     try statistics.checkFirstUpdate(
       clipRange: objective.clipRange.narrow, recomputed: recipe.loss.oldLogProb == .recomputed)
   }

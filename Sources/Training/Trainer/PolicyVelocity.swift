@@ -10,6 +10,7 @@ struct PolicyVelocity {
   let networkRows: Int
   private let field: VelocityField
   private let reference: VelocityField?
+  private let old: VelocityField?
   private let padsBatches: Bool
   private let graph: PolicyGraph
   /// The shape of one latent, and its device.
@@ -18,13 +19,17 @@ struct PolicyVelocity {
   /// - Parameters:
   ///   - reference: the velocity before training, evaluated without gradients; nil without a KL
   ///     term.
+  ///   - old: the velocity of an old policy with weights of its own, evaluated without gradients;
+  ///     it replaces the weights meanwhile.
   ///   - padsBatches: whether every call evaluates one number of rows, as on a GPU; see `padded`.
   init(
-    field: @escaping VelocityField, reference: VelocityField?, networkRows: Int, padsBatches: Bool,
-    latent: (shape: [Int], device: Device), _ graph: PolicyGraph
+    field: @escaping VelocityField, reference: VelocityField?, old: VelocityField?,
+    networkRows: Int, padsBatches: Bool, latent: (shape: [Int], device: Device),
+    _ graph: PolicyGraph
   ) {
     self.field = field
     self.reference = reference
+    self.old = old
     self.networkRows = networkRows
     self.padsBatches = padsBatches
     self.latent = latent
@@ -51,6 +56,7 @@ struct PolicyVelocity {
   ) throws(Failure) -> Result {
     let update = UpdateVelocity(
       field: sized(field, rowsPerCall), reference: reference.map { sized($0, rowsPerCall) },
+      old: old.map { sized($0, rowsPerCall) },
       idleInput: IdleInput(latent.shape, latent.device), graph)
     return try graph.open { () throws(Failure) in try body(update) }
   }
@@ -80,24 +86,31 @@ struct UpdateVelocity {
   private let field: VelocityField
   /// The velocity before training; nil without a KL term.
   let reference: VelocityField?
+  /// The velocity of an old policy with weights of its own, which must not be evaluated between a
+  /// forward pass and its backward pass; nil without one.
+  let old: VelocityField?
   private let idleInput: IdleInput
   private let graph: PolicyGraph
 
   fileprivate init(
-    field: @escaping VelocityField, reference: VelocityField?, idleInput: IdleInput,
-    _ graph: PolicyGraph
+    field: @escaping VelocityField, reference: VelocityField?, old: VelocityField?,
+    idleInput: IdleInput, _ graph: PolicyGraph
   ) {
     self.field = field
     self.reference = reference
+    self.old = old
     self.idleInput = idleInput
     self.graph = graph
   }
 
   /// Makes forward and backward passes for nothing, each of which adds zeros to the gradients; see
   /// `PolicyVelocity.idle`.
-  func idle(passes: Int) {
+  ///
+  /// - Parameter evaluatesOld: whether a pass evaluates the old policy as well.
+  func idle(passes: Int, evaluatesOld: Bool) {
     let (state, sigma) = idleInput.arguments
     for _ in 0..<passes {
+      if evaluatesOld { _ = old?(state, sigma, [0]) }
       let velocity = withGradient { field(state, sigma, [0]) }
       _ = reference?(state, sigma, [0])
       backward(velocity, .zeros(like: velocity))

@@ -134,9 +134,11 @@ struct RolloutCollector {
   ) throws(RewardError) -> Rollout {
     try context.memory.measure(.rollout, by: stopwatch) { () throws(RewardError) in
       try TorchRuntime.withSingleThreadedOps { () throws(RewardError) in
-        try TempFlow.rollOut(
-          context.plan, trunks: trunks, share: context.share, noise: context.noise(epoch: epoch),
-          field: field, finished: finished)
+        try context.policy.withOldPolicy { () throws(RewardError) in
+          try TempFlow.rollOut(
+            context.plan, trunks: trunks, share: context.share, noise: context.noise(epoch: epoch),
+            field: field, finished: finished)
+        }
       }
     }
   }

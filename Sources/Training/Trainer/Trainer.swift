@@ -6,7 +6,7 @@ internal import TempFlow
 internal import Torch
 internal import TorchNN
 
-/// TempFlow-GRPO (arXiv 2508.04324) and its Flow-GRPO baseline.
+/// TempFlow-GRPO (arXiv 2508.04324) and its baselines.
 ///
 ///     repeat for every epoch:
 ///       take P prompts and S noises each, the trunks
@@ -15,6 +15,7 @@ internal import TorchNN
 ///       turn rewards into advantages, within groups
 ///       split the (trunk, step) samples over the updates, and for each update:
 ///         one forward pass and one vector-Jacobian product per sample; clip; AdamW; average
+///       with a loss on finished samples: move the old policy toward the trained one
 ///
 /// The trainer runs on the main actor, because libtorch's modes belong to a thread. Only scoring
 /// runs elsewhere, on plain values.
