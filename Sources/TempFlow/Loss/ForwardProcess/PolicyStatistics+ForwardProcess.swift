@@ -35,7 +35,7 @@ extension PolicyStatistics {
     let starts = samples.indices.map { $0 * width }
     self.init(
       rows: starts.flatMap { rows[$0..<$0 + PolicyLoss.columns] }, samples: samples,
-      sampleCount: sampleCount, steps: steps)
+      sampleCount: sampleCount, averagedCount: sampleCount, steps: steps)
     // The rollout has no log-probabilities.
     logProbabilityDeviation = [:]
     if case .diffusionNFT = objective.method {
