@@ -151,14 +151,15 @@ extension Policy {
     let rows = trunks.map(\.prompt)
     let field = field(of: model, embeddings, rows)
     let needsReference = recipe.loss.objective.klBeta > 0
-    return PolicyVelocity(
-      field: field, reference: needsReference ? reference(field, embeddings, rows) : nil,
+    let fields = PolicyFields(
+      policy: field, reference: needsReference ? reference(field, embeddings, rows) : nil,
       old: old.map { old in
         { latents, sigma, trunks in
           withoutGradient { old.inUse { field(latents, sigma, trunks) } }
         }
-      },
-      networkRows: recipe.guidance.rowsPerSample, padsBatches: recipe.device != .cpu,
+      })
+    return PolicyVelocity(
+      fields, networkRows: recipe.guidance.rowsPerSample, padsBatches: recipe.device != .cpu,
       latent: (latentShape, recipe.device), graph)
   }
 

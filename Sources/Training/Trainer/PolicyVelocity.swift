@@ -4,32 +4,40 @@ internal import TorchNN
 
 // B: rows of a batch. T: trunks of an epoch; rows index into them.
 
+/// The velocities that an update evaluates.
+struct PolicyFields {
+  /// Of the policy.
+  let policy: VelocityField
+  /// Before training, evaluated without gradients; nil without a KL term.
+  let reference: VelocityField?
+  /// Of an old policy with weights of its own, evaluated without gradients. It replaces the weights
+  /// meanwhile, so it must not be evaluated between a forward pass and its backward pass. nil
+  /// without one.
+  let old: VelocityField?
+
+  func map(_ change: (@escaping VelocityField) -> VelocityField) -> Self {
+    Self(
+      policy: change(policy), reference: reference.map { change($0) }, old: old.map { change($0) })
+  }
+}
+
 /// The policy's velocity under the prompts of one epoch.
 struct PolicyVelocity {
   /// Rows of the network per row of latents: 2 with classifier-free guidance.
   let networkRows: Int
-  private let field: VelocityField
-  private let reference: VelocityField?
-  private let old: VelocityField?
+  private let fields: PolicyFields
   private let padsBatches: Bool
   private let graph: PolicyGraph
   /// The shape of one latent, and its device.
   private let latent: (shape: [Int], device: Device)
 
-  /// - Parameters:
-  ///   - reference: the velocity before training, evaluated without gradients; nil without a KL
-  ///     term.
-  ///   - old: the velocity of an old policy with weights of its own, evaluated without gradients;
-  ///     it replaces the weights meanwhile.
-  ///   - padsBatches: whether every call evaluates one number of rows, as on a GPU; see `padded`.
+  /// - Parameter padsBatches: whether every call evaluates one number of rows, as on a GPU; see
+  ///   `padded`.
   init(
-    field: @escaping VelocityField, reference: VelocityField?, old: VelocityField?,
-    networkRows: Int, padsBatches: Bool, latent: (shape: [Int], device: Device),
-    _ graph: PolicyGraph
+    _ fields: PolicyFields, networkRows: Int, padsBatches: Bool,
+    latent: (shape: [Int], device: Device), _ graph: PolicyGraph
   ) {
-    self.field = field
-    self.reference = reference
-    self.old = old
+    self.fields = fields
     self.networkRows = networkRows
     self.padsBatches = padsBatches
     self.latent = latent
@@ -40,13 +48,13 @@ struct PolicyVelocity {
   /// where processes share frozen weights, every call is a collective; see `ShardGroup`.
   func idle(_ calls: Int) {
     let (state, sigma) = IdleInput(latent.shape, latent.device).arguments
-    for _ in 0..<calls { _ = withoutGradient { field(state, sigma, [0]) } }
+    for _ in 0..<calls { _ = withoutGradient { fields.policy(state, sigma, [0]) } }
   }
 
   /// The field of a rollout.
   ///
   /// - Parameter rowsPerCall: at least the rows of any call.
-  func rollout(rowsPerCall: Int) -> VelocityField { sized(field, rowsPerCall) }
+  func rollout(rowsPerCall: Int) -> VelocityField { sized(fields.policy, rowsPerCall) }
 
   /// Runs the forward and backward passes of an update.
   ///
@@ -55,8 +63,7 @@ struct PolicyVelocity {
     rowsPerCall: Int, _ body: (UpdateVelocity) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let update = UpdateVelocity(
-      field: sized(field, rowsPerCall), reference: reference.map { sized($0, rowsPerCall) },
-      old: old.map { sized($0, rowsPerCall) },
+      fields: fields.map { sized($0, rowsPerCall) },
       idleInput: IdleInput(latent.shape, latent.device), graph)
     return try graph.open { () throws(Failure) in try body(update) }
   }
@@ -83,25 +90,20 @@ private struct IdleInput {
 
 /// The policy's velocity inside an update, and its vector-Jacobian product.
 struct UpdateVelocity {
-  private let field: VelocityField
-  /// The velocity before training; nil without a KL term.
-  let reference: VelocityField?
-  /// The velocity of an old policy with weights of its own, which must not be evaluated between a
-  /// forward pass and its backward pass; nil without one.
-  let old: VelocityField?
+  private let fields: PolicyFields
   private let idleInput: IdleInput
   private let graph: PolicyGraph
 
-  fileprivate init(
-    field: @escaping VelocityField, reference: VelocityField?, old: VelocityField?,
-    idleInput: IdleInput, _ graph: PolicyGraph
-  ) {
-    self.field = field
-    self.reference = reference
-    self.old = old
+  fileprivate init(fields: PolicyFields, idleInput: IdleInput, _ graph: PolicyGraph) {
+    self.fields = fields
     self.idleInput = idleInput
     self.graph = graph
   }
+
+  /// See `PolicyFields`.
+  var reference: VelocityField? { fields.reference }
+  /// See `PolicyFields`.
+  var old: VelocityField? { fields.old }
 
   /// Makes forward and backward passes for nothing, each of which adds zeros to the gradients; see
   /// `PolicyVelocity.idle`.
@@ -111,7 +113,7 @@ struct UpdateVelocity {
     let (state, sigma) = idleInput.arguments
     for _ in 0..<passes {
       if evaluatesOld { _ = old?(state, sigma, [0]) }
-      let velocity = withGradient { field(state, sigma, [0]) }
+      let velocity = withGradient { fields.policy(state, sigma, [0]) }
       _ = reference?(state, sigma, [0])
       backward(velocity, .zeros(like: velocity))
     }
@@ -119,7 +121,7 @@ struct UpdateVelocity {
 
   /// `[B, ...], [B], B indices in 0..<T -> [B, ...]`
   func velocity(_ latents: Tensor, _ sigma: Tensor, _ trunks: [Int]) -> Tensor {
-    field(latents, sigma, trunks)
+    fields.policy(latents, sigma, trunks)
   }
 
   /// Adds J^T `gradient` to the gradients of the trainable parameters, J the Jacobian of
