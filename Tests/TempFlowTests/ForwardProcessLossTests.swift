@@ -7,13 +7,14 @@ import Testing
 private struct LossCase: Decodable {
   var name: String
   var method: String
-  var beta, limit, low, high: Double?
+  var beta, limit, low, high, oldBeta: Double?
   var weight: String?
   var klBeta: Double
 
   private enum CodingKeys: String, CodingKey {
     case name, method, beta, limit, low, high, weight
     case klBeta = "kl_beta"
+    case oldBeta = "old_beta"
   }
 
   func objective() throws -> ForwardProcessObjective {
@@ -29,7 +30,7 @@ private struct LossCase: Decodable {
       .advantageWeightedMatching(
         clipRange: ClipRange(low: try #require(low), high: try #require(high)),
         timeWeight: try #require(weights[weight ?? ""])),
-      klBeta: klBeta)
+      klBeta: klBeta, oldBeta: oldBeta ?? 0)
   }
 }
 
@@ -67,7 +68,7 @@ private let gradientTolerance = 2e-5
   }
 
   @Test func `losses and their derivatives are those of autograd in float64`() throws {
-    #expect(table.cases.count == 7)
+    #expect(table.cases.count == 8)
     for example in table.cases {
       let (gradient, terms, kl) = try withoutGradient {
         try example.objective().evaluate(batch(example), sampleCount: table.sigmas.count)

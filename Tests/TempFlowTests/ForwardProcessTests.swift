@@ -187,6 +187,8 @@ private struct ForwardScene {
       alone.klBeta = 0
       let isNFT = if case .diffusionNFT = objective.method { true } else { false }
       #expect(zeros.allSatisfy { $0.isSkippable(alone) == !isNFT })
+      alone.oldBeta = 1
+      #expect(zeros.allSatisfy { !$0.isSkippable(alone) })
       #expect(zeros.allSatisfy { !$0.isSkippable(objective) })
     }
   }

@@ -160,6 +160,10 @@ private func tensors(_ path: String) throws -> [String: Tensor] {
         == ForwardProcessObjective(
           .advantageWeightedMatching(clipRange: 1.0, timeWeight: .uniform)))
     #expect(awm.old.decay == 0 && awm.old.isCurrent(afterUpdates: 100))
+    let near = try readRecipe(
+      recipeText(forward("method: awm, clip_range: 1, old_kl_beta: 0.5"))
+    ).settings.loss
+    #expect(near.forward?.objective.oldBeta == 0.5)
     let text =
       "method: diffusion_nft, old_policy: {decay: 0.999, decay_rate: 0.0075, "
       + "decay_start: 75}"

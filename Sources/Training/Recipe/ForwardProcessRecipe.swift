@@ -64,7 +64,7 @@ extension LossRecipe {
   }
 
   /// Keys of losses on finished samples.
-  private static let forwardKeys = ["beta", "time_weight", "old_policy"]
+  private static let forwardKeys = ["beta", "time_weight", "old_kl_beta", "old_policy"]
   /// Keys of the policy loss that have no meaning without the sampler's log-probabilities.
   private static let policyKeys = [
     "weighting", "ratio", "average", "kl_space", "old_log_prob",
@@ -102,9 +102,10 @@ extension LossRecipe {
     objective.klBeta = section.double("kl_beta", in: 0...1000, default: 0)
     oldLogProb = .rollout
     Self.policyKeys.forEach { section.unused($0, because: "method is \(method.rawValue)") }
+    var oldBeta = 0.0
     let forward: ForwardProcessObjective.Method
     if method == .diffusionNFT {
-      for key in ["clip_range", "time_weight"] {
+      for key in ["clip_range", "time_weight", "old_kl_beta"] {
         section.unused(key, because: "method is diffusion_nft")
       }
       forward = .diffusionNFT(
@@ -114,11 +115,12 @@ extension LossRecipe {
       section.unused("beta", because: "method is awm")
       let weight: TimeWeight = section.choice("time_weight", default: .uniform)
       objective.clipRange = Self.clipRange(section)
+      oldBeta = section.double("old_kl_beta", in: 0...1000, default: 0)
       forward = .advantageWeightedMatching(
         clipRange: objective.clipRange, timeWeight: weight.weight)
     }
     self.forward = ForwardProcessRecipe(
-      objective: ForwardProcessObjective(forward, klBeta: objective.klBeta),
+      objective: ForwardProcessObjective(forward, klBeta: objective.klBeta, oldBeta: oldBeta),
       old: OldPolicyRecipe(
         section.section("old_policy"), decay: method == .diffusionNFT ? 0.5 : 0))
   }

@@ -55,8 +55,8 @@ extension ForwardProcessObjective {
   /// The loss of a batch and its derivative with respect to the velocity.
   ///
   /// - Parameter sampleCount: the samples of the whole update, skipped ones included.
-  /// - Returns: dL/dv `[B, D]`; L of each sample without the KL term; mean_D (v - v_ref)^2, or
-  ///   zeros without a KL term; the terms of a ratio. `[B, 1]` each.
+  /// - Returns: dL/dv `[B, D]`; the terms of the method alone; mean_D (v - v_ref)^2 `[B, 1]`, zeros
+  ///   without a KL term.
   package func evaluate(
     _ batch: ForwardProcessBatch, sampleCount: Int
   ) -> (gradient: Tensor, terms: ForwardProcessTerms, kl: Tensor) {
@@ -74,6 +74,7 @@ extension ForwardProcessObjective {
       kl = batch.mean(distance.squared())
       gradient = gradient + distance * (2 * klBeta)
     }
+    if oldBeta > 0 { gradient = gradient + (batch.velocity - batch.old) * (2 * oldBeta) }
     return (gradient / Double(batch.elementCount * sampleCount), terms, kl)
   }
 }

@@ -2,7 +2,8 @@
 /// the velocity is trained there. No log-probability of the sampler is needed.
 ///
 ///     x_t = (1 - t) x_0 + t eps        u = eps - x_0, the target of the velocity
-///     L   = mean over samples of  L_method + beta_kl mean_D (v - v_ref)^2
+///     L   = mean over samples of
+///           L_method + beta_kl mean_D (v - v_ref)^2 + beta_old mean_D (v - v_old)^2
 public struct ForwardProcessObjective: Hashable, Sendable {
   /// How an advantage changes the velocity at x_t.
   public enum Method: Hashable, Sendable {
@@ -39,11 +40,14 @@ public struct ForwardProcessObjective: Hashable, Sendable {
   public var method: Method
   /// beta_kl, the coefficient toward the reference; 0 needs no reference.
   public var klBeta: Double
+  /// beta_old, the coefficient toward the old policy.
+  public var oldBeta: Double
 
-  /// A loss without a KL term by default.
-  public init(_ method: Method, klBeta: Double = 0) {
+  /// A loss without distances to other policies by default.
+  public init(_ method: Method, klBeta: Double = 0, oldBeta: Double = 0) {
     self.method = method
     self.klBeta = klBeta
+    self.oldBeta = oldBeta
   }
 }
 
@@ -55,7 +59,7 @@ extension TrainingSample {
     switch objective.method {
     case .diffusionNFT: false
     case .advantageWeightedMatching:
-      objective.klBeta == 0 && advantages.allSatisfy { $0 == 0 }
+      objective.klBeta == 0 && objective.oldBeta == 0 && advantages.allSatisfy { $0 == 0 }
     }
   }
 }
