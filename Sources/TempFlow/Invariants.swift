@@ -52,8 +52,8 @@ extension PolicyStatistics {
   /// Checks the first update of an epoch: the parameters are still the rollout's, so training
   /// computes the rollout's log-probabilities up to rounding.
   ///
-  /// If the rollout defines the old policy, a deviation beyond the clip range would clip gradients
-  /// away. If the update's own forward pass does
+  /// If the rollout defines the old policy, a deviation of the log-probability or of the ratio
+  /// beyond the clip range would clip gradients away. If the update's own forward pass does
   /// (``Rollout/recomputeOldVelocities(of:_:microBatch:share:field:)``), ratios are 1 at any
   /// deviation,
   /// and up to 30 clip ranges, at most 3e-3, are rounding errors of half precision; a deviation
@@ -66,8 +66,12 @@ extension PolicyStatistics {
     clipRange: Double, recomputed: Bool = false
   ) throws(InvariantError) {
     let limit = recomputed ? max(clipRange, min(30 * clipRange, 3e-3)) : clipRange
-    for (step, value) in logProbabilityDeviation.sorted(by: { $0.key < $1.key })
-    where !(value <= limit) {
+    // Centered ratios scale a difference up at early steps.
+    let deviations =
+      recomputed
+      ? logProbabilityDeviation
+      : logProbabilityDeviation.merging(ratioDeviation) { $0.isNaN ? $0 : max($1, $0) }
+    for (step, value) in deviations.sorted(by: { $0.key < $1.key }) where !(value <= limit) {
       throw recomputed
         ? .rolloutAndRecomputationDisagree(step: step, deviation: value, limit: limit)
         : .rolloutAndTrainingDisagree(step: step, deviation: value, clipRange: clipRange)

@@ -145,6 +145,18 @@ import Testing
     #expect(abs(statistics.clipFraction - expected.clipped) < 1e-6)
   }
 
+  /// Centered ratios scale the log-probability's difference.
+  @Test func `a first ratio beyond the clip range is reported as a log-probability is`() throws {
+    var statistics = PolicyStatistics()
+    statistics.logProbabilityDeviation = [0: 5e-5, 1: 0]
+    statistics.ratioDeviation = [0: 3e-4, 1: 0]
+    #expect(
+      throws: InvariantError.rolloutAndTrainingDisagree(
+        step: 0, deviation: 3e-4, clipRange: 1e-4)
+    ) { try statistics.checkFirstUpdate(clipRange: 1e-4) }
+    try statistics.checkFirstUpdate(clipRange: 1e-4, recomputed: true)
+  }
+
   @Test func `a loss that is not finite is named`() throws {
     let scene = try Scene()
     let statistics = policyGradient(

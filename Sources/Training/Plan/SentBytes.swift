@@ -3,8 +3,8 @@ internal import Foundation
 
 /// Bytes that one rank sends, on average over the ranks; it receives as many.
 package struct SentBytes: Encodable, Sendable, Equatable {
-  /// The gradients of one update: (N-1)/N of 12 bytes a trainable parameter, or of 8 bytes where no
-  /// rank has more than one pass; see `GradientSum`.
+  /// The gradients of one update: (N-1)/N of 12 bytes a trainable parameter, of 8 bytes where no
+  /// rank has more than one pass, or of 4 bytes where the update has only one; see `GradientSum`.
   package var gradientsPerUpdate: Int
   /// x_i and v_i of training samples, or finished latents of trunks, on their way to the ranks that
   /// train them, in an epoch. This
@@ -44,7 +44,8 @@ extension SentBytes {
       ? division.movedTrunks(steps: recipe.sampling.trainedStepCount)
       : 2 * Double(samples) * division.movedShare
     gradientsPerUpdate = GradientSum.sentBytes(
-      of: model.trainableParameters, passes: division.mostPasses, processes: ranks)
+      of: model.trainableParameters, passes: division.passesPerUpdate, most: division.mostPasses,
+      processes: ranks)
     samplesPerEpoch = Int((latentBytes * moved / Double(ranks)).rounded())
     let imageBytes = Self.placeBytes + Self.scoreBytes * (recipe.rewards.count + 1)
     let statisticsBytes = isForward ? Self.forwardStatisticsBytes : Self.statisticsBytes

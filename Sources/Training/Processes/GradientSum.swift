@@ -60,12 +60,15 @@ package final class GradientSum {
     (8 * count, 2 * 8 * min(count, chunkElements))
   }
 
-  /// Bytes that each of several processes sends to add the gradients of `count` parameters, and to
-  /// send its share of the sum in float32.
+  /// Bytes that each of several processes sends on average, for `count` parameters: their gradients
+  /// to those that add them, and its share of the sum in float32; or the gradient of the only pass.
   ///
-  /// - Parameter passes: of the process that has the most.
-  static func sentBytes(of count: Int, passes: Int, processes: Int) -> Int {
-    (passes > 1 ? 8 + 4 : 4 + 4) * count * (processes - 1) / processes
+  /// - Parameters:
+  ///   - passes: of an update.
+  ///   - most: of the process that has the most.
+  static func sentBytes(of count: Int, passes: Int, most: Int, processes: Int) -> Int {
+    let bytes = passes == 1 ? 4 : most == 1 ? 4 + 4 : 8 + 4
+    return bytes * count * (processes - 1) / processes
   }
 
   /// - Parameters:
