@@ -221,7 +221,13 @@ private func tensors(_ path: String) throws -> [String: Tensor] {
       try #require(plan.memory.phases.flatMap(\.items).first { $0.name == name }?.bytes)
     }
     let parameters = try bytes(nft, "trainable parameters") - bytes(grpo, "trainable parameters")
-    #expect(parameters == 2 * 4 * nft.trainableParameters)
+    #expect(parameters == 4 * nft.trainableParameters)
+    #expect(
+      nft.memory.phases.filter { $0.items.contains { $0.name == "weights set aside" } }.map(\.name)
+        == ["rollout", "decode", "learning", "evaluation"])
+    #expect(
+      grpo.memory.phases.filter { $0.items.contains { $0.name == "weights set aside" } }.map(\.name)
+        == ["evaluation"])
     // One latent of 4 x 8 x 8 a trunk instead of two a training sample.
     #expect(try bytes(grpo, "latents") - bytes(nft, "latents") == (2 * 32 - 16) * 4 * 256)
   }

@@ -87,14 +87,21 @@ struct MemoryParts {
       Item(
         name: "autoencoder",
         bytes: model.autoencoder.bytes(in: recipe.memory.autoencoder, device: recipe.device)),
-      // Both moments of AdamW, the average, adapters beside the weights; an old policy, and the
-      // trained weights while it is in their place.
+      // Both moments of AdamW, the average, adapters beside the weights, an old policy.
       Item(
         name: "trainable parameters",
         bytes: 4 * model.trainableParameters
-          * ((recipe.learning == .full ? 3 : 4) + (recipe.loss.forward == nil ? 0 : 2))),
+          * ((recipe.learning == .full ? 3 : 4) + (recipe.loss.forward == nil ? 0 : 1))),
     ] + (needsReference ? [Item(name: "reference model", bytes: reference)] : [])
   }
+
+  /// The trained weights while others are in their place.
+  var weightsSetAside: Item {
+    Item(name: "weights set aside", bytes: 4 * model.trainableParameters)
+  }
+
+  /// The same of a rollout and an update, in which an old policy takes their place.
+  var oldPolicy: [Item] { recipe.loss.forward == nil ? [] : [weightsSetAside] }
 
   /// The transformer's weights.
   private var transformer: [Item] {

@@ -61,7 +61,7 @@ package struct MemoryPlan: Sendable, Equatable {
     choosesDecodeMicroBatch = recipe.sampling.decodeMicroBatch == nil
     let standing = parts.standing
     let epoch = standing + [parts.latents, parts.promptEmbeddings(of: recipe.prompts.perEpoch)]
-    let decoded = Phase(name: "decode", items: epoch).bytes
+    let decoded = Phase(name: "decode", items: epoch + parts.oldPolicy).bytes
     decodeMicroBatch =
       recipe.sampling.decodeMicroBatch
       ?? parts.decodeMicroBatch(within: budget.map { Int(Double($0) * Self.decodeShare) - decoded })
@@ -72,14 +72,15 @@ package struct MemoryPlan: Sendable, Equatable {
         Phase(
           name: "text", items: standing + [parts.promptEmbeddings(of: recipe.prompts.perEpoch)]),
       ].max { $0.bytes < $1.bytes } ?? Phase(name: "text", items: standing),
-      Phase(name: "rollout", items: epoch + [parts.forward(rows: parts.rolloutRows)]),
-      Phase(name: "decode", items: epoch + [parts.decode(decodeMicroBatch)]),
-      Phase(name: "learning", items: epoch + parts.learning),
+      Phase(
+        name: "rollout", items: epoch + parts.oldPolicy + [parts.forward(rows: parts.rolloutRows)]),
+      Phase(name: "decode", items: epoch + parts.oldPolicy + [parts.decode(decodeMicroBatch)]),
+      Phase(name: "learning", items: epoch + parts.oldPolicy + parts.learning),
       Phase(
         name: "evaluation",
         items: standing
           + [
-            Item(name: "weights set aside", bytes: 4 * model.trainableParameters),
+            parts.weightsSetAside,
             Item(name: "latents", bytes: 2 * parts.latentBytes * evaluationPrompts),
             parts.promptEmbeddings(of: min(recipe.sampling.microBatch, evaluationPrompts)),
             [
