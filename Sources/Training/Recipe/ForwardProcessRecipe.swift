@@ -84,7 +84,7 @@ extension LossRecipe {
         "must be diffusion_nft or awm with sampling.method ode, whose steps have no "
           + "log-probability")
     case (.policy, _):
-      forwardKeys.forEach { section.unused($0, because: "method is policy") }
+      for key in forwardKeys { section.unused(key, because: "method is policy") }
     case (_, .ode): break
     case (_, let other):
       section.report(
@@ -101,7 +101,7 @@ extension LossRecipe {
     objective = PolicyObjective()
     objective.klBeta = section.double("kl_beta", in: 0...1000, default: 0)
     oldLogProb = .rollout
-    Self.policyKeys.forEach { section.unused($0, because: "method is \(method.rawValue)") }
+    for key in Self.policyKeys { section.unused(key, because: "method is \(method.rawValue)") }
     var oldBeta = 0.0
     let forward: ForwardProcessObjective.Method
     if method == .diffusionNFT {
