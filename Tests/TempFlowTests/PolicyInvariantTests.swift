@@ -147,7 +147,10 @@ import Testing
 
   /// Centered ratios scale the log-probability's difference.
   @Test func `a first ratio beyond the clip range is reported as a log-probability is`() throws {
-    var statistics = PolicyStatistics()
+    let scene = try Scene()
+    var statistics = policyGradient(
+      objective, rollout: scene.rollout, samples: scene.trainingSamples, microBatch: 64,
+      field: scene.field)
     statistics.logProbabilityDeviation = [0: 5e-5, 1: 0]
     statistics.ratioDeviation = [0: 3e-4, 1: 0]
     #expect(

@@ -116,8 +116,8 @@ import Training
   @Test func `bytes are those of shares of a sum and of samples that change their process`() throws {
     let plan = try plan([("per_epoch: 4", "per_epoch: 8")], processes: 4)
     let sent = try #require(plan.processes).sent
-    // A pass for one process: float32 to the share's owner and back.
-    #expect(sent.gradientsPerUpdate == (4 + 4) * plan.trainableParameters * 3 / 4)
+    // The only pass of an update, in float32 from the process that makes it.
+    #expect(sent.gradientsPerUpdate == 4 * plan.trainableParameters * 3 / 4)
     // Of 16 samples with 256 numbers for each of x and v, 3 of 4 move, a quarter from each process.
     #expect(plan.trainingSamplesPerEpoch == 16)
     #expect(sent.samplesPerEpoch == 16 * 2 * 4 * 256 * 3 / 4 / 4)

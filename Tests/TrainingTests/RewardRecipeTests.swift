@@ -126,6 +126,7 @@ private let resolvedRewards = """
       name: shapes
       label: shapes
       mode: partial
+      surplus: penalized
       weight: 1.0
     -
       name: pickscore
