@@ -3,7 +3,7 @@
     python3 Tools/two_processes.py Recipes/shapes.yaml --set optimizer.micro_batch=48 --set epochs=6
 
 Each round runs one process alone, two processes that share nothing (two runs at the same time), and two processes that
-train together, one thread each, in turns. The figures are seconds of an epoch from timings.jsonl, without the first.
+train together, one thread each and each on a core of its own, in turns. The figures are seconds of an epoch from timings.jsonl, without the first.
 The efficiency is the gain of training together over the gain of sharing nothing.
 """
 
@@ -19,6 +19,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / ".build/release/tempflow"
+CORES = sorted(os.sched_getaffinity(0))
 
 
 def seconds(folder):
@@ -40,16 +41,17 @@ def finish(runs):
             raise SystemExit(f"a run failed:\n{output}")
 
 
-def start(words, variables=None):
+def start(words, core, variables=None):
+    """Starts a process that has one core, so that its other threads do not take those of its neighbor."""
     return subprocess.Popen(
-        [str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        ["taskset", "-c", str(core), *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env={**os.environ, **(variables or {})})
 
 
 def apart(options, base, name, count):
     """Seconds of an epoch of `count` runs at the same time that share nothing."""
     folders = [base / f"{name}-{index}" for index in range(count)]
-    finish([start(command(options, folder)) for folder in folders])
+    finish([start(command(options, folder), CORES[index]) for index, folder in enumerate(folders)])
     return statistics.mean(seconds(folder) for folder in folders)
 
 
@@ -60,7 +62,7 @@ def together(options, base, name):
         port = probe.getsockname()[1]
     folder = base / name
     finish([
-        start(command(options, folder, options.together), {
+        start(command(options, folder, options.together), CORES[rank], {
             "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": "2",
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)})
         for rank in range(2)
