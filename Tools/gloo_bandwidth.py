@@ -2,8 +2,8 @@
 
     .bench/bin/python Tools/gloo_bandwidth.py
 
-Two processes exchange shares of one int64 a trainable parameter and then one float32 of each share, as an update of several
-passes does with gradients, in a few rounds after one that is not counted. The output is a Markdown table. The parameters are those of the adapters of `Recipes/sd3.5-medium-pickscore.yaml`,
+Two processes exchange shares of one int64 a trainable parameter and then one float32 of each share, as an update of
+several passes does with gradients, in a few rounds after one that is not counted. The output is a Markdown table. The parameters are those of the adapters of `Recipes/sd3.5-medium-pickscore.yaml`,
 `Recipes/flux.1-dev-pickscore.yaml` and `Recipes/qwen-image-pickscore.yaml`; `tempflow plan` prints them.
 """
 

@@ -3,8 +3,8 @@
     python3 Tools/two_processes.py Recipes/shapes.yaml --set optimizer.micro_batch=48 --set epochs=6
 
 Each round runs one process alone, two processes that share nothing (two runs at the same time), and two processes that
-train together, one thread each and each on a core of its own, in turns. The figures are seconds of an epoch from timings.jsonl, without the first.
-The efficiency is the gain of training together over the gain of sharing nothing.
+train together, one thread each and each on a core of its own, in turns. The figures are seconds of an epoch from
+timings.jsonl, without the first. The efficiency is the gain of training together over the gain of sharing nothing.
 """
 
 import argparse
@@ -42,16 +42,22 @@ def finish(runs):
 
 
 def start(words, core, variables=None):
-    """Starts a process that has one core, so that its other threads do not take those of its neighbor."""
+    """Starts a process, with a core of its own unless that is None."""
+    bound = [] if core is None else ["taskset", "-c", str(core)]
     return subprocess.Popen(
-        ["taskset", "-c", str(core), *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [*bound, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env={**os.environ, **(variables or {})})
+
+
+def core(options, rank):
+    """The core of a process; without one of its own, other threads of a process may run beside its neighbor's."""
+    return None if options.unbound else CORES[rank % len(CORES)]
 
 
 def apart(options, base, name, count):
     """Seconds of an epoch of `count` runs at the same time that share nothing."""
     folders = [base / f"{name}-{index}" for index in range(count)]
-    finish([start(command(options, folder), CORES[index]) for index, folder in enumerate(folders)])
+    finish([start(command(options, folder), core(options, index)) for index, folder in enumerate(folders)])
     return statistics.mean(seconds(folder) for folder in folders)
 
 
@@ -62,7 +68,7 @@ def together(options, base, name):
         port = probe.getsockname()[1]
     folder = base / name
     finish([
-        start(command(options, folder, options.together), CORES[rank], {
+        start(command(options, folder, options.together), core(options, rank), {
             "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": "2",
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)})
         for rank in range(2)
@@ -76,6 +82,7 @@ def main():
     parser.add_argument("--set", action="append", default=[], help="a setting of every run")
     parser.add_argument("--together", action="append", default=[], help="a setting of the run in two processes alone")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--unbound", action="store_true", help="leave the cores of processes to the scheduler")
     options = parser.parse_args()
     base = pathlib.Path(tempfile.mkdtemp(prefix="two-processes-"))
     ratios = []

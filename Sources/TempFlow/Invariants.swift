@@ -18,8 +18,9 @@ extension InvariantError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .rolloutAndTrainingDisagree(let step, let deviation, let clipRange):
-      "step \(step): log-probabilities of rollout and training differ by \(deviation), more than "
-        + "the clip range \(clipRange), before the first update; likely causes are half "
+      "step \(step): log-probabilities of rollout and training differ by \(deviation), or their "
+        + "ratio from 1, more than the clip range \(clipRange), before the first update; likely "
+        + "causes are half "
         + "precision, kernels that depend on the batch, or dropout; set "
         + "old_log_prob: recomputed, or compute in float32"
     case .rolloutAndRecomputationDisagree(let step, let deviation, let limit):

@@ -11,8 +11,10 @@ struct CompareCommand: ParsableCommand {
       Runs whose directories differ only in their number (flow-grpo-seed-1, flow-grpo-seed-2) \
       are one method. Writes compare.svg and compare.md.
 
-      Example: tempflow compare runs/compare/* --output docs/results \
-      --label flow-grpo=Flow-GRPO --label tempflow-grpo=TempFlow-GRPO
+      `make compare` also tunes the methods (docs/laboratory.md).
+
+      Example: tempflow compare runs/flow-grpo-seed-* runs/tempflow-grpo-seed-* \
+      --output runs/comparison --label flow-grpo=Flow-GRPO --label tempflow-grpo=TempFlow-GRPO
       """)
 
   @Argument(help: "Run directories, in the order of the methods in the table.")

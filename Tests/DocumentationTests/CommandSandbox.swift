@@ -70,10 +70,9 @@ struct CommandSandbox {
       try train("runs/lora", ["trainable=lora", "epochs=30", "checkpoints.every=30"])
     case "docs/command-line.md":
       try train("runs/lora", ["trainable=lora"])
-      try train("runs/compare/flow-grpo-seed-1", [])
+      try train("runs/flow-grpo-seed-1", [])
       try FileManager.default.copyItem(
-        atPath: "\(folder)/runs/compare/flow-grpo-seed-1",
-        toPath: "\(folder)/runs/compare/tempflow-grpo-seed-1")
+        atPath: "\(folder)/runs/flow-grpo-seed-1", toPath: "\(folder)/runs/tempflow-grpo-seed-1")
     default: break
     }
   }

@@ -16,7 +16,7 @@ import Testing
   }
 
   /// Also lets the command read every method's recipe.
-  @Test(arguments: [("shapes", 8 * 15), ("shapes-edit", 5 * 15), ("shapes-hacking", 8 * 3)])
+  @Test(arguments: [("shapes", 12 * 15), ("shapes-edit", 5 * 15), ("shapes-hacking", 8 * 3)])
   func `the committed files list runs that the command accepts`(_ name: String, _ runs: Int) throws
   {
     let run = try laboratory(
@@ -33,34 +33,38 @@ import Testing
       let task = try SmallTask(in: folder)
       try task.write(methods(folder), to: "methods.json")
       let record = "\(folder)/results/runs.jsonl"
-      func lines() -> [String] {
-        let text = (try? String(contentsOfFile: record, encoding: .utf8)) ?? ""
+      func lines() throws -> [String] {
+        // The record begins with the first run that has ended.
+        guard FileManager.default.fileExists(atPath: record) else { return [] }
+        let text = try String(contentsOfFile: record, encoding: .utf8)
         return text.split(separator: "\n").map(String.init)
       }
       for (signal, count) in [(SIGKILL, 1), (SIGTERM, 3)] {
         let process = try start(folder)
-        for _ in 0..<2400 where lines().count < count && process.isRunning {
+        for _ in 0..<2400 {
+          guard try lines().count < count && process.isRunning else { break }
           Thread.sleep(forTimeInterval: 0.05)
         }
-        #expect(process.isRunning && lines().count >= count)
+        let recorded = try lines().count
+        #expect(process.isRunning && recorded >= count)
         kill(process.processIdentifier, signal)
         process.waitUntilExit()
         // A stopped laboratory says so; a killed one has no say.
         #expect(process.terminationStatus == 1 || process.terminationReason == .uncaughtSignal)
       }
-      let before = lines()
+      let before = try lines()
       let last = try laboratory("\(folder)/methods.json", places(folder))
       #expect(last.status == 0, "\(last.output)")
-      let after = lines()
+      let after = try lines()
       #expect(Array(after.prefix(before.count)) == before)
-      let entries = try after.map { try #require(Entry(line: $0)) }
+      let entries = try after.map { try Entry(line: $0) }
       // 2 methods of 2 settings, then 2 methods under 2 seeds.
       #expect(entries.count == 8 && Set(entries.map(\.key)).count == 8)
       #expect(entries.filter { $0.stage == "tuning 1" }.count == 4)
       for entry in entries {
         #expect(entry.trainingSeconds >= entry.seconds)
         let spent = try #require(entry.curve["nfe"]?.last)
-        #expect(spent > 0)
+        #expect(spent > 0 && entry.updates > 0)
       }
       let page = try String(contentsOfFile: "\(folder)/results/small.md", encoding: .utf8)
       #expect(page.contains("| First |") && page.contains("| Second |"))
@@ -91,13 +95,13 @@ import Testing
     let stage: String
     let seconds: Double
     let trainingSeconds: Double
+    let updates: Int
     let curve: [String: [Double]]
 
-    init?(line: String) {
+    init(line: String) throws {
       let decoder = JSONDecoder()
       decoder.keyDecodingStrategy = .convertFromSnakeCase
-      guard let entry = try? decoder.decode(Entry.self, from: Data(line.utf8)) else { return nil }
-      self = entry
+      self = try decoder.decode(Entry.self, from: Data(line.utf8))
     }
   }
 

@@ -41,8 +41,8 @@ private struct LossTable: Decodable {
 
 /// float32 against float64; the inputs are exact in both.
 private let tolerance = 2e-6
-/// The derivative of a sample without an advantage is the difference of two terms that are a hundred
-/// times as large.
+/// The derivative of a sample without an advantage is the difference of two terms that are a
+/// hundred times as large.
 private let gradientTolerance = 2e-5
 
 @Suite struct ForwardProcessLossTests {

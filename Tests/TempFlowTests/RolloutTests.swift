@@ -130,7 +130,9 @@ private func branching(
     }
   }
 
-  @Test func `stored states belong to trunks and noise gives the log-probability of a branch`() throws {
+  @Test func `stored states belong to trunks and noise gives the log-probability of a branch`()
+    throws
+  {
     let plan = try branching(.list([1, 3]), branches: 2)
     let (rollout, _) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     #expect(rollout.latents.shape == [2, 4, 6])

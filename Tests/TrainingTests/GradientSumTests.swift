@@ -70,7 +70,7 @@ import Training
     #expect(try sum(scaled, scale: 1024) == sum(passes))
   }
 
-  @Test func `a single pass keeps its bits`() throws {
+  @Test func `a process alone leaves a single pass in place`() throws {
     var pass = gradients(1, seed: 7)
     pass[0][1] = Tensor([-0, 1e-40, .infinity, -3, 0x1p-126] as [Float], shape: [5])
     let found = try sum(pass)

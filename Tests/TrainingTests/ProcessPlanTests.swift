@@ -113,7 +113,8 @@ import Training
     #expect(abs(2 * processes.slowestFlops / one.transformerFlops - 1) < 1e-12)
   }
 
-  @Test func `bytes are those of shares of a sum and of samples that change their process`() throws {
+  @Test func `bytes are those of shares of a sum and of samples that change their process`() throws
+  {
     let plan = try plan([("per_epoch: 4", "per_epoch: 8")], processes: 4)
     let sent = try #require(plan.processes).sent
     // The only pass of an update, in float32 from the process that makes it.

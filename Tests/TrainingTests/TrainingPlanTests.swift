@@ -58,7 +58,9 @@ import Training
     #expect(plan.total.decodes == 1000 * 2 * 18)
   }
 
-  @Test(arguments: ["all", "{first: 2}", "{sliding: 2}", "{random: 3}", "{window: 2, of: 3}", "[1, 3]"])
+  @Test(arguments: [
+    "all", "{first: 2}", "{sliding: 2}", "{random: 3}", "{window: 2, of: 3}", "[1, 3]",
+  ])
   func `evaluations agree with the rollout's own count`(_ steps: String) throws {
     let plan = try plan([
       ("steps: 3, branches: 4", "steps: 6, branches: 3, trained_steps: \(steps)"),
@@ -73,8 +75,9 @@ import Training
     let rollout = try recipe.rolloutPlan(
       FlowSchedule(SchedulerConfiguration(), stepCount: 6))
     let each = (0..<4).map { epoch in
-      4 * rollout.evaluationsPerTrunk(
-        steps: recipe.sampling.trainedSteps.steps(stepCount: 6, run: 0, epoch: epoch))
+      4
+        * rollout.evaluationsPerTrunk(
+          steps: recipe.sampling.trainedSteps.steps(stepCount: 6, run: 0, epoch: epoch))
     }
     #expect(plan.firstEpoch.rolloutEvaluations == each[0])
     #expect(plan.total.rolloutEvaluations == each.reduce(0, +))

@@ -14,6 +14,7 @@ COLORS = [
     ("#2360c5", "#78a9ff"), ("#c4520a", "#ff9d5c"), ("#13805a", "#4fd0a0"), ("#8b3db8", "#d59bf6"),
     ("#8a6a00", "#e3c04d"), ("#5a6675", "#a0acbb"), ("#0b7a91", "#5cc8de"), ("#b8336a", "#f58ab5"),
     ("#7a4b2a", "#c79a78"), ("#3d4b8f", "#9fb0ff"),
+    ("#4c7a12", "#a8d65c"), ("#b3261e", "#ff8a80"),
 ]
 """Of the methods, on a light and on a dark page."""
 DASHES = ["none", "7 4", "2 4", "10 4 2 4", "4 3"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from estimates import Difference, Estimate, estimate, holm, interpolate, welch
 from methods import Method
 from plan import Plan
+from records import has_diverged
 
 AXES = {"seconds": "training time", "nfe": "NFE", "images": "images"}
 STATIONS = 12
@@ -20,12 +21,22 @@ class Outcome:
     lines: list[dict]
 
     def values(self, axis: str, x: float) -> list[float]:
-        """Held-out accuracy of every seed where it has spent x. A run that ended before has its last accuracy."""
+        """Held-out accuracy of every seed where it has spent x.
+
+        Beyond its last evaluation a run that diverged has its accuracy before training, for its weights are lost, and
+        another run that ended early has its last accuracy.
+        """
         found = []
         for line in self.lines:
             value = interpolate(line["curve"][axis], line["curve"]["mean"], x)
-            found.append(line["curve"]["mean"][-1] if value is None else value)
+            end = line["before"]["mean"] if has_diverged(line) else line["curve"]["mean"][-1]
+            found.append(end if value is None else value)
         return found
+
+    @property
+    def diverged(self) -> int:
+        """Seeds whose run diverged."""
+        return sum(map(has_diverged, self.lines))
 
     def at(self, axis: str, x: float) -> Estimate:
         return estimate(self.values(axis, x))

@@ -2,18 +2,24 @@
 
 from comparison import Comparison, Outcome
 from estimates import estimate
-from page import measured, number, settings, table
+from page import divergences, measured, number, settings, table
+from records import has_diverged
 from verdict import plural
+
+
+def at(line: dict, name: str, place: int) -> float:
+    """A figure of a run's curve: before training (0) or at its end (-1), which is that before where it diverged."""
+    return line["curve"][name][0 if has_diverged(line) else place]
 
 
 def rewards(outcome: Outcome, place: int) -> list[float]:
     """The trained reward on held-out prompts, of every seed: before training (0) or at the end (-1)."""
-    return [line["curve"]["training_reward"][place] for line in outcome.lines]
+    return [at(line, "training_reward", place) for line in outcome.lines]
 
 
 def gaps(outcome: Outcome, place: int) -> list[float]:
     """How far the trained reward is above strict accuracy, of every seed."""
-    accuracy = [line["curve"]["mean"][place] for line in outcome.lines]
+    accuracy = [at(line, "mean", place) for line in outcome.lines]
     return [reward - strict for reward, strict in zip(rewards(outcome, place), accuracy, strict=True)]
 
 
@@ -27,7 +33,7 @@ def page(comparison: Comparison, command: str) -> str:
     laboratory = comparison.plan.laboratory
     rows = []
     for outcome in comparison.outcomes:
-        after = estimate([line["after"]["mean"] for line in outcome.lines])
+        after = estimate([at(line, "mean", -1) for line in outcome.lines])
         rows.append([
             outcome.method.label, settings(outcome), str(len(outcome.lines)),
             number(estimate(rewards(outcome, 0))), number(estimate(rewards(outcome, -1))),
@@ -42,9 +48,9 @@ def page(comparison: Comparison, command: str) -> str:
     text = (
         f"{comparison.seconds:g} s of training on a reward that can be gamed; settings are those of the comparison of "
         "methods. Reward and strict accuracy are means over the held-out prompts, their gap is reward less accuracy; "
-        "mean ± standard error over seeds. The alarm is that of `held_out_rewards`: strict accuracy has fallen from its "
-        "highest value while the reward rose.")
-    verdict = f"The alarm was raised in {raised} of {plural(len(comparison.lines), 'run')}."
+        "mean ± standard error over seeds. The alarm is that of `held_out_rewards`: strict accuracy has fallen from "
+        "its highest value while the reward rose.")
+    verdict = f"The alarm was raised in {raised} of {plural(len(comparison.lines), 'run')}." + divergences(comparison)
     if len(comparison.lines) < comparison.planned:
         verdict += f" **Unfinished: {len(comparison.lines)} of {comparison.planned} runs are recorded.**"
     return "\n\n".join([

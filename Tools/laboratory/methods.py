@@ -7,31 +7,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from grid import Grid
+
 
 class FileError(Exception):
     """The file of methods cannot be used; the text says where and why."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The settings that are tried for a method: the values of `keys`, one row a setting."""
-
-    keys: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def values(self, setting: int) -> dict[str, str]:
-        """Key -> value of a setting, counted from 0."""
-        return dict(zip(self.keys, self.rows[setting], strict=True))
-
-    def edges(self, setting: int) -> list[str]:
-        """The numeric keys whose value in this setting is the smallest or the largest of three or more."""
-        found = []
-        for column, key in enumerate(self.keys):
-            values = sorted({float(row[column]) for row in self.rows if is_number(row[column])})
-            own = self.rows[setting][column]
-            if len(values) > 2 and is_number(own) and float(own) in (values[0], values[-1]):
-                found.append(key)
-        return found
 
 
 @dataclass(frozen=True)
@@ -92,14 +72,6 @@ class Laboratory:
 
     def method(self, name: str) -> Method:
         return next(method for method in self.methods if method.name == name)
-
-
-def is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def overrides(settings: list[str], where: str) -> dict[str, str]:

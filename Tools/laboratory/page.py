@@ -2,7 +2,7 @@
 
 from comparison import AXES, Comparison, Outcome
 from estimates import Estimate
-from records import QUIET_SHARE, is_disturbed
+from records import QUIET_SHARE, has_diverged, is_disturbed
 from verdict import plural, verdict
 
 
@@ -57,22 +57,34 @@ def results(comparison: Comparison) -> list[str]:
     spent = {axis: comparison.common(axis) for axis in AXES}
     header = ["method", "chosen setting", "seeds", "before"] + [
         f"at {count(spent[axis])} {'s' if axis == 'seconds' else name}" for axis, name in AXES.items()
-    ] + ["epochs"]
+    ] + ["epochs", "updates"]
     rows = [
         [outcome.method.label, settings(outcome), str(len(outcome.lines)), number(outcome.before())]
-        + [number(outcome.at(axis, spent[axis])) for axis in AXES] + [f"{outcome.mean_of('epochs'):.0f}"]
+        + [number(outcome.at(axis, spent[axis])) for axis in AXES]
+        + [count(outcome.mean_of(name)) for name in ("epochs", "updates")]
         for outcome in comparison.outcomes
     ]
     notes = (
         "NFE (rows of the network in rollouts) and images are compared where the run that spent least of them ended. "
         "Between two evaluations accuracy is taken on the straight line.")
-    ended = [line for line in comparison.lines if line["ended"]]
+    ended = [line for line in comparison.lines if line["ended"] and not has_diverged(line)]
     if ended:
         names = "; ".join(f"{line['method']} seed {line['seed']}: {line['ended']}" for line in ended)
         notes += (
             f" {plural(len(ended), 'run')} ended early and did not reach these, so the last accuracy stands for each "
             f"({names}).")
-    return [table(header, rows, left=2), notes]
+    return [table(header, rows, left=2), notes + divergences(comparison)]
+
+
+def divergences(comparison: Comparison) -> str:
+    """Which methods have seeds whose loss was not finite; empty without one."""
+    found = [
+        f"{outcome.method.label}: {outcome.diverged} of {plural(len(outcome.lines), 'seed')} diverged"
+        for outcome in comparison.outcomes if outcome.diverged
+    ]
+    if not found:
+        return ""
+    return f" {'; '.join(found)}. From there on such a run counts with its accuracy before training."
 
 
 def differences(comparison: Comparison) -> list[str]:
@@ -115,8 +127,8 @@ def tuning(comparison: Comparison) -> list[str]:
             rows.append([label, f"**{values}**" if setting == outcome.setting else values, *scores])
     rule = (
         "Accuracy on the validation prompts at the end of a run, one seed. The best settings of a stage go on to the "
-        "next, and the best of the last is compared (bold). Of two with one accuracy the one that was ahead before goes "
-        "on, and in the first stage the one that is listed first. A run that ended early comes last.")
+        "next, and the best of the last is compared (bold). Of two with one accuracy the one that was ahead before "
+        "goes on, and in the first stage the one that is listed first. A run that ended early comes last.")
     header = ["method", "setting"] + [f"{stage.seconds:g} s" for stage in plan.budget.tuning]
     return [rule, table(header, rows, left=2)]
 

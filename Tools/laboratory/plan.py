@@ -1,15 +1,15 @@
 """The runs of a comparison, stage by stage, in the order in which they are made.
 
 Methods and seeds take turns (seed 1 of every method, then seed 2), so that a drift of the machine meets all alike. A
-run is known by its key: a digest of everything that determines it.
+run is known by its key: a digest of base recipe, prompts, weights of the base model, settings, seed and seconds.
 """
 
 import functools
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from inputs import Inputs, digest, recipe_digest
 from methods import Budget, Laboratory, Method
 from records import Record
 
@@ -58,23 +58,13 @@ class Choice:
     settings: list[int]
 
 
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def recipe_digest(path: str) -> str:
-    """The digest of a recipe's lines without comments and blank lines."""
-    lines = [line.rstrip() for line in Path(path).read_text().splitlines()]
-    return digest("\n".join(line for line in lines if line and not line.lstrip().startswith("#")))
-
-
 class Plan:
     """The runs of a laboratory on one budget, given the runs that are recorded."""
 
     def __init__(self, laboratory: Laboratory, budget: Budget, record: Record):
         self.laboratory, self.budget, self.record = laboratory, budget, record
         self.base = recipe_digest(laboratory.base)
-        self.prompts = {path: digest(Path(path).read_text()) for path in (laboratory.held_out, laboratory.validation)}
+        self.inputs = Inputs(laboratory.base)
 
     @property
     def stages(self) -> int:
@@ -161,7 +151,8 @@ class Plan:
         settings = {**laboratory.common, **method.overrides, **method.grid.values(setting)}
         prompts = laboratory.held_out if stage == "final" else laboratory.validation
         identity = [
-            laboratory.task, self.base, self.prompts[prompts], sorted(settings.items()), seed, seconds,
+            laboratory.task, self.base, self.inputs.file(Path(prompts)), self.inputs.of(settings),
+            sorted(settings.items()), seed, seconds,
         ]
         intervals = {"evaluation.every": "100000", "checkpoints.every": "10"}
         epoch = self.epoch_seconds(method) if evaluations else None

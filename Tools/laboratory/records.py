@@ -7,13 +7,17 @@ import json
 import os
 from pathlib import Path
 
-
 QUIET_SHARE = 0.95
 """A run with less CPU time per second was disturbed: it waited for its core."""
 
 
 def is_disturbed(line: dict) -> bool:
     return line["cpu_share"] < QUIET_SHARE
+
+
+def has_diverged(line: dict) -> bool:
+    """Whether the run ended because its loss, or another figure of an update, was not finite."""
+    return line["ended"] is not None and "is not finite" in line["ended"]
 
 
 class Record:
@@ -70,10 +74,10 @@ def curve(directory: Path) -> tuple[dict[str, list], dict]:
     spent = {"nfe": 0, "images": 0}
     names = ("epoch", "seconds", "nfe", "images", "mean", "error", "training_reward")
     points: dict[str, list] = {name: [] for name in names}
-    alarm, epochs = None, 0
+    alarm, epochs, updates = None, 0, 0
     for line in read_lines(directory / "metrics.jsonl"):
         if line["kind"] == "epoch":
-            epochs = line["epoch"]
+            epochs, updates = line["epoch"], line["updates"]
             for name in spent:
                 spent[name] += line[name]
             continue
@@ -91,7 +95,8 @@ def curve(directory: Path) -> tuple[dict[str, list], dict]:
         if line.get("held_out_alarms") and alarm is None:
             alarm = line["epoch"]
     totals = {
-        "epochs": epochs, "training_seconds": round(seconds.get(epochs, 0.0), 3), **spent, "alarm_epoch": alarm,
+        "epochs": epochs, "updates": updates, "training_seconds": round(seconds.get(epochs, 0.0), 3), **spent,
+        "alarm_epoch": alarm,
     }
     return points, totals
 

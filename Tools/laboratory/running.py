@@ -15,6 +15,7 @@ from pathlib import Path
 from plan import Run
 from records import QUIET_SHARE, Record, line_of, read_summary
 
+
 class Stopped(Exception):
     """SIGINT or SIGTERM has arrived."""
 
@@ -130,7 +131,7 @@ class Job:
         share = (usage.ru_utime + usage.ru_stime) / (time.monotonic() - self.start)
         entry = line_of(self.run, self.runner.task, self.directory, ended, {
             "program": self.runner.program, "jobs": self.runner.jobs, "load_before": round(self.load, 2),
-            "cpu_share": round(share, 3), "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "cpu_share": round(share, 3), "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         })
         self.runner.record.append(entry)
         shutil.rmtree(self.directory / "checkpoints", ignore_errors=True)

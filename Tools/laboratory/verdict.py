@@ -15,7 +15,13 @@ def listed(names: list[str]) -> str:
 
 
 def gap(pair: Pair) -> str:
-    return f"{pair.difference.value:.3f} ± {pair.difference.error:.3f}"
+    difference = pair.difference
+    return f"{difference.value:.3f}" + ("" if difference.error is None else f" ± {difference.error:.3f}")
+
+
+def is_shown(pair: Pair) -> bool:
+    """Whether the two methods differ after Holm's correction; without a p-value they are not told apart."""
+    return pair.adjusted is not None and pair.adjusted < LEVEL
 
 
 def verdict(comparison: Comparison) -> list[str]:
@@ -29,31 +35,31 @@ def leader(comparison: Comparison) -> str:
     own = [pair for pair in comparison.pairs() if pair.first is best]
     mean = best.at("seconds", comparison.seconds).mean
     text = f"**{best.method.label}** has the highest mean accuracy, {mean:.3f}."
-    if any(pair.difference.error is None for pair in own):
+    if own and all(pair.adjusted is None for pair in own):
         return text + " With one seed there is no standard error, so no difference is shown."
-    ahead = [f"{pair.second.method.label} ({gap(pair)})" for pair in own if pair.difference.is_resolved]
-    equal = [f"{pair.second.method.label} ({gap(pair)})" for pair in own if not pair.difference.is_resolved]
+    ahead = [f"{pair.second.method.label} ({gap(pair)})" for pair in own if is_shown(pair)]
+    equal = [f"{pair.second.method.label} ({gap(pair)})" for pair in own if not is_shown(pair)]
     if ahead:
-        text += f" It is more than two standard errors ahead of {listed(ahead)}."
+        text += f" It is ahead of {listed(ahead)} after Holm's correction (p < {LEVEL:g})."
     if equal:
         text += f" It is not told apart from {listed(equal)}."
     return text
 
 
 def pairs(comparison: Comparison) -> str:
-    """How many differences are resolved, how many by chance alone would be, and which are not."""
-    found = [pair for pair in comparison.pairs() if pair.difference.p is not None]
+    """How many differences are shown, how many are beyond two standard errors, also by chance, and which are open."""
+    every = comparison.pairs()
+    found = [pair for pair in every if pair.difference.p is not None]
     if not found:
         return ""
-    resolved = [pair for pair in found if pair.difference.is_resolved]
+    wide = [pair for pair in found if pair.difference.is_resolved]
     chance = sum(two_sided(2, pair.difference.freedom) for pair in found if pair.difference.freedom)
-    firm = [pair for pair in found if pair.adjusted < LEVEL]
     text = (
-        f"Of {plural(len(found), 'pair')} of methods, {len(resolved)} differ by more than two standard errors; if no "
-        f"two methods differed, {chance:.1f} would be expected to. After Holm's correction for all pairs together, "
-        f"{len(firm)} have p below {LEVEL:g}.")
+        f"Of {plural(len(every), 'pair')} of methods, {sum(map(is_shown, every))} have p below {LEVEL:g} after Holm's "
+        f"correction for all pairs together. Without it {len(wide)} differ by more than two standard errors; if no two "
+        f"methods differed, {chance:.1f} would be expected to.")
     open_pairs = [
-        f"{pair.first.method.label} and {pair.second.method.label}" for pair in found if not pair.difference.is_resolved
+        f"{pair.first.method.label} and {pair.second.method.label}" for pair in every if not is_shown(pair)
     ]
     if open_pairs:
         text += f" Not resolved: {'; '.join(open_pairs)}."
@@ -72,12 +78,19 @@ def tuning(comparison: Comparison) -> str:
     text = (
         f"Every method was tuned alike: {', then '.join(stages)}, one seed each, by accuracy on validation prompts. A "
         "setting outside these grids, or another number of prompts and images an epoch, may be better for any of them.")
+    tried = tuner.budget.tuning[0].settings
     edges = [
         f"{outcome.method.label} ({listed(keys)})"
-        for outcome in comparison.outcomes if (keys := outcome.method.grid.edges(outcome.setting))
+        for outcome in comparison.outcomes if (keys := outcome.method.grid.edges(outcome.setting, tried))
     ]
     if edges:
         text += f" The chosen value is the smallest or the largest that was tried for {listed(edges)}."
+    untuned: dict[str, list[str]] = {}
+    for outcome in comparison.outcomes:
+        for value in outcome.method.grid.untuned(tried):
+            untuned.setdefault(value, []).append(outcome.method.label)
+    for value, labels in untuned.items():
+        text += f" For {listed(labels)}, not tuned: {value}."
     return text
 
 
@@ -86,6 +99,9 @@ def limits(comparison: Comparison) -> str:
     seeds = plural(comparison.plan.budget.final.seeds, "seed")
     return (
         f"The standard errors are over {seeds} of training with one set of held-out prompts and noises: they do not "
-        "cover the choice of prompts. One task, one small model and one machine were measured. On a GPU, rollout, "
-        "decoding and training take other shares of the time; the columns at equal NFE and equal images do not depend on "
-        "the machine, and NFE counts the rollout's rows without the forward passes of training.")
+        "cover the choice of prompts. They do not cover the choice of a setting, which was made with one seed and "
+        "shorter runs; which steps and group sizes each method has was decided earlier, in part on the held-out "
+        "prompts. Methods make another number of optimizer updates in the same time (the column *updates*), which was "
+        "not tuned. One task, one small model and one machine were measured. On a GPU, rollout, decoding and training "
+        "take other shares of the time; at equal NFE and images each method keeps the setting that was best at equal "
+        "time on this machine, and NFE counts the rollout's rows without the forward passes of training.")

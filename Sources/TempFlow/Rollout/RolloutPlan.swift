@@ -114,9 +114,12 @@ public struct RolloutPlan: Hashable, Sendable {
     steps.candidates(stepCount: schedule.stepCount).map { schedule.step($0, dynamics) }
   }
 
-  /// Whether the noise limit of the dynamics lowers the noise of a trainable step.
+  /// Whether the noise limit of the dynamics lowers the noise of a step that may be stochastic.
   package var isNoiseLimited: Bool {
-    steps.candidates(stepCount: schedule.stepCount).contains {
+    let stochastic =
+      method == .flowGRPO
+      ? Array(0..<schedule.stepCount) : steps.candidates(stepCount: schedule.stepCount)
+    return stochastic.contains {
       schedule.step($0, dynamics).stdDev < schedule.step($0, dynamics.unlimited).stdDev
     }
   }

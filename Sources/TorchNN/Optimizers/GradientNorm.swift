@@ -1,11 +1,5 @@
 import Torch
 
-/// Multiplies all gradients by `factor`. Parameters without a gradient are left out.
-public func scaleGradients(_ parameters: [ParameterStore.Named], by factor: Double) {
-  let gradients = parameters.compactMap(\.tensor.gradient)
-  if !gradients.isEmpty { withoutGradient { TensorList.multiply_(gradients, by: factor) } }
-}
-
 /// Scales all gradients together so that their joint Euclidean norm is at most `limit`
 /// (`torch.nn.utils.clip_grad_norm_`).
 ///

@@ -7,8 +7,8 @@ package struct SentBytes: Encodable, Sendable, Equatable {
   /// rank has more than one pass, or of 4 bytes where the update has only one; see `GradientSum`.
   package var gradientsPerUpdate: Int
   /// x_i and v_i of training samples, or finished latents of trunks, on their way to the ranks that
-  /// train them, in an epoch. This
-  /// is the expected number, because each epoch's shuffle decides which samples move.
+  /// train them, in an epoch. This is the expected number, because each epoch's shuffle decides
+  /// which samples move.
   package var samplesPerEpoch: Int
   /// Statistics of training samples, and scores of images as JSON, which every rank gets of all, in
   /// an epoch. Scores are estimated: parts of a reward are without.
@@ -35,7 +35,7 @@ extension SentBytes {
   init(_ recipe: TrainingRecipe, _ model: FlowModelMetadata, _ division: WorkDivision, images: Int)
   {
     let ranks = division.ranks
-    func ring(_ bytes: Int) -> Int { bytes * (ranks - 1) / ranks }
+    func othersShare(_ bytes: Int) -> Int { bytes * (ranks - 1) / ranks }
     let samples = recipe.trainingSamplesPerEpoch
     let latentBytes = Double(4 * model.latentShape.reduce(1, *))
     let isForward = recipe.loss.forward != nil
@@ -49,7 +49,7 @@ extension SentBytes {
     samplesPerEpoch = Int((latentBytes * moved / Double(ranks)).rounded())
     let imageBytes = Self.placeBytes + Self.scoreBytes * (recipe.rewards.count + 1)
     let statisticsBytes = isForward ? Self.forwardStatisticsBytes : Self.statisticsBytes
-    recordsPerEpoch = ring(statisticsBytes * samples + imageBytes * images)
+    recordsPerEpoch = othersShare(statisticsBytes * samples + imageBytes * images)
     perEpoch =
       recipe.optimizer.updatesPerEpoch * gradientsPerUpdate + samplesPerEpoch + recordsPerEpoch
   }

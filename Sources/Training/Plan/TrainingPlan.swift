@@ -9,8 +9,9 @@ internal import TorchNN
 /// its weights. NFE counts rows of network calls, which determine the time; classifier-free
 /// guidance doubles it.
 package struct TrainingPlan: Encodable, Sendable, Equatable {
-  /// The work of one epoch. All epochs cost the same except with `sliding` and `random` steps,
-  /// which `TrainingPlan.total` counts exactly.
+  /// The work of one epoch. Epochs differ where the trained steps change, and with a lagging old
+  /// policy, which the first update of a run does not evaluate; `TrainingPlan.total` counts
+  /// exactly.
   package struct Work: Encodable, Sendable, Equatable {
     /// Calls of the network without gradients.
     package var rolloutCalls = 0

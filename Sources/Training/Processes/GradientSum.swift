@@ -158,12 +158,12 @@ package final class GradientSum {
     counts.narrowed(dim: 0, start: parameters.count, length: 1).add_(1 - isWithin)
   }
 
-  /// Leaves the sums over all processes in the parameters' gradients, without the loss scale unless
-  /// the update has a single pass. A gradient that is missing in every pass stays missing.
+  /// Leaves the sums over all processes in the parameters' gradients, without the loss scale. A
+  /// gradient that is missing in every pass stays missing.
   ///
   /// - Throws: `ProcessGroupError`.
   package func finish() throws(ProcessGroupError) {
-    if case .none = form { return }
+    if case .none = form { return withoutScale() }
     withoutGradient {
       counts.narrowed(dim: 0, start: 0, length: parameters.count)
         .copy_(Tensor(ownCounts, shape: [parameters.count]))
@@ -180,6 +180,14 @@ package final class GradientSum {
         parameters[place].gradient = found[place] > 0 ? part : nil
       }
     }
+    if case .single = form { withoutScale() }
+  }
+
+  /// Takes the loss scale out of a single pass, which has not been converted.
+  private func withoutScale() {
+    let gradients = parameters.compactMap(\.gradient)
+    guard scale != 1, !gradients.isEmpty else { return }
+    withoutGradient { TensorList.multiply_(gradients, by: 1 / scale) }
   }
 
   private static let step = "the sum of the gradients"
@@ -188,9 +196,10 @@ package final class GradientSum {
   private func finish(_ chunk: Chunk, _ factor: Tensor) throws(ProcessGroupError) -> Tensor {
     var sum: Tensor
     switch form {
-    case .none, .single:
+    case .none: return ownGradient(of: chunk)
+    case .single(let root):
       let flat = ownGradient(of: chunk)
-      if case .single(let root) = form { try group.broadcast(flat, from: root, Self.step) }
+      try group.broadcast(flat, from: root, Self.step)
       return flat
     case .oneEach: sum = wholeNumbers(try exchange(ownGradient(of: chunk), chunk).to(.float64))
     case .several(let sums): sum = try exchange(sums[chunk.number], chunk)

@@ -39,6 +39,11 @@ extension AdvantageRecipe {
       checkTrunk(section, sampling)
     } else if !sampling.isBranching {
       checkSeed(section, sampling)
+    } else if baseline == .prompt, scale == .seed {
+      section.report(
+        "scale",
+        "seed has no deviation for a seed of equal rewards, which may differ from the prompt's "
+          + "mean; use prompt, step, batch or max_group")
     }
   }
 
@@ -49,7 +54,8 @@ extension AdvantageRecipe {
       ? "sampling.branches is 1" : "\(sampling.method.rawValue) does not branch"
     if baseline == .seed {
       section.report("baseline", "a seed has one sample, as \(reason); use prompt")
-    } else if scale == .seed {
+    }
+    if scale == .seed, baseline != .seed || section.isGiven("scale") {
       section.report(
         "scale", "a seed has one sample, as \(reason); use prompt, step, batch or max_group")
     }

@@ -50,19 +50,6 @@ extension LossRecipe {
     case advantageWeightedMatching = "awm"
   }
 
-  private enum TimeWeight: String, CaseIterable {
-    case uniform, sigma
-    case sigmaSquared = "sigma_squared"
-
-    var weight: ForwardProcessObjective.TimeWeight {
-      switch self {
-      case .uniform: .uniform
-      case .sigma: .sigma
-      case .sigmaSquared: .sigmaSquared
-      }
-    }
-  }
-
   /// Keys of losses on finished samples.
   private static let forwardKeys = ["beta", "time_weight", "old_kl_beta", "old_policy"]
   /// Keys of the policy loss that have no meaning without the sampler's log-probabilities.
@@ -113,11 +100,12 @@ extension LossRecipe {
         advantageLimit: advantage.clip ?? Self.publishedLimit)
     } else {
       section.unused("beta", because: "method is awm")
-      let weight: TimeWeight = section.choice("time_weight", default: .uniform)
+      let weight: ForwardProcessObjective.TimeWeight = section.choice(
+        "time_weight", default: .uniform)
       objective.clipRange = Self.clipRange(section)
       oldBeta = section.double("old_kl_beta", in: 0...1000, default: 0)
       forward = .advantageWeightedMatching(
-        clipRange: objective.clipRange, timeWeight: weight.weight)
+        clipRange: objective.clipRange, timeWeight: weight)
     }
     self.forward = ForwardProcessRecipe(
       objective: ForwardProcessObjective(forward, klBeta: objective.klBeta, oldBeta: oldBeta),

@@ -13,8 +13,7 @@ extension RenamedKeys {
       "sampling.trained_steps.early": "first",
       "sampling.trained_steps.rotating": "sliding",
       "sampling.trained_steps.sampled": "random",
-      "advantage.group": "baseline and scale: seed is baseline: seed, prompt is baseline: prompt, "
-        + "batch is baseline: prompt with scale: step",
+      "advantage.group": "baseline: seed or prompt; for batch, baseline: prompt and scale: step",
       "loss.guard": "ratio: grpo_guard",
       "loss.log_probability": "old_log_prob",
       "optimizer.gradient_norm": "max_grad_norm",

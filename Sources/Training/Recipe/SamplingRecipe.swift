@@ -138,7 +138,10 @@ extension SamplingRecipe {
     branches = section.value("branches", .int(in: 1...4096, standIn: 2))
     tailStride = section.section("tail").int("stride", in: 1...max(1, steps - 1), default: 1)
     if method != .tempflow, tailStride > 1 {
-      section.report("tail", "\(method.rawValue) has no branches whose steps could be skipped")
+      section.report(
+        "tail",
+        "\(method.rawValue) has no branches whose steps could be skipped; "
+          + "remove tail, or use method tempflow")
     }
     microBatch = section.int("micro_batch", in: 1...65536, default: 256)
     decodeMicroBatch = section.optional("decode_micro_batch", .int(in: 1...65536))

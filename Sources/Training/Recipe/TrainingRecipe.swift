@@ -156,6 +156,11 @@ extension TrainingRecipe {
       root.report(
         "dtype", "must be float32 when every weight is trained; small updates are lost below")
     }
+    if loss.forward != nil, guidance.needsNegative {
+      samplingSection.report(
+        "guidance_scale",
+        "a loss on finished samples trains one velocity, not a guided one; set 1, without guidance")
+    }
     reportArithmetic(root)
   }
 

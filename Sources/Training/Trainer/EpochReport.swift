@@ -63,8 +63,11 @@ struct EpochReport {
     guard advantages.degenerateShare == 1 else { return nil }
     let hasGroups = trunks.weighted.isEmpty
     guard missingCount > 0 else {
-      return hasGroups
-        ? "every group's images have the same reward" : "every image has its trunk's reward"
+      if hasGroups { return "every group's images have the same reward" }
+      let differs = Statistics(images.weighted + trunks.weighted).deviation != 0
+      return differs && Statistics(images.weighted).deviation == 0
+        ? "all images have the same reward, so advantages have no scale"
+        : "every image has its trunk's reward"
     }
     return "\(missingCount) of \(imageCount) images have no score, and no "
       + (hasGroups ? "group has two different ones" : "image has another one than its trunk")

@@ -189,8 +189,6 @@ final class PolicyUpdate {
         })
     }
     try sum.finish()
-    // The sum of several passes is without the scale.
-    if scale != 1, passes < 2 { scaleGradients(trainable, by: 1 / scale) }
     return (statistics, clipGradientNorm(trainable, limit: recipe.optimizer.maxGradNorm))
   }
 

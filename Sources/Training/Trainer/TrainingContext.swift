@@ -30,7 +30,7 @@ struct TrainingContext {
     try plan.checkWeights(recipe.loss.objective.weighting)
     if let limit = recipe.sampling.noiseLimit, !plan.isNoiseLimited {
       try message(
-        "warning: sampling.noise_limit: has no effect: no trained step adds more noise than "
+        "warning: sampling.noise_limit: has no effect: no stochastic step adds more noise than "
           + "\(limit)")
     }
   }

@@ -5,35 +5,17 @@ import contextlib
 import io
 import json
 import shutil
-import tempfile
 import unittest
-from pathlib import Path
 
 import command
+from golden_case import FOLDER, GoldenCase
 from methods import FileError, read
-from plan import Plan, recipe_digest
+from plan import Plan
+from inputs import recipe_digest
 from records import Record, curve
 
-FOLDER = Path("Tools/laboratory/tests/golden")
 
-
-class LaboratoryTests(unittest.TestCase):
-    def setUp(self):
-        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-
-    def plan(self, record: Path = FOLDER / "runs.jsonl", **changes) -> Plan:
-        text = json.loads((FOLDER / "methods.json").read_text())
-        path = self.folder / "methods.json"
-        path.write_text(json.dumps({**text, **changes}))
-        laboratory = read(path)
-        return Plan(laboratory, laboratory.budgets["full"], Record(record))
-
-    def changed(self, key: str, row: dict) -> None:
-        """Writes the golden record with one line changed."""
-        lines = [json.loads(line) for line in (FOLDER / "runs.jsonl").read_text().splitlines()]
-        text = [json.dumps({**line, **row} if line["key"] == key else line) + "\n" for line in lines]
-        (self.folder / "runs.jsonl").write_text("".join(text))
-
+class LaboratoryTests(GoldenCase):
     def test_pages_and_chart_are_byte_for_byte_the_golden_ones(self):
         for name, files in (("methods", ["compare.md", "compare.svg"]), ("hacking", ["hacking.md"])):
             path = FOLDER / f"{name}.json"
@@ -126,7 +108,8 @@ class LaboratoryTests(unittest.TestCase):
             line = {"kind": "evaluation", "epoch": epoch, "mean": mean, "standard_error": 0.1}
             return {**line, "training_reward_mean": 0.5, **more}
 
-        epochs = [{"kind": "epoch", "epoch": epoch, "nfe": 10, "images": 4} for epoch in (1, 2, 3)]
+        epochs = [{"kind": "epoch", "epoch": epoch, "nfe": 10, "images": 4, "updates": 2 * epoch}
+                  for epoch in (1, 2, 3)]
         metrics = [evaluation(0, 0.3), epochs[0], evaluation(1, 0.4), epochs[1], epochs[2],
                    evaluation(3, 0.5, held_out_alarms=["strict"])]
         timings = [{"kind": "start", "epoch": 0}] + [
@@ -139,7 +122,31 @@ class LaboratoryTests(unittest.TestCase):
         self.assertEqual(points["nfe"], [0, 10, 30])
         self.assertEqual(points["images"], [0, 4, 12])
         self.assertEqual(points["mean"], [0.3, 0.4, 0.5])
-        self.assertEqual(totals, {"epochs": 3, "training_seconds": 4.5, "nfe": 30, "images": 12, "alarm_epoch": 3})
+        self.assertEqual(totals, {
+            "epochs": 3, "updates": 6, "training_seconds": 4.5, "nfe": 30, "images": 12, "alarm_epoch": 3})
+
+    def test_other_training_prompts_or_weights_make_old_lines_stale(self):
+        shutil.copytree(FOLDER, self.folder / "task")
+        base = str(self.folder / "task" / "recipe.yaml")
+
+        def key() -> str:
+            return self.plan(base=base).runs(0)[0].key
+
+        own = key()
+        self.assertIn(own, self.plan().record.lines)
+        for name in ("train.jsonl", "model/transformer/weights.safetensors"):
+            path = self.folder / "task" / name
+            text = path.read_text()
+            path.write_text(text + "more")
+            self.assertNotEqual(key(), own)
+            path.write_text(text)
+            self.assertEqual(key(), own)
+        path.unlink()
+        with self.assertRaisesRegex(FileError, "there is no"):
+            key()
+        other = str(self.folder / "task" / "held-out.jsonl")
+        shutil.copytree(FOLDER / "model", self.folder / "task" / "model", dirs_exist_ok=True)
+        self.assertNotEqual(self.plan(common=["threads=1", f"prompts.train={other}"]).runs(0)[0].key, own)
 
 
 if __name__ == "__main__":

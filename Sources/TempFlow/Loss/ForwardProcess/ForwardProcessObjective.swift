@@ -17,14 +17,14 @@ public struct ForwardProcessObjective: Hashable, Sendable {
     case advantageWeightedMatching(clipRange: ClipRange, timeWeight: TimeWeight)
   }
 
-  /// w(t) of Advantage Weighted Matching.
+  /// w(t) of Advantage Weighted Matching; raw values are the words of a recipe.
   public enum TimeWeight: String, Hashable, Sendable, CaseIterable {
     /// 1.
     case uniform
     /// t.
     case sigma
     /// t^2, which makes the error of the velocity that of the predicted x_0.
-    case sigmaSquared
+    case sigmaSquared = "sigma_squared"
 
     /// w at `sigma`.
     package func value(_ sigma: Double) -> Double {

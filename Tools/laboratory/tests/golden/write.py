@@ -34,8 +34,9 @@ def line(run: Run, task: str, generator: random.Random) -> dict:
     return {
         "key": run.key, "task": task, "stage": run.stage, "method": run.method.name,
         "setting": run.method.grid.values(run.setting), "seed": run.seed, "seconds": run.seconds,
-        "overrides": run.arguments, "epochs": 30, "training_seconds": curve["seconds"][-1], "nfe": curve["nfe"][-1],
-        "images": curve["images"][-1], "alarm_epoch": 20 if task != "golden" and run.seed == 1 else None,
+        "overrides": run.arguments, "epochs": 30, "updates": 3 * rate, "training_seconds": curve["seconds"][-1],
+        "nfe": curve["nfe"][-1], "images": curve["images"][-1],
+        "alarm_epoch": 20 if task != "golden" and run.seed == 1 else None,
         "before": {"mean": curve["mean"][0], "error": 0.02}, "after": {"mean": curve["mean"][-1], "error": 0.02},
         "curve": curve, "ended": ended,
         "machine": {"processor": "A processor", "cores": 2, "system": "Debian", "torch": "2.11.0", "device": "cpu"},
