@@ -24,7 +24,7 @@ public import Torch
 ///     the backward pass continues here.
 ///   - collect: turns the statistics of this part's samples into those of all parts, in order.
 ///
-/// Skippable samples (``TrainingSample/isSkippable(_:)``) are not evaluated. With
+/// Skippable samples (`TrainingSample.isSkippable`) are not evaluated. With
 /// ``PolicyObjective/Average/all`` they count in the mean, so that the weights of the other samples
 /// do not change.
 ///
