@@ -80,13 +80,13 @@ struct ProcessEqualityTests {
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 3, micro_batch: 5}",
       ], processes: [3], figures: ["reward_missing"]),
     Case(
-      testDescription: "Flow-GRPO-Fast with guidance and steps drawn once an epoch",
+      testDescription: "Flow-GRPO-Fast with guidance, steps drawn once an epoch, one pass an update",
       sections: [
         "prompts": prompts(perEpoch: 5),
         "sampling": "{method: flow_grpo_fast, steps: 4, guidance_scale: 2, branches: 4, "
           + "micro_batch: 12, trained_steps: {window: 2}}",
         "advantage": "{baseline: prompt}", "loss": "{clip_range: 3e-2, weighting: none}",
-        "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 4, micro_batch: 7}",
+        "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 4, micro_batch: 64}",
       ], processes: [2]),
     Case(
       testDescription: "DiffusionNFT with an old policy of its own on a base that ranks share",
