@@ -80,7 +80,7 @@ struct ProcessEqualityTests {
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 3, micro_batch: 5}",
       ], processes: [3], figures: ["reward_missing"]),
     Case(
-      testDescription: "Flow-GRPO-Fast with guidance, steps drawn once an epoch, one pass an update",
+      testDescription: "Flow-GRPO-Fast with guidance, steps drawn each epoch, one pass an update",
       sections: [
         "prompts": prompts(perEpoch: 5),
         "sampling": "{method: flow_grpo_fast, steps: 4, guidance_scale: 2, branches: 4, "
