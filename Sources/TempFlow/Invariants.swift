@@ -56,9 +56,8 @@ extension PolicyStatistics {
   /// If the rollout defines the old policy, a deviation of the log-probability or of the ratio
   /// beyond the clip range would clip gradients away. If the update's own forward pass does
   /// (``Rollout/recomputeOldVelocities(of:_:microBatch:share:field:)``), ratios are 1 at any
-  /// deviation,
-  /// and up to 30 clip ranges, at most 3e-3, are rounding errors of half precision; a deviation
-  /// within the clip range is always accepted.
+  /// deviation, and up to 30 clip ranges, at most 3e-3, are rounding errors of half precision; a
+  /// deviation within the clip range is always accepted.
   ///
   /// - Parameters:
   ///   - clipRange: the narrower side of the clip range.

@@ -40,9 +40,9 @@ public func policyGradient<Failure: Error>(
   precondition(objective.klBeta == 0 || reference != nil, "a KL term needs a reference")
   let active = samples.filter { !$0.isSkippable(objective) }
   let averagedCount = objective.averagedCount(of: samples)
-  var statistics: [Tensor] = []
-  for range in share.microBatches(of: active.count, limit: microBatch) {
-    let chunk = Array(active[range])
+  let statistics = accumulateGradients(
+    of: active, microBatch: microBatch, share: share, scale: gradientScale, backward
+  ) { chunk in
     let rows = chunk.map(rollout.row)
     let (latents, sigma, trunkIndices) = rollout.inputs(of: rows)
     let velocity = withGradient { field(latents, sigma, trunkIndices).to(.float32) }
@@ -52,12 +52,9 @@ public func policyGradient<Failure: Error>(
         reference: objective.klBeta > 0 ? reference?(latents, sigma, trunkIndices) : nil
       ).evaluate(sampleCount: averagedCount)
     }
-    backward(
-      velocity,
-      (gradientScale == 1 ? gradient : gradient * gradientScale).reshaped(velocity.shape))
-    statistics.append(summary)
+    return (velocity, gradient, summary)
   }
-  let rows = try collect(statistics.isEmpty ? [] : Tensor.cat(statistics, dim: 0).floats())
+  let rows = try collect(statistics)
   return PolicyStatistics(
     rows: rows, samples: active, sampleCount: samples.count, averagedCount: averagedCount,
     steps: rollout.steps)
@@ -74,6 +71,27 @@ public func policyGradient(
     objective, rollout: rollout, samples: samples, microBatch: microBatch, share: .whole,
     gradientScale: gradientScale, field: field, reference: reference, backward: backward,
     collect: { $0 })
+}
+
+/// Backpropagates this part's samples, micro-batch by micro-batch.
+///
+/// - Parameters:
+///   - active: the samples of the whole update that are evaluated.
+///   - terms: the velocity of some samples with gradients recorded, dL/dv, and their statistics
+///     `[samples, columns]`.
+/// - Returns: the statistics of this part's samples, read from the device once; flat.
+func accumulateGradients(
+  of active: [TrainingSample], microBatch: Int, share: WorkShare, scale: Double,
+  _ backward: (_ velocity: Tensor, _ gradient: Tensor) -> Void,
+  terms: ([TrainingSample]) -> (velocity: Tensor, gradient: Tensor, statistics: Tensor)
+) -> [Float] {
+  var statistics: [Tensor] = []
+  for range in share.microBatches(of: active.count, limit: microBatch) {
+    let (velocity, gradient, rows) = terms(Array(active[range]))
+    backward(velocity, (scale == 1 ? gradient : gradient * scale).reshaped(velocity.shape))
+    statistics.append(rows)
+  }
+  return statistics.isEmpty ? [] : Tensor.cat(statistics, dim: 0).floats()
 }
 
 extension PolicyStatistics {

@@ -101,10 +101,10 @@ package final class GradientSum {
     (self.passes, self.scale) = (passes, scale)
     counts.fill_(0)
     ownCounts = Array(repeating: 0, count: parameters.count)
-    let shares = (0..<group.size).map { WorkShare($0, of: group.size).range(of: passes).count }
-    switch (passes, group.size, shares.max() ?? 0) {
+    switch (passes, group.size, WorkShare(group.rank, of: group.size).most(of: passes)) {
     case (0, _, _), (1, 1, _): form = .none
-    case (1, _, _): form = .single(root: shares.firstIndex(of: 1) ?? 0)
+    // The last of the shares has the only item.
+    case (1, _, _): form = .single(root: group.size - 1)
     case (_, _, 1): form = .oneEach
     default:
       for sum in sums { sum.fill_(0) }

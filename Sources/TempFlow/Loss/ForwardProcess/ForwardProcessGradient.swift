@@ -31,9 +31,9 @@ public func forwardProcessGradient<Failure: Error>(
 ) throws(Failure) -> PolicyStatistics {
   precondition(objective.klBeta == 0 || reference != nil, "a KL term needs a reference")
   let active = samples.filter { !$0.isSkippable(objective) }
-  var statistics: [Tensor] = []
-  for range in share.microBatches(of: active.count, limit: microBatch) {
-    let chunk = Array(active[range])
+  let statistics = accumulateGradients(
+    of: active, microBatch: microBatch, share: share, scale: gradientScale, backward
+  ) { chunk in
     let noisy = withoutGradient { rollout.noisy(chunk) }
     let (latents, sigma, trunks) = (noisy.latents, noisy.sigma, noisy.trunkIndices)
     let oldVelocity = old.map { old in withoutGradient { old(latents, sigma, trunks) } }
@@ -51,12 +51,9 @@ public func forwardProcessGradient<Failure: Error>(
       let (gradient, terms, kl) = objective.evaluate(batch, sampleCount: samples.count)
       return (gradient, PolicyStatistics.rows(of: batch, terms, kl: kl, gradient))
     }
-    backward(
-      velocity,
-      (gradientScale == 1 ? gradient : gradient * gradientScale).reshaped(velocity.shape))
-    statistics.append(summary)
+    return (velocity, gradient, summary)
   }
-  let rows = try collect(statistics.isEmpty ? [] : Tensor.cat(statistics, dim: 0).floats())
+  let rows = try collect(statistics)
   return PolicyStatistics(
     forwardRows: rows, objective, samples: active, sampleCount: samples.count,
     steps: rollout.steps)
