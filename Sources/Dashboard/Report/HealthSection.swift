@@ -8,8 +8,10 @@ struct HealthSection {
     }
     return .fragment([
       element("p", ["class": "quiet"]) {
-        "In an epoch's first update the ratio between new and old policy is 1, so the difference "
-        "of log-probabilities between rollout and training must be far below the clip range. "
+        if hasRatios {
+          "In an epoch's first update the ratio between new and old policy is 1, so the difference "
+          "of log-probabilities between rollout and training must be far below the clip range. "
+        }
         "Groups with equal rewards have no gradient. The gradient norm is measured before clipping."
         if !hasDivergence {
           " The distance to the reference model was not measured (kl_beta is 0)."
@@ -51,6 +53,9 @@ struct HealthSection {
       }
     }
   }
+
+  /// Losses without log-probabilities have none.
+  private var hasRatios: Bool { run.epochs.contains { $0.ratioMaxDeviation != nil } }
 
   private var hasDivergence: Bool { run.epochs.contains { ($0.kl ?? 0) != 0 } }
 

@@ -43,7 +43,7 @@ public struct CausalConv3d {
     if x.shape[2] == 1, previous == nil, stride == 1 {
       // The other slices of the kernel would be multiplied by zeros.
       let last = weight.selected(dim: 2, index: shape[2] - 1)
-      return x.squeezed(2).conv2d(weight: last, bias: bias, padding: padding).unsqueezed(2)
+      return x.squeezed(2).convolved(weight: last, bias: bias, padding: padding).unsqueezed(2)
     }
     let missing = contextFrames - (previous?.shape[2] ?? 0)
     var frames = previous.map { Tensor.cat([$0, x], dim: 2) } ?? x

@@ -27,11 +27,6 @@ public struct Conv2d {
 
   /// `[B, in, h, w]` -> `[B, out, h', w']`
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    // A small image alone has another kernel in oneDNN than the same image among others.
-    x.shape[2] * x.shape[3] <= 32 * 32 ? x.filled(to: 2, convolved) : convolved(x)
-  }
-
-  private func convolved(_ x: Tensor) -> Tensor {
-    x.conv2d(weight: weight, bias: bias, stride: stride, padding: padding)
+    x.convolved(weight: weight, bias: bias, stride: stride, padding: padding)
   }
 }

@@ -13,16 +13,13 @@ package import TorchNN
 package final class GradientSum {
   /// How the gradients of an update become a sum.
   private enum Form {
-    /// Nothing to add: all passes of the update are one, in a process alone.
-    case none
     /// One pass in one process, whose float32 bits the others get.
     case single(root: Int)
     /// At most one pass a process. Its gradient is exact in float32 and half as large as the whole
     /// numbers, which the process that adds it makes.
     case oneEach
-    /// Several passes, each added to the whole numbers of its process: by chunk, int64
-    /// `[N * share]`.
-    case several([Tensor])
+    /// Several passes, each added to the whole numbers of its process, `sums`.
+    case several
   }
 
   /// Neighboring parameters that are converted together, which bounds the memory of conversions.
@@ -38,8 +35,9 @@ package final class GradientSum {
   private let group: ProcessGroup
   private let device: Device
   private var chunks: [Chunk] = []
-  private var form = Form.none
-  /// Those of `Form.several`, made once.
+  /// nil where there is nothing to add: all passes of the update are one, in a process alone.
+  private var form: Form?
+  /// Those of `Form.several`, made once. By chunk, int64 `[N * share]`
   private lazy var sums = chunks.map {
     Tensor.zeros([$0.share * group.size], dtype: .int64, device: device)
   }
@@ -102,13 +100,13 @@ package final class GradientSum {
     counts.fill_(0)
     ownCounts = Array(repeating: 0, count: parameters.count)
     switch (passes, group.size, WorkShare(group.rank, of: group.size).most(of: passes)) {
-    case (0, _, _), (1, 1, _): form = .none
+    case (0, _, _), (1, 1, _): form = nil
     // The last of the shares has the only item.
     case (1, _, _): form = .single(root: group.size - 1)
     case (_, _, 1): form = .oneEach
     default:
       for sum in sums { sum.fill_(0) }
-      form = .several(sums)
+      form = .several
     }
   }
 
@@ -118,9 +116,9 @@ package final class GradientSum {
     let gradients = parameters.map(\.gradient)
     for (place, gradient) in gradients.enumerated() where gradient != nil { ownCounts[place] += 1 }
     switch form {
-    case .none, .single: return
+    case nil, .single: return
     case .oneEach: withoutGradient { checkRange(gradients) }
-    case .several(let sums):
+    case .several:
       withoutGradient {
         checkRange(gradients)
         for chunk in chunks {
@@ -163,7 +161,7 @@ package final class GradientSum {
   ///
   /// - Throws: `ProcessGroupError`.
   package func finish() throws(ProcessGroupError) {
-    if case .none = form { return withoutScale() }
+    guard let form else { return withoutScale() }
     withoutGradient {
       counts.narrowed(dim: 0, start: 0, length: parameters.count)
         .copy_(Tensor(ownCounts, shape: [parameters.count]))
@@ -175,7 +173,7 @@ package final class GradientSum {
       .isLess(than: 1).to(.float32)
     let factor = isWithin / isWithin
     for chunk in chunks {
-      let sum = try finish(chunk, factor)
+      let sum = try finish(chunk, form, factor)
       for (place, part) in zip(chunk.places, split(sum, like: chunk.places)) {
         parameters[place].gradient = found[place] > 0 ? part : nil
       }
@@ -193,16 +191,17 @@ package final class GradientSum {
   private static let step = "the sum of the gradients"
 
   /// The sum of a chunk, float32 `[N * share]`.
-  private func finish(_ chunk: Chunk, _ factor: Tensor) throws(ProcessGroupError) -> Tensor {
+  private func finish(
+    _ chunk: Chunk, _ form: Form, _ factor: Tensor
+  ) throws(ProcessGroupError) -> Tensor {
     var sum: Tensor
     switch form {
-    case .none: return ownGradient(of: chunk)
     case .single(let root):
       let flat = ownGradient(of: chunk)
       try group.broadcast(flat, from: root, Self.step)
       return flat
     case .oneEach: sum = wholeNumbers(try exchange(ownGradient(of: chunk), chunk).to(.float64))
-    case .several(let sums): sum = try exchange(sums[chunk.number], chunk)
+    case .several: sum = try exchange(sums[chunk.number], chunk)
     }
     sum = group.size > 1 ? sum.sum(dims: [0]) : sum.reshaped([chunk.share])
     let rounded = (sum.to(.float64) * (1 / Self.unit)).to(.float32) * factor
