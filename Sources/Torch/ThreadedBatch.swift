@@ -43,17 +43,22 @@ package final class ThreadedBatch {
   package func run(_ count: Int, _ body: (Range<Int>) -> Tensor) -> Tensor {
     precondition(isOpen, "rows are recorded within a scope")
     precondition(count > 0, "a batch has at least one row")
+    guard isRecordingGradients else {
+      // A scope of its own, because the weights may be others than those of the last call.
+      return TorchRuntime.withThreads(threads) {
+        TorchRuntime.withSingleThreadedOps {
+          Tensor.threadedBatch(count, on: .cpu, body)
+        }
+      }
+    }
     let parts = min(threads, count)
-    let records = isRecordingGradients
-    let outputs = concurrently(parts, records: records) { index in
+    let outputs = concurrently(parts, records: true) { index in
       let rows = part(index, of: parts, rows: count)
       return (rows: rows, output: body(rows))
     }
     let joined = withoutGradient { Tensor.cat(outputs.map(\.output), dim: 0) }
-    if records {
-      joined.requiresGradient = true
-      runs.append((outputs, joined))
-    }
+    joined.requiresGradient = true
+    runs.append((outputs, joined))
     return joined
   }
 

@@ -59,11 +59,12 @@ package struct MemoryRecipe: Sendable, Equatable {
 }
 
 extension TrainingRecipe {
-  /// Whether the update passes rows through the network on separate threads. This is the case on
-  /// the CPU, except with gradient checkpointing, which runs all rows on one thread, and with so
-  /// many trainable parameters that a copy of the gradients per thread would be expensive.
+  /// Whether the update passes rows through the network on separate threads, with the operators and
+  /// kernels of the rollout. This is the case on the CPU, also with one thread, except with gradient
+  /// checkpointing, and with so many trainable parameters that a copy of the gradients per thread
+  /// would be expensive.
   func recordsRows(trainableParameters: Int) -> Bool {
-    device == .cpu && !memory.gradientCheckpointing && rowThreads > 1
+    device == .cpu && !memory.gradientCheckpointing
       && 4 * trainableParameters <= 128 << 20
   }
 
