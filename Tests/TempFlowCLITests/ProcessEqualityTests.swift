@@ -24,14 +24,15 @@ struct ProcessEqualityTests {
   static let cases = [
     Case(
       testDescription: "groups of a seed on two ranks, two rewards, distance to the reference in "
-        + "velocities, centered ratios, limited noise",
+        + "velocities, centered ratios, limited noise, falling learning rate",
       sections: [
         "prompts": prompts(perEpoch: 17),
         "rewards": "[\(scored), {name: jpeg_compressibility, weight: 3}]",
         "sampling":
           "{steps: 4, guidance_scale: 1, branches: 3, micro_batch: 12, noise_limit: 0.5}",
         "loss": "{clip_range: 3e-2, kl_beta: 0.05, kl_space: velocity, ratio: centered}",
-        "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 3, micro_batch: 6}",
+        "optimizer":
+          "{learning_rate: 1e-3, cooldown: 0.5, updates_per_epoch: 3, micro_batch: 6}",
       ], processes: [2, 3, 4], figures: ["kl"]),
     Case(
       testDescription: "Flow-GRPO, groups of a prompt on two ranks, missing scores, recomputed",

@@ -30,7 +30,7 @@ import Training
     sum.begin(passes: passes.count, scale: scale)
     for gradients in passes {
       for (parameter, gradient) in zip(parameters, gradients) {
-        parameter.tensor.gradient = gradient
+        parameter.tensor.gradient = gradient?.clone()
       }
       sum.add()
     }
@@ -79,9 +79,19 @@ import Training
     }
   }
 
+  @Test func `two passes are added as they are`() throws {
+    var passes = gradients(2, seed: 11)
+    passes[0][2] = Tensor([1e-30 as Float], shape: [1])
+    passes[1][2] = Tensor([20_000 as Float], shape: [1])
+    let expected = zip(passes[0], passes[1]).map { ($0 + $1).floats() }
+    #expect(try sum(passes) == expected)
+    let scaled = passes.map { $0.map { $0 * 1024.0 } }
+    #expect(try sum(scaled, scale: 1024) == expected)
+  }
+
   @Test(arguments: [Float.nan, .infinity, -.infinity, 20_000])
   func `a gradient out of range makes all of it not a number`(value: Float) throws {
-    var passes = gradients(2, seed: 8)
+    var passes = gradients(3, seed: 8)
     passes[1][2] = Tensor([value], shape: [1])
     let found = try sum(passes)
     #expect(found.allSatisfy { $0?.allSatisfy(\.isNaN) == true })
@@ -106,8 +116,8 @@ import Training
     let large = Tensor.zeros([count])
     let parameters = [("a", large), ("b", Tensor.zeros([2])), ("c", Tensor.zeros([3]))]
     let sum = GradientSum(parameters, .alone)
-    sum.begin(passes: 2)
-    for value in [0.25, 0.5] {
+    sum.begin(passes: 3)
+    for value in [0.25, 0.5, 0.25] {
       for (_, tensor) in parameters {
         tensor.gradient = Tensor.full(tensor.shape, value, dtype: .float32, device: .cpu)
       }
@@ -117,7 +127,7 @@ import Training
     for (_, tensor) in parameters {
       let gradient = try #require(tensor.gradient)
       #expect(gradient.shape == tensor.shape)
-      #expect(gradient.amax().item() == 0.75 && gradient.amin().item() == 0.75)
+      #expect(gradient.amax().item() == 1 && gradient.amin().item() == 1)
     }
   }
 }

@@ -50,7 +50,7 @@ import Testing
   @Test func `a run killed at any time and resumed equals an uninterrupted run, bit for bit`()
     throws
   {
-    let folder = try task()
+    let folder = try task([("learning_rate: 1e-3", "learning_rate: 1e-3, cooldown: 0.8")])
     let start = ContinuousClock.now
     let whole = try TempFlowProcess.run(arguments("whole"), in: folder.path)
     #expect(whole.status == 0, "\(whole.errors)")

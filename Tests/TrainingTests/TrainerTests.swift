@@ -172,6 +172,19 @@ private func contents(_ path: String) throws -> Data {
     #expect(log.contains("noise_limit: has no effect") == (setting == "noise_limit: 9"))
   }
 
+  @Test func `the learning rate falls at the end of a run`() async throws {
+    let folder = try tinyTask()
+    _ = try await train(
+      folder,
+      [
+        ("epochs: 4", "epochs: 4\nthreads: 1\nevaluation: {prompts: 2}"),
+        ("learning_rate: 1e-3", "learning_rate: 1e-3, cooldown: 0.5"),
+      ])
+    let rates = try MetricsLog.read(folder.path + "/run/metrics.jsonl")
+      .compactMap { $0[.learningRate]?.number }
+    #expect(rates == [1e-3, 1e-3, 1e-3, 5e-4])
+  }
+
   @Test(arguments: ["full", "lora"])
   func `the KL divergence from the model before training is measured`(
     _ trainable: String

@@ -47,6 +47,15 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     }
   }
 
+  @Test func `the learning rate is constant and then falls linearly to zero`() throws {
+    var optimizer = try readRecipe(recipeText()).settings.optimizer
+    #expect([0, 0.5, 1].map(optimizer.learningRate) == [1e-3, 1e-3, 1e-3])
+    optimizer.cooldown = 0.25
+    #expect([0, 0.5, 0.75, 0.875, 1].map(optimizer.learningRate) == [1e-3, 1e-3, 1e-3, 5e-4, 0])
+    optimizer.cooldown = 1
+    #expect([0, 0.25, 1].map(optimizer.learningRate) == [1e-3, 7.5e-4, 0])
+  }
+
   @Test func `in half precision training's own forward pass defines the old policy`() throws {
     for (dtype, expected) in [
       ("float32", LossRecipe.OldLogProb.rollout), ("bfloat16", .recomputed),

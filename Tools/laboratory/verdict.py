@@ -101,7 +101,7 @@ def limits(comparison: Comparison) -> str:
         f"The standard errors are over {seeds} of training with one set of held-out prompts and noises: they do not "
         "cover the choice of prompts. They do not cover the choice of a setting, which was made with one seed and "
         "shorter runs; which steps and group sizes each method has was decided earlier, in part on the held-out "
-        "prompts. Methods make another number of optimizer updates in the same time (the column *updates*), which was "
-        "not tuned. One task, one small model and one machine were measured. On a GPU, rollout, decoding and training "
+        "prompts. Methods make another number of optimizer updates in the same time (the column *updates*). "
+        "One task, one small model and one machine were measured. On a GPU, rollout, decoding and training "
         "take other shares of the time; at equal NFE and images each method keeps the setting that was best at equal "
         "time on this machine, and NFE counts the rollout's rows without the forward passes of training.")

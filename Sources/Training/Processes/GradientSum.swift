@@ -8,13 +8,16 @@ package import TorchNN
 ///
 /// Floating-point sums depend on their order. Each pass's gradient is therefore turned into whole
 /// numbers of 2^-48 (3.6e-15) and those are added; 62 bits hold gradients up to 2^14 over the
-/// number of passes. A larger or a non-finite one makes the whole gradient NaN.
+/// number of passes. A larger or a non-finite one makes the whole gradient NaN. Two passes have one
+/// order, so their float32 gradients are added as they are.
 /// docs/decisions/0026 has the reasons.
 package final class GradientSum {
   /// How the gradients of an update become a sum.
   private enum Form {
     /// One pass in one process, whose float32 bits the others get.
     case single(root: Int)
+    /// Two passes, in a process alone or in one process each.
+    case pair
     /// At most one pass a process. Its gradient is exact in float32 and half as large as the whole
     /// numbers, which the process that adds it makes.
     case oneEach
@@ -42,6 +45,8 @@ package final class GradientSum {
     Tensor.zeros([$0.share * group.size], dtype: .int64, device: device)
   }
   private var passes = 0, scale = 1.0
+  /// The gradients of the first of two passes in a process alone.
+  private var first: [Tensor?]?
   /// For each parameter how many passes had a gradient of it, then how many passes were out of
   /// range. int64
   private let counts: Tensor
@@ -96,13 +101,14 @@ package final class GradientSum {
   ///   - passes: of the update, over all processes, which have shares of them.
   ///   - scale: a loss scale that the gradients are multiplied by, a power of two.
   package func begin(passes: Int, scale: Double = 1) {
-    (self.passes, self.scale) = (passes, scale)
+    (self.passes, self.scale, first) = (passes, scale, nil)
     counts.fill_(0)
     ownCounts = Array(repeating: 0, count: parameters.count)
     switch (passes, group.size, WorkShare(group.rank, of: group.size).most(of: passes)) {
     case (0, _, _), (1, 1, _): form = nil
     // The last of the shares has the only item.
     case (1, _, _): form = .single(root: group.size - 1)
+    case (2, _, _): form = .pair
     case (_, _, 1): form = .oneEach
     default:
       for sum in sums { sum.fill_(0) }
@@ -117,6 +123,14 @@ package final class GradientSum {
     for (place, gradient) in gradients.enumerated() where gradient != nil { ownCounts[place] += 1 }
     switch form {
     case nil, .single: return
+    case .pair:
+      guard group.size == 1 else { return }
+      if let first {
+        withoutGradient { add(first) }
+      } else {
+        first = gradients
+        for parameter in parameters { parameter.gradient = nil }
+      }
     case .oneEach: withoutGradient { checkRange(gradients) }
     case .several:
       withoutGradient {
@@ -128,6 +142,21 @@ package final class GradientSum {
       }
       for parameter in parameters { parameter.gradient = nil }
     }
+  }
+
+  /// Adds gradients of another pass to those of the parameters.
+  private func add(_ gradients: [Tensor?]) {
+    var (sums, added): ([Tensor], [Tensor]) = ([], [])
+    for (parameter, gradient) in zip(parameters, gradients) {
+      guard let gradient else { continue }
+      if let sum = parameter.gradient {
+        sums.append(sum)
+        added.append(gradient)
+      } else {
+        parameter.gradient = gradient
+      }
+    }
+    if !sums.isEmpty { TensorList.add_(sums, added) }
   }
 
   /// The gradients of a chunk's parameters one after the other, zeros in place of missing ones:
@@ -161,7 +190,9 @@ package final class GradientSum {
   ///
   /// - Throws: `ProcessGroupError`.
   package func finish() throws(ProcessGroupError) {
+    first = nil
     guard let form else { return withoutScale() }
+    if case .pair = form, group.size == 1 { return withoutScale() }
     withoutGradient {
       counts.narrowed(dim: 0, start: 0, length: parameters.count)
         .copy_(Tensor(ownCounts, shape: [parameters.count]))
@@ -178,10 +209,13 @@ package final class GradientSum {
         parameters[place].gradient = found[place] > 0 ? part : nil
       }
     }
-    if case .single = form { withoutScale() }
+    switch form {
+    case .single, .pair: withoutScale()
+    case .oneEach, .several: break
+    }
   }
 
-  /// Takes the loss scale out of a single pass, which has not been converted.
+  /// Takes the loss scale out of gradients that have not been converted.
   private func withoutScale() {
     let gradients = parameters.compactMap(\.gradient)
     guard scale != 1, !gradients.isEmpty else { return }
@@ -200,6 +234,10 @@ package final class GradientSum {
       let flat = ownGradient(of: chunk)
       try group.broadcast(flat, from: root, Self.step)
       return flat
+    case .pair:
+      // Zeros of processes without a pass change nothing.
+      let sum = try exchange(ownGradient(of: chunk), chunk).sum(dims: [0])
+      return try group.allGather(sum, Self.step).reshaped([chunk.share * group.size])
     case .oneEach: sum = wholeNumbers(try exchange(ownGradient(of: chunk), chunk).to(.float64))
     case .several: sum = try exchange(sums[chunk.number], chunk)
     }

@@ -4,6 +4,8 @@ package import TorchNN
 /// The `optimizer` section (AdamW).
 package struct OptimizerRecipe: Sendable, Equatable {
   package var settings: AdamW.Configuration
+  /// Share of the run, at its end, in which the learning rate falls linearly to 0; 0...1.
+  package var cooldown: Double
   /// Maximum norm of all gradients together; larger gradients are scaled down.
   package var maxGradNorm: Double
   /// Optimizer updates of one epoch; the first is on-policy.
@@ -21,10 +23,19 @@ extension OptimizerRecipe {
     settings.beta1 = betas[0]
     settings.beta2 = betas[1]
     settings.weightDecay = section.double("weight_decay", in: 0...1, default: settings.weightDecay)
+    cooldown = section.double("cooldown", in: 0...1, default: 0)
     settings.epsilon = section.double("epsilon", in: .above(0), default: settings.epsilon)
     maxGradNorm = section.double("max_grad_norm", in: .above(0), default: 1)
     updatesPerEpoch = section.int("updates_per_epoch", in: 1...10_000)
     microBatch = section.int("micro_batch", in: 1...65536, default: 64)
+  }
+}
+
+extension OptimizerRecipe {
+  /// The learning rate where `progress` of a run has passed, 0...1: constant, then linear to 0.
+  package func learningRate(at progress: Double) -> Double {
+    guard cooldown > 0 else { return settings.learningRate }
+    return settings.learningRate * min(1, max(0, 1 - progress) / cooldown)
   }
 }
 

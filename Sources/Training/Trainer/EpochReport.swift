@@ -128,7 +128,7 @@ extension EpochReport {
     return [
       .init(.trainingSamples, .int(statistics.reduce(0) { $0 + $1.sampleCount })),
       .init(.trainingSamplesSkipped, .int(statistics.reduce(0) { $0 + $1.skippedSampleCount })),
-      .init(.learningRate, .double(recipe.optimizer.settings.learningRate)),
+      .init(.learningRate, JSONValue(updates.last?.learningRate)),
       .init(.policyLoss, JSONValue(Statistics(losses).mean)),
       .init(.policyLossPerUpdate, list(losses)),
       .init(.kl, JSONValue(Statistics(evaluated.map(\.klDivergence)).mean)),

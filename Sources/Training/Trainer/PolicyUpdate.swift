@@ -10,6 +10,7 @@ struct UpdateReport {
   let statistics: PolicyStatistics
   /// Joint norm before clipping.
   let gradientNorm: Double
+  let learningRate: Double
   /// The factor of the gradients after the update; nil where the network is not float16.
   let lossScale: Double?
 }
@@ -78,6 +79,8 @@ final class PolicyUpdate {
     if recipe.loss.oldLogProb == .recomputed {
       recomputeOldVelocities(of: updates, velocity, &rollout)
     }
+    optimizer.configuration.learningRate = recipe.optimizer.learningRate(
+      at: state.progress(of: recipe))
     let counter = counter("learning", updates)
     defer {
       keptSum = nil
@@ -122,7 +125,8 @@ final class PolicyUpdate {
     stopwatch.measure(.optimizer) { step() }
     state.updates += 1
     return UpdateReport(
-      statistics: statistics, gradientNorm: norm, lossScale: state.lossScale?.value)
+      statistics: statistics, gradientNorm: norm,
+      learningRate: optimizer.configuration.learningRate, lossScale: state.lossScale?.value)
   }
 
   private func step() {

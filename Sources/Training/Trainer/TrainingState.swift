@@ -52,6 +52,13 @@ extension TrainingState {
   /// The best held-out score so far.
   var bestScore: Double? { evaluations.compactMap(\.scores.overall.mean).max() }
 
+  /// The share of a run that has passed, by epochs or by the time limit, whichever is more; 0...1.
+  /// The same in all processes.
+  func progress(of recipe: TrainingRecipe) -> Double {
+    let seconds = recipe.timeLimit.map { trainingSeconds / $0 } ?? 0
+    return min(1, max(Double(epoch) / Double(recipe.epochs), seconds))
+  }
+
   /// Whether the last evaluation is of the present weights.
   var isEvaluated: Bool { evaluations.last?.epoch == epoch }
 
