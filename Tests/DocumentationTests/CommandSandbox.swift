@@ -38,7 +38,7 @@ struct CommandSandbox {
       try files.createDirectory(
         atPath: "\(folder)/Prompts/\(name)", withIntermediateDirectories: true)
     }
-    for (name, count) in [("train", 120), ("held-out", 12)] {
+    for (name, count) in [("train", 200), ("held-out", 12)] {
       let path = "Prompts/shapes/\(name).jsonl"
       let text = try String(contentsOfFile: "\(repositoryFolder())/\(path)", encoding: .utf8)
       let lines = text.split(separator: "\n")
@@ -123,13 +123,13 @@ struct CommandSandbox {
   }
 
   private static let training = [
-    "epochs=1", "prompts.per_epoch=1", "sampling.steps=2", "sampling.branches=2",
+    "epochs=1", "prompts.per_epoch=1", "sampling.steps=2", "sampling.trained_steps=all",
+    "sampling.branches=2",
     "sampling.seeds_per_prompt=1", "optimizer.updates_per_epoch=1", "evaluation.prompts=2",
     "evaluation.samples=2", "evaluation.steps=2", "threads=1",
   ]
   /// Settings for the tiny folders that stand in for published models.
   private static let fullSize = [
-    "sampling.trained_steps=all",
     "device=cpu", "dtype=float32", "resolution=8", "evaluation.prompts=2",
     "rewards=[{name: jpeg_compressibility}]",
   ]

@@ -96,9 +96,9 @@ import Testing
     func plan(_ more: String...) throws -> CommandOutcome {
       try tempflow(["plan", "Recipes/shapes.yaml"] + more)
     }
-    let many = try plan("--processes", "769")
+    let many = try plan("--processes", "1537")
     #expect(many.status == 1)
-    #expect(many.errors.contains("use at most 768 processes, or prompts.per_epoch 97"))
+    #expect(many.errors.contains("use at most 1536 processes, or prompts.per_epoch 194"))
     let uneven = try plan("--processes", "10", "--hosts", "4")
     #expect(uneven.status == 64 && uneven.errors.contains("use --processes 8 or 12"))
     #expect(try plan("--processes", "0").status == 64)
