@@ -104,4 +104,5 @@ def limits(comparison: Comparison) -> str:
         "prompts. Methods make another number of optimizer updates in the same time (the column *updates*). "
         "One task, one small model and one machine were measured. On a GPU, rollout, decoding and training "
         "take other shares of the time; at equal NFE and images each method keeps the setting that was best at equal "
-        "time on this machine, and NFE counts the rollout's rows without the forward passes of training.")
+        "time on this machine, NFE counts the rollout's rows without the forward passes of training, and a run that "
+        "spent more than the least is read before its learning rate has fallen to zero.")
