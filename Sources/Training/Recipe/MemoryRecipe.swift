@@ -60,9 +60,9 @@ package struct MemoryRecipe: Sendable, Equatable {
 
 extension TrainingRecipe {
   /// Whether the update passes rows through the network on separate threads, with the operators and
-  /// kernels of the rollout. This is the case on the CPU, also with one thread, except with gradient
-  /// checkpointing, and with so many trainable parameters that a copy of the gradients per thread
-  /// would be expensive.
+  /// kernels of the rollout. This is the case on the CPU, also with one thread, except with
+  /// gradient checkpointing, and with so many trainable parameters that a copy of the gradients
+  /// per thread would be expensive.
   func recordsRows(trainableParameters: Int) -> Bool {
     device == .cpu && !memory.gradientCheckpointing
       && 4 * trainableParameters <= 128 << 20
