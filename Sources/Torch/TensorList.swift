@@ -15,6 +15,21 @@ public enum TensorList {
   public static func add_(_ tensors: [Tensor], _ others: [Tensor], scale: Double = 1) {
     Operator.foreachAddInPlace.run(.tensors(tensors), .tensors(others), .double(scale))
   }
+  /// Adds gradients to those of the leaves. A leaf without a gradient takes its addend itself.
+  package static func addGradients(_ gradients: [Tensor?], to leaves: [Tensor]) {
+    var (sums, added): ([Tensor], [Tensor]) = ([], [])
+    for (leaf, gradient) in zip(leaves, gradients) {
+      guard let gradient else { continue }
+      if let sum = leaf.gradient {
+        sums.append(sum)
+        added.append(gradient)
+      } else {
+        leaf.gradient = gradient
+      }
+    }
+    guard !sums.isEmpty else { return }
+    withoutGradient { add_(sums, added) }
+  }
   /// `tensors += weight (ends - tensors)`
   public static func lerp_(_ tensors: [Tensor], _ ends: [Tensor], weight: Double) {
     Operator.foreachLerpInPlace.run(.tensors(tensors), .tensors(ends), .double(weight))

@@ -71,23 +71,8 @@ package final class ThreadedBatch {
           of: [parts[index].output], withRespectTo: leaves,
           outputGradients: [gradient.narrowed(dim: 0, parts[index].rows)])
       }
-      withoutGradient { for gradients in found { add(gradients) } }
+      for gradients in found { TensorList.addGradients(gradients, to: leaves) }
     }
     runs = []
-  }
-
-  private func add(_ gradients: [Tensor?]) {
-    var sums: [Tensor] = []
-    var added: [Tensor] = []
-    for (leaf, gradient) in zip(leaves, gradients) {
-      guard let gradient else { continue }
-      if let sum = leaf.gradient {
-        sums.append(sum)
-        added.append(gradient)
-      } else {
-        leaf.gradient = gradient
-      }
-    }
-    if !sums.isEmpty { TensorList.add_(sums, added) }
   }
 }

@@ -126,7 +126,7 @@ package final class GradientSum {
     case .pair:
       guard group.size == 1 else { return }
       if let first {
-        withoutGradient { add(first) }
+        TensorList.addGradients(first, to: parameters)
       } else {
         first = gradients
         for parameter in parameters { parameter.gradient = nil }
@@ -142,21 +142,6 @@ package final class GradientSum {
       }
       for parameter in parameters { parameter.gradient = nil }
     }
-  }
-
-  /// Adds gradients of another pass to those of the parameters.
-  private func add(_ gradients: [Tensor?]) {
-    var (sums, added): ([Tensor], [Tensor]) = ([], [])
-    for (parameter, gradient) in zip(parameters, gradients) {
-      guard let gradient else { continue }
-      if let sum = parameter.gradient {
-        sums.append(sum)
-        added.append(gradient)
-      } else {
-        parameter.gradient = gradient
-      }
-    }
-    if !sums.isEmpty { TensorList.add_(sums, added) }
   }
 
   /// The gradients of a chunk's parameters one after the other, zeros in place of missing ones:
