@@ -1,4 +1,4 @@
-# Writes the archive of Tools/gpu-check.sh: programs, their libraries beside PyTorch, and diffusers.
+# Writes the archive of Tools/gpu-check.sh: programs, their libraries beside PyTorch, diffusers and peft.
 # shellcheck shell=bash
 set -euo pipefail
 
@@ -43,13 +43,18 @@ for program in tempflow "$tests"; do
   done < <(sed -n 's/.* => \(\/[^ ]*\) (.*/\1/p' <<<"$found")
 done
 
-wheel=$(sed -n 's/^diffusers==/diffusers-/p' Benchmarks/requirements.txt)
-if ! compgen -G "$base/wheels/$wheel-*.whl" >/dev/null; then
-  say "fetching $wheel"
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-    --dest "$base/wheels" "diffusers==${wheel#diffusers-}" || fail "pip could not fetch $wheel (is the network set up?)"
-fi
-cp "$base/wheels/$wheel"-*.whl "$folder/wheels/"
+# At the versions of the benchmark's Python program.
+for package in diffusers peft; do
+  version=$(sed -n "s/^$package==//p" Benchmarks/requirements.txt)
+  if ! compgen -G "$base/wheels/$package-$version-*.whl" >/dev/null; then
+    say "fetching $package $version"
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+      --dest "$base/wheels" "$package==$version" ||
+      fail "pip could not fetch $package $version (is the network set up?)"
+  fi
+  cp "$base/wheels/$package-$version"-*.whl "$folder/wheels/"
+  packages+=("$package=$version")
+done
 
 versions=$(readelf -V -W "$folder"/bin/* "$folder"/lib/* 2>/dev/null | grep -o 'Name: [A-Z]*_[0-9.]*')
 newest() { sed -n "s/^Name: $1_//p" <<<"$versions" | sort -uV | tail -n 1; }
@@ -58,7 +63,7 @@ newest() { sed -n "s/^Name: $1_//p" <<<"$versions" | sort -uV | tail -n 1; }
   printf 'commit=%s\n' "$(git describe --always --dirty 2>/dev/null || echo unknown)"
   printf 'torch=%s\n' "$(sed -n 's/^readonly torch_version=//p' Tools/setup.sh)"
   printf 'glibc=%s\nglibcxx=%s\n' "$(newest GLIBC)" "$(newest GLIBCXX)"
-  printf 'diffusers=%s\n' "${wheel#diffusers-}"
+  printf '%s\n' "${packages[@]}"
 } >"$folder/manifest"
 cat "$folder/manifest"
 

@@ -103,7 +103,7 @@ link_repository() {
 # Prints the first lines of a stage and writes the first row of the table.
 describe() {
   local text="$gpu; driver $driver; torch $torch_version; CUDA $cuda; wheel $wheel"
-  text+="; diffusers $(manifest diffusers); built from $(manifest commit)"
+  text+="; diffusers $(manifest diffusers); peft $(manifest peft); built from $(manifest commit)"
   [ -z "${GPU_CHECK_SMALL:-}" ] || text+="; a trial with tiny models and no GPU"
   printf '%s\n' "$text" | sed 's/; /\n/g'
   if [ -e "$results/machine.tsv" ] && [ "$(cut -f 3 "$results/machine.tsv")" != "$text" ]; then
