@@ -33,7 +33,7 @@ is_there() {
 mkdir -p "$base/wheels"
 folder=$base/packing
 rm -rf "$folder" "$archive"
-mkdir -p "$folder"/{bin,lib,wheels}
+mkdir -p "$folder"/{bin,lib,python}
 for program in tempflow "$tests"; do
   strip -s -o "$folder/bin/$program" "$built/$program"
   found=$(ldd "$built/$program")
@@ -52,7 +52,8 @@ for package in diffusers peft; do
       --dest "$base/wheels" "$package==$version" ||
       fail "pip could not fetch $package $version (is the network set up?)"
   fi
-  cp "$base/wheels/$package-$version"-*.whl "$folder/wheels/"
+  # Unpacked, they compress together.
+  python3 -m zipfile -e "$base/wheels/$package-$version"-*.whl "$folder/python"
   packages+=("$package=$version")
 done
 
@@ -68,7 +69,8 @@ newest() { sed -n "s/^Name: $1_//p" <<<"$versions" | sort -uV | tail -n 1; }
 cat "$folder/manifest"
 
 say "compressing $(du -sm "$folder" | cut -f 1) MB"
-tar -C "$folder" --owner=0 --group=0 -cf - . | xz -9e >"$archive.partial"
+# The two programs have most of their code in common, at other addresses.
+tar -C "$folder" --owner=0 --group=0 -cf - . | xz --x86 --lzma2=preset=9e,dict=192MiB >"$archive.partial"
 rm -rf "$folder"
 size=$(stat -c %s "$archive.partial")
 mebibytes=$(awk "BEGIN { printf \"%.1f\", $size / 1048576 }")

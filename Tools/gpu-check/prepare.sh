@@ -33,12 +33,9 @@ unpack() {
   rm -rf "$programs" "$programs.partial"
   # Python includes xz, which the machine may lack.
   "$python" - "$archive" "$programs.partial" <<'EOF' || fail "${archive#"$root/"} cannot be unpacked"
-import pathlib, sys, tarfile, zipfile
+import sys, tarfile
 
-archive, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-tarfile.open(archive).extractall(folder, filter="tar")
-for wheel in (folder / "wheels").glob("*.whl"):
-    zipfile.ZipFile(wheel).extractall(folder / "python")
+tarfile.open(sys.argv[1]).extractall(sys.argv[2], filter="tar")
 EOF
   printf '%s\n' "$digest" >"$programs.partial/digest"
   mv "$programs.partial" "$programs"
