@@ -7,6 +7,7 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/util/Exception.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -39,6 +40,10 @@ void prepareEnvironment() {
     setenv("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True", 1);
 }
 
+struct IgnoredWarnings final : c10::WarningHandler {
+  void process(const c10::Warning &) override {}
+};
+
 // The same bits in every run, and the same kernels in rollout and update: docs/decisions/0015.
 void chooseKernels() {
   at::Context &context = at::globalContext();
@@ -49,7 +54,11 @@ void chooseKernels() {
   context.setBenchmarkCuDNN(false);
   // One attention backend for each type of number, whether gradients are recorded or not.
   context.setSDPUseCuDNN(false);
-  // Sums of half-precision products are float32, without split-k, so that they do not depend on the batch size.
+  // Sums of half-precision products are float32, without split-k, so that they do not depend on the batch size. cuBLAS
+  // has no such option and cuBLASLt has; that libtorch calls this choice experimental is no news to a user.
+  IgnoredWarnings ignored;
+  const c10::WarningUtils::WarningHandlerGuard guard(&ignored);
+  context.setBlasPreferredBackend(at::BlasBackend::Cublaslt);
   context.setAllowBF16ReductionCuBLAS(false, /* allow_splitk: */ false);
   context.setAllowFP16ReductionCuBLAS(false, /* allow_splitk: */ false);
   context.setAllowFP16AccumulationCuBLAS(false);

@@ -99,12 +99,16 @@ package final class ProcessGroup {
   /// of CUDA tensors, but for gathers that are begun ahead, therefore begin with a barrier over
   /// Gloo, whose time-out is half as long.
   ///
-  /// - Throws: `ProcessGroupError.noNCCL`.
+  /// NCCL connects the GPUs in its first collective, which is one of this function, so that a machine
+  /// whose GPUs cannot be connected shows itself before the training.
+  ///
+  /// - Throws: `ProcessGroupError`.
   package func use(_ device: Device) throws(ProcessGroupError) {
     guard let engine, case .cuda(let index) = device else { return }
     let succeeded = ctorch_process_group_add_cuda(
       engine.handle, engine.store.handle, Int32(index), 2 * engine.timeout.milliseconds)
     guard succeeded else { throw .noNCCL(reason: TorchFailure.last().text) }
+    try allReduce(Tensor.zeros([1], device: device), "the connection of the GPUs over NCCL")
   }
 
   deinit {

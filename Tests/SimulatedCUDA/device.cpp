@@ -123,6 +123,22 @@ void checkRefusals() {
     const Tensor x = at::ones({2, 2}, cuda().dtype(at::kLong));
     expectError("not implemented for 'Long'", [&] { (void)at::matmul(x, x); });
   });
+  check("half-precision products without split-k are refused by cuBLAS and computed by cuBLASLt", [] {
+    at::Context &context = at::globalContext();
+    const auto multiply = [](c10::ScalarType type) {
+      const Tensor x = at::ones({2, 2}, cuda().dtype(type));
+      (void)at::linear(x, x);
+    };
+    const auto backend = context.blasPreferredBackend();
+    context.setBlasPreferredBackend(at::BlasBackend::Cublas);
+    context.setAllowBF16ReductionCuBLAS(false, /* allow_splitk: */ false);
+    expectError("requires the cuBLASLt backend", [&] { multiply(at::kBFloat16); });
+    for (const auto type : {at::kFloat, at::kHalf}) multiply(type);
+    context.setBlasPreferredBackend(at::BlasBackend::Cublaslt);
+    multiply(at::kBFloat16);
+    context.setAllowBF16ReductionCuBLAS(true);
+    context.setBlasPreferredBackend(backend);
+  });
   check("an operator without a deterministic kernel is refused when kernels must be deterministic", [] {
     const auto reflect = [] {
       const Tensor image = at::ones({1, 3, 3}, cuda()).requires_grad_();

@@ -71,18 +71,21 @@ struct DeviceCommandTests {
     try FileManager.default.removeItem(atPath: "\(folder.path)/model")
     try FileManager.default.copyItem(
       atPath: fixture("qwen-image-pipeline/model"), toPath: "\(folder.path)/model")
-    let settings = ["--set", "epochs=1", "--set"]
-    _ = try run(
-      ["train", "tiny.yaml", "--run-dir", "cpu"] + settings + ["device=cpu"], in: folder)
-    _ = try run(
-      ["train", "tiny.yaml", "--run-dir", "gpu"] + settings
-        + ["device=cuda", "--set", "offload=blocks"], in: folder)
-    let expected = try numbers(folder.path + "/cpu")
-    let found = try numbers(folder.path + "/gpu")
+    func metrics(_ name: String, _ settings: String...) throws -> [String: Double] {
+      let assignments = (settings + ["epochs=1"]).flatMap { ["--set", $0] }
+      _ = try run(["train", "tiny.yaml", "--run-dir", name] + assignments, in: folder)
+      return try numbers("\(folder.path)/\(name)")
+    }
+    let expected = try metrics("cpu", "device=cpu")
+    let found = try metrics("gpu", "device=cuda", "offload=blocks")
+    #expect(try found == metrics("resident", "device=cuda"))
     #expect(Set(expected.keys) == Set(found.keys))
+    // A GPU rounds otherwise, and one pixel of these small images that becomes another number changes
+    // the reward, the size of a file, by so much. A simulated device has the CPU's kernels.
+    let (limit, floor) = SimulatedCUDA.current == nil ? (0.05, 1e-5) : (tolerance, 2e-6)
     for (place, value) in expected {
       let difference = abs(found[place, default: .nan] - value)
-      #expect(difference <= max(tolerance * abs(value), 2e-6), "\(place): \(value)")
+      #expect(difference <= max(limit * abs(value), floor), "\(place): \(value)")
     }
   }
 

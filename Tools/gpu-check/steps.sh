@@ -17,12 +17,13 @@ read_figure() { # arguments of figures.py, whose status is returned
   return "$status"
 }
 
-# A short run of the embedded model: run's folder, then further arguments.
+# A short run of the embedded model: run's folder, then further arguments. An update has several passes, whose gradients
+# processes add.
 train_shapes() {
   local count=16
   [ -z "${GPU_CHECK_SMALL:-}" ] || count=4
   "$tempflow" train Recipes/shapes.yaml --run-dir "$runs/$1" --set device=cuda --set epochs=2 \
-    --set "prompts.per_epoch=$count" --set evaluation.prompts=8 --set evaluation.every=1 --set evaluation.samples=4 \
+    --set "prompts.per_epoch=$count" --set optimizer.micro_batch=2 --set evaluation.prompts=8 --set evaluation.every=1 --set evaluation.samples=4 \
     --set checkpoints.every=1 "${@:2}"
 }
 

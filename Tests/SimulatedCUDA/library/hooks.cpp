@@ -34,6 +34,7 @@ struct Hooks final : at::CUDAHooksInterface {
 
   void init() const override {}
   bool hasCUDA() const override { return true; }
+  bool hasCuBLASLt() const override { return true; }
   bool isBuilt() const override { return true; }
   bool isAvailable() const override { return true; }
   bool hasPrimaryContext(c10::DeviceIndex) const override { return true; }

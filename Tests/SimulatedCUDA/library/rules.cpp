@@ -20,6 +20,8 @@ const Names waiting = {"nonzero",  "masked_select", "equal",    "_unique",
 const Names products = {"mm",    "bmm",    "addmm",  "addmm_",  "baddbmm", "baddbmm_",
                         "addmv", "addmv_", "addbmm", "addbmm_", "dot",     "convolution"};
 
+const Names matrixProducts = {"mm", "addmm", "addmm_", "addmv", "addmv_"};
+
 // Errors under deterministic algorithms, by the documentation of torch.use_deterministic_algorithms. Its entry for
 // cumsum is left out: the library has a deterministic scan.
 const Names nondeterministic = {"reflection_pad1d_backward",     "reflection_pad2d_backward",
@@ -77,6 +79,18 @@ template <typename Visit> void forEachTensor(Arguments arguments, Visit visit) {
   }
 }
 
+// cuBLAS cannot leave out split-k. Its products of a batch ignore the option.
+void refuseSplits(const OperatorRules &rules, c10::ScalarType type) {
+  at::Context &context = at::globalContext();
+  if (!matrixProducts.contains(rules.base) || context.blasPreferredBackend() == at::BlasBackend::Cublaslt) return;
+  const auto reduction = type == c10::kBFloat16 ? context.allowBF16ReductionCuBLAS()
+                         : type == c10::kHalf   ? context.allowFP16ReductionCuBLAS()
+                                                : at::CuBLASReductionOption::AllowReducedPrecisionWithSplitK;
+  TORCH_CHECK(reduction != at::CuBLASReductionOption::DisallowReducedPrecisionDisallowSplitK,
+              "torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction(..., allow_splitk=False) requires the "
+              "cuBLASLt backend");
+}
+
 } // namespace
 
 const OperatorRules &rulesOf(const c10::OperatorHandle &op) {
@@ -116,6 +130,7 @@ void refuse(const OperatorRules &rules, Arguments arguments) {
   const c10::ScalarType type = arguments[0].toTensor().scalar_type();
   TORCH_CHECK_NOT_IMPLEMENTED(!c10::isIntegralType(type, true), "\"", rules.base, "_cuda\" not implemented for '",
                               c10::toString(type), "'");
+  refuseSplits(rules, type);
 }
 
 void countWaits(const OperatorRules &rules, Arguments arguments) {
