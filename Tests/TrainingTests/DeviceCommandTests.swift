@@ -11,6 +11,10 @@ import Torch
 struct DeviceCommandTests {
   /// Tolerance for float32 sums in another order.
   private let tolerance = 1e-4
+  /// Relative and absolute tolerance of a run's metrics. A GPU rounds otherwise than a CPU, and one
+  /// pixel of these small images that becomes another number changes the reward, the size of a file,
+  /// by up to a twentieth of the rewards' deviation. A simulated device has the CPU's kernels.
+  private let metricTolerance = SimulatedCUDA.current == nil ? (0.05, 1e-5) : (1e-4, 2e-6)
   private let samplingFlags = [
     "--model", "model", "--steps", "4", "--guidance-scale", "2", "--batch", "4",
   ]
@@ -58,6 +62,15 @@ struct DeviceCommandTests {
     return found
   }
 
+  private func expectClose(_ found: [String: Double], _ expected: [String: Double]) {
+    #expect(Set(expected.keys) == Set(found.keys))
+    let (relative, absolute) = metricTolerance
+    for (place, value) in expected {
+      let difference = abs(found[place, default: .nan] - value)
+      #expect(difference <= max(relative * abs(value), absolute), "\(place): \(value)")
+    }
+  }
+
   @Test func `prompts of unequal length train on the GPU as on the CPU, with blocks on the host`()
     throws
   {
@@ -76,17 +89,9 @@ struct DeviceCommandTests {
       _ = try run(["train", "tiny.yaml", "--run-dir", name] + assignments, in: folder)
       return try numbers("\(folder.path)/\(name)")
     }
-    let expected = try metrics("cpu", "device=cpu")
     let found = try metrics("gpu", "device=cuda", "offload=blocks")
     #expect(try found == metrics("resident", "device=cuda"))
-    #expect(Set(expected.keys) == Set(found.keys))
-    // A GPU rounds otherwise, and one pixel of these small images that becomes another number changes
-    // the reward, the size of a file, by so much. A simulated device has the CPU's kernels.
-    let (limit, floor) = SimulatedCUDA.current == nil ? (0.05, 1e-5) : (tolerance, 2e-6)
-    for (place, value) in expected {
-      let difference = abs(found[place, default: .nan] - value)
-      #expect(difference <= max(limit * abs(value), floor), "\(place): \(value)")
-    }
+    expectClose(found, try metrics("cpu", "device=cpu"))
   }
 
   @Test(arguments: TorchRuntime.cudaDeviceCount > 1 ? ["cuda", "cuda:1"] : ["cuda"])
@@ -96,15 +101,7 @@ struct DeviceCommandTests {
       _ = try run(
         ["train", "tiny.yaml", "--run-dir", name, "--set", "device=\(name)"], in: folder)
     }
-    let expected = try numbers(folder.path + "/cpu")
-    let found = try numbers("\(folder.path)/\(device)")
-    #expect(Set(expected.keys) == Set(found.keys))
-    for (place, value) in expected {
-      // A pixel that rounds to another value changes a file, the reward here, by some bytes of
-      // 500,000.
-      let difference = abs(found[place, default: .nan] - value)
-      #expect(difference <= max(tolerance * abs(value), 2e-6), "\(place): \(value)")
-    }
+    expectClose(try numbers("\(folder.path)/\(device)"), try numbers(folder.path + "/cpu"))
     let summary = try #require(
       try JSONSerialization.jsonObject(
         with: Data(contentsOf: URL(filePath: "\(folder.path)/\(device)/summary.json")))
@@ -180,14 +177,7 @@ struct DeviceCommandTests {
         ["train", "edit.yaml", "--run-dir", device, "--set", "device=\(device)"], in: folder)
     }
     #expect(relativeError(latents[1], latents[0]) < 1e-5)
-    let (expected, found) = (
-      try numbers(folder.path + "/cpu"), try numbers(folder.path + "/cuda")
-    )
-    #expect(Set(expected.keys) == Set(found.keys))
-    for (place, value) in expected {
-      let difference = abs(found[place, default: .nan] - value)
-      #expect(difference <= max(tolerance * abs(value), 2e-6), "\(place): \(value)")
-    }
+    expectClose(try numbers(folder.path + "/cuda"), try numbers(folder.path + "/cpu"))
   }
 
   @Test(arguments: [
