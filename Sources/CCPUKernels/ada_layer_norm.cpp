@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-namespace tempflow::cpu {
+namespace tempflow::cpu::SIMD {
 
-AVX512_BEGIN
+SIMD_BEGIN
 
 void adaLayerNorm(const float *x, const float *shift, const float *scale, float *out, const TokenShape &shape,
                   float epsilon) {
@@ -52,14 +52,14 @@ struct Moments {
 
 INLINE Moments moments(const float *x, int64_t width, float epsilon) {
   const float perElement = 1 / static_cast<float>(width);
-  Vector sum = _mm512_setzero_ps(), squares = sum;
-  for (int64_t i = 0; i < width; i += lanes) sum = _mm512_add_ps(sum, load(x + i));
-  const Vector mean = broadcast(_mm512_reduce_add_ps(sum) * perElement);
+  Vector sum = zeros(), squares = sum;
+  for (int64_t i = 0; i < width; i += lanes) sum = add(sum, load(x + i));
+  const Vector mean = broadcast(sumOf(sum) * perElement);
   for (int64_t i = 0; i < width; i += lanes) {
-    const Vector difference = _mm512_sub_ps(load(x + i), mean);
-    squares = _mm512_fmadd_ps(difference, difference, squares);
+    const Vector difference = subtract(load(x + i), mean);
+    squares = multiplyAdd(difference, difference, squares);
   }
-  return {mean, broadcast(1 / std::sqrt(_mm512_reduce_add_ps(squares) * perElement + epsilon))};
+  return {mean, broadcast(1 / std::sqrt(sumOf(squares) * perElement + epsilon))};
 }
 
 } // namespace
@@ -76,23 +76,23 @@ void adaLayerNormBackward(const float *x, const float *scale, const float *grad,
     for (int64_t row = sample * tokens; row < (sample + 1) * tokens; ++row) {
       const float *from = x + row * width, *arrived = grad + row * width;
       const auto [mean, rstd] = moments(from, width, epsilon);
-      Vector sum = _mm512_setzero_ps(), products = sum;
+      Vector sum = zeros(), products = sum;
       for (int64_t i = 0; i < width; i += lanes) {
-        const Vector normed = _mm512_mul_ps(_mm512_sub_ps(load(from + i), mean), rstd), g = load(arrived + i);
-        store(gradShift + i, _mm512_add_ps(load(gradShift + i), g));
-        store(gradScale + i, _mm512_fmadd_ps(g, normed, load(gradScale + i)));
-        const Vector scaled = _mm512_fmadd_ps(g, load(scales + i), g);
-        sum = _mm512_add_ps(sum, scaled);
-        products = _mm512_fmadd_ps(scaled, normed, products);
+        const Vector normed = multiply(subtract(load(from + i), mean), rstd), g = load(arrived + i);
+        store(gradShift + i, add(load(gradShift + i), g));
+        store(gradScale + i, multiplyAdd(g, normed, load(gradScale + i)));
+        const Vector scaled = multiplyAdd(g, load(scales + i), g);
+        sum = add(sum, scaled);
+        products = multiplyAdd(scaled, normed, products);
       }
-      const Vector meanGrad = broadcast(_mm512_reduce_add_ps(sum) * perElement);
-      const Vector meanProduct = broadcast(_mm512_reduce_add_ps(products) * perElement);
+      const Vector meanGrad = broadcast(sumOf(sum) * perElement);
+      const Vector meanProduct = broadcast(sumOf(products) * perElement);
       for (int64_t i = 0; i < width; i += lanes) {
-        const Vector normed = _mm512_mul_ps(_mm512_sub_ps(load(from + i), mean), rstd), g = load(arrived + i);
-        Vector gradNormed = _mm512_fmadd_ps(g, load(scales + i), g);
-        gradNormed = _mm512_sub_ps(_mm512_fnmadd_ps(normed, meanProduct, gradNormed), meanGrad);
-        const Vector before = residual ? load(residual + row * width + i) : _mm512_setzero_ps();
-        store(to.x + row * width + i, _mm512_fmadd_ps(gradNormed, rstd, before));
+        const Vector normed = multiply(subtract(load(from + i), mean), rstd), g = load(arrived + i);
+        Vector gradNormed = multiplyAdd(g, load(scales + i), g);
+        gradNormed = subtract(negatedMultiplyAdd(normed, meanProduct, gradNormed), meanGrad);
+        const Vector before = residual ? load(residual + row * width + i) : zeros();
+        store(to.x + row * width + i, multiplyAdd(gradNormed, rstd, before));
       }
     }
   }
@@ -104,17 +104,17 @@ void gatedResidualBackward(const float *grad, const float *gate, const float *up
   for (int64_t sample = 0; sample < shape.batch; ++sample)
     for (int64_t i = 0; i < width; i += lanes) {
       const Vector gates = load(gate + sample * shape.stride + i);
-      Vector sum = _mm512_setzero_ps();
+      Vector sum = zeros();
       for (int64_t row = sample * tokens; row < (sample + 1) * tokens; ++row) {
         const Vector g = load(grad + row * width + i);
-        sum = _mm512_fmadd_ps(g, load(update + row * width + i), sum);
-        store(gradUpdate + row * width + i, _mm512_mul_ps(g, gates));
+        sum = multiplyAdd(g, load(update + row * width + i), sum);
+        store(gradUpdate + row * width + i, multiply(g, gates));
       }
       store(gradGate + sample * shape.stride + i, sum);
     }
 }
 
-AVX512_END
+SIMD_END
 
-} // namespace tempflow::cpu
+} // namespace tempflow::cpu::SIMD
 #endif

@@ -5,7 +5,7 @@
 #include "simd.h"
 
 #if defined(__x86_64__)
-namespace tempflow::cpu {
+namespace tempflow::cpu::SIMD {
 
 // `[batch, tokens, D]`, contiguous. Shifts, scales and gates are `[batch, D]`, their rows `stride` apart.
 struct TokenShape {
@@ -33,5 +33,5 @@ void adaLayerNormBackward(const float *x, const float *scale, const float *grad,
 void gatedResidualBackward(const float *grad, const float *gate, const float *update, float *gradUpdate,
                            float *gradGate, const TokenShape &shape);
 
-} // namespace tempflow::cpu
+} // namespace tempflow::cpu::SIMD
 #endif

@@ -7,9 +7,9 @@
 #include <cmath>
 #include <cstring>
 
-namespace tempflow::cpu {
+namespace tempflow::cpu::SIMD {
 
-AVX512_BEGIN
+SIMD_BEGIN
 
 namespace {
 
@@ -43,7 +43,7 @@ INLINE Vector softmax(AttentionBuffers &buffers, float scale) {
     for (int64_t i = 0; i < buffers.padded; i += lanes) {
       const Vector logit = load(s + i) * scale + load(&buffers.bias[i]);
       store(s + i, logit);
-      maxima[q] = _mm512_max_ps(maxima[q], logit);
+      maxima[q] = larger(maxima[q], logit);
     }
   }
   const Vector m = rowMaxima(maxima);
@@ -107,7 +107,7 @@ void attention(AttentionBuffers &buffers, const HeadInput &input, float *const *
   }
 }
 
-AVX512_END
+SIMD_END
 
-} // namespace tempflow::cpu
+} // namespace tempflow::cpu::SIMD
 #endif

@@ -8,7 +8,7 @@
 #if defined(__x86_64__)
 #include <vector>
 
-namespace tempflow::cpu {
+namespace tempflow::cpu::SIMD {
 
 // One head's queries, keys or values of one stream.
 struct HeadRows {
@@ -63,5 +63,5 @@ struct AttentionBackward {
                float *dNormWeight) const;
 };
 
-} // namespace tempflow::cpu
+} // namespace tempflow::cpu::SIMD
 #endif

@@ -7,9 +7,9 @@
 #include <cstring>
 #include <utility>
 
-namespace tempflow::cpu {
+namespace tempflow::cpu::SIMD {
 
-AVX512_BEGIN
+SIMD_BEGIN
 
 AttentionBackward::AttentionBackward(int64_t width, int64_t keys, const float *keyBias)
     : width(width), keys(keys), padded((keys + lanes - 1) / lanes * lanes) {
@@ -36,12 +36,12 @@ void AttentionBackward::gather(const HeadRows &rows, float epsilon, int64_t toke
       std::memcpy(to, from, width * sizeof(float));
       continue;
     }
-    Vector squares = _mm512_setzero_ps();
-    for (int64_t i = 0; i < width; i += lanes) squares = _mm512_fmadd_ps(load(from + i), load(from + i), squares);
-    factors[token + row] = 1 / std::sqrt(_mm512_reduce_add_ps(squares) / static_cast<float>(width) + epsilon);
+    Vector squares = zeros();
+    for (int64_t i = 0; i < width; i += lanes) squares = multiplyAdd(load(from + i), load(from + i), squares);
+    factors[token + row] = 1 / std::sqrt(sumOf(squares) / static_cast<float>(width) + epsilon);
     const Vector factor = broadcast(factors[token + row]);
     for (int64_t i = 0; i < width; i += lanes)
-      store(to + i, _mm512_mul_ps(_mm512_mul_ps(load(from + i), factor), load(rows.normWeight + i)));
+      store(to + i, multiply(multiply(load(from + i), factor), load(rows.normWeight + i)));
   }
 }
 
@@ -55,17 +55,17 @@ void AttentionBackward::scatter(const float *gradient, int64_t token, const Head
       continue;
     }
     const Vector factor = broadcast(factors[token + row]);
-    Vector products = _mm512_setzero_ps();
+    Vector products = zeros();
     for (int64_t i = 0; i < width; i += lanes) {
-      const Vector normed = _mm512_mul_ps(load(from + i), factor), g = load(gradient + i);
-      store(dNormWeight + i, _mm512_fmadd_ps(g, normed, load(dNormWeight + i)));
-      products = _mm512_fmadd_ps(_mm512_mul_ps(g, load(rows.normWeight + i)), normed, products);
+      const Vector normed = multiply(load(from + i), factor), g = load(gradient + i);
+      store(dNormWeight + i, multiplyAdd(g, normed, load(dNormWeight + i)));
+      products = multiplyAdd(multiply(g, load(rows.normWeight + i)), normed, products);
     }
-    const Vector mean = broadcast(_mm512_reduce_add_ps(products) / static_cast<float>(width));
+    const Vector mean = broadcast(sumOf(products) / static_cast<float>(width));
     for (int64_t i = 0; i < width; i += lanes) {
-      const Vector normed = _mm512_mul_ps(load(from + i), factor);
-      const Vector scaled = _mm512_mul_ps(load(gradient + i), load(rows.normWeight + i));
-      store(to + i, _mm512_mul_ps(_mm512_fnmadd_ps(normed, mean, scaled), factor));
+      const Vector normed = multiply(load(from + i), factor);
+      const Vector scaled = multiply(load(gradient + i), load(rows.normWeight + i));
+      store(to + i, multiply(negatedMultiplyAdd(normed, mean, scaled), factor));
     }
   }
 }
@@ -75,27 +75,27 @@ namespace {
 // A row of s becomes p = softmax(s), and dP becomes dS = p (dP - sum(p dP)) scale.
 INLINE void softmaxBackward(float *s, float *dP, const float *bias, int64_t padded, float scale) {
   const Vector logitScale = broadcast(scale * log2e), factor = broadcast(scale);
-  Vector maxima = broadcast(-INFINITY), sums = _mm512_setzero_ps(), products = sums;
+  Vector maxima = broadcast(-INFINITY), sums = zeros(), products = sums;
   for (int64_t i = 0; i < padded; i += lanes) {
-    const Vector logit = _mm512_fmadd_ps(load(s + i), logitScale, load(bias + i));
+    const Vector logit = multiplyAdd(load(s + i), logitScale, load(bias + i));
     store(s + i, logit);
-    maxima = _mm512_max_ps(maxima, logit);
+    maxima = larger(maxima, logit);
   }
-  const Vector m = broadcast(_mm512_reduce_max_ps(maxima));
+  const Vector m = broadcast(largestOf(maxima));
   for (int64_t i = 0; i < padded; i += lanes) {
-    const Vector power = exp2(_mm512_sub_ps(load(s + i), m));
+    const Vector power = exp2(subtract(load(s + i), m));
     store(s + i, power);
-    sums = _mm512_add_ps(sums, power);
+    sums = add(sums, power);
   }
-  const Vector reciprocal = broadcast(1 / _mm512_reduce_add_ps(sums));
+  const Vector reciprocal = broadcast(1 / sumOf(sums));
   for (int64_t i = 0; i < padded; i += lanes) {
-    const Vector probability = _mm512_mul_ps(load(s + i), reciprocal);
+    const Vector probability = multiply(load(s + i), reciprocal);
     store(s + i, probability);
-    products = _mm512_fmadd_ps(probability, load(dP + i), products);
+    products = multiplyAdd(probability, load(dP + i), products);
   }
-  const Vector product = broadcast(_mm512_reduce_add_ps(products));
+  const Vector product = broadcast(sumOf(products));
   for (int64_t i = 0; i < padded; i += lanes)
-    store(dP + i, _mm512_mul_ps(_mm512_mul_ps(load(s + i), _mm512_sub_ps(load(dP + i), product)), factor));
+    store(dP + i, multiply(multiply(load(s + i), subtract(load(dP + i), product)), factor));
 }
 
 } // namespace
@@ -113,7 +113,7 @@ void AttentionBackward::run(int64_t queries) {
   gemm(keys, width, queries, {dS, 1, padded}, q, width, false, dK, width);
 }
 
-AVX512_END
+SIMD_END
 
-} // namespace tempflow::cpu
+} // namespace tempflow::cpu::SIMD
 #endif

@@ -5,9 +5,9 @@
 #if defined(__x86_64__)
 #include <algorithm>
 
-namespace tempflow::cpu {
+namespace tempflow::cpu::SIMD {
 
-AVX512_BEGIN
+SIMD_BEGIN
 
 namespace {
 
@@ -54,7 +54,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Strided a, const float *b, int64_t ld
                   c + column, ldc);
 }
 
-AVX512_END
+SIMD_END
 
-} // namespace tempflow::cpu
+} // namespace tempflow::cpu::SIMD
 #endif

@@ -4,7 +4,7 @@
 #include "microkernel.h"
 
 #if defined(__x86_64__)
-namespace tempflow::cpu {
+namespace tempflow::cpu::SIMD {
 
 // A linear layer whose weight `packWeight` has packed.
 struct PackedLinear {
@@ -25,5 +25,5 @@ void linear(const PackedLinear &layer, const float *x, int64_t rows, float *out)
 void gemm(int64_t m, int64_t n, int64_t k, Strided a, const float *b, int64_t ldb, bool accumulate, float *c,
           int64_t ldc);
 
-} // namespace tempflow::cpu
+} // namespace tempflow::cpu::SIMD
 #endif

@@ -6,7 +6,7 @@
 
 #include <ATen/ATen.h>
 
-namespace tempflow::cpu {
+namespace tempflow::cpu::SIMD {
 
 PackedBlock::PackedBlock(const std::array<Stream, 2> &from) {
   int64_t count = 0;
@@ -140,5 +140,5 @@ void JointBlock::forward(const BlockInput &input, float *const *out) {
   }
 }
 
-} // namespace tempflow::cpu
+} // namespace tempflow::cpu::SIMD
 #endif

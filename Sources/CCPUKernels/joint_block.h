@@ -17,7 +17,7 @@
 #include <memory>
 #include <mutex>
 
-namespace tempflow::cpu {
+namespace tempflow::cpu::SIMD {
 
 // Tokens of both streams in one tile of samples.
 constexpr int64_t tileTokens = 256;
@@ -157,5 +157,5 @@ void backward(const JointBlock &block, const BackwardProblem &problem, std::arra
 std::array<at::Tensor, 2> record(JointBlock *block, const std::array<at::Tensor, 3> &inputs, const at::Tensor &keyBias,
                                  double epsilon);
 
-} // namespace tempflow::cpu
+} // namespace tempflow::cpu::SIMD
 #endif

@@ -6,7 +6,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-namespace tempflow::cpu {
+namespace tempflow::cpu::SIMD {
 
 int64_t JointBlock::savedPerToken(int s) const {
   return streams[s].isLast() ? 3 * width : 9 * width + streams[s].up.outputs();
@@ -122,7 +122,7 @@ struct JointBlockFunction : torch::autograd::Function<JointBlockFunction> {
       problem.dX[s] = mutableData(results[3 + s]);
     }
     problem.dConditioning = mutableData(results[5]);
-    tempflow::cpu::backward(block, problem, leaves);
+    SIMD::backward(block, problem, leaves);
     for (const at::Tensor &gradient : leavesOf(leaves)) results.push_back(gradient);
     return results;
   }
@@ -139,5 +139,5 @@ std::array<at::Tensor, 2> record(JointBlock *block, const std::array<at::Tensor,
   return {out[0], out.size() > 1 ? out[1] : at::Tensor()};
 }
 
-} // namespace tempflow::cpu
+} // namespace tempflow::cpu::SIMD
 #endif

@@ -7,7 +7,7 @@
 
 #include <ATen/ATen.h>
 
-namespace tempflow::cpu {
+namespace tempflow::cpu::SIMD {
 
 StreamGradients::StreamGradients(const Stream &stream) {
   for (int i = 0; i < 7; ++i) {
@@ -20,7 +20,7 @@ StreamGradients::StreamGradients(const Stream &stream) {
   if (stream.keyNorm.defined()) keyNorm = at::zeros_like(stream.keyNorm);
 }
 
-AVX512_BEGIN
+SIMD_BEGIN
 
 namespace {
 
@@ -31,7 +31,7 @@ constexpr int64_t backwardRows = 2 * hiddenRows;
 void addRows(const float *rows, int64_t count, int64_t width, float *to) {
   for (int64_t i = 0; i < width; i += lanes) {
     Vector sum = load(to + i);
-    for (int64_t row = 0; row < count; ++row) sum = _mm512_add_ps(sum, load(rows + row * width + i));
+    for (int64_t row = 0; row < count; ++row) sum = add(sum, load(rows + row * width + i));
     store(to + i, sum);
   }
 }
@@ -179,7 +179,7 @@ void backward(const JointBlock &block, const BackwardProblem &problem, std::arra
   BlockBackward(block, problem, to).run();
 }
 
-AVX512_END
+SIMD_END
 
-} // namespace tempflow::cpu
+} // namespace tempflow::cpu::SIMD
 #endif

@@ -4,9 +4,9 @@
 #include "simd.h"
 
 #if defined(__x86_64__)
-namespace tempflow::cpu {
+namespace tempflow::cpu::SIMD {
 
-AVX512_BEGIN
+SIMD_BEGIN
 
 // A matrix: its address and the distances to the next row and to the next column.
 struct Strided {
@@ -14,8 +14,6 @@ struct Strided {
   int64_t row, column;
 };
 
-// The accumulators of a product are MR x NR numbers in registers.
-constexpr int64_t MR = 8, NR = 3 * lanes;
 // A block of the second matrix, KC x NR, stays in L1.
 constexpr int64_t KC = 96;
 
@@ -26,13 +24,13 @@ INLINE void microkernel(Strided a, const float *b, int64_t ldb, int64_t k, const
   Vector accumulators[M][V];
   for (int v = 0; v < V; ++v)
     for (int m = 0; m < M; ++m)
-      accumulators[m][v] = initial ? load(initial + m * ldInitial + v * lanes) : _mm512_setzero_ps();
+      accumulators[m][v] = initial ? load(initial + m * ldInitial + v * lanes) : zeros();
   for (int64_t step = 0; step < k; ++step, a.data += a.column, b += ldb) {
     Vector right[V];
     for (int v = 0; v < V; ++v) right[v] = load(b + v * lanes);
     for (int m = 0; m < M; ++m) {
       const Vector left = broadcast(a.data[m * a.row]);
-      for (int v = 0; v < V; ++v) accumulators[m][v] = _mm512_fmadd_ps(left, right[v], accumulators[m][v]);
+      for (int v = 0; v < V; ++v) accumulators[m][v] = multiplyAdd(left, right[v], accumulators[m][v]);
     }
   }
   for (int m = 0; m < M; ++m)
@@ -60,31 +58,6 @@ static void microkernels(int64_t rows, Strided a, const float *b, int64_t ldb, i
   }
 }
 
-// `to[j][i] = from[i][j]` for up to 16 rows and 16 columns.
-INLINE void transpose(const float *from, int64_t ldFrom, float *to, int64_t ldTo, int64_t rows = 16) {
-  Vector a[16], b[16];
-  for (int i = 0; i < 16; ++i) a[i] = i < rows ? load(from + i * ldFrom) : _mm512_setzero_ps();
-  for (int i = 0; i < 16; i += 2) {
-    b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
-    b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
-  }
-  for (int i = 0; i < 16; i += 4)
-    for (int j = 0; j < 2; ++j) {
-      a[i + 2 * j] = (Vector)_mm512_unpacklo_pd((__m512d)b[i + j], (__m512d)b[i + j + 2]);
-      a[i + 2 * j + 1] = (Vector)_mm512_unpackhi_pd((__m512d)b[i + j], (__m512d)b[i + j + 2]);
-    }
-  for (int i = 0; i < 4; ++i)
-    for (int j = 0; j < 16; j += 8) {
-      b[i + j] = _mm512_shuffle_f32x4(a[i + j], a[i + j + 4], 0x88);
-      b[i + j + 4] = _mm512_shuffle_f32x4(a[i + j], a[i + j + 4], 0xdd);
-    }
-  const __mmask16 mask = static_cast<__mmask16>((1u << rows) - 1);
-  for (int i = 0; i < 8; ++i) {
-    _mm512_mask_storeu_ps(to + i * ldTo, mask, _mm512_shuffle_f32x4(b[i], b[i + 8], 0x88));
-    _mm512_mask_storeu_ps(to + (i + 8) * ldTo, mask, _mm512_shuffle_f32x4(b[i], b[i + 8], 0xdd));
-  }
-}
-
 // Transposes any number of contiguous rows and a multiple of 16 columns.
 static inline void transposeRows(const float *from, int64_t rows, int64_t width, float *to, int64_t ldTo) {
   for (int64_t row = 0; row < rows; row += lanes)
@@ -92,7 +65,7 @@ static inline void transposeRows(const float *from, int64_t rows, int64_t width,
       transpose(from + row * width + i, width, to + i * ldTo + row, ldTo, rows - row < lanes ? rows - row : lanes);
 }
 
-AVX512_END
+SIMD_END
 
-} // namespace tempflow::cpu
+} // namespace tempflow::cpu::SIMD
 #endif

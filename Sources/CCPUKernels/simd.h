@@ -1,4 +1,5 @@
-// Vectors of 16 float32 numbers (AVX-512).
+// Vectors of 16 float32 numbers. Every file of the kernels is compiled twice, into the namespace SIMD of an instruction
+// set: by itself for AVX-512, and as a part of avx2.cpp.
 #pragma once
 
 #if defined(__x86_64__)
@@ -6,47 +7,56 @@
 
 #include <cstdint>
 
-// Around functions that are compiled for AVX-512.
-#define AVX512_BEGIN                                                                                                   \
+// SIMD_BEGIN and SIMD_END are around functions that are compiled for the instruction set.
+#if defined(KERNELS_AVX2)
+#define SIMD avx2
+#define SIMD_BEGIN                                                                                                     \
+  _Pragma("clang attribute push(__attribute__((target(\"avx2,fma\"))), apply_to = function)")
+#else
+#define SIMD avx512
+#define SIMD_BEGIN                                                                                                     \
   _Pragma("clang attribute push(__attribute__((target(\"avx512f,avx512bw,avx512dq,avx512vl\"))), apply_to = function)")
-#define AVX512_END _Pragma("clang attribute pop")
+#endif
+#define SIMD_END _Pragma("clang attribute pop")
 #define INLINE static inline __attribute__((always_inline))
 
-namespace tempflow::cpu {
+namespace tempflow::cpu::SIMD {
 
-inline bool hasAVX512() {
-  static const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  return has;
-}
-
-AVX512_BEGIN
-
-typedef __m512 Vector;
 constexpr int64_t lanes = 16;
 constexpr float log2e = 1.4426950408889634f;
+typedef float Vector __attribute__((vector_size(64)));
 
-INLINE Vector load(const float *from) { return _mm512_loadu_ps(from); }
-INLINE void store(float *to, Vector value) { _mm512_storeu_ps(to, value); }
-INLINE Vector broadcast(float value) { return _mm512_set1_ps(value); }
+} // namespace tempflow::cpu::SIMD
 
-// `1 / sqrt(x)`
-INLINE Vector rsqrt(Vector x) { return 1.0f / _mm512_sqrt_ps(x); }
+#if defined(KERNELS_AVX2)
+#include "simd_avx2.h"
+#else
+#include "simd_avx512.h"
+#endif
 
-// 2^x within 2 units in the last place for x from -125, and 2^-125 below, because a subnormal result would take a
-// hundred cycles. NaN stays NaN.
+namespace tempflow::cpu::SIMD {
+
+SIMD_BEGIN
+
+INLINE Vector zeros() { return Vector{}; }
+INLINE Vector add(Vector a, Vector b) { return a + b; }
+INLINE Vector subtract(Vector a, Vector b) { return a - b; }
+INLINE Vector multiply(Vector a, Vector b) { return a * b; }
+
+// 2^x within 2 units in the last place for x from -125 to 127, and 2^-125 below, because a subnormal result would take
+// a hundred cycles. NaN stays NaN.
 INLINE Vector exp2(Vector x) {
-  x = _mm512_max_ps(broadcast(-125.0f), x);
-  const Vector n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  const Vector f = _mm512_sub_ps(x, n);
+  x = larger(broadcast(-125.0f), x);
+  const Vector n = nearest(x);
+  const Vector f = subtract(x, n);
   Vector p = broadcast(1.5403530e-4f);
-  p = _mm512_fmadd_ps(p, f, broadcast(1.3333558e-3f));
-  p = _mm512_fmadd_ps(p, f, broadcast(9.6181291e-3f));
-  p = _mm512_fmadd_ps(p, f, broadcast(5.5504109e-2f));
-  p = _mm512_fmadd_ps(p, f, broadcast(2.4022651e-1f));
-  p = _mm512_fmadd_ps(p, f, broadcast(6.9314718e-1f));
-  p = _mm512_fmadd_ps(p, f, broadcast(1.0f));
-  return _mm512_scalef_ps(p, n);
+  p = multiplyAdd(p, f, broadcast(1.3333558e-3f));
+  p = multiplyAdd(p, f, broadcast(9.6181291e-3f));
+  p = multiplyAdd(p, f, broadcast(5.5504109e-2f));
+  p = multiplyAdd(p, f, broadcast(2.4022651e-1f));
+  p = multiplyAdd(p, f, broadcast(6.9314718e-1f));
+  p = multiplyAdd(p, f, broadcast(1.0f));
+  return scaled(p, n);
 }
 
 // Lanes of `a` where the index lacks the bit `d`, of `b` where it has it; with `x`, those at a distance of `d`.
@@ -74,7 +84,7 @@ INLINE Vector rowMaxima(Vector *rows) {
 #undef PAIRED
 #undef LANE
 
-AVX512_END
+SIMD_END
 
-} // namespace tempflow::cpu
+} // namespace tempflow::cpu::SIMD
 #endif

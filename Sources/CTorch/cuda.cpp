@@ -1,5 +1,6 @@
 // libtorch's CUDA half: loaded at run time, so that one binary serves machines with a GPU and without.
 #include "ctorch.h"
+#include "ctorch_cuda.h"
 #include "ctorch_failure.h"
 
 #include <ATen/Context.h>
@@ -13,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
+#include <mutex>
 
 struct CTorchEvent {
   c10::Event event;
@@ -44,6 +46,12 @@ struct IgnoredWarnings final : c10::WarningHandler {
   void process(const c10::Warning &) override {}
 };
 
+// Sums of half-precision products in float32, in one part or, with `splits`, in several.
+void setProductSums(bool splits) {
+  at::globalContext().setAllowBF16ReductionCuBLAS(false, splits);
+  at::globalContext().setAllowFP16ReductionCuBLAS(false, splits);
+}
+
 // The same bits in every run, and the same kernels in rollout and update: docs/decisions/0015.
 void chooseKernels() {
   at::Context &context = at::globalContext();
@@ -54,20 +62,35 @@ void chooseKernels() {
   context.setBenchmarkCuDNN(false);
   // One attention backend for each type of number, whether gradients are recorded or not.
   context.setSDPUseCuDNN(false);
-  // Sums of half-precision products are float32, without split-k, so that they do not depend on the batch size. cuBLAS
-  // has no such option and cuBLASLt has; that libtorch calls this choice experimental is no news to a user.
+  // In one part, so that they do not depend on the batch size. cuBLAS has no such option and cuBLASLt has; that libtorch
+  // calls this choice experimental is no news to a user.
+  setProductSums(false);
   IgnoredWarnings ignored;
   const c10::WarningUtils::WarningHandlerGuard guard(&ignored);
   context.setBlasPreferredBackend(at::BlasBackend::Cublaslt);
-  context.setAllowBF16ReductionCuBLAS(false, /* allow_splitk: */ false);
-  context.setAllowFP16ReductionCuBLAS(false, /* allow_splitk: */ false);
   context.setAllowFP16AccumulationCuBLAS(false);
   // float32 products keep 24 bits, regardless of the environment (TORCH_ALLOW_TF32_CUBLAS_OVERRIDE).
   context.setFloat32MatmulPrecision("highest");
   context.setAllowTF32CuDNN(false);
 }
 
+// Passes that may split, and their lock.
+std::mutex splitting;
+int splitCount = 0;
+
 } // namespace
+
+SplitProducts::SplitProducts() : isOnDevice(isLoaded) {
+  if (!isOnDevice) return;
+  const std::lock_guard lock(splitting);
+  if (splitCount++ == 0) setProductSums(true);
+}
+
+SplitProducts::~SplitProducts() {
+  if (!isOnDevice) return;
+  const std::lock_guard lock(splitting);
+  if (--splitCount == 0) setProductSums(false);
+}
 
 bool ctorch_load_cuda(void) {
   prepareEnvironment();
