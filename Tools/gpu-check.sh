@@ -12,7 +12,8 @@ export archive=$base/gpu-check.tar.xz programs=$base/programs work=$base/work re
 
 usage() {
   cat <<'EOF'
-Checks TempFlow on a machine with an NVIDIA GPU, Python 3 with PyTorch 2.11 for CUDA 13 and transformers.
+Checks TempFlow on a machine with an NVIDIA GPU, Python 3 with PyTorch 2.11 for CUDA 13, transformers
+and accelerate.
 
   Tools/gpu-check.sh pack           on the build machine (swift build -c release --build-tests): writes
                                     .gpu-check/gpu-check.tar.xz; copy it to the same path on the GPU machine

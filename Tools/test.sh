@@ -44,9 +44,9 @@ else
   pass 'simulated CUDA' LD_LIBRARY_PATH="$SIMULATED_CUDA${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" -- \
     --filter 'Device|on the GPU|SharedBlocks'
   pass "libtorch's kernels" TEMPFLOW_CPU_KERNELS=off -- "${kernels[@]}"
-  pass 'AVX2' TEMPFLOW_CPU_KERNELS=off ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 \
+  pass 'AVX2' ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 \
     MKL_ENABLE_INSTRUCTIONS=AVX2 -- "${kernels[@]}"
-  pass 'SSE4.1' TEMPFLOW_CPU_KERNELS=off ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 \
+  pass 'SSE4.1' ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 \
     MKL_ENABLE_INSTRUCTIONS=SSE4_2 -- "${kernels[@]}"
 fi
 

@@ -29,8 +29,10 @@ const Kernels *kernelsHere() {
 
 } // namespace
 
+const char *cpu_kernel_instructions(void) { return kernelsHere() ? kernelsHere()->instructions : nullptr; }
+
 const char *cpu_joint_block_unsupported(void) {
-  return kernelsHere() ? nullptr : "libtorch finds neither AVX-512 nor AVX2 in this processor";
+  return kernelsHere() ? nullptr : "libtorch uses neither AVX-512 nor AVX2 with FMA";
 }
 
 CPUJointBlock *cpu_joint_block(const CPUBlockStream *streams, int64_t heads, int64_t width) {
@@ -48,6 +50,7 @@ bool cpu_joint_block_forward(CPUJointBlock *block, const CTorchTensor *const *in
   });
 }
 #else
+const char *cpu_kernel_instructions(void) { return nullptr; }
 const char *cpu_joint_block_unsupported(void) { return "the processor is not an x86-64"; }
 CPUJointBlock *cpu_joint_block(const CPUBlockStream *, int64_t, int64_t) { return nullptr; }
 void cpu_joint_block_release(CPUJointBlock *) {}

@@ -49,7 +49,7 @@ std::array<at::Tensor, 2> forward(CPUJointBlock *block, const std::array<at::Ten
 
 } // namespace
 
-const Kernels kernels = {jointBlock, release, forward};
+const Kernels kernels = {instructionsName, jointBlock, release, forward};
 
 } // namespace tempflow::cpu::SIMD
 #endif

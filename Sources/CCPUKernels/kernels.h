@@ -10,6 +10,7 @@
 namespace tempflow::cpu {
 
 struct Kernels {
+  const char *instructions;
   CPUJointBlock *(*jointBlock)(const CPUBlockStream *streams, int64_t heads, int64_t width);
   void (*release)(CPUJointBlock *);
   // `x` holds both streams and the conditioning; the second output is undefined for a last stream.

@@ -22,6 +22,12 @@
 
 namespace tempflow::cpu::SIMD {
 
+#if defined(KERNELS_AVX2)
+constexpr const char *instructionsName = "AVX2";
+#else
+constexpr const char *instructionsName = "AVX-512";
+#endif
+
 constexpr int64_t lanes = 16;
 constexpr float log2e = 1.4426950408889634f;
 typedef float Vector __attribute__((vector_size(64)));

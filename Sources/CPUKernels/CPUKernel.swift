@@ -14,6 +14,15 @@ public enum CPUKernel: String, CaseIterable, Sendable {
   /// The name in `TEMPFLOW_CPU_KERNELS`.
   public var name: String { rawValue }
 
+  /// The instructions that kernels use on this processor, `AVX-512` or `AVX2`; nil without kernels.
+  public static var instructions: String? {
+    cpu_kernel_instructions().map { String(cString: $0) }
+  }
+
+  /// The name and the instructions, `joint_block (AVX2)`: results of others may differ in the last
+  /// place.
+  public var nameWithInstructions: String { name + (Self.instructions.map { " (\($0))" } ?? "") }
+
   /// Why the kernel is unsupported on this processor; nil if it is supported.
   public var unsupportedReason: String? {
     switch self {

@@ -3,7 +3,7 @@ package import Torch
 package import TorchNN
 
 /// A joint block and its gradient as one kernel instead of a hundred operators, for small models in
-/// float32 on CPUs with AVX-512.
+/// float32 on CPUs with AVX-512 or AVX2.
 ///
 /// It runs within `TorchRuntime.withSingleThreadedOps` without gradients, and in the parts of a
 /// `ThreadedBatch` with gradients. Weights are packed once in each such scope, and must not change

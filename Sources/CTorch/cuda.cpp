@@ -65,9 +65,11 @@ void chooseKernels() {
   // In one part, so that they do not depend on the batch size. cuBLAS has no such option and cuBLASLt has; that libtorch
   // calls this choice experimental is no news to a user.
   setProductSums(false);
-  IgnoredWarnings ignored;
-  const c10::WarningUtils::WarningHandlerGuard guard(&ignored);
-  context.setBlasPreferredBackend(at::BlasBackend::Cublaslt);
+  {
+    IgnoredWarnings ignored;
+    const c10::WarningUtils::WarningHandlerGuard guard(&ignored);
+    context.setBlasPreferredBackend(at::BlasBackend::Cublaslt);
+  }
   context.setAllowFP16AccumulationCuBLAS(false);
   // float32 products keep 24 bits, regardless of the environment (TORCH_ALLOW_TF32_CUBLAS_OVERRIDE).
   context.setFloat32MatmulPrecision("highest");

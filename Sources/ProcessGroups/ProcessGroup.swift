@@ -99,16 +99,26 @@ package final class ProcessGroup {
   /// of CUDA tensors, but for gathers that are begun ahead, therefore begin with a barrier over
   /// Gloo, whose time-out is half as long.
   ///
-  /// NCCL connects the GPUs in its first collective, which is one of this function, so that a machine
-  /// whose GPUs cannot be connected shows itself before the training.
-  ///
-  /// - Throws: `ProcessGroupError`.
+  /// - Throws: `ProcessGroupError.noNCCL`.
   package func use(_ device: Device) throws(ProcessGroupError) {
     guard let engine, case .cuda(let index) = device else { return }
     let succeeded = ctorch_process_group_add_cuda(
       engine.handle, engine.store.handle, Int32(index), 2 * engine.timeout.milliseconds)
     guard succeeded else { throw .noNCCL(reason: TorchFailure.last().text) }
-    try allReduce(Tensor.zeros([1], device: device), "the connection of the GPUs over NCCL")
+  }
+
+  /// Connects the devices of all processes by a first sum, and waits for it, so that GPUs that
+  /// cannot be connected show themselves before the training.
+  ///
+  /// - Throws: `ProcessGroupError`.
+  package func connect(_ device: Device) throws(ProcessGroupError) {
+    guard engine != nil, case .cuda = device else { return }
+    let sum = Tensor.ones([1], device: device)
+    try allReduce(sum, "the connection of the GPUs over NCCL")
+    let found = sum.floats()
+    guard found == [Float(size)] else {
+      throw .noNCCL(reason: "ones of \(size) processes have the sum \(found[0])")
+    }
   }
 
   deinit {

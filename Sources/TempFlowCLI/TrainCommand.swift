@@ -69,13 +69,14 @@ struct TrainCommand: AsyncParsableCommand {
       try launch.map { try ProcessGroup($0, timeout: .seconds(timeout)) } ?? .alone
     let loaded = try group.agree("reading the recipe") { try recipe.read() }
     let kernels = try group.agree("the kernels") {
-      try CPUKernel.chosenByEnvironment().map(\.name).sorted()
+      try CPUKernel.chosenByEnvironment().map(\.nameWithInstructions).sorted()
     }
     try group.checkEqual(loaded.resolved, kernels: kernels)
     let settings = try group.agree("checking the recipe") {
       try checked(loaded.settings, group)
     }
     try group.agree("joining over NCCL") { try group.use(settings.device) }
+    try group.connect(settings.device)
     let run = try open(loaded, group, restartCount: launch?.restartCount ?? 0)
     StopSignal.install()
     do {

@@ -1,4 +1,5 @@
 import CPUKernels
+import Foundation
 import Testing
 import TorchNN
 
@@ -28,6 +29,18 @@ import TorchNN
       #expect(kernel.offReason(among: [kernel]) == kernel.unsupportedReason)
       #expect(kernel.unsupportedReason?.isEmpty != true)
     }
+  }
+
+  @Test func `kernels use the instructions that libtorch is told to use`() {
+    let found = CPUKernel.instructions
+    switch ProcessInfo.processInfo.environment["ATEN_CPU_CAPABILITY"] {
+    case "avx2": #expect(found == "AVX2")
+    case "default": #expect(found == nil)
+    default: #expect(found == nil || found == "AVX-512" || found == "AVX2")
+    }
+    let suffix = found.map { " (\($0))" } ?? ""
+    #expect(CPUKernel.jointBlock.nameWithInstructions == "joint_block" + suffix)
+    #expect((found == nil) == (CPUKernel.jointBlock.unsupportedReason != nil))
   }
 
   @Test func `blocks are fused only where the kernel is installed and supported`() {

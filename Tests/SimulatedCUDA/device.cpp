@@ -123,22 +123,6 @@ void checkRefusals() {
     const Tensor x = at::ones({2, 2}, cuda().dtype(at::kLong));
     expectError("not implemented for 'Long'", [&] { (void)at::matmul(x, x); });
   });
-  check("half-precision products without split-k are refused by cuBLAS and computed by cuBLASLt", [] {
-    at::Context &context = at::globalContext();
-    const auto multiply = [](c10::ScalarType type) {
-      const Tensor x = at::ones({2, 2}, cuda().dtype(type));
-      (void)at::linear(x, x);
-    };
-    const auto backend = context.blasPreferredBackend();
-    context.setBlasPreferredBackend(at::BlasBackend::Cublas);
-    context.setAllowBF16ReductionCuBLAS(false, /* allow_splitk: */ false);
-    expectError("requires the cuBLASLt backend", [&] { multiply(at::kBFloat16); });
-    for (const auto type : {at::kFloat, at::kHalf}) multiply(type);
-    context.setBlasPreferredBackend(at::BlasBackend::Cublaslt);
-    multiply(at::kBFloat16);
-    context.setAllowBF16ReductionCuBLAS(true);
-    context.setBlasPreferredBackend(backend);
-  });
   check("an operator without a deterministic kernel is refused when kernels must be deterministic", [] {
     const auto reflect = [] {
       const Tensor image = at::ones({1, 3, 3}, cuda()).requires_grad_();
@@ -245,6 +229,29 @@ Tensor loss(const Tensor &x, const std::vector<Tensor> &weights) {
   return (x + at::gelu(at::linear(attended, weights[4]), "tanh")).square().mean();
 }
 
+void checkSplits(LoadedLibrary &library) {
+  check("half-precision products without split-k are refused by cuBLAS and computed by cuBLASLt", [&] {
+    at::Context &context = at::globalContext();
+    const auto multiply = [](c10::ScalarType type) {
+      const Tensor x = at::ones({2, 2}, cuda().dtype(type));
+      (void)at::linear(x, x);
+    };
+    const auto backend = context.blasPreferredBackend();
+    context.setBlasPreferredBackend(at::BlasBackend::Cublas);
+    context.setAllowBF16ReductionCuBLAS(false, /* allow_splitk: */ false);
+    expectError("requires the cuBLASLt backend", [&] { multiply(at::kBFloat16); });
+    for (const auto type : {at::kFloat, at::kHalf}) multiply(type);
+    context.setBlasPreferredBackend(at::BlasBackend::Cublaslt);
+    const long splits = library.split_products();
+    multiply(at::kBFloat16);
+    TORCH_CHECK(library.split_products() == splits, "one that may not be split was counted");
+    context.setAllowBF16ReductionCuBLAS(true);
+    multiply(at::kBFloat16);
+    TORCH_CHECK(library.split_products() == splits + 1, "one that may be split was not counted");
+    context.setBlasPreferredBackend(backend);
+  });
+}
+
 void checkBackward(LoadedLibrary &library) {
   for (const auto type : {at::kFloat, at::kBFloat16, at::kHalf})
     check(c10::str("a block's gradients are the CPU's and wait for nothing: ", c10::toString(type)), [&] {
@@ -295,6 +302,7 @@ int main(int count, char **arguments) {
   checkDevices();
   checkRandomness();
   checkWaits(library);
+  checkSplits(library);
   checkMemory(library);
   checkBackward(library);
   checkProcesses(arguments[0]);

@@ -29,6 +29,7 @@ public:
   SIMULATED_CUDA_FUNCTION(waits);
   SIMULATED_CUDA_FUNCTION(uploads);
   SIMULATED_CUDA_FUNCTION(uploads_beside);
+  SIMULATED_CUDA_FUNCTION(split_products);
   SIMULATED_CUDA_FUNCTION(cache_releases);
   SIMULATED_CUDA_FUNCTION(waits_by_name);
   SIMULATED_CUDA_FUNCTION(kernels_by_name);

@@ -18,6 +18,8 @@ long simulated_cuda_waits(void);
 long simulated_cuda_uploads(void);
 // Those on a stream beside the default one.
 long simulated_cuda_uploads_beside(void);
+// Half-precision products whose sums may be split.
+long simulated_cuda_split_products(void);
 // Calls that emptied the allocator's cache.
 long simulated_cuda_cache_releases(void);
 

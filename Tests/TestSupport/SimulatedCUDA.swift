@@ -36,6 +36,12 @@ package struct SimulatedCUDA {
     return function("simulated_cuda_uploads_beside", as: Function.self)()
   }
 
+  /// Half-precision products whose sums may be split.
+  package var splitProducts: Int {
+    typealias Function = @convention(c) () -> Int
+    return function("simulated_cuda_split_products", as: Function.self)()
+  }
+
   /// How often the host would have waited for a GPU.
   package var waits: Int {
     typealias Function = @convention(c) () -> Int

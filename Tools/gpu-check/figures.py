@@ -68,8 +68,10 @@ def world(alone, joined, nccl_log):
     print(f"weights have {'equal' if is_equal else 'DIFFERENT'} bytes")
     log = Path(nccl_log).read_text(errors="replace") if Path(nccl_log).exists() else ""
     version = re.search(r"NCCL version (\S+)", log)
-    is_used = re.search(r"nranks 1 .*Init COMPLETE", log) is not None
-    print(f"NCCL {version[1] if version else 'of unknown version'}" if is_used else "NCCL was NOT used")
+    # One of the connection, the others of gradients.
+    count = len(re.findall(r"opCount", log))
+    is_used = re.search(r"nranks 1 .*Init COMPLETE", log) is not None and count > 1
+    print(f"NCCL {version[1] if version else 'of unknown version'}, {count} collectives" if is_used else "NCCL was NOT used")
     return is_equal and found[0] == found[1] and is_used
 
 

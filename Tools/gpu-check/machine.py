@@ -29,7 +29,7 @@ def wheel():
 
 def missing():
     """Missing packages of random_checkpoint.py and of the benchmark's Python program."""
-    names = "diffusers numpy peft pillow protobuf pyyaml sentencepiece transformers".split()
+    names = "accelerate diffusers numpy peft pillow protobuf pyyaml sentencepiece transformers".split()
     absent = []
     for name in names:
         try:

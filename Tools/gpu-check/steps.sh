@@ -23,7 +23,8 @@ train_shapes() {
   local count=16
   [ -z "${GPU_CHECK_SMALL:-}" ] || count=4
   "$tempflow" train Recipes/shapes.yaml --run-dir "$runs/$1" --set device=cuda --set epochs=2 \
-    --set "prompts.per_epoch=$count" --set optimizer.micro_batch=2 --set evaluation.prompts=8 --set evaluation.every=1 --set evaluation.samples=4 \
+    --set "prompts.per_epoch=$count" --set optimizer.micro_batch=2 --set evaluation.prompts=8 \
+    --set evaluation.every=1 --set evaluation.samples=4 \
     --set checkpoints.every=1 "${@:2}"
 }
 
@@ -119,7 +120,7 @@ case $step in
     status=0
     # As a launcher starts a process; NCCL's log says whether it was used.
     RANK=0 WORLD_SIZE=1 LOCAL_RANK=0 LOCAL_WORLD_SIZE=1 MASTER_ADDR=127.0.0.1 MASTER_PORT=$port \
-      NCCL_DEBUG=INFO NCCL_DEBUG_SUBSYS=INIT NCCL_DEBUG_FILE="$work/nccl.log" train_shapes world \
+      NCCL_DEBUG=INFO NCCL_DEBUG_SUBSYS=INIT,COLL NCCL_DEBUG_FILE="$work/nccl.log" train_shapes world \
       2>"$work/world.errors" || status=$?
     cat "$work/world.errors" >&2
     # A simulated device has no NCCL.

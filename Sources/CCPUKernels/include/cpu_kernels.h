@@ -27,6 +27,9 @@ typedef struct {
 /// Weights are packed once in each row scope of CTorch, and must not change within it.
 typedef struct CPUJointBlock CPUJointBlock;
 
+/// "AVX-512" or "AVX2", by libtorch's choice; NULL on other processors.
+const char *cpu_kernel_instructions(void);
+
 /// Why this processor does not support the joint block; NULL if it does.
 const char *cpu_joint_block_unsupported(void);
 /// Requires a supported processor. Retains the weights.

@@ -44,6 +44,10 @@ void countUpload(bool isBeside) {
   });
 }
 
+void countSplitProduct() {
+  record().update([](Counts &counts) { ++counts.splitProducts; });
+}
+
 void countCacheRelease() {
   record().update([](Counts &counts) { ++counts.cacheReleases; });
 }

@@ -11,13 +11,15 @@ void countKernel(const std::string &name);
 // One copy from the host's memory to a device, on its default stream or beside it.
 void countUpload(bool isBeside);
 void countCacheRelease();
+// A half-precision product whose sums CUDA may split.
+void countSplitProduct();
 // The host of a GPU waits here. Throws while waits are forbidden.
 void wait(const std::string &name);
 
 void forbidWaits(bool forbidden);
 
 struct Counts {
-  long kernels = 0, waits = 0, uploads = 0, uploadsBeside = 0, cacheReleases = 0;
+  long kernels = 0, waits = 0, uploads = 0, uploadsBeside = 0, cacheReleases = 0, splitProducts = 0;
   std::map<std::string, long> kernelsByName, waitsByName;
 };
 

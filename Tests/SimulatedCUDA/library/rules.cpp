@@ -79,14 +79,13 @@ template <typename Visit> void forEachTensor(Arguments arguments, Visit visit) {
   }
 }
 
-// cuBLAS cannot leave out split-k. Its products of a batch ignore the option.
-void refuseSplits(const OperatorRules &rules, c10::ScalarType type) {
+// cuBLAS cannot leave out split-k.
+void checkSplits(const OperatorRules &rules, c10::ScalarType type) {
+  if (!matrixProducts.contains(rules.base) || (type != c10::kBFloat16 && type != c10::kHalf)) return;
   at::Context &context = at::globalContext();
-  if (!matrixProducts.contains(rules.base) || context.blasPreferredBackend() == at::BlasBackend::Cublaslt) return;
-  const auto reduction = type == c10::kBFloat16 ? context.allowBF16ReductionCuBLAS()
-                         : type == c10::kHalf   ? context.allowFP16ReductionCuBLAS()
-                                                : at::CuBLASReductionOption::AllowReducedPrecisionWithSplitK;
-  TORCH_CHECK(reduction != at::CuBLASReductionOption::DisallowReducedPrecisionDisallowSplitK,
+  const auto sums = type == c10::kHalf ? context.allowFP16ReductionCuBLAS() : context.allowBF16ReductionCuBLAS();
+  if (sums != at::CuBLASReductionOption::DisallowReducedPrecisionDisallowSplitK) return countSplitProduct();
+  TORCH_CHECK(context.blasPreferredBackend() == at::BlasBackend::Cublaslt,
               "torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction(..., allow_splitk=False) requires the "
               "cuBLASLt backend");
 }
@@ -130,7 +129,7 @@ void refuse(const OperatorRules &rules, Arguments arguments) {
   const c10::ScalarType type = arguments[0].toTensor().scalar_type();
   TORCH_CHECK_NOT_IMPLEMENTED(!c10::isIntegralType(type, true), "\"", rules.base, "_cuda\" not implemented for '",
                               c10::toString(type), "'");
-  refuseSplits(rules, type);
+  checkSplits(rules, type);
 }
 
 void countWaits(const OperatorRules &rules, Arguments arguments) {

@@ -23,7 +23,7 @@ const OperatorRules &rulesOf(const c10::OperatorHandle &op);
 // devices. Throws for other mixtures, as CUDA does.
 std::optional<c10::Device> commonDevice(const OperatorRules &rules, Arguments arguments, bool &isMixed);
 
-// Throws for what the CPU computes and CUDA does not.
+// Throws for what the CPU computes and CUDA does not, and counts products that may be split.
 void refuse(const OperatorRules &rules, Arguments arguments);
 
 // Counts a wait if CUDA needs values of the arguments on the host.
