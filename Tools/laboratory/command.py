@@ -68,7 +68,9 @@ def make_runs(plan: Plan, values: argparse.Namespace) -> None:
     """Makes every run that is not recorded, stage by stage."""
     check(plan, values.tempflow)
     folder = values.runs / f"{plan.laboratory.task}-{values.budget}"
-    runner = Runner(values.tempflow, plan.laboratory.task, plan.laboratory.base, folder, plan.record, values.jobs)
+    runner = Runner(
+        values.tempflow, plan.laboratory.task, plan.laboratory.base, folder, plan.record, values.jobs,
+        plan.laboratory.reference)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     # A program that starts the laboratory from a thread with blocked signals passes that on.
@@ -143,4 +145,5 @@ def dry_run(plan: Plan, jobs: int) -> None:
             made = run.key in plan.record.lines
             print(f"  {run.name}{' (recorded)' if made else ''}: {' '.join(run.arguments)}")
             total += 0 if made else each
-    print(f"about {total / jobs / 60:.0f} minutes, {jobs} runs at a time")
+    where = " on the machine of the reference" if plan.laboratory.reference else ""
+    print(f"about {total / jobs / 60:.0f} minutes{where}, {jobs} runs at a time")

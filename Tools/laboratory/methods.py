@@ -52,6 +52,14 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """The machine whose seconds all seconds are: what an epoch of a recipe takes there on one thread."""
+
+    recipe: str
+    epoch_seconds: float
+
+
+@dataclass(frozen=True)
 class Laboratory:
     """A file of methods."""
 
@@ -69,6 +77,8 @@ class Laboratory:
     """`accuracy`: methods against each other; `hacking`: each one's trained reward against strict accuracy."""
     tuned_by: "Laboratory | None"
     """The file whose comparison has chosen the settings; then this one has no tuning."""
+    reference: Reference | None
+    """None where seconds are those of whichever machine makes the runs."""
 
     def method(self, name: str) -> Method:
         return next(method for method in self.methods if method.name == name)
@@ -108,11 +118,11 @@ class _Reader:
         self.path, self.text = path, text
         both = "task page title base held_out budgets methods"
         if "tuned_by" in text:
-            section(text, str(path), both + " tuned_by", "common report")
+            section(text, str(path), both + " tuned_by", "common report reference")
         elif "methods_from" in text:
-            section(text, str(path), both + " validation methods_from", "common report")
+            section(text, str(path), both + " validation methods_from", "common report reference")
         else:
-            section(text, str(path), both + " validation parts grids", "common report")
+            section(text, str(path), both + " validation parts grids", "common report reference")
         if text.get("report", "accuracy") not in ("accuracy", "hacking"):
             raise FileError(f"{path}: report is accuracy or hacking")
 
@@ -131,7 +141,15 @@ class _Reader:
             path=self.path, task=text["task"], page=text["page"], title=text["title"], base=text["base"],
             held_out=text["held_out"], validation=tuner.validation if tuner else text["validation"],
             common={**(source.common if source else {}), **overrides(text.get("common", []), "common")},
-            methods=tuple(methods), budgets=budgets, report=text.get("report", "accuracy"), tuned_by=tuner)
+            methods=tuple(methods), budgets=budgets, report=text.get("report", "accuracy"), tuned_by=tuner,
+            reference=self.reference(source))
+
+    def reference(self, source: Laboratory | None) -> Reference | None:
+        """The file's own, or that of the file whose methods it names."""
+        if "reference" not in self.text:
+            return source.reference if source else None
+        value = section(self.text["reference"], f"{self.path}: reference", "recipe epoch_seconds")
+        return Reference(value["recipe"], value["epoch_seconds"])
 
     def named(self, source: Laboratory) -> list[Method]:
         """Methods of another file by their names."""

@@ -144,6 +144,15 @@ def every_run(comparison: Comparison) -> list[str]:
     return [table(header, rows)]
 
 
+def speed(lines: list[dict]) -> str:
+    """What a second of the reference took where the runs were made."""
+    found = sorted({line.get("slowness", 1.0) for line in lines})
+    if found == [1.0]:
+        return ""
+    span = f"{found[0]:.2f}" if len(found) == 1 else f"{found[0]:.2f} to {found[-1]:.2f}"
+    return f" Seconds of training are those of the reference machine; one took {span} s."
+
+
 def measured(comparison: Comparison, command: str) -> str:
     lines = comparison.lines
 
@@ -159,7 +168,7 @@ def measured(comparison: Comparison, command: str) -> str:
     return "\n".join([
         f"- Command: {command}; {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "") + ".",
         f"- Machine: {machine}; {all_of(str(line['jobs']) for line in lines)} runs at a time, each with one thread "
-        "and a core of its own.",
+        f"and a core of its own.{speed(lines)}",
         f"- Build: {'; '.join(f'{commit} ({digest})' for digest, commit in sorted(builds.items()))}"
         + (", so differences between methods may be differences between builds." if len(builds) > 1 else "."),
         f"- Disturbed, with less than {QUIET_SHARE:.0%} of a core: {plural(disturbed, 'run')}. Seconds of training are "

@@ -65,10 +65,11 @@ def read_summary(directory: Path) -> dict | None:
         return None
 
 
-def curve(directory: Path) -> tuple[dict[str, list], dict]:
-    """What the evaluations of a run saw, as one list for each figure, and the run's totals."""
+def curve(directory: Path, slowness: float = 1.0) -> tuple[dict[str, list], dict]:
+    """What the evaluations of a run saw, as one list for each figure, and the run's totals, in the reference's
+    seconds."""
     seconds = {
-        line["epoch"]: line["total_seconds"]
+        line["epoch"]: line["total_seconds"] / slowness
         for line in read_lines(directory / "timings.jsonl") if line["kind"] == "epoch"
     }
     spent = {"nfe": 0, "images": 0}
@@ -107,7 +108,7 @@ def rounded(value: float | None) -> float | None:
 
 def line_of(run, task: str, directory: Path, ended: str | None, about: dict) -> dict:
     """The line of a run that has ended: `ended` says why it did before its time, and is None otherwise."""
-    points, totals = curve(directory)
+    points, totals = curve(directory, about["slowness"])
     summary = read_summary(directory) or {}
     machine = summary.get("machine", {})
     ends = [

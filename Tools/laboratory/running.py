@@ -12,8 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+from methods import Reference
 from plan import Run
-from records import QUIET_SHARE, Record, line_of, read_summary
+from records import QUIET_SHARE, Record, line_of, read_lines, read_summary
 
 
 class Stopped(Exception):
@@ -41,11 +42,16 @@ def program(command: str) -> dict:
 class Runner:
     """Makes runs and records them."""
 
-    def __init__(self, command: str, task: str, base: str, folder: Path, record: Record, jobs: int):
+    def __init__(
+        self, command: str, task: str, base: str, folder: Path, record: Record, jobs: int, reference: Reference | None,
+    ):
         self.command, self.task, self.base, self.folder, self.record, self.jobs = (
             command, task, base, folder, record, jobs)
+        self.reference = reference
         self.program = program(command)
         self.lock = None
+        self.slowness = None if reference else 1.0
+        """Seconds of this machine for one of the reference; None before it is measured."""
 
     def hold(self) -> None:
         """Waits until no run of an earlier start is left; children inherit the lock and hold it until they end."""
@@ -60,6 +66,8 @@ class Runner:
     def run(self, runs: list[Run]) -> None:
         """Makes the runs that are not recorded, in order."""
         waiting = [run for run in runs if run.key not in self.record.lines]
+        if waiting and self.slowness is None:
+            self.slowness = self.measure()
         free, active, failures = cores()[: self.jobs], {}, []
         free += [None] * (self.jobs - len(free))
         try:
@@ -79,6 +87,38 @@ class Runner:
         if failures:
             raise Failed("\n".join(failures))
 
+    def measure(self) -> float:
+        """Trains the reference's recipe for a few epochs, as many times at once as runs."""
+        say(f"how fast this machine is: epochs of {self.reference.recipe}")
+        settings = {
+            "threads": 1, "epochs": 4, "time_limit": "null", "evaluation.prompts": 1, "evaluation.samples": 1,
+            "evaluation.every": 4, "checkpoints.every": 4,
+        }
+        folders = [self.folder / f"speed-{job}" for job in range(self.jobs)]
+        places = cores()
+        processes = []
+        try:
+            for job, folder in enumerate(folders):
+                shutil.rmtree(folder, ignore_errors=True)
+                command = [self.command, "train", self.reference.recipe, "--run-dir", str(folder)]
+                command += [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+                processes.append(start(command, self, places[job] if job < len(places) else None, subprocess.DEVNULL))
+            if any([process.wait() for process in processes]):
+                raise Failed(f"{self.reference.recipe} cannot be trained, which says how fast this machine is")
+            seconds = [
+                line["epoch_seconds"] for folder in folders for line in read_lines(folder / "timings.jsonl")
+                if line["kind"] == "epoch" and line["epoch"] > 1
+            ]
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+            for folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
+        slowness = round(sum(seconds) / len(seconds) / self.reference.epoch_seconds, 2)
+        say(f"a second of the reference is {slowness:.2f} s here")
+        return slowness
+
     @staticmethod
     def stop(active: dict[int, "Job"]) -> None:
         """Lets the active runs save and end."""
@@ -89,6 +129,20 @@ class Runner:
             job.process.wait()
 
 
+def start(command: list[str], runner: Runner, core: int | None, output) -> subprocess.Popen:
+    """A child with one thread and a core of its own, which saves and ends if the laboratory is killed."""
+    def prepare() -> None:
+        if core is not None and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {core})
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))
+
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True, pass_fds=[runner.lock.fileno()],
+        preexec_fn=prepare)
+
+
 class Job:
     """One run under way."""
 
@@ -97,23 +151,15 @@ class Job:
         self.directory = runner.folder / run.name
         self.output = runner.folder / f"{run.name}.out"
         arguments = [runner.command, "train", runner.base, "--run-dir", str(self.directory)]
-        arguments += [part for setting in run.arguments for part in ("--set", setting)]
+        # The later of two values counts.
+        limit = [f"time_limit={run.seconds * runner.slowness:g}"]
+        arguments += [part for setting in run.arguments + limit for part in ("--set", setting)]
         resumes = (self.directory / "recipe.yaml").exists()
         self.load = os.getloadavg()[0]
         self.start = time.monotonic()
         with self.output.open("ab") as output:
-            self.process = subprocess.Popen(
-                arguments + (["--resume"] if resumes else []), stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
-                pass_fds=[runner.lock.fileno()], preexec_fn=self.prepare)
+            self.process = start(arguments + (["--resume"] if resumes else []), runner, core, output)
         say(f"{run.stage}: {run.name} {'resumes' if resumes else 'starts'}")
-
-    def prepare(self) -> None:
-        """In the child: its core, and a signal to save and end if the laboratory is killed."""
-        if self.core is not None and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {self.core})
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))
 
     def finish(self, status: int, usage) -> str | None:
         """Records the run if it has ended, or returns why it has not."""
@@ -130,7 +176,7 @@ class Job:
             return self.last_line() or f"ended with status {code} and without a word"
         share = (usage.ru_utime + usage.ru_stime) / (time.monotonic() - self.start)
         entry = line_of(self.run, self.runner.task, self.directory, ended, {
-            "program": self.runner.program, "jobs": self.runner.jobs, "load_before": round(self.load, 2),
+            "slowness": self.runner.slowness, "program": self.runner.program, "jobs": self.runner.jobs, "load_before": round(self.load, 2),
             "cpu_share": round(share, 3), "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         })
         self.runner.record.append(entry)

@@ -8,6 +8,7 @@ import shutil
 import unittest
 
 import command
+import page
 from golden_case import FOLDER, GoldenCase
 from methods import FileError, read
 from plan import Plan
@@ -124,6 +125,22 @@ class LaboratoryTests(GoldenCase):
         self.assertEqual(points["mean"], [0.3, 0.4, 0.5])
         self.assertEqual(totals, {
             "epochs": 3, "updates": 6, "training_seconds": 4.5, "nfe": 30, "images": 12, "alarm_epoch": 3})
+
+    def test_seconds_are_those_of_the_reference(self):
+        for name, kind in (("metrics", "evaluation"), ("timings", "epoch")):
+            line = {"kind": kind, "epoch": 0, "mean": 0.3, "standard_error": 0.1, "training_reward_mean": 0.5,
+                    "total_seconds": 12.0}
+            (self.folder / f"{name}.jsonl").write_text(json.dumps(line) + "\n")
+        points, totals = curve(self.folder, slowness=3)
+        self.assertEqual((points["seconds"], totals["training_seconds"]), ([4.0], 4.0))
+        reference = {"recipe": "Recipes/shapes.yaml", "epoch_seconds": 3.7}
+        found = self.plan(reference=reference).laboratory.reference
+        self.assertEqual((found.recipe, found.epoch_seconds), ("Recipes/shapes.yaml", 3.7))
+        self.assertIsNone(self.plan().laboratory.reference)
+        with self.assertRaisesRegex(FileError, "reference: the key epoch_seconds is missing"):
+            self.plan(reference={"recipe": "Recipes/shapes.yaml"})
+        self.assertEqual([page.speed([{}]), page.speed([{"slowness": 1.0}])], ["", ""])
+        self.assertIn("one took 1.00 to 3.10 s", page.speed([{"slowness": 3.1}, {}]))
 
     def test_other_training_prompts_or_weights_make_old_lines_stale(self):
         shutil.copytree(FOLDER, self.folder / "task")
