@@ -19,6 +19,8 @@ and accelerate.
                                     .gpu-check/gpu-check.tar.xz; copy it to the same path on the GPU machine
   Tools/gpu-check.sh one [STEP...]  on the GPU machine: commands, tests, equal runs, NCCL, rounding; at most five minutes
   Tools/gpu-check.sh two [STEP...]  on the GPU machine: an iteration compared with Python; at most five minutes
+  Tools/gpu-check.sh three [STEP...]  on the GPU machine: FLUX.1-dev and Qwen-Image at full width, in a few blocks; at
+                                    most five minutes
   Tools/gpu-check.sh table          all results so far, as one Markdown table
 
 A step with a result in .gpu-check/results is skipped unless it is an argument; 'iteration' keeps the measurements
@@ -41,12 +43,14 @@ readonly stage_one=(doctor tests train sample evaluate score resume repeat world
   deviation-bfloat16-rollout deviation-bfloat16-recomputed deviation-float16-rollout deviation-float16-recomputed
   repeat-width)
 readonly stage_two=(iteration)
+readonly stage_three=(flux-checkpoint flux-bfloat16 flux-repeat flux-offload flux-int8
+  qwen-checkpoint qwen-bfloat16 qwen-repeat qwen-offload qwen-int8)
 
 table() {
   local name
   printf '| check | result | figure |\n|---|---|---|\n'
   [ ! -e "$results/machine.tsv" ] || rows "$results/machine.tsv"
-  for name in "${stage_one[@]}" "${stage_two[@]}"; do
+  for name in "${stage_one[@]}" "${stage_two[@]}" "${stage_three[@]}"; do
     [ ! -e "$results/$name.tsv" ] || rows "$results/$name.tsv"
   done
 }
@@ -199,9 +203,20 @@ two() {
   finish
 }
 
+three() {
+  stage=("${stage_three[@]}")
+  start "$@"
+  local name
+  for name in "${stage[@]}"; do
+    step "$name" 100
+    copy_results
+  done
+  finish
+}
+
 case ${1:-} in
   pack) exec "$BASH" Tools/gpu-check/pack.sh ;;
-  one | two) "$@" ;;
+  one | two | three) "$@" ;;
   table) table ;;
   -h | --help | help) usage ;;
   *)

@@ -123,7 +123,8 @@ struct Diagnosis: Encodable {
       return Finding(subject: "kernels", level: .failure, detail: error.description)
     }
     let parts = CPUKernel.allCases.map { kernel in
-      kernel.offReason(among: chosen).map { "off: \(kernel.name) (\($0))" } ?? "on: \(kernel.nameWithInstructions)"
+      kernel.offReason(among: chosen).map { "off: \(kernel.name) (\($0))" }
+        ?? "on: \(kernel.nameWithInstructions)"
     }
     return Finding(subject: "kernels", level: .good, detail: parts.joined(separator: "; "))
   }

@@ -71,7 +71,8 @@ def world(alone, joined, nccl_log):
     # One of the connection, the others of gradients.
     count = len(re.findall(r"opCount", log))
     is_used = re.search(r"nranks 1 .*Init COMPLETE", log) is not None and count > 1
-    print(f"NCCL {version[1] if version else 'of unknown version'}, {count} collectives" if is_used else "NCCL was NOT used")
+    found = f"NCCL {version[1] if version else 'of unknown version'}, {count} collectives"
+    print(found if is_used else "NCCL was NOT used")
     return is_equal and found[0] == found[1] and is_used
 
 

@@ -123,5 +123,5 @@ choose_tree() {
   ln -sfn "$root/Prompts" "$tree/Prompts"
   ln -sfn "$root/Tools" "$tree/Tools"
   sed -i -e 's/^resolution: .*/resolution: 64/' -e 's/^threads: .*/threads: 2/' -e 's/^  steps: .*/  steps: 4/' \
-    -e 's/^  branches: .*/  branches: 2/' "$tree/Benchmarks/sd3.5-medium-cuda.yaml"
+    -e 's/^  branches: .*/  branches: 2/' "$tree"/Benchmarks/{sd3.5-medium-cuda,flux.1-dev-width,qwen-image-width}.yaml
 }

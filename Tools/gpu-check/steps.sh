@@ -41,6 +41,24 @@ random_checkpoint() { # folder, further arguments
   "$python" Tools/random_checkpoint.py sd3.5-medium --t5-layers 1 --output "$@"
 }
 
+# The families of the third stage: recipe, and how their random checkpoint is made.
+case $step in
+  flux-*) family=flux.1-dev-width layers=(flux.1-dev --t5-layers 1) few=(--layers 2 --single-layers 2) ;;
+  qwen-*) family=qwen-image-width layers=(qwen-image --text-layers 1) few=(--layers 2) ;;
+esac
+readonly family_model=$tree/Models/random-${family:-none}
+
+# An epoch of a family with its blocks recomputed in the backward pass: run's folder, further arguments.
+train_family() {
+  [ -e "$family_model" ] || {
+    echo "error: there is no $family_model"
+    exit 1
+  }
+  rm -rf "${runs:?}/$1"
+  "$tempflow" train "$tree/Benchmarks/$family.yaml" --run-dir "$runs/$1" --set device=cuda --set "model=$family_model" \
+    --set gradient_checkpointing=true --set loss.clip_range=1 --set epochs=1 --set evaluation.samples=1 "${@:2}"
+}
+
 # An epoch of one prompt and one seed at the width of Stable Diffusion 3.5 Medium: run's folder, precision, old
 # log-probabilities. The wide clip range lets the run continue with large deviations.
 train_width() {
@@ -179,6 +197,39 @@ case $step in
       if [ -n "$text" ]; then row "$check" "$text"; else figure "$check"; fi
     done <"$work/bench.tsv"
     [ "$status" = 0 ]
+    ;;
+  flux-checkpoint | qwen-checkpoint)
+    title "a random checkpoint at the width of ${layers[0]}"
+    if [ ! -e "$family_model" ]; then
+      rm -rf "$family_model.partial"
+      if [ -n "${GPU_CHECK_SMALL:-}" ]; then
+        "$python" Tools/random_checkpoint.py "${layers[@]}" --size tiny --output "$family_model"
+      else
+        "$python" Tools/random_checkpoint.py "${layers[@]}" "${few[@]}" --tiny-autoencoder --device cuda \
+          --output "$family_model"
+      fi
+    fi
+    figure "$(figures depth "$family_model"), $(du -sm "$family_model" | cut -f 1) MB"
+    ;;
+  flux-bfloat16 | qwen-bfloat16)
+    title "log-probabilities of rollout and update, ${layers[0]}, bfloat16"
+    train_family "$step"
+    read_figure deviation "$runs/$step"
+    ;;
+  flux-repeat | qwen-repeat)
+    title "two equal runs, ${layers[0]}, bfloat16"
+    train_family "$step"
+    same_files "${step%-*}-bfloat16" "$step" 000001
+    ;;
+  flux-offload | qwen-offload)
+    title "blocks on the host and resident ones, ${layers[0]}, bfloat16"
+    train_family "$step" --set offload=blocks
+    same_files "${step%-*}-bfloat16" "$step" 000001
+    ;;
+  flux-int8 | qwen-int8)
+    title "frozen weights in 8 bits on the host, ${layers[0]}"
+    train_family "$step" --set offload=blocks --set quantize_base=int8
+    read_figure deviation "$runs/$step"
     ;;
   *)
     echo "error: there is no step '$step'"

@@ -176,7 +176,8 @@ class Job:
             return self.last_line() or f"ended with status {code} and without a word"
         share = (usage.ru_utime + usage.ru_stime) / (time.monotonic() - self.start)
         entry = line_of(self.run, self.runner.task, self.directory, ended, {
-            "slowness": self.runner.slowness, "program": self.runner.program, "jobs": self.runner.jobs, "load_before": round(self.load, 2),
+            "slowness": self.runner.slowness, "program": self.runner.program, "jobs": self.runner.jobs,
+            "load_before": round(self.load, 2),
             "cpu_share": round(share, 3), "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         })
         self.runner.record.append(entry)
