@@ -55,8 +55,9 @@
       let share = Double(elements * (quantization == .none ? 2 : 1) / 4)
       // Beside the weights: what kernels hold, and layers on their way.
       let limit = 1.15 * share + Double(6 * 4 * side * side)
-      // Now and then the system takes back pages late, by six layers or so: the least of three.
-      var used = Double.infinity
+      // On one processor (AVX2, no AVX-512) a case was now and then 24 MB, six layers, higher; the
+      // cause is not known. The least of three counts, and all are printed.
+      var (used, readings) = (Double.infinity, [Int]())
       for _ in 0..<3 where used > limit {
         let result = await #expect(
           processExitsWith: .success, observing: [\.standardOutputContent]
@@ -70,9 +71,11 @@
         let lines = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
           .split(separator: "\n")
         let line = try #require(lines.last { $0.hasPrefix("bytes ") })
-        used = min(used, try #require(Double(line.dropFirst(6))))
+        let reading = try #require(Double(line.dropFirst(6)))
+        readings.append(Int(reading / 1e6))
+        used = min(used, reading)
       }
-      print("\(names): \(Int(used / 1e6)) MB for a quarter of \(Int(4 * share / 1e6)) MB of weights")
+      print("\(names): \(readings) MB for a quarter of \(Int(4 * share / 1e6)) MB of weights")
       #expect(used <= limit)
       #expect(used >= 0.95 * share)
     }

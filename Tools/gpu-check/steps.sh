@@ -24,8 +24,7 @@ train_shapes() {
   [ -z "${GPU_CHECK_SMALL:-}" ] || count=4
   "$tempflow" train Recipes/shapes.yaml --run-dir "$runs/$1" --set device=cuda --set epochs=2 \
     --set "prompts.per_epoch=$count" --set optimizer.micro_batch=2 --set evaluation.prompts=8 \
-    --set evaluation.every=1 --set evaluation.samples=4 \
-    --set checkpoints.every=1 "${@:2}"
+    --set evaluation.every=1 --set evaluation.samples=4 --set checkpoints.every=1 "${@:2}"
 }
 
 same_files() { # run, run, checkpoint
@@ -36,16 +35,26 @@ same_files() { # run, run, checkpoint
   figure "metrics.jsonl and weights of $1 and $2 have equal bytes"
 }
 
+# A random checkpoint of the step's model, and the depth at which the third stage makes it.
+case $step in
+  flux-*) family=flux.1-dev-width checkpoint=(flux.1-dev --t5-layers 1) depth=(--layers 2 --single-layers 2) ;;
+  qwen-*) family=qwen-image-width checkpoint=(qwen-image --text-layers 1) depth=(--layers 2) ;;
+  *) checkpoint=(sd3.5-medium --t5-layers 1) ;;
+esac
 random_checkpoint() { # folder, further arguments
   rm -rf "$1.partial"
-  "$python" Tools/random_checkpoint.py sd3.5-medium --t5-layers 1 --output "$@"
+  "$python" Tools/random_checkpoint.py "${checkpoint[@]}" --output "$@"
 }
-
-# The families of the third stage: recipe, and how their random checkpoint is made.
-case $step in
-  flux-*) family=flux.1-dev-width layers=(flux.1-dev --t5-layers 1) few=(--layers 2 --single-layers 2) ;;
-  qwen-*) family=qwen-image-width layers=(qwen-image --text-layers 1) few=(--layers 2) ;;
-esac
+make_checkpoint() { # folder, arguments for a GPU; writes the figure
+  if [ ! -e "$1" ]; then
+    if [ -n "${GPU_CHECK_SMALL:-}" ]; then
+      random_checkpoint "$1" --size tiny
+    else
+      random_checkpoint "$@" --device cuda
+    fi
+  fi
+  figure "$(figures depth "$1"), $(du -sm "$1" | cut -f 1) MB"
+}
 readonly family_model=$tree/Models/random-${family:-none}
 
 # An epoch of a family with its blocks recomputed in the backward pass: run's folder, further arguments.
@@ -160,14 +169,7 @@ case $step in
     ;;
   checkpoint)
     title "a random Stable Diffusion 3.5 Medium"
-    if [ ! -e "$model" ]; then
-      if [ -n "${GPU_CHECK_SMALL:-}" ]; then
-        random_checkpoint "$model" --size tiny
-      else
-        random_checkpoint "$model" --device cuda
-      fi
-    fi
-    figure "$(figures depth "$model"), $(du -sm "$model" | cut -f 1) MB"
+    make_checkpoint "$model"
     ;;
   deviation-*)
     IFS=- read -r _ dtype where <<<"$step"
@@ -199,35 +201,26 @@ case $step in
     [ "$status" = 0 ]
     ;;
   flux-checkpoint | qwen-checkpoint)
-    title "a random checkpoint at the width of ${layers[0]}"
-    if [ ! -e "$family_model" ]; then
-      rm -rf "$family_model.partial"
-      if [ -n "${GPU_CHECK_SMALL:-}" ]; then
-        "$python" Tools/random_checkpoint.py "${layers[@]}" --size tiny --output "$family_model"
-      else
-        "$python" Tools/random_checkpoint.py "${layers[@]}" "${few[@]}" --tiny-autoencoder --device cuda \
-          --output "$family_model"
-      fi
-    fi
-    figure "$(figures depth "$family_model"), $(du -sm "$family_model" | cut -f 1) MB"
+    title "a random checkpoint at the width of ${checkpoint[0]}"
+    make_checkpoint "$family_model" "${depth[@]}" --tiny-autoencoder
     ;;
   flux-bfloat16 | qwen-bfloat16)
-    title "log-probabilities of rollout and update, ${layers[0]}, bfloat16"
+    title "log-probabilities of rollout and update, ${checkpoint[0]}, bfloat16"
     train_family "$step"
     read_figure deviation "$runs/$step"
     ;;
   flux-repeat | qwen-repeat)
-    title "two equal runs, ${layers[0]}, bfloat16"
+    title "two equal runs, ${checkpoint[0]}, bfloat16"
     train_family "$step"
     same_files "${step%-*}-bfloat16" "$step" 000001
     ;;
   flux-offload | qwen-offload)
-    title "blocks on the host and resident ones, ${layers[0]}, bfloat16"
+    title "blocks on the host and resident ones, ${checkpoint[0]}, bfloat16"
     train_family "$step" --set offload=blocks
     same_files "${step%-*}-bfloat16" "$step" 000001
     ;;
   flux-int8 | qwen-int8)
-    title "frozen weights in 8 bits on the host, ${layers[0]}"
+    title "frozen weights in 8 bits on the host, ${checkpoint[0]}"
     train_family "$step" --set offload=blocks --set quantize_base=int8
     read_figure deviation "$runs/$step"
     ;;

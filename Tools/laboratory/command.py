@@ -14,7 +14,7 @@ from comparison import Comparison
 from methods import FileError, Method, read
 from plan import Plan
 from records import Record
-from running import Failed, Runner, Stopped, cores, say
+from running import Failed, Runner, Stopped, cores, say, set_options
 
 OVERHEAD = 6
 """Seconds of a run beside its training: loading, two evaluations, saving; measured with the embedded model."""
@@ -97,9 +97,8 @@ def check(plan: Plan, command: str) -> None:
     """Lets the command read the recipe of every method once, so that a misspelled key shows before the first run."""
     def outcome(method: Method) -> subprocess.CompletedProcess:
         settings = {**plan.laboratory.common, **method.overrides, **method.grid.values(0)}
-        overrides = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
         return subprocess.run(
-            [command, "plan", plan.laboratory.base, *overrides], capture_output=True, text=True, check=False)
+            [command, "plan", plan.laboratory.base, *set_options(settings)], capture_output=True, text=True, check=False)
 
     methods = plan.laboratory.methods
     with ThreadPoolExecutor(len(cores())) as pool:

@@ -39,6 +39,11 @@ def program(command: str) -> dict:
     }
 
 
+def set_options(settings: dict) -> list[str]:
+    """`--set key=value` for each setting."""
+    return [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+
+
 class Runner:
     """Makes runs and records them."""
 
@@ -68,8 +73,7 @@ class Runner:
         waiting = [run for run in runs if run.key not in self.record.lines]
         if waiting and self.slowness is None:
             self.slowness = self.measure()
-        free, active, failures = cores()[: self.jobs], {}, []
-        free += [None] * (self.jobs - len(free))
+        free, active, failures = self.places(), {}, []
         try:
             while waiting or active:
                 while waiting and free:
@@ -87,6 +91,11 @@ class Runner:
         if failures:
             raise Failed("\n".join(failures))
 
+    def places(self) -> list[int | None]:
+        """A core for each of the runs at a time; None for those beyond the cores."""
+        found = cores()[: self.jobs]
+        return found + [None] * (self.jobs - len(found))
+
     def measure(self) -> float:
         """Trains the reference's recipe for a few epochs, as many times at once as runs."""
         say(f"how fast this machine is: epochs of {self.reference.recipe}")
@@ -95,14 +104,12 @@ class Runner:
             "evaluation.every": 4, "checkpoints.every": 4,
         }
         folders = [self.folder / f"speed-{job}" for job in range(self.jobs)]
-        places = cores()
         processes = []
         try:
-            for job, folder in enumerate(folders):
+            for folder, core in zip(folders, self.places(), strict=True):
                 shutil.rmtree(folder, ignore_errors=True)
                 command = [self.command, "train", self.reference.recipe, "--run-dir", str(folder)]
-                command += [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-                processes.append(start(command, self, places[job] if job < len(places) else None, subprocess.DEVNULL))
+                processes.append(start(command + set_options(settings), self, core, subprocess.DEVNULL))
             if any([process.wait() for process in processes]):
                 raise Failed(f"{self.reference.recipe} cannot be trained, which says how fast this machine is")
             seconds = [
