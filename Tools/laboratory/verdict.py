@@ -100,8 +100,8 @@ def limits(comparison: Comparison) -> str:
     return (
         f"The standard errors are over {seeds} of training with one set of held-out prompts and noises: they do not "
         "cover the choice of prompts. They do not cover the choice of a setting, which was made with one seed and "
-        "shorter runs; which steps and group sizes each method has was decided earlier, in part on the held-out "
-        "prompts. Methods make another number of optimizer updates in the same time (the column *updates*). "
+        "shorter runs. Which steps, group sizes and averages each method has was decided earlier, by more runs for "
+        "TempFlow-GRPO than for the others, in part on the held-out prompts. Methods make another number of optimizer updates in the same time (the column *updates*). "
         "One task, one small model and one machine were measured. On a GPU, rollout, decoding and training "
         "take other shares of the time; at equal NFE and images each method keeps the setting that was best at equal "
         "time on this machine, NFE counts the rollout's rows without the forward passes of training, and a run that "
