@@ -10,6 +10,8 @@ package struct LaunchHost {
   package var master: String?
   /// The port of the first attempt, which all hosts know; nil for a free one.
   package var port: Int?
+  /// A name that no other launch has.
+  package let launch = String(UInt64.random(in: 0 ... .max), radix: 36)
 
   package init(processes: Int, nodes: Int = 1, nodeRank: Int = 0, master: String?, port: Int?) {
     self.processes = processes
@@ -32,6 +34,7 @@ package struct LaunchHost {
     LaunchVariables(
       rank: rank, size: processes * nodes, localRank: rank - ranks.lowerBound,
       localSize: processes, host: master ?? "127.0.0.1",
-      port: port.map { $0 + restart } ?? freePort, restartCount: restart)
+      port: port.map { $0 + restart } ?? freePort, restartCount: restart,
+      launch: launch)
   }
 }

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 extension LaunchVariables {
   /// The place that the launcher has written into this process's environment; nil for a process
   /// alone.
@@ -65,10 +71,19 @@ extension LaunchVariables {
       host: values[Name.host] ?? "", port: try port(values),
       launcherHasStore: try flag(Name.launcherHasStore, values),
       restartCount: values[Name.restartCount] == nil
-        ? 0 : try values.integer(Name.restartCount, in: 0...Int.max))
+        ? 0 : try values.integer(Name.restartCount, in: 0...Int.max),
+      launch: launch(values))
     let numbering = Numbering(
       rank: .init(name: Name.rank, value: rank), size: .init(name: Name.size, value: size))
     return (variables, numbering)
+  }
+
+  /// The launch of `tempflow launch`, or torchrun's run. Without `--rdzv-id` all runs of torchrun
+  /// are called "none"; its own process, which starts these, then stands for the run.
+  private static func launch(_ values: EnvironmentValues) -> String? {
+    if let own = values[Name.tempflow] { return own }
+    guard let run = values[Name.torchrun] else { return nil }
+    return run == "none" ? "torchrun \(getppid())" : "torchrun \(run)"
   }
 
   /// The given port, whose variable is set.

@@ -15,10 +15,13 @@ package struct LaunchVariables: Equatable, Sendable {
   package var launcherHasStore: Bool
   /// How often the launcher has started the processes again, from 0.
   package var restartCount: Int
+  /// What all processes that one start of the launcher starts have in common, those that it starts
+  /// again included, and no others; nil where the launcher starts none again.
+  package var launch: String?
 
   package init(
     rank: Int, size: Int, localRank: Int, localSize: Int, host: String, port: Int,
-    launcherHasStore: Bool = false, restartCount: Int = 0
+    launcherHasStore: Bool = false, restartCount: Int = 0, launch: String? = nil
   ) {
     self.rank = rank
     self.size = size
@@ -28,6 +31,7 @@ package struct LaunchVariables: Equatable, Sendable {
     self.port = port
     self.launcherHasStore = launcherHasStore
     self.restartCount = restartCount
+    self.launch = launch
   }
 
   /// The names of torch.distributed's variables, and of `tempflow launch`'s own.
@@ -42,7 +46,7 @@ package struct LaunchVariables: Equatable, Sendable {
     static let restartCount = "TORCHELASTIC_RESTART_COUNT"
     /// Set by torchrun, whatever else the environment holds.
     static let torchrun = "TORCHELASTIC_RUN_ID"
-    /// Set by `tempflow launch`.
+    /// Set by `tempflow launch` to its ``LaunchVariables/launch``.
     static let tempflow = "TEMPFLOW_LAUNCH"
   }
 
@@ -54,7 +58,7 @@ package struct LaunchVariables: Equatable, Sendable {
     let values = [
       Name.rank: "\(rank)", Name.size: "\(size)", Name.localRank: "\(localRank)",
       Name.localSize: "\(localSize)", Name.host: host, Name.port: "\(port)",
-      Name.restartCount: "\(restartCount)", Name.tempflow: "1",
+      Name.restartCount: "\(restartCount)", Name.tempflow: launch ?? "1",
     ]
     return environment.merging(values) { $1 }
   }

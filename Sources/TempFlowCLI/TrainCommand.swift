@@ -39,7 +39,7 @@ struct TrainCommand: AsyncParsableCommand {
   var timeout = 1800.0
 
   func validate() throws {
-    if !(timeout >= 1) { throw ValidationError("--timeout must be 1 or more seconds") }
+    if !(1...1e6).contains(timeout) { throw ValidationError("--timeout must be in 1 ... 1e6") }
   }
 
   func run() async throws {
@@ -77,7 +77,7 @@ struct TrainCommand: AsyncParsableCommand {
     }
     try group.agree("joining over NCCL") { try group.use(settings.device) }
     try group.connect(settings.device)
-    let run = try open(loaded, group, restartCount: launch?.restartCount ?? 0)
+    let run = try open(loaded, group, launch)
     StopSignal.install()
     do {
       return try await Trainer(settings, output: run, group: group).train()
@@ -106,18 +106,21 @@ struct TrainCommand: AsyncParsableCommand {
     return settings
   }
 
-  /// Opens the run directory: the first process writes it, the others follow. Processes that were
-  /// started again go on with the run that the earlier ones began.
+  /// Opens the run directory: the first process writes it, the others follow. Processes that a
+  /// launcher has started again go on with the run that those before them had opened.
   @MainActor
   private func open(
-    _ loaded: Recipe<TrainingRecipe>, _ group: ProcessGroup, restartCount: Int
+    _ loaded: Recipe<TrainingRecipe>, _ group: ProcessGroup, _ launch: LaunchVariables?
   ) throws -> RunOutput {
     let path = runDir ?? "runs/\(recipe.name)"
     let leader = try group.agree("opening the run directory") {
       guard group.isLeader else { return nil as RunOutput? }
-      let resumes = try resume || (restartCount > 0 && RunDirectory.holdsRun(path))
+      let isRestarted = launch?.restartCount ?? 0 > 0
+      let resumes = try resume
+        || (isRestarted && launch?.launch.map { try RunDirectory.wasOpened(path, by: $0) } ?? false)
       return try RunOutput(
-        path, resume: resumes, recipe: loaded, recipeName: recipe.name, progress: .standardError())
+        path, resume: resumes, launch: launch?.launch, recipe: loaded, recipeName: recipe.name,
+        progress: .standardError())
     }
     return try group.agree("following the run directory") {
       try leader ?? RunOutput(following: path, rank: group.rank, recipeName: recipe.name)

@@ -1,3 +1,4 @@
+import Foundation
 import ProcessGroups
 import Testing
 
@@ -33,6 +34,12 @@ import Testing
     let joined = try #require(
       try LaunchVariables(environment: Self.torchrun.merging(agent) { $1 }))
     #expect(joined.launcherHasStore && joined.restartCount == 2)
+    // Runs without a name of their own are told apart by the process that starts them.
+    #expect(joined.launch == "torchrun \(getppid())")
+    let named = agent.merging(["TORCHELASTIC_RUN_ID": "job-7"]) { $1 }
+    #expect(
+      try LaunchVariables(environment: Self.torchrun.merging(named) { $1 })?.launch
+        == "torchrun job-7")
   }
 
   @Test func `a PyTorchJob sets no local rank, and each process is alone on its host`() throws {
@@ -130,7 +137,8 @@ import Testing
 
   @Test func `a launcher's environment is read as it was written`() throws {
     let place = LaunchVariables(
-      rank: 3, size: 8, localRank: 1, localSize: 2, host: "node0", port: 29500, restartCount: 4)
+      rank: 3, size: 8, localRank: 1, localSize: 2, host: "node0", port: 29500, restartCount: 4,
+      launch: "x7")
     let inherited = ["TORCHELASTIC_USE_AGENT_STORE": "True", "RANK": "0", "HOME": "/home"]
     let written = place.environment(over: inherited)
     #expect(try LaunchVariables(environment: written) == place)

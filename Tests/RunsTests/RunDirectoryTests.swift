@@ -100,6 +100,26 @@ struct RunDirectoryTests {
     }
   }
 
+  @Test func `a directory knows the launch that opened it last`() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run"
+      #expect(try !RunDirectory.wasOpened(path, by: "a"))
+      do {
+        let run = try RunDirectory(path, mode: .create, launch: "a")
+        try AtomicFile.write("epochs: 1\n", to: run.recipe)
+      }
+      #expect(try RunDirectory.wasOpened(path, by: "a"))
+      #expect(try !RunDirectory.wasOpened(path, by: "b"))
+      // A refusal changes nothing, a process without a launch ends the claim.
+      #expect(throws: RunError.holdsAnotherRun(path: path)) {
+        _ = try RunDirectory(path, mode: .create, launch: "b")
+      }
+      #expect(try RunDirectory.wasOpened(path, by: "a"))
+      _ = try RunDirectory(path, mode: .resume)
+      #expect(try !RunDirectory.wasOpened(path, by: "a"))
+    }
+  }
+
   @Test func `a lock that another program holds is respected, and free once it ends`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/run"

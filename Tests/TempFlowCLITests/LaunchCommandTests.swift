@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -51,5 +52,23 @@ import Testing
     #expect(run.status == 1)
     #expect(run.errors.contains("[0] Error: "), "\(run.errors)")
     #expect(run.errors.contains("tempflow launch: rank 0 exited with status 1"))
+  }
+
+  @Test func `a restart goes on with no run that was there before`() throws {
+    let folder = NSTemporaryDirectory() + "tempflow-launch-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let train = [
+      "train", repositoryFolder() + "/Recipes/shapes.yaml", "--run-dir", folder + "/run",
+      "--set", "epochs=1", "--set", "prompts.per_epoch=4", "--set", "optimizer.updates_per_epoch=1",
+      "--set", "evaluation.prompts=2", "--set", "threads=1",
+    ]
+    let first = try tempflow(["launch", "-n", "1", "--max-restarts", "1", "--"] + train)
+    #expect(first.status == 0, "\(first.errors)")
+    let log = try String(contentsOfFile: folder + "/run/log.txt", encoding: .utf8)
+    let again = try tempflow(["launch", "-n", "1", "--max-restarts", "1", "--"] + train)
+    #expect(again.status == 1)
+    #expect(again.errors.contains("started again (restart 1 of 1)"), "\(again.errors)")
+    #expect(again.errors.components(separatedBy: "already holds a run").count == 3)
+    #expect(try String(contentsOfFile: folder + "/run/log.txt", encoding: .utf8) == log)
   }
 }

@@ -161,6 +161,22 @@ import Testing
     #expect(try fingerprint(folder.path + "/run") == before)
   }
 
+  @Test func `a longer run is warned of a learning rate that rises again`() throws {
+    let folder = try task([
+      ("learning_rate: 1e-3", "learning_rate: 1e-3, cooldown: 0.5"), ("epochs: 6", "epochs: 1"),
+    ])
+    let first = try TempFlowProcess.run(arguments("run"), in: folder.path)
+    #expect(first.status == 0, "\(first.errors)")
+    let longer = try TempFlowProcess.run(
+      arguments("run", resume: true) + ["--set", "epochs=2"], in: folder.path)
+    #expect(longer.status == 0, "\(longer.errors)")
+    #expect(
+      longer.errors.contains("warning: epochs changed, and optimizer.cooldown lowers the learning"))
+    let same = try TempFlowProcess.run(
+      arguments("run", resume: true) + ["--set", "epochs=2"], in: folder.path)
+    #expect(same.status == 0 && !same.errors.contains("warning: epochs"), "\(same.errors)")
+  }
+
   @Test func `a run whose folder is moved away ends with an error that names it`() throws {
     let folder = try task([("epochs: 6", "epochs: 100000")])
     let run = folder.path + "/gone"

@@ -22,8 +22,9 @@ package final class RunDirectory {
 
   /// Opens a run directory for writing and takes its lock.
   ///
+  /// - Parameter launch: the launch that this process belongs to, for ``wasOpened(_:by:)``.
   /// - Throws: `holdsAnotherRun`, `notARun`, `noRun`, `notShared`, `locked`, or a file error.
-  package init(_ path: String, mode: Mode) throws(RunError) {
+  package init(_ path: String, mode: Mode, launch: String? = nil) throws(RunError) {
     let path = Self.absolute(path)
     self.path = path
     switch mode {
@@ -36,7 +37,7 @@ package final class RunDirectory {
     case .follow:
       guard try onDisk(FileTree.isFolder(path)) else { throw .notShared(path: path) }
     }
-    lock = mode == .follow ? nil : try RunLock(path + "/lock")
+    lock = mode == .follow ? nil : try RunLock(path + "/lock", launch: launch)
     // Another process may have begun a run between the check and the lock.
     if mode == .create { try Self.checkUnused(path) }
     guard let identity = try onDisk(FileStatus(path: path)) else { throw .vanished(path: path) }
@@ -121,8 +122,14 @@ package final class RunDirectory {
 }
 
 extension RunDirectory {
+  /// Whether the last process that opened a run directory for writing belonged to a launch: then a
+  /// process that this launch starts again goes on with the run.
+  package static func wasOpened(_ path: String, by launch: String) throws(RunError) -> Bool {
+    try RunLock.launch(path + "/lock") == launch
+  }
+
   /// Whether a run has begun in a directory.
-  package static func holdsRun(_ path: String) throws(RunError) -> Bool {
+  private static func holdsRun(_ path: String) throws(RunError) -> Bool {
     for name in ["lock", "recipe.yaml"] {
       if try onDisk(FileStatus(path: "\(path)/\(name)")) != nil { return true }
     }

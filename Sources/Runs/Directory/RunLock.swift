@@ -9,14 +9,16 @@ internal import Foundations
 /// The claim of one process on a run directory, as long as the value lives.
 ///
 /// An advisory `flock` on the file `lock`. The kernel drops it when the process ends in any way;
-/// the file stays and names the last holder's process and host.
+/// the file stays and names the last holder's process and host, and the launch it belonged to.
 package final class RunLock {
   private let file: OpenFile
 
   /// Takes the lock, without waiting.
   ///
+  /// - Parameter launch: the launch that this process belongs to; nil for none that starts
+  ///   processes again.
   /// - Throws: `locked` with the holder's process id when another process has it.
-  package init(_ path: String) throws(RunError) {
+  package init(_ path: String, launch: String? = nil) throws(RunError) {
     file = try onDisk(OpenFile(path, for: .updating))
     guard OpenFile.retrying({ flock(file.descriptor, LOCK_EX | LOCK_NB) }) == 0 else {
       let code = errno
@@ -27,7 +29,15 @@ package final class RunLock {
       throw .locked(path: FileTree.parent(of: path), pid: holder.pid, host: holder.host)
     }
     try onDisk(file.truncate(to: 0))
-    try onDisk(file.write("\(getpid())\n\(Self.hostName)\n".utf8))
+    let third = launch.map { "\($0)\n" } ?? ""
+    try onDisk(file.write("\(getpid())\n\(Self.hostName)\n\(third)".utf8))
+  }
+
+  /// The launch of the last process that had the lock; nil without one, or without the file.
+  static func launch(_ path: String) throws(RunError) -> String? {
+    guard try onDisk(FileStatus(path: path)) != nil else { return nil }
+    let text = String(decoding: try onDisk(AtomicFile.read(path)), as: UTF8.self)
+    return text.split(separator: "\n").dropFirst(2).first.map(String.init)
   }
 
   // Closing alone is not enough: a child that another thread is starting has the file open between

@@ -19,24 +19,32 @@ package final class RunOutput {
 
   /// Opens a run directory, a new one or one to resume, and writes the resolved recipe into it.
   ///
+  /// - Parameter launch: the launch that this process belongs to, which may start it again.
   /// - Throws: `RunError`; `TrainingError.otherRecipe` when a resumed run was made by a recipe
   ///   that differs in a setting that decides what an epoch does.
   package init(
-    _ path: String, resume: Bool, recipe: Recipe<TrainingRecipe>, recipeName: String,
-    progress: ProgressReporter
+    _ path: String, resume: Bool, launch: String? = nil, recipe: Recipe<TrainingRecipe>,
+    recipeName: String, progress: ProgressReporter
   ) throws {
-    directory = try RunDirectory(path, mode: resume ? .resume : .create)
+    directory = try RunDirectory(path, mode: resume ? .resume : .create, launch: launch)
     self.progress = progress
     self.recipeName = recipeName
     isResumed = resume
     log = try RunLog(directory.log)
     checkpoints = try CheckpointStore(
       directory.checkpoints, keep: recipe.settings.checkpoints.keep)
+    var changed: [String] = []
     if resume, try directory.hasRecipe() {
-      try Self.compare(directory.recipe, with: recipe.resolved)
+      changed = try Self.compare(directory.recipe, with: recipe.resolved)
     }
     try AtomicFile.write(recipe.resolved.text, to: directory.recipe)
     for warning in recipe.warnings { try message("warning: \(warning)") }
+    let lengths = changed.filter { ["epochs", "time_limit"].contains($0) }
+    if recipe.settings.optimizer.cooldown > 0, !lengths.isEmpty {
+      try message(
+        "warning: \(lengths.joined(separator: " and ")) changed, and optimizer.cooldown lowers the "
+          + "learning rate toward the end of the run, so from here on it is that of the new length")
+    }
   }
 
   /// Opens the directory of a run whose first process has opened it already.
@@ -56,7 +64,8 @@ package final class RunOutput {
   /// Whether this process writes the run's files.
   private var isLeader: Bool { checkpoints != nil }
 
-  /// Settings that a resumed run may change, because an epoch does not depend on them.
+  /// Settings that a resumed run may change, because an epoch does not depend on them; of `epochs`
+  /// and `time_limit` only the learning rate does under `optimizer.cooldown`.
   private nonisolated static let changeable = [
     "epochs", "time_limit", "checkpoints.every", "checkpoints.keep",
     "gradient_checkpointing", "offload", "shard", "memory_budget", "sampling.decode_micro_batch",
@@ -83,12 +92,18 @@ package final class RunOutput {
     setting.split(separator: ", ").allSatisfy { isChangeable(String($0.prefix { $0 != ":" })) }
   }
 
-  private static func compare(_ path: String, with resolved: ResolvedRecipe) throws {
-    let earlier = try TrainingRecipe.read(path: path).resolved
-    let differences = resolved.differences(from: earlier).filter { !isChangeable($0.path) }
-    guard differences.isEmpty else {
-      throw TrainingError.otherRecipe(path: path, differences: differences.map(\.description))
+  /// The settings that differ from those of the recipe in a file, by their paths.
+  ///
+  /// - Throws: `TrainingError.otherRecipe` where one of them may not.
+  private static func compare(
+    _ path: String, with resolved: ResolvedRecipe
+  ) throws -> [String] {
+    let differences = resolved.differences(from: try TrainingRecipe.read(path: path).resolved)
+    let refused = differences.filter { !isChangeable($0.path) }
+    guard refused.isEmpty else {
+      throw TrainingError.otherRecipe(path: path, differences: refused.map(\.description))
     }
+    return differences.map(\.path)
   }
 
   /// Opens the logs. A resumed run's are cut to their lengths in `state`.
