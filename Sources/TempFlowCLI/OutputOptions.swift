@@ -14,6 +14,6 @@ struct OutputOptions: ParsableArguments {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     let data = try encoder.encode(report)
-    FileHandle.standardOutput.write(data + Data("\n".utf8))
+    try FileHandle.standardOutput.write(contentsOf: data + Data("\n".utf8))
   }
 }

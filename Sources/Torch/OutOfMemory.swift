@@ -43,8 +43,9 @@ public enum OutOfMemory {
     let advice = (Thread.current.threadDictionary[key] as? () -> Advice)?()
     let place = advice.map { " \($0.place)" } ?? ""
     let remedy = advice?.remedy ?? "Use smaller batches or images, or a device with more memory."
-    FileHandle.standardError.write(
-      Data("\nerror: out of memory\(place): \(short(message)). \(remedy)\n".utf8))
+    let text = "\nerror: out of memory\(place): \(short(message)). \(remedy)\n"
+    // A message that nobody reads any more must not keep the process.
+    do { try FileHandle.standardError.write(contentsOf: Data(text.utf8)) } catch {}
     // `exit` would run handlers that free state which other threads still use.
     _exit(exitStatus)
   }

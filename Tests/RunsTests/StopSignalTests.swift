@@ -28,4 +28,37 @@ struct StopSignalTests {
       sleep(10)
     }
   }
+
+  @Test func `the end of the terminal is noted, however often it is told`() async {
+    await #expect(processExitsWith: .exitCode(7)) {
+      StopSignal.install()
+      Self.send(SIGHUP)
+      Self.send(SIGHUP)
+      usleep(50_000)
+      guard StopSignal.name == "SIGHUP" else { exit(2) }
+      exit(7)
+    }
+  }
+
+  @Test func `a hangup that is ignored stays so`() async {
+    await #expect(processExitsWith: .exitCode(7)) {
+      signal(SIGHUP, SIG_IGN)
+      StopSignal.install()
+      kill(getpid(), SIGHUP)
+      usleep(50_000)
+      exit(StopSignal.isRequested ? 1 : 7)
+    }
+  }
+
+  @Test func `a process outlives the reader of its messages`() async {
+    await #expect(processExitsWith: .exitCode(7)) {
+      StopSignal.install()
+      var ends: [Int32] = [0, 0]
+      guard pipe(&ends) == 0 else { exit(1) }
+      dup2(ends[1], STDERR_FILENO)
+      close(ends[0])
+      ProgressReporter.standardError().message("nobody reads this")
+      exit(7)
+    }
+  }
 }

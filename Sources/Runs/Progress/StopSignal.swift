@@ -6,30 +6,53 @@ import Synchronization
   import Darwin
 #endif
 
-/// The request to stop by SIGINT (Ctrl-C) or SIGTERM: the current step is finished and saved.
+/// The request to stop by SIGINT (Ctrl-C), SIGTERM or the end of the terminal (SIGHUP): the epoch
+/// under way is finished and saved.
 ///
-/// The first signal sets a flag that the trainer reads between steps. The second ends the process
-/// with the signal's default action.
+/// The first signal sets a flag that the trainer reads between epochs. A second SIGINT or SIGTERM
+/// ends the process with the signal's default action; of SIGHUP the kernel and a shell may both
+/// send one.
 package enum StopSignal {
   private static let received = Atomic<Int32>(0)
 
-  /// Installs the handler of SIGINT and SIGTERM for the rest of the process.
+  /// Installs the handlers for the rest of the process. A SIGHUP that is ignored, as under `nohup`,
+  /// stays so.
+  ///
+  /// Broken pipes are ignored from then on: who reads the messages, such as `tee`, may end by the
+  /// same Ctrl-C, and the process must live to save.
   package static func install() {
     // The flag must exist before a handler can run.
     received.store(0, ordering: .relaxed)
-    for number in [SIGINT, SIGTERM] {
-      var action = sigaction()
-      sigemptyset(&action.sa_mask)
-      #if canImport(Glibc)
-        action.__sigaction_handler.sa_handler = handle
-      #else
-        action.__sigaction_u.__sa_handler = handle
-      #endif
-      // Interrupted system calls are restarted; the trainer reads the flag.
-      action.sa_flags = SA_RESTART
-      let result = sigaction(number, &action, nil)
-      precondition(result == 0, "sigaction refused signal \(number)")
-    }
+    for number in [SIGINT, SIGTERM] { handle(number, by: handler) }
+    if !isIgnored(SIGHUP) { handle(SIGHUP, by: noteAlone) }
+    signal(SIGPIPE, SIG_IGN)
+  }
+
+  private static func handle(
+    _ number: Int32, by handler: @escaping @convention(c) (Int32) -> Void
+  ) {
+    var action = sigaction()
+    sigemptyset(&action.sa_mask)
+    #if canImport(Glibc)
+      action.__sigaction_handler.sa_handler = handler
+    #else
+      action.__sigaction_u.__sa_handler = handler
+    #endif
+    // Interrupted system calls are restarted; the trainer reads the flag.
+    action.sa_flags = SA_RESTART
+    let result = sigaction(number, &action, nil)
+    precondition(result == 0, "sigaction refused signal \(number)")
+  }
+
+  private static func isIgnored(_ number: Int32) -> Bool {
+    var action = sigaction()
+    guard sigaction(number, nil, &action) == 0 else { return false }
+    #if canImport(Glibc)
+      let handler = action.__sigaction_handler.sa_handler
+    #else
+      let handler = action.__sigaction_u.__sa_handler
+    #endif
+    return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
   /// Whether a signal was received.
@@ -40,17 +63,22 @@ package enum StopSignal {
     switch received.load(ordering: .relaxed) {
     case 0: nil
     case SIGINT: "SIGINT"
+    case SIGHUP: "SIGHUP"
     default: "SIGTERM"
     }
   }
 
   /// The signal handler: only atomics, `signal` and `raise` are safe here.
-  private static let handle: @convention(c) (Int32) -> Void = { number in
+  private static let handler: @convention(c) (Int32) -> Void = { number in
     let (isFirst, _) = received.compareExchange(
       expected: 0, desired: number, ordering: .relaxed)
     if !isFirst {
       signal(number, SIG_DFL)
       raise(number)
     }
+  }
+
+  private static let noteAlone: @convention(c) (Int32) -> Void = { number in
+    _ = received.compareExchange(expected: 0, desired: number, ordering: .relaxed)
   }
 }

@@ -64,7 +64,8 @@ private func orExit<Result>(_ collective: () throws(ProcessGroupError) -> Result
   do throws(ProcessGroupError) {
     return try collective()
   } catch {
-    FileHandle.standardError.write(Data("\nerror: \(error)\n".utf8))
+    // A message that nobody reads any more must not keep the process.
+    do { try FileHandle.standardError.write(contentsOf: Data("\nerror: \(error)\n".utf8)) } catch {}
     // `exit` would run handlers that free state which other threads still use.
     _exit(1)
   }
