@@ -3,6 +3,7 @@
 #else
   import Darwin
 #endif
+import Foundation
 import Synchronization
 
 /// A running program with pipes on its standard input, output and error, in its own process group:
@@ -59,6 +60,7 @@ final class ChildProcess {
   private static func start(
     _ command: [String], directory: String?
   ) throws(StartFailure) -> (Pipes, pid_t, CInt) {
+    let inherited = try openDescriptors()
     let pipes = try Pipes()
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -66,28 +68,71 @@ final class ChildProcess {
     for (index, end) in [pipes.input.read, pipes.output.write, pipes.errors.write].enumerated() {
       posix_spawn_file_actions_adddup2(&actions, end, CInt(index))
     }
+    // A program that kept the connections of this process to others of its run open would hide its
+    // end from them. To close what is not open any more is no error.
+    for descriptor in inherited where descriptor > 2 {
+      posix_spawn_file_actions_addclose(&actions, descriptor)
+    }
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
+    posix_spawnattr_setflags(
+      &attributes,
+      Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
     posix_spawnattr_setpgroup(&attributes, 0)
     // Threads of a dispatch queue block signals, and a child would inherit the mask.
     var signals = sigset_t()
     sigemptyset(&signals)
     posix_spawnattr_setsigmask(&attributes, &signals)
+    // A process in training ignores broken pipes, and a child would inherit that.
+    sigaddset(&signals, SIGPIPE)
+    posix_spawnattr_setsigdefault(&attributes, &signals)
     var command = command
     if let directory {
       // Not every system has a spawn action that changes the directory, so a shell changes it.
       command = ["/bin/sh", "-c", #"cd "$0" && exec "$@""#, directory] + command
     }
     var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
-    defer { for argument in arguments { free(argument) } }
     arguments.append(nil)
+    var variables: [UnsafeMutablePointer<CChar>?] =
+      environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+    defer { for text in arguments + variables { free(text) } }
     var identifier: pid_t = 0
     let status = posix_spawnp(
-      &identifier, command[0], &actions, &attributes, arguments, environ)
+      &identifier, command[0], &actions, &attributes, &arguments, &variables)
     return (pipes, identifier, status)
   }
+
+  /// The descriptors of this process, and perhaps some that have just been closed.
+  private static func openDescriptors() throws(StartFailure) -> [CInt] {
+    #if os(Linux)
+      let folder = "/proc/self/fd"
+    #else
+      let folder = "/dev/fd"
+    #endif
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: folder).compactMap { CInt($0) }
+    } catch {
+      throw StartFailure(reason: "\(folder) cannot be read: \(error.localizedDescription)")
+    }
+  }
+
+  /// The environment of a program: without the place of this process in its run, which
+  /// `torch.distributed`, MPI and others would take for the program's own.
+  private static var environment: [String: String] {
+    ProcessInfo.processInfo.environment.filter { name, _ in
+      !places.contains(name) && !familiesOfPlaces.contains(where: name.hasPrefix)
+    }
+  }
+
+  private static let places: Set = [
+    "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "GROUP_WORLD_SIZE",
+    "ROLE_RANK", "ROLE_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT", "TEMPFLOW_LAUNCH",
+    "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "SLURM_NPROCS", "SLURM_GTIDS",
+  ]
+  private static let familiesOfPlaces = [
+    "TORCHELASTIC_", "OMPI_COMM_WORLD_", "PMI_", "PMIX_", "SLURM_STEP_",
+  ]
 
   private var isReaped = false
 

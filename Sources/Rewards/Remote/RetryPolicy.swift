@@ -23,7 +23,7 @@ package struct RetryPolicy: Sendable, Equatable {
   }
 
   mutating func readTimeout(_ section: RecipeSection) {
-    timeout = section.double("timeout", in: .above(0), default: timeout)
+    timeout = section.double("timeout", in: .above(0, through: 1e6), default: timeout)
   }
 
   mutating func readRetries(_ section: RecipeSection) {
@@ -31,6 +31,6 @@ package struct RetryPolicy: Sendable, Equatable {
   }
 
   mutating func readOutageTimeout(_ section: RecipeSection) {
-    outageTimeout = section.double("outage_timeout", in: 0..., default: outageTimeout)
+    outageTimeout = section.double("outage_timeout", in: 0...1e6, default: outageTimeout)
   }
 }

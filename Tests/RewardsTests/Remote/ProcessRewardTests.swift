@@ -37,6 +37,30 @@ import Testing
     #expect(try children().count == 1)
   }
 
+  @Test func `a program has neither the connections of the run nor its place in it`() async {
+    // In a process of its own: other tests have other environments.
+    await #expect(processExitsWith: .success) {
+      try await withTemporaryFolder { folder in
+        setenv("RANK", "3", 1)
+        setenv("TORCHELASTIC_RUN_ID", "job", 1)
+        var ends: [Int32] = [0, 0]
+        #expect(pipe(&ends) == 0)
+        // The highest number is that of the listing itself.
+        let script = """
+          ls /proc/self/fd | sort -n | tail -1 > \(folder)/found
+          echo "${RANK-none} ${TORCHELASTIC_RUN_ID-none}" >> \(folder)/found
+          exec python3 \(fixture("rewards/child.py")) good \(folder)/children
+          """
+        var settings = ProcessFactory()
+        settings.command = ["/bin/sh", "-c", script]
+        let scores = try await ProcessReward(settings).score(samples(1))
+        #expect(scores.total == [1])
+        let found = try String(contentsOfFile: folder + "/found", encoding: .utf8)
+        #expect(found == "3\nnone none\n")
+      }
+    }
+  }
+
   @Test func `several children share the work`() async throws {
     let reward = try reward("good") {
       $0.concurrency = 2
