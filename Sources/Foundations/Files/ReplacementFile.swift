@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Glibc)
   import Glibc
 #else
@@ -12,8 +10,6 @@ import Synchronization
 /// behind when the value goes before `commit()`; what a killed process left begins with `.tmp-`.
 /// Errors name the destination.
 package final class ReplacementFile {
-  private static let counter = Atomic<Int>(0)
-
   private let path: String
   private let temporary: String
   private let file: OpenFile
@@ -25,11 +21,10 @@ package final class ReplacementFile {
   package init(_ path: String) throws(FileError) {
     let folder = FileTree.parent(of: path)
     guard try FileTree.isFolder(folder) else { throw .missingFolder(path: folder) }
-    let number = Self.counter.add(1, ordering: .relaxed).newValue
     self.path = path
-    temporary = "\(folder)/.tmp-\(FileTree.name(of: path))-\(getpid())-\(number)"
-    // A process of the same number that was killed may have left one.
-    try FileTree.remove(temporary)
+    // Processes of containers that share a folder may have one number, so the name is random.
+    let suffix = String(UInt64.random(in: 0 ... .max), radix: 36)
+    temporary = "\(folder)/.tmp-\(FileTree.name(of: path))-\(suffix)"
     do throws(FileError) {
       file = try OpenFile(temporary, for: .creating)
     } catch {
