@@ -105,8 +105,13 @@ final class BlockTransfer {
   private func bring(_ index: Int, after queued: DeviceEvent) {
     let (slot, block) = (slots[index % 2], blocks[index])
     guard slot.block != index else { return }
-    // Copies follow each other on their stream; gathers of the host's memory have no order.
-    if group != nil { slot.arrival?.wait() }
+    // Copies follow each other on their stream. A gather into the slot that nobody waited for has
+    // to end first, which the current stream waits for, and the copy for that.
+    var queued = queued
+    if group != nil, let arrival = slot.arrival {
+      arrival.wait()
+      queued = DeviceEvent(device)
+    }
     var pending: (any PendingShards)?
     let copied = stream.run(after: queued) {
       withoutGradient { pending = fill(slot.buffer, with: block, index) }
