@@ -7,7 +7,7 @@ struct ComparisonTests {
   private func run(_ name: String, _ points: [(Double, Double)]) -> MeasuredRun {
     MeasuredRun(
       method: MeasuredRun.method(of: name), name: name,
-      points: points.map { .init(seconds: $0.0, accuracy: $0.1) }, epochs: 10, prompts: 500)
+      points: points.map { .init(seconds: $0.0, score: $0.1) }, epochs: 10, prompts: 500)
   }
 
   @Test(arguments: [
@@ -20,11 +20,11 @@ struct ComparisonTests {
 
   @Test func `accuracy is interpolated between evaluations and nil outside them`() {
     let measured = run("a", [(0, 0.4), (100, 0.5), (200, 0.6)])
-    #expect(measured.accuracy(at: 0) == 0.4)
-    #expect(abs(measured.accuracy(at: 150)! - 0.55) < 1e-12)
-    #expect(measured.accuracy(at: 200) == 0.6)
-    #expect(measured.accuracy(at: 201) == nil)
-    #expect(measured.accuracy(at: -1) == nil)
+    #expect(measured.score(at: 0) == 0.4)
+    #expect(abs(measured.score(at: 150)! - 0.55) < 1e-12)
+    #expect(measured.score(at: 200) == 0.6)
+    #expect(measured.score(at: 201) == nil)
+    #expect(measured.score(at: -1) == nil)
   }
 
   @Test func `methods are compared up to the time that every run reached`() {
@@ -34,13 +34,15 @@ struct ComparisonTests {
         run("tempflow-grpo-seed-1", [(0, 0.40), (60, 0.50), (120, 0.56)]),
         run("flow-grpo-seed-2", [(0, 0.40), (50, 0.46), (100, 0.48)]),
         run("tempflow-grpo-seed-2", [(0, 0.40), (60, 0.48), (120, 0.54)]),
-      ], labels: ["tempflow-grpo": "TempFlow-GRPO"])
+      ], scale: ScoreScale("shapes_strict"), labels: ["tempflow-grpo": "TempFlow-GRPO"])
     #expect(comparison.budget == 100)
     #expect(comparison.methods.map(\.label) == ["flow-grpo", "TempFlow-GRPO"])
     #expect(comparison.methods.map(\.runs.count) == [2, 2])
     let chart = comparison.chart()
     #expect(chart.series.allSatisfy { $0.points.count == 13 })
     #expect(chart.series[0].points.last?.x == 100)
+    #expect(abs(chart.series[0].points[0].y - 40) < 1e-12)
+    #expect(chart.yLabel == "accuracy, %")
     let page = comparison.page(chartName: "compare.svg", details: ["2 cores"])
     #expect(
       page.contains("| TempFlow-GRPO | 2 | 0.400 ± 0.000 | 0.550 ± 0.010 | +0.150 ± 0.010 |"))
@@ -51,8 +53,20 @@ struct ComparisonTests {
   }
 
   @Test func `names cannot break the table`() {
-    let page = Comparison(runs: [run("a|b", [(0, 0.1)])]).page(chartName: "c.svg")
+    let page = Comparison(runs: [run("a|b", [(0, 0.1)])], scale: ScoreScale("shapes_strict"))
+      .page(chartName: "c.svg")
     #expect(page.contains("| a\\|b | 1 |"))
+  }
+
+  @Test func `a score that is no share has its own name and units`() {
+    let runs = [run("a-1", [(0, 8.2), (100, 8.9)]), run("b-1", [(0, 8.2), (100, 9.4)])]
+    let comparison = Comparison(runs: runs, scale: ScoreScale("hpsv3"))
+    let chart = comparison.chart()
+    #expect(chart.yLabel == "hpsv3" && chart.title == "Held-out hpsv3 at equal training time")
+    #expect(abs(chart.series[1].points[12].y - 9.4) < 1e-12)
+    let page = comparison.page(chartName: "c.svg")
+    #expect(page.contains("Held-out hpsv3 (hpsv3); mean ± standard error over seeds."))
+    #expect(!page.contains("ccuracy") && !page.contains("%"))
   }
 
   @Test func `run directories are read, compared and written as chart and page`() throws {

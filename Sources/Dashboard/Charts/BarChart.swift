@@ -1,8 +1,8 @@
-/// Pairs of horizontal bars, before above after, one pair a row, over shares in 0...1.
+/// Pairs of horizontal bars, before above after, one pair a row.
 package struct BarChart {
   /// One bar with its error.
   package struct Bar: Sendable {
-    /// In 0...1.
+    /// A share in 0...1, or a score.
     package var value: Double
     /// Standard error; nil draws none.
     package var error: Double?
@@ -33,12 +33,15 @@ package struct BarChart {
 
   /// Title for screen readers.
   package var title: String
+  /// How the values are shown.
+  package var scale: ScoreScale
   /// From top to bottom.
   package var rows: [Row]
 
   /// Makes a chart.
-  package init(title: String, rows: [Row]) {
+  package init(title: String, scale: ScoreScale, rows: [Row]) {
     self.title = title
+    self.scale = scale
     self.rows = rows
   }
 
@@ -51,16 +54,18 @@ package struct BarChart {
   /// The picture; `id` is unique on the page.
   package func picture(id: String) -> Markup {
     let height = BarChart.top + Double(rows.count) * BarChart.pitch + 24
+    let axis = axis
     return Shape.picture(
       id: id, width: ChartFrame.width, height: height, title: title, description: description
     ) {
       legend()
-      for tick in [0, 0.25, 0.5, 0.75, 1] {
-        Shape.line("grid", (place(tick), BarChart.top), (place(tick), height - 22))
-        Shape.label("tick", place(tick), height - 7, "\(Int(tick * 100)) %", anchor: "middle")
+      for tick in scale.isShare ? [0, 0.25, 0.5, 0.75, 1] : axis.ticks {
+        let text = scale.isShare ? "\(Int(tick * 100)) %" : axis.label(tick)
+        Shape.line("grid", (axis.place(tick), BarChart.top), (axis.place(tick), height - 22))
+        Shape.label("tick", axis.place(tick), height - 7, text, anchor: "middle")
       }
       for (index, row) in rows.enumerated() {
-        draw(row, top: BarChart.top + Double(index) * BarChart.pitch + 5)
+        draw(row, axis, top: BarChart.top + Double(index) * BarChart.pitch + 5)
       }
     }
   }
@@ -74,40 +79,60 @@ package struct BarChart {
     }
   }
 
-  private func draw(_ row: Row, top: Double) -> Markup {
+  /// 0...1 for shares; otherwise from zero over all values and their errors.
+  private var axis: Axis {
+    guard !scale.isShare else { return Axis(covering: [0, 1]) }
+    let bars = rows.flatMap { [$0.before, $0.after] }.compactMap(\.self)
+    return Axis(
+      covering: [0] + bars.flatMap { [$0.value - ($0.error ?? 0), $0.value + ($0.error ?? 0)] })
+  }
+
+  private func draw(_ row: Row, _ axis: Axis, top: Double) -> Markup {
     element("g") {
       Shape.label("name", BarChart.left - 10, top + 18, row.name, anchor: "end")
-      if let bar = row.before { draw(bar, "before", "\(row.name) before", top: top) }
+      if let bar = row.before { draw(bar, axis, "before", "\(row.name) before", top: top) }
       if let bar = row.after {
-        draw(bar, "after", "\(row.name) after", top: top + BarChart.thickness + 2)
+        draw(bar, axis, "after", "\(row.name) after", top: top + BarChart.thickness + 2)
       }
     }
   }
 
-  private func draw(_ bar: Bar, _ style: String, _ title: String, top: Double) -> Markup {
+  private func draw(
+    _ bar: Bar, _ axis: Axis, _ style: String, _ title: String, top: Double
+  ) -> Markup {
     let middle = top + BarChart.thickness / 2
-    let end = place(bar.value)
-    let reach = bar.error.map { place(min(1, bar.value + $0)) } ?? end
+    let (zero, end) = (axis.place(0), axis.place(bar.value))
+    let (low, high) = bar.error.map {
+      (axis.place(bar.value - $0), axis.place(bar.value + $0))
+    } ?? (end, end)
     return element("g") {
       Shape.rectangle(
-        style, x: BarChart.left, y: top, width: max(0, end - BarChart.left),
-        height: BarChart.thickness, corner: 2, title: "\(title): \(Figures.percent(bar.value))")
-      if let error = bar.error, error > 0 {
-        Shape.line("error", (place(max(0, bar.value - error)), middle), (reach, middle))
-      }
-      Shape.label("tick", reach + 5, middle + 4, Figures.fixed(bar.value * 100, 0), anchor: "start")
+        style, x: min(zero, end), y: top, width: abs(end - zero), height: BarChart.thickness,
+        corner: 2, title: "\(title): \(scale.text(bar.value))")
+      if low < high { Shape.line("error", (low, middle), (high, middle)) }
+      Shape.label(
+        "tick", max(zero, high) + 5, middle + 4,
+        scale.isShare ? Figures.fixed(bar.value * 100, 0) : Figures.short(bar.value),
+        anchor: "start")
     }
-  }
-
-  private func place(_ share: Double) -> Double {
-    BarChart.left + share * (BarChart.right - BarChart.left)
   }
 
   private var description: String {
     rows.map { row in
-      let before = row.before.map { Figures.percent($0.value) } ?? "not measured"
-      let after = row.after.map { Figures.percent($0.value) } ?? "not measured"
+      let before = row.before.map { scale.text($0.value) } ?? "not measured"
+      let after = row.after.map { scale.text($0.value) } ?? "not measured"
       return "\(row.name): before \(before), after \(after)."
     }.joined(separator: " ")
+  }
+
+  fileprivate static func place(_ share: Double) -> Double {
+    left + min(1, max(0, share)) * (right - left)
+  }
+}
+
+extension Axis {
+  /// The place of a value in a bar chart, within its ends.
+  fileprivate func place(_ value: Double) -> Double {
+    BarChart.place(position(of: value) ?? 0)
   }
 }

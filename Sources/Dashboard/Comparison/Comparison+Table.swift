@@ -7,8 +7,8 @@ extension Comparison {
   package func page(chartName: String, details: [String] = []) -> String {
     var lines = [
       "# Methods at equal training time", "",
-      "Held-out accuracy of the embedded task; mean ± standard error over seeds.", "",
-      "![Held-out accuracy over training time](\(chartName))", "",
+      "Held-out \(scale.title) (\(scale.name)); mean ± standard error over seeds.", "",
+      "![Held-out \(scale.title) over training time](\(chartName))", "",
     ]
     lines += table()
     if let sentence = difference() { lines += ["", sentence] }

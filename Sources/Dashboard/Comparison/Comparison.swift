@@ -11,20 +11,20 @@ package struct Comparison {
     /// Its runs, one per seed.
     package let runs: [MeasuredRun]
 
-    /// Accuracy before training, over the runs.
+    /// The score before training, over the runs.
     package var before: Statistics { Statistics(runs.map(\.before)) }
-    /// Accuracy at the end.
+    /// The score at the end.
     package var after: Statistics { Statistics(runs.map(\.after)) }
-    /// Accuracy at the end minus accuracy before, per run.
+    /// The score at the end minus the one before, per run.
     package var gain: Statistics { Statistics(runs.map { $0.after - $0.before }) }
     /// Seconds of training, over the runs.
     package var seconds: Statistics {
       Statistics(runs.map { $0.points[$0.points.count - 1].seconds })
     }
 
-    /// Mean accuracy over the runs and its standard error at a time; nil unless all reached it.
-    package func accuracy(at time: Double) -> (mean: Double, error: Double?)? {
-      let values = runs.compactMap { $0.accuracy(at: time) }
+    /// The mean score over the runs and its standard error at a time; nil unless all reached it.
+    package func score(at time: Double) -> (mean: Double, error: Double?)? {
+      let values = runs.compactMap { $0.score(at: time) }
       let statistics = Statistics(values)
       guard values.count == runs.count, let mean = statistics.mean else { return nil }
       return (mean, statistics.standardError)
@@ -33,10 +33,13 @@ package struct Comparison {
 
   /// In the order in which they are listed.
   package let methods: [Method]
+  /// How the held-out score is shown.
+  package let scale: ScoreScale
 
   /// Groups runs by method in the order in which methods first appear; `labels` maps a
   /// method's name to its name in chart and table.
-  package init(runs: [MeasuredRun], labels: [String: String] = [:]) {
+  package init(runs: [MeasuredRun], scale: ScoreScale, labels: [String: String] = [:]) {
+    self.scale = scale
     var order: [String] = []
     for run in runs where !order.contains(run.method) { order.append(run.method) }
     methods = order.map { name in
@@ -53,23 +56,23 @@ package struct Comparison {
   /// Number of equal parts of the budget; methods are compared at their ends and at 0.
   static let stations = 12
 
-  /// Mean accuracy over training time, one curve a method, with standard errors over its runs.
+  /// The mean score over training time, one curve a method, with standard errors over its runs.
   package func chart() -> LineChart {
     let inMinutes = budget >= 240
     let unit = inMinutes ? 60.0 : 1
     let curves = methods.enumerated().map { index, method in
       let points = (0...Comparison.stations).compactMap { station -> LineChart.Point? in
         let time = budget * Double(station) / Double(Comparison.stations)
-        guard let value = method.accuracy(at: time) else { return nil }
+        guard let value = method.score(at: time) else { return nil }
         return LineChart.Point(
-          x: time / unit, y: value.mean * 100, error: value.error.map { $0 * 100 })
+          x: time / unit, y: scale.drawn(value.mean), error: value.error.map(scale.drawn))
       }
       return LineChart.Series(method.label, points, style: index % 6, dots: true)
     }
     var chart = LineChart(
-      title: "Held-out accuracy at equal training time",
+      title: "Held-out \(scale.title) at equal training time",
       xLabel: inMinutes ? "minutes of training" : "seconds of training",
-      yLabel: "accuracy, %", series: curves)
+      yLabel: scale.axisTitle, series: curves)
     chart.countsAcross = false
     return chart
   }

@@ -11,11 +11,11 @@ package struct ComparisonOutcome: Codable, Equatable, Sendable {
     package let label: String
     /// Names of its run directories.
     package let runs: [String]
-    /// Held-out accuracy before training, 0...1.
+    /// The held-out score before training.
     package let before: Double
-    /// Held-out accuracy at the end.
+    /// The held-out score at the end.
     package let after: Double
-    /// Accuracy at the end minus accuracy before, the mean over runs.
+    /// The score at the end minus the one before, the mean over runs.
     package let gain: Double
     /// Standard error of `gain`; nil with one run.
     package let gainError: Double?

@@ -12,8 +12,8 @@ extension MeasuredRun {
     guard measured.first?.1 != nil, measured.last?.1 != nil else {
       throw .notScored(path: run.path)
     }
-    let points = measured.compactMap { seconds, accuracy in
-      accuracy.map { Point(seconds: seconds, accuracy: $0) }
+    let points = measured.compactMap { seconds, score in
+      score.map { Point(seconds: seconds, score: $0) }
     }
     self.init(
       method: MeasuredRun.method(of: run.name), name: run.name, points: points,
@@ -41,7 +41,9 @@ extension Comparison {
       records.append(record)
     }
     let runs = try records.map { record throws(ReportError) in try MeasuredRun(record) }
-    return (Comparison(runs: runs, labels: labels), details(records))
+    return (
+      Comparison(runs: runs, scale: records[0].scoreScale, labels: labels), details(records)
+    )
   }
 
   /// Throws unless both runs have the same evaluation protocol.
@@ -80,6 +82,7 @@ extension Comparison {
         "max_sequence_length", text(one.maxSequenceLength), text(other.maxSequenceLength)
       ),
       ("sampler", one.sampler, other.sampler), ("dtype", one.dtype, other.dtype),
+      ("quantize_base", text(one.quantizeBase), text(other.quantizeBase)),
       ("weights", one.weights, other.weights), ("reward", one.reward, other.reward),
     ]
     return pairs.filter { $0.1 != $0.2 }.map { "\($0.0): \($0.1) and \($0.2)" }

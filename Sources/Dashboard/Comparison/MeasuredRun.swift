@@ -1,16 +1,16 @@
-/// Held-out accuracy of one run against training time.
+/// The held-out score of one run against training time.
 package struct MeasuredRun: Equatable, Sendable {
   /// One evaluation.
   package struct Point: Equatable, Sendable {
     /// Seconds of training before it, without evaluations.
     package var seconds: Double
-    /// Held-out accuracy, 0...1.
-    package var accuracy: Double
+    /// The held-out score: accuracy in 0...1, or a reward.
+    package var score: Double
 
     /// Makes a point.
-    package init(seconds: Double, accuracy: Double) {
+    package init(seconds: Double, score: Double) {
       self.seconds = seconds
-      self.accuracy = accuracy
+      self.score = score
     }
   }
 
@@ -37,20 +37,20 @@ package struct MeasuredRun: Equatable, Sendable {
     self.prompts = prompts
   }
 
-  /// Accuracy before training.
-  package var before: Double { points[0].accuracy }
-  /// Accuracy of the last evaluation.
-  package var after: Double { points[points.count - 1].accuracy }
+  /// The score before training.
+  package var before: Double { points[0].score }
+  /// The score of the last evaluation.
+  package var after: Double { points[points.count - 1].score }
 
-  /// Accuracy at a time, on the straight line between the evaluations around it; nil outside them.
-  package func accuracy(at seconds: Double) -> Double? {
+  /// The score at a time, on the straight line between the evaluations around it; nil outside them.
+  package func score(at seconds: Double) -> Double? {
     guard let next = points.firstIndex(where: { $0.seconds >= seconds }) else { return nil }
     let right = points[next]
-    guard right.seconds > seconds else { return right.accuracy }
+    guard right.seconds > seconds else { return right.score }
     guard next > 0 else { return nil }
     let left = points[next - 1]
     let share = (seconds - left.seconds) / (right.seconds - left.seconds)
-    return left.accuracy + share * (right.accuracy - left.accuracy)
+    return left.score + share * (right.score - left.score)
   }
 
   /// The method in a run directory's name: the name without a last `-seed-3`, `-seed3` or `-3`.

@@ -63,6 +63,11 @@ struct RunRecord {
   /// Whether the run finished; false while it goes on and after it was stopped.
   var isFinished: Bool { summary?.isFinished ?? false }
 
+  /// How the scores of the evaluations are shown.
+  var scoreScale: ScoreScale {
+    ScoreScale(evaluations.last?.reward ?? summary?.evaluationProtocol.reward ?? "score")
+  }
+
   /// Epochs completed.
   var epochCount: Int { max(summary?.epochs ?? 0, epochs.last?.epoch ?? 0) }
 

@@ -1,6 +1,6 @@
 import Runs
 
-/// Accuracy and reward over the run.
+/// The held-out score and the reward over the run.
 struct CurvesSection {
   let run: RunRecord
 
@@ -17,15 +17,17 @@ struct CurvesSection {
   }
 
   private func accuracy() -> LineChart {
-    let strict = run.evaluations.compactMap { evaluation -> LineChart.Point? in
+    let scale = run.scoreScale
+    let means = run.evaluations.compactMap { evaluation -> LineChart.Point? in
       guard let mean = evaluation.overall.mean else { return nil }
       return .init(
-        x: Double(evaluation.epoch), y: mean * 100,
-        error: evaluation.overall.standardError.map { $0 * 100 })
+        x: Double(evaluation.epoch), y: scale.drawn(mean),
+        error: evaluation.overall.standardError.map(scale.drawn))
     }
     return LineChart(
-      title: "Held-out accuracy", xLabel: "epoch", yLabel: "accuracy, % (± standard error)",
-      series: [.init(run.evaluations.last?.reward ?? "accuracy", strict, dots: true)])
+      title: "Held-out \(scale.title)", xLabel: "epoch",
+      yLabel: "\(scale.axisTitle) (± standard error)",
+      series: [.init(scale.name, means, dots: true)])
   }
 
   private func reward() -> LineChart {

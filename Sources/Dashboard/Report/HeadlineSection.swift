@@ -1,6 +1,6 @@
 import Runs
 
-/// The numbers at the top of the page: accuracy before and after, epochs and time.
+/// The numbers at the top of the page: the held-out score before and after, epochs and time.
 struct HeadlineSection {
   let run: RunRecord
 
@@ -34,34 +34,30 @@ struct HeadlineSection {
     }
   }
 
+  private var scale: ScoreScale { run.scoreScale }
+
   private func accuracy() -> Markup {
+    let what = "Held-out \(scale.title)"
     guard let first = run.evaluations.first, let last = run.evaluations.last else {
-      return card("Held-out accuracy", "not measured yet", "no evaluation in the log", lead: true)
+      return card(what, "not measured yet", "no evaluation in the log", lead: true)
     }
     guard run.evaluations.count > 1 else {
       return card(
-        "Held-out accuracy before training", HeadlineSection.percent(first.overall),
-        "no later evaluation yet", lead: true)
+        "\(what) before training", text(first.overall), "no later evaluation yet", lead: true)
     }
     guard let before = first.overall.mean, let after = last.overall.mean else {
       return card(
-        "Held-out accuracy, before → after",
-        "\(HeadlineSection.percent(first.overall)) → \(HeadlineSection.percent(last.overall))",
+        "\(what), before → after", "\(text(first.overall)) → \(text(last.overall))",
         "an evaluation without a single score", lead: true)
     }
-    let gain = (after - before) * 100
     return element("li", ["class": "lead"]) {
-      element("span", ["class": "what"]) { "Held-out accuracy, before → after" }
-      element("span", ["class": "much"]) {
-        "\(Figures.fixed(before * 100, 1)) → "
-        "\(Figures.fixed(after * 100, 1)) %"
-      }
+      element("span", ["class": "what"]) { "\(what), before → after" }
+      element("span", ["class": "much"]) { "\(scale.number(before)) → \(scale.text(after))" }
       element("span", ["class": "more"]) {
-        element("b", ["class": gain >= 0 ? "rise" : "fall"]) {
-          "\(Figures.signed(gain, 1)) points"
+        element("b", ["class": after >= before ? "rise" : "fall"]) {
+          "\(scale.change(after - before))\(scale.points)"
         }
-        "; standard errors "
-        "\(HeadlineSection.error(first.overall)) and \(HeadlineSection.error(last.overall))"
+        "; standard errors \(error(first.overall)) and \(error(last.overall))"
       }
     }
   }
@@ -116,11 +112,9 @@ struct HeadlineSection {
     }
   }
 
-  private static func percent(_ score: Score) -> String {
-    score.mean.map(Figures.percent) ?? "not scored"
-  }
+  private func text(_ score: Score) -> String { score.mean.map(scale.text) ?? "not scored" }
 
-  private static func error(_ score: Score) -> String {
-    score.standardError.map { "±\(Figures.fixed($0 * 100, 1))" } ?? "unknown"
+  private func error(_ score: Score) -> String {
+    score.standardError.map { "±\(scale.number($0))" } ?? "unknown"
   }
 }

@@ -80,7 +80,9 @@ package enum Report {
     return [
       Section(id: "curves", title: "Learning curves", content: CurvesSection(run: run).markup())
     ] + (rewards.map { [$0] } ?? []) + [
-      Section(id: "by-tag", title: "Accuracy per tag", content: TagsSection(run: run).markup()),
+      Section(
+        id: "by-tag", title: TagsSection(run: run).heading,
+        content: TagsSection(run: run).markup()),
       Section(
         id: "samples", title: "Before and after",
         content: SamplesSection(before: run.before, after: run.after).markup()),

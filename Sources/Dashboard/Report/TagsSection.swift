@@ -1,8 +1,13 @@
 import Runs
 
-/// Accuracy per tag before and after, as bars and as a table.
+/// The held-out score per tag before and after, as bars and as a table.
 struct TagsSection {
   let run: RunRecord
+
+  private var scale: ScoreScale { run.scoreScale }
+
+  /// `Accuracy per tag`, or `pickscore per tag`.
+  var heading: String { "\(scale.isShare ? "Accuracy" : scale.name) per tag" }
 
   private struct Row {
     var name: String
@@ -24,7 +29,7 @@ struct TagsSection {
       return element("p", ["class": "notice"]) { "The model has not been evaluated yet." }
     }
     let chart = BarChart(
-      title: "Accuracy per tag, before and after",
+      title: "\(heading), before and after", scale: scale,
       rows: rows.map {
         .init(name: $0.name, before: TagsSection.bar($0.before), after: TagsSection.bar($0.after))
       })
@@ -40,7 +45,9 @@ struct TagsSection {
   private func table(_ rows: [Row]) -> Markup {
     element("table") {
       element("caption") {
-        "Share of prompts whose image shows exactly the prompt, ± standard error"
+        scale.isShare
+          ? "Share of images that show what the prompt says, ± standard error"
+          : "Mean of \(scale.name), ± standard error"
       }
       element("thead") {
         element("tr") {
@@ -59,12 +66,13 @@ struct TagsSection {
     element("tr", row.name == "all" ? ["class": "total"] : [:]) {
       element("th", ["scope": "row"]) { row.name }
       element("td") { (row.after ?? row.before).map { "\($0.count)" } ?? "–" }
-      element("td") { TagsSection.text(row.before) }
-      element("td") { TagsSection.text(row.after) }
+      element("td") { text(row.before) }
+      element("td") { text(row.after) }
       element("td") {
         if let before = row.before?.mean, let after = row.after?.mean {
-          let change = (after - before) * 100
-          element("span", ["class": change >= 0 ? "rise" : "fall"]) { Figures.signed(change, 1) }
+          element("span", ["class": after >= before ? "rise" : "fall"]) {
+            scale.change(after - before)
+          }
         } else {
           "–"
         }
@@ -74,12 +82,12 @@ struct TagsSection {
 
   private static func bar(_ score: Score?) -> BarChart.Bar? {
     guard let score, let mean = score.mean else { return nil }
-    return .init(value: min(1, max(0, mean)), error: score.standardError)
+    return .init(value: mean, error: score.standardError)
   }
 
-  private static func text(_ score: Score?) -> String {
+  private func text(_ score: Score?) -> String {
     guard let score, let mean = score.mean else { return "–" }
-    let error = score.standardError.map { " ± \(Figures.fixed($0 * 100, 1))" } ?? ""
-    return "\(Figures.fixed(mean * 100, 1)) %\(error)"
+    let error = score.standardError.map { " ± \(scale.number($0))" } ?? ""
+    return "\(scale.text(mean))\(error)"
   }
 }
