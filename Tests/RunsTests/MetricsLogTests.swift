@@ -149,6 +149,14 @@ struct MetricsLogTests {
     }
   }
 
+  @Test func `a reward may have any name`() throws {
+    try withTemporaryFolder { folder in
+      let log = try MetricsLog(folder + "/metrics.jsonl", content: .metrics)
+      try log.append([.init("part_mean.http.inference_seconds", 1)])
+      #expect(try MetricsLog.read(log.path).count == 1)
+    }
+  }
+
   @Test func `the log of messages puts the time before every line`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/log.txt"

@@ -1,6 +1,7 @@
 import Foundation
 import Foundations
 import Recipes
+import Rewards
 import Runs
 import Testing
 import Torch
@@ -183,6 +184,23 @@ private func contents(_ path: String) throws -> Data {
     let rates = try MetricsLog.read(folder.path + "/run/metrics.jsonl")
       .compactMap { $0[.learningRate]?.number }
     #expect(rates == [1e-3, 1e-3, 1e-3, 5e-4])
+  }
+
+  @Test func `a benchmark's own verdicts are what an evaluation measures`() async throws {
+    let folder = try tinyTask()
+    let reward = StubReward(name: "geneval") { samples in
+      var scores = RewardScores(total: samples.map { brightness($0.image) })
+      scores.parts = [
+        .init(name: "strict", values: samples.map { _ in 0 }),
+        .init(name: "official", values: samples.map { _ in 1 }),
+      ]
+      return scores
+    }
+    let summary = try await train(
+      folder, [("epochs: 4", "epochs: 1\nthreads: 1")], scorer: Scorer([reward], weights: [1]))
+    #expect(summary.evaluationProtocol.reward == "geneval_official")
+    #expect(summary.evaluationProtocol.quantizeBase == "none")
+    #expect(summary.after.overall.mean == 1 && summary.after.overall.count == 6)
   }
 
   @Test(arguments: ["full", "lora"])

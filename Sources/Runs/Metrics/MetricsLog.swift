@@ -8,7 +8,8 @@ package import Foundations
 package final class MetricsLog {
   /// Which of the two logs.
   package enum Content: Sendable {
-    /// Figures that are equal in every run of a recipe; names do not end in `_seconds`.
+    /// Figures that are equal in every run of a recipe; names do not end in `_seconds`, but for
+    /// what a recipe or a reward has named, after a dot.
     case metrics
     /// Times, under names that end in `_seconds`, beside counters.
     case timings
@@ -47,7 +48,8 @@ package final class MetricsLog {
     precondition(
       Set(record.map(\.key)).count == record.count, "a name is given twice: \(line)")
     if content == .metrics {
-      let timed = record.first { $0.key.hasSuffix("_seconds") }
+      // After a dot comes a name that a recipe or a reward has given.
+      let timed = record.first { $0.key.hasSuffix("_seconds") && !$0.key.contains(".") }
       precondition(timed == nil, "\(timed!.key) belongs in the timings")
     }
     if let (name, value) = line.firstNonFinite() {

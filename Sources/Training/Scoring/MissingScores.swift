@@ -7,6 +7,11 @@ package struct MissingScores: Sendable, Equatable, Codable {
 
   package init() {}
 
+  /// The scores that are missing from the results of rewards.
+  package init(of rewards: [any Reward], in columns: [RewardScores]) {
+    for (reward, column) in zip(rewards, columns) { add(column, of: reward.name) }
+  }
+
   /// Counts the scores that are missing from a reward's result.
   package mutating func add(_ scores: RewardScores, of reward: String) {
     for index in scores.total.indices where scores.total[index] == nil {

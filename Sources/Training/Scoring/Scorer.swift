@@ -113,7 +113,7 @@ package struct Scorer: Sendable {
       scores.rewards.append(values)
       scores.weighted.append(weightedSum(values))
     }
-    scores.missing = missing(columns)
+    scores.missing = MissingScores(of: rewards, in: columns)
     for (reward, column) in zip(rewards, columns) {
       scores.parts += column.parts
         .filter { $0.name != reward.name }
@@ -132,13 +132,6 @@ package struct Scorer: Sendable {
     var scores = combine(columns(pieces))
     scores.seconds = pieces.reduce(0) { $0 + $1.seconds }
     return scores
-  }
-
-  /// The missing scores of all rewards, with their reasons.
-  package func missing(_ columns: [RewardScores]) -> MissingScores {
-    var missing = MissingScores()
-    for (reward, column) in zip(rewards, columns) { missing.add(column, of: reward.name) }
-    return missing
   }
 
   private func weightedSum(_ values: [Double?]) -> Double? {

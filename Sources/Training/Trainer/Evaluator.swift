@@ -21,14 +21,19 @@ struct HeldOutEvaluation {
   /// The scores of the held-out rewards, in the recipe's order.
   let heldOut: [(name: String, score: Score)]
 
-  /// The strict verdicts of the first reward, where it has a strict part.
-  var strict: [Double?]? { first.scores[part: "strict"] }
+  /// Whether each image passes by the first reward, where it says so: by the rules of its
+  /// benchmark, or else by strict ones.
+  var verdicts: (part: String, values: [Double?])? {
+    ["official", "strict"].lazy.compactMap { part in
+      first.scores[part: part].map { (part, $0) }
+    }.first
+  }
 
-  /// The strict verdicts of the first reward, or its scores where it has no strict part.
-  var scores: TaggedScores { TaggedScores(prompts, strict ?? first.scores.total) }
+  /// The verdicts of the first reward, or its scores where it has none.
+  var scores: TaggedScores { TaggedScores(prompts, verdicts?.values ?? first.scores.total) }
 
-  /// What `scores` are, such as `shapes_strict`.
-  var scoreName: String { strict == nil ? first.reward : "\(first.reward)_strict" }
+  /// What `scores` are, such as `shapes_strict` or `geneval_official`.
+  var scoreName: String { verdicts.map { "\(first.reward)_\($0.part)" } ?? first.reward }
 
   /// Mean of the weighted training reward; nil when no image has one.
   var trainingReward: Double? { Statistics(training.weighted).mean }
@@ -60,8 +65,11 @@ struct Evaluator {
     defer { queue.cancel() }
     let range = context.share.range(of: prompts.count)
     let sources = try context.group.agree("the evaluation's prompts") {
-      // What cannot be read must be known before calls of the network that are collectives.
-      if context.sharesWeights { try context.policy.check(Array(prompts[range])) }
+      // What cannot be read must be known before calls of the network that are collectives; idle
+      // ones take the first prompt.
+      if context.sharesWeights {
+        try context.policy.check(Array(prompts[range]) + prompts.prefix(1))
+      }
       return try context.conditionImages.of(prompts)
     }
     let tiles = try context.group.agree("the evaluation") {
@@ -87,12 +95,16 @@ struct Evaluator {
       RewardSample(image: image, sources: sources[id.trunk], prompt: prompts[id.trunk])
     }
     let columns = all.columns(try await scoring.finish("the evaluation's scores"))
-    try all.missing(columns).check(against: recipe.maxMissingScores, of: prompts.count)
+    let training = scorer.combine(Array(columns.prefix(scorer.rewards.count)))
+    let ofHeldOut = columns.suffix(heldOut.count)
+    // A trained and a held-out reward may have one name.
+    for missing in [training.missing, MissingScores(of: heldOut, in: Array(ofHeldOut))] {
+      try missing.check(against: recipe.maxMissingScores, of: prompts.count)
+    }
     return HeldOutEvaluation(
-      prompts: prompts, tiles: try gather(tiles), sources: sources,
-      training: scorer.combine(Array(columns.prefix(scorer.rewards.count))),
+      prompts: prompts, tiles: try gather(tiles), sources: sources, training: training,
       first: (scorer.rewards[0].name, columns[0]),
-      heldOut: zip(heldOut, columns.suffix(heldOut.count)).map { reward, column in
+      heldOut: zip(heldOut, ofHeldOut).map { reward, column in
         (reward.name, Score(column.total.compactMap { $0 }))
       })
   }

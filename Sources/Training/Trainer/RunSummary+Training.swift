@@ -1,5 +1,6 @@
 internal import Runs
 internal import Torch
+internal import TorchNN
 
 extension RunSummary {
   /// The summary of a run after `state`, which has an evaluation.
@@ -20,7 +21,9 @@ extension RunSummary {
         promptCount: prompts, imagesPerPrompt: 1, seed: Int(recipe.evaluation.seed),
         steps: recipe.evaluation.steps, guidanceScale: recipe.evaluation.guidanceScale,
         imageSize: context.policy.imageSize.sides, maxSequenceLength: recipe.maxSequenceLength,
-        sampler: "ode", dtype: "\(recipe.dtype)", weights: "ema", reward: state.scoreName),
+        sampler: "ode", dtype: "\(recipe.dtype)",
+        quantizeBase: recipe.memory.quantizeBase.rawValue, weights: "ema",
+        reward: state.scoreName),
       evaluations: state.evaluations, phaseSeconds: state.phaseSeconds,
       trainingSeconds: state.trainingSeconds, peakMemory: state.peakMemory, stoppedBy: stoppedBy,
       machine: Machine(

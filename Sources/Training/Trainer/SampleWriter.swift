@@ -59,7 +59,7 @@ struct SampleWriter {
     return SampleSheet.Sample(
       prompt: prompt.text, tag: prompt.tag, seed: seed(ofImage: index),
       reward: evaluation.training.weighted[index],
-      passed: evaluation.strict?[index].map { $0 == 1 })
+      passed: evaluation.verdicts?.values[index].map { $0 == 1 })
   }
 
   /// The seed of an evaluation image's initial noise, as `ImageSampling` draws it.
