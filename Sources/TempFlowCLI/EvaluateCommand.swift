@@ -38,7 +38,7 @@ struct EvaluateCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let entry = try reward.read()
+    let entry = try reward.read(device: model.device)
     let all = try model.prompts(prompts, for: [entry])
     let scorer = try entry.makeReward()
     let prompts = Array(all.prefix(limit ?? all.count))

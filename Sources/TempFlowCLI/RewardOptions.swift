@@ -41,11 +41,12 @@ struct RewardOptions: ParsableArguments {
 
   /// Reads and checks the reward; warnings go to standard error.
   ///
+  /// - Parameter device: the default device of a network.
   /// - Throws: `RecipeError` with everything that is wrong, `RewardError`, or the error of a device
   ///   that does not exist.
-  func read() throws -> RewardEntry {
+  func read(device: Device) throws -> RewardEntry {
     let model = rewardModel.map { ["model='\($0.replacing("'", with: "''"))'"] } ?? []
-    let recipe = try RewardEntry.read(reward, settings + model)
+    let recipe = try RewardEntry.read(reward, settings + model, device: device)
     for warning in recipe.warnings {
       FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
     }

@@ -5,6 +5,7 @@ import Foundations
 import ImageFiles
 import Rewards
 import Runs
+import Torch
 import Training
 
 /// `tempflow score`: scores existing images with a reward.
@@ -30,10 +31,16 @@ struct ScoreCommand: AsyncParsableCommand {
   @Option(name: .long, help: promptFileHelp)
   var prompts: String
 
+  @Option(
+    name: .long,
+    help: "Where a network runs: cpu, cuda (the first GPU) or cuda:N. (default: cpu)",
+    transform: device(named:))
+  var device = Device.cpu
+
   @OptionGroup var output: OutputOptions
 
   func run() async throws {
-    let entry = try reward.read()
+    let entry = try reward.read(device: device)
     let prompts = try PromptList.read(prompts, scoredBy: entry)
     let files = try ImageFolder.read(images)
     guard files.count == prompts.count else {

@@ -3,6 +3,7 @@ import Recipes
 import Rewards
 import TestSupport
 import Testing
+import Torch
 
 @Suite struct RewardRegistryTests {
   private func issues(_ name: String, _ overrides: [String] = []) -> [String] {
@@ -53,7 +54,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("timeout=0", "timeout: must be above 0, found 0"),
+    ("timeout=0", "timeout: must be above 0"),
     ("timeout=.inf", "timeout: expected a finite number"),
     ("retries=-1", "retries: must be"), ("concurrency=0", "concurrency: must be"),
     ("batch_size=0", "batch_size: must be"), ("outage_timeout=-1", "outage_timeout: must be"),
@@ -80,6 +81,16 @@ import Testing
   ])
   func `a required key that is missing is named`(_ name: String, _ key: String) {
     #expect(issues(name).contains { $0.hasPrefix("\(key): is required and missing") })
+  }
+
+  @Test func `a network's folder is looked for before anything is loaded`() throws {
+    let entry = try RewardEntry.read("pickscore", ["model=/nowhere"], device: .cuda(0)).settings
+    #expect(entry.device == .cuda(0))
+    let error = #expect(throws: RewardError.self) { try entry.check() }
+    #expect(
+      error?.description
+        == "the reward pickscore failed: its model, /nowhere, is no folder; it must hold the files "
+        + "of the Hugging Face repository yuvalkirstain/PickScore_v1")
   }
 
   @Test func `an error of the command line has the option, and the option that is missing`() {

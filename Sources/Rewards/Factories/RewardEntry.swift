@@ -88,15 +88,16 @@ extension RewardEntry {
   ///   - name: the reward.
   ///   - overrides: `key=value` each, the value in YAML; relative paths start from the current
   ///     folder.
+  ///   - device: the default device of a network.
   /// - Throws: everything wrong with them, unknown keys included.
   package static func read(
-    _ name: String, _ overrides: [String]
+    _ name: String, _ overrides: [String], device: Device = .cpu
   ) throws(RecipeError) -> Recipe<RewardEntry> {
     let document = try RecipeDocument(
       option: "--reward", key: "name", value: name, options: ["model": "--reward-model"],
       overrides: overrides)
     return try document.read(renamed: RenamedKeys(keys: renamedKeys)) {
-      RewardEntry($0, device: .cpu)
+      RewardEntry($0, device: device)
     }
   }
 

@@ -26,10 +26,7 @@ struct HPSv3Network: ScoringNetwork {
   /// - Throws: ``RewardError/setting(reward:key:reason:)``, which names what is missing and where
   ///   it is published.
   init(_ settings: NetworkSettings) throws(RewardError) {
-    let folder = try WeightsFolder(
-      settings,
-      contents: "HPSv3.safetensors of the Hugging Face repository MizzenAI/HPSv3, and config.json, "
-        + "vocab.json, merges.txt and tokenizer_config.json of Qwen/Qwen2-VL-7B-Instruct")
+    let folder = try WeightsFolder(settings, contents: HPSv3Factory.contents)
     let path = folder.path
     let tokenizer = try folder.reading { () throws(TokenizerError) in
       try QwenTokenizer(folder: path, adding: [HPSv3Prompt.rewardToken])

@@ -30,11 +30,7 @@ struct ImageRewardNetwork: ScoringNetwork {
   /// - Throws: ``RewardError/setting(reward:key:reason:)``, which names what is missing and where
   ///   it is published.
   init(_ settings: NetworkSettings) throws(RewardError) {
-    let folder = try WeightsFolder(
-      settings,
-      contents: "config.json, model.safetensors and vocab.txt as Tools/convert_imagereward.py "
-        + "writes them from ImageReward.pt of the Hugging Face repository THUDM/ImageReward and "
-        + "vocab.txt of google-bert/bert-base-uncased")
+    let folder = try WeightsFolder(settings, contents: ImageRewardFactory.contents)
     let path = folder.path
     let configuration: BLIPConfiguration = try folder.configuration()
     guard configuration.headWidths.count + 1 == Self.headPlaces.count else {

@@ -59,6 +59,9 @@ package struct NetworkSettings: Sendable, Equatable {
 
 /// A kind of reward that is a network with weights in a folder.
 package protocol NetworkRewardFactory: RewardFactory {
+  /// The files of the folder, and where they are published.
+  static var contents: String { get }
+
   var settings: NetworkSettings { get }
 
   init(_ settings: NetworkSettings)
@@ -71,6 +74,17 @@ extension NetworkRewardFactory {
 
   package var label: String { settings.label }
   package var device: Device? { settings.device }
+
+  /// Checks that the folder of weights is there.
+  ///
+  /// - Throws: ``RewardError/failed(reward:reason:)``: a recipe may be read where it is not.
+  package func check() throws(RewardError) {
+    guard WeightsFolder.exists(settings.model) else {
+      throw .failed(
+        reward: label,
+        reason: "its model, \(settings.model), is no folder; it must hold \(Self.contents)")
+    }
+  }
 
   package func placed(at place: RewardPlace) throws(RewardError) -> Self {
     Self(try settings.placed(at: place))

@@ -21,12 +21,16 @@ struct WeightsFolder {
     label = settings.label
     path = settings.model
     self.contents = contents
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue
-    else { throw problem("\(path) is no folder") }
+    guard Self.exists(path) else { throw problem("\(path) is no folder") }
     do { try TorchRuntime.check(settings.device) } catch {
       throw .setting(reward: label, key: "device", reason: error.description)
     }
+  }
+
+  static func exists(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      && isFolder.boolValue
   }
 
   /// The error for a folder that cannot be used.

@@ -2,6 +2,9 @@
 /// 10.
 package struct AestheticFactory: NetworkRewardFactory {
   package static let name = "aesthetic"
+  package static let contents =
+    "the files of the Hugging Face repository openai/clip-vit-large-patch14 and "
+    + "aesthetic.safetensors as Tools/convert_aesthetic.py writes it"
   package let settings: NetworkSettings
 
   package init(_ settings: NetworkSettings) { self.settings = settings }

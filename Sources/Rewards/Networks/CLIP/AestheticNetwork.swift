@@ -15,10 +15,7 @@ struct AestheticNetwork: ScoringNetwork {
   ///
   /// - Throws: ``RewardError`` for a folder that lacks a file, or whose files do not fit together.
   init(_ settings: NetworkSettings) throws(RewardError) {
-    let folder = try WeightsFolder(
-      settings,
-      contents: "the files of the Hugging Face repository openai/clip-vit-large-patch14 and "
-        + "aesthetic.safetensors as Tools/convert_aesthetic.py writes it")
+    let folder = try WeightsFolder(settings, contents: AestheticFactory.contents)
     let configuration: CLIPConfiguration = try folder.configuration()
     processor = try .read(folder, for: configuration.vision)
     // The text tower, in the same file, is not used.

@@ -4,6 +4,8 @@ internal import TextTokenizers
 /// 0.8.
 package struct PickScoreFactory: NetworkRewardFactory {
   package static let name = "pickscore"
+  package static let contents =
+    "the files of the Hugging Face repository yuvalkirstain/PickScore_v1"
   package let settings: NetworkSettings
 
   package init(_ settings: NetworkSettings) { self.settings = settings }
@@ -11,7 +13,7 @@ package struct PickScoreFactory: NetworkRewardFactory {
   package func makeReward() throws(RewardError) -> any Reward {
     let network = try CLIPRewardNetwork(
       settings, tokenizer: .transformers, scale: .logit(over: 26),
-      contents: "the files of the Hugging Face repository yuvalkirstain/PickScore_v1")
+      contents: Self.contents)
     return NetworkReward(network, settings)
   }
 }
