@@ -56,7 +56,7 @@ extension WeightQuantization: ExpressibleByArgument {}
 extension WeightOffload: ExpressibleByArgument {}
 
 /// Reads the value of `--device`.
-private func device(named name: String) throws -> Device {
+func device(named name: String) throws -> Device {
   guard let device = Device(name: name) else {
     throw ValidationError("it must be cpu, cuda or cuda:N")
   }
@@ -125,9 +125,10 @@ extension ModelOptions {
     let blocks =
       device == .cpu || offload == .blocks
       ? "" : ", keep the transformer's blocks on the host (--offload blocks)"
+    let lower = options.batch == nil ? "Give a small" : "Lower"
     return OutOfMemory.Advice(
-      place: "on \(device) (--batch \(options.batch))",
-      remedy: "Lower --batch\(half)\(blocks)\(tile), or make smaller images.")
+      place: "on \(device)" + (options.batch.map { " (--batch \($0))" } ?? ""),
+      remedy: "\(lower) --batch\(half)\(blocks)\(tile), or make smaller images.")
   }
 
   private func makeImages(
@@ -153,7 +154,7 @@ extension ModelOptions {
       throw ValidationError(
         "--negative-prompt: the model has no classifier-free guidance; leave it out")
     }
-    let sampling = options.imageSampling(defaults)
+    let sampling = try options.imageSampling(source)
     let isGuided = defaults.guidance(scale: sampling.guidanceScale).needsNegative
     let negative = isGuided ? [Prompt(options.negativePrompt ?? defaults.negativePrompt)] : []
     try texts.prepare(negative + prompts)
@@ -246,12 +247,14 @@ struct SamplingOptions: ParsableArguments {
   @Option(name: .long, help: "Seed of the initial noise.")
   var seed: UInt64 = 1
 
-  @Option(name: .long, help: "Images of one model call at most.")
-  var batch = 128
+  @Option(
+    name: .long,
+    help: "Images of one model call at most (default: as many as fit into memory, up to 128).")
+  var batch: Int?
 
   func validate() throws {
     if steps < 1 { throw ValidationError("--steps must be at least 1") }
-    if batch < 1 { throw ValidationError("--batch must be at least 1") }
+    if let batch, batch < 1 { throw ValidationError("--batch must be at least 1") }
     if let guidanceScale, !(0...100).contains(guidanceScale) {
       throw ValidationError("--guidance-scale must be in 0 ... 100")
     }
@@ -262,12 +265,29 @@ struct SamplingOptions: ParsableArguments {
 }
 
 extension SamplingOptions {
-  /// The options as a value.
+  /// The options as a value, for a model whose memory does not matter.
   func imageSampling(_ defaults: FlowModelDefaults) -> ImageSampling {
     ImageSampling(
       steps: steps, guidanceScale: guidanceScale ?? defaults.guidanceScale, seed: seed,
-      batch: batch)
+      batch: batch ?? Self.largestBatch)
   }
+
+  /// The same, with batches that fit into the memory of the model's device.
+  func imageSampling(_ source: ModelSource) throws -> ImageSampling {
+    let family = try FlowModelRegistry.family(of: source.folder)
+    var sampling = imageSampling(try FlowModelRegistry.defaults(of: source.folder))
+    let guidance = try FlowModelRegistry.defaults(of: source.folder)
+      .guidance(scale: sampling.guidanceScale)
+    let fitting = ImagesAtOnce(
+      try family.metadata(of: source, training: .full), source.placement,
+      rows: guidance.rowsPerSample, most: sampling.batch,
+      memory: TorchRuntime.memory(of: source.placement.device))
+    sampling.batch = batch ?? fitting.sampled
+    sampling.decodeBatch = min(sampling.batch, fitting.decoded)
+    return sampling
+  }
+
+  private static let largestBatch = 128
 
   /// The size of the options; nil means the size of the model.
   var imageSize: ImageSize? {

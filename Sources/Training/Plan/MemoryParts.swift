@@ -30,6 +30,11 @@ struct MemoryParts {
     network = model.activations(elementBytes)
   }
 
+  /// What the program takes of the device's memory by itself.
+  static func programBytes(on device: Device) -> Int {
+    device == .cpu ? processBytes : deviceBytes
+  }
+
   /// One latent in float32.
   var latentBytes: Int { 4 * model.latentShape.reduce(1, *) }
 
@@ -82,7 +87,7 @@ struct MemoryParts {
     ].reduce(0, +)
     let needsReference = recipe.learning == .full && recipe.loss.objective.klBeta > 0
     return [
-      Item(name: "process", bytes: recipe.device == .cpu ? processBytes : deviceBytes)
+      Item(name: "process", bytes: Self.programBytes(on: recipe.device))
     ] + transformer + [
       Item(
         name: "autoencoder",

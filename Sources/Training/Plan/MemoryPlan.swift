@@ -106,7 +106,7 @@ package struct MemoryPlan: Sendable, Equatable {
 
   /// The share of the budget for decoding when its micro-batch is chosen; the rest is for memory
   /// that the plan does not cover.
-  private static let decodeShare = 0.85
+  static let decodeShare = 0.85
 }
 
 extension MemoryPlan: Encodable {
