@@ -114,7 +114,9 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
       ("cps", .cps(noiseLevel: 0.7, noiseLimit: 0.45)),
       ("dance_sde", .danceSDE(eta: 0.7, noiseLimit: 0.45)),
     ] {
-      let changes = ["sampling.noise_limit=0.45", "sampling.dynamics=\(name)"]
+      let changes = [
+        "sampling.noise_limit=0.45", "sampling.dynamics=\(name)", "sampling.noise_level=0.7",
+      ]
       #expect(
         try readRecipe(recipeText(), changes).settings.sampling.stochasticDynamics == dynamics)
     }
@@ -151,6 +153,18 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
       let warnings = try readRecipe(recipeText(), changes).warnings.map(\.description)
       #expect(warnings.count == 1 && warnings[0].contains(message), "\(warnings)")
     }
+  }
+
+  @Test func `the noise level of CPS is an angle`() throws {
+    let cps = ["sampling.dynamics=cps"]
+    #expect(try readRecipe(recipeText(), cps).settings.sampling.noiseLevel == 0.8)
+    #expect(
+      try readRecipe(recipeText(), cps + ["sampling.noise_level=1"]).settings.sampling.noiseLevel
+        == 1)
+    let error = #expect(throws: RecipeError.self) {
+      try readRecipe(recipeText(), cps + ["sampling.noise_level=1.2"])
+    }
+    #expect("\(error?.issues ?? [])".contains("must be at most 1 with cps dynamics"))
   }
 
   @Test func `a short recipe has the paper's settings for the rest`() throws {

@@ -125,11 +125,15 @@ extension SamplingRecipe {
     } else {
       dynamics = section.choice("dynamics", default: .flowSDE)
       noiseLevel = section.double(
-        "noise_level", in: .above(0, through: 10), default: defaults.noiseLevel)
+        "noise_level", in: .above(0, through: 10),
+        // The level of the published runs with CPS, for which it is an angle.
+        default: dynamics == .cps ? 0.8 : defaults.noiseLevel)
       noiseLimit = section.optional("noise_limit", .double(in: .above(0, through: 10)))
     }
-    if dynamics == .cps, noiseLevel >= 2 {
-      section.report("noise_level", "must be below 2 with cps dynamics")
+    if dynamics == .cps, noiseLevel > 1 {
+      section.report(
+        "noise_level",
+        "must be at most 1 with cps dynamics, whose noise, sin(level pi / 2), is largest there")
     }
     noiseGenerator = section.choice("noise_generator", default: .device)
     trainedSteps = BranchSteps(section, "trained_steps", trainable: steps - 1)

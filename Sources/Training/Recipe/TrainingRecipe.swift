@@ -136,7 +136,7 @@ extension TrainingRecipe {
     optimizer = OptimizerRecipe(root.section("optimizer"))
     ema = EMARecipe(root.section("ema"))
     epochs = root.int("epochs", in: 1...1_000_000)
-    timeLimit = root.optional("time_limit", .double(in: .above(0)))
+    timeLimit = root.optional("time_limit", .double(in: .above(0, through: 1e9)))
     evaluation = EvaluationRecipe(root.section("evaluation"), sampling: sampling, defaults)
     let scales = [sampling.guidanceScale, evaluation.guidanceScale]
     if sampling.negativePrompt != defaults.negativePrompt,
