@@ -38,9 +38,9 @@ struct BenchCommand: AsyncParsableCommand {
   @MainActor
   private func measure() async throws -> Benchmark {
     let loaded = try recipe.read()
-    // All prompts are encoded before the first epoch, the one to warm up included.
+    // The prompts of all epochs are encoded before the first, which is one to warm up.
     var settings = loaded.settings
-    settings.epochs = max(settings.epochs, epochs + 1)
+    settings.epochs = epochs + 1
     try TorchRuntime.check(loaded.settings.device)
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "tempflow-bench-\(ProcessInfo.processInfo.processIdentifier)")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CPUKernels
+import DiffusionModels
 import Foundation
 import Foundations
 import ProcessGroups
@@ -155,7 +156,23 @@ struct Diagnosis: Encodable {
         detail: "\(path) holds no model_index.json; name a diffusers folder with --model, or make "
           + "the embedded one with `tempflow pretrain Recipes/shapes-pretrain.yaml`")
     }
+    do {
+      _ = try FlowModelRegistry.family(of: path)
+      for component in ["transformer", "vae"] where try !hasWeights("\(path)/\(component)") {
+        return Finding(
+          subject: "model", level: .warning,
+          detail: "\(path)/\(component) holds no .safetensors file; fetch the model's weights")
+      }
+    } catch {
+      return Finding(subject: "model", level: .failure, detail: "\(path): \(error)")
+    }
     return Finding(subject: "model", level: .good, detail: path)
+  }
+
+  private static func hasWeights(_ folder: String) throws -> Bool {
+    guard FileManager.default.fileExists(atPath: folder) else { return false }
+    return try FileManager.default.contentsOfDirectory(atPath: folder)
+      .contains { $0.hasSuffix(".safetensors") }
   }
 
   private static func disk(_ path: String) -> Finding {

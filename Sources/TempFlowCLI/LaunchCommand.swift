@@ -16,8 +16,8 @@ struct LaunchCommand: ParsableCommand {
       terminal (SIGHUP) reaches them as SIGTERM. When one process fails, the others have --timeout \
       seconds to end, then get SIGTERM and 5 seconds later SIGKILL; the command ends with the \
       status of the first that failed (128 and the signal's number for a signal). When the command \
-      itself is killed, its processes end too. OMP_NUM_THREADS stays as it is: processes that \
-      share a host's cores need it, or the recipe's key threads.
+      itself is killed, its processes end too. Processes divide the cores of their host, unless \
+      the recipe's key threads says otherwise.
 
       With several hosts, start the command on each of them, with the same -n, --nodes, --master \
       and --port and its own --node-rank; host 0 is the --master.
