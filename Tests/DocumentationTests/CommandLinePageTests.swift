@@ -6,7 +6,7 @@ import Testing
   /// Options of the chat servers that `docs/rewards/chat.md` mentions.
   private static let foreign: Set = [
     "--limit-mm-per-prompt", "--logprobs-mode", "--max-logprobs", "--mmproj",
-    "--override-generation-config", "--served-model-name",
+    "--override-generation-config", "--rdzv-id", "--served-model-name",
   ]
 
   @Test func `the page on the command line has every command and option and no other`() throws {

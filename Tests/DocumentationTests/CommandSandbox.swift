@@ -108,8 +108,9 @@ struct CommandSandbox {
     case "sample":
       // An edit has the size of its source image.
       let isSized = isFullSize && !words.contains("--image")
-      return ["--steps", "2"] + (isSized ? ["--height", "8", "--width", "8"] : [])
-    case "evaluate": return ["--steps", "2"]
+      return ["--steps", "2", "--device", "cpu"]
+        + (isSized ? ["--height", "8", "--width", "8"] : [])
+    case "evaluate": return ["--steps", "2", "--device", "cpu"]
     default: return []
     }
   }

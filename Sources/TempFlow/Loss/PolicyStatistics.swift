@@ -30,9 +30,12 @@ public struct PolicyStatistics: Hashable, Sendable {
       && logProbabilityDeviation.values.allSatisfy(\.isFinite)
   }
 
-  /// Mean of (logp_new - logp_old)^2 / 2 over evaluated rows, an estimate of the KL divergence of
-  /// the new policy from the old one; nil when none was evaluated. Source:
-  /// http://joschu.net/blog/kl-approx.html
+  /// Mean of (logp_new - logp_old)^2 / 2 over evaluated rows, as in flow_grpo; nil when none was
+  /// evaluated.
+  ///
+  /// Log-probabilities are means over the D numbers of a latent, so this is 1 / D^2 of the estimate
+  /// of the KL divergence in nats (http://joschu.net/blog/kl-approx.html), and 1 / D of its share
+  /// of a number, which is the unit of `klDivergence`.
   public var approximateKL: Double? {
     let all = StepStatistics.total(perStep)
     return all.rowCount == 0 || !hasRatios ? nil : all.squaredLogRatio / Double(2 * all.rowCount)
