@@ -24,6 +24,13 @@ package enum FileTree {
     try synchronize(folder: parent(of: path))
   }
 
+  /// A path beside another one for its successor, which no other process has: those of containers
+  /// that share a folder may have one number. It begins with `.tmp-`, as leftovers do.
+  static func temporary(beside path: String) -> String {
+    let suffix = String(UInt64.random(in: 0 ... .max), radix: 36)
+    return "\(parent(of: path))/.tmp-\(name(of: path))-\(suffix)"
+  }
+
   /// Whether a folder is at the path.
   package static func isFolder(_ path: String) throws(FileError) -> Bool {
     try FileStatus(path: path)?.isDirectory ?? false

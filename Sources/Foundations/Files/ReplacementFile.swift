@@ -22,9 +22,7 @@ package final class ReplacementFile {
     let folder = FileTree.parent(of: path)
     guard try FileTree.isFolder(folder) else { throw .missingFolder(path: folder) }
     self.path = path
-    // Processes of containers that share a folder may have one number, so the name is random.
-    let suffix = String(UInt64.random(in: 0 ... .max), radix: 36)
-    temporary = "\(folder)/.tmp-\(FileTree.name(of: path))-\(suffix)"
+    temporary = FileTree.temporary(beside: path)
     do throws(FileError) {
       file = try OpenFile(temporary, for: .creating)
     } catch {

@@ -6,7 +6,7 @@
 
 /// A folder filled beside its destination, which it replaces as a whole when complete.
 ///
-/// The draft is `.tmp-NAME-PID`. An older folder waits as `.old-NAME` while the draft is renamed. A
+/// The draft is `.tmp-NAME-RANDOM`. An older folder waits as `.old-NAME` while the draft is renamed. A
 /// process killed at any moment leaves the old folder or the new one; `clearLeftovers(in:)` removes
 /// the rest. Nothing is left behind when the value goes before `commit()`.
 package final class ReplacementFolder {
@@ -19,8 +19,7 @@ package final class ReplacementFolder {
   package init(_ path: String) throws(FileError) {
     let folder = FileTree.parent(of: path)
     self.path = "\(folder)/\(FileTree.name(of: path))"
-    draft = "\(folder)/.tmp-\(FileTree.name(of: path))-\(getpid())"
-    try FileTree.remove(draft)
+    draft = FileTree.temporary(beside: "\(folder)/\(FileTree.name(of: path))")
     try FileTree.makeFolder(draft)
   }
 

@@ -266,10 +266,15 @@ extension RecipeSection {
 }
 
 extension FlowModelDefaults {
-  /// The defaults of the model's family; for a missing folder, those of the first family.
+  /// The defaults of the model's family; for a missing folder, those of the first family, with all
+  /// lengths of a prompt that a family has: who uses the recipe says what is wrong with the folder.
   fileprivate static func of(_ folder: String, _ root: RecipeSection) -> FlowModelDefaults {
-    let first = FlowModelRegistry.all[0].defaults
-    guard FlowModelRegistry.contains(modelIn: folder) else { return first }
+    let families = FlowModelRegistry.all.map { $0.defaults }
+    var first = families[0]
+    guard FlowModelRegistry.contains(modelIn: folder) else {
+      first.sequenceLengths = 1...(families.map(\.sequenceLengths.upperBound).max() ?? 1)
+      return first
+    }
     do throws(PipelineError) {
       return try FlowModelRegistry.defaults(of: folder)
     } catch {
