@@ -23,6 +23,20 @@ extension PixelBuffer {
     return resampledRows(to: width, filter).resampledColumns(to: height, filter)
   }
 
+  /// The image in the middle of a black square; where the margin is odd, the larger half is on the
+  /// right and at the bottom.
+  package func padded(side: Int) -> PixelBuffer {
+    precondition(width <= side && height <= side, "the image must lie inside the square")
+    let (left, top) = ((side - width) / 2, (side - height) / 2)
+    var bytes = [UInt8](repeating: 0, count: side * side * 3)
+    for y in 0..<height {
+      let start = ((top + y) * side + left) * 3
+      bytes.replaceSubrange(
+        start..<(start + width * 3), with: pixels[(y * width * 3)..<((y + 1) * width * 3)])
+    }
+    return PixelBuffer(width: side, height: side, pixels: bytes)
+  }
+
   /// The middle `side` x `side` pixels; where the margin is odd, the larger half is cut from the
   /// right and the bottom, as transformers does.
   package func centerCropped(side: Int) -> PixelBuffer {

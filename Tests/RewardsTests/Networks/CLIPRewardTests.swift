@@ -89,6 +89,25 @@ import TorchNN
     #expect(relativeError(total, try expected("quick-gelu", "aesthetic")) <= 3e-2)
   }
 
+  @Test func `the scale of a logit keeps its digits in bfloat16`() async throws {
+    try await withTemporaryFolder { copy in
+      let folder = try fill(copy)
+      var tensors = try WeightsFile(path: "\(folder)/model.safetensors").tensors
+      var total: [[Double]] = []
+      // Both are 4.59375 in bfloat16.
+      for logit in [4.6052, 4.59375] {
+        tensors["logit_scale"] = Tensor.full([], logit)
+        try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: "\(folder)/model.safetensors")
+        var settings = settings(folder)
+        settings.precision = .bfloat16
+        let scores = try await networkReward("pickscore", settings).score(try samples())
+        total.append(try scores.total.map { try #require($0) })
+      }
+      let ratio = exp(4.6052 - 4.59375)
+      #expect(zip(total[0], total[1]).allSatisfy { abs($0 / $1 - ratio) < 1e-5 }, "\(total)")
+    }
+  }
+
   @Test func `a network with a weight that is not finite is refused at once`() throws {
     try withTemporaryFolder { copy in
       let folder = try fill(copy)
@@ -262,6 +281,10 @@ import TorchNN
     ("preprocessor_config.json", #""do_resize": true"#, #""do_resize": false"#, "'do_resize'"),
     ("preprocessor_config.json", #""shortest_edge": 32"#, #""shortest_edge": 31"#, "32 is not in"),
     ("preprocessor_config.json", #""image_mean""#, #""image_means""#, "'image_mean'"),
+    (
+      "preprocessor_config.json", #""shortest_edge": 32"#, #""height": 32, "width": 32"#,
+      "only shortest_edge is known"
+    ),
   ])
   func `a file that does not fit is refused`(
     file: String, entry: String, replacement: String, problem expected: String

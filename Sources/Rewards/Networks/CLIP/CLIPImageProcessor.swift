@@ -7,6 +7,17 @@ import Torch
 /// `image_processor` of `processor_config.json`, where transformers 5 writes it: the shorter edge
 /// is scaled, the center cropped, the bytes normalized.
 struct CLIPImageProcessor: Decodable {
+  /// How an image that is no square becomes one.
+  enum Fit {
+    /// The shorter edge is scaled, and the center cropped.
+    case cropped
+    /// The longer edge is scaled, and the rest black, as in the package `hpsv2` (its open_clip's
+    /// `ResizeMaxSize`).
+    case padded
+  }
+
+  /// Not a setting of the file.
+  private(set) var fit = Fit.cropped
   /// Pixels of the shorter edge.
   let size: Int
   /// Pixels of the side of the square that is cropped.
@@ -19,9 +30,10 @@ struct CLIPImageProcessor: Decodable {
 
   /// Reads the file of a folder whose tower is `vision`.
   static func read(
-    _ folder: WeightsFolder, for vision: CLIPVisionConfiguration
+    _ folder: WeightsFolder, for vision: CLIPVisionConfiguration, fit: Fit = .cropped
   ) throws(RewardError) -> CLIPImageProcessor {
-    let processor = try read(folder)
+    var processor = try read(folder)
+    processor.fit = fit
     guard processor.cropSize == vision.imageSize else {
       throw folder.problem(
         "\(folder.path): the preprocessor makes images of \(processor.cropSize) pixels, the model "
@@ -69,7 +81,18 @@ struct CLIPImageProcessor: Decodable {
 
   /// The input of the tower from images of any size. `-> [B, 3, cropSize, cropSize]`
   func callAsFunction(_ images: [PixelBuffer], on device: Device) -> Tensor {
-    images.map(cropped).normalized(on: device, mean: mean, deviation: deviation)
+    images.map(fit == .padded ? padded : cropped)
+      .normalized(on: device, mean: mean, deviation: deviation)
+  }
+
+  /// The whole scaled image in a black square.
+  private func padded(_ image: PixelBuffer) -> PixelBuffer {
+    let scale = Double(cropSize) / Double(max(image.width, image.height))
+    func scaled(_ edge: Int) -> Int {
+      max(1, Int((Double(edge) * scale).rounded(.toNearestOrEven)))
+    }
+    return image.resized(width: scaled(image.width), height: scaled(image.height), filter: filter)
+      .padded(side: cropSize)
   }
 
   /// The center of the scaled image.
@@ -89,7 +112,11 @@ struct CLIPImageProcessor: Decodable {
     where try file.decodeIfPresent(Bool.self, forKey: key) == false {
       throw refuse(key, "false is not known")
     }
-    size = try file.decodeIfPresent(Edge.self, forKey: .size)?.pixels ?? 224
+    let edge = try file.decodeIfPresent(Edge.self, forKey: .size)
+    guard edge?.isSquare != true else {
+      throw refuse(.size, "height and width stretch an image; only shortest_edge is known")
+    }
+    size = edge?.pixels ?? 224
     cropSize = try file.decodeIfPresent(Edge.self, forKey: .cropSize)?.pixels ?? 224
     let number = try file.decodeIfPresent(Int.self, forKey: .filter) ?? 3
     guard let filter = ResamplingFilter(rawValue: number) else {
@@ -125,10 +152,13 @@ struct CLIPImageProcessor: Decodable {
   /// and `width`.
   private struct Edge: Decodable {
     let pixels: Int
+    /// Whether the file has height and width.
+    let isSquare: Bool
 
     init(from decoder: any Decoder) throws {
       do {
         pixels = try decoder.singleValueContainer().decode(Int.self)
+        isSquare = false
       } catch DecodingError.typeMismatch {
         let edges = try decoder.singleValueContainer().decode([String: Int?].self)
           .compactMapValues(\.self)
@@ -137,6 +167,7 @@ struct CLIPImageProcessor: Decodable {
             .init(codingPath: decoder.codingPath, debugDescription: "not the side of a square"))
         }
         pixels = first
+        isSquare = edges["shortest_edge"] == nil
       }
     }
   }

@@ -25,11 +25,12 @@ struct CLIPRewardNetwork: ScoringNetwork {
   ///
   /// - Parameters:
   ///   - reference: the package whose tokenizer the reward's authors used.
+  ///   - fit: how an image that is no square becomes one.
   ///   - contents: the files of the folder, and where they are published.
   /// - Throws: ``RewardError`` for a folder that lacks a file, or whose files do not fit together.
   init(
-    _ settings: NetworkSettings, tokenizer reference: CLIPTokenizer.Reference, scale: Scale,
-    contents: String
+    _ settings: NetworkSettings, tokenizer reference: CLIPTokenizer.Reference,
+    fit: CLIPImageProcessor.Fit = .cropped, scale: Scale, contents: String
   ) throws(RewardError) {
     let folder = try WeightsFolder(settings, contents: contents)
     let configuration: CLIPConfiguration = try folder.configuration()
@@ -41,15 +42,18 @@ struct CLIPRewardNetwork: ScoringNetwork {
         "\(folder.path): the tokenizer has \(tokenizer.vocabularyCount) tokens, the text tower "
           + "\(configuration.text.vocabSize)")
     }
-    processor = try .read(folder, for: configuration.vision)
-    model = try folder.network(try folder.checkpoint(), settings) {
-      parameters throws(ParameterError) in
+    processor = try .read(folder, for: configuration.vision, fit: fit)
+    let checkpoint = try folder.checkpoint()
+    let model = try folder.network(checkpoint, settings) { parameters throws(ParameterError) in
       try CLIPModel(configuration, parameters)
     }
+    self.model = model
     switch scale {
     case .cosine: factor = 1
     case .logit(let divisor):
-      factor = model.logitScale.to(.float32).to(.cpu).exp().item() / divisor
+      // The file's number: rounded to bfloat16, its exponential is 1 % lower.
+      let logit = checkpoint.tensors["logit_scale"] ?? model.logitScale
+      factor = logit.to(.float32).to(.cpu).exp().item() / divisor
     }
     device = settings.device
   }

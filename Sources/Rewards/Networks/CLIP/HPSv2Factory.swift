@@ -12,8 +12,7 @@ package struct HPSv2Factory: NetworkRewardFactory {
 
   package func makeReward() throws(RewardError) -> any Reward {
     let network = try CLIPRewardNetwork(
-      settings, tokenizer: .openCLIP, scale: .cosine,
-      contents: Self.contents)
+      settings, tokenizer: .openCLIP, fit: .padded, scale: .cosine, contents: Self.contents)
     return NetworkReward(network, settings)
   }
 }
