@@ -44,8 +44,12 @@ class Refused(Exception):
 class Scorer:
     """Calls the function for requests and caches its answers by their identifiers."""
 
-    def __init__(self, function):
+    def __init__(self, function, keeps_going=False):
         self.function = function
+        # Once the function has scored something, a sample on which it fails has no score. An HTTP client
+        # asks again instead, where a program would have to be started again.
+        self.keeps_going = keeps_going
+        self.has_scored = False
         self.lock = threading.Lock()
         self.answers = collections.OrderedDict()
 
@@ -66,9 +70,11 @@ class Scorer:
 
     def call(self, samples):
         try:
-            return tidy(self.function(samples))
+            result = tidy(self.function(samples))
+            self.has_scored = True
+            return result
         except Exception:
-            if len(samples) < 2:
+            if len(samples) < 2 and not (self.keeps_going and self.has_scored):
                 raise
             traceback.print_exc()
         # A sample on which the function fails must not remove the scores of the others.
@@ -80,7 +86,10 @@ class Scorer:
                 results.append({})
                 failure = error
         if not any(results):
-            raise failure
+            if not (self.keeps_going and self.has_scored):
+                raise failure
+            return {"scores": [None] * len(samples)}
+        self.has_scored = True
         return join(results)
 
 
@@ -203,7 +212,7 @@ def main():
     options = parser.parse_args()
     sys.path.insert(0, os.getcwd())
     module, _, name = options.function.partition(":")
-    scorer = Scorer(getattr(importlib.import_module(module), name or "score"))
+    scorer = Scorer(getattr(importlib.import_module(module), name or "score"), keeps_going=options.stdio)
     if options.stdio:
         return serve_lines(scorer)
     key = os.environ[options.key_variable] if options.key_variable else None

@@ -65,8 +65,9 @@ import Torch
     #expect(found.count == 1 && found.first?.hasPrefix(message) == true, "\(found)")
   }
 
-  @Test func `a key in place of a variable's name is refused and not repeated`() {
-    let found = issues("http", ["urls=['http://a']", "api_key_variable=sk-1234567890"])
+  @Test(arguments: ["sk-1234567890", "hf_AbCdEf123456"])
+  func `a key in place of a variable's name is refused and not repeated`(key: String) {
+    let found = issues("http", ["urls=['http://a']", "api_key_variable=\(key)"])
     #expect(
       found == [
         "api_key_variable: must be the name of an environment variable that holds the key, such as "

@@ -34,6 +34,16 @@ private func expectClose(
 @Suite struct AdvantageTests {
   private let rewards: [Double?] = [1, 3, 5, 9, 0, 2, 2, 4]
 
+  @Test func `a missing score of a reward without weight changes nothing`() {
+    var both = settings(.seed)
+    both.weights = [1, 0]
+    let rows = branchRows(rewards).map { row in
+      RewardRow(prompt: row.prompt, seed: row.seed, step: row.step, rewards: row.rewards + [nil])
+    }
+    #expect(
+      Advantages(rows, both).values == Advantages(branchRows(rewards), settings(.seed)).values)
+  }
+
   @Test func `seed groups compare the branches of one trunk`() {
     let advantages = Advantages(branchRows(rewards), settings(.seed))
     expectClose(

@@ -11,23 +11,33 @@ final class ChildWorker: RemoteWorker {
   private let notice: @Sendable (String) -> Void
   private let queue = DispatchQueue(label: "tempflow.child")
   private let state = Mutex(State())
+  private let answers: Answers
 
   private struct State {
     var child: ChildProcess?
-    /// Whether any child of this command has answered.
-    var hasAnswered = false
+  }
+
+  /// Whether any child of a command has answered, which all of its workers share: before that, a
+  /// child that ends will hardly do better when it is started again.
+  final class Answers: Sendable {
+    private let found = Atomic(false)
+
+    var hasOne: Bool { found.load(ordering: .relaxed) }
+    func note() { found.store(true, ordering: .relaxed) }
   }
 
   /// - Parameters:
+  ///   - answers: of all workers with this command.
   ///   - maximumBytes: of an answer.
   ///   - notice: called with every line of the child's standard error.
   init(
-    command: [String], directory: String?, maximumBytes: Int,
+    command: [String], directory: String?, answers: Answers, maximumBytes: Int,
     notice: @escaping @Sendable (String) -> Void
   ) {
     precondition(!command.isEmpty)
     self.command = command
     self.directory = directory
+    self.answers = answers
     self.maximumBytes = maximumBytes
     self.notice = notice
     label = command.joined(separator: " ")
@@ -77,7 +87,7 @@ final class ChildWorker: RemoteWorker {
     switch outcome {
     case .answer(let line):
       state.child = child
-      state.hasAnswered = true
+      answers.note()
       return .success(line)
     case .timedOut:
       _ = child.end()
@@ -89,7 +99,7 @@ final class ChildWorker: RemoteWorker {
         .transient(.tooLarge, detail: "\(label) answers with more than \(maximumBytes) bytes"))
     case .ended:
       let detail = "\(label) ended (\(child.end(grace: 0.2)))"
-      if state.hasAnswered { return .failure(.transient(.crashed, detail: detail)) }
+      if answers.hasOne { return .failure(.transient(.crashed, detail: detail)) }
       return .failure(
         .permanent(
           detail: "\(detail) before it answered; its last words: "

@@ -34,9 +34,11 @@ package struct ProcessReward: Reward {
         count: settings.concurrency, rank: place.rank, timeout: settings.retry.timeout,
         notice: notice)
     }
+    let answers = ChildWorker.Answers()
     let children = (0..<settings.concurrency).map { _ in
       ChildWorker(
-        command: settings.command, directory: settings.directory, maximumBytes: 16_000_000,
+        command: settings.command, directory: settings.directory, answers: answers,
+        maximumBytes: 16_000_000,
         notice: notice)
     }
     let workers = RemoteWorkers(

@@ -38,6 +38,10 @@ actor RemoteWorkers {
   private var waiting: [CheckedContinuation<Void, Never>] = []
   /// The times of the first and the last fault since the last valid answer.
   private var outage: (start: ContinuousClock.Instant, last: ContinuousClock.Instant)?
+  /// Requests without an end.
+  private var pending = 0
+  /// When the last of them ended.
+  private var idleSince: ContinuousClock.Instant?
 
   /// - Parameters:
   ///   - limit: the largest number of requests in flight, over all workers.
@@ -68,6 +72,8 @@ actor RemoteWorkers {
     _ request: @Sendable () -> [UInt8],
     read: @Sendable ([UInt8], _ sender: String) throws(RemoteFault) -> Answer
   ) async throws(RemoteFault) -> Answer {
+    begin()
+    defer { end() }
     var failures = 0
     var awaySince: ContinuousClock.Instant?
     while true {
@@ -102,6 +108,20 @@ actor RemoteWorkers {
         }
       }
     }
+  }
+
+  /// Begins a request. Time without any, as in the updates between two rollouts, is no time without
+  /// an answer.
+  private func begin() {
+    pending += 1
+    guard pending == 1, let outage, let idleSince else { return }
+    let gap = idleSince.duration(to: .now)
+    self.outage = (outage.start + gap, outage.last + gap)
+  }
+
+  private func end() {
+    pending -= 1
+    if pending == 0 { idleSince = .now }
   }
 
   /// Writes a message about a fault of single samples, once for each kind.
@@ -158,7 +178,7 @@ actor RemoteWorkers {
   /// Starts a rest of a worker.
   private func rest(_ index: Int, detail: String, retryAfter: Double?) {
     let now = ContinuousClock.now
-    // A fault after a long idle time starts a new outage.
+    // A fault long after the last one starts a new outage.
     let idle = policy.outageTimeout + policy.longestRest + policy.timeout
     if let outage, outage.last.duration(to: now) < .seconds(idle) {
       self.outage = (outage.start, now)

@@ -47,12 +47,19 @@ package struct ServiceSettings: Sendable, Equatable {
   func check() throws(RewardError) {
     _ = try checkedURLs()
     _ = try checkedProxy()
-    if let variable = apiKeyVariable, variable.wholeMatch(of: /[A-Za-z_][A-Za-z0-9_]*/) == nil {
+    if let variable = apiKeyVariable, !Self.isVariable(variable) {
       // The text may be the key itself, so the error does not repeat it.
       throw .setting(
         reward: label, key: "api_key_variable",
         reason: "must be the name of an environment variable that holds the key, such as API_KEY")
     }
+  }
+
+  /// Whether a text names a variable: by its form, and one that is not set in capitals, which the
+  /// keys of services are not.
+  private static func isVariable(_ text: String) -> Bool {
+    guard text.wholeMatch(of: /[A-Za-z_][A-Za-z0-9_]*/) != nil else { return false }
+    return ProcessInfo.processInfo.environment[text] != nil || text == text.uppercased()
   }
 
   /// The addresses.

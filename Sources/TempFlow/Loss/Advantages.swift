@@ -107,10 +107,10 @@ public struct Advantages: Hashable, Sendable {
   }
 }
 
-/// nil if any reward is missing.
-private func weightedSum(_ rewards: [Double?], _ weights: [Double]) -> Double? {
+/// nil if any reward with a weight is missing.
+package func weightedSum(_ rewards: [Double?], _ weights: [Double]) -> Double? {
   var sum = 0.0
-  for (reward, weight) in zip(rewards, weights) {
+  for (reward, weight) in zip(rewards, weights) where weight != 0 {
     guard let reward else { return nil }
     sum += weight * reward
   }

@@ -1,6 +1,7 @@
 package import DiffusionModels
 package import ImageFiles
 package import Rewards
+internal import TempFlow
 
 /// An image to score, or the reason why there is none.
 package typealias ScoringInput = Result<RewardSample, NonFiniteImage>
@@ -111,12 +112,12 @@ package struct Scorer: Sendable {
     for index in columns[0].total.indices {
       let values = columns.map { $0.total[index] }
       scores.rewards.append(values)
-      scores.weighted.append(weightedSum(values))
+      scores.weighted.append(weightedSum(values, weights))
     }
     scores.missing = MissingScores(of: rewards, in: columns)
     for (reward, column) in zip(rewards, columns) {
       scores.parts += column.parts
-        .filter { $0.name != reward.name }
+        .filter { $0.name != reward.name || $0.values != column.total }
         .map { .init(name: "\(reward.name).\($0.name)", values: $0.values) }
     }
     return scores
@@ -132,15 +133,6 @@ package struct Scorer: Sendable {
     var scores = combine(columns(pieces))
     scores.seconds = pieces.reduce(0) { $0 + $1.seconds }
     return scores
-  }
-
-  private func weightedSum(_ values: [Double?]) -> Double? {
-    var sum = 0.0
-    for (value, weight) in zip(values, weights) {
-      guard let value else { return nil }
-      sum += weight * value
-    }
-    return sum
   }
 }
 

@@ -39,9 +39,7 @@ struct EpochReport {
   ) -> [(step: Int, mean: Double)] {
     var values: [Int: [Double]] = [:]
     for row in rows {
-      let present = row.rewards.compactMap { $0 }
-      guard present.count == row.rewards.count else { continue }
-      let sum = zip(present, weights).reduce(0) { $0 + $1.0 * $1.1 }
+      guard let sum = weightedSum(row.rewards, weights) else { continue }
       values[row.step, default: []].append(sum)
     }
     return values.sorted { $0.key < $1.key }.map { step, values in

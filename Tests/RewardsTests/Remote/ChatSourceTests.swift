@@ -102,6 +102,8 @@ import Testing
       service("unifiedreward", urls: [server.url("unified")])
     ).makeReward()
     #expect(try await reward.score([sample([4, 3])]).total == [0.8])
+    try await server.script("unified", ["1": "Final Score: 5.8"])
+    #expect(try await reward.score([sample([4, 3])]).total == [nil])
   }
 
   @Test func `digit_expectation asks for one token with its log probabilities`() async throws {

@@ -37,7 +37,7 @@ package struct UnifiedRewardFactory: ServiceRewardFactory {
   private static let model = "UnifiedReward-7b-v1.5"
 
   /// 1 to 5 after "Final Score:".
-  private static let pattern = #"(?i)final score[*_\s]*:[*_\s]*([1-5](?:\.\d+)?)"#
+  private static let pattern = #"(?i)final score[*_\s]*:[*_\s]*(5(?:\.0+)?|[1-4](?:\.\d+)?)"#
 
   /// The question that the model was trained with for single images. Other words would make another
   /// reward.

@@ -70,6 +70,8 @@ package struct TesseractReader: TextReader {
   private func texts(_ images: [PixelBuffer]) async throws -> [String] {
     let folder = FileManager.default.temporaryDirectory.appending(path: "tempflow-\(UUID())")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    // A folder that cannot be removed is no reason to discard what was read.
+    defer { do { try FileManager.default.removeItem(at: folder) } catch {} }
     var list = ""
     for (index, image) in images.enumerated() {
       let file = folder.appending(path: "\(index).png")
@@ -82,7 +84,6 @@ package struct TesseractReader: TextReader {
     let process = OneShotProcess(
       program, [file.path, "stdout", "--psm", "11"], environment: ["OMP_THREAD_LIMIT": "1"])
     let outcome = await process.run(in: folder, timeout: timeout)
-    try FileManager.default.removeItem(at: folder)
     // Pages are separated by form feeds; some releases write one after the last page, too.
     var pages = try outcome.get().split(separator: "\u{C}", omittingEmptySubsequences: false)
     if pages.count == images.count + 1, pages.last?.allSatisfy(\.isWhitespace) == true {
