@@ -82,13 +82,13 @@ extension FluxPipeline {
       try PipelineWriter.writeNetwork(
         transformer.network.configuration, transformer.store, folder: "\(draft)/transformer",
         weights: diffusersWeights)
+      if let source {
+        return try PipelineWriter.copyComponents(
+          FluxModelIndex.textComponents + ["vae", "scheduler"], from: source, to: draft)
+      }
       try PipelineWriter.writeNetwork(
         autoencoder.network.configuration, autoencoder.store, folder: "\(draft)/vae",
         weights: diffusersWeights)
-      if let source {
-        return try PipelineWriter.copyComponents(
-          FluxModelIndex.textComponents + ["scheduler"], from: source, to: draft)
-      }
       guard let text else { preconditionFailure("needs text encoders, or a folder to copy them") }
       try text.write(to: draft)
       try PipelineWriter.writeScheduler(scheduler, to: draft)

@@ -18,10 +18,14 @@ extension LoRA {
   init(kohya file: SafetensorsFile) throws(PipelineError) {
     var layers: [KohyaLayer] = []
     let found = try Self.kohyaNames(file)
-    // Families share some names, such as the last layer's; the one that knows most counts.
-    let family = KohyaLayers.all.map { family in
-      (family: family, count: found.count { family.names.paths(of: $0) != nil })
-    }.max { $0.count < $1.count }.flatMap { $0.count > 0 ? $0.family : nil }
+    // Families share some names, such as the last layer's: the one that the header names, or the
+    // one that knows most.
+    let named = LoRARecord(header: file.metadata).modelClass
+    let family =
+      KohyaLayers.all.first { family in named.map(family.modelClasses.contains) ?? false }
+      ?? KohyaLayers.all.map { family in
+        (family: family, count: found.count { family.names.paths(of: $0) != nil })
+      }.max { $0.count < $1.count }.flatMap { $0.count > 0 ? $0.family : nil }
     let names = family?.names
     for name in found {
       guard let paths = names?.paths(of: name), let place = names?.place(of: paths[0]) else {

@@ -19,7 +19,7 @@ extension LoRA {
   public func merge(
     model: String, variant: String? = nil, to folder: String, replacing: Bool = false
   ) throws(PipelineError) {
-    try refuseToReplace(folder, replacing)
+    try refuseToReplace(folder, replacing, mark: ModelIndex.fileName)
     guard Self.canonical(model) != Self.canonical(folder) else {
       throw .unwritable(path: folder, reason: "it is the model itself; choose another folder")
     }
@@ -27,6 +27,9 @@ extension LoRA {
     let base = try Placement(variant: variant)
       .open(folder: "\(model)/transformer", baseName: diffusersWeights)
     try check(against: family.linearLayers(of: model))
+    for key in paths.map({ "\($0).weight" }) where base.tensors[key]?.dtype.byteCount == 1 {
+      throw .parameters(.eightBit(key: key, origin: base.path))
+    }
     try checkFinite()
     try Self.checkFinite(base.tensors, origin: base.path)
     let merged = merged(base.tensors)

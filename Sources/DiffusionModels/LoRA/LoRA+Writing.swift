@@ -11,7 +11,7 @@ extension LoRA {
   public func write(
     _ format: Format, to path: String, replacing: Bool = false
   ) throws(PipelineError) {
-    try refuseToReplace(path, replacing)
+    try refuseToReplace(path, replacing, mark: PEFTConfig.fileName)
     try checkFinite()
     switch format {
     case .peft:
@@ -58,7 +58,19 @@ extension LoRA {
   }
 }
 
-/// Throws `PipelineError.exists` if `path` exists and must not be replaced.
-func refuseToReplace(_ path: String, _ replacing: Bool) throws(PipelineError) {
-  if !replacing, FileManager.default.fileExists(atPath: path) { throw .exists(path: path) }
+/// Throws `PipelineError.exists` if `path` exists and must not be replaced, and `.unwritable` if it
+/// is a folder with other things than what replaces it.
+///
+/// - Parameter mark: a file that every folder of the kind has.
+func refuseToReplace(_ path: String, _ replacing: Bool, mark: String) throws(PipelineError) {
+  let files = FileManager.default
+  var isFolder: ObjCBool = false
+  guard files.fileExists(atPath: path, isDirectory: &isFolder) else { return }
+  guard replacing else { throw .exists(path: path) }
+  guard isFolder.boolValue, !files.fileExists(atPath: "\(path)/\(mark)") else { return }
+  guard files.enumerator(atPath: path)?.nextObject() != nil else { return }
+  throw .unwritable(
+    path: path,
+    reason: "it is a folder of other things, which would be lost; name a new folder, or one with "
+      + mark)
 }

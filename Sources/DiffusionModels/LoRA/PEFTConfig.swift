@@ -65,7 +65,7 @@ struct PEFTConfig {
     guard entries["peft_type"] ?? "LORA" == "LORA" else {
       throw .unsupported(path: path, key: "peft_type", reason: "only LORA is supported")
     }
-    guard let rank = entries["r"]?.number, rank >= 1, rank == rank.rounded() else {
+    guard let rank = entries["r"]?.number.flatMap(Int.init(exactly:)), rank >= 1 else {
       throw .unsupported(path: path, key: "r", reason: "is not a positive whole number")
     }
     guard let alpha = entries["lora_alpha"]?.number, alpha > 0 else {
@@ -74,14 +74,32 @@ struct PEFTConfig {
     guard entries["bias"] ?? "none" == "none" else {
       throw .unsupported(path: path, key: "bias", reason: "only 'none' is supported")
     }
-    self.rank = Int(rank)
+    guard Self.keepsBase(entries["init_lora_weights"]) else {
+      throw .unsupported(
+        path: path, key: "init_lora_weights",
+        reason: "the adapters belong to a base that PEFT changed when training began; save them "
+          + "with save_pretrained's path_initial_model_for_weight_conversion")
+    }
+    self.rank = rank
     self.alpha = alpha
     targets = try Self.targets(entries["target_modules"], path: path)
     baseModel = entries["base_model_name_or_path"]?.string
-    let read: Set<String> = ["peft_type", "r", "lora_alpha", "bias", "target_modules"]
+    let read: Set<String> = [
+      "peft_type", "r", "lora_alpha", "bias", "target_modules", "init_lora_weights",
+    ]
     for (key, value) in entries.sorted(by: { $0.key < $1.key })
     where !read.contains(key) && !ignored.contains(key) && !value.isAtRest {
       throw .unsupported(path: path, key: key, reason: reasons[key] ?? "is set and unsupported")
+    }
+  }
+
+  /// Whether adapters that were initialized in this way belong to the base as it is published. PEFT
+  /// takes what PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA put into the adapters out of the base.
+  private static func keepsBase(_ initialization: JSONValue?) -> Bool {
+    switch initialization {
+    case nil, .null, .bool: true
+    case .string(let name): ["gaussian", "eva", "orthogonal"].contains(name)
+    default: false
     }
   }
 
@@ -141,7 +159,7 @@ struct PEFTConfig {
 /// Keys that name things or only matter for training with PEFT.
 private let ignored: Set<String> = [
   "auto_mapping", "base_model_name_or_path", "revision", "inference_mode", "task_type",
-  "peft_version", "lora_dropout", "init_lora_weights", "loftq_config", "eva_config",
+  "peft_version", "lora_dropout", "loftq_config", "eva_config",
   "corda_config", "runtime_config", "megatron_core", "qalora_group_size", "ensure_weight_tying",
 ]
 

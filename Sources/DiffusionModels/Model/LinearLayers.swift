@@ -62,7 +62,9 @@ extension LoRA {
     model: String, trainable: ParameterStore.Trainable = .nothing
   ) throws(PipelineError) -> LearningSetup {
     try check(against: FlowModelRegistry.family(of: model).linearLayers(of: model))
+    // The file's layers, as in diffusers: its settings may name more than it has.
+    let layers = LoRAConfig(rank: config.rank, alpha: config.alpha, layers: Self.paths(tensors))
     return LearningSetup(
-      trainable: trainable, adapters: (config, .checkpoint(tensors, origin: origin)))
+      trainable: trainable, adapters: (layers, .checkpoint(tensors, origin: origin)))
   }
 }

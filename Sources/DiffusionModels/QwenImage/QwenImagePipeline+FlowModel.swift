@@ -52,11 +52,8 @@ extension QwenImagePipeline {
       try PipelineWriter.writeNetwork(
         transformer.network.configuration, transformer.store, folder: "\(draft)/transformer",
         weights: diffusersWeights)
-      try PipelineWriter.writeNetwork(
-        autoencoder.network.configuration, autoencoder.store, folder: "\(draft)/vae",
-        weights: diffusersWeights)
       try PipelineWriter.copyComponents(
-        QwenImageModelIndex.textComponents + ["scheduler"], from: source, to: draft)
+        QwenImageModelIndex.textComponents + ["vae", "scheduler"], from: source, to: draft)
     }
   }
 }

@@ -8,33 +8,28 @@ extension StableDiffusion3Pipeline {
   /// without T5 must be loaded there with the arguments `text_encoder_3=None, tokenizer_3=None`;
   /// otherwise diffusers rejects the null of the index.
   ///
-  /// - Parameter source: nil writes the text encoders of the pipeline, which must not include T5.
+  /// - Parameter source: a folder whose text encoders and autoencoder are copied; nil writes those
+  ///   of the pipeline, which must not include T5.
   /// - Throws: `PipelineError.unreadable`, `.unwritable`, `.weights` or `.tokenizer`; an older
   ///   folder is then unchanged.
   public func write(to folder: String, textFrom source: String? = nil) throws(PipelineError) {
     try writeFolder(folder) { draft throws(PipelineError) in
-      try Self.writeComponents(of: self, to: draft)
+      try PipelineWriter.writeNetwork(
+        transformer.network.configuration, transformer.store, folder: "\(draft)/transformer",
+        weights: diffusersWeights)
+      try PipelineWriter.writeScheduler(scheduler, to: draft)
       if let source {
-        try Self.copyText(from: source, to: draft)
+        try Self.copyFrozen(from: source, to: draft)
       } else {
+        try PipelineWriter.writeNetwork(
+          autoencoder.network.configuration, autoencoder.store, folder: "\(draft)/vae",
+          weights: diffusersWeights)
         guard let text, text.t5 == nil else {
           preconditionFailure("needs text encoders without T5, or a folder to copy them from")
         }
         try Self.writeText(of: text, to: draft)
       }
     }
-  }
-
-  private static func writeComponents(
-    of pipeline: StableDiffusion3Pipeline, to folder: String
-  ) throws(PipelineError) {
-    try PipelineWriter.writeNetwork(
-      pipeline.transformer.network.configuration, pipeline.transformer.store,
-      folder: "\(folder)/transformer", weights: diffusersWeights)
-    try PipelineWriter.writeNetwork(
-      pipeline.autoencoder.network.configuration, pipeline.autoencoder.store,
-      folder: "\(folder)/vae", weights: diffusersWeights)
-    try PipelineWriter.writeScheduler(pipeline.scheduler, to: folder)
   }
 
   private static func writeText(
@@ -52,10 +47,11 @@ extension StableDiffusion3Pipeline {
     try writeFile("\(folder)/\(ModelIndex.fileName)") { try SD3ModelIndex.json() }
   }
 
-  private static func copyText(
+  /// Copies what training does not change, with the bytes that it has.
+  private static func copyFrozen(
     from source: String, to folder: String
   ) throws(PipelineError) {
     try PipelineWriter.copyComponents(
-      SD3ModelIndex(folder: source).copiedTextComponents, from: source, to: folder)
+      SD3ModelIndex(folder: source).copiedTextComponents + ["vae"], from: source, to: folder)
   }
 }

@@ -45,7 +45,9 @@ public struct WeightsFile {
   ) throws(SafetensorsError) -> WeightsFile {
     let names = WeightsFileNames(baseName, variant: variant)
     let present = fileNames(in: folder)
-    if present.contains(names.file) {
+    // Of a folder with both, diffusers reads the shards and transformers the single file.
+    let prefersShards = baseName == "diffusion_pytorch_model" && present.contains(names.index)
+    if present.contains(names.file), !prefersShards {
       return try WeightsFile(path: "\(folder)/\(names.file)")
     }
     guard present.contains(names.index) else {

@@ -92,6 +92,24 @@ import TorchNN
     }
   }
 
+  @Test func `a merge into weights of 8 bits is refused`() throws {
+    let lora = try LoRA(path: fixture("pipeline/lora"))
+    try withTemporaryFolder { folder in
+      let copy = "\(folder)/model"
+      try FileManager.default.copyItem(atPath: model, toPath: copy)
+      let file = "\(copy)/\(weights)"
+      let tensors = try WeightsFile(path: file).tensors.mapValues { $0.to(.float8E4M3).clone() }
+      try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: file)
+      let error = #expect(throws: PipelineError.self) {
+        try lora.merge(model: copy, to: "\(folder)/merged")
+      }
+      guard case .parameters(.eightBit) = error else {
+        Issue.record("unexpected \(String(describing: error))")
+        return
+      }
+    }
+  }
+
   @Test func `a merge refuses its own model as target and leaves no files after an error`() throws {
     let lora = try LoRA(path: fixture("pipeline/lora"))
     #expect(throws: PipelineError.exists(path: model)) { try lora.merge(model: model, to: model) }

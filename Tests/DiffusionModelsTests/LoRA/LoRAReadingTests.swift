@@ -143,7 +143,8 @@ import TorchNN
   @Test(arguments: [
     ("use_dora", "true"), ("use_rslora", "true"), ("fan_in_fan_out", "true"),
     ("a_switch_of_tomorrow", "true"), ("rank_pattern", "{\"attn.to_q\": 8}"),
-    ("alpha_pattern", "{\"attn.to_q\": 8}"),
+    ("alpha_pattern", "{\"attn.to_q\": 8}"), ("init_lora_weights", "\"pissa_niter_4\""),
+    ("init_lora_weights", "\"olora\""), ("r", "1e19"),
   ])
   func `a switch that changes the result is refused`(key: String, json: String) throws {
     let value = try JSONSerialization.jsonObject(
@@ -155,6 +156,16 @@ import TorchNN
         return
       }
       #expect(found == key)
+    }
+  }
+
+  @Test(arguments: ["true", "false", "\"gaussian\"", "\"eva\""])
+  func `an initialization that leaves the base as it is changes nothing`(json: String) throws {
+    let value = try JSONSerialization.jsonObject(
+      with: Data(json.utf8), options: .fragmentsAllowed)
+    try withChangedConfiguration(["init_lora_weights": value]) { folder in
+      let lora = try LoRA(path: folder)
+      #expect(!lora.paths.isEmpty)
     }
   }
 

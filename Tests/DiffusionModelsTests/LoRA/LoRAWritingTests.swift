@@ -78,6 +78,30 @@ import TorchNN
     }
   }
 
+  @Test func `a folder of other things is never replaced`() throws {
+    let lora = try LoRA(path: fixture("lora/bare.safetensors"))
+    try withTemporaryFolder { folder in
+      let other = "\(folder)/loras"
+      try FileManager.default.createDirectory(
+        atPath: other, withIntermediateDirectories: true)
+      try lora.write(.peft, to: other, replacing: true)
+      let kept = "\(folder)/kept"
+      try FileManager.default.createDirectory(atPath: kept, withIntermediateDirectories: true)
+      try Data([1]).write(to: URL(filePath: "\(kept)/style.safetensors"))
+      let error = #expect(throws: PipelineError.self) {
+        try lora.write(.peft, to: kept, replacing: true)
+      }
+      #expect(error?.description.contains("which would be lost") == true)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: kept) == ["style.safetensors"])
+      let model = fixture("pipeline/model")
+      let fitting = try LoRA(path: fixture("pipeline/lora"))
+      #expect(throws: PipelineError.self) {
+        try fitting.merge(model: model, to: kept, replacing: true)
+      }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: kept) == ["style.safetensors"])
+    }
+  }
+
   @Test func `existing files are replaced only on request`() throws {
     var lora = try LoRA(path: fixture("lora/bare.safetensors"))
     lora.record.modelClass = "StableDiffusion3Pipeline"
