@@ -6,9 +6,10 @@
 
 /// A folder filled beside its destination, which it replaces as a whole when complete.
 ///
-/// The draft is `.tmp-NAME-RANDOM`. An older folder waits as `.old-NAME` while the draft is renamed.
-/// A process killed at any moment leaves the old folder or the new one; `clearLeftovers(in:)` removes
-/// the rest. Nothing is left behind when the value goes before `commit()`.
+/// The draft is `.tmp-NAME-RANDOM`. An older folder waits as `.old-NAME` while the draft is
+/// renamed. A process killed at any moment leaves the old folder or the new one;
+/// `clearLeftovers(in:)` removes the rest. Nothing is left behind when the value goes before
+/// `commit()`.
 package final class ReplacementFolder {
   /// The new, empty folder to fill.
   package let draft: String
