@@ -11,13 +11,13 @@ import Testing
   /// A reward of the process protocol: the size of the PNG file.
   private static let child = """
     import json, os, sys, time
-    rank = os.environ["RANK"]
+    rank = os.environ["CHILD_RANK"]
     def seen(rank):
       return os.path.getsize("seen-" + rank) if os.path.exists("seen-" + rank) else 0
     for line in sys.stdin:
       request = json.loads(line)
       with open("seen-" + rank, "a") as file: file.write("." * len(request["samples"]))
-      if rank == "0" and os.environ["WORLD_SIZE"] == "2" and seen("0") > 1:
+      if rank == "0" and os.environ["CHILD_COUNT"] == "2" and seen("0") > 1:
         end = time.monotonic() + 20
         while seen("1") <= \(share) and time.monotonic() < end: time.sleep(0.01)
         if os.environ["CHILD_ENDS"]:
@@ -55,7 +55,9 @@ import Testing
           environment: [
             "RANK": "\(rank)", "WORLD_SIZE": "\(count)", "LOCAL_RANK": "0",
             "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "\(port)",
-            "CHILD_ENDS": failing ? "yes" : "",
+            // A reward program does not see the variables of the run.
+            "CHILD_ENDS": failing ? "yes" : "", "CHILD_RANK": "\(rank)",
+            "CHILD_COUNT": "\(count)",
           ]))
     }
     return try processes.map { try $0.wait() }
