@@ -74,9 +74,12 @@ class Scorer:
             self.has_scored = True
             return result
         except Exception:
-            if len(samples) < 2 and not (self.keeps_going and self.has_scored):
+            stays = self.keeps_going and self.has_scored
+            if len(samples) < 2 and not stays:
                 raise
             traceback.print_exc()
+            if len(samples) < 2:
+                return {"scores": [None]}
         # A sample on which the function fails must not remove the scores of the others.
         results, failure = [], None
         for sample in samples:
@@ -86,7 +89,7 @@ class Scorer:
                 results.append({})
                 failure = error
         if not any(results):
-            if not (self.keeps_going and self.has_scored):
+            if not stays:
                 raise failure
             return {"scores": [None] * len(samples)}
         self.has_scored = True

@@ -275,12 +275,11 @@ extension SamplingOptions {
   /// The same, with batches that fit into the memory of the model's device.
   func imageSampling(_ source: ModelSource) throws -> ImageSampling {
     let family = try FlowModelRegistry.family(of: source.folder)
-    var sampling = imageSampling(try FlowModelRegistry.defaults(of: source.folder))
-    let guidance = try FlowModelRegistry.defaults(of: source.folder)
-      .guidance(scale: sampling.guidanceScale)
+    let defaults = try family.defaults(of: source.folder)
+    var sampling = imageSampling(defaults)
     let fitting = ImagesAtOnce(
       try family.metadata(of: source, training: .full), source.placement,
-      rows: guidance.rowsPerSample, most: sampling.batch,
+      rows: defaults.guidance(scale: sampling.guidanceScale).rowsPerSample, most: sampling.batch,
       memory: TorchRuntime.memory(of: source.placement.device))
     sampling.batch = batch ?? fitting.sampled
     sampling.decodeBatch = min(sampling.batch, fitting.decoded)

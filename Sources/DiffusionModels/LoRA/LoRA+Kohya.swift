@@ -20,9 +20,11 @@ extension LoRA {
     let found = try Self.kohyaNames(file)
     // Families share some names, such as the last layer's: the one that the header names, or the
     // one that knows most.
-    let named = LoRARecord(header: file.metadata).modelClass
+    var record = LoRARecord(header: file.metadata)
     let family =
-      KohyaLayers.all.first { family in named.map(family.modelClasses.contains) ?? false }
+      KohyaLayers.all.first { family in
+        record.modelClass.map(family.modelClasses.contains) ?? false
+      }
       ?? KohyaLayers.all.map { family in
         (family: family, count: found.count { family.names.paths(of: $0) != nil })
       }.max { $0.count < $1.count }.flatMap { $0.count > 0 ? $0.family : nil }
@@ -53,7 +55,6 @@ extension LoRA {
       }
     }
     let rank = try Self.checkedRank(tensors, path: file.path)
-    var record = LoRARecord(header: file.metadata)
     record.modelClass = record.modelClass ?? family?.modelClasses[0]
     self.init(
       tensors,

@@ -27,18 +27,8 @@ struct ReceivedSignals {
     var unblocked = sigset_t()
     sigemptyset(&unblocked)
     for number in numbers {
-      var present = sigaction()
-      sigaction(number, nil, &present)
-      if number == SIGHUP, Self.isIgnored(present) { continue }
-      var action = sigaction()
-      sigemptyset(&action.sa_mask)
-      #if canImport(Glibc)
-        action.__sigaction_handler.sa_handler = Self.handle
-      #else
-        action.__sigaction_u.__sa_handler = Self.handle
-      #endif
-      action.sa_flags = SA_RESTART
-      sigaction(number, &action, nil)
+      if number == SIGHUP, SignalAction.isIgnored(number) { continue }
+      SignalAction.set(number, Self.handle)
       sigaddset(&unblocked, number)
     }
     // A program may start this one with signals blocked.
@@ -50,15 +40,6 @@ struct ReceivedSignals {
     var bytes = [UInt8](repeating: 0, count: 256)
     let count = read(descriptor, &bytes, bytes.count)
     return count > 0 ? bytes.prefix(count).map(Int32.init) : []
-  }
-
-  private static func isIgnored(_ action: sigaction) -> Bool {
-    #if canImport(Glibc)
-      let handler = action.__sigaction_handler.sa_handler
-    #else
-      let handler = action.__sigaction_u.__sa_handler
-    #endif
-    return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
   /// Only atomics and `write` are safe here.

@@ -23,36 +23,9 @@ package enum StopSignal {
   package static func install() {
     // The flag must exist before a handler can run.
     received.store(0, ordering: .relaxed)
-    for number in [SIGINT, SIGTERM] { handle(number, by: handler) }
-    if !isIgnored(SIGHUP) { handle(SIGHUP, by: noteAlone) }
+    for number in [SIGINT, SIGTERM] { SignalAction.set(number, handler) }
+    if !SignalAction.isIgnored(SIGHUP) { SignalAction.set(SIGHUP, noteAlone) }
     signal(SIGPIPE, SIG_IGN)
-  }
-
-  private static func handle(
-    _ number: Int32, by handler: @escaping @convention(c) (Int32) -> Void
-  ) {
-    var action = sigaction()
-    sigemptyset(&action.sa_mask)
-    #if canImport(Glibc)
-      action.__sigaction_handler.sa_handler = handler
-    #else
-      action.__sigaction_u.__sa_handler = handler
-    #endif
-    // Interrupted system calls are restarted; the trainer reads the flag.
-    action.sa_flags = SA_RESTART
-    let result = sigaction(number, &action, nil)
-    precondition(result == 0, "sigaction refused signal \(number)")
-  }
-
-  private static func isIgnored(_ number: Int32) -> Bool {
-    var action = sigaction()
-    guard sigaction(number, nil, &action) == 0 else { return false }
-    #if canImport(Glibc)
-      let handler = action.__sigaction_handler.sa_handler
-    #else
-      let handler = action.__sigaction_u.__sa_handler
-    #endif
-    return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
   /// Whether a signal was received.
