@@ -64,6 +64,21 @@ struct RunDirectoryTests {
     }
   }
 
+  @Test func `the outcome of an earlier end is removed as a whole, and nothing else`() throws {
+    try withTemporaryFolder { folder in
+      let run = try RunDirectory(folder + "/run", mode: .create)
+      try run.removeOutcome()
+      for path in [run.recipe, run.summary, run.adapters + "/a", run.model + "/vae/b"] {
+        try FileActions.make(FileTree.parent(of: path))
+        try AtomicFile.write("{}", to: path)
+      }
+      try run.removeOutcome()
+      #expect(
+        try FileActions.names(run.path)
+          == ["checkpoints", "lock", "recipe.yaml", "samples", "tree"])
+    }
+  }
+
   @Test func `a directory with other files is refused`() throws {
     try withTemporaryFolder { folder in
       try AtomicFile.write("x", to: folder + "/thesis.tex")

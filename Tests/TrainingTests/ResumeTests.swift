@@ -177,6 +177,46 @@ import Testing
     #expect(same.status == 0 && !same.errors.contains("warning: epochs"), "\(same.errors)")
   }
 
+  @Test func `the evaluation at the end of a run is a part of the longer one`() throws {
+    let folder = try task([
+      ("checkpoints: {every: 2}", "checkpoints: {every: 1}"), ("epochs: 6", "epochs: 3"),
+    ])
+    for (epochs, evaluated) in [(3, [0, 2, 3]), (4, [0, 2, 3, 4])] {
+      let outcome = try TempFlowProcess.run(
+        arguments("run", resume: epochs > 3) + ["--set", "epochs=\(epochs)"], in: folder.path)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let summary = try RunSummary.read(folder.path + "/run/summary.json")
+      #expect(summary.evaluations.map(\.epoch) == evaluated)
+    }
+  }
+
+  @Test func `a run that goes on after its end has no result until it ends again`() throws {
+    let folder = try task([
+      ("trainable: full", "trainable: lora\nlora: {rank: 2, targets: [attn.to_q, attn.to_v]}"),
+      ("epochs: 6", "epochs: 2"),
+    ])
+    let run = folder.path + "/run"
+    let first = try TempFlowProcess.run(arguments("run"), in: folder.path)
+    #expect(first.status == 0, "\(first.errors)")
+    let outcome = ["summary.json", "adapters"].map { "\(run)/\($0)" }
+    #expect(outcome.allSatisfy { FileManager.default.fileExists(atPath: $0) })
+    // Nothing is left to do, so nothing is removed.
+    let same = try TempFlowProcess.run(arguments("run", resume: true), in: folder.path)
+    #expect(same.status == 0, "\(same.errors)")
+    #expect(outcome.allSatisfy { FileManager.default.fileExists(atPath: $0) })
+    let process = try TempFlowProcess(
+      arguments("run", resume: true) + ["--set", "epochs=100000"], in: folder.path)
+    while process.isRunning, !FileManager.default.fileExists(atPath: run + "/checkpoints/000004") {
+      Thread.sleep(forTimeInterval: 0.005)
+    }
+    process.kill()
+    #expect(try process.wait().wasKilled)
+    #expect(outcome.allSatisfy { !FileManager.default.fileExists(atPath: $0) })
+    let export = try TempFlowProcess.run(
+      ["export", "run", "--format", "peft", "--output", "exported"], in: folder.path)
+    #expect(export.status != 0 && export.errors.contains("has not ended"), "\(export.errors)")
+  }
+
   @Test func `a run whose folder is moved away ends with an error that names it`() throws {
     let folder = try task([("epochs: 6", "epochs: 100000")])
     let run = folder.path + "/gone"

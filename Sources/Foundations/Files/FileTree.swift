@@ -99,6 +99,16 @@ package enum FileTree {
     }
   }
 
+  /// Removes a file, or a folder with its contents, as `remove(_:)` does, but at once: a process
+  /// that is killed meanwhile leaves all of it or a leftover for
+  /// `ReplacementFolder.clearLeftovers(in:)`.
+  package static func removeWhole(_ path: String) throws(FileError) {
+    guard try FileStatus(path: path) != nil else { return }
+    let leftover = temporary(beside: path)
+    try rename(path, to: leftover)
+    try remove(leftover)
+  }
+
   /// Waits until the names in a folder are on the disk.
   package static func synchronize(folder: String) throws(FileError) {
     try OpenFile(folder, for: .reading).synchronize()

@@ -71,6 +71,8 @@ package final class RunDirectory {
   package var checkpoints: String { path + "/checkpoints" }
   /// The folder of the trained adapters, made when they are written.
   package var adapters: String { path + "/adapters" }
+  /// The folder of the trained pipeline, made when it is written.
+  package var model: String { path + "/model" }
 
   /// Whether the recipe has been written; a run killed before that has lost nothing.
   package func hasRecipe() throws(RunError) -> Bool { try onDisk(FileStatus(path: recipe)) != nil }
@@ -82,6 +84,12 @@ package final class RunDirectory {
     guard let found = try onDisk(FileStatus(path: path)), found.isSameFile(as: identity) else {
       throw .vanished(path: path)
     }
+  }
+
+  /// Removes the outcome of an earlier end of a run that goes on, which would be taken for that of
+  /// the epochs to come. Sample grids and the branch tree say which epoch they are of, and stay.
+  package func removeOutcome() throws(RunError) {
+    for path in [summary, adapters, model] { try onDisk(FileTree.removeWhole(path)) }
   }
 
   /// The files that show that a directory holds a run.

@@ -26,8 +26,8 @@ final class Checkpointer {
   private let context: TrainingContext
   private let update: PolicyUpdate
   private let fingerprint: RunFingerprint
-  /// Epochs completed at the newest checkpoint; nil before the first.
-  private(set) var savedEpoch: Int?
+  /// Epochs completed and evaluations at the newest checkpoint; nil before the first.
+  private var saved: (epochs: Int, evaluations: Int)?
 
   /// - Parameter fingerprint: of the files that the run reads beside its recipe.
   init(_ context: TrainingContext, _ update: PolicyUpdate, _ fingerprint: RunFingerprint) {
@@ -36,14 +36,14 @@ final class Checkpointer {
     self.fingerprint = fingerprint
   }
 
-  /// Writes a checkpoint of the epochs completed, unless it is the newest already. Of several
-  /// processes the first writes it.
+  /// Writes a checkpoint of the epochs completed, unless the newest is of them and has all
+  /// evaluations. Of several processes the first writes it.
   ///
   /// - Throws: `RunError` when it cannot be written, `TrainingError.invariant` when a weight is
   ///   not finite or the processes' weights differ; the failure of another process. Earlier
   ///   checkpoints stay.
   func save(_ state: inout TrainingState) throws {
-    guard savedEpoch != state.epoch else { return }
+    if let saved, saved == (state.epoch, state.evaluations.count) { return }
     let stopwatch = PhaseStopwatch()
     try stopwatch.measure(.checkpoint) {
       try checkWeights(state)
@@ -53,7 +53,7 @@ final class Checkpointer {
         try write(state)
       }
     }
-    savedEpoch = state.epoch
+    saved = (state.epoch, state.evaluations.count)
     state.add(stopwatch.seconds)
     try context.group.agree("the timings") {
       try context.output.append(.checkpoint, .checkpointSeconds, stopwatch, epoch: state.epoch)
@@ -120,7 +120,7 @@ final class Checkpointer {
     try update.optimizer.restore(try tensors(checkpoint, File.optimizer))
     try update.average.restore(try tensors(checkpoint, File.average))
     try context.policy.old?.restore(Self.oldPrefix, from: try tensors(checkpoint, File.old))
-    savedEpoch = state.epoch
+    saved = (state.epoch, state.evaluations.count)
     try context.output.message("Resuming after epoch \(state.epoch) from \(checkpoint.path).")
     return state
   }

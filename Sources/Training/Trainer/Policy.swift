@@ -133,7 +133,7 @@ final class Policy {
       try LoRA(model.store, record: record)
         .write(.peft, to: directory.adapters, replacing: true)
     case .full:
-      try model.write(to: directory.path + "/model", textFrom: recipe.model)
+      try model.write(to: directory.model, textFrom: recipe.model)
     }
   }
 }

@@ -110,6 +110,11 @@ package final class Trainer {
   /// - Throws: what stopped the run; everything up to the last checkpoint is on disk.
   package func train() async throws -> RunSummary {
     do {
+      if !isFinished {
+        try context.group.lead("the outcome of an earlier end") {
+          try output.directory.removeOutcome()
+        }
+      }
       try await evaluateAndSave()
       output.progress.begin(
         "training", total: recipe.epochs, step: state.epoch, best: state.bestScore)
