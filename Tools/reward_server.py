@@ -218,7 +218,12 @@ def main():
     scorer = Scorer(getattr(importlib.import_module(module), name or "score"), keeps_going=options.stdio)
     if options.stdio:
         return serve_lines(scorer)
-    key = os.environ[options.key_variable] if options.key_variable else None
+    key = None
+    if options.key_variable:
+        # The client does not send space around its key either: a file of a secret ends with a line end.
+        key = os.environ.get(options.key_variable, "").strip()
+        if not key:
+            parser.error(f"the environment variable {options.key_variable} has no key")
     server = ThreadingHTTPServer((options.host, options.port), handler(scorer, key))
     server.daemon_threads = True
     print(f"http://{options.host}:{server.server_address[1]}", flush=True)

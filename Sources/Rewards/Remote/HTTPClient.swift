@@ -15,7 +15,7 @@ struct HTTPAnswer: Equatable, Sendable {
 /// The end of a request.
 enum HTTPOutcome: Equatable, Sendable {
   case answer(HTTPAnswer)
-  /// The deadline passed before the last byte.
+  /// The deadline passed between a connection and the last byte.
   case timedOut
   /// The answer was cut off at the limit.
   case tooLarge
@@ -97,7 +97,8 @@ final class HTTPClient: Sendable {
     // libcurl copies both texts. An empty text overrides the environment variable.
     _ = (proxy?.absoluteString ?? "").withCString { ccurl_set_pointer(handle, CURLOPT_PROXY, $0) }
     _ = "".withCString { ccurl_set_pointer(handle, CURLOPT_NOPROXY, $0) }
-    ccurl_set_long(handle, CURLOPT_TIMEOUT_MS, max(1, Int(min(timeout, 1e6) * 1000)))
+    ccurl_set_long(handle, CURLOPT_TIMEOUT_MS, milliseconds(timeout))
+    ccurl_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(min(timeout, mostToConnect)))
     ccurl_set_size(handle, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(collector.maximumBytes))
     ccurl_set_pointer(handle, CURLOPT_HTTPHEADER, list)
     ccurl_set_write(handle) { bytes, _, count, context in
@@ -128,11 +129,22 @@ final class HTTPClient: Sendable {
     if collector.isTooLarge || code == CURLE_FILESIZE_EXCEEDED { return .tooLarge }
     switch code {
     case CURLE_OK: return .answer(answer(handle, collector))
-    case CURLE_OPERATION_TIMEDOUT: return .timedOut
+    case CURLE_OPERATION_TIMEDOUT:
+      var microseconds: curl_off_t = 0
+      ccurl_get_size(handle, CURLINFO_PRETRANSFER_TIME_T, &microseconds)
+      return microseconds > 0
+        ? .timedOut : .failed("no connection within \(min(timeout, mostToConnect)) s")
     default:
       let text = message.first == 0 ? String(cString: curl_easy_strerror(code)) : text(message)
       return .failed(text)
     }
+  }
+
+  /// Seconds for a connection, with TLS: a host that is off answers nothing at all.
+  private static let mostToConnect = 10.0
+
+  private static func milliseconds(_ seconds: Double) -> Int {
+    max(1, Int(min(seconds, 1e6) * 1000))
   }
 
   private static func text(_ message: [CChar]) -> String {

@@ -10,10 +10,11 @@ protocol RemoteWorker: Sendable {
 
 /// Workers that share the requests of one reward.
 ///
-/// The worker with the fewest requests in flight gets the next one. After a fault a worker rests,
-/// longer each time, and then gets a single request as a trial. When no worker has given a valid
-/// answer for `RetryPolicy.outageTimeout` seconds, waiting requests fail at once, until a trial
-/// succeeds.
+/// The worker with the fewest requests in flight gets the next one, of several the one with the
+/// fewest faults. After a fault a worker rests, longer each time and, where there are others, at
+/// least as long as the attempt took, and then gets a single request as a trial. When no worker has
+/// given a valid answer for `RetryPolicy.outageTimeout` seconds, waiting requests fail at once,
+/// until a trial succeeds.
 actor RemoteWorkers {
   private struct State {
     var inFlight = 0
@@ -22,10 +23,12 @@ actor RemoteWorkers {
     /// The number of rests so far; the end of an earlier rest does not end a later one.
     var rests = 0
     var isResting = false
+
+    var load: (Int, Int) { (inFlight, faults) }
   }
 
   /// The end of one attempt.
-  enum Outcome: Equatable { case good, failed(RemoteFault), abandoned }
+  enum Outcome: Equatable { case good, failed(RemoteFault, after: Duration), abandoned }
 
   private let workers: [any RemoteWorker]
   private let limit: Int
@@ -85,6 +88,7 @@ actor RemoteWorkers {
         release(index, .abandoned)
         throw .transient(.unreachable, detail: "no longer wanted")
       }
+      let start = ContinuousClock.now
       do throws(RemoteFault) {
         let answer = try await workers[index].ask(request(), timeout: policy.timeout)
         let value = try read(answer, workers[index].label)
@@ -96,7 +100,7 @@ actor RemoteWorkers {
           throw error
         }
         if case .transient(.badAnswer, _, _) = error { await workers[index].restart() }
-        release(index, .failed(error))
+        release(index, .failed(error, after: start.duration(to: .now)))
         guard case .transient(let reason, _, _) = error, reason.isWorthRetrying else { throw error }
         if reason.isOutage {
           let since = awaySince ?? .now
@@ -134,7 +138,7 @@ actor RemoteWorkers {
     while true {
       if states.reduce(0, { $0 + $1.inFlight }) < limit {
         let ready = states.indices.filter { isReady(states[$0]) }
-        if let index = ready.min(by: { states[$0].inFlight < states[$1].inFlight }) {
+        if let index = ready.min(by: { states[$0].load < states[$1].load }) {
           states[index].inFlight += 1
           return index
         }
@@ -156,12 +160,13 @@ actor RemoteWorkers {
   private func release(_ index: Int, _ outcome: Outcome) {
     states[index].inFlight -= 1
     switch outcome {
-    case .failed(.transient(let reason, let detail, let retryAfter)) where reason.isWorthRetrying:
-      rest(index, detail: detail, retryAfter: retryAfter)
-    case .failed(.transient(let reason, let detail, _)):
+    case .failed(.transient(let reason, let detail, let retryAfter), after: let duration)
+    where reason.isWorthRetrying:
+      rest(index, detail: detail, retryAfter: retryAfter, after: duration)
+    case .failed(.transient(let reason, let detail, _), after: _):
       note(reason, detail)
       recover(index)
-    case .failed(.permanent), .abandoned:
+    case .failed(.permanent, after: _), .abandoned:
       break
     case .good:
       recover(index)
@@ -176,7 +181,7 @@ actor RemoteWorkers {
   }
 
   /// Starts a rest of a worker.
-  private func rest(_ index: Int, detail: String, retryAfter: Double?) {
+  private func rest(_ index: Int, detail: String, retryAfter: Double?, after attempt: Duration) {
     let now = ContinuousClock.now
     // A fault long after the last one starts a new outage.
     let idle = policy.outageTimeout + policy.longestRest + policy.timeout
@@ -187,7 +192,10 @@ actor RemoteWorkers {
     }
     if states[index].faults == 0 { notice("\(detail); trying again") }
     let doubled = policy.firstRest * Double(1 << min(states[index].faults, 20))
-    let seconds = max(min(doubled, policy.longestRest), min(retryAfter ?? 0, policy.outageTimeout))
+    // A worker that hangs holds a request for the whole timeout, which others would have answered.
+    let hung = workers.count > 1 ? attempt / .seconds(1) : 0
+    let seconds = max(
+      min(doubled, policy.longestRest), min(max(retryAfter ?? 0, hung), policy.outageTimeout))
     states[index].faults += 1
     states[index].isResting = true
     states[index].rests += 1

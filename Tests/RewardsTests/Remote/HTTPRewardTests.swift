@@ -55,6 +55,28 @@ import Testing
     #expect(scores.reasons == [0: reason, 1: reason])
   }
 
+  @Test func `a host that does not take a connection is unreachable, not late`() async throws {
+    let full = try FullListener()
+    var factory = HTTPFactory(service("http", urls: ["http://127.0.0.1:\(full.port)/"]))
+    factory.service.retry.timeout = 0.3
+    let scores = try await HTTPReward(factory).score(samples(1))
+    #expect(scores.reasons == [0: "unreachable"])
+  }
+
+  @Test func `a server that hangs is not asked again while another one is free`() async throws {
+    var factory = HTTPFactory(
+      service("http", urls: [server.url("silent"), server.url("slow")]))
+    factory.batchSize = 1
+    factory.service.concurrency = 1
+    factory.service.retry.timeout = 0.5
+    factory.service.retry.retries = 2
+    let before = try server.seen("silent").count
+    // Three seconds, more than any rest.
+    let scores = try await HTTPReward(factory).score(samples(60))
+    #expect(scores.total == (1...60).map(Double.init))
+    #expect(try server.seen("silent").count <= before + 1)
+  }
+
   @Test func `a sample with null has no score`() async throws {
     let scores = try await reward("null").score(samples(3))
     #expect(scores.total == [nil, 1, 1])
@@ -226,4 +248,37 @@ import Testing
     // Tried one after the other, at 5 s of rest each, they would take five minutes.
     #expect(start.duration(to: .now) < .seconds(90))
   }
+}
+
+/// A listener that takes no connection because its queue is full, as a host that is off.
+private final class FullListener {
+  let port: Int
+  private let sockets: [CInt]
+
+  init() throws {
+    let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = in_addr_t(INADDR_LOOPBACK).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    port = try withUnsafeMutablePointer(to: &address) {
+      try $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+        try #require(bind(listener, pointer, length) == 0)
+        try #require(listen(listener, 0) == 0)
+        try #require(getsockname(listener, pointer, &length) == 0)
+      }
+      return Int(UInt16(bigEndian: $0.pointee.sin_port))
+    }
+    let clients = (0..<4).map { _ in
+      socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0)
+    }
+    for client in clients {
+      _ = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(client, $0, length) }
+      }
+    }
+    sockets = [listener] + clients
+  }
+
+  deinit { for socket in sockets { close(socket) } }
 }

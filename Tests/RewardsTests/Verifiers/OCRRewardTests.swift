@@ -110,6 +110,39 @@ private struct DrawnTexts: Decodable {
     #expect(scores.total == [0, 1, 0, 0, 1])
   }
 
+  @Test func `the programs of all calls together stay within concurrency`() async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "tempflow-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    // In place of tesseract: a program that notes its beginning and its end.
+    let script = folder.appending(path: "tesseract")
+    try Data(
+      """
+      #!/bin/sh
+      echo 1 >> \(folder.path)/log
+      sleep 0.1
+      echo -1 >> \(folder.path)/log
+      printf 'text\\f'
+      """.utf8
+    ).write(to: script)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script.path)
+    let path = ProcessInfo.processInfo.environment["PATH", default: ""]
+    setenv("PATH", "\(folder.path):\(path)", 1)
+    let reader = try TesseractReader(factory(batchSize: 1))
+    setenv("PATH", path, 1)
+    let blank = PixelBuffer(width: 8, height: 8, red: 255, green: 255, blue: 255)
+    let samples = (0..<3).map { _ in RewardSample(image: blank, prompt: "") }
+    let read = try await withThrowingTaskGroup(of: [Detection<String>].self) { group in
+      for _ in 0..<3 { group.addTask { try await reader.read(samples) } }
+      return try await group.reduce(into: []) { $0 += $1 }
+    }
+    #expect(read == Array(repeating: .seen("text"), count: 9))
+    let log = try String(contentsOf: folder.appending(path: "log"), encoding: .utf8)
+    let running = log.split(separator: "\n").compactMap { Int($0) }
+      .reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
+    #expect(running.count == 19 && running.max() == 2)
+    try FileManager.default.removeItem(at: folder)
+  }
+
   @Test func `a program that takes too long is killed, and one that fails has its own reason`()
     async throws
   {
@@ -118,6 +151,7 @@ private struct DrawnTexts: Decodable {
     for (program, arguments, expected) in [
       ("/bin/sleep", ["600"], "took too long"), ("/bin/false", [], "failed with status 1"),
       ("/no/such/program", [], "could not be started"),
+      ("/bin/sh", ["-c", "kill -9 $$"], "was ended by signal 9"),
     ] {
       let outcome = await OneShotProcess(program, arguments).run(in: folder, timeout: 0.2)
       guard case .failure(let failure) = outcome else {

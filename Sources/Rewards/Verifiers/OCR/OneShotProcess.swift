@@ -1,9 +1,11 @@
 package import Foundation
 internal import Synchronization
 
-/// Whether a program has ended.
-private final class Ended: Sendable {
-  let state = Mutex(false)
+/// Where a program is in its life.
+private final class Life: Sendable {
+  enum State { case running, killed, ended }
+
+  let state = Mutex(State.running)
 }
 
 /// A program that is run once, without input, for its output.
@@ -53,9 +55,9 @@ package struct OneShotProcess: Sendable {
     process.standardOutput = output
     process.standardError = FileHandle.nullDevice
     let ends = AsyncStream<Void>.makeStream()
-    let hasEnded = Ended()
+    let life = Life()
     process.terminationHandler = { _ in
-      hasEnded.state.withLock { $0 = true }
+      life.state.withLock { if $0 == .running { $0 = .ended } }
       ends.continuation.finish()
     }
     try ChildProcess.starting.withLock { _ in try process.run() }
@@ -63,13 +65,19 @@ package struct OneShotProcess: Sendable {
     let deadline = Task {
       try await Task.sleep(for: .seconds(timeout))
       // After the reaping the number may belong to another process.
-      hasEnded.state.withLock { if !$0 { kill(identifier, SIGKILL) } }
+      life.state.withLock {
+        guard $0 == .running else { return }
+        kill(identifier, SIGKILL)
+        $0 = .killed
+      }
     }
     // The wait is an unstructured task, which the caller's cancellation does not end early.
     await Task { for await _ in ends.stream {} }.value
     deadline.cancel()
     guard process.terminationReason == .exit else {
-      return Failure(reason: process.terminationStatus == SIGKILL ? "took too long" : "crashed")
+      let isLate = life.state.withLock { $0 == .killed }
+      return Failure(
+        reason: isLate ? "took too long" : "was ended by signal \(process.terminationStatus)")
     }
     return process.terminationStatus == 0
       ? nil : Failure(reason: "failed with status \(process.terminationStatus)")

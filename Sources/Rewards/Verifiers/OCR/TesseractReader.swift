@@ -5,11 +5,12 @@ import ImageFiles
 /// 5.3).
 ///
 /// One process reads one batch of images from files. When a batch fails or takes too long, its
-/// images are unread and its process has ended.
+/// images are unread and its process has ended. `concurrency` bounds the processes of all calls
+/// together.
 package struct TesseractReader: TextReader {
   private let program: String
   private let batchSize: Int
-  private let concurrency: Int
+  private let places: FairTurns
   /// Seconds for one batch.
   private let timeout: Double
 
@@ -17,7 +18,7 @@ package struct TesseractReader: TextReader {
   package init(_ settings: OCRFactory) throws(RewardError) {
     program = try Self.program(for: settings.label)
     batchSize = settings.batchSize
-    concurrency = settings.service.concurrency
+    places = FairTurns(places: settings.service.concurrency)
     timeout = settings.service.retry.timeout
   }
 
@@ -44,7 +45,6 @@ package struct TesseractReader: TextReader {
     var answers = Array(repeating: [Detection<String>](), count: batches.count)
     await withTaskGroup(of: (Int, [Detection<String>]).self) { group in
       for (index, batch) in batches.enumerated() {
-        if index >= concurrency, let (done, answer) = await group.next() { answers[done] = answer }
         group.addTask { (index, await read(batch)) }
       }
       for await (done, answer) in group { answers[done] = answer }
@@ -53,6 +53,8 @@ package struct TesseractReader: TextReader {
   }
 
   private func read(_ images: [PixelBuffer]) async -> [Detection<String>] {
+    await places.take(0)
+    defer { places.give() }
     func unseen(_ reason: String) -> [Detection<String>] {
       Array(repeating: .unseen(reason: reason), count: images.count)
     }
