@@ -174,14 +174,38 @@ import Testing
         launcher.send(SIGINT)
         try Self.wait(for: "interrupted \(count)", count: 2, in: launcher)
       }
-      // The end of a terminal asks for a stop.
-      launcher.send(SIGHUP)
+      launcher.send(SIGTERM)
       #expect(try launcher.status() == 0)
       let lines = try launcher.lines()
       #expect(
         lines
           == [0, 1].flatMap { rank in
             ["ended after 2", "interrupted 1", "interrupted 2", "ready"].map { "[\(rank)] \($0)" }
+          })
+    }
+  }
+
+  @Test func `the end of a terminal, of which two signals may tell, asks for one stop`() throws {
+    try withTemporaryFolder { folder in
+      let script = """
+        count=0
+        trap 'count=$((count + 1)); echo asked $count >&2' TERM
+        trap 'echo left after $count >&2; exit 0' INT
+        echo ready >&2
+        while true; do sleep 0.05; done
+        """
+      let launcher = try LauncherProcess(2, script, restarts: 3, folder: folder)
+      try Self.wait(for: "ready", count: 2, in: launcher)
+      for _ in 1...2 {
+        launcher.send(SIGHUP)
+        try Self.wait(for: "asked 1", count: 2, in: launcher)
+      }
+      launcher.send(SIGINT)
+      #expect(try launcher.status() == 0)
+      #expect(
+        try launcher.lines()
+          == [0, 1].flatMap { rank in
+            ["asked 1", "left after 1", "ready"].map { "[\(rank)] \($0)" }
           })
     }
   }

@@ -90,9 +90,11 @@ final class LaunchAttempt {
     _ = poll(&waits, nfds_t(waits.count), milliseconds)
   }
 
-  /// Passes a signal on to every process. A terminal's end asks for a stop as SIGTERM does.
+  /// Passes a signal on to every process. A terminal's end asks for a stop as SIGTERM does, but
+  /// never a second time, which would end the processes at once: a shell and the system send one
+  /// each.
   private func pass(_ number: Int32) {
-    guard number != SIGCHLD else { return }
+    guard number != SIGCHLD, number != SIGHUP || !isStopped else { return }
     isStopped = true
     for process in running.map(\.process) { process.send(number == SIGHUP ? SIGTERM : number) }
   }
