@@ -52,6 +52,13 @@ struct SummaryTests {
     #expect(scores.tags["a"]?.mean == 0.5)
   }
 
+  @Test func `a tag without a value leaves no mean of the tags`() {
+    let scores = TaggedScores([("a", 1), ("b", nil), ("a", nil)])
+    #expect(scores.overall.count == 1 && scores.overall.mean == 1)
+    #expect(scores.tags.mapValues(\.count) == ["a": 1, "b": 0])
+    #expect(scores.tagMean == nil)
+  }
+
   @Test func `before and after are the first and the last evaluation`() {
     let summary = Self.summary()
     #expect(summary.before.tags["counting"]?.mean == 0)

@@ -52,11 +52,12 @@ package struct TaggedScores: Sendable, Hashable, Codable {
     case tagMean = "tag_mean"
   }
 
-  /// The scores of values, each with its tag or without one.
-  package init(_ values: [(tag: String?, value: Double)]) {
-    overall = Score(values.map(\.value))
+  /// The scores of values, each with its tag or without one; a missing value is left out, its tag
+  /// is not.
+  package init(_ values: [(tag: String?, value: Double?)]) {
+    overall = Score(values.compactMap(\.value))
     let tagged = values.compactMap { entry in entry.tag.map { (tag: $0, value: entry.value) } }
-    tags = Dictionary(grouping: tagged, by: \.tag).mapValues { Score($0.map(\.value)) }
+    tags = Dictionary(grouping: tagged, by: \.tag).mapValues { Score($0.compactMap(\.value)) }
     // Sorted: a dictionary's order differs between processes, and the sum's last bits with it.
     let means = tags.sorted { $0.key < $1.key }.compactMap(\.value.mean)
     tagMean = means.count < tags.count ? nil : Statistics(means).mean

@@ -104,10 +104,7 @@ package struct Evaluation: Sendable {
 extension TaggedScores {
   /// The scores of one value per prompt; a missing one is left out.
   init(_ prompts: [Prompt], _ values: [Double?]) {
-    self.init(
-      zip(prompts, values).compactMap { prompt, value in
-        value.map { (tag: prompt.tag, value: $0) }
-      })
+    self.init(zip(prompts, values).map { (tag: $0.tag, value: $1) })
   }
 }
 
