@@ -52,6 +52,29 @@ struct ComparisonTests {
     #expect(comparison.chartFile().contains("xmlns=\"http://www.w3.org/2000/svg\""))
   }
 
+  @Test func `the last point of a curve is at the budget, whatever its bits`() {
+    // 690.008 * 12 / 12 is more than 690.008.
+    for seconds in [690.008, 100, 1234.5678] {
+      let chart = Comparison(
+        runs: [run("a-1", [(0, 0.1), (seconds, 0.2)])], scale: ScoreScale("shapes_strict")
+      ).chart()
+      #expect(chart.series[0].points.count == 13)
+    }
+  }
+
+  @Test func `methods of several folders have the folder's name`() throws {
+    try withTemporaryFolder { folder in
+      let paths = try ["a/seed-1", "a/seed-2", "b/seed-1", "b/other-1"].map { name in
+        try SyntheticRun("\(folder)/\(name)").write()
+        return "\(folder)/\(name)"
+      }
+      let comparison = try Comparison.read(paths, labels: ["b/seed": "B"]).comparison
+      #expect(comparison.methods.map(\.label) == ["a/seed", "B", "other"])
+      #expect(comparison.methods.map(\.runs.count) == [2, 1, 1])
+      #expect(comparison.methods[0].runs.map(\.name) == ["a/seed-1", "a/seed-2"])
+    }
+  }
+
   @Test func `names cannot break the table`() {
     let page = Comparison(runs: [run("a|b", [(0, 0.1)])], scale: ScoreScale("shapes_strict"))
       .page(chartName: "c.svg")

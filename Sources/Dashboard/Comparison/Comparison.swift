@@ -62,7 +62,8 @@ package struct Comparison {
     let unit = inMinutes ? 60.0 : 1
     let curves = methods.enumerated().map { index, method in
       let points = (0...Comparison.stations).compactMap { station -> LineChart.Point? in
-        let time = budget * Double(station) / Double(Comparison.stations)
+        // The share of the last is 1, so its time is the budget to the bit.
+        let time = budget * (Double(station) / Double(Comparison.stations))
         guard let value = method.score(at: time) else { return nil }
         return LineChart.Point(
           x: time / unit, y: scale.drawn(value.mean), error: value.error.map(scale.drawn))

@@ -42,8 +42,28 @@ extension Comparison {
     }
     let runs = try records.map { record throws(ReportError) in try MeasuredRun(record) }
     return (
-      Comparison(runs: runs, scale: records[0].scoreScale, labels: labels), details(records)
+      Comparison(
+        runs: tellApart(runs, in: records.map(\.path)), scale: records[0].scoreScale,
+        labels: labels),
+      details(records)
     )
+  }
+
+  /// Names the folder, too, where runs of several folders would have one method:
+  /// `flow-grpo/seed-1` and `tempflow/seed-1`.
+  private static func tellApart(_ runs: [MeasuredRun], in paths: [String]) -> [MeasuredRun] {
+    let folders = paths.map { URL(filePath: $0).standardizedFileURL.deletingLastPathComponent() }
+    let known = Dictionary(grouping: zip(runs, folders), by: \.0.method)
+      .mapValues { Set($0.map(\.1)) }
+    return zip(runs, folders).map { run, folder in
+      guard let others = known[run.method], others.count > 1 else { return run }
+      let isPlain = Set(others.map(\.lastPathComponent)).count == others.count
+      let name = isPlain ? folder.lastPathComponent : folder.path(percentEncoded: false)
+      var run = run
+      run.method = "\(name)/\(run.method)"
+      run.name = "\(name)/\(run.name)"
+      return run
+    }
   }
 
   /// Throws unless both runs have the same evaluation protocol.

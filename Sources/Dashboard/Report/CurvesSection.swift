@@ -63,7 +63,8 @@ struct CurvesSection {
 
   /// The reward of images by the step that was decided for them.
   private func perStep() -> LineChart? {
-    let steps = (run.epochs.last?.rewardPerStep ?? []).map(\.key)
+    // Trained steps may differ from epoch to epoch.
+    let steps = Set(run.epochs.flatMap(\.rewardPerStep).map(\.key)).sorted()
     // With Flow-GRPO every step of a sample has the same reward.
     let differs = run.epochs.contains { Set($0.rewardPerStep.map(\.value)).count > 1 }
     guard steps.count > 1, differs else { return nil }
@@ -80,14 +81,14 @@ struct CurvesSection {
     }
     return LineChart(
       title: "Reward by the step that branched", xLabel: "epoch", yLabel: "mean reward",
-      series: CurvesSection.series(values))
+      series: CurvesSection.series(values, names: shown.sorted().map { "step \($0)" }))
   }
 
-  /// One curve a key, in the order in which keys first appear; six at most.
+  /// One curve a key, in the order in which keys first appear, after `names`; six at most.
   static func series(
-    _ values: [(epoch: Int, values: [(key: String, value: Double)])]
+    _ values: [(epoch: Int, values: [(key: String, value: Double)])], names first: [String] = []
   ) -> [LineChart.Series] {
-    var names: [String] = []
+    var names = first
     for entry in values.flatMap(\.values) where !names.contains(entry.key) {
       names.append(entry.key)
     }
