@@ -145,6 +145,12 @@ int64_t ctorch_cuda_memory(int32_t index) {
   return bytes;
 }
 
+int64_t ctorch_cuda_free_memory(int32_t index) {
+  int64_t bytes = -1;
+  guarded([&] { bytes = static_cast<int64_t>(allocator()->getMemoryInfo(deviceIndex(index)).first); });
+  return bytes;
+}
+
 int64_t ctorch_cuda_peak_memory(int32_t index) {
   int64_t bytes = -1;
   guarded([&] { bytes = allocator()->getDeviceStats(deviceIndex(index)).allocated_bytes[0].peak; });

@@ -272,7 +272,8 @@ extension SamplingOptions {
       batch: batch ?? Self.largestBatch)
   }
 
-  /// The same, with batches that fit into the memory of the model's device.
+  /// The same, with batches that fit into the memory of the model's device, before the model is
+  /// there: a reward's network may be.
   func imageSampling(_ source: ModelSource) throws -> ImageSampling {
     let family = try FlowModelRegistry.family(of: source.folder)
     let defaults = try family.defaults(of: source.folder)
@@ -280,7 +281,7 @@ extension SamplingOptions {
     let fitting = ImagesAtOnce(
       try family.metadata(of: source, training: .full), source.placement,
       rows: defaults.guidance(scale: sampling.guidanceScale).rowsPerSample, most: sampling.batch,
-      memory: TorchRuntime.memory(of: source.placement.device))
+      memory: TorchRuntime.freeMemory(of: source.placement.device))
     sampling.batch = batch ?? fitting.sampled
     sampling.decodeBatch = min(sampling.batch, fitting.decoded)
     return sampling

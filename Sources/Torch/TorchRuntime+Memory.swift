@@ -49,4 +49,13 @@ extension TorchRuntime {
     case .meta: return nil
     }
   }
+
+  /// The part of a GPU's memory that no process has, in bytes; for the CPU the host's whole memory,
+  /// which the system shares out. nil where unknown.
+  public static func freeMemory(of device: Device) -> Int? {
+    guard case .cuda(let index) = device else { return memory(of: device) }
+    guard hasCUDA else { return nil }
+    let bytes = ctorch_cuda_free_memory(Int32(index))
+    return bytes < 0 ? nil : Int(bytes)
+  }
 }

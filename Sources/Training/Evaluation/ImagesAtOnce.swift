@@ -11,7 +11,8 @@ package struct ImagesAtOnce: Sendable, Equatable {
   /// - Parameters:
   ///   - rows: of the network for an image: 2 with classifier-free guidance.
   ///   - most: the most of either.
-  ///   - memory: of the device, in bytes; nil where unknown, and then as many as `most`.
+  ///   - memory: what is free of the device's before the weights are there, in bytes; nil where
+  ///     unknown, and then as many as `most`.
   package init(
     _ model: FlowModelMetadata, _ placement: Placement, rows: Int, most: Int, memory: Int?
   ) {

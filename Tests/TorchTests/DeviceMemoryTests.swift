@@ -1,0 +1,18 @@
+import TestSupport
+import Testing
+import Torch
+
+/// Only a simulated device has no other users of its memory.
+@Suite(
+  .serialized,
+  .enabled(if: SimulatedCUDA.current != nil, "counts bytes of a simulated CUDA device"))
+struct DeviceMemoryTests {
+  @Test func `free memory is what no tensor has`() throws {
+    let whole = try #require(TorchRuntime.memory(of: .cuda(0)))
+    let before = try #require(TorchRuntime.freeMemory(of: .cuda(0)))
+    let tensor = Tensor.ones([4 << 20], dtype: .float32, device: .cuda(0))
+    let after = try #require(TorchRuntime.freeMemory(of: .cuda(0)))
+    #expect(before <= whole && before - after >= 4 * tensor.count)
+    #expect(TorchRuntime.freeMemory(of: .cpu) == TorchRuntime.memory(of: .cpu))
+  }
+}
