@@ -76,16 +76,19 @@ extension NetworkSize {
   }
 
   /// The precision of a component's weights, from the first tensor of the header; nil without
-  /// weights.
+  /// weights, also where their index names files that are not there.
   private static func stored(
     _ folder: String, variant: String?
   ) throws(PipelineError) -> DType? {
     for variant in [variant, nil] {
       for name in [diffusersWeights, transformersWeights]
       where WeightsFile.exists(folder: folder, baseName: name, variant: variant) {
-        return try wrapping(PipelineError.weights) { () throws(SafetensorsError) in
-          try WeightsFile.open(folder: folder, baseName: name, variant: variant)
+        do throws(SafetensorsError) {
+          return try WeightsFile.open(folder: folder, baseName: name, variant: variant)
             .tensors.values.first?.dtype
+        } catch {
+          if case .missingShard = error { return nil }
+          throw .weights(error)
         }
       }
     }

@@ -78,6 +78,10 @@ import Training
       try FileManager.default.removeItem(
         atPath: "\(folder.path)/model/\(component)/diffusion_pytorch_model.safetensors")
     }
+    // The index is a JSON file and comes with the configurations.
+    try folder.write(
+      #"{"weight_map": {"mix": "diffusion_pytorch_model-00001-of-00002.safetensors"}}"#,
+      to: "model/transformer/diffusion_pytorch_model.safetensors.index.json")
     let plan = try TrainingPlan(recipe(folder).settings)
     // Guidance is an input of the network and needs no second row.
     #expect(plan.firstEpoch.rolloutEvaluations == plan.firstEpoch.rolloutEvaluationsUnguided)
