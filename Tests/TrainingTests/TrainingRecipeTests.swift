@@ -155,6 +155,17 @@ func readRecipe(_ text: String, _ overrides: [String] = []) throws -> Recipe<Tra
     }
   }
 
+  @Test func `a run with too few updates for its average is warned`() throws {
+    for (changes, expected) in [
+      (["epochs=3"], 1), (["epochs=3", "ema.update_every=6"], 0),
+      (["epochs=3", "ema.update_every=7"], 1),
+    ] {
+      let warnings = try readRecipe(recipeText(), changes).warnings.map(\.description)
+      #expect(warnings.count == expected, "\(warnings)")
+      #expect(warnings.allSatisfy { $0.contains("the run has 6 optimizer updates, fewer than") })
+    }
+  }
+
   @Test func `the noise level of CPS is an angle`() throws {
     let cps = ["sampling.dynamics=cps"]
     #expect(try readRecipe(recipeText(), cps).settings.sampling.noiseLevel == 0.8)

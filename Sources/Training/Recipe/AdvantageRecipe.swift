@@ -11,8 +11,8 @@ package struct AdvantageRecipe: Sendable, Equatable {
   package var baseline: AdvantageBaseline
   /// The deviation that divides the difference.
   package var scale: AdvantageScale
-  /// Maximum of |A|; nil is no limit.
-  package var clip: Double?
+  /// Maximum of |A|.
+  package var clip: Double
   package var combination: RewardCombination
 
   /// The advantage settings of `TempFlow`.

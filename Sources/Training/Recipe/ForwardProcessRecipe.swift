@@ -57,9 +57,6 @@ extension LossRecipe {
     "weighting", "ratio", "average", "kl_space", "old_log_prob",
   ]
 
-  /// The advantage of weight 1 in the published configurations, where advantages have no limit.
-  private static let publishedLimit = 5.0
-
   /// Reports a method that does not fit the rollout.
   static func check(
     _ method: Method, _ section: RecipeSection, _ sampling: SamplingRecipe
@@ -97,7 +94,7 @@ extension LossRecipe {
       }
       forward = .diffusionNFT(
         beta: section.double("beta", in: .above(0, through: 100), default: 1),
-        advantageLimit: advantage.clip ?? Self.publishedLimit)
+        advantageLimit: advantage.clip)
     } else {
       section.unused("beta", because: "method is awm")
       let weight: ForwardProcessObjective.TimeWeight = section.choice(

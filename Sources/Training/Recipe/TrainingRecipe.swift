@@ -134,8 +134,17 @@ extension TrainingRecipe {
       root.section("loss"), dtype: dtype, sampling: sampling, advantage: advantage)
     samplingSection.warnOfUnknown(defaults.knownSettings, sampling, loss)
     optimizer = OptimizerRecipe(root.section("optimizer"))
-    ema = EMARecipe(root.section("ema"))
+    let emaSection = root.section("ema")
+    ema = EMARecipe(emaSection)
     epochs = root.int("epochs", in: 1...1_000_000)
+    let updates = epochs * optimizer.updatesPerEpoch
+    if updates < ema.updateEvery {
+      emaSection.warn(
+        "update_every",
+        "the run has \(updates) optimizer \(updates == 1 ? "update" : "updates"), fewer than "
+          + "\(ema.updateEvery), so the average stays as it is before training, and so do "
+          + "evaluations and the result; set at most \(updates)")
+    }
     timeLimit = root.optional("time_limit", .double(in: .above(0, through: 1e9)))
     evaluation = EvaluationRecipe(root.section("evaluation"), sampling: sampling, defaults)
     let scales = [sampling.guidanceScale, evaluation.guidanceScale]
