@@ -256,6 +256,19 @@ private func expectClose(
     expectClose(values(.perReward, [1, 1]), [-2 * one, 2 * one])
   }
 
+  @Test(arguments: [RewardCombination.weightedSum, .perReward])
+  func `a reward of weight 0 has no part in advantages and groups`(
+    _ combination: RewardCombination
+  ) {
+    var settings = settings(.prompt)
+    settings.combination = combination
+    settings.weights = [1, 0]
+    let found = Advantages(
+      [[1, 3], [1, 4]].map { RewardRow(prompt: 0, seed: 0, step: 0, rewards: $0) }, settings)
+    #expect(found.values == [0, 0])
+    #expect(found.groupCount == 1 && found.degenerateGroupCount == 1)
+  }
+
   @Test func `group sizes are checked`() throws {
     try checkGroupSizes(branchRows(rewards), expected: 4)
     #expect(throws: InvariantError.groupSize(prompt: 1, step: 0, found: 3, expected: 4)) {

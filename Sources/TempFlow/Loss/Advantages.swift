@@ -93,7 +93,7 @@ public struct Advantages: Hashable, Sendable {
       total = normalize { weightedSum($0, settings.weights) }
     case .perReward:
       total = [Double](repeating: 0, count: rows.count)
-      for (reward, weight) in settings.weights.enumerated() {
+      for (reward, weight) in settings.weights.enumerated() where weight != 0 {
         for (index, value) in normalize({ $0[reward] }).enumerated() {
           total[index] += weight * value
         }
