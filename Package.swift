@@ -18,7 +18,8 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(
-    name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: swiftSettings)
+    name: name, dependencies: dependencies + ["TestSupport"],
+    swiftSettings: swiftSettings + [.unsafeFlags(["-Onone"])])
 }
 
 /// libtorch's headers, for C++ targets.
