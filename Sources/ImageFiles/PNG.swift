@@ -60,9 +60,10 @@ package enum PNG {
     image.format = rgb
     defer { png_image_free(&image) }
     let stride = png_int_32(buffer.width * 3)
-    // The upper bound of deflate's growth, plus a filter byte per row and the chunks.
+    // Every 8,192 bytes of deflate's are a chunk of 12 more, and deflate adds less than half as
+    // much to numbers that it cannot compress.
     let rows = (buffer.width * 3 + 1) * buffer.height
-    var size = rows + rows / 1000 + 4096
+    var size = rows + rows / 256 + 4096
     var bytes = [UInt8](repeating: 0, count: size)
     guard png_image_write_to_memory(&image, &bytes, &size, 0, buffer.pixels, stride, nil) != 0
     else { throw .unencodable(format: "PNG", reason: message(image)) }

@@ -149,8 +149,7 @@ struct Diagnosis: Encodable {
   }
 
   private static func modelFolder(_ path: String) -> Finding {
-    let index = URL(filePath: path).appending(path: "model_index.json").path()
-    guard FileManager.default.fileExists(atPath: index) else {
+    guard FileManager.default.fileExists(atPath: "\(path)/model_index.json") else {
       return Finding(
         subject: "model", level: .warning,
         detail: "\(path) holds no model_index.json; name a diffusers folder with --model, or make "
