@@ -77,6 +77,15 @@ class Comparison:
         self.lines = [line for outcome in self.outcomes for line in outcome.lines]
         self.seconds = plan.budget.final.seconds
 
+    def tuning_lines(self) -> list[dict]:
+        """The runs that have chosen the settings of these methods."""
+        plan = self.plan.tuner
+        return [
+            plan.tuning_line(outcome.method, setting, stage)
+            for outcome in self.outcomes for stage in range(len(plan.budget.tuning))
+            for setting in plan.candidates(outcome.method, stage)
+        ]
+
     def common(self, axis: str) -> float:
         """What every run has spent that did not end early: the time limit, or the smallest total."""
         if axis == "seconds":

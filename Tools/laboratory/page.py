@@ -121,14 +121,16 @@ def tuning(comparison: Comparison) -> list[str]:
                     scores.append("")
                     continue
                 line = plan.tuning_line(method, setting, stage)
-                scores.append(f"{line['after']['mean']:.3f}" + (" (ended early)" if line["ended"] else ""))
+                remark = " (ended early)" if line["ended"] else " (disturbed)" if is_disturbed(line) else ""
+                scores.append(f"{line['after']['mean']:.3f}{remark}")
             values = settings(outcome, setting)
             label = method.label if setting == 0 else ""
             rows.append([label, f"**{values}**" if setting == outcome.setting else values, *scores])
     rule = (
         "Accuracy on the validation prompts at the end of a run, one seed. The best settings of a stage go on to the "
         "next, and the best of the last is compared (bold). Of two with one accuracy the one that was ahead before "
-        "goes on, and in the first stage the one that is listed first. A run that ended early comes last.")
+        "goes on, and in the first stage the one that is listed first. A run that ended early comes last; one that was "
+        f"disturbed had less than {QUIET_SHARE:.0%} of a core.")
     header = ["method", "setting"] + [f"{stage.seconds:g} s" for stage in plan.budget.tuning]
     return [rule, table(header, rows, left=2)]
 
@@ -154,7 +156,9 @@ def speed(lines: list[dict]) -> str:
 
 
 def measured(comparison: Comparison, command: str) -> str:
-    lines = comparison.lines
+    """How, where and when final runs and those of the tuning were made."""
+    tuning = comparison.tuning_lines()
+    lines = comparison.lines + tuning
 
     def all_of(values) -> str:
         return "; ".join(sorted(set(values)))
@@ -164,13 +168,15 @@ def measured(comparison: Comparison, command: str) -> str:
     machine = all_of(pattern.format(**line["machine"]) for line in lines if line["machine"]["processor"])
     builds = {line["program"]["digest"]: line["program"]["commit"] for line in lines}
     dates = sorted(line["date"] for line in lines)
-    disturbed = sum(is_disturbed(line) for line in lines)
+    disturbed = plural(sum(map(is_disturbed, comparison.lines)), "final run")
+    if tuning:
+        disturbed += f" and {plural(sum(map(is_disturbed, tuning)), 'run')} of tuning"
     return "\n".join([
         f"- Command: {command}; {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "") + ".",
         f"- Machine: {machine}; {all_of(str(line['jobs']) for line in lines)} runs at a time, each with one thread "
         f"and a core of its own.{speed(lines)}",
         f"- Build: {'; '.join(f'{commit} ({digest})' for digest, commit in sorted(builds.items()))}"
         + (", so differences between methods may be differences between builds." if len(builds) > 1 else "."),
-        f"- Disturbed, with less than {QUIET_SHARE:.0%} of a core: {plural(disturbed, 'run')}. Seconds of training are "
+        f"- Disturbed, with less than {QUIET_SHARE:.0%} of a core: {disturbed}. Seconds of training are "
         "without evaluations and checkpoints; a run ends with the epoch in which its time is over.",
     ])

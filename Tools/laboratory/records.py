@@ -25,20 +25,26 @@ class Record:
 
     def __init__(self, path: Path):
         self.path = path
+        self.read()
+
+    def read(self) -> None:
+        """Reads the file, which another laboratory may have made longer."""
         self.lines: dict[str, dict] = {}
-        text = path.read_bytes() if path.exists() else b""
+        text = self.path.read_bytes() if self.path.exists() else b""
         # A power failure can leave a last line without its end.
-        for line in text[: text.rfind(b"\n") + 1].splitlines():
+        self.complete = text.rfind(b"\n") + 1
+        for line in text[: self.complete].splitlines():
             entry = json.loads(line)
             self.lines[entry["key"]] = entry
-        self.complete = text.rfind(b"\n") + 1
 
     def append(self, entry: dict) -> None:
-        """Adds a line; it is on the disk when this returns."""
+        """Adds a line; it is on the disk when this returns. OSError, also where others have added lines meanwhile."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(entry, separators=(",", ":"), ensure_ascii=False) + "\n"
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
+            if b"\n" in os.pread(descriptor, os.fstat(descriptor).st_size, self.complete):
+                raise OSError(f"{self.path}: another program has added lines")
             os.ftruncate(descriptor, self.complete)
             os.lseek(descriptor, self.complete, os.SEEK_SET)
             written = os.write(descriptor, line.encode())

@@ -67,6 +67,8 @@ class Runner:
         except BlockingIOError:
             say("waiting for the end of runs that another laboratory has started")
             fcntl.flock(self.lock, fcntl.LOCK_EX)
+        # Whoever had the lock may have recorded runs since this one began.
+        self.record.read()
 
     def run(self, runs: list[Run]) -> None:
         """Makes the runs that are not recorded, in order."""

@@ -104,6 +104,16 @@ class LaboratoryTests(GoldenCase):
         record.append({"key": "c", "n": 3})
         self.assertEqual(path.read_text(), '{"key":"a","n":1}\n{"key":"c","n":3}\n')
 
+    def test_lines_of_another_laboratory_are_never_overwritten(self):
+        path = self.folder / "runs.jsonl"
+        record, other = Record(path), Record(path)
+        other.append({"key": "a"})
+        with self.assertRaisesRegex(OSError, "another program has added lines"):
+            record.append({"key": "b"})
+        record.read()
+        record.append({"key": "b"})
+        self.assertEqual(path.read_text(), '{"key":"a"}\n{"key":"b"}\n')
+
     def test_a_curve_has_what_was_spent_until_each_evaluation(self):
         def evaluation(epoch: int, mean: float, **more) -> dict:
             line = {"kind": "evaluation", "epoch": epoch, "mean": mean, "standard_error": 0.1}
