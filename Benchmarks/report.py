@@ -111,7 +111,7 @@ def _table(case):
     for name, title in (("all", "whole"), ("rollout", "rollout"), ("training", "training")):
         row(f"{title}, times tempflow's",
             lambda c: "1" if c is ours else _span(c.ratios(ours, name)))
-    row("sample evaluations per second", lambda c: digits(c.evaluations_per_second))
+    row("NFE per second", lambda c: digits(c.evaluations_per_second))
     unit, size = _unit(case)
     side = ours.rounds[0]["gemm_side"]
     row(f"needed {unit}/s in the transformer", lambda c: digits(c.rate / size))

@@ -18,6 +18,7 @@ error is above 1e-4. Requires torch, diffusers, transformers, peft and safetenso
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -164,7 +165,8 @@ class Check:
 
     def compare(self, name, found, expected):
         error = ((found - expected).norm() / expected.norm()).item()
-        self.worst = max(self.worst, error)
+        # A NaN is the worst of all, and `max` would drop it.
+        self.worst = max(self.worst, error if math.isfinite(error) else math.inf)
         print(f"{name:44} {error:.1e}")
 
 
@@ -173,6 +175,8 @@ def check(options, folder):
     expected = checking.ours(lora=options.lora)
     effect = (expected - checking.ours()).norm() / expected.norm()
     print(f"{'effect of the adapters':44} {effect:.1e}")
+    if not effect > LIMIT:
+        sys.exit("failed: the adapters change nothing, so any layout would pass; take trained ones")
     ways = {"peft": by_peft, "diffusers": by_diffusers, "kohya": by_conversion}
     for layout, read in ways.items():
         path = folder / (layout if layout == "peft" else f"{layout}.safetensors")

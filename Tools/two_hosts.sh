@@ -209,7 +209,7 @@ launched loopback 1 --set optimizer.micro_batch=24 --timeout 15
 finish
 for host in 0 1; do ending loopback "$host" "$began" "Error|tempflow launch"; done
 check "both launchers fail" ended_badly "$output"/loopback-{0,1}.txt
-check "both name the remedy" grep -c GLOO_SOCKET_IFNAME "$output"/loopback-{0,1}.txt
+for host in 0 1; do check "host $host names the remedy" grep -q GLOO_SOCKET_IFNAME "$output/loopback-$host.txt"; done
 echo "the same with GLOO_SOCKET_IFNAME"
 interfaces=set
 launched interface 1 --set optimizer.micro_batch=24

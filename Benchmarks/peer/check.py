@@ -105,6 +105,6 @@ def check(recipe, options, tempflow):
         print(f"{name:32} {error:.1e}")
     for name, run in (("published", published), ("tuned", tuned)):
         print(f"{'log-probabilities, ' + name:32} {run.change:.1e} from rollout to training")
-    passed = max(errors.values()) <= LIMITS[recipe.dtype]
+    passed = all(error <= LIMITS[recipe.dtype] for error in errors.values())
     print("passed" if passed else f"failed: more than {LIMITS[recipe.dtype]} apart")
     return passed
