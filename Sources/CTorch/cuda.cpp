@@ -139,6 +139,12 @@ bool ctorch_cuda_uses_tf32(void) {
   return isLoaded && (at::globalContext().allowTF32CuBLAS() || at::globalContext().allowTF32CuDNN());
 }
 
+bool ctorch_cuda_set_device(int32_t index) {
+  return guarded([&] {
+    c10::impl::VirtualGuardImpl(c10::kCUDA).setDevice(c10::Device(c10::kCUDA, deviceIndex(index)));
+  });
+}
+
 int64_t ctorch_cuda_memory(int32_t index) {
   int64_t bytes = -1;
   guarded([&] { bytes = static_cast<int64_t>(allocator()->getMemoryInfo(deviceIndex(index)).second); });

@@ -4,6 +4,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <cstdlib>
 #include <dlfcn.h>
 
 namespace {
@@ -53,17 +54,17 @@ template <typename Type, typename Make> c10::intrusive_ptr<Type> placed(size_t b
 
 void requireNCCL() { (void)Constructors(); }
 
-c10::intrusive_ptr<c10d::Backend> makeNCCL(c10::intrusive_ptr<c10d::Store> store, int rank, int size, int device,
+c10::intrusive_ptr<c10d::Backend> makeNCCL(c10::intrusive_ptr<c10d::Store> store, int rank, int size,
                                            std::chrono::milliseconds timeout) {
   const Constructors constructors;
   auto options = placed<c10d::Backend::Options>(ncclOptionsBytes,
                                                 [&](void *memory) { constructors.makeOptions(memory, false); });
   options->timeout = timeout;
-  auto group = placed<c10d::Backend>(
+  // Its monitor would ask the store every second whether another process wants a dump, without a time-out: where the
+  // store's process is stopped, the group's destructor would wait for that answer forever.
+  setenv("TORCH_NCCL_DUMP_ON_TIMEOUT", "0", 0);
+  return placed<c10d::Backend>(
       ncclGroupBytes, [&](void *memory) { constructors.makeGroup(memory, std::move(store), rank, size, options); });
-  // Collectives without a tensor (barriers) then use this GPU.
-  group->setBoundDeviceId(c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device)));
-  return group;
 }
 
 bool ctorch_check_nccl(void) {

@@ -162,10 +162,10 @@ CTorchProcessGroup *ctorch_process_group(CTorchStore *store, int32_t rank, int32
   });
   return result;
 }
-bool ctorch_process_group_add_cuda(CTorchProcessGroup *group, CTorchStore *store, int32_t index, int64_t timeout) {
+bool ctorch_process_group_add_cuda(CTorchProcessGroup *group, CTorchStore *store, int64_t timeout) {
   return guarded([&] {
     requireNCCL();
-    group->nccl = makeNCCL(prefixed(store, "nccl"), group->group->getRank(), group->group->getSize(), index,
+    group->nccl = makeNCCL(prefixed(store, "nccl"), group->group->getRank(), group->group->getSize(),
                            Milliseconds(timeout));
     group->group->setBackend(c10::DeviceType::CUDA, Group::BackendType::NCCL, group->nccl);
   });

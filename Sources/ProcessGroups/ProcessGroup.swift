@@ -101,9 +101,9 @@ package final class ProcessGroup {
   ///
   /// - Throws: `ProcessGroupError.noNCCL`.
   package func use(_ device: Device) throws(ProcessGroupError) {
-    guard let engine, case .cuda(let index) = device else { return }
+    guard let engine, case .cuda = device else { return }
     let succeeded = ctorch_process_group_add_cuda(
-      engine.handle, engine.store.handle, Int32(index), 2 * engine.timeout.milliseconds)
+      engine.handle, engine.store.handle, 2 * engine.timeout.milliseconds)
     guard succeeded else { throw .noNCCL(reason: TorchFailure.last().text) }
   }
 
@@ -112,7 +112,19 @@ package final class ProcessGroup {
   ///
   /// - Throws: `ProcessGroupError`.
   package func connect(_ device: Device) throws(ProcessGroupError) {
-    guard engine != nil, case .cuda = device else { return }
+    guard let engine, case .cuda = device else { return }
+    // NCCL has no time-out here: a process whose peer has failed would wait forever.
+    let connected = DispatchSemaphore(value: 0)
+    let (rank, seconds) = (rank, 2 * (engine.timeout / .seconds(1)))
+    Thread.detachNewThread {
+      guard connected.wait(timeout: .now() + seconds) == .timedOut else { return }
+      let text =
+        "\nerror: rank \(rank): the GPUs are not connected over NCCL after \(seconds) s; another "
+        + "process may have failed, and NCCL_DEBUG=INFO shows what NCCL does\n"
+      do { try FileHandle.standardError.write(contentsOf: Data(text.utf8)) } catch {}
+      _exit(1)
+    }
+    defer { connected.signal() }
     let sum = Tensor.ones([1], device: device)
     try allReduce(sum, "the connection of the GPUs over NCCL")
     let found = sum.floats()

@@ -32,7 +32,7 @@ extension ProcessGroupError: CustomStringConvertible {
       "\(reason); 'tempflow doctor' says what it finds, and device: cpu needs no NCCL"
     case .lost(let peers, let step, let reason):
       peers.isEmpty
-        ? "the processes lost each other during \(step): \(reason)"
+        ? "\(step) failed, though every process answers: \(reason)"
         : Self.list(peers) + " no longer "
           + (peers.count == 1 ? "answers" : "answer") + ": killed, stopped or cut off (during "
           + "\(step): \(reason))"

@@ -41,7 +41,7 @@ struct BenchCommand: AsyncParsableCommand {
     // The prompts of all epochs are encoded before the first, which is one to warm up.
     var settings = loaded.settings
     settings.epochs = epochs + 1
-    try TorchRuntime.check(loaded.settings.device)
+    try TorchRuntime.use(loaded.settings.device)
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "tempflow-bench-\(ProcessInfo.processInfo.processIdentifier)")
     defer { removeFolder(folder) }

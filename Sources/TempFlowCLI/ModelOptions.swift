@@ -75,7 +75,7 @@ extension ModelOptions {
   ///
   /// - Throws: `DeviceUnavailable`.
   private func prepare() throws(DeviceUnavailable) {
-    try TorchRuntime.check(device)
+    try TorchRuntime.use(device)
     // Large blocks that are kept leave gaps between the weights, which are to be small.
     TorchRuntime.keepFreedMemory(upTo: placement.movesWeights ? 1 << 20 : .max)
     if let threads { TorchRuntime.threadCount = threads }

@@ -58,7 +58,8 @@ struct TrainCommand: AsyncParsableCommand {
   private static func isOwn(_ error: any Error) -> Bool {
     switch error as? ProcessGroupError {
     case .notJoined, .storeLost: true
-    case .lost(let peers, _, _): peers.contains { $0.rank == 0 }
+    // Without a lost process the failure is this one's.
+    case .lost(let peers, _, _): peers.isEmpty || peers.contains { $0.rank == 0 }
     case .noNCCL, nil: false
     }
   }
@@ -96,7 +97,7 @@ struct TrainCommand: AsyncParsableCommand {
     settings.device = try group.placed(settings.device)
     try settings.check(processes: group.size)
     _ = try TrainingPlan(settings)
-    try TorchRuntime.check(settings.device)
+    try TorchRuntime.use(settings.device)
     for reward in settings.allRewards {
       try reward.check()
       // The name of the run's meeting point does not matter here.

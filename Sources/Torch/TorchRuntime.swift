@@ -59,6 +59,21 @@ public enum TorchRuntime {
     }
   }
 
+  /// Makes the GPU of a process the current one of this thread; no effect for the CPU.
+  ///
+  /// Events and streams return to the current GPU after each use, so on a process that uses another
+  /// one they would open a context on the first, which takes half a gigabyte of it, and fails where
+  /// GPUs are exclusive.
+  ///
+  /// - Throws: ``DeviceUnavailable``, as `check(_:)`, which comes first.
+  public static func use(_ device: Device) throws(DeviceUnavailable) {
+    try check(device)
+    guard case .cuda(let index) = device else { return }
+    guard ctorch_cuda_set_device(Int32(index)) else {
+      throw DeviceUnavailable(device: device, reason: lastErrorMessage())
+    }
+  }
+
   /// How many threads one operator may use.
   public static var threadCount: Int {
     get { Int(ctorch_thread_count()) }

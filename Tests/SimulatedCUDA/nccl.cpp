@@ -28,7 +28,7 @@ std::string joinError() {
   CTorchStore *store = ctorch_store("127.0.0.1", &port, /* serves */ true, /* worker_count */ 1, "", 20000);
   if (!store) return "no store: " + failure.message;
   CTorchProcessGroup *group = ctorch_process_group(store, /* rank */ 0, /* size */ 1, 20000);
-  const bool isJoined = group && ctorch_process_group_add_cuda(group, store, /* index */ 0, 20000);
+  const bool isJoined = group && ctorch_process_group_add_cuda(group, store, 20000);
   const std::string error = isJoined ? "none" : failure.message;
   if (group) ctorch_process_group_release(group);
   ctorch_store_release(store);

@@ -15,4 +15,16 @@ struct DeviceMemoryTests {
     #expect(before <= whole && before - after >= 4 * tensor.count)
     #expect(TorchRuntime.freeMemory(of: .cpu) == TorchRuntime.memory(of: .cpu))
   }
+
+  @Test func `a process uses one of several GPUs`() throws {
+    let last = Device.cuda(TorchRuntime.cudaDeviceCount - 1)
+    try TorchRuntime.use(last)
+    let event = DeviceEvent(last)
+    #expect(DeviceEvent(last).seconds(since: event) >= 0)
+    try TorchRuntime.use(.cuda(0))
+    try TorchRuntime.use(.cpu)
+    #expect(throws: DeviceUnavailable.self) {
+      try TorchRuntime.use(.cuda(TorchRuntime.cudaDeviceCount))
+    }
+  }
 }

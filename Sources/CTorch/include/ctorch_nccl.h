@@ -17,5 +17,5 @@ constexpr size_t ncclOptionsBytes = 4096, ncclGroupBytes = 65536;
 void requireNCCL();
 
 // Throws when NCCL is missing or finds no GPU. A collective that takes longer than `timeout` ends the process.
-c10::intrusive_ptr<c10d::Backend> makeNCCL(c10::intrusive_ptr<c10d::Store> store, int rank, int size, int device,
+c10::intrusive_ptr<c10d::Backend> makeNCCL(c10::intrusive_ptr<c10d::Store> store, int rank, int size,
                                            std::chrono::milliseconds timeout);

@@ -29,7 +29,8 @@ public protocol ShardGroup: AnyObject {
 ///
 /// Its end is also awaited on the current stream of a CUDA device when it is released.
 public protocol PendingShards: AnyObject {
-  /// Returns when the block is complete; on a CUDA device the current stream waits. A gather that
-  /// fails ends the process, since no call of the network can be completed without its peers.
+  /// Returns when the block is complete; on a CUDA device the current stream waits, and NCCL's
+  /// time-out ends the process of a gather that does not end. On the CPU a gather that fails ends
+  /// the process, since no call of the network can be completed without its peers.
   func wait()
 }
