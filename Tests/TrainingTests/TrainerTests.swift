@@ -39,6 +39,20 @@ private func contents(_ path: String) throws -> Data {
 
 @MainActor
 @Suite(.serialized) struct TrainerTests {
+  @Test func `a run whose whole pipeline could not be written is refused at its start`() async throws
+  {
+    let folder = try tinyTask()
+    let changes = [("epochs: 4", "epochs: 1\nthreads: 1")]
+    _ = try await train(folder, changes)
+    // All prompts are in the cache now.
+    try FileManager.default.removeItem(atPath: folder.path + "/model/text_encoder_2")
+    let error = await #expect(throws: (any Error).self) {
+      try await train(folder, changes, run: "second")
+    }
+    let text = "\(try #require(error))"
+    #expect(text.contains("text_encoder_2: it is missing, and a run with trainable: full"), "\(text)")
+  }
+
   @Test func `a run writes its metrics, samples, model, tree and summary`() async throws {
     let folder = try tinyTask()
     let summary = try await train(folder, [("epochs: 4", "epochs: 2\nthreads: 1")])

@@ -1,5 +1,6 @@
 internal import DiffusionModels
 internal import FlowMatching
+internal import Foundation
 internal import ImageFiles
 internal import ProcessGroups
 internal import Runs
@@ -38,6 +39,7 @@ final class Policy {
   ) throws {
     self.recipe = recipe
     self.decodeMicroBatch = decodeMicroBatch
+    if recipe.learning == .full { try Self.checkText(of: recipe.model) }
     let initial = try recipe.initialAdapters()
     let setup = Self.learningSetup(recipe, initial, recipe.shards(of: group))
     promptCache = try PromptCache(recipe.textSettings, progress: progress)
@@ -62,6 +64,19 @@ final class Policy {
     }
     graph = PolicyGraph(recipe, leaves: model.store.trainable.map(\.tensor))
     old = recipe.loss.forward == nil ? nil : WeightCopy(model.store.trainable)
+  }
+
+  /// A run that trains every weight writes the whole pipeline at its end, with text encoders that
+  /// it may not need before.
+  private static func checkText(of folder: String) throws(PipelineError) {
+    for name in try ModelIndex(folder: folder).components
+    where name.hasPrefix("text_encoder") || name.hasPrefix("tokenizer") {
+      guard !FileManager.default.fileExists(atPath: "\(folder)/\(name)") else { continue }
+      throw .inconsistent(
+        path: "\(folder)/\(name)",
+        reason: "it is missing, and a run with trainable: full writes the whole pipeline at its "
+          + "end; download or copy it")
+    }
   }
 
   private static func learningSetup(

@@ -39,6 +39,26 @@ import TorchNN
     try given.check(["pooled": model(ids).pooled])
   }
 
+  /// As transformers from 5.6 on writes a model that it has not read from a file.
+  @Test func `the text encoder may be at the root of its file`() throws {
+    let name = "clip-text-plain"
+    let given = try FixtureCase(name, CLIPTextModelConfiguration.self, weights: "model")
+    let tensors = try WeightsFile.open(folder: fixture("models/\(name)"), baseName: "model").tensors
+    let prefix = "text_model."
+    #expect(tensors.keys.contains { $0.hasPrefix(prefix) })
+    let flat = Dictionary(
+      uniqueKeysWithValues: tensors.map { key, tensor in
+        (key.hasPrefix(prefix) ? String(key.dropFirst(prefix.count)) : key, tensor)
+      })
+    let store = ParameterStore(.checkpoint(flat, origin: "here"))
+    let model = try CLIPTextModel(given.configuration, store.root)
+    try store.finish()
+    let prompts = try given["prompts"]
+    let ids = (0..<prompts.shape[0]).map { prompts.selected(dim: 0, index: $0).ints() }
+    let pooled = withoutGradient { model(ids).pooled }
+    #expect(relativeError(pooled, try given["pooled"]) < 1e-5)
+  }
+
   @Test func `timestep and guidance are rounded in bfloat16 as in diffusers`() throws {
     let given = try WeightsFile(path: fixture("models/flux-rounding/case.safetensors")).tensors
     let timestep = fluxTimestep(try #require(given["timestep"]), .bfloat16).to(.float32)

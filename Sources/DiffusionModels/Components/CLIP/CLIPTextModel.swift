@@ -27,7 +27,9 @@ public struct CLIPTextModel {
     _ configuration: CLIPTextConfiguration, _ parameters: ParameterScope
   ) throws(ParameterError) {
     self.configuration = configuration
-    let model = parameters["text_model"]
+    // transformers from 5.6 on has the network at the root, and published files below `text_model`.
+    let isAtRoot = parameters["embeddings"]["token_embedding"].holds("weight")
+    let model = isAtRoot ? parameters : parameters["text_model"]
     let width = configuration.hiddenSize
     let embeddings = model["embeddings"]
     tokens = try Embedding(configuration.vocabSize, width, embeddings["token_embedding"])
