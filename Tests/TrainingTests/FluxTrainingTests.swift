@@ -77,9 +77,9 @@ import Training
     #expect(scaled.settings.guidance == .none)
     #expect(scaled.warnings.contains { "\($0)".contains("the model has no guidance") })
     let error = #expect(throws: RecipeError.self) {
-      try self.recipe(folder, ["max_sequence_length=257"])
+      try self.recipe(folder, ["max_sequence_length=513"])
     }
-    #expect(error?.description.contains("between 1 and 256") == true)
+    #expect(error?.description.contains("between 1 and 512") == true)
   }
 
   @Test func `a plan names the layers without adapters and counts one row a sample`() throws {

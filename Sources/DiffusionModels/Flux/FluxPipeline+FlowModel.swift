@@ -35,7 +35,7 @@ extension FluxPipeline {
         "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj", "attn.to_add_out",
         "ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2",
       ],
-      maxSequenceLength: hasGuidance ? 512 : 256, sequenceLengths: 1...(hasGuidance ? 512 : 256),
+      maxSequenceLength: hasGuidance ? 512 : 256, sequenceLengths: 1...512,
       conditionImages: takesSource ? 0...1 : 0...0,
       knownSettings: hasGuidance && !takesSource ? knownSettings : [])
   }

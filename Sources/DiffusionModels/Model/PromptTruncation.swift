@@ -54,7 +54,17 @@ extension PromptTruncation {
   public static func notice(
     _ truncated: [PromptTruncation], of count: Int, maxSequenceLength: Int
   ) -> String? {
-    guard let first = truncated.first else { return nil }
+    let groups = Dictionary(grouping: truncated) { "\($0.encoders)|\($0.tokens)" }
+    guard !groups.isEmpty else { return nil }
+    return groups.sorted { $0.key < $1.key }
+      .map { part($0.value[0], $0.value, of: count, maxSequenceLength) }.joined(separator: "; ")
+  }
+
+  /// About those that the encoders of `first` truncate.
+  private static func part(
+    _ first: PromptTruncation, _ truncated: [PromptTruncation], of count: Int,
+    _ maxSequenceLength: Int
+  ) -> String {
     let start =
       "\(truncated.count) of \(count) prompt\(count == 1 ? " is" : "s are") longer than the "
       + "\(first.tokens) tokens of the \(first.encoders), which truncate "

@@ -81,8 +81,11 @@ public struct SD3PromptEncoder: PromptEncoder {
   /// Which encoders truncate a prompt; nil if none does.
   public func truncation(of prompt: String) -> PromptTruncation? {
     let length = tokenizers[0].modelMaxLength
-    guard tokenizers.contains(where: { $0.encode(prompt).count > length }) else { return nil }
     let isWhole = t5.map { $0.tokenizer.encode(prompt).count <= maxSequenceLength }
+    guard tokenizers.contains(where: { $0.encode(prompt).count > length }) else {
+      guard isWhole == false else { return nil }
+      return PromptTruncation(encoders: "T5 text encoder", tokens: maxSequenceLength, longest: nil)
+    }
     return PromptTruncation(
       encoders: "CLIP text encoders", tokens: length,
       longest: isWhole.map { PromptTruncation.Longest(encoder: "T5", isWhole: $0) })

@@ -75,14 +75,14 @@ private struct FluxPipelineCase: Decodable {
     #expect(dev.maxSequenceLength == 512 && dev.sequenceLengths == 1...512)
     let schnell = try FlowModelRegistry.defaults(of: fixture("flux-schnell/model"))
     #expect(schnell.guidance == .none && schnell.maxSequenceLength == 256)
-    #expect(schnell.sequenceLengths == 1...256)
+    #expect(schnell.sequenceLengths == 1...512)
     #expect(schnell.guidance(scale: 3.5) == .none)
   }
 
   @Test func `a length beyond the model's is an error with its range`() throws {
-    let source = ModelSource(folder: fixture("flux-schnell/model"), maxSequenceLength: 300)
+    let source = ModelSource(folder: fixture("flux-schnell/model"), maxSequenceLength: 600)
     let error = #expect(throws: PipelineError.self) { try FluxPipeline.promptEncoder(of: source) }
-    #expect("\(try #require(error))".contains("max_sequence_length is 300; it must be in 1...256"))
+    #expect("\(try #require(error))".contains("max_sequence_length is 600; it must be in 1...512"))
   }
 
   @Test func `a prompt that an encoder truncates is noticed`() throws {

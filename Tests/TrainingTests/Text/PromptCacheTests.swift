@@ -224,6 +224,11 @@ private func same(_ first: [PromptEmbeddings], _ second: [PromptEmbeddings]) -> 
       let others = Notes()
       try place.open(others) { $0.model.maxSequenceLength = 60 }.prepare(["a blue square"])
       #expect(!others.text.contains("longer"))
+      // Each encoder that truncates has its part.
+      let both = Notes()
+      try place.open(both) { $0.model.maxSequenceLength = 2 }.prepare(["a red circle", long])
+      #expect(both.text.contains("1 of 2 prompts are longer than the 16 tokens of the CLIP text"))
+      #expect(both.text.contains("; 1 of 2 prompts are longer than the 2 tokens of the T5 text"))
     }
   }
 
