@@ -391,6 +391,26 @@ func compare(
     _ = scene.toy.takeGradients()
   }
 
+  @Test func `a sample whose branches all lack a reward is skipped, also with a KL term`() throws {
+    let scene = try Scene()
+    let steps = scene.rollout.steps
+    let rewards = scene.rollout.trunks.indices.flatMap { trunk in
+      steps.indices.flatMap { index in
+        (0..<scene.rollout.plan.branchCount).map { branch in
+          (
+            SampleID(trunk: trunk, step: steps[index], branch: branch),
+            [trunk == 0 && index == 1 ? nil : Double(branch)] as [Double?]
+          )
+        }
+      }
+    }
+    let samples = scene.rollout.trainingSamples(
+      Advantages(scene.rollout.rewardRows(Dictionary(uniqueKeysWithValues: rewards))))
+    let withKL = objective { $0.klBeta = 0.5 }
+    #expect(
+      samples.filter { $0.isSkippable(withKL) }.map { [$0.trunk, $0.stepIndex] } == [[0, 1]])
+  }
+
   @Test func `samples without advantages are skipped and count in the mean`() throws {
     let scene = try Scene()
     scene.toy.perturb(by: 0.03, seed: 17)

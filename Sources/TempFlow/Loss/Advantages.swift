@@ -27,6 +27,8 @@ public struct RewardRow: Hashable, Sendable {
 public struct Advantages: Hashable, Sendable {
   /// One value per row, in the rows' order; 0 for a missing reward.
   public let values: [Double]
+  /// For each row whether it has no reward at all.
+  let isUnscored: [Bool]
   /// How many groups were compared.
   public let groupCount: Int
   /// How many of them are degenerate: all their advantages are 0. With a mean as the baseline these
@@ -101,6 +103,7 @@ public struct Advantages: Hashable, Sendable {
     }
     if let clip = settings.clip { total = total.map { min(max($0, -clip), clip) } }
     values = total
+    isUnscored = rows.map { $0.rewards.allSatisfy { $0 == nil } }
     perStep = groups
     groupCount = groups.values.reduce(0) { $0 + $1.count }
     degenerateGroupCount = groups.values.reduce(0) { $0 + $1.degenerateCount }

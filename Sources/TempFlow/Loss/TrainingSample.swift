@@ -12,10 +12,15 @@ public struct TrainingSample: Hashable, Sendable {
   /// Whether the advantages of this trunk are 0 at every trained step.
   public let isTrunkDegenerate: Bool
 
+  /// Whether no branch has a reward, as where the trunk is not finite: then neither are its latents
+  /// and velocities.
+  public let isUnscored: Bool
+
   /// Whether the sample has no gradient: its advantages are all 0, and there is no KL term or the
-  /// whole trunk is left out, as in flow_grpo.
+  /// whole trunk is left out, as in flow_grpo. A sample without any reward is left out, too.
   public func isSkippable(_ objective: PolicyObjective) -> Bool {
-    advantages.allSatisfy { $0 == 0 } && (objective.klBeta == 0 || isTrunkDegenerate)
+    advantages.allSatisfy { $0 == 0 }
+      && (objective.klBeta == 0 || isTrunkDegenerate || isUnscored)
   }
 }
 
@@ -78,9 +83,12 @@ extension Rollout {
     precondition(
       advantages.values.count == steps.count * trunks.count * count,
       "one advantage per reward row")
-    func values(_ stepIndex: Int, _ trunk: Int) -> ArraySlice<Double> {
+    func rows(_ stepIndex: Int, _ trunk: Int) -> Range<Int> {
       let first = (stepIndex * trunks.count + trunk) * count
-      return advantages.values[first..<first + count]
+      return first..<first + count
+    }
+    func values(_ stepIndex: Int, _ trunk: Int) -> ArraySlice<Double> {
+      advantages.values[rows(stepIndex, trunk)]
     }
     let degenerate = trunks.indices.map { trunk in
       steps.indices.allSatisfy { stepIndex in values(stepIndex, trunk).allSatisfy { $0 == 0 } }
@@ -89,7 +97,8 @@ extension Rollout {
       (chosen ?? Array(trunks.indices)).map { trunk in
         TrainingSample(
           trunk: trunk, stepIndex: stepIndex, advantages: Array(values(stepIndex, trunk)),
-          isTrunkDegenerate: degenerate[trunk])
+          isTrunkDegenerate: degenerate[trunk],
+          isUnscored: advantages.isUnscored[rows(stepIndex, trunk)].allSatisfy { $0 })
       }
     }
   }
