@@ -40,15 +40,23 @@ extension MemoryAdvice {
   }
 
   /// The settings that lower the memory of one phase, largest savings first.
+  ///
+  /// - Parameters:
+  ///   - phase: a phase of `MemoryPlan`, or `load`, which the plan has with the text.
+  ///   - decodeMicroBatch: latents decoded at once, also where the plan has chosen them: with more
+  ///     room it would choose more.
   static func settings(
     lowering phase: String, _ recipe: TrainingRecipe, _ model: FlowModelMetadata,
-    evaluationPrompts: Int, processes: Int = 1
+    decodeMicroBatch: Int, evaluationPrompts: Int, processes: Int = 1
   ) -> [String] {
+    let name = phase == "load" ? "text" : phase
     func bytes(_ recipe: TrainingRecipe) -> Int {
       MemoryPlan(
         recipe, model, evaluationPrompts: evaluationPrompts, processes: processes
-      ).phases.first { $0.name == phase }?.bytes ?? 0
+      ).phases.first { $0.name == name }?.bytes ?? 0
     }
+    var recipe = recipe
+    recipe.sampling.decodeMicroBatch = decodeMicroBatch
     let planned = bytes(recipe)
     return changes(recipe, processes: processes).map { change in
       var changed = recipe

@@ -163,9 +163,13 @@ struct MemoryParts {
 
   /// A model call without gradients.
   ///
-  /// - Parameter rows: without guidance.
-  func forward(rows: Int) -> Item {
-    Item(name: "forward pass", bytes: guided * rows * (network.evaluation + 2 * embeddingBytes))
+  /// - Parameters:
+  ///   - rows: without guidance.
+  ///   - guided: rows of the network for each; nil is those of training.
+  func forward(rows: Int, guided: Int? = nil) -> Item {
+    Item(
+      name: "forward pass",
+      bytes: (guided ?? self.guided) * rows * (network.evaluation + 2 * embeddingBytes))
   }
 
   func decode(_ count: Int) -> Item {

@@ -1,4 +1,5 @@
 package import DiffusionModels
+internal import FlowMatching
 internal import Torch
 
 /// The memory of a run in each of its phases, in bytes. On the CPU it is that of the process,
@@ -84,7 +85,9 @@ package struct MemoryPlan: Sendable, Equatable {
             Item(name: "latents", bytes: 2 * parts.latentBytes * evaluationPrompts),
             parts.promptEmbeddings(of: min(recipe.sampling.microBatch, evaluationPrompts)),
             [
-              parts.forward(rows: min(recipe.sampling.microBatch, evaluationPrompts)),
+              parts.forward(
+                rows: min(recipe.sampling.microBatch, evaluationPrompts),
+                guided: recipe.evaluationGuidance.rowsPerSample),
               parts.decode(min(decodeMicroBatch, evaluationPrompts)),
             ].max { $0.bytes < $1.bytes } ?? parts.decode(1),
           ]),

@@ -62,16 +62,22 @@ extension Trainer {
     var computed = recipe
     computed.maxSequenceLength = context.policy.promptRows ?? recipe.maxSequenceLength
     let work = try FlowModelMetadata(computed).work
-    let samples =
-      report?.updates.map(\.statistics)
-      .reduce(0) { $0 + $1.sampleCount - $1.skippedSampleCount } ?? 0
+    let updates =
+      report?.updates.map { $0.statistics.sampleCount - $0.statistics.skippedSampleCount } ?? []
+    let samples = updates.reduce(0, +)
+    let referenced = recipe.loss.objective.klBeta > 0 ? samples : 0
+    let old = updates.suffix(
+      recipe.loss.evaluatedOldUpdates(of: updates.count, epoch: epochs)
+    ).reduce(0, +)
+    let guided = recipe.guidance.rowsPerSample
     return Benchmark(
       epochs: measured, warmUpSeconds: warmUp.total,
       evaluationsPerEpoch: report?.nfe ?? 0,
       imagesPerEpoch: report?.imageCount ?? 0,
       transformerFlops: .init(
         rollout: work.forward * Double(report?.nfe ?? 0),
-        training: work.training * Double(samples * recipe.guidance.rowsPerSample)),
+        training: work.training * Double(samples * guided)
+          + work.forward * Double((referenced + old) * guided)),
       gemmFlopsPerSecond: rates.sorted()[rates.count / 2], gemmSide: gemmSide,
       gemmDtype: "\(recipe.dtype)",
       peakMemoryBytes: memory.peaks.filter { $0.key != .load }.values.max(),

@@ -28,7 +28,8 @@ struct RunMemory {
       OutOfMemory.Advice(
         phase: phase, recipe, decodeMicroBatch: plan.decodeMicroBatch,
         settings: MemoryAdvice.settings(
-          lowering: phase.rawValue, recipe, model, evaluationPrompts: count, processes: processes),
+          lowering: phase.rawValue, recipe, model, decodeMicroBatch: plan.decodeMicroBatch,
+          evaluationPrompts: count, processes: processes),
         checkpoints)
     }
   }
