@@ -46,7 +46,7 @@ struct ComparisonTests {
     let page = comparison.page(chartName: "compare.svg", details: ["2 cores"])
     #expect(
       page.contains("| TempFlow-GRPO | 2 | 0.400 ± 0.000 | 0.550 ± 0.010 | +0.150 ± 0.010 |"))
-    #expect(page.contains("TempFlow-GRPO is 0.080 ± 0.014 ahead of flow-grpo."))
+    #expect(page.contains("TempFlow-GRPO is 0.063 ± 0.017 ahead of flow-grpo."))
     #expect(page.contains("![Held-out accuracy over training time](compare.svg)"))
     #expect(comparison.chartFile().hasPrefix("<svg class=\"picture\" viewBox="))
     #expect(comparison.chartFile().contains("xmlns=\"http://www.w3.org/2000/svg\""))

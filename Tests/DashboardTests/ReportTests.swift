@@ -10,6 +10,16 @@ struct ReportTests {
     try String(contentsOfFile: folder + "/report.html", encoding: .utf8)
   }
 
+  @Test func `a value that is missing leaves a gap`() {
+    let points = [1, .nan, 2, 3].enumerated().map {
+      LineChart.Point(x: Double($0.offset), y: $0.element)
+    }
+    let text = LineChart(title: "t", xLabel: "x", yLabel: "y", series: [.init("a", points)])
+      .figure(id: "c").rendered()
+    #expect(text.matches(of: /<polyline/).count == 1 && text.contains("class=\"dot\""))
+    #expect(!text.lowercased().contains("nan") && text.contains("<td>–</td>"))
+  }
+
   @Test func `the page of a finished run is self-contained`() throws {
     try withTemporaryFolder { folder in
       let run = SyntheticRun(folder + "/demo")

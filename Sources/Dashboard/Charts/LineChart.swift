@@ -127,7 +127,8 @@ package struct LineChart {
   /// First and last value of each curve, in a sentence.
   private var description: String {
     let sentences = series.compactMap { curve -> String? in
-      guard let first = curve.points.first, let last = curve.points.last else { return nil }
+      let points = curve.points.filter(\.y.isFinite)
+      guard let first = points.first, let last = points.last else { return nil }
       return "\(curve.name): \(Figures.short(first.y)) at \(xLabel) \(Figures.short(first.x)), "
         + "\(Figures.short(last.y)) at \(Figures.short(last.x))."
     }
@@ -208,16 +209,18 @@ package struct LineChart {
       .joined(separator: " ")
   }
 
-  /// At most `mostPoints` points: of each stretch the first of its lowest and its highest.
+  /// At most `mostPoints` points: of each stretch the first of its lowest and its highest, or one
+  /// gap where it has no value.
   static func thinned(_ points: [Point]) -> [Point] {
     guard points.count > mostPoints else { return points }
     let stretches = mostPoints / 2
     return (0..<stretches).flatMap { index -> [Point] in
       let slice = points[points.count * index / stretches..<points.count * (index + 1) / stretches]
+      let valued = slice.indices.filter { slice[$0].y.isFinite }
+      guard !valued.isEmpty else { return [slice[slice.startIndex]] }
       let indices = Set(
         [
-          slice.indices.min { slice[$0].y < slice[$1].y },
-          slice.indices.max { slice[$0].y < slice[$1].y },
+          valued.min { slice[$0].y < slice[$1].y }, valued.max { slice[$0].y < slice[$1].y },
         ].compactMap { $0 })
       return indices.sorted().map { points[$0] }
     }
@@ -253,7 +256,7 @@ package struct LineChart {
   }
 
   private static func cell(_ point: Point?) -> String {
-    guard let point else { return "–" }
+    guard let point, point.y.isFinite else { return "–" }
     guard let error = point.error else { return Figures.short(point.y) }
     return "\(Figures.short(point.y)) ± \(Figures.short(error))"
   }

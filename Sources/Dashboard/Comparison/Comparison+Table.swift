@@ -51,10 +51,14 @@ extension Comparison {
 
   /// How far the last method is from the first, in a sentence; nil with fewer than two.
   private func difference() -> String? {
-    guard let first = methods.first, let last = methods.last, methods.count > 1,
-      let from = first.gain.mean, let to = last.gain.mean
-    else { return nil }
-    let errors = [first.gain.standardError, last.gain.standardError].compactMap { $0 }
+    // At the time that every run reached: some may have trained longer.
+    func gain(_ method: Method) -> Statistics {
+      Statistics(method.runs.map { run in run.score(at: budget).map { $0 - run.before } })
+    }
+    guard let first = methods.first, let last = methods.last, methods.count > 1 else { return nil }
+    let gains = (gain(first), gain(last))
+    guard let from = gains.0.mean, let to = gains.1.mean else { return nil }
+    let errors = [gains.0.standardError, gains.1.standardError].compactMap { $0 }
     let error =
       errors.count == 2
       ? " ± " + Figures.fixed((errors[0] * errors[0] + errors[1] * errors[1]).squareRoot(), 3) : ""

@@ -31,9 +31,9 @@ struct CurvesSection {
   }
 
   private func reward() -> LineChart {
-    let all = run.epochs.compactMap { epoch -> LineChart.Point? in
-      guard let mean = epoch.rewardMean else { return nil }
-      return .init(x: Double(epoch.epoch), y: mean, error: epoch.rewardDeviation)
+    let all = run.epochs.map { epoch in
+      LineChart.Point(
+        x: Double(epoch.epoch), y: epoch.rewardMean ?? .nan, error: epoch.rewardDeviation)
     }
     let held = run.evaluations.compactMap { evaluation -> LineChart.Point? in
       evaluation.trainingReward.map { .init(x: Double(evaluation.epoch), y: $0) }
@@ -44,7 +44,7 @@ struct CurvesSection {
     ]
     return LineChart(
       title: "Training reward", xLabel: "epoch", yLabel: "reward",
-      series: series.filter { !$0.points.isEmpty })
+      series: series.filter { $0.points.contains(where: \.y.isFinite) })
   }
 
   /// Each reward, when there are several, and the figures that scorers report beside their total.
@@ -64,7 +64,10 @@ struct CurvesSection {
   /// The reward of images by the step that was decided for them.
   private func perStep() -> LineChart? {
     // Trained steps may differ from epoch to epoch.
-    let steps = Set(run.epochs.flatMap(\.rewardPerStep).map(\.key)).sorted()
+    func isBefore(_ one: String, _ other: String) -> Bool {
+      (Int(one) ?? 0) < (Int(other) ?? 0)
+    }
+    let steps = Set(run.epochs.flatMap(\.rewardPerStep).map(\.key)).sorted(by: isBefore)
     // With Flow-GRPO every step of a sample has the same reward.
     let differs = run.epochs.contains { Set($0.rewardPerStep.map(\.value)).count > 1 }
     guard steps.count > 1, differs else { return nil }
@@ -81,7 +84,7 @@ struct CurvesSection {
     }
     return LineChart(
       title: "Reward by the step that branched", xLabel: "epoch", yLabel: "mean reward",
-      series: CurvesSection.series(values, names: shown.sorted().map { "step \($0)" }))
+      series: CurvesSection.series(values, names: shown.sorted(by: isBefore).map { "step \($0)" }))
   }
 
   /// One curve a key, in the order in which keys first appear, after `names`; six at most.

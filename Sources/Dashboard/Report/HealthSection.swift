@@ -118,9 +118,9 @@ struct HealthSection {
     return chart
   }
 
+  /// A gap where an epoch has no value; empty where none has one.
   private func points(_ value: KeyPath<EpochRecord, Double?>) -> [LineChart.Point] {
-    run.epochs.compactMap { epoch in
-      epoch[keyPath: value].map { .init(x: Double(epoch.epoch), y: $0) }
-    }
+    guard run.epochs.contains(where: { $0[keyPath: value] != nil }) else { return [] }
+    return run.epochs.map { .init(x: Double($0.epoch), y: $0[keyPath: value] ?? .nan) }
   }
 }

@@ -15,8 +15,8 @@ struct SamplesSection {
           ? "Left the source image, then before training, right after "
           : "Left before training, right after "
         after.map { "\($0.sheet.epoch) epochs" } ?? "training (not yet there)"
-        ", from the same prompt and the same initial noise. ✓: exactly the prompt; "
-        "✗: something else. "
+        ", from the same prompt and the same initial noise. ✓ passes by the reward's verdict, "
+        "✗ does not. "
         verdicts() ?? ""
       },
       element("ul", ["class": "samples"]) {
