@@ -36,7 +36,9 @@ struct DeviceTrainingTests {
       for line in try epochs(folder.path + "/run") {
         #expect((line[.gradNorm]?.number ?? 0) > 0)
         #expect((line[.rewardStd]?.number ?? 0) > 0)
-        for member in line[.logProbDeviationPerStep]?.members ?? [] {
+        let deviations = try #require(line[.logProbDeviationPerStep]?.members)
+        #expect(!deviations.isEmpty, "\(trainable), \(setting)")
+        for member in deviations {
           print("\(trainable), \(setting): step \(member.key): \(member.value)")
         }
       }

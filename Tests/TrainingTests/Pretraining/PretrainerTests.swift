@@ -1,6 +1,10 @@
 import DiffusionModels
 import Foundation
+import Foundations
+import ImageFiles
+import Rewards
 import Runs
+import ShapeScenes
 import TestSupport
 import Testing
 import Torch
@@ -44,11 +48,23 @@ import Training
     try await withTemporaryFolder { folder in
       let lines = Lines()
       _ = try await run(tinyPretraining(folder), lines)
-      let pipeline = try StableDiffusion3Pipeline(folder: "\(folder)/model")
-      let configuration = pipeline.autoencoder.network.configuration
-      let shift = try #require(configuration.shiftFactor)
+      let network = try StableDiffusion3Pipeline(folder: "\(folder)/model").autoencoder.network
+      let shift = try #require(network.configuration.shiftFactor)
       #expect(lines.text.contains("shift_factor \(String(format: "%.3f", shift))"))
-      #expect(configuration.scalingFactor > 0)
+      // Of other images than those that were measured.
+      var generator = SplitMix64(seed: 5)
+      let images = try PretrainingTask.shapes.prompts(promptFile("train")).prefix(200).map {
+        SceneRenderer.render(try ScenePrompt(metadata: $0.metadata), using: &generator)
+      }
+      let pixels = images.flatMap { $0.pixels.map { Float($0) / 127.5 - 1 } }
+      let batch = Tensor(pixels, shape: [200, images[0].height, images[0].width, 3])
+        .permuted([0, 3, 1, 2]).contiguous()
+      let latents = withoutGradient {
+        (network.encode(batch).mean - shift) * network.configuration.scalingFactor
+      }
+      let mean = latents.mean().item()
+      let deviation = (latents - mean).squared().mean().item().squareRoot()
+      #expect(abs(mean) < 0.1 && abs(deviation - 1) < 0.1, "\(mean), \(deviation)")
     }
   }
 
@@ -56,7 +72,11 @@ import Training
     try await withTemporaryFolder { folder in
       let recipe = try tinyPretraining(folder)
       let pretrainer = try Pretrainer(recipe, progress: Lines().reporter) { true }
-      await #expect(throws: PretrainingError.self) { _ = try await pretrainer.run() }
+      let error = await #expect(throws: PretrainingError.self) { _ = try await pretrainer.run() }
+      guard case .stopped(stage: "autoencoder", step: 1) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
       #expect(!FileManager.default.fileExists(atPath: "\(folder)/model"))
     }
   }
