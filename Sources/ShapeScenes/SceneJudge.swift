@@ -11,7 +11,8 @@ package enum SceneJudge {
   package enum Surplus: String, CaseIterable, Sendable {
     /// They divide it by found / wanted.
     case penalized
-    /// Nothing, as in GenEval: an image that shows what is wanted has 1, whatever else it shows.
+    /// Nothing: an image whose largest objects include what is wanted has 1. Clutter counts as
+    /// ever.
     case ignored
   }
 

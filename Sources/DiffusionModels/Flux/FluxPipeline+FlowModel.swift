@@ -19,9 +19,8 @@ extension FluxPipeline {
     let length = try wrapping(PipelineError.tokenizer) { () throws(TokenizerError) in
       try T5Tokenizer.modelMaxLength(folder: "\(folder)/tokenizer_2")
     }
-    if let length, length >= 1 {
-      defaults.maxSequenceLength = min(length, defaults.maxSequenceLength)
-    }
+    // The tokenizers of dev and schnell both say 512.
+    if let length, (1..<512).contains(length) { defaults.maxSequenceLength = length }
     return defaults
   }
 
