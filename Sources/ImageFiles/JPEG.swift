@@ -33,7 +33,8 @@ package enum JPEG {
   /// gray as three equal channels.
   ///
   /// - Throws: ``ImageFileError`` when the file is damaged, truncated, too large or of CMYK colors;
-  ///   what libjpeg warns of, such as a premature end, is an error, too.
+  ///   what libjpeg warns of, such as a premature end, is an error, too, unless it leaves the
+  ///   pixels as they are.
   package static func decode(
     _ bytes: [UInt8], path: String = "image"
   ) throws(ImageFileError) -> PixelBuffer {
@@ -58,13 +59,36 @@ package enum JPEG {
         path: path, format: "JPEG with CMYK colors", remedy: "convert the file to RGB")
     }
     var pixels = [UInt8](repeating: 0, count: width * height * 3)
-    let flags = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS
-    guard
+    func decode(_ flags: Int32) -> Bool {
       tjDecompress2(
         decompressor, bytes, UInt(bytes.count), &pixels, size.width, size.width * 3, size.height,
-        Int32(TJPF_RGB.rawValue), flags) == 0
-    else { throw malformed(path, message(decompressor)) }
+        Int32(TJPF_RGB.rawValue), flags | TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS) == 0
+    }
+    if !decode(TJFLAG_STOPONWARNING) {
+      let reason = message(decompressor)
+      // Of several warnings only the first has words, so a truncated end is looked for.
+      guard isHarmless(reason), hasEnd(bytes),
+        decode(0) || tjGetErrorCode(decompressor) == Int32(TJERR_WARNING.rawValue)
+      else { throw malformed(path, reason) }
+    }
     return PixelBuffer(width: width, height: height, pixels: pixels)
+  }
+
+  /// Whether a warning is about something that decides no pixel. Cameras write such files, and
+  /// Pillow reads them.
+  private static func isHarmless(_ warning: String) -> Bool {
+    warning == "Invalid SOS parameters for sequential JPEG"
+      || warning.hasPrefix("Warning: unknown JFIF revision number")
+      || warning.hasPrefix("Unknown Adobe color transform code")
+      || warning.hasPrefix("Corrupt JPEG data: ") && warning.contains("extraneous bytes before")
+  }
+
+  /// Whether the last scan is followed by the mark of the image's end.
+  private static func hasEnd(_ bytes: [UInt8]) -> Bool {
+    let last = bytes.indices.dropLast().last {
+      bytes[$0] == 0xFF && (bytes[$0 + 1] == 0xD9 || bytes[$0 + 1] == 0xDA)
+    }
+    return last.map { bytes[$0 + 1] == 0xD9 } ?? false
   }
 
   /// The EXIF block of a file: what its APP1 segments named `Exif` hold, one after the other; empty
@@ -74,11 +98,16 @@ package enum JPEG {
     var block: [UInt8] = []
     // The markers between the start of the image and its first scan.
     var position = 2
-    while position + 4 <= bytes.count, bytes[position] == 0xFF {
+    while position + 4 <= bytes.count {
+      // Other bytes before a marker are skipped, as libjpeg does.
+      guard bytes[position] == 0xFF else {
+        position += 1
+        continue
+      }
       let marker = bytes[position + 1]
       switch marker {
       case 0xFF: position += 1
-      case 0x01, 0xD0...0xD7: position += 2
+      case 0x00, 0x01, 0xD0...0xD7: position += 2
       case 0xD9, 0xDA: return block
       default:
         // The length counts its own two bytes.
