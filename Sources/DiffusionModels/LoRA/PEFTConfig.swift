@@ -146,8 +146,10 @@ struct PEFTConfig {
       : .array(names.map(JSONValue.string))
   }
 
+  /// Versions of diffusers of 2025 read the patterns without looking whether they are there.
   private var settings: [String: JSONValue] {
     [
+      "rank_pattern": .object([]), "alpha_pattern": .object([]),
       "r": .int(rank), "lora_alpha": .double(alpha),
       "target_modules": modules, "bias": "none",
       "lora_dropout": 0, "fan_in_fan_out": false, "init_lora_weights": "gaussian",

@@ -53,6 +53,10 @@ import TorchNN
       let file = try WeightsFile(path: "\(target)/adapter_model.safetensors")
       let header = try #require(file.metadata["lora_adapter_metadata"])
       #expect(header.contains("\"base_model.model.lora_alpha\" : 6"))
+      // diffusers of 2025 copies both before it looks.
+      for name in ["rank_pattern", "alpha_pattern"] {
+        #expect(header.contains("\"base_model.model.\(name)\" : {"), "\(header)")
+      }
       let original = try WeightsFile(path: "\(source)/adapter_model.safetensors").tensors
       #expect(file.tensors.keys.sorted() == original.keys.sorted())
       for (key, tensor) in file.tensors {
