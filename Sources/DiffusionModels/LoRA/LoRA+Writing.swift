@@ -62,7 +62,9 @@ extension LoRA {
 /// is a folder with other things than what replaces it.
 ///
 /// - Parameter mark: a file that every folder of the kind has.
-func refuseToReplace(_ path: String, _ replacing: Bool, mark: String) throws(PipelineError) {
+package func refuseToReplace(
+  _ path: String, _ replacing: Bool, mark: String
+) throws(PipelineError) {
   let files = FileManager.default
   var isFolder: ObjCBool = false
   guard files.fileExists(atPath: path, isDirectory: &isFolder) else { return }

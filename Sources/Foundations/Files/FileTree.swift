@@ -106,7 +106,14 @@ package enum FileTree {
     guard try FileStatus(path: path) != nil else { return }
     let leftover = temporary(beside: path)
     try rename(path, to: leftover)
-    try remove(leftover)
+    removeLeftover(leftover)
+  }
+
+  /// Removes what nobody needs any more as far as that is possible. NFS keeps a file that another
+  /// process reads, and its folder with it, until that process ends; it is removed with the
+  /// leftovers of a later opening.
+  static func removeLeftover(_ path: String) {
+    do throws(FileError) { try remove(path) } catch _ {}
   }
 
   /// Waits until the names in a folder are on the disk.

@@ -26,7 +26,7 @@ package final class ReplacementFolder {
 
   deinit {
     // Leftovers that cannot be removed now are removed by `clearLeftovers(in:)`.
-    if !isCommitted { do throws(FileError) { try FileTree.remove(draft) } catch _ {} }
+    if !isCommitted { FileTree.removeLeftover(draft) }
   }
 
   /// Flushes what the draft holds and renames it to its destination.
@@ -39,27 +39,31 @@ package final class ReplacementFolder {
     try FileTree.synchronize(folder: draft)
     let old = "\(FileTree.parent(of: path))/.old-\(FileTree.name(of: path))"
     if try FileStatus(path: path) != nil {
-      try FileTree.remove(old)
+      FileTree.removeLeftover(old)
+      if try FileStatus(path: old) != nil {
+        try FileTree.rename(old, to: FileTree.temporary(beside: path))
+      }
       try FileTree.rename(path, to: old)
     }
     try FileTree.rename(draft, to: path)
     isCommitted = true
-    try FileTree.remove(old)
+    FileTree.removeLeftover(old)
   }
 
   /// Removes what killed processes left in a folder: drafts of files and folders, and folders set
-  /// aside whose successor is in place. One without a successor gets its name back.
+  /// aside whose successor is in place. One without a successor gets its name back. What cannot be
+  /// removed stays.
   package static func clearLeftovers(in folder: String) throws(FileError) {
     for name in try FileTree.names(in: folder) {
       let leftover = "\(folder)/\(name)"
       if name.hasPrefix(".tmp-") {
-        try FileTree.remove(leftover)
+        FileTree.removeLeftover(leftover)
       } else if name.hasPrefix(".old-") {
         let target = "\(folder)/\(name.dropFirst(".old-".count))"
         if try FileStatus(path: target) == nil {
           try FileTree.rename(leftover, to: target)
         } else {
-          try FileTree.remove(leftover)
+          FileTree.removeLeftover(leftover)
         }
       }
     }

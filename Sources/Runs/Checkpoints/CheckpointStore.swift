@@ -129,11 +129,7 @@ package final class CheckpointStore {
     var kept = 0
     for number in try numbers().reversed() {
       if kept == keep {
-        // What an interrupted removal leaves is removed when the folder is opened again.
-        let leaving = "\(folder)/.tmp-\(Self.name(number))"
-        try onDisk(FileTree.remove(leaving))
-        try onDisk(FileTree.rename(path(number), to: leaving))
-        try onDisk(FileTree.remove(leaving))
+        try onDisk(FileTree.removeWhole(path(number)))
         sound[number] = nil
       } else if try damage(of: number) == nil {
         kept += 1
@@ -148,8 +144,13 @@ package final class CheckpointStore {
     do throws(RunError) {
       try Self.verify(number, at: path(number))
     } catch {
-      guard case .checkpointDamaged = error else { throw error }
-      return error
+      switch error {
+      case .checkpointDamaged: return error
+      // A disk that cannot read it: an earlier one is as good.
+      case .file(let fault):
+        return .checkpointDamaged(path: path(number), reason: fault.description)
+      default: throw error
+      }
     }
     sound[number] = true
     return nil

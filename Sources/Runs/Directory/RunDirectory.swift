@@ -23,7 +23,8 @@ package final class RunDirectory {
   /// Opens a run directory for writing and takes its lock.
   ///
   /// - Parameter launch: the launch that this process belongs to, for ``wasOpened(_:by:)``.
-  /// - Throws: `holdsAnotherRun`, `notARun`, `noRun`, `notShared`, `locked`, or a file error.
+  /// - Throws: `holdsAnotherRun`, `notARun`, `noRun`, `notShared`, `locked`, `noLocks`, or a file
+  ///   error.
   package init(_ path: String, mode: Mode, launch: String? = nil) throws(RunError) {
     let path = Self.absolute(path)
     self.path = path
@@ -43,8 +44,11 @@ package final class RunDirectory {
     guard let identity = try onDisk(FileStatus(path: path)) else { throw .vanished(path: path) }
     self.identity = identity
     guard mode != .follow else { return }
-    if mode == .resume { try Self.clearLeftovers(path) }
     for folder in [samples, checkpoints, tree] { try onDisk(FileTree.makeFolder(folder)) }
+    // `CheckpointStore` does the same for checkpoints; other folders are replaced as wholes.
+    for folder in [path, samples, tree] where mode == .resume {
+      try onDisk(ReplacementFolder.clearLeftovers(in: folder))
+    }
   }
 
   /// The resolved recipe, YAML.
@@ -111,16 +115,6 @@ package final class RunDirectory {
     }
     if let foreign = names.first(where: { !beginnings.contains($0) && !$0.hasPrefix(".tmp-") }) {
       throw .notARun(path: path, found: foreign)
-    }
-  }
-
-  /// Removes what a killed process left in the folder and in those below; see `ReplacementFolder`.
-  /// `CheckpointStore` does the same for checkpoints.
-  private static func clearLeftovers(_ folder: String) throws(RunError) {
-    try onDisk(ReplacementFolder.clearLeftovers(in: folder))
-    for name in try onDisk(FileTree.names(in: folder)) where name != "checkpoints" {
-      let path = "\(folder)/\(name)"
-      if try onDisk(FileTree.isFolder(path)) { try clearLeftovers(path) }
     }
   }
 

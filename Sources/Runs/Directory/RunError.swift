@@ -15,6 +15,8 @@ package enum RunError: Error, Sendable, Hashable {
   /// Another process has the run open. `pid` and `host` are what its lock file says; nil when that
   /// cannot be read.
   case locked(path: String, pid: Int?, host: String?)
+  /// The directory's file system has no locks.
+  case noLocks(path: String)
   /// The directory, or a file in it, was removed or moved while the run was going.
   case vanished(path: String)
   /// The operating system refused an operation.
@@ -58,6 +60,10 @@ extension RunError: CustomStringConvertible {
     case .locked(let path, let pid, let host):
       "Another process is using the run in \(path)\(Self.holder(pid, host)). "
         + "Wait for it, stop it, or choose another directory; nothing was changed."
+    case .noLocks(let path):
+      "\(path) cannot be locked: its file system has no file locks, without which two processes "
+        + "could write one run. Mount it with locks (Lustre: -o flock), or choose another "
+        + "directory with --run-dir."
     case .vanished(let path):
       "\(path) was removed or moved while the run was going, so the run stopped. "
         + "If it was moved, move it back and continue with --resume: "
@@ -87,7 +93,9 @@ extension RunError: CustomStringConvertible {
       "Every checkpoint in \(path) is damaged (\(reasons.joined(separator: "; "))). "
         + "Restore one from a backup, or start a new run."
     case .checkpointNotWritten(let path, let reason):
-      "The checkpoint \(path) was not written: \(reason). Earlier checkpoints are untouched."
+      "The checkpoint \(path) was not written: \(reason). Earlier checkpoints are "
+        + "untouched: once the cause is removed (a full disk: make room), --resume goes on from "
+        + "the last."
     }
   }
 

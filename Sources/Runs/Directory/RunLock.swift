@@ -17,13 +17,15 @@ package final class RunLock {
   ///
   /// - Parameter launch: the launch that this process belongs to; nil for none that starts
   ///   processes again.
-  /// - Throws: `locked` with the holder's process id when another process has it.
+  /// - Throws: `locked` with the holder's process id when another process has it, `noLocks`.
   package init(_ path: String, launch: String? = nil) throws(RunError) {
     file = try onDisk(OpenFile(path, for: .updating))
     guard OpenFile.retrying({ flock(file.descriptor, LOCK_EX | LOCK_NB) }) == 0 else {
       let code = errno
-      guard code == EWOULDBLOCK else {
-        throw .file(FileError(code, path: path, operation: "lock"))
+      switch code {
+      case EWOULDBLOCK: break
+      case ENOSYS, ENOLCK, EOPNOTSUPP: throw .noLocks(path: path)
+      default: throw .file(FileError(code, path: path, operation: "lock"))
       }
       let holder = try Self.holder(path)
       throw .locked(path: FileTree.parent(of: path), pid: holder.pid, host: holder.host)

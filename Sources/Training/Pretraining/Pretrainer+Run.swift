@@ -13,8 +13,11 @@ extension Pretrainer {
   /// Seconds, by the names of `phase_seconds`.
   typealias PretrainingStopwatch = Stopwatch<String, ContinuousClock.Instant>
 
-  /// Runs both stages. The model folder is replaced as a whole after every measurement.
+  /// Runs both stages. The model folder is replaced as a whole before every measurement.
+  ///
+  /// - Throws: `PretrainingError`, at once where the folder cannot be written or has other things.
   package func run() async throws(PretrainingError) -> Outcome {
+    try checkOutput()
     TorchRuntime.keepFreedMemory()
     if let threads = recipe.threads { TorchRuntime.threadCount = threads }
     let stopwatch = PretrainingStopwatch { .now }
@@ -31,8 +34,8 @@ extension Pretrainer {
     let flow = FlowPretraining(recipe.flow, model.model)
     try await train(flow, model, model.data(pool, images, training.map(\.text)), stopwatch)
 
-    let evaluation = try await measure(model, heldOut, flow.average, stopwatch)
     try save(model, flow)
+    let evaluation = try await measure(model, heldOut, flow.average, stopwatch)
     try writeSamples(evaluation, step: recipe.flow.stage.steps)
     return outcome(evaluation, model, stopwatch)
   }
@@ -43,6 +46,18 @@ extension Pretrainer {
         training, of: recipe.data.task, count: recipe.data.images, seed: recipe.seed)
     } catch {
       throw .prompts(.prompts("\(recipe.data.prompts): \(error)"))
+    }
+  }
+
+  /// Checks that a model may replace what is at its place, and that a folder can be made there.
+  private func checkOutput() throws(PretrainingError) {
+    do throws(PipelineError) {
+      try refuseToReplace(recipe.output, true, mark: ModelIndex.fileName)
+    } catch {
+      throw .pipeline(error)
+    }
+    do throws(FileError) { _ = try ReplacementFolder(recipe.output) } catch {
+      throw .output(path: recipe.output, reason: error.reason)
     }
   }
 
@@ -100,13 +115,13 @@ extension Pretrainer {
         }
       }
       guard steps.upperBound < total else { break }
+      try save(model, flow)
       let prompts = Array(heldOut.prefix(recipe.evaluation.count))
       let evaluation = try await measure(model, prompts, flow.average, stopwatch)
       progress.message(
         "flow \(steps.upperBound): strict \(Figure.text(evaluation.accuracy)), "
           + "partial \(Figure.text(evaluation.scores)) on \(prompts.count) held-out prompts")
       try writeSamples(evaluation, step: steps.upperBound)
-      try save(model, flow)
     }
     progress.end()
   }

@@ -12,7 +12,7 @@ package enum PretrainingError: Error, CustomStringConvertible {
   case network(ParameterError)
   /// The parts are incompatible, or the pipeline's folder cannot be written.
   case pipeline(PipelineError)
-  /// A picture cannot be written.
+  /// A picture or the model's folder cannot be written.
   case output(path: String, reason: String)
   /// The images of a measurement could not be scored.
   case reward(RewardError)

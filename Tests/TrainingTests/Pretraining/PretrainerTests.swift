@@ -81,6 +81,21 @@ import Training
     }
   }
 
+  @Test func `a folder of other things is refused before anything is trained`() async throws {
+    try await withTemporaryFolder { folder in
+      let other = "\(folder)/model/notes.txt"
+      try FileTree.makeFolder("\(folder)/model")
+      try AtomicFile.write("mine", to: other)
+      let lines = Lines()
+      let error = await #expect(throws: PretrainingError.self) {
+        _ = try await run(tinyPretraining(folder), lines)
+      }
+      #expect(error?.description.contains("folder of other things") == true, "\(error!)")
+      #expect(lines.text.isEmpty, "\(lines.text)")
+      #expect(try AtomicFile.read(other) == Array("mine".utf8))
+    }
+  }
+
   private func run(
     _ recipe: PretrainingRecipe, _ lines: Lines
   ) async throws -> Pretrainer.Outcome {
