@@ -37,8 +37,12 @@ struct PlanCommand: ParsableCommand {
 
   func validate() throws {
     if !(teraflops > 0) { throw ValidationError("--teraflops must be above 0") }
-    if processes < 1 { throw ValidationError("--processes must be at least 1") }
-    if hosts < 1 { throw ValidationError("--hosts must be at least 1") }
+    if !(1...65_536).contains(processes) {
+      throw ValidationError("--processes must be in 1 ... 65536")
+    }
+    if !(1...processes).contains(hosts) {
+      throw ValidationError("--hosts must be in 1 ... \(processes) (--processes)")
+    }
     if processes % hosts != 0 {
       let below = processes / hosts * hosts
       let fitting = [below, below + hosts].filter { $0 > 0 }.map(String.init)
@@ -68,7 +72,7 @@ struct PlanCommand: ParsableCommand {
         try reward.check()
         return nil
       } catch {
-        return "\(error)"
+        return "\(error)" + (reward.device == nil ? "" : "; the plan's memory is without it")
       }
     }
   }

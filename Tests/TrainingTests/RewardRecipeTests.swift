@@ -75,6 +75,12 @@ import Training
     #expect(found[0].hasPrefix("unknown key \"urls\" in \"rewards.0\""))
   }
 
+  @Test func `a batch of any size is an error and no crash`() {
+    let large = "9223372036854775807"
+    let found = problems("[{name: http, urls: [\"http://a\"], batch_size: \(large)}]")
+    #expect(found == ["rewards.0.batch_size: must be between 1 and 65536, found \(large)"])
+  }
+
   @Test func `an unknown name is one error, with any other keys`() {
     let found = problems("[{name: shape, urls: [\"http://a\"], mode: exact}]")
     #expect(found.count == 1)
@@ -85,6 +91,10 @@ import Training
     let text = recipeText([("[{name: shapes}]", "[{name: ocr, urls: [\"http://a\"]}]")])
     let warnings = try readRecipe(text).warnings.map(\.message)
     #expect(warnings == ["rewards.0.urls: has no effect: backend is tesseract"])
+    let keys = ["batch_size", "timeout", "concurrency"]
+    let entry = "[{name: geneval, \(keys.map { "\($0): 8" }.joined(separator: ", "))}]"
+    let own = try readRecipe(recipeText([("[{name: shapes}]", entry)])).warnings.map(\.message)
+    #expect(own == keys.map { "rewards.0.\($0): has no effect: backend is shapes" })
   }
 
   @Test func `two entries of one reward need labels`() throws {

@@ -3,7 +3,9 @@ import FlowMatching
 import Foundation
 import Recipes
 import TempFlow
+import TestSupport
 import Testing
+import Torch
 import Training
 
 @Suite struct TrainingPlanTests {
@@ -189,6 +191,24 @@ import Training
     #expect(guided.promptCacheBytes == 15 * 4 * elements)
     #expect(guided.transformerFlops > 1.9 * (try plan().transformerFlops))
     #expect(abs(guided.gpuHours(flopsPerSecond: guided.transformerFlops) * 3600 - 1) < 1e-12)
+  }
+
+  @Test func `a reward's network on the run's device is in every phase of the memory`() throws {
+    let weights = fixture("rewards/clip/gelu")
+    func entry(_ keys: String) -> [(String, String)] {
+      let reward = "{name: pickscore, model: \(weights), threshold: 0.1\(keys)}"
+      return [("epochs: 4", "epochs: 4\nheld_out_rewards: [\(reward)]")]
+    }
+    func bytes(_ plan: TrainingPlan) -> [Int] {
+      plan.memory.phases.flatMap(\.items).filter { $0.name == "rewards" }.map(\.bytes)
+    }
+    let count = try WeightsFile(path: "\(weights)/model.safetensors").tensors.values
+      .reduce(0) { $0 + $1.count }
+    #expect(bytes(try plan()).isEmpty)
+    #expect(bytes(try plan(entry(""))) == Array(repeating: 4 * count, count: 5))
+    #expect(
+      bytes(try plan(entry(", precision: bfloat16"))) == Array(repeating: 2 * count, count: 5))
+    #expect(bytes(try plan(entry(", device: cuda"))).isEmpty)
   }
 
   @Test func `memory is stated for every phase, and its peak is the largest`() throws {

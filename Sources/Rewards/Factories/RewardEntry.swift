@@ -14,6 +14,10 @@ package struct RewardEntry: Sendable, Equatable {
   package var label: String { factory.label }
   /// The device of the reward's network; nil for a reward without one.
   package var device: Device? { factory.device }
+  /// See ``RewardFactory/weightsFolder``.
+  package var weightsFolder: String? { factory.weightsFolder }
+  /// See ``RewardFactory/networkBytes``.
+  package var networkBytes: Int? { factory.networkBytes }
 
   /// See ``RewardFactory/check()``.
   package func check() throws(RewardError) { try factory.check() }

@@ -26,6 +26,13 @@ package protocol RewardFactory: Sendable, Equatable {
   /// The device of the reward's network; nil for a reward without one.
   var device: Device? { get }
 
+  /// The folder of the network's weights; nil for a reward without one.
+  var weightsFolder: String? { get }
+
+  /// Bytes of the network's weights in its precision; nil for a reward without one, and where its
+  /// folder cannot be read.
+  var networkBytes: Int? { get }
+
   /// Reads the keys of one entry other than `name` and `label`.
   ///
   /// Faulty values are reported to the section.
@@ -69,6 +76,8 @@ extension RewardFactory {
   package static var sourceImages: SourceImages { .unused }
   package static func checkPrompt(_ metadata: [String: JSONValue]) throws(PromptFault) {}
   package var device: Device? { nil }
+  package var weightsFolder: String? { nil }
+  package var networkBytes: Int? { nil }
   package func check() throws(RewardError) {}
   package func placed(at place: RewardPlace) throws(RewardError) -> Self { self }
   package func remark(at place: RewardPlace) -> String? { nil }

@@ -34,6 +34,11 @@ extension ScoringNetwork {
       }
     }
     while let first = waiting.first {
+      // Where a run stops, nobody waits for what has not begun.
+      if Task.isCancelled {
+        for sample in waiting { scores.reasons[sample.index] = "cancelled" }
+        break
+      }
       let batch = waiting.filter { canShareBatch(first.input, $0.input) }.prefix(batchSize)
       let indices = Set(batch.map(\.index))
       waiting.removeAll { indices.contains($0.index) }

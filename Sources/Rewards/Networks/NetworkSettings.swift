@@ -36,7 +36,7 @@ package struct NetworkSettings: Sendable, Equatable {
     let (device, isIndexed) = DeviceName.readIndexed(section, default: device)
     self.init(
       label: label, model: model, precision: precision, device: device,
-      batchSize: section.int("batch_size", in: 1..., default: 16))
+      batchSize: section.int("batch_size", in: 1...65_536, default: 16))
     isDeviceIndexed = isIndexed
   }
 
@@ -62,6 +62,12 @@ package protocol NetworkRewardFactory: RewardFactory {
   /// The files of the folder, and where they are published.
   static var contents: String { get }
 
+  /// The name of the file of weights in a folder, without its ending.
+  static func baseName(in folder: String) -> String
+
+  /// How the names of tensors begin that the file has and the network does not read.
+  static var unread: [String] { get }
+
   var settings: NetworkSettings { get }
 
   init(_ settings: NetworkSettings)
@@ -74,6 +80,24 @@ extension NetworkRewardFactory {
 
   package var label: String { settings.label }
   package var device: Device? { settings.device }
+
+  package var weightsFolder: String? { settings.model }
+
+  package static func baseName(in folder: String) -> String { "model" }
+  package static var unread: [String] { [] }
+
+  package var networkBytes: Int? {
+    let file: WeightsFile
+    do throws(SafetensorsError) {
+      file = try .open(folder: settings.model, baseName: Self.baseName(in: settings.model))
+    } catch {
+      // What is wrong with it is an error when it is loaded.
+      return nil
+    }
+    return settings.precision.byteCount
+      * file.tensors.filter { tensor in !Self.unread.contains { tensor.key.hasPrefix($0) } }
+      .reduce(0) { $0 + $1.value.count }
+  }
 
   /// Checks that the folder of weights is there.
   ///

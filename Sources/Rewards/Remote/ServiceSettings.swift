@@ -23,21 +23,27 @@ package struct ServiceSettings: Sendable, Equatable {
 
   /// Reads the keys of a recipe's entry.
   ///
-  /// - Parameter reason: why all keys but `timeout` and `concurrency` have no effect, such as
-  ///   `backend is tesseract`; nil when they have.
-  init(_ section: RecipeSection, label: String, unusedBecause reason: String? = nil) {
+  /// - Parameters:
+  ///   - reason: why the keys have no effect, such as `backend is tesseract`; nil when they have.
+  ///   - used: those of them that have nevertheless.
+  init(
+    _ section: RecipeSection, label: String, unusedBecause reason: String? = nil,
+    except used: Set<String> = ["timeout", "concurrency"]
+  ) {
     self.init(label: label)
     func isUsed(_ key: String) -> Bool {
-      guard let reason else { return true }
+      guard let reason, !used.contains(key) else { return true }
       section.unused(key, because: reason)
       return false
     }
     if isUsed("urls") { urls = section.list("urls", of: .string, default: []) }
     if isUsed("proxy") { proxy = section.optional("proxy", .string) }
-    retry.readTimeout(section)
+    if isUsed("timeout") { retry.readTimeout(section) }
     if isUsed("retries") { retry.readRetries(section) }
     if isUsed("outage_timeout") { retry.readOutageTimeout(section) }
-    concurrency = section.int("concurrency", in: 1...1024, default: concurrency)
+    if isUsed("concurrency") {
+      concurrency = section.int("concurrency", in: 1...1024, default: concurrency)
+    }
     if isUsed("api_key_variable") { apiKeyVariable = section.optional("api_key_variable", .string) }
   }
 

@@ -79,6 +79,13 @@ struct MemoryParts {
   /// Latents of the rollout's largest model call.
   var rolloutRows: Int { min(recipe.sampling.microBatch, rolloutBatchLatents) }
 
+  /// In memory before anything of the model is.
+  var loadedFirst: [Item] {
+    let process = Item(name: "process", bytes: Self.programBytes(on: recipe.device))
+    return recipe.memory.rewards == 0
+      ? [process] : [process, Item(name: "rewards", bytes: recipe.memory.rewards)]
+  }
+
   /// In memory throughout.
   var standing: [Item] {
     let reference = [
@@ -86,9 +93,7 @@ struct MemoryParts {
       model.autoencoder.bytes(in: recipe.dtype, device: recipe.device),
     ].reduce(0, +)
     let needsReference = recipe.learning == .full && recipe.loss.objective.klBeta > 0
-    return [
-      Item(name: "process", bytes: Self.programBytes(on: recipe.device))
-    ] + transformer + [
+    return loadedFirst + transformer + [
       Item(
         name: "autoencoder",
         bytes: model.autoencoder.bytes(in: recipe.memory.autoencoder, device: recipe.device)),

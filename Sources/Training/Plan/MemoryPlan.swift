@@ -67,9 +67,9 @@ package struct MemoryPlan: Sendable, Equatable {
       recipe.sampling.decodeMicroBatch
       ?? parts.decodeMicroBatch(within: budget.map { Int(Double($0) * Self.decodeShare) - decoded })
     var phases = [
-      // Prompts are encoded before anything else is loaded, and read from disk afterwards.
+      // Prompts are encoded before the model is loaded, and read from disk afterwards.
       [
-        Phase(name: "text", items: standing.prefix(1) + parts.encoding),
+        Phase(name: "text", items: parts.loadedFirst + parts.encoding),
         Phase(
           name: "text", items: standing + [parts.promptEmbeddings(of: recipe.prompts.perEpoch)]),
       ].max { $0.bytes < $1.bytes } ?? Phase(name: "text", items: standing),

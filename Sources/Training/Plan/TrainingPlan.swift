@@ -1,4 +1,5 @@
 internal import DiffusionModels
+internal import Rewards
 internal import TempFlow
 internal import Torch
 internal import TorchNN
@@ -160,8 +161,10 @@ extension TrainingPlan {
       ? []
       : MemoryAdvice.all(
         budgeted, model, memory, evaluationPrompts: counts.evaluation, processes: processes)
+    var withRewards = recipe
+    withRewards.memory.rewards = budgeted.memory.rewards
     fits = try StorageFit.all(
-      recipe, firstEpoch, evaluationPrompts: counts.evaluation, processes: processes)
+      withRewards, firstEpoch, evaluationPrompts: counts.evaluation, processes: processes)
     timeLimit = recipe.timeLimit
     if processes > 1 {
       self.processes = ProcessPlan(
@@ -206,11 +209,18 @@ extension TrainingPlan {
 }
 
 extension TrainingRecipe {
-  /// The recipe with its process's part of the host's memory as its budget, where it has none and
-  /// the processes of a host compute on its CPU.
+  /// The recipe with the size of its rewards' networks, and with its process's part of the host's
+  /// memory as its budget, where it has none and the processes of a host compute on its CPU.
   func budgeted(processesPerHost: Int) -> TrainingRecipe {
-    guard device == .cpu, processesPerHost > 1, memory.budget == nil else { return self }
     var recipe = self
+    recipe.memory.rewards = allRewards.reduce(0) { sum, reward in
+      // Of several processes each has the GPU of its own, and its rewards are there.
+      let isHere =
+        processesPerHost > 1
+        ? (reward.device == .cpu) == (device == .cpu) : reward.device == device
+      return sum + (isHere ? reward.networkBytes ?? 0 : 0)
+    }
+    guard device == .cpu, processesPerHost > 1, memory.budget == nil else { return recipe }
     recipe.memory.budget = TorchRuntime.memory(of: .cpu).map { $0 / processesPerHost }
     return recipe
   }

@@ -18,6 +18,8 @@ package struct MemoryRecipe: Sendable, Equatable {
   package var shard: Shard
   /// The budget in bytes; nil means the device's memory.
   package var budget: Int?
+  /// Bytes of the rewards' networks on the run's device, as `TrainingRecipe.budgeted` finds them.
+  package var rewards = 0
 
   /// What each of several processes keeps.
   package enum Shard: String, Sendable, CaseIterable, Encodable {

@@ -2,6 +2,7 @@ import DiffusionModels
 import Foundation
 import Foundations
 import ImageFiles
+import Recipes
 import Rewards
 import TestSupport
 import Testing
@@ -32,6 +33,21 @@ import TorchNN
   private func expected(_ folder: String, _ name: String) throws -> [Double] {
     let data = try Data(contentsOf: URL(filePath: "\(Self.root)/\(folder)/scores.json"))
     return try #require(JSONDecoder().decode([String: [Double]].self, from: data)[name])
+  }
+
+  @Test func `the bytes of a network are those of the tensors that it reads`() throws {
+    func bytes(_ name: String, _ folder: String, _ more: String...) throws -> Int? {
+      try RewardEntry.read(name, ["model=\(Self.root)/\(folder)"] + more).settings.networkBytes
+    }
+    let tensors = try WeightsFile(path: "\(Self.root)/quick-gelu/model.safetensors").tensors
+    let vision = tensors.filter { $0.key.hasPrefix("vis") }.values.reduce(0) { $0 + $1.count }
+    let all = tensors.values.reduce(0) { $0 + $1.count }
+    #expect(vision < all)
+    #expect(try bytes("pickscore", "quick-gelu") == 4 * all)
+    #expect(try bytes("pickscore", "quick-gelu", "precision=bfloat16") == 2 * all)
+    #expect(try bytes("aesthetic", "quick-gelu") == 4 * vision)
+    #expect(try bytes("pickscore", "nowhere") == nil)
+    #expect(try RewardEntry.read("jpeg_compressibility", []).settings.networkBytes == nil)
   }
 
   // MARK: - Parity

@@ -7,6 +7,9 @@ package struct AestheticFactory: NetworkRewardFactory {
     + "aesthetic.safetensors as Tools/convert_aesthetic.py writes it"
   package let settings: NetworkSettings
 
+  /// The text tower.
+  package static let unread = ["text_model.", "text_projection.", "logit_scale"]
+
   package init(_ settings: NetworkSettings) { self.settings = settings }
 
   package func makeReward() throws(RewardError) -> any Reward {

@@ -35,9 +35,7 @@ package struct Rendezvous: Sendable {
   }
 
   private static func digest(_ text: String) -> String {
-    var hash = SHA256()
-    Array(text.utf8).withUnsafeBytes { hash.update($0) }
-    return String(hash.digest().prefix(20))
+    String(SHA256.digest(of: text.utf8).prefix(20))
   }
 
   /// A listening socket. One that an ended process has left is replaced.

@@ -98,10 +98,13 @@ package struct GenEvalFactory: ServiceRewardFactory {
   package init(_ section: RecipeSection, label: String, device: Device) {
     mode = section.alternative("mode")
     backend = section.alternative("backend")
-    batchSize = section.int("batch_size", in: 1..., default: batchSize)
-    service = ServiceSettings(
-      section, label: label,
-      unusedBecause: backend == .remote ? nil : "backend is \(backend.rawValue)")
+    let reason = backend == .remote ? nil : "backend is \(backend.rawValue)"
+    if let reason {
+      section.unused("batch_size", because: reason)
+    } else {
+      batchSize = section.int("batch_size", in: 1...65_536, default: batchSize)
+    }
+    service = ServiceSettings(section, label: label, unusedBecause: reason, except: [])
   }
 
   package static func checkPrompt(_ metadata: [String: JSONValue]) throws(PromptFault) {

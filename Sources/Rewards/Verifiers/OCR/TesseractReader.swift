@@ -58,6 +58,8 @@ package struct TesseractReader: TextReader {
     func unseen(_ reason: String) -> [Detection<String>] {
       Array(repeating: .unseen(reason: reason), count: images.count)
     }
+    // Where a run stops, nobody waits for what has not begun.
+    if Task.isCancelled { return unseen("cancelled") }
     do {
       let texts = try await texts(images)
       return texts.count == images.count
