@@ -145,16 +145,12 @@ bool ctorch_cuda_set_device(int32_t index) {
   });
 }
 
-int64_t ctorch_cuda_memory(int32_t index) {
-  int64_t bytes = -1;
-  guarded([&] { bytes = static_cast<int64_t>(allocator()->getMemoryInfo(deviceIndex(index)).second); });
-  return bytes;
-}
-
-int64_t ctorch_cuda_free_memory(int32_t index) {
-  int64_t bytes = -1;
-  guarded([&] { bytes = static_cast<int64_t>(allocator()->getMemoryInfo(deviceIndex(index)).first); });
-  return bytes;
+bool ctorch_cuda_memory(int32_t index, int64_t *whole, int64_t *free) {
+  return guarded([&] {
+    const auto [unused, all] = allocator()->getMemoryInfo(deviceIndex(index));
+    *whole = static_cast<int64_t>(all);
+    *free = static_cast<int64_t>(unused);
+  });
 }
 
 int64_t ctorch_cuda_peak_memory(int32_t index) {

@@ -143,6 +143,9 @@ extension SchedulerConfiguration: Codable {
     }
     // Beyond these limits neighboring sigmas are equal, or there is only one.
     try require(shift >= 1e-6 && shift <= 1e6, .shift, shift)
+    let shifts = timeShift == .exponential ? log(1e-6)...log(1e6) : 1e-6...1e6
+    try require(shifts.contains(baseShift), .baseShift, baseShift)
+    try require(shifts.contains(maxShift), .maxShift, maxShift)
     try require(trainingTimesteps > 1, .trainingTimesteps, trainingTimesteps)
     try require(maxImageTokens > baseImageTokens, .maxImageTokens, maxImageTokens)
     if let terminalSigma {

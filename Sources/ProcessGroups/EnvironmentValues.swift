@@ -38,9 +38,9 @@ struct EnvironmentValues {
     return value
   }
 
-  /// A count, at least 1.
+  /// A count of processes or hosts, at least 1.
   func count(_ name: String) throws(LaunchVariablesError) -> Int {
-    try integer(name, in: 1...Int.max)
+    try integer(name, in: 1...65_536)
   }
 
   /// A number below the value of another variable.

@@ -31,16 +31,19 @@ extension ScenePrompt {
     if include.isEmpty { return "include is empty" }
     for (index, requirement) in include.enumerated() {
       if requirement.count < 1 { return "include[\(index)].count is below 1" }
+      if requirement.count > SceneLayout.maximumObjects { return Self.tooMany(requirement.count) }
       if let position = requirement.position,
         !include.indices.contains(position.reference) || position.reference == index
       {
         return "include[\(index)].position names requirement \(position.reference)"
       }
     }
-    if objectCount > SceneLayout.maximumObjects {
-      return "\(objectCount) objects, more than the \(SceneLayout.maximumObjects) that fit"
-    }
+    if objectCount > SceneLayout.maximumObjects { return Self.tooMany(objectCount) }
     return nil
+  }
+
+  private static func tooMany(_ count: Int) -> String {
+    "\(count) objects, more than the \(SceneLayout.maximumObjects) that fit"
   }
 
   static func reason(_ error: any Error) -> String {

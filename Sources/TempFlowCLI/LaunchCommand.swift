@@ -62,8 +62,10 @@ struct LaunchCommand: ParsableCommand {
   var command: [String] = []
 
   func validate() throws {
-    if processes < 1 { throw ValidationError("-n must be at least 1") }
-    if nodes < 1 { throw ValidationError("--nodes must be at least 1") }
+    if !(1...4096).contains(processes) { throw ValidationError("-n must be in 1 ... 4096") }
+    if !(1...65_536 / processes).contains(nodes) {
+      throw ValidationError("--nodes must be in 1 ... \(65_536 / processes) (-n is \(processes))")
+    }
     if !(0...1e6).contains(timeout) { throw ValidationError("--timeout must be in 0 ... 1e6") }
     if maxRestarts < 0 { throw ValidationError("--max-restarts must be at least 0") }
     if nodes == 1, master != nil {
@@ -90,8 +92,11 @@ struct LaunchCommand: ParsableCommand {
   }
 
   func run() throws {
-    // What is wrong with the command is said once, before any process is started.
-    do { _ = try TrainCommand.parse(Array(command.dropFirst())) } catch {
+    // What is wrong with the command or its recipe is said once, before any process is started, and
+    // is no failure that a restart would mend.
+    do {
+      _ = try TrainCommand.parse(Array(command.dropFirst())).recipe.read()
+    } catch {
       TrainCommand.exit(withError: error)
     }
     let inherited = ProcessInfo.processInfo.environment

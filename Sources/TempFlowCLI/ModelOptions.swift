@@ -47,7 +47,9 @@ struct ModelOptions: ParsableArguments {
   var threads: Int?
 
   func validate() throws {
-    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads must be in 1 ... 1024")
+    }
   }
 }
 
@@ -253,8 +255,10 @@ struct SamplingOptions: ParsableArguments {
   var batch: Int?
 
   func validate() throws {
-    if steps < 1 { throw ValidationError("--steps must be at least 1") }
-    if let batch, batch < 1 { throw ValidationError("--batch must be at least 1") }
+    if !(1...1000).contains(steps) { throw ValidationError("--steps must be in 1 ... 1000") }
+    if let batch, !(1...65_536).contains(batch) {
+      throw ValidationError("--batch must be in 1 ... 65536")
+    }
     if let guidanceScale, !(0...100).contains(guidanceScale) {
       throw ValidationError("--guidance-scale must be in 0 ... 100")
     }

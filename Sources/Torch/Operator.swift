@@ -47,7 +47,6 @@ package enum Operator: String, CaseIterable {
   case pow = "aten::pow.Tensor_Scalar"
   case powOfScalar = "aten::pow.Scalar"
   case clamp = "aten::clamp"
-  case minimum = "aten::minimum"
   case maximum = "aten::maximum"
   case round = "aten::round"
   case lerpScalar = "aten::lerp.Scalar"

@@ -34,6 +34,12 @@ public enum OutOfMemory {
     return try body()
   }
 
+  /// `body` with the advice of this thread, on whatever thread it runs.
+  static func inherited(_ body: @escaping (Int) -> Void) -> (Int) -> Void {
+    guard let advice = Thread.current.threadDictionary[key] as? () -> Advice else { return body }
+    return { index in advised(advice) { body(index) } }
+  }
+
   private static let key = "tempflow.out-of-memory"
 
   /// Ends the process.

@@ -65,8 +65,6 @@ extension Tensor {
   public func clamped(_ lower: Double?, _ upper: Double?) -> Tensor {
     Operator.clamp(.tensor(self), .optional(lower), .optional(upper))
   }
-  /// The smaller of each pair of elements.
-  public func minimum(_ other: Tensor) -> Tensor { Operator.minimum(.tensor(self), .tensor(other)) }
   /// The larger of each pair of elements.
   public func maximum(_ other: Tensor) -> Tensor { Operator.maximum(.tensor(self), .tensor(other)) }
   /// `self + weight (end - self)`

@@ -44,7 +44,7 @@ func concurrently<Value>(
   results.withUnsafeMutableBufferPointer { results in
     withoutActuallyEscaping(body) { body in
       let results = results
-      var work: (Int) -> Void = { results[$0] = body($0) }
+      var work = OutOfMemory.inherited { results[$0] = body($0) }
       withUnsafeMutablePointer(to: &work) { work in
         row_threads_run(
           Int32(count), records,

@@ -41,12 +41,9 @@ extension TorchRuntime {
   /// The memory of a device in bytes: the host's for the CPU. nil where unknown.
   public static func memory(of device: Device) -> Int? {
     switch device {
-    case .cpu: return Int(clamping: ProcessInfo.processInfo.physicalMemory)
-    case .cuda(let index):
-      guard hasCUDA else { return nil }
-      let bytes = ctorch_cuda_memory(Int32(index))
-      return bytes < 0 ? nil : Int(bytes)
-    case .meta: return nil
+    case .cpu: Int(clamping: ProcessInfo.processInfo.physicalMemory)
+    case .cuda(let index): cudaMemory(index)?.whole
+    case .meta: nil
     }
   }
 
@@ -54,8 +51,12 @@ extension TorchRuntime {
   /// which the system shares out. nil where unknown.
   public static func freeMemory(of device: Device) -> Int? {
     guard case .cuda(let index) = device else { return memory(of: device) }
-    guard hasCUDA else { return nil }
-    let bytes = ctorch_cuda_free_memory(Int32(index))
-    return bytes < 0 ? nil : Int(bytes)
+    return cudaMemory(index)?.free
+  }
+
+  private static func cudaMemory(_ index: Int) -> (whole: Int, free: Int)? {
+    var (whole, free): (Int64, Int64) = (0, 0)
+    guard hasCUDA, ctorch_cuda_memory(Int32(index), &whole, &free) else { return nil }
+    return (Int(whole), Int(free))
   }
 }

@@ -81,6 +81,10 @@ import Testing
     #expect(
       fault(#"{"tag":"counting","include":[{"class":"ring","count":5}],"prompt":"x"}"#)?.reason
         == "5 objects, more than the 4 that fit")
+    let ring = #"{"class":"ring","count":9223372036854775807}"#
+    #expect(
+      fault(#"{"tag":"counting","include":[\#(ring),\#(ring)],"prompt":"x"}"#)?.reason
+        == "9223372036854775807 objects, more than the 4 that fit")
     #expect(
       fault(
         #"{"tag":"position","include":[{"class":"ring","count":1,"position":["above",0]}],"#

@@ -4,8 +4,8 @@ import Testing
 
 @Suite struct LaunchCommandTests {
   @Test(arguments: [
-    (["-n", "0", "--", "train", "r.yaml"], "-n must be at least 1"),
-    (["-n", "1", "--nodes", "0", "--", "train", "r.yaml"], "--nodes must be at least 1"),
+    (["-n", "0", "--", "train", "r.yaml"], "-n must be in 1 ... 4096"),
+    (["-n", "1", "--nodes", "0", "--", "train", "r.yaml"], "--nodes must be in 1 ... 65536"),
     (["-n", "1", "--timeout=-1", "--", "train", "r.yaml"], "--timeout must be in 0 ... 1e6"),
     (["-n", "1", "--max-restarts=-1", "--", "train", "r.yaml"], "--max-restarts must be"),
     (["-n", "1", "--master", "a", "--", "train", "r.yaml"], "--master is for several hosts"),
@@ -48,10 +48,21 @@ import Testing
   }
 
   @Test func `a process's failure is the command's, with the rank before its message`() throws {
-    let run = try tempflow("launch", "-n", "1", "--", "train", "/nonexistent/recipe.yaml")
+    let recipe = repositoryFolder() + "/Recipes/shapes.yaml"
+    let run = try tempflow(
+      "launch", "-n", "1", "--", "train", recipe, "--set", "model=/nonexistent")
     #expect(run.status == 1)
     #expect(run.errors.contains("[0] Error: "), "\(run.errors)")
     #expect(run.errors.contains("tempflow launch: rank 0 exited with status 1"))
+  }
+
+  @Test func `a faulty recipe is told once, and no process is started or started again`() throws {
+    let recipe = repositoryFolder() + "/Recipes/shapes.yaml"
+    let run = try tempflow(
+      "launch", "-n", "2", "--max-restarts", "3", "--", "train", recipe, "--set", "epoch=1")
+    #expect(run.status == 1)
+    #expect(run.errors.components(separatedBy: "unknown key \"epoch\"").count == 2, "\(run.errors)")
+    #expect(!run.errors.contains("tempflow launch:"), "\(run.errors)")
   }
 
   @Test func `a restart goes on with no run that was there before`() throws {

@@ -13,14 +13,15 @@ private struct ForwardScene {
   let samples: [SampleID: [Float]]
   let trainingSamples: [TrainingSample]
 
-  init() throws {
+  /// - Parameter unscored: a trunk without a reward.
+  init(unscored: Int? = nil) throws {
     var plan = try RolloutPlan(
       schedule: toySchedule, dynamics: .deterministic, method: .ode, steps: .list([0, 2, 3]))
     plan.microBatch = 4
     (rollout, samples) = collect(plan, trunks: trunks, noise: noise, field: toy.velocity)
     let rewards = Dictionary(
       uniqueKeysWithValues: trunks.indices.map {
-        (SampleID(trunk: $0, step: nil), [Double($0 == 5 ? 0 : $0)] as [Double?])
+        (SampleID(trunk: $0, step: nil), [$0 == unscored ? nil : Double($0 == 5 ? 0 : $0)])
       })
     trainingSamples = rollout.trainingSamples(
       Advantages(rollout.rewardRows(rewards), .init(baseline: .prompt, scale: .prompt)))
@@ -191,6 +192,21 @@ private struct ForwardScene {
       #expect(zeros.allSatisfy { !$0.isSkippable(alone) })
       #expect(zeros.allSatisfy { !$0.isSkippable(objective) })
     }
+  }
+
+  @Test(arguments: ForwardScene.objectives)
+  func `a sample that is not finite and so has no score changes nothing`(
+    _ objective: ForwardProcessObjective
+  ) throws {
+    let scene = try ForwardScene(unscored: 2)
+    let rows = scene.trainingSamples.filter { $0.trunk == 2 }
+    #expect(rows.count == 3 && rows.allSatisfy { $0.isSkippable(objective) })
+    let expected = scene.gradient(objective, old: scene.old.velocity)
+    scene.rollout.latents.narrowed(dim: 1, start: 2, length: 1).fill_(.nan)
+    let found = scene.gradient(objective, old: scene.old.velocity)
+    #expect(found.gradient == expected.gradient)
+    #expect(found.gradient.allSatisfy { $0.isFinite })
+    #expect(found.gradient.contains { $0 != 0 })
   }
 
   @Test func `processes exchange the finished latents of a trunk once`() throws {

@@ -61,7 +61,7 @@ public struct ImageGeometry: Equatable, Sendable {
   ///   - limit: the largest side in patches and the name of its setting; nil for no limit.
   ///   - path: the model, for errors.
   /// - Throws: `PipelineError.imageSize` if a side is not a whole number of patches or exceeds the
-  ///   limit.
+  ///   limit, or if there are more than ``mostTokens``.
   public init(
     _ image: ImageSize?, defaultSide: Int, factor: Int, patch: Int,
     limit: (patches: Int, setting: String)? = nil, path: String
@@ -83,9 +83,21 @@ public struct ImageGeometry: Equatable, Sendable {
             + "transformer has positions for (\(limit.setting) \(limit.patches))")
       }
     }
+    let (rows, columns) = (image.height / unit, image.width / unit)
+    guard rows <= Self.mostTokens / columns else {
+      throw .imageSize(
+        path: path,
+        reason: "an image of \(image.height) x \(image.width) pixels has more than "
+          + "\(Self.mostTokens) patches of \(unit) pixels; \(256 * unit) x \(256 * unit) is the "
+          + "largest square")
+    }
     self.image = image
     latentHeight = image.height / factor
     latentWidth = image.width / factor
-    imageTokens = (image.height / unit) * (image.width / unit)
+    imageTokens = rows * columns
   }
+
+  /// The most patches of an image. A dynamic shift grows with the exponential of their number, and
+  /// beyond it neighboring sigmas would be equal.
+  static let mostTokens = 65_536
 }

@@ -112,7 +112,8 @@ public struct SD3Transformer2DModel {
 /// The bias of one key that represents `count` equal ones: `exp(logit + ln count)` is the sum of
 /// their exponentials. `-> [1, 1, 1, keyCount]`, zero except for the last element.
 private func repetitionBias(of count: Int, keyCount: Int, like x: Tensor) -> Tensor {
-  var bias = [Float](repeating: 0, count: keyCount)
-  bias[keyCount - 1] = Float(log(Double(count)))
-  return Tensor(bias, shape: [1, 1, 1, keyCount]).to(x.dtype).to(x.device)
+  // Made on the device: a copy from the host would be one in every call.
+  let bias = Tensor.zeros([1, 1, 1, keyCount], dtype: x.dtype, device: x.device)
+  bias.narrowed(dim: 3, start: keyCount - 1, length: 1).fill_(log(Double(count)))
+  return bias
 }

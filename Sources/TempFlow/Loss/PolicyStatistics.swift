@@ -35,7 +35,8 @@ public struct PolicyStatistics: Hashable, Sendable {
   ///
   /// Log-probabilities are means over the D numbers of a latent, so this is 1 / D^2 of the estimate
   /// of the KL divergence in nats (http://joschu.net/blog/kl-approx.html), and 1 / D of its share
-  /// of a number, which is the unit of `klDivergence`.
+  /// of a number, which is the unit of `klDivergence`. Log-probabilities of CPS and of
+  /// advantage-weighted matching have no variance in them, so there it compares one setting only.
   public var approximateKL: Double? {
     let all = StepStatistics.total(perStep)
     return all.rowCount == 0 || !hasRatios ? nil : all.squaredLogRatio / Double(2 * all.rowCount)

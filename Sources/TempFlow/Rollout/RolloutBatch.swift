@@ -140,7 +140,7 @@ struct RolloutBatch {
         branches.map { SampleID(trunk: trunk, step: step, branch: $0) }
       }
     }
-    return (parts.count == 1 ? parts[0] : Tensor.cat(parts, dim: 0), rows)
+    return (Self.joined(parts), rows)
   }
 
   /// Neighboring trunks with the same branches: only the first and the last trunk of a share have
@@ -169,7 +169,7 @@ struct RolloutBatch {
     let parts = microBatches(of: rows.count, limit: plan.microBatch).map { range in
       velocity(state, at: step, rows, range)
     }
-    return parts.count == 1 ? parts[0] : Tensor.cat(parts, dim: 0)
+    return Self.joined(parts)
   }
 
   func velocity(

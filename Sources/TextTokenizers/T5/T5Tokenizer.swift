@@ -128,6 +128,10 @@ public struct T5Tokenizer: Sendable {
     }
     for (id, token) in configuration.addedTokens { tokens[id] = token }
     for (id, token) in tokens {
+      guard id < 1 << 30 else {
+        throw .malformed(
+          path: file.path, reason: "the added token '\(token.name)' has the id \(id)")
+      }
       guard model.id(of: token.content) ?? max(id, model.count) == id else {
         throw .malformed(
           path: file.path, reason: "the added token '\(token.name)' has another token's id, \(id)")

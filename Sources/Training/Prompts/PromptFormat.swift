@@ -49,8 +49,8 @@ enum PromptFormat {
     return try texts(lines)
   }
 
-  /// The nonempty lines, numbered from 1. Only "
-  /// " ends a line; Swift's own lines end at other characters as well.
+  /// The nonempty lines, numbered from 1. Only `\n` ends a line; Swift's own lines end at other
+  /// characters as well.
   private static func lines(_ bytes: ArraySlice<UInt8>) -> [(number: Int, text: String)] {
     bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated().compactMap {
       let text = String(decoding: $1, as: UTF8.self)

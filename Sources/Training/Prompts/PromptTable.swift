@@ -134,9 +134,7 @@ private struct TableReader {
     throw .init(start, "a quoted value without its closing quote")
   }
 
-  /// Skips "
-  /// ", "\r
-  /// " or "\r".
+  /// Skips `\n`, `\r\n` or `\r`.
   private mutating func endLine() {
     if peek == "\r" {
       position += 1

@@ -24,6 +24,18 @@ import Testing
     #expect(found.imageTokens == 32 * 48)
   }
 
+  @Test func `more patches than a schedule takes are refused`() throws {
+    func geometry(_ side: Int) throws -> ImageGeometry {
+      try ImageGeometry(
+        ImageSize(height: side, width: side), defaultSide: 64, factor: 8, patch: 2, path: "flux")
+    }
+    #expect(try geometry(4096).imageTokens == 65_536)
+    let error = #expect(throws: PipelineError.self) { try geometry(4112) }
+    #expect(error?.description.contains("4096 x 4096 is the largest square") == true, "\(error!)")
+    // A product that does not fit is no crash.
+    #expect(throws: PipelineError.self) { try geometry(1 << 40) }
+  }
+
   @Test(arguments: [
     (ImageSize(height: 500, width: 512), ["height 500", "16", "496 and 512"]),
     (ImageSize(height: 512, width: 8), ["width 8", "16 is"]),

@@ -191,10 +191,12 @@ extension KeyedDecodingContainer {
   }
 }
 
-/// Throws for a count below 1.
+/// Throws for a count below 1, and for one that no network has, whose products may not be integers.
 func checkPositive(_ counts: [(some CodingKey, Int)]) throws(ConfigurationProblem) {
-  for (key, value) in counts where value < 1 {
-    throw ConfigurationProblem(key.stringValue, "\(value) is not a positive number")
+  for (key, value) in counts {
+    let key = key.stringValue
+    if value < 1 { throw ConfigurationProblem(key, "\(value) is not a positive number") }
+    if value > 1 << 24 { throw ConfigurationProblem(key, "\(value) is too large") }
   }
 }
 

@@ -31,6 +31,7 @@ public func forwardProcessGradient<Failure: Error>(
 ) throws(Failure) -> PolicyStatistics {
   precondition(objective.klBeta == 0 || reference != nil, "a KL term needs a reference")
   let active = samples.filter { !$0.isSkippable(objective) }
+  let coefficients = rollout.coefficients
   let statistics = accumulateGradients(
     of: active, microBatch: microBatch, share: share, scale: gradientScale, backward
   ) { chunk in
@@ -46,7 +47,7 @@ public func forwardProcessGradient<Failure: Error>(
       let batch = ForwardProcessBatch(
         target: flat(noisy.target), velocity: flat(velocity), old: flat(oldVelocity ?? velocity),
         reference: reference.map(flat),
-        sigmas: chunk.map { rollout.coefficients[$0.stepIndex].sigma },
+        sigmas: chunk.map { coefficients[$0.stepIndex].sigma },
         advantages: chunk.map { $0.advantages[0] })
       let (gradient, terms, kl) = objective.evaluate(batch, sampleCount: samples.count)
       return (gradient, PolicyStatistics.rows(of: batch, terms, kl: kl, gradient))
@@ -77,6 +78,7 @@ extension Rollout {
     precondition(plan.method == .ode, "the forward process starts from finished samples")
     let original = gather(latents, samples.map(row))
     let eps = noise.branches(samples.map { (trunks[$0.trunk], steps[$0.stepIndex], 0) })
+    let coefficients = self.coefficients
     let sigma = Tensor(
       samples.map { Float(coefficients[$0.stepIndex].sigma) }, shape: [samples.count]
     ).to(noise.device)

@@ -52,11 +52,13 @@ public struct ForwardProcessObjective: Hashable, Sendable {
 }
 
 extension TrainingSample {
-  /// Whether the sample has no gradient under a forward-process loss.
+  /// Whether the sample has no gradient under a forward-process loss. A sample without a reward is
+  /// left out, as its latents may not be finite.
   ///
   /// DiffusionNFT keeps samples without an advantage: they pull the policy toward the old one.
   public func isSkippable(_ objective: ForwardProcessObjective) -> Bool {
-    switch objective.method {
+    if isUnscored { return true }
+    return switch objective.method {
     case .diffusionNFT: false
     case .advantageWeightedMatching:
       objective.klBeta == 0 && objective.oldBeta == 0 && advantages.allSatisfy { $0 == 0 }
