@@ -30,20 +30,39 @@ struct ProgressTests {
   @Test func `a line holds step, rate, time left, mean reward and best`() {
     let progress = StageProgress(
       stage: "training", step: 12, total: 30, seconds: 96, meanReward: 0.5123, best: 0.53)
-    let expected = "training 12/30 (40 %)  8.0 s/step  0:02:24 left  reward 0.512  best 0.530"
+    let expected =
+      "training 12/30 (40 %)  8.0 s/step  0:02:24 left  reward 0.512  best held-out 0.530"
     #expect(progress.line == expected)
   }
 
   @Test func `images without a reward are shown when there are any`() {
     var progress = StageProgress(stage: "x", step: 1, total: 2, meanReward: 0.5, best: 0.6)
-    #expect(progress.line.hasSuffix("reward 0.500  best 0.600"))
+    #expect(progress.line.hasSuffix("reward 0.500  best held-out 0.600"))
     progress.missing = 3
-    #expect(progress.line.hasSuffix("reward 0.500  missing 3  best 0.600"))
+    #expect(progress.line.hasSuffix("reward 0.500  missing 3  best held-out 0.600"))
   }
 
   @Test func `a resumed run's rate counts its own steps only`() {
     let progress = StageProgress(stage: "training", step: 12, total: 30, firstStep: 10, seconds: 10)
     #expect(progress.line == "training 12/30 (40 %)  5.0 s/step  0:01:30 left")
+  }
+
+  @Test func `a stage that a time limit ends has that limit's share and time left`() {
+    let stage = Stage()
+    let reporter = stage.reporter(columns: nil)
+    // Resumed at 100 of 700 seconds, 10 of 75 epochs.
+    reporter.begin("training", total: 75, step: 10, share: 1.0 / 7)
+    stage.time = 300
+    reporter.update(40, share: 4.0 / 7)
+    stage.time = 610
+    reporter.update(70, share: 1)
+    reporter.end()
+    #expect(
+      stage.written == [
+        "training 10/75 (14 %)\n", "training 40/75 (57 %)  10.0 s/step  0:05:00 left\n",
+        "training 70/75 (100 %)  10.2 s/step  took 0:10:10\n",
+        "training 70/75 (100 %)  10.2 s/step  took 0:10:10\n",
+      ])
   }
 
   @Test func `the first and the last line of a stage`() {

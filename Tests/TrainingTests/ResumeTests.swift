@@ -204,6 +204,11 @@ import Testing
     let same = try TempFlowProcess.run(arguments("run", resume: true), in: folder.path)
     #expect(same.status == 0, "\(same.errors)")
     #expect(outcome.allSatisfy { FileManager.default.fileExists(atPath: $0) })
+    // The run's own recipe changes no name.
+    let own = try TempFlowProcess.run(
+      ["train", "run/recipe.yaml", "--run-dir", "run", "--resume"], in: folder.path)
+    #expect(own.status == 0, "\(own.errors)")
+    #expect(try RunSummary.read("\(run)/summary.json").recipe == "tiny")
     let process = try TempFlowProcess(
       arguments("run", resume: true) + ["--set", "epochs=100000"], in: folder.path)
     while process.isRunning, !FileManager.default.fileExists(atPath: run + "/checkpoints/000004") {

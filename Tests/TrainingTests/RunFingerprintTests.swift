@@ -47,6 +47,25 @@ import Training
     #expect(try await train(folder, longer, resume: true, scorer: scorer).epochs == 3)
   }
 
+  @Test func `a run goes on with equal files at other places, under the name that it began with`()
+    async throws
+  {
+    let folder = try tinyTask()
+    _ = try await train(folder, settings, scorer: scorer)
+    let places = [("model", "moved"), ("train.jsonl", "a.jsonl"), ("held-out.jsonl", "b.jsonl")]
+    for (old, new) in places {
+      try FileManager.default.moveItem(
+        atPath: "\(folder.path)/\(old)", toPath: "\(folder.path)/\(new)")
+    }
+    let moved = [
+      ("model: model", "model: moved"),
+      ("train: train.jsonl, evaluation: held-out.jsonl", "train: a.jsonl, evaluation: b.jsonl"),
+    ]
+    #expect(try await train(folder, longer + moved, resume: true, scorer: scorer).epochs == 3)
+    let text = try String(contentsOfFile: "\(folder.path)/run/recipe.yaml", encoding: .utf8)
+    #expect(text.contains("\(folder.path)/moved\n") && text.contains("a.jsonl"), "\(text)")
+  }
+
   @Test(arguments: [
     ("transformer", "transformer_blocks.1.attn.to_k.weight", "transformer/transformer_blocks.1"),
     ("vae", "decoder.conv_out.bias", "vae/decoder"),

@@ -110,8 +110,8 @@ private func contents(_ path: String) throws -> Data {
     let state = try JSONParser.parse(bytes[...])
     #expect(
       Set((state.members ?? []).map(\.key)) == [
-        "best_reward", "epoch", "evaluations", "fingerprint", "metrics_bytes", "peak_memory",
-        "phase_seconds", "score_name", "timings_bytes", "total_seconds", "updates",
+        "epoch", "evaluations", "fingerprint", "metrics_bytes", "peak_memory", "phase_seconds",
+        "recipe_name", "score_name", "software", "timings_bytes", "total_seconds", "updates",
       ])
   }
 

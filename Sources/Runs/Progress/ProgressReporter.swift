@@ -64,21 +64,30 @@ package final class ProgressReporter {
   ///
   /// - Parameters:
   ///   - step: the steps already done, in a resumed run.
-  ///   - best: the best score so far.
-  package func begin(_ stage: String, total: Int, step: Int = 0, best: Double? = nil) {
+  ///   - share: the part of the stage that is done, 0...1; nil means that of the steps.
+  ///   - best: the best held-out score so far.
+  package func begin(
+    _ stage: String, total: Int, step: Int = 0, share: Double? = nil, best: Double? = nil
+  ) {
     end()
     stageStart = now()
     lastUpdate = -.infinity
-    progress = StageProgress(stage: stage, step: step, total: total, firstStep: step, best: best)
+    progress = StageProgress(
+      stage: stage, step: step, total: total, firstStep: step, share: share, firstShare: share,
+      best: best)
     show()
   }
 
   /// Reports the number of steps done; a value that is nil keeps the last one.
+  ///
+  /// - Parameter share: the part of the stage that is done, 0...1; nil means that of the steps.
   package func update(
-    _ step: Int, meanReward: Double? = nil, best: Double? = nil, missing: Int = 0
+    _ step: Int, share: Double? = nil, meanReward: Double? = nil, best: Double? = nil,
+    missing: Int = 0
   ) {
-    guard progress != nil else { return }
+    guard let total = progress?.total else { return }
     progress?.step = step
+    progress?.share = share ?? StageProgress.share(step, of: total)
     progress?.part = nil
     progress?.missing = missing
     if let meanReward { progress?.meanReward = meanReward }

@@ -10,6 +10,9 @@ package struct StageProgress: Sendable, Equatable {
   package var total: Int
   /// The step at which this process began; above 0 in a resumed run.
   package var firstStep: Int
+  /// The part of the stage that is done, 0...1, and that at which this process began. It is more
+  /// than that of the steps where a time limit ends the stage.
+  package var share: Double, firstShare: Double
   /// Seconds since this process began the stage.
   package var seconds: Double
   /// The mean reward of the last step.
@@ -35,14 +38,20 @@ package struct StageProgress: Sendable, Equatable {
   }
 
   /// Makes a state; `firstStep` and `seconds` start at zero.
+  ///
+  /// - Parameters:
+  ///   - share: nil means that of the steps.
+  ///   - firstShare: nil means that of the first step.
   package init(
-    stage: String, step: Int, total: Int, firstStep: Int = 0, seconds: Double = 0,
-    meanReward: Double? = nil, best: Double? = nil
+    stage: String, step: Int, total: Int, firstStep: Int = 0, share: Double? = nil,
+    firstShare: Double? = nil, seconds: Double = 0, meanReward: Double? = nil, best: Double? = nil
   ) {
     self.stage = stage
     self.step = step
     self.total = total
     self.firstStep = firstStep
+    self.share = share ?? Self.share(step, of: total)
+    self.firstShare = firstShare ?? Self.share(firstStep, of: total)
     self.seconds = seconds
     self.meanReward = meanReward
     self.best = best
@@ -50,25 +59,34 @@ package struct StageProgress: Sendable, Equatable {
 }
 
 extension StageProgress {
-  /// One line: `training 12/30 (40 %)  8.1 s/step  0:02:26 left  reward 0.512  best 0.530`; within
-  /// a step `training 12/30 (40 %)  rollout 75 %  8.1 s/step ...`.
+  /// The part that some steps are of all.
+  static func share(_ step: Int, of total: Int) -> Double {
+    total > 0 ? Double(step) / Double(total) : 0
+  }
+
+  /// One line: `training 12/30 (40 %)  8.1 s/step  0:02:26 left  reward 0.512  best held-out
+  /// 0.530`; within a step `training 12/30 (40 %)  rollout 75 %  8.1 s/step ...`.
   package var line: String {
-    let share = total > 0 ? " (\(100 * step / total) %)" : ""
-    var parts = ["\(stage) \(step)/\(total)\(share)"]
+    // A share such as 0.29 is a little less than 29 hundredths.
+    let percent = total > 0 ? " (\(Int(100 * share + 1e-9)) %)" : ""
+    var parts = ["\(stage) \(step)/\(total)\(percent)"]
     if let part, part.total > 0 { parts.append("\(part.name) \(100 * part.done / part.total) %") }
     let done = step - firstStep
     if done > 0, seconds > 0 {
       let rate = Double(done) / seconds
       parts.append(Self.text(rate: rate))
-      if step < total {
-        parts.append("\(Self.text(seconds: Double(total - step) / rate)) left")
+      if share < 1 {
+        if share > firstShare {
+          let left = seconds * (1 - share) / (share - firstShare)
+          parts.append("\(Self.text(seconds: left)) left")
+        }
       } else {
         parts.append("took \(Self.text(seconds: seconds))")
       }
     }
     if let meanReward { parts.append("reward \(Self.text(score: meanReward))") }
     if missing > 0 { parts.append("missing \(missing)") }
-    if let best { parts.append("best \(Self.text(score: best))") }
+    if let best { parts.append("best held-out \(Self.text(score: best))") }
     return parts.joined(separator: "  ")
   }
 

@@ -28,10 +28,43 @@ enum ComponentDigest {
     }
   }
 
+  /// The digest of the folder of a reward's network; empty where there is none.
+  ///
+  /// - Throws: `TrainingError.model`.
+  static func digest(ofNetwork folder: String) throws(TrainingError) -> String {
+    var hash = SHA256()
+    try add(filesOf: folder, to: &hash)
+    for name in try names(in: folder) where name.hasSuffix(".safetensors") {
+      let tensors: [String: Tensor]
+      do throws(SafetensorsError) {
+        tensors = try SafetensorsFile(path: "\(folder)/\(name)").tensors
+      } catch {
+        throw .model(error.description)
+      }
+      for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
+        add(name, tensor, to: &hash, wholeTables: false)
+      }
+    }
+    return hash.digest()
+  }
+
+  /// The names in a folder, in order; empty if it does not exist.
+  private static func names(in folder: String) throws(TrainingError) -> [String] {
+    do throws(FileError) {
+      return try FileTree.isFolder(folder) ? FileTree.names(in: folder) : []
+    } catch {
+      throw .model(error.description)
+    }
+  }
+
   /// Adds a tensor of a weights file.
-  static func add(_ name: String, _ tensor: Tensor, to hash: inout SHA256) {
+  ///
+  /// - Parameter wholeTables: whether every element of a table of token embeddings counts.
+  static func add(
+    _ name: String, _ tensor: Tensor, to hash: inout SHA256, wholeTables: Bool = true
+  ) {
     hash.update(text: "\(name) \(tensor.dtype) \(tensor.shape)\n")
-    let isTable = tables.contains { name.hasSuffix($0) }
+    let isTable = wholeTables && tables.contains { name.hasSuffix($0) }
     let length = isTable ? tensor.count : min(tensor.count, sampleLength)
     tensor.reshaped([-1])
       .narrowed(dim: 0, start: (tensor.count - length) / 2, length: length)

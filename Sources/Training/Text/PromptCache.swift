@@ -74,14 +74,18 @@ package final class PromptCache {
 
   /// Finds the encoded prompts on disk.
   private func listShards() throws(TrainingError) {
-    for name in try names(in: folder) where name.hasSuffix(".safetensors") {
+    guard FileManager.default.fileExists(atPath: folder) else { return }
+    let names = try inPromptCache(folder) { () throws(FileError) in
+      try FileTree.names(in: folder)
+    }
+    for name in names where name.hasSuffix(".safetensors") {
       let path = "\(folder)/\(name)"
       do throws(SafetensorsError) {
         let shard = try EmbeddingShard(path: path)
         for key in shard.keys { homes[key] = path }
         truncations.merge(shard.truncations) { $1 }
       } catch {
-        try discard(path, because: error.description)
+        try discard(path, because: error)
       }
     }
   }
@@ -148,11 +152,13 @@ package final class PromptCache {
     for prompt in prompts { keys.append(try key(of: prompt)) }
     var (entries, damaged) = read(keys)
     if !damaged.isEmpty {
-      for (path, reason) in damaged { try discard(path, because: reason) }
+      for (path, error) in damaged { try discard(path, because: error) }
       try prepare([])
       (entries, damaged) = read(keys)
     }
-    if let (path, reason) = damaged.first { throw .promptCache(path: path, reason: reason) }
+    if let (path, error) = damaged.first {
+      throw .promptCache(path: path, reason: error.description)
+    }
     return keys.compactMap { entries[$0] }
   }
 
@@ -238,25 +244,30 @@ package final class PromptCache {
   /// The entries of `keys`, and the unreadable files with the reason.
   private func read(
     _ keys: [String]
-  ) -> (entries: [String: PromptEmbeddings], damaged: [String: String]) {
+  ) -> (entries: [String: PromptEmbeddings], damaged: [String: SafetensorsError]) {
     var entries: [String: PromptEmbeddings] = [:]
-    var damaged: [String: String] = [:]
+    var damaged: [String: SafetensorsError] = [:]
     for (path, keys) in Dictionary(grouping: Set(keys), by: { homes[$0] ?? folder }) {
       do throws(SafetensorsError) {
         let shard = try EmbeddingShard(path: path)
         for key in keys { entries[key] = try shard.embeddings(of: key) }
       } catch {
-        damaged[path] = error.description
+        damaged[path] = error
       }
     }
     return (entries, damaged)
   }
 
-  /// Removes a damaged file, unless another process has removed it already.
-  private func discard(_ path: String, because reason: String) throws(TrainingError) {
-    progress.message("\(reason). Its prompts are encoded again.")
+  /// Removes a damaged file, unless another process has removed it already. One that is there and
+  /// cannot be read may be sound, and others may use it.
+  private func discard(_ path: String, because error: SafetensorsError) throws(TrainingError) {
+    let isThere = FileManager.default.fileExists(atPath: path)
+    if isThere, case .cannotRead(_, let reason) = error {
+      throw .promptCache(path: path, reason: reason)
+    }
+    progress.message("\(error.description). Its prompts are encoded again.")
     homes = homes.filter { $0.value != path }
-    guard FileManager.default.fileExists(atPath: path) else { return }
+    guard isThere else { return }
     do {
       try FileManager.default.removeItem(atPath: path)
     } catch {
@@ -286,12 +297,6 @@ func ofModel<Result>(
   } catch {
     throw .model(error.description)
   }
-}
-
-/// The names in a folder, in order; empty if it does not exist.
-func names(in folder: String) throws(TrainingError) -> [String] {
-  guard FileManager.default.fileExists(atPath: folder) else { return [] }
-  return try inPromptCache(folder) { () throws(FileError) in try FileTree.names(in: folder) }
 }
 
 /// Runs `body` on a file or folder of the cache, and converts its error.

@@ -69,8 +69,19 @@ final class Checkpointer {
       if let old = context.policy.old {
         try write(old.state(Self.oldPrefix), to: "\(folder)/\(File.old)")
       }
+      var state = state
+      (state.software, state.recipeName) = (software, context.output.recipeName)
       try state.write("\(folder)/\(File.state)")
     }
+  }
+
+  /// What decides a run's last bits beside its recipe and its files.
+  private var software: String {
+    let device = context.recipe.device
+    let machine = Machine(
+      device: TorchRuntime.name(of: device) ?? "\(device)", torch: TorchRuntime.version)
+    return "TempFlow \(Version.current), libtorch \(machine.torch), "
+      + (device == .cpu ? machine.processor : machine.device)
   }
 
   /// Restores the newest sound checkpoint, if the run has one, and opens the logs. Of several
@@ -122,6 +133,12 @@ final class Checkpointer {
     try context.policy.old?.restore(Self.oldPrefix, from: try tensors(checkpoint, File.old))
     saved = (state.epoch, state.evaluations.count)
     try context.output.message("Resuming after epoch \(state.epoch) from \(checkpoint.path).")
+    if let name = state.recipeName { context.output.recipeName = name }
+    if let before = state.software, before != software {
+      try context.output.message(
+        "warning: the checkpoint was made by \(before), and this is \(software): from here on the "
+          + "run may differ from an uninterrupted one in its last digits")
+    }
     return state
   }
 

@@ -1,11 +1,12 @@
 internal import DiffusionModels
 internal import Foundation
 internal import Foundations
+internal import Rewards
 internal import Torch
 
 /// Digests of the files that a run reads beside its recipe: prompt files and condition images byte
-/// for byte, and the model by `ComponentDigest`. A run resumed with other files would become
-/// another run without an error.
+/// for byte, and the model and the networks of rewards by `ComponentDigest`. A run resumed with
+/// other files would become another run without an error.
 struct RunFingerprint: Codable, Equatable {
   /// By the digested part: `prompts.train`, `text_encoder_2`, or a part of a network, such
   /// as `transformer/transformer_blocks.3` and `vae/decoder`.
@@ -18,7 +19,7 @@ struct RunFingerprint: Codable, Equatable {
   ) throws(TrainingError) {
     var digests = policy.textDigests
     digests["prompts.train"] = try Self.digest(of: recipe.prompts.train)
-    digests["prompts.evaluation"] = try Self.digest(of: recipe.prompts.evaluation)
+    digests[Self.evaluationPrompts] = try Self.digest(of: recipe.prompts.evaluation)
     for (key, prompts) in [
       (Self.trainingImages, prompts.training), (Self.evaluationImages, prompts.evaluation),
     ] {
@@ -46,16 +47,31 @@ struct RunFingerprint: Codable, Equatable {
         digests[part] = hash.digest()
       }
     }
+    for (list, entries) in [
+      (Self.rewards[0], recipe.rewards.map(\.reward)),
+      (Self.rewards[1], recipe.heldOutRewards.map(\.reward)),
+    ] {
+      for (index, entry) in entries.enumerated() {
+        guard let folder = entry.weightsFolder else { continue }
+        digests["\(list).\(index)"] = try ComponentDigest.digest(ofNetwork: folder)
+      }
+    }
     self.digests = digests
   }
 
+  private static let rewards = ["rewards", "held_out_rewards"]
+  /// The key of the file of evaluation prompts.
+  static let evaluationPrompts = "prompts.evaluation"
   private static let trainingImages = "prompts.train images"
   private static let evaluationImages = "prompts.evaluation images"
 
   /// The files and parts that differ from an earlier fingerprint, in words; nil without one.
   func changes(since earlier: RunFingerprint, _ recipe: TrainingRecipe) -> String? {
     let keys = Set(digests.keys).union(earlier.digests.keys).sorted()
-    let changed = keys.filter { digests[$0] != earlier.digests[$0] }
+    let changed = keys.filter {
+      // Checkpoints of earlier versions have no digests of rewards.
+      digests[$0] != earlier.digests[$0] && !(Self.isReward($0) && earlier.digests[$0] == nil)
+    }
     guard !changed.isEmpty else { return nil }
     let names = changed.prefix(4).map { name(of: $0, recipe) }
     return names.joined(separator: ", ")
@@ -66,11 +82,16 @@ struct RunFingerprint: Codable, Equatable {
   private func name(of key: String, _ recipe: TrainingRecipe) -> String {
     switch key {
     case "prompts.train": recipe.prompts.train
-    case "prompts.evaluation": recipe.prompts.evaluation
+    case Self.evaluationPrompts: recipe.prompts.evaluation
     case Self.trainingImages: "source images of \(recipe.prompts.train)"
     case Self.evaluationImages: "source images of \(recipe.prompts.evaluation)"
+    case _ where Self.isReward(key): "the network of \(key)"
     default: "\(recipe.model)/\(key)"
     }
+  }
+
+  private static func isReward(_ key: String) -> Bool {
+    rewards.contains { key.hasPrefix("\($0).") }
   }
 
   /// The part of a network that a weight belongs to: the first component of its name, and the

@@ -1,5 +1,6 @@
 package import Foundations
 package import Recipes
+internal import Rewards
 package import Runs
 
 /// Where a run writes: directory, logs, checkpoints and the progress line. Of several processes the
@@ -8,8 +9,9 @@ package import Runs
 package final class RunOutput {
   package let directory: RunDirectory
   package let progress: ProgressReporter
-  /// The recipe file's name without its ending.
-  package let recipeName: String
+  /// The name of the recipe file that the run began with, without its ending. A resumed run may be
+  /// given its own `recipe.yaml`.
+  package internal(set) var recipeName: String
   /// nil where another process writes the checkpoints.
   let checkpoints: CheckpointStore?
   private let isResumed: Bool
@@ -65,12 +67,13 @@ package final class RunOutput {
   private var isLeader: Bool { checkpoints != nil }
 
   /// Settings that a resumed run may change, because an epoch does not depend on them; of `epochs`
-  /// and `time_limit` only the learning rate does under `optimizer.cooldown`.
+  /// and `time_limit` only the learning rate does under `optimizer.cooldown`. What the paths hold
+  /// is compared by `RunFingerprint`, and a checkpoint has what became of adapters to start from.
   private nonisolated static let changeable = [
     "epochs", "time_limit", "checkpoints.every", "checkpoints.keep",
     "gradient_checkpointing", "offload", "shard", "memory_budget", "sampling.decode_micro_batch",
     "prompt_cache",
-    "max_missing_scores",
+    "max_missing_scores", "model", "prompts.train", "prompts.evaluation", "lora.init_from",
   ]
 
   /// The same within an entry of `rewards` or `held_out_rewards`: how a reward is reached. Its
@@ -99,11 +102,25 @@ package final class RunOutput {
     _ path: String, with resolved: ResolvedRecipe
   ) throws -> [String] {
     let differences = resolved.differences(from: try TrainingRecipe.read(path: path).resolved)
-    let refused = differences.filter { !isChangeable($0.path) }
+    let refused = differences.filter { !isChangeable($0.path) && !isMoved($0, resolved) }
     guard refused.isEmpty else {
       throw TrainingError.otherRecipe(path: path, differences: refused.map(\.description))
     }
     return differences.map(\.path)
+  }
+
+  /// Whether a setting names the same thing at another place: another GPU, or another folder of a
+  /// reward's network, whose content is compared by `RunFingerprint`.
+  private static func isMoved(
+    _ difference: ResolvedRecipe.Difference, _ resolved: ResolvedRecipe
+  ) -> Bool {
+    let keys = difference.path.split(separator: ".")
+    if keys.last == "device" {
+      return [difference.before, difference.after].allSatisfy { $0?.contains("cuda") == true }
+    }
+    guard keys.count == 3, keys[2] == "model" else { return false }
+    let name = resolved.values.first { $0.path == "\(keys[0]).\(keys[1]).name" }?.text
+    return RewardRegistry.all.contains { $0.name == name && $0 is any NetworkRewardFactory.Type }
   }
 
   /// Opens the logs. A resumed run's are cut to their lengths in `state`.
@@ -152,8 +169,8 @@ package final class RunOutput {
       try message("epoch \(state.epoch): scores missing: \(report.images.missing.text)")
     }
     progress.update(
-      state.epoch, meanReward: report.rewardMean, best: state.bestScore,
-      missing: report.missingCount)
+      state.epoch, share: state.progress(of: recipe), meanReward: report.rewardMean,
+      best: state.bestScore, missing: report.missingCount)
   }
 
   private func timing(

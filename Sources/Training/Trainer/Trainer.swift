@@ -117,7 +117,8 @@ package final class Trainer {
       }
       try await evaluateAndSave()
       output.progress.begin(
-        "training", total: recipe.epochs, step: state.epoch, best: state.bestScore)
+        "training", total: recipe.epochs, step: state.epoch, share: state.progress(of: recipe),
+        best: state.bestScore)
       while try goesOn() {
         try await trainEpoch()
         try await evaluateAndSave()
@@ -163,7 +164,7 @@ extension Trainer {
     let report = try await epoch(stopwatch)
     let ranks = try context.group.gather(RankSeconds(stopwatch), "the times")
     // Those of the first process, so that the time limit ends all after the same epoch.
-    state.complete(report, stopwatch, seconds: ranks[0].epoch)
+    state.complete(stopwatch, seconds: ranks[0].epoch)
     let state = state
     try context.group.agree("the metrics") {
       try output.append(report, stopwatch, ranks, state, recipe)

@@ -18,12 +18,15 @@ struct TrainingState: Codable {
   var evaluations: [RunSummary.Evaluation] = []
   /// What the evaluations measure, such as `shapes_strict`.
   var scoreName = ""
-  /// The largest mean training reward of an epoch.
-  var bestReward: Double?
   /// The factor of the gradients; nil where the network is not float16.
   var lossScale: LossScale?
   /// Consecutive epochs without an advantage up to the last one; nil is 0.
   var degenerateEpochs: Int?
+  /// The program, libtorch and the processor or GPU that made the checkpoint; nil in those of
+  /// earlier versions.
+  var software: String?
+  /// `RunOutput.recipeName`; nil in checkpoints of earlier versions.
+  var recipeName: String?
   /// Of the files that the run reads beside its recipe.
   let fingerprint: RunFingerprint
   /// Bytes of `metrics.jsonl` when this was saved.
@@ -35,12 +38,12 @@ struct TrainingState: Codable {
   init(fingerprint: RunFingerprint) { self.fingerprint = fingerprint }
 
   private enum CodingKeys: String, CodingKey {
-    case epoch, updates, evaluations, fingerprint
+    case epoch, updates, evaluations, software, fingerprint
+    case recipeName = "recipe_name"
     case trainingSeconds = "total_seconds"
     case phaseSeconds = "phase_seconds"
     case peakMemory = "peak_memory"
     case scoreName = "score_name"
-    case bestReward = "best_reward"
     case lossScale = "loss_scale"
     case degenerateEpochs = "degenerate_epochs"
     case metricsBytes = "metrics_bytes"
@@ -87,13 +90,10 @@ extension TrainingState {
   /// Counts an epoch.
   ///
   /// - Parameter seconds: of the whole epoch.
-  mutating func complete(
-    _ report: EpochReport, _ stopwatch: PhaseStopwatch, seconds: Double
-  ) {
+  mutating func complete(_ stopwatch: PhaseStopwatch, seconds: Double) {
     epoch += 1
     trainingSeconds += seconds
     add(stopwatch.seconds)
-    bestReward = [bestReward, report.rewardMean].compactMap { $0 }.max()
   }
 
   /// Consecutive epochs without an advantage after which a run stops: their updates follow no
