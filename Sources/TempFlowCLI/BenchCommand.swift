@@ -65,7 +65,7 @@ extension Benchmark {
   fileprivate var text: String {
     func median(_ phase: String) -> Double {
       let sorted = epochs.compactMap { $0[phase] }.sorted()
-      return sorted[sorted.count / 2]
+      return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
     }
     var rows = ["rollout", "decode", "reward", "training", "optimizer", "all"].map { phase in
       [phase == "all" ? "epoch" : phase, String(format: "%.3f s", median(phase))]

@@ -113,6 +113,13 @@ struct SampleCommand: ParsableCommand {
       var prompt: String
     }
 
+    private enum CodingKeys: String, CodingKey {
+      case model, lora, steps, height, width, seed, images
+      case guidanceScale = "guidance_scale"
+      case negativePrompt = "negative_prompt"
+      case maxSequenceLength = "max_sequence_length"
+    }
+
     init(
       _ command: SampleCommand, _ loaded: any FlowModel, _ texts: [String], _ files: [String]
     ) {

@@ -1,4 +1,5 @@
 import Dashboard
+import Foundation
 import Foundations
 import Runs
 import Testing
@@ -45,8 +46,11 @@ struct ComparisonTests {
     #expect(chart.yLabel == "accuracy, %")
     let page = comparison.page(chartName: "compare.svg", details: ["2 cores"])
     #expect(
-      page.contains("| TempFlow-GRPO | 2 | 0.400 ± 0.000 | 0.550 ± 0.010 | +0.150 ± 0.010 |"))
-    #expect(page.contains("TempFlow-GRPO is 0.063 ± 0.017 ahead of flow-grpo."))
+      page.contains("| TempFlow-GRPO | 2 | 0.400 ± 0.000 | 0.530 ± 0.010 | +0.130 ± 0.010 |"))
+    #expect(page.contains("| method | seeds | before | after 1 min 40 s | gain |"))
+    #expect(
+      page.contains(
+        "After 1 min 40 s of training TempFlow-GRPO has gained 0.063 ± 0.017 more than flow-grpo."))
     #expect(page.contains("![Held-out accuracy over training time](compare.svg)"))
     #expect(comparison.chartFile().hasPrefix("<svg class=\"picture\" viewBox="))
     #expect(comparison.chartFile().contains("xmlns=\"http://www.w3.org/2000/svg\""))
@@ -88,7 +92,7 @@ struct ComparisonTests {
     #expect(chart.yLabel == "hpsv3" && chart.title == "Held-out hpsv3 at equal training time")
     #expect(abs(chart.series[1].points[12].y - 9.4) < 1e-12)
     let page = comparison.page(chartName: "c.svg")
-    #expect(page.contains("Held-out hpsv3 (hpsv3); mean ± standard error over seeds."))
+    #expect(page.contains("Held-out hpsv3 (hpsv3) at the time that every run reached; mean"))
     #expect(!page.contains("ccuracy") && !page.contains("%"))
   }
 
@@ -108,11 +112,34 @@ struct ComparisonTests {
       #expect(outcome.methods.map(\.label) == ["Flow-GRPO", "tempflow-grpo"])
       #expect(outcome.methods.map(\.runs.count) == [3, 3])
       #expect(outcome.methods[1].gain > outcome.methods[0].gain)
+      let json = String(decoding: try JSONEncoder().encode(outcome), as: UTF8.self)
+      #expect(json.contains(#""budget_seconds":500"#) && json.contains(#""gain_error":"#))
       #expect(outcome.budgetSeconds == 500)
       let page = String(decoding: try AtomicFile.read(outcome.page), as: UTF8.self)
       #expect(page.contains("Measured: shapes_strict on 500 held-out prompts"))
       #expect(!page.contains("not finished"))
       #expect(comparison.text.split(separator: "\n").count == 4)
+    }
+  }
+
+  @Test func `other contents of the prompts and other machines are told`() throws {
+    try withTemporaryFolder { folder in
+      let runs = ["a-1", "a-2", "b-1"].map { SyntheticRun("\(folder)/\($0)") }
+      for run in runs { try run.write() }
+      var summary = runs[1].summary()
+      summary.evaluationProtocol.promptsDigest = "1f"
+      summary.machine.device = "NVIDIA H200"
+      try summary.write(to: runs[1].path + "/summary.json")
+      // The first run's summary is of an earlier version.
+      let details = try Comparison.read(runs.map(\.path)).details
+      #expect(details[1].hasPrefix("Machines: "), "\(details)")
+      #expect(details[1].contains("NVIDIA H200") && details[1].hasSuffix("may be one of machines."))
+      summary.evaluationProtocol.promptsDigest = "2e"
+      try summary.write(to: runs[2].path + "/summary.json")
+      let error = #expect(throws: ReportError.self) {
+        _ = try Comparison.read(runs[1...].map(\.path))
+      }
+      #expect(error?.description.contains("contents of the prompts: 2e and 1f") == true)
     }
   }
 
@@ -127,7 +154,16 @@ struct ComparisonTests {
       }
       #expect(error?.description.contains("a-1 is given twice") == true)
       error = #expect(throws: ReportError.self) { _ = try Comparison.read([second.path]) }
-      #expect(error?.description.contains("a-2 has no evaluation yet") == true)
+      let noEvaluation = "a-2 has no evaluation after training yet"
+      #expect(error?.description.contains(noEvaluation) == true)
+      // The first evaluation alone is none of training.
+      var begun = SyntheticRun(folder + "/a-3")
+      begun.evaluations = [0]
+      try begun.write()
+      error = #expect(throws: ReportError.self) {
+        _ = try Comparison.read([first.path, begun.path])
+      }
+      #expect(error?.description.contains("a-3 has no evaluation after training yet") == true)
       try second.writeLogs()
       var summary = second.summary()
       summary.evaluationProtocol.steps = 40
@@ -135,6 +171,14 @@ struct ComparisonTests {
       error = #expect(throws: ReportError.self) {
         _ = try Comparison.read([first.path, second.path])
       }
+      // A run without a summary does not hide that the others differ.
+      let unfinished = SyntheticRun(folder + "/a-4")
+      try unfinished.writeRecipe()
+      try unfinished.writeLogs()
+      #expect(throws: ReportError.self) {
+        _ = try Comparison.read([unfinished.path, first.path, second.path])
+      }
+      #expect(try Comparison.read([unfinished.path, first.path]).comparison.methods.count == 1)
       // Runs and values have the same order.
       let text = try #require(error?.description)
       #expect(text.contains("steps: 40 and 8"))

@@ -10,7 +10,8 @@ struct SummaryTests {
       recipe: "shapes", seed: 1, epochs: 30, isFinished: true,
       evaluationProtocol: .init(
         prompts: "/p/held-out.jsonl", promptCount: 3, imagesPerPrompt: 1, seed: 7, steps: 10,
-        guidanceScale: 1, sampler: "ode", dtype: "float32", weights: "ema", reward: "shapes_strict"),
+        guidanceScale: 1, sampler: "ode", dtype: "float32", weights: "ema",
+        reward: "shapes_strict"),
       evaluations: [
         .init(
           epoch: 0, trainingSeconds: 0,
@@ -30,6 +31,25 @@ struct SummaryTests {
     // The sample deviation is 1/2, the root of 4 is 2.
     #expect(score.standardError == 0.25)
     #expect(Score([0.5]).standardError == nil)
+  }
+
+  @Test func `values of one prompt count as one in the standard error`() throws {
+    // Means of the prompts are 1, 1/2 and 0; their deviation is 1/2, the root of 3 prompts is 1.73.
+    let score = Score([1, 1, 0, 1, 0, 0], prompts: [4, 4, 7, 7, 2, 2])
+    #expect(score.count == 6 && score.mean == 0.5)
+    let error = try #require(score.standardError)
+    let expected = 0.5 / 3.0.squareRoot()
+    #expect(abs(error - expected) < 1e-15)
+    #expect(Score([1, 0], prompts: [3, 3]).standardError == nil)
+    #expect(Score([0.1, 0.1, 0.1], prompts: [1, 1, 2]).standardError == 0)
+    // One of unequal size: residuals -0.25 (three) and 0.75, so sums of -0.75 and 0.75.
+    let unequal = Score([0, 0, 0, 1], prompts: [0, 0, 0, 1])
+    // sqrt(2 (0.5625 + 0.5625)) / 4
+    #expect(unequal.standardError == 0.375)
+    let tagged = TaggedScores(
+      ofPrompts: [(0, "a", 1), (0, "a", nil), (1, "a", 0), (2, nil, 1), (2, nil, 1)])
+    #expect(tagged.tags["a"] == Score([1, 0]))
+    #expect(tagged.overall == Score([1, 0, 1, 1], prompts: [0, 1, 2, 2]))
   }
 
   @Test func `a score of no values has no mean, in memory, in JSON and in an older summary`()

@@ -162,7 +162,7 @@ package struct BranchTreePicture {
         }
         Shape.label(
           "score \(style)", corner.x + layout.tile / 2, corner.y + layout.tile + 12,
-          branch.reward.map { Figures.fixed($0, 2) } ?? "no reward", anchor: "middle")
+          branch.reward.map { Figures.fixed($0, 3) } ?? "no reward", anchor: "middle")
       }
     }
   }
@@ -190,7 +190,7 @@ package struct BranchTreePicture {
       }
       Shape.label(
         "quiet", corner.x + layout.tile / 2, layout.trunk + layout.tile / 2 + 14,
-        tree.trunkReward.map { "trunk · \(Figures.fixed($0, 2))" } ?? "trunk", anchor: "middle")
+        tree.trunkReward.map { "trunk · \(Figures.fixed($0, 3))" } ?? "trunk", anchor: "middle")
     }
   }
 

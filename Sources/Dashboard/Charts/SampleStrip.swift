@@ -90,7 +90,7 @@ struct SampleStrip {
   ) -> Markup {
     let style = sample?.passed.map { $0 ? "good" : "bad" } ?? "even"
     let verdict = sample?.passed.map { $0 ? "✓" : "✗" } ?? ""
-    let reward = sample?.reward.map { Figures.fixed($0, 2) } ?? ""
+    let reward = sample?.reward.map { Figures.fixed($0, 3) } ?? ""
     let side = Figures.coordinate(Self.tile)
     return element("g", ["class": style]) {
       element(

@@ -7,28 +7,27 @@ extension Comparison {
   package func page(chartName: String, details: [String] = []) -> String {
     var lines = [
       "# Methods at equal training time", "",
-      "Held-out \(scale.title) (\(scale.name)); mean ± standard error over seeds.", "",
+      "Held-out \(scale.title) (\(scale.name)) at the time that every run reached; mean ± "
+        + "standard error over seeds.", "",
       "![Held-out \(scale.title) over training time](\(chartName))", "",
     ]
     lines += table()
     if let sentence = difference() { lines += ["", sentence] }
     if !details.isEmpty { lines += [""] + details.map { "- \($0)" } }
-    lines += ["", "Every run:", ""] + runTable()
+    lines += ["", "Every run, to its own last evaluation:", ""] + runTable()
     return lines.joined(separator: "\n") + "\n"
   }
 
   private func table() -> [String] {
     var lines = [
-      "| method | seeds | before | after | gain | epochs | training |",
-      "|---|---:|---:|---:|---:|---:|---:|",
+      "| method | seeds | before | after \(Figures.duration(budget)) | gain |",
+      "|---|---:|---:|---:|---:|",
     ]
     for method in methods {
-      let epochs = Statistics(method.runs.map { Double($0.epochs) }).mean ?? 0
       lines.append(
         "| \(Comparison.cell(method.label)) | \(method.runs.count) "
-          + "| \(Comparison.text(method.before)) | \(Comparison.text(method.after)) "
-          + "| \(Comparison.text(method.gain, signed: true)) | \(Figures.fixed(epochs, 0)) "
-          + "| \(Figures.duration(method.seconds.mean ?? 0)) |")
+          + "| \(Comparison.text(method.before)) | \(Comparison.text(method.after(budget))) "
+          + "| \(Comparison.text(method.gain(budget), signed: true)) |")
     }
     return lines
   }
@@ -51,19 +50,15 @@ extension Comparison {
 
   /// How far the last method is from the first, in a sentence; nil with fewer than two.
   private func difference() -> String? {
-    // At the time that every run reached: some may have trained longer.
-    func gain(_ method: Method) -> Statistics {
-      Statistics(method.runs.map { run in run.score(at: budget).map { $0 - run.before } })
-    }
-    guard let first = methods.first, let last = methods.last, methods.count > 1 else { return nil }
-    let gains = (gain(first), gain(last))
-    guard let from = gains.0.mean, let to = gains.1.mean else { return nil }
-    let errors = [gains.0.standardError, gains.1.standardError].compactMap { $0 }
+    guard let first = methods.first, let last = methods.last, methods.count > 1,
+      let from = first.gain(budget).mean, let to = last.gain(budget).mean
+    else { return nil }
+    let errors = [first, last].compactMap { $0.gain(budget).standardError }
     let error =
       errors.count == 2
       ? " ± " + Figures.fixed((errors[0] * errors[0] + errors[1] * errors[1]).squareRoot(), 3) : ""
-    let side = to >= from ? "ahead of" : "behind"
-    return "\(Comparison.cell(last.label)) is \(Figures.fixed(abs(to - from), 3))\(error) \(side) "
+    return "After \(Figures.duration(budget)) of training \(Comparison.cell(last.label)) has "
+      + "gained \(Figures.fixed(abs(to - from), 3))\(error) \(to >= from ? "more" : "less") than "
       + "\(Comparison.cell(first.label))."
   }
 

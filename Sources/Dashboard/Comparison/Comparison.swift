@@ -13,20 +13,19 @@ package struct Comparison {
 
     /// The score before training, over the runs.
     package var before: Statistics { Statistics(runs.map(\.before)) }
-    /// The score at the end.
-    package var after: Statistics { Statistics(runs.map(\.after)) }
-    /// The score at the end minus the one before, per run.
-    package var gain: Statistics { Statistics(runs.map { $0.after - $0.before }) }
-    /// Seconds of training, over the runs.
-    package var seconds: Statistics {
-      Statistics(runs.map { $0.points[$0.points.count - 1].seconds })
+    /// The score at a time that every run reached, over the runs.
+    package func after(_ seconds: Double) -> Statistics {
+      Statistics(runs.map { $0.score(at: seconds) })
+    }
+    /// That score minus the one before training, per run.
+    package func gain(_ seconds: Double) -> Statistics {
+      Statistics(runs.map { run in run.score(at: seconds).map { $0 - run.before } })
     }
 
     /// The mean score over the runs and its standard error at a time; nil unless all reached it.
     package func score(at time: Double) -> (mean: Double, error: Double?)? {
-      let values = runs.compactMap { $0.score(at: time) }
-      let statistics = Statistics(values)
-      guard values.count == runs.count, let mean = statistics.mean else { return nil }
+      let statistics = after(time)
+      guard statistics.count == runs.count, let mean = statistics.mean else { return nil }
       return (mean, statistics.standardError)
     }
   }

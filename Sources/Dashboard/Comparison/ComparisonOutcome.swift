@@ -13,14 +13,17 @@ package struct ComparisonOutcome: Codable, Equatable, Sendable {
     package let runs: [String]
     /// The held-out score before training.
     package let before: Double
-    /// The held-out score at the end.
+    /// The held-out score after the seconds of training that every run reached.
     package let after: Double
-    /// The score at the end minus the one before, the mean over runs.
+    /// That score minus the one before, the mean over runs.
     package let gain: Double
     /// Standard error of `gain`; nil with one run.
     package let gainError: Double?
-    /// Seconds of training, the mean.
-    package let trainingSeconds: Double
+
+    private enum CodingKeys: String, CodingKey {
+      case name, label, runs, before, after, gain
+      case gainError = "gain_error"
+    }
   }
 
   /// The chart, SVG.
@@ -31,6 +34,11 @@ package struct ComparisonOutcome: Codable, Equatable, Sendable {
   package let budgetSeconds: Double
   /// In the order in which they are listed.
   package let methods: [Method]
+
+  private enum CodingKeys: String, CodingKey {
+    case chart, page, methods
+    case budgetSeconds = "budget_seconds"
+  }
 }
 
 extension Comparison {
@@ -50,19 +58,19 @@ extension Comparison {
       methods: methods.map { method in
         ComparisonOutcome.Method(
           name: method.name, label: method.label, runs: method.runs.map(\.name),
-          before: method.before.mean ?? 0, after: method.after.mean ?? 0,
-          gain: method.gain.mean ?? 0, gainError: method.gain.standardError,
-          trainingSeconds: method.seconds.mean ?? 0)
+          before: method.before.mean ?? 0, after: method.after(budget).mean ?? 0,
+          gain: method.gain(budget).mean ?? 0, gainError: method.gain(budget).standardError)
       })
   }
 
   /// The table for a terminal: one line a method, aligned.
   package var text: String {
-    let header = ["method", "seeds", "before", "after", "gain"]
+    let header = ["method", "seeds", "before", "after \(Figures.duration(budget))", "gain"]
     let rows = methods.map { method in
       [
         method.label, "\(method.runs.count)", Comparison.text(method.before),
-        Comparison.text(method.after), Comparison.text(method.gain, signed: true),
+        Comparison.text(method.after(budget)),
+        Comparison.text(method.gain(budget), signed: true),
       ]
     }
     return TextTable(header: header, rows: rows).text

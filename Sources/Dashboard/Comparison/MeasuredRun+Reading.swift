@@ -15,9 +15,12 @@ extension MeasuredRun {
     let points = measured.compactMap { seconds, score in
       score.map { Point(seconds: seconds, score: $0) }
     }
+    guard let first = points.first, let end = points.last, end.seconds > first.seconds else {
+      throw .notMeasured(path: run.path)
+    }
     self.init(
       method: MeasuredRun.method(of: run.name), name: run.name, points: points,
-      epochs: run.epochCount, prompts: last.overall.count)
+      epochs: last.epoch, prompts: last.overall.count)
     isFinished = run.isFinished
   }
 }
@@ -36,9 +39,13 @@ extension Comparison {
       guard seen.insert(URL(filePath: path).standardizedFileURL.path).inserted else {
         throw .givenTwice(path: path)
       }
-      let record = try RunRecord(path)
-      try check(record, against: records.first)
-      records.append(record)
+      records.append(try RunRecord(path))
+    }
+    // Of a run with a summary more is known.
+    if let reference = records.first(where: { $0.summary != nil }) ?? records.first {
+      for record in records where record.path != reference.path {
+        try check(record, against: reference)
+      }
     }
     let runs = try records.map { record throws(ReportError) in try MeasuredRun(record) }
     return (
@@ -68,15 +75,27 @@ extension Comparison {
 
   /// Throws unless both runs have the same evaluation protocol.
   private static func check(
-    _ record: RunRecord, against first: RunRecord?
+    _ record: RunRecord, against first: RunRecord
   ) throws(ReportError) {
-    guard let first else { return }
-    if let one = first.summary?.evaluationProtocol, let other = record.summary?.evaluationProtocol {
+    if var one = first.summary?.evaluationProtocol, var other = record.summary?.evaluationProtocol {
+      // Summaries of earlier versions have none.
+      if one.promptsDigest == nil || other.promptsDigest == nil {
+        (one.promptsDigest, other.promptsDigest) = (nil, nil)
+      }
       guard one == other else {
         throw .differentProtocol(
           path: record.path, other: first.path, detail: difference(other, one))
       }
       return
+    }
+    // The summary is written at the end; until then there is the recipe.
+    for key in ["seed", "steps", "guidance_scale"] {
+      let values = (record.setting("evaluation.\(key)"), first.setting("evaluation.\(key)"))
+      guard values.0 == values.1 else {
+        throw .differentProtocol(
+          path: record.path, other: first.path,
+          detail: "\(key): \(values.0 ?? "not recorded") and \(values.1 ?? "not recorded")")
+      }
     }
     guard let one = first.evaluations.last, let other = record.evaluations.last,
       one.reward == other.reward, one.overall.count == other.overall.count
@@ -93,6 +112,7 @@ extension Comparison {
     func text(_ value: (some Any)?) -> String { value.map { "\($0)" } ?? "not recorded" }
     let pairs = [
       ("prompts", one.prompts, other.prompts),
+      ("contents of the prompts", text(one.promptsDigest), text(other.promptsDigest)),
       ("prompt_count", "\(one.promptCount)", "\(other.promptCount)"),
       ("images_per_prompt", "\(one.imagesPerPrompt)", "\(other.imagesPerPrompt)"),
       ("seed", "\(one.seed)", "\(other.seed)"), ("steps", "\(one.steps)", "\(other.steps)"),
@@ -109,16 +129,22 @@ extension Comparison {
       .joined(separator: ", ")
   }
 
-  /// Protocol and machine, one line each.
+  /// Protocol and machines.
   private static func details(_ records: [RunRecord]) -> [String] {
     guard let summary = records.compactMap(\.summary).first else { return [] }
     let way = summary.evaluationProtocol
-    let machine = summary.machine
+    let machines = Set(
+      records.compactMap(\.summary?.machine).map {
+        "\($0.processor), \($0.cores) cores, \($0.system), libtorch \($0.torch), \($0.device)"
+      }
+    ).sorted()
     return [
       "Measured: \(way.reward) on \(way.promptCount) held-out prompts, \(way.weights) weights, "
         + "\(way.steps) steps, guidance \(Figures.setting(way.guidanceScale)), seed \(way.seed).",
-      "Machine: \(machine.processor), \(machine.cores) cores, \(machine.system), "
-        + "libtorch \(machine.torch), \(machine.device).",
+      machines.count == 1
+        ? "Machine: \(machines[0])."
+        : "Machines: \(machines.joined(separator: "; ")). A difference at equal time may be one of "
+          + "machines.",
       "Training time counts rollout and learning; evaluations and checkpoints are not counted.",
     ]
   }

@@ -20,7 +20,7 @@ package struct MeasuredRun: Equatable, Sendable {
   package var name: String
   /// Evaluations in the order of time, at least one.
   package var points: [Point]
-  /// Epochs completed.
+  /// Epochs before the last evaluation.
   package var epochs: Int
   /// Held-out prompts of each evaluation.
   package var prompts: Int

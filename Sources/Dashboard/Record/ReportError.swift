@@ -40,7 +40,7 @@ package enum ReportError: Error, CustomStringConvertible {
         + "Remove both to make the report without them."
     case .image(let error): error.description
     case .notMeasured(let path):
-      "\(path) has no evaluation yet, so there is nothing to compare. "
+      "\(path) has no evaluation after training yet, so there is nothing to compare. "
         + "Let the run go on with --resume, or leave it out."
     case .notScored(let path):
       "\(path) has no score in its first or last evaluation, so its gain is unknown. "

@@ -34,6 +34,11 @@ struct SampleTiles {
     guard sheet.columns >= 1, sheet.tileWidth >= 1, sheet.tileHeight >= 1, sheet.gutter >= 0 else {
       throw .sheetMismatch(path: path, reason: "its sheet has tiles without a size")
     }
+    guard [sheet.columns, sheet.tileWidth, sheet.gutter].allSatisfy({ $0 <= grid.width }),
+      [sheet.tileHeight, sheet.gutter].allSatisfy({ $0 <= grid.height })
+    else {
+      throw .sheetMismatch(path: path, reason: "its sheet has tiles larger than the image")
+    }
     var links: [String] = []
     for index in sheet.samples.indices {
       let x = sheet.gutter + index % sheet.columns * (sheet.tileWidth + sheet.gutter)

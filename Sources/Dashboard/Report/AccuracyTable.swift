@@ -13,20 +13,36 @@ package struct AccuracyTable {
   /// The table, its lines joined by line ends, without a last one.
   package var text: String {
     let tags = TagOrder.sorted(Array(summary.before.tags.keys) + summary.after.tags.keys)
+    var rows = tags.map { row($0, summary.before.tags[$0], after?.tags[$0]) }
+    if tags.count > 1, let before = summary.before.tagMean {
+      rows.append(
+        row("mean of tags", mean(before), after?.tagMean.map(mean)))
+    }
     let table = TextTable(
-      header: ["", "prompts", "before", "after", "change"],
-      rows: tags.map { row($0, summary.before.tags[$0], summary.after.tags[$0]) },
-      footer: row("all", summary.before.overall, summary.after.overall))
+      header: ["", "prompts", "before", "after", "change"], rows: rows,
+      footer: row("all", summary.before.overall, after?.overall))
     return "\(title)\n\n\(table.text)\n\n\(closing)"
+  }
+
+  /// The scores after training; nil where the model has been measured before it alone.
+  private var after: TaggedScores? { summary.evaluations.count > 1 ? summary.after : nil }
+
+  /// A mean of means, of all prompts.
+  private func mean(_ value: Double) -> Score {
+    Score(count: summary.before.overall.count, mean: value, standardError: nil)
   }
 
   /// Epochs and training time.
   private var closing: String {
     let state = summary.isFinished ? "" : "; stopped before the end"
-    let epochs = summary.epochs == 1 ? "1 epoch" : "\(summary.epochs) epochs"
-    return "\(epochs), \(Figures.duration(summary.trainingSeconds)) of training"
-      + "\(state)."
+    let last = summary.evaluations.last?.epoch ?? 0
+    let measured =
+      last == summary.epochs ? "" : last == 0 ? ", not measured yet" : ", measured after \(last)"
+    return "\(Self.epochs(summary.epochs))\(measured), "
+      + "\(Figures.duration(summary.trainingSeconds)) of training\(state)."
   }
+
+  private static func epochs(_ count: Int) -> String { count == 1 ? "1 epoch" : "\(count) epochs" }
 
   /// The evaluation protocol.
   private var title: String {

@@ -68,7 +68,7 @@ struct HeadlineSection {
     else { return nil }
     return card(
       "Training reward",
-      "\(Figures.fixed(first, 2)) → \(Figures.fixed(last, 2))", "first → last epoch's mean")
+      "\(Figures.fixed(first, 3)) → \(Figures.fixed(last, 3))", "first → last epoch's mean")
   }
 
   private func updates() -> String {

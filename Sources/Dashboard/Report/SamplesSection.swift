@@ -85,7 +85,7 @@ struct SamplesSection {
       image(
         tiles.links[index], "\(sample.prompt), \(when) training\(verdict)", tiles.sheet)
       element("div", ["class": "mark"]) {
-        element("span") { sample.reward.map { Figures.fixed($0, 2) } ?? "" }
+        element("span") { sample.reward.map { Figures.fixed($0, 3) } ?? "" }
         if let passed = sample.passed {
           element("b", ["class": passed ? "good" : "bad"]) { passed ? "✓" : "✗" }
         }

@@ -1,3 +1,4 @@
+import Foundations
 import Runs
 
 /// The held-out score per tag before and after, as bars and as a table.
@@ -19,8 +20,22 @@ struct TagsSection {
     guard let first = run.evaluations.first else { return [] }
     let last = run.evaluations.count > 1 ? run.evaluations.last : nil
     let tags = TagOrder.sorted(Array(first.tags.keys) + (last.map { Array($0.tags.keys) } ?? []))
-    return tags.map { Row(name: $0, before: first.tags[$0], after: last?.tags[$0]) }
+    let own = tags.map { Row(name: $0, before: first.tags[$0], after: last?.tags[$0]) }
+    return own + [meanOfTags(own)].compactMap(\.self)
       + [Row(name: "all", before: first.overall, after: last?.overall)]
+  }
+
+  /// GenEval's figure; nil below two tags, or where one has no score.
+  private func meanOfTags(_ rows: [Row]) -> Row? {
+    func mean(_ scores: [Score?]) -> Score? {
+      let means = scores.compactMap { $0?.mean }
+      guard means.count == rows.count else { return nil }
+      return Score(
+        count: scores.reduce(0) { $0 + ($1?.count ?? 0) }, mean: Statistics(means).mean,
+        standardError: nil)
+    }
+    guard rows.count > 1, let before = mean(rows.map(\.before)) else { return nil }
+    return Row(name: "mean of tags", before: before, after: mean(rows.map(\.after)))
   }
 
   func markup() -> Markup {

@@ -7,6 +7,8 @@ package struct RunSummary: Sendable, Hashable, Codable {
   package struct EvaluationProtocol: Sendable, Hashable, Codable {
     /// The file of prompts.
     package var prompts: String
+    /// SHA-256 of that file; nil in files of earlier versions and where it is not recorded.
+    package var promptsDigest: String?
     /// The number of its prompts that were used.
     package var promptCount: Int
     /// Images per prompt.
@@ -35,11 +37,13 @@ package struct RunSummary: Sendable, Hashable, Codable {
 
     /// Makes a protocol.
     package init(
-      prompts: String, promptCount: Int, imagesPerPrompt: Int, seed: Int, steps: Int,
-      guidanceScale: Double, imageSize: [Int]? = nil, maxSequenceLength: Int? = nil,
+      prompts: String, promptsDigest: String? = nil, promptCount: Int, imagesPerPrompt: Int,
+      seed: Int, steps: Int, guidanceScale: Double, imageSize: [Int]? = nil,
+      maxSequenceLength: Int? = nil,
       sampler: String, dtype: String, quantizeBase: String? = nil, weights: String, reward: String
     ) {
       self.prompts = prompts
+      self.promptsDigest = promptsDigest
       self.promptCount = promptCount
       self.imagesPerPrompt = imagesPerPrompt
       self.seed = seed
@@ -56,6 +60,7 @@ package struct RunSummary: Sendable, Hashable, Codable {
 
     private enum CodingKeys: String, CodingKey {
       case prompts, seed, steps, sampler, dtype, weights, reward
+      case promptsDigest = "prompts_sha256"
       case promptCount = "prompt_count"
       case guidanceScale = "guidance_scale"
       case imagesPerPrompt = "images_per_prompt"

@@ -102,9 +102,12 @@ package struct Evaluation: Sendable {
 }
 
 extension TaggedScores {
-  /// The scores of one value per prompt; a missing one is left out.
+  /// The scores of one value per line of a prompt file, in which a prompt may be several times; a
+  /// missing value is left out.
   init(_ prompts: [Prompt], _ values: [Double?]) {
-    self.init(zip(prompts, values).map { (tag: $0.tag, value: $1) })
+    let numbers = Dictionary(
+      zip(prompts, prompts.indices).map { ($0, $1) }, uniquingKeysWith: { first, _ in first })
+    self.init(ofPrompts: zip(prompts, values).map { (numbers[$0] ?? 0, $0.tag, $1) })
   }
 }
 

@@ -105,7 +105,7 @@ struct Evaluator {
       prompts: prompts, tiles: try gather(tiles), sources: sources, training: training,
       first: (scorer.rewards[0].name, columns[0]),
       heldOut: zip(heldOut, ofHeldOut).map { reward, column in
-        (reward.name, Score(column.total.compactMap { $0 }))
+        (reward.name, TaggedScores(prompts, column.total).overall)
       })
   }
 

@@ -18,6 +18,7 @@ extension RunSummary {
       isFinished: stoppedBy == nil,
       evaluationProtocol: .init(
         prompts: recipe.prompts.evaluation.split(separator: "/").last.map(String.init) ?? "",
+        promptsDigest: state.fingerprint.digests[RunFingerprint.evaluationPrompts],
         promptCount: prompts, imagesPerPrompt: 1, seed: Int(recipe.evaluation.seed),
         steps: recipe.evaluation.steps, guidanceScale: recipe.evaluation.guidanceScale,
         imageSize: context.policy.imageSize.sides, maxSequenceLength: recipe.maxSequenceLength,
