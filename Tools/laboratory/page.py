@@ -1,7 +1,10 @@
 """The page of a comparison, from the record alone."""
 
+from pathlib import Path
+
 from comparison import AXES, Comparison, Outcome
 from estimates import Estimate
+from inputs import images, texts
 from records import QUIET_SHARE, has_diverged, is_disturbed
 from verdict import plural, verdict
 
@@ -46,11 +49,28 @@ def settings(outcome: Outcome, setting: int | None = None) -> str:
 
 def intention(comparison: Comparison) -> str:
     text = (
-        "Held-out accuracy (strict) of the embedded task; mean ± standard error over seeds. Each method has the best "
-        "of its own settings, chosen on prompts that are neither trained on nor held out.")
+        f"Held-out accuracy (strict) of the task of `{comparison.plan.laboratory.base}`; mean ± standard error over "
+        f"seeds. Each method has the best of its own settings, chosen on {choice(comparison)}.")
     if len(comparison.lines) < comparison.planned:
         text += f" **Unfinished: {len(comparison.lines)} of {comparison.planned} final runs are recorded.**"
     return text
+
+
+def choice(comparison: Comparison) -> str:
+    """The prompts on which settings were chosen, and what they share with those of training and of the page."""
+    plan = comparison.plan
+    paths = [
+        Path(plan.laboratory.validation), plan.inputs.path("prompts.train", plan.laboratory.common),
+        Path(plan.laboratory.held_out),
+    ]
+    own, trained, held_out = map(texts, paths)
+    if not own & (trained | held_out):
+        return "prompts that are neither trained on nor held out"
+    found = [{plan.inputs.file(image) for image in images(path)} for path in paths]
+    apart = found[0] and not found[0] & (found[1] | found[2])
+    return (
+        f"validation prompts, of whose {len(own)} texts {len(own & trained)} are also trained on and "
+        f"{len(own & held_out)} are held out" + (", with source images of their own" if apart else ""))
 
 
 def results(comparison: Comparison) -> list[str]:

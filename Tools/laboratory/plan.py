@@ -151,7 +151,7 @@ class Plan:
         settings = {**laboratory.common, **method.overrides, **method.grid.values(setting)}
         prompts = laboratory.held_out if stage == "final" else laboratory.validation
         identity = [
-            laboratory.task, self.base, self.inputs.file(Path(prompts)), self.inputs.of(settings),
+            laboratory.task, self.base, self.inputs.prompts(Path(prompts)), self.inputs.of(settings),
             sorted(settings.items()), seed, seconds,
         ]
         intervals = {"evaluation.every": "100000", "checkpoints.every": "10"}

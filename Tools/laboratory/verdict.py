@@ -101,7 +101,7 @@ def limits(comparison: Comparison) -> str:
         f"The standard errors are over {seeds} of training with one set of held-out prompts and noises: they do not "
         "cover the choice of prompts. They do not cover the choice of a setting, which was made with one seed and "
         "shorter runs. Which steps, group sizes and averages each method has was decided earlier, by more runs for "
-        "TempFlow-GRPO than for the others, in part on the held-out prompts. Methods make another number of optimizer "
+        "TempFlow-GRPO than for the others, in part on the drawing task's held-out prompts. Methods make another number of optimizer "
         "updates in the same time (the column *updates*). "
         "One task and one small model were measured, on CPUs. On a GPU, rollout, decoding and training "
         "take other shares of the time; at equal NFE and images each method keeps the setting that was best at equal "

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import unittest
+from types import SimpleNamespace
 
 import command
 import page
@@ -174,6 +175,30 @@ class LaboratoryTests(GoldenCase):
         other = str(self.folder / "task" / "held-out.jsonl")
         shutil.copytree(FOLDER / "model", self.folder / "task" / "model", dirs_exist_ok=True)
         self.assertNotEqual(self.plan(common=["threads=1", f"prompts.train={other}"]).runs(0)[0].key, own)
+
+    def test_source_images_are_a_part_of_the_key_and_shared_texts_are_told(self):
+        task = self.folder / "task"
+        shutil.copytree(FOLDER, task)
+        for name in ("train", "validation", "held-out"):
+            lines = [{"prompt": "move it up", "image": f"{name}.png"}, {"prompt": f"of {name}", "image": f"{name}.png"}]
+            (task / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+            (task / f"{name}.png").write_text(name)
+        paths = {
+            "base": str(task / "recipe.yaml"), "validation": str(task / "validation.jsonl"),
+            "held_out": str(task / "held-out.jsonl"),
+        }
+
+        def key() -> str:
+            return self.plan(**paths).runs(0)[0].key
+
+        own = key()
+        said = "of whose 2 texts 1 are also trained on and 1 are held out"
+        self.assertEqual(
+            page.choice(SimpleNamespace(plan=self.plan(**paths))),
+            f"validation prompts, {said}, with source images of their own")
+        (task / "train.png").write_text("validation")
+        self.assertNotEqual(key(), own)
+        self.assertEqual(page.choice(SimpleNamespace(plan=self.plan(**paths))), f"validation prompts, {said}")
 
 
 if __name__ == "__main__":
