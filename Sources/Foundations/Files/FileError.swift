@@ -30,6 +30,9 @@ package enum FileError: Error, Sendable, Hashable {
     }
   }
 
+  /// Whether the medium cannot be read, as after a fault of a disk.
+  package var isMediumFault: Bool { reason == Self.text(EIO) }
+
   private static func text(_ code: Int32) -> String { String(cString: strerror(code)) }
 }
 

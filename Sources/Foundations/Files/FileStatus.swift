@@ -10,12 +10,19 @@ package struct FileStatus: Equatable, Sendable {
   let inode: UInt64
   package let byteCount: Int
   package let isDirectory: Bool
+  /// When the content changed last, in seconds since 1970.
+  package let modified: Int
 
   init(_ status: stat) {
     device = UInt64(truncatingIfNeeded: status.st_dev)
     inode = UInt64(truncatingIfNeeded: status.st_ino)
     byteCount = Int(status.st_size)
     isDirectory = status.st_mode & S_IFMT == S_IFDIR
+    #if canImport(Glibc)
+      modified = status.st_mtim.tv_sec
+    #else
+      modified = status.st_mtimespec.tv_sec
+    #endif
   }
 
   /// The file at a path, links followed; nil when there is none.

@@ -116,6 +116,19 @@ package enum FileTree {
     do throws(FileError) { try remove(path) } catch _ {}
   }
 
+  /// Removes what processes that were killed have left in a folder under names with a beginning.
+  /// What is younger than a day stays: another process may be writing it.
+  package static func removeAbandoned(
+    in folder: String, named beginning: String = ".tmp-"
+  ) throws(FileError) {
+    let aDayAgo = Int(time(nil)) - 86_400
+    for name in try names(in: folder) where name.hasPrefix(beginning) {
+      guard let status = try FileStatus(path: "\(folder)/\(name)"), status.modified < aDayAgo
+      else { continue }
+      removeLeftover("\(folder)/\(name)")
+    }
+  }
+
   /// Waits until the names in a folder are on the disk.
   package static func synchronize(folder: String) throws(FileError) {
     try OpenFile(folder, for: .reading).synchronize()

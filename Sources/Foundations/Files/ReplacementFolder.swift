@@ -8,8 +8,8 @@
 ///
 /// The draft is `.tmp-NAME-RANDOM`. An older folder waits as `.old-NAME` while the draft is
 /// renamed. A process killed at any moment leaves the old folder or the new one;
-/// `clearLeftovers(in:)` removes the rest. Nothing is left behind when the value goes before
-/// `commit()`.
+/// `clearLeftovers(in:)` removes the rest, and the next replacement of the folder what is older
+/// than a day. Nothing is left behind when the value goes before `commit()`.
 package final class ReplacementFolder {
   /// The new, empty folder to fill.
   package let draft: String
@@ -20,8 +20,21 @@ package final class ReplacementFolder {
   package init(_ path: String) throws(FileError) {
     let folder = FileTree.parent(of: path)
     self.path = "\(folder)/\(FileTree.name(of: path))"
-    draft = FileTree.temporary(beside: "\(folder)/\(FileTree.name(of: path))")
+    draft = FileTree.temporary(beside: self.path)
+    try Self.clearAbandoned(of: self.path)
     try FileTree.makeFolder(draft)
+  }
+
+  /// Gives a folder that was set aside its name back where it has no successor, and removes the
+  /// drafts of processes that were killed.
+  private static func clearAbandoned(of path: String) throws(FileError) {
+    let (folder, name) = (FileTree.parent(of: path), FileTree.name(of: path))
+    guard try FileTree.isFolder(folder) else { return }
+    let old = "\(folder)/.old-\(name)"
+    if try FileStatus(path: path) == nil, try FileStatus(path: old) != nil {
+      try FileTree.rename(old, to: path)
+    }
+    try FileTree.removeAbandoned(in: folder, named: ".tmp-\(name)-")
   }
 
   deinit {

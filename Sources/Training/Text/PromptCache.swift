@@ -76,7 +76,8 @@ package final class PromptCache {
   private func listShards() throws(TrainingError) {
     guard FileManager.default.fileExists(atPath: folder) else { return }
     let names = try inPromptCache(folder) { () throws(FileError) in
-      try FileTree.names(in: folder)
+      try FileTree.removeAbandoned(in: folder)
+      return try FileTree.names(in: folder)
     }
     for name in names where name.hasSuffix(".safetensors") {
       let path = "\(folder)/\(name)"

@@ -56,6 +56,22 @@ import Testing
     }
   }
 
+  @Test func `a replacement removes drafts of the folder that are older than a day`() throws {
+    try withTemporaryFolder { folder in
+      for name in [".tmp-model-1a", ".tmp-model-2b", ".tmp-other-3c", ".old-model"] {
+        try FileActions.make("\(folder)/\(name)/part")
+      }
+      for name in [".tmp-model-1a", ".tmp-other-3c"] {
+        try FileManager.default.setAttributes(
+          [.modificationDate: Date.now - 90_000], ofItemAtPath: "\(folder)/\(name)")
+      }
+      let replacement = try ReplacementFolder(folder + "/model")
+      #expect(try FileActions.names(folder + "/model") == ["part"])
+      try replacement.commit()
+      #expect(try FileActions.names(folder) == [".tmp-model-2b", ".tmp-other-3c", "model"])
+    }
+  }
+
   @Test func `a folder set aside comes back unless its successor is in place`() throws {
     try withTemporaryFolder { folder in
       try FileActions.make(folder + "/.old-a/first")
