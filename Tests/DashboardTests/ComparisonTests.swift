@@ -134,6 +134,10 @@ struct ComparisonTests {
       let details = try Comparison.read(runs.map(\.path)).details
       #expect(details[1].hasPrefix("Machines: "), "\(details)")
       #expect(details[1].contains("NVIDIA H200") && details[1].hasSuffix("may be one of machines."))
+      // One file under two names.
+      summary.evaluationProtocol.prompts = "other.jsonl"
+      try summary.write(to: runs[2].path + "/summary.json")
+      #expect(try Comparison.read(runs[1...].map(\.path)).comparison.methods.count == 2)
       summary.evaluationProtocol.promptsDigest = "2e"
       try summary.write(to: runs[2].path + "/summary.json")
       let error = #expect(throws: ReportError.self) {

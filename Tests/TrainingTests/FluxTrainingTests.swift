@@ -46,6 +46,21 @@ import Training
     try await folder.train(try recipe(folder, overrides), as: run, resume: resume)
   }
 
+  @Test func `the recipe of a run is read with the model's new place`() throws {
+    let folder = try task()
+    func open(resume: Bool, _ overrides: [String]) throws {
+      let keys = ["sampling.method=ode", "loss={method: diffusion_nft}"]
+      _ = try RunOutput(
+        "\(folder.path)/run", resume: resume, recipe: try recipe(folder, keys + overrides),
+        recipeName: "tiny", progress: .silent())
+    }
+    try open(resume: false, [])
+    try FileManager.default.moveItem(
+      atPath: "\(folder.path)/model", toPath: "\(folder.path)/moved model")
+    // Without its folder the model would have another kind of guidance.
+    try open(resume: true, ["model=\(folder.path)/moved model"])
+  }
+
   @Test func `a recipe has the model's defaults and is warned of settings without evidence`() throws
   {
     let folder = try task()

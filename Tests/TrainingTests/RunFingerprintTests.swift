@@ -1,6 +1,7 @@
 import Foundation
 import Rewards
 import Runs
+import TestSupport
 import Testing
 import Torch
 import Training
@@ -64,6 +65,30 @@ import Training
     #expect(try await train(folder, longer + moved, resume: true, scorer: scorer).epochs == 3)
     let text = try String(contentsOfFile: "\(folder.path)/run/recipe.yaml", encoding: .utf8)
     #expect(text.contains("\(folder.path)/moved\n") && text.contains("a.jsonl"), "\(text)")
+  }
+
+  @Test func `a reward's network may move, and not change`() async throws {
+    let folder = try tinyTask()
+    try FileManager.default.copyItem(
+      atPath: fixture("rewards/clip/gelu"), toPath: "\(folder.path)/clip")
+    func changes(_ epochs: Int, _ place: String) -> [(String, String)] {
+      let reward = "{name: pickscore, model: \(place), threshold: 100}"
+      return [("epochs: 4", "epochs: \(epochs)\nthreads: 1\nheld_out_rewards: [\(reward)]")]
+    }
+    _ = try await train(folder, changes(2, "clip"), scorer: scorer)
+    try FileManager.default.moveItem(
+      atPath: "\(folder.path)/clip", toPath: "\(folder.path)/moved")
+    try folder.write("{}", to: "moved/other.json")
+    let moved = try await train(folder, changes(3, "moved"), resume: true, scorer: scorer)
+    #expect(moved.epochs == 3)
+    let path = "\(folder.path)/moved/preprocessor_config.json"
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    try folder.write(text + " ", to: "moved/preprocessor_config.json")
+    let error = await #expect(throws: TrainingError.self) {
+      _ = try await train(folder, changes(4, "moved"), resume: true, scorer: scorer)
+    }
+    let reason = error?.description ?? ""
+    #expect(reason.contains("changed since: the network of held_out_rewards.0;"), "\(reason)")
   }
 
   @Test(arguments: [

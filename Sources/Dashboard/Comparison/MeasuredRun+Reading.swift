@@ -81,6 +81,9 @@ extension Comparison {
       // Summaries of earlier versions have none.
       if one.promptsDigest == nil || other.promptsDigest == nil {
         (one.promptsDigest, other.promptsDigest) = (nil, nil)
+      } else if one.promptsDigest == other.promptsDigest {
+        // One file may have several names.
+        other.prompts = one.prompts
       }
       guard one == other else {
         throw .differentProtocol(

@@ -14,8 +14,8 @@ package struct RewardEntry: Sendable, Equatable {
   package var label: String { factory.label }
   /// The device of the reward's network; nil for a reward without one.
   package var device: Device? { factory.device }
-  /// See ``RewardFactory/weightsFolder``.
-  package var weightsFolder: String? { factory.weightsFolder }
+  /// See ``RewardFactory/networkFiles``.
+  package var networkFiles: NetworkFiles? { factory.networkFiles }
   /// See ``RewardFactory/networkBytes``.
   package var networkBytes: Int? { factory.networkBytes }
 

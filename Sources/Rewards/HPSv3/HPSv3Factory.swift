@@ -10,8 +10,8 @@ package struct HPSv3Factory: NetworkRewardFactory {
 
   package static let unread = ["lm_head."]
 
-  package static func baseName(in folder: String) -> String {
-    WeightsFile.exists(folder: folder, baseName: "HPSv3") ? "HPSv3" : "model"
+  package static func baseNames(in folder: String) -> [String] {
+    [WeightsFile.exists(folder: folder, baseName: "HPSv3") ? "HPSv3" : "model"]
   }
 
   package init(_ settings: NetworkSettings) { self.settings = settings }

@@ -39,7 +39,7 @@ struct HPSv3Network: ScoringNetwork {
     var configuration: Qwen2VLConfiguration = try folder.configuration()
     // The published embedding table was resized to the tokenizer's ids with the reward's token.
     configuration.language.vocabSize = tokenizer.vocabularyCount
-    let checkpoint = try folder.checkpoint(HPSv3Factory.baseName(in: path))
+    let checkpoint = try folder.checkpoint(HPSv3Factory.baseNames(in: path)[0])
     let networks = try folder.reading { () throws(ParameterError) in
       let (store, headStore) = checkpoint.stores(headPrefix: "rm_head.", settings)
       let head = try HPSv3Head(configuration.language.hiddenSize, headStore.root["rm_head"])

@@ -62,8 +62,8 @@ package protocol NetworkRewardFactory: RewardFactory {
   /// The files of the folder, and where they are published.
   static var contents: String { get }
 
-  /// The name of the file of weights in a folder, without its ending.
-  static func baseName(in folder: String) -> String
+  /// The names of the files of weights in a folder, without their ending.
+  static func baseNames(in folder: String) -> [String]
 
   /// How the names of tensors begin that the file has and the network does not read.
   static var unread: [String] { get }
@@ -81,22 +81,26 @@ extension NetworkRewardFactory {
   package var label: String { settings.label }
   package var device: Device? { settings.device }
 
-  package var weightsFolder: String? { settings.model }
+  package var networkFiles: NetworkFiles? {
+    NetworkFiles(folder: settings.model, baseNames: Self.baseNames(in: settings.model))
+  }
 
-  package static func baseName(in folder: String) -> String { "model" }
+  package static func baseNames(in folder: String) -> [String] { ["model"] }
   package static var unread: [String] { [] }
 
   package var networkBytes: Int? {
-    let file: WeightsFile
-    do throws(SafetensorsError) {
-      file = try .open(folder: settings.model, baseName: Self.baseName(in: settings.model))
-    } catch {
-      // What is wrong with it is an error when it is loaded.
-      return nil
+    var count = 0
+    for name in Self.baseNames(in: settings.model) {
+      do throws(SafetensorsError) {
+        count += try WeightsFile.open(folder: settings.model, baseName: name).tensors
+          .filter { tensor in !Self.unread.contains { tensor.key.hasPrefix($0) } }
+          .reduce(0) { $0 + $1.value.count }
+      } catch {
+        // What is wrong with it is an error when it is loaded.
+        return nil
+      }
     }
-    return settings.precision.byteCount
-      * file.tensors.filter { tensor in !Self.unread.contains { tensor.key.hasPrefix($0) } }
-      .reduce(0) { $0 + $1.value.count }
+    return settings.precision.byteCount * count
   }
 
   /// Checks that the folder of weights is there.

@@ -146,8 +146,8 @@ package final class CheckpointStore {
     } catch {
       switch error {
       case .checkpointDamaged: return error
-      // A disk that cannot read it: an earlier one is as good.
-      case .file(let fault):
+      // An earlier one is as good.
+      case .file(let fault) where fault.isMediumFault:
         return .checkpointDamaged(path: path(number), reason: fault.description)
       default: throw error
       }

@@ -88,7 +88,8 @@ extension ProcessGroup {
 }
 
 extension RunFingerprint {
-  /// Refuses processes whose prompts or model differ from those of the first one.
+  /// Refuses processes whose prompts, model or networks of rewards differ from those of the first
+  /// one.
   ///
   /// - Throws: `TrainingError.processes`; `ProcessGroupError`.
   @MainActor
@@ -96,11 +97,13 @@ extension RunFingerprint {
     guard group.size > 1 else { return }
     // The same files may have other paths on another host.
     let facts = digests.sorted { $0.key < $1.key }.map { key, digest in
-      (key.hasPrefix("prompts.") ? key : "model/\(key)", digest)
+      let isOwn = key.hasPrefix("prompts.") || Self.isReward(key)
+      return (isOwn ? key : "model/\(key)", digest)
     }
     try group.checkEqual(
       JoinFacts(facts), "comparing the files",
-      remedy: "Every host needs the same prompt files and the same model.")
+      remedy: "Every host needs the same prompt files, the same model and the same networks of "
+        + "rewards.")
   }
 }
 

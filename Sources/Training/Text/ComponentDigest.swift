@@ -1,5 +1,6 @@
 internal import DiffusionModels
 internal import Foundations
+internal import Rewards
 internal import Torch
 
 /// Digests of a model's files, independent of the files' paths.
@@ -15,10 +16,12 @@ enum ComponentDigest {
 
   /// Adds the configurations and tokenizer files of a component's folder.
   ///
+  /// - Parameter isRead: whether a file of a name counts.
   /// - Throws: `TrainingError.model`.
-  static func add(filesOf folder: String, to hash: inout SHA256) throws(TrainingError) {
-    for name in try names(in: folder)
-    where (name.hasSuffix(".json") || name.hasSuffix(".txt")) && !name.contains(".safetensors") {
+  static func add(
+    filesOf folder: String, to hash: inout SHA256, where isRead: (String) -> Bool = isText
+  ) throws(TrainingError) {
+    for name in try names(in: folder) where isRead(name) {
       hash.update(text: "\(name)\n")
       do throws(FileError) {
         try AtomicFile.read("\(folder)/\(name)").withUnsafeBytes { hash.update($0) }
@@ -28,16 +31,27 @@ enum ComponentDigest {
     }
   }
 
-  /// The digest of the folder of a reward's network; empty where there is none.
+  private static func isText(_ name: String) -> Bool {
+    (name.hasSuffix(".json") || name.hasSuffix(".txt")) && !name.contains(".safetensors")
+  }
+
+  /// Configuration and tokenizer of a reward's network.
+  private static let networkFiles: Set = [
+    "config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json",
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    "vocab.txt", "merges.txt",
+  ]
+
+  /// The digest of the files of a reward's network. Others of its folder may come and go.
   ///
   /// - Throws: `TrainingError.model`.
-  static func digest(ofNetwork folder: String) throws(TrainingError) -> String {
+  static func digest(of network: NetworkFiles) throws(TrainingError) -> String {
     var hash = SHA256()
-    try add(filesOf: folder, to: &hash)
-    for name in try names(in: folder) where name.hasSuffix(".safetensors") {
+    try add(filesOf: network.folder, to: &hash) { networkFiles.contains($0) }
+    for name in network.baseNames {
       let tensors: [String: Tensor]
       do throws(SafetensorsError) {
-        tensors = try SafetensorsFile(path: "\(folder)/\(name)").tensors
+        tensors = try WeightsFile.open(folder: network.folder, baseName: name).tensors
       } catch {
         throw .model(error.description)
       }

@@ -125,8 +125,10 @@ final class Checkpointer {
   }
 
   private func restore(_ checkpoint: Runs.Checkpoint) throws -> TrainingState {
-    let state = try TrainingState.read("\(checkpoint.path)/\(File.state)")
+    var state = try TrainingState.read("\(checkpoint.path)/\(File.state)")
     try check(state.fingerprint, of: checkpoint.path)
+    // That of an earlier version lacks parts.
+    state.fingerprint = fingerprint
     try context.policy.restore(try tensors(checkpoint, File.parameters))
     try update.optimizer.restore(try tensors(checkpoint, File.optimizer))
     try update.average.restore(try tensors(checkpoint, File.average))
@@ -144,7 +146,10 @@ final class Checkpointer {
 
   /// Checks that prompts and model are those that the checkpoint was trained with.
   private func check(_ saved: RunFingerprint, of checkpoint: String) throws {
-    guard let changes = fingerprint.changes(since: saved, context.recipe) else { return }
+    guard
+      let changes = fingerprint.changes(
+        since: saved, context.recipe, moved: context.output.movedNetworks)
+    else { return }
     throw TrainingError.otherFiles(path: checkpoint, changes: changes)
   }
 

@@ -52,8 +52,8 @@ struct RunFingerprint: Codable, Equatable {
       (Self.rewards[1], recipe.heldOutRewards.map(\.reward)),
     ] {
       for (index, entry) in entries.enumerated() {
-        guard let folder = entry.weightsFolder else { continue }
-        digests["\(list).\(index)"] = try ComponentDigest.digest(ofNetwork: folder)
+        guard let files = entry.networkFiles else { continue }
+        digests["\(list).\(index)"] = try ComponentDigest.digest(of: files)
       }
     }
     self.digests = digests
@@ -66,11 +66,17 @@ struct RunFingerprint: Codable, Equatable {
   private static let evaluationImages = "prompts.evaluation images"
 
   /// The files and parts that differ from an earlier fingerprint, in words; nil without one.
-  func changes(since earlier: RunFingerprint, _ recipe: TrainingRecipe) -> String? {
+  ///
+  /// - Parameter moved: rewards whose network is at another place, such as `rewards.0`.
+  func changes(
+    since earlier: RunFingerprint, _ recipe: TrainingRecipe, moved: Set<String>
+  ) -> String? {
     let keys = Set(digests.keys).union(earlier.digests.keys).sorted()
     let changed = keys.filter {
-      // Checkpoints of earlier versions have no digests of rewards.
-      digests[$0] != earlier.digests[$0] && !(Self.isReward($0) && earlier.digests[$0] == nil)
+      // Checkpoints of earlier versions have no digests of rewards: they count as unchanged where
+      // they are in their place.
+      digests[$0] != earlier.digests[$0]
+        && (!Self.isReward($0) || earlier.digests[$0] != nil || moved.contains($0))
     }
     guard !changed.isEmpty else { return nil }
     let names = changed.prefix(4).map { name(of: $0, recipe) }
@@ -90,7 +96,8 @@ struct RunFingerprint: Codable, Equatable {
     }
   }
 
-  private static func isReward(_ key: String) -> Bool {
+  /// Whether a key is that of a reward's network.
+  static func isReward(_ key: String) -> Bool {
     rewards.contains { key.hasPrefix("\($0).") }
   }
 

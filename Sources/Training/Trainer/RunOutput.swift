@@ -15,6 +15,8 @@ package final class RunOutput {
   /// nil where another process writes the checkpoints.
   let checkpoints: CheckpointStore?
   private let isResumed: Bool
+  /// The rewards of a resumed run whose network is at another place, such as `rewards.0`.
+  let movedNetworks: Set<String>
   private let log: RunLog
   private var metrics: MetricsLog?
   private var timings: MetricsLog?
@@ -39,6 +41,9 @@ package final class RunOutput {
     if resume, try directory.hasRecipe() {
       changed = try Self.compare(directory.recipe, with: recipe.resolved)
     }
+    movedNetworks = Set(
+      changed.filter { RunFingerprint.isReward($0) && $0.hasSuffix(".model") }
+        .map { String($0.dropLast(".model".count)) })
     try AtomicFile.write(recipe.resolved.text, to: directory.recipe)
     for warning in recipe.warnings { try message("warning: \(warning)") }
     let lengths = changed.filter { ["epochs", "time_limit"].contains($0) }
@@ -58,6 +63,7 @@ package final class RunOutput {
     progress = .silent()
     self.recipeName = recipeName
     isResumed = false
+    movedNetworks = []
     try FileTree.makeFolder(directory.ranks)
     log = try RunLog(directory.log(ofRank: rank))
     checkpoints = nil
@@ -101,7 +107,10 @@ package final class RunOutput {
   private static func compare(
     _ path: String, with resolved: ResolvedRecipe
   ) throws -> [String] {
-    let differences = resolved.differences(from: try TrainingRecipe.read(path: path).resolved)
+    // The model may be at another place now, and decides what other keys mean.
+    let model = resolved.values.filter { $0.path == "model" }.map { "model=\($0.text)" }
+    let earlier = try TrainingRecipe.read(path: path, overrides: model).resolved
+    let differences = resolved.differences(from: earlier)
     let refused = differences.filter { !isChangeable($0.path) && !isMoved($0, resolved) }
     guard refused.isEmpty else {
       throw TrainingError.otherRecipe(path: path, differences: refused.map(\.description))

@@ -28,7 +28,7 @@ struct TrainingState: Codable {
   /// `RunOutput.recipeName`; nil in checkpoints of earlier versions.
   var recipeName: String?
   /// Of the files that the run reads beside its recipe.
-  let fingerprint: RunFingerprint
+  var fingerprint: RunFingerprint
   /// Bytes of `metrics.jsonl` when this was saved.
   var metricsBytes = 0
   /// Bytes of `timings.jsonl` when this was saved.

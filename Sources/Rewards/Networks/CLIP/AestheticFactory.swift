@@ -10,6 +10,8 @@ package struct AestheticFactory: NetworkRewardFactory {
   /// The text tower.
   package static let unread = ["text_model.", "text_projection.", "logit_scale"]
 
+  package static func baseNames(in folder: String) -> [String] { ["model", "aesthetic"] }
+
   package init(_ settings: NetworkSettings) { self.settings = settings }
 
   package func makeReward() throws(RewardError) -> any Reward {
