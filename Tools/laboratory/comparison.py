@@ -64,8 +64,12 @@ class Comparison:
 
     def __init__(self, plan: Plan):
         self.plan = plan
-        runs = plan.final_runs()
-        self.planned = len(runs)
+        tuned = plan.tuned()
+        if not tuned:
+            raise KeyError
+        runs = plan.final_runs(tuned)
+        self.planned = len(plan.laboratory.methods) * plan.budget.final.seeds
+        self.untuned = [method for method in plan.laboratory.methods if method not in tuned]
         recorded: dict[str, list] = {}
         for run in runs:
             if run.key in plan.record.lines:
@@ -85,6 +89,15 @@ class Comparison:
             for outcome in self.outcomes for stage in range(len(plan.budget.tuning))
             for setting in plan.candidates(outcome.method, stage)
         ]
+
+    def remaining(self) -> str:
+        """What is not recorded yet, as an emphasized sentence; empty where nothing is missing."""
+        if len(self.lines) == self.planned:
+            return ""
+        names = ", ".join(method.label for method in self.untuned)
+        return (
+            f" **Unfinished: {len(self.lines)} of {self.planned} final runs are recorded"
+            + (f"; not tuned yet: {names}" if names else "") + ".**")
 
     def common(self, axis: str) -> float:
         """What every run has spent that did not end early: the time limit, or the smallest total."""

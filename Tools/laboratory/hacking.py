@@ -51,8 +51,7 @@ def page(comparison: Comparison, command: str) -> str:
         "mean ± standard error over seeds. The alarm is that of `held_out_rewards`: strict accuracy has fallen from "
         "its highest value while the reward rose.")
     verdict = f"The alarm was raised in {raised} of {plural(len(comparison.lines), 'run')}." + divergences(comparison)
-    if len(comparison.lines) < comparison.planned:
-        verdict += f" **Unfinished: {len(comparison.lines)} of {comparison.planned} runs are recorded.**"
+    verdict += comparison.remaining()
     return "\n\n".join([
         f"# {laboratory.title}", text, table(header, rows, left=2), verdict, measured(comparison, command),
     ]) + "\n"

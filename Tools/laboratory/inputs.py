@@ -1,4 +1,4 @@
-"""The files that a run learns from, for its key: prompts with their source images, and the weights of the base model."""
+"""The files that a run learns from, for its key: prompts with source images, and the weights of the base model."""
 
 import hashlib
 import json

@@ -51,9 +51,7 @@ def intention(comparison: Comparison) -> str:
     text = (
         f"Held-out accuracy (strict) of the task of `{comparison.plan.laboratory.base}`; mean ± standard error over "
         f"seeds. Each method has the best of its own settings, chosen on {choice(comparison)}.")
-    if len(comparison.lines) < comparison.planned:
-        text += f" **Unfinished: {len(comparison.lines)} of {comparison.planned} final runs are recorded.**"
-    return text
+    return text + comparison.remaining()
 
 
 def choice(comparison: Comparison) -> str:

@@ -4,8 +4,10 @@ Methods and seeds take turns (seed 1 of every method, then seed 2), so that a dr
 run is known by its key: a digest of base recipe, prompts, weights of the base model, settings, seed and seconds.
 """
 
+import contextlib
 import functools
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,12 +88,22 @@ class Plan:
             for place in range(most) for choice in choices if place < len(choice.settings)
         ]
 
-    def final_runs(self) -> list[Run]:
+    def final_runs(self, methods: Sequence[Method] | None = None) -> list[Run]:
+        """Those of some methods, by default of all, which must be tuned."""
         final = self.budget.final
         return [
             self.run("final", method, self.chosen(method), seed, final.seconds, final.evaluations)
-            for seed in range(1, final.seeds + 1) for method in self.laboratory.methods
+            for seed in range(1, final.seeds + 1) for method in methods or self.laboratory.methods
         ]
+
+    def tuned(self) -> list[Method]:
+        """The methods whose tuning is recorded."""
+        found = []
+        for method in self.laboratory.methods:
+            with contextlib.suppress(KeyError):
+                self.chosen(method)
+                found.append(method)
+        return found
 
     def count(self, stage: int) -> int:
         """The number of runs of a stage, also of one whose settings are not chosen yet."""

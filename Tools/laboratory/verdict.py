@@ -4,6 +4,8 @@ from comparison import Comparison, Pair
 from estimates import two_sided
 
 LEVEL = 0.05
+MOST_NAMED = 12
+"""Pairs of methods that a sentence names."""
 
 
 def plural(count: int, noun: str) -> str:
@@ -61,7 +63,9 @@ def pairs(comparison: Comparison) -> str:
     open_pairs = [
         f"{pair.first.method.label} and {pair.second.method.label}" for pair in every if not is_shown(pair)
     ]
-    if open_pairs:
+    if len(open_pairs) > MOST_NAMED:
+        text += f" Not resolved, as the table has them: {len(open_pairs)} pairs."
+    elif open_pairs:
         text += f" Not resolved: {'; '.join(open_pairs)}."
     return text
 
@@ -96,14 +100,15 @@ def tuning(comparison: Comparison) -> str:
 
 def limits(comparison: Comparison) -> str:
     """What no number here covers."""
-    seeds = plural(comparison.plan.budget.final.seeds, "seed")
+    counts = sorted({len(outcome.lines) for outcome in comparison.outcomes})
+    seeds = plural(counts[-1], "seed") if len(counts) == 1 else f"{counts[0]} to {plural(counts[-1], 'seed')}"
     return (
         f"The standard errors are over {seeds} of training with one set of held-out prompts and noises: they do not "
         "cover the choice of prompts. They do not cover the choice of a setting, which was made with one seed and "
         "shorter runs. Which steps, group sizes and averages each method has was decided earlier, by more runs for "
-        "TempFlow-GRPO than for the others, in part on the drawing task's held-out prompts. Methods make another number of optimizer "
-        "updates in the same time (the column *updates*). "
-        "One task and one small model were measured, on CPUs. On a GPU, rollout, decoding and training "
-        "take other shares of the time; at equal NFE and images each method keeps the setting that was best at equal "
-        "time on this machine, NFE counts the rollout's rows without the forward passes of training, and a run that "
-        "spent more than the least is read before its learning rate has fallen to zero.")
+        "TempFlow-GRPO than for the others, in part on the drawing task's held-out prompts. Methods make another number "
+        "of optimizer updates in the same time (the column *updates*). One task and one small model were measured, on "
+        "CPUs. On a GPU, rollout, decoding and training take other shares of the time; at equal NFE and images each "
+        "method keeps the setting that was best at equal time on this machine, NFE counts the rollout's rows without "
+        "the forward passes of training, and a run that spent more than the least is read before its learning rate has "
+        "fallen to zero.")

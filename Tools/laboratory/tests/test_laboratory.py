@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import command
 import page
+from comparison import Comparison
 from golden_case import FOLDER, GoldenCase
 from methods import FileError, read
 from plan import Plan
@@ -27,6 +28,21 @@ class LaboratoryTests(GoldenCase):
                 command.report(plan, argparse.Namespace(file=path, budget="full", output=self.folder))
             for file in files:
                 self.assertEqual((self.folder / file).read_text(), (FOLDER / file).read_text(), file)
+
+    def test_a_page_can_be_made_of_a_part_of_the_record(self):
+        lines = [json.loads(line) for line in (FOLDER / "runs.jsonl").read_text().splitlines()]
+        name = ("golden", "final", "plain")
+        last = [line for line in lines if (line["task"], line["stage"], line["method"]) == name][-1]
+        kept = [line for line in lines if line["method"] != "both" and line is not last]
+        (self.folder / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept))
+        comparison = Comparison(self.plan(self.folder / "runs.jsonl"))
+        label = comparison.plan.laboratory.method("both").label
+        text = page.page(comparison, "chart.svg", "command")
+        self.assertIn(f"**Unfinished: 5 of 9 final runs are recorded; not tuned yet: {label}.**", text)
+        self.assertIn("The standard errors are over 2 to 3 seeds of training", text)
+        (self.folder / "runs.jsonl").write_text("")
+        with self.assertRaises(KeyError):
+            Comparison(self.plan(self.folder / "runs.jsonl"))
 
     def test_methods_take_turns_in_every_stage(self):
         plan = self.plan()
