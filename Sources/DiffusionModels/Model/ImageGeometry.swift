@@ -61,7 +61,7 @@ public struct ImageGeometry: Equatable, Sendable {
   ///   - limit: the largest side in patches and the name of its setting; nil for no limit.
   ///   - path: the model, for errors.
   /// - Throws: `PipelineError.imageSize` if a side is not a whole number of patches or exceeds the
-  ///   limit, or if there are more than ``mostTokens``.
+  ///   limit, or if there are more than 65,536 patches.
   public init(
     _ image: ImageSize?, defaultSide: Int, factor: Int, patch: Int,
     limit: (patches: Int, setting: String)? = nil, path: String
