@@ -63,13 +63,6 @@ import Testing
     }
   }
 
-  /// Whether a process runs that is no zombie.
-  private static func runs(_ identifier: Int32) -> Bool {
-    guard let text = try? String(contentsOfFile: "/proc/\(identifier)/stat", encoding: .utf8)
-    else { return false }
-    return !["Z", "X"].contains(text.split(separator: ") ").last?.prefix(1) ?? "X")
-  }
-
   @Test func `every process gets its place, and its lines a prefix`() throws {
     try withTemporaryFolder { folder in
       let script = """
@@ -155,7 +148,7 @@ import Testing
       #expect(try launcher.status() == 1)
       let text = try String(contentsOfFile: "\(folder)/ready", encoding: .utf8)
       let sleeper = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
-      try Self.waitUntil { !Self.runs(sleeper) }
+      try Self.waitUntil { !isRunning(sleeper) }
     }
   }
 
@@ -278,10 +271,10 @@ import Testing
       let launcher = try LauncherProcess(2, script, grace: 1, folder: folder)
       try Self.wait(for: "process", count: 2, in: launcher)
       let children = try launcher.lines().compactMap { Int32($0.split(separator: " ").last ?? "") }
-      #expect(children.count == 2 && children.allSatisfy(Self.runs))
+      #expect(children.count == 2 && children.allSatisfy { isRunning($0) })
       launcher.send(SIGKILL)
       #expect(try launcher.status() == nil)
-      try Self.waitUntil { !children.contains(where: Self.runs) }
+      try Self.waitUntil { !children.contains { isRunning($0) } }
     }
   }
 

@@ -7,7 +7,8 @@ import Foundation
 import Synchronization
 
 /// A running program with pipes on its standard input, output and error, in its own process group:
-/// the programs that it starts are killed with it, and a terminal's interrupt does not reach it.
+/// the programs that it starts are killed with it, and a terminal's interrupt does not reach it. It
+/// does not outlive this process, however that ends.
 ///
 /// The methods block, with deadlines.
 final class ChildProcess {
@@ -25,6 +26,9 @@ final class ChildProcess {
   }
 
   private let identifier: pid_t
+  /// A shell that kills the program's group when the pipe to it is closed without a line, as by the
+  /// end of this process.
+  private let watcher: (identifier: pid_t, input: CInt)
   private let input: CInt
   private var output: LineReader
   private var errors: LineReader
@@ -45,11 +49,46 @@ final class ChildProcess {
       for end in ours { close(end) }
       throw StartFailure(reason: String(cString: strerror(status)))
     }
+    do throws(StartFailure) {
+      watcher = try Self.startWatcher(of: identifier)
+    } catch {
+      kill(-identifier, SIGKILL)
+      Self.reap(identifier)
+      for end in ours { close(end) }
+      throw error
+    }
     for end in ours { _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) | O_NONBLOCK) }
     self.identifier = identifier
     input = pipes.input.write
     output = LineReader(pipes.output.read, longestLine: longestLine)
     errors = LineReader(pipes.errors.read, longestLine: 4096)
+  }
+
+  private static func startWatcher(
+    of group: pid_t
+  ) throws(StartFailure) -> (identifier: pid_t, input: CInt) {
+    let script = #"read -r line || kill -s KILL -- "-$0""#
+    let (pipes, identifier, status) = try starting.withLock { _ throws(StartFailure) in
+      try start(["/bin/sh", "-c", script, "\(group)"], directory: nil)
+    }
+    let others = [
+      pipes.input.read, pipes.output.read, pipes.output.write, pipes.errors.read,
+      pipes.errors.write,
+    ]
+    for end in others { close(end) }
+    guard status == 0 else {
+      close(pipes.input.write)
+      throw StartFailure(reason: "/bin/sh: \(String(cString: strerror(status)))")
+    }
+    return (identifier, pipes.input.write)
+  }
+
+  /// Waits for the end of a process, and returns its status.
+  @discardableResult
+  private static func reap(_ identifier: pid_t) -> CInt {
+    var status: CInt = 0
+    while waitpid(identifier, &status, 0) == -1, errno == EINTR {}
+    return status
   }
 
   /// Held from the creation of pipes to the start of their program. A program that another thread
@@ -148,8 +187,11 @@ final class ChildProcess {
     while !hasEnded, ContinuousClock.now < deadline { usleep(2000) }
     // After the reaping the number may belong to another group.
     kill(-identifier, SIGKILL)
-    var status: CInt = 0
-    while waitpid(identifier, &status, 0) == -1, errno == EINTR {}
+    var line = UInt8(ascii: "\n")
+    _ = withoutBrokenPipeSignal { write(watcher.input, &line, 1) }
+    close(watcher.input)
+    Self.reap(watcher.identifier)
+    let status = Self.reap(identifier)
     for end in [input, output.descriptor, errors.descriptor] { close(end) }
     let signal = status & 0x7F
     return signal == 0 ? "exit status \(status >> 8 & 0xFF)" : "signal \(signal)"

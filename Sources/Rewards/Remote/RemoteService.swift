@@ -1,5 +1,6 @@
 import Foundation
 package import Foundations
+internal import Synchronization
 
 /// A service that implements the protocol of `docs/rewards/protocol.md`, over HTTP or in a child
 /// process.
@@ -63,26 +64,12 @@ package struct RemoteService: Sendable {
     read: @escaping @Sendable (JSONValue, Int, String) throws(RemoteFault) -> Answer
   ) async throws(RemoteFault) -> Answer {
     let identifier = UUID().uuidString
-    var folder: TemporaryImages?
-    defer { folder?.remove() }
-    let pictures: @Sendable () -> [ScoringProtocol.Images]
-    switch images {
-    case .inline:
-      pictures = {
-        batch.images { _, bytes in .inline(Data(bytes).base64EncodedString()) }
-      }
-    case .paths:
-      do {
-        let made = try TemporaryImages()
-        folder = made
-        let paths = try batch.images { name, bytes in .path(try made.write(bytes, name)) }
-        pictures = { paths }
-      } catch {
-        throw .permanent(detail: "its images cannot be handed over: \(error)")
-      }
-    }
+    let pictures = HandedImages(batch, images)
+    defer { pictures.remove() }
     let request = ScoringRequest(identifier: identifier, count: batch.samples.count) {
-      ScoringProtocol.request(batch.samples, images: pictures(), identifier: identifier)
+      () throws(RemoteFault) in
+      ScoringProtocol.request(
+        batch.samples, images: try pictures.images(), identifier: identifier)
     }
     return try await channel.ask(request) { bytes, sender throws(RemoteFault) in
       let answer = try ScoringProtocol.answer(bytes, identifier: identifier, from: sender)
@@ -159,6 +146,49 @@ private func outcome<Item: Sendable, Value: Sendable>(
     return .success(try await work(item))
   } catch {
     return .failure(error)
+  }
+}
+
+/// The images of a batch as a request hands them over; files are written for the first attempt.
+private final class HandedImages: Sendable {
+  private let batch: Batch
+  private let transport: ImageTransport
+  private let files = Mutex<(folder: TemporaryImages, images: [ScoringProtocol.Images])?>(nil)
+
+  init(_ batch: Batch, _ transport: ImageTransport) {
+    self.batch = batch
+    self.transport = transport
+  }
+
+  func images() throws(RemoteFault) -> [ScoringProtocol.Images] {
+    switch transport {
+    case .inline:
+      return batch.images { _, bytes in .inline(Data(bytes).base64EncodedString()) }
+    case .paths:
+      do {
+        return try files.withLock { files throws -> [ScoringProtocol.Images] in
+          if let files { return files.images }
+          let folder = try TemporaryImages()
+          do {
+            let images = try batch.images { name, bytes in .path(try folder.write(bytes, name)) }
+            files = (folder, images)
+            return images
+          } catch {
+            folder.remove()
+            throw error
+          }
+        }
+      } catch {
+        throw .permanent(detail: "its images cannot be handed over: \(error)")
+      }
+    }
+  }
+
+  func remove() {
+    files.withLock { files in
+      files?.folder.remove()
+      files = nil
+    }
   }
 }
 

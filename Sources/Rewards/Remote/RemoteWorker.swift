@@ -38,7 +38,10 @@ actor RemoteWorkers {
   private var states: [State]
   /// Faults of single requests that have been shown.
   private var shown: Set<RemoteFault.Reason> = []
-  private var waiting: [CheckedContinuation<Void, Never>] = []
+  /// Requests that wait for a worker, in their order.
+  private var waiting: [(number: Int, continuation: CheckedContinuation<Void, Never>)] = []
+  /// The number of waits so far.
+  private var waits = 0
   /// The times of the first and the last fault since the last valid answer.
   private var outage: (start: ContinuousClock.Instant, last: ContinuousClock.Instant)?
   /// Requests without an end.
@@ -68,11 +71,11 @@ actor RemoteWorkers {
   ///
   /// - Parameters:
   ///   - request: makes the request, the same for every attempt. It is called once a worker is
-  ///     free, so requests that wait take no memory.
+  ///     free, so requests that wait take no room.
   ///   - read: reads the answer of `sender`; its error is a fault of the attempt.
   /// - Throws: the last fault.
   func ask<Answer: Sendable>(
-    _ request: @Sendable () -> [UInt8],
+    _ request: @Sendable () throws(RemoteFault) -> [UInt8],
     read: @Sendable ([UInt8], _ sender: String) throws(RemoteFault) -> Answer
   ) async throws(RemoteFault) -> Answer {
     begin()
@@ -90,7 +93,7 @@ actor RemoteWorkers {
       }
       let start = ContinuousClock.now
       do throws(RemoteFault) {
-        let answer = try await workers[index].ask(request(), timeout: policy.timeout)
+        let answer = try await workers[index].ask(try request(), timeout: policy.timeout)
         let value = try read(answer, workers[index].label)
         release(index, .good)
         return value
@@ -133,9 +136,15 @@ actor RemoteWorkers {
     if shown.insert(reason).inserted { notice("\(detail); further ones are only counted") }
   }
 
-  /// The worker for the next attempt; nil after an outage beyond the timeout.
+  /// The worker for the next attempt; nil after an outage beyond the timeout, and in a cancelled
+  /// task.
   private func acquire() async -> Int? {
     while true {
+      if Task.isCancelled {
+        // What woke this request may serve another.
+        wake()
+        return nil
+      }
       if states.reduce(0, { $0 + $1.inFlight }) < limit {
         let ready = states.indices.filter { isReady(states[$0]) }
         if let index = ready.min(by: { states[$0].load < states[$1].load }) {
@@ -143,13 +152,37 @@ actor RemoteWorkers {
           return index
         }
       }
-      if let outage, outage.start.duration(to: .now) > .seconds(policy.outageTimeout),
-        states.allSatisfy(\.isResting)
-      {
-        return nil
-      }
-      await withCheckedContinuation { waiting.append($0) }
+      if isGivenUp { return nil }
+      await wait()
     }
+  }
+
+  /// Whether no worker has answered for too long.
+  private var isGivenUp: Bool {
+    guard let outage, states.allSatisfy(\.isResting) else { return false }
+    return outage.start.duration(to: .now) > .seconds(policy.outageTimeout)
+  }
+
+  /// Waits until a worker may be free, or the task is cancelled.
+  private func wait() async {
+    waits += 1
+    let number = waits
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        if Task.isCancelled {
+          continuation.resume()
+        } else {
+          waiting.append((number, continuation))
+        }
+      }
+    } onCancel: {
+      Task { await self.endWait(number) }
+    }
+  }
+
+  private func endWait(_ number: Int) {
+    guard let index = waiting.firstIndex(where: { $0.number == number }) else { return }
+    waiting.remove(at: index).continuation.resume()
   }
 
   /// After a fault a worker gets one request at a time.
@@ -212,8 +245,16 @@ actor RemoteWorkers {
     wake()
   }
 
+  /// Wakes as many requests as there is room for, those first that have waited longest; all of them
+  /// after an outage beyond the timeout.
   private func wake() {
-    for continuation in waiting { continuation.resume() }
-    waiting = []
+    var room = isGivenUp ? waiting.count : limit - states.reduce(0) { $0 + $1.inFlight }
+    if !isGivenUp {
+      let free = states.filter(isReady).map { $0.faults > 0 ? 1 : limitPerWorker - $0.inFlight }
+      room = min(room, free.contains { $0 > room } ? room : free.reduce(0, +))
+    }
+    let woken = waiting.prefix(max(0, room))
+    waiting.removeFirst(woken.count)
+    for request in woken { request.continuation.resume() }
   }
 }

@@ -32,7 +32,10 @@ class Handler(BaseHTTPRequestHandler):
             earlier = sum(1 for name, *_ in Handler.seen if name == fault)
             Handler.seen.append((fault, request.get("id"), len(request.get("samples", []))))
         try:
-            getattr(self, fault)(request, earlier)
+            if fault.startswith("status-"):
+                self.send({"error": "as asked"}, int(fault.removeprefix("status-")))
+            else:
+                getattr(self, fault)(request, earlier)
         except (BrokenPipeError, ConnectionResetError):
             pass
         finally:

@@ -44,6 +44,8 @@ import Testing
     ("huge", "answer too large"), ("short", "bad answer"), ("nan", "not a finite number"),
     ("text", "bad answer"), ("flag", "bad answer"), ("other", "bad answer"),
     ("page", "bad answer"), ("names", "bad answer"), ("refused", "request refused"),
+    ("status-400", "request refused"), ("status-422", "request refused"),
+    ("status-425", "busy"), ("status-502", "busy"), ("status-504", "busy"),
   ])
   func `after a fault the samples have no score, with the reason`(
     fault: String, reason: String
@@ -53,6 +55,21 @@ import Testing
     }.score(samples(2))
     #expect(scores.total == [nil, nil])
     #expect(scores.reasons == [0: reason, 1: reason])
+  }
+
+  @Test func `a request that waits for a server ends with its task`() async throws {
+    let reward = try reward("broken") {
+      $0.service.retry.firstRest = 60
+      $0.service.retry.longestRest = 60
+      $0.service.retry.outageTimeout = 60
+      $0.service.retry.retries = 3
+    }
+    let asking = Task { try await reward.score(samples(2)) }
+    try await Task.sleep(for: .milliseconds(300))
+    let start = ContinuousClock.now
+    asking.cancel()
+    #expect(try await asking.value.total == [nil, nil])
+    #expect(start.duration(to: .now) < .seconds(20))
   }
 
   @Test func `a host that does not take a connection is unreachable, not late`() async throws {
@@ -68,7 +85,7 @@ import Testing
       service("http", urls: [server.url("silent"), server.url("slow")]))
     factory.batchSize = 1
     factory.service.concurrency = 1
-    factory.service.retry.timeout = 0.5
+    factory.service.retry.timeout = 2
     factory.service.retry.retries = 2
     let before = try server.seen("silent").count
     // Three seconds, more than any rest.
@@ -109,7 +126,8 @@ import Testing
     ("missing", "answers 404: {\"error\": \"no such page\"}; is the address in urls right?"),
     ("version", "answers with protocol 2, and this program speaks protocol 1"),
     ("redirect", "redirects (307) to elsewhere.invalid, which is not followed"),
-    ("key", "answers 401"),
+    ("key", "answers 401"), ("status-403", "answers 403"), ("status-405", "answers 405"),
+    ("status-501", "does it speak this protocol?"),
   ])
   func `a fault that only a person can fix ends the run at once`(fault: String, says: String)
     async throws
@@ -223,15 +241,15 @@ import Testing
     factory.service.concurrency = 2
     factory.service.retry.outageTimeout = 30
     let reward = try HTTPReward(factory)
-    async let scores = reward.score(samples(16))
+    async let scores = reward.score(samples(80))
     while try first.seen("slow").count < 4 { try await Task.sleep(for: .milliseconds(10)) }
     first.kill()
     try await Task.sleep(for: .milliseconds(300))
     let second = try FaultyServer(port: first.port)
     let found = try await scores
-    #expect(found.total == (1...16).map(Double.init))
+    #expect(found.total == (1...80).map(Double.init))
     let seen = try second.seen("slow")
-    #expect(!seen.isEmpty && seen.count <= 14)
+    #expect(!seen.isEmpty && seen.count <= 78)
     #expect(Set(seen.map(\.id)).count == seen.count)
   }
 

@@ -25,6 +25,38 @@ import Testing
       .compactMap { pid_t($0) }
   }
 
+  @Test func `a program ends with the process that uses it, however that ends`() async throws {
+    try await withTemporaryFolder { folder in
+      await #expect(processExitsWith: .signal(SIGKILL)) { [folder = folder as String] in
+        // It does not notice that its input has ended.
+        let script = "echo $$ > \(folder)/new; mv \(folder)/new \(folder)/child; exec sleep 300"
+        var settings = ProcessFactory()
+        settings.command = ["/bin/sh", "-c", script]
+        let reward = try ProcessReward(settings)
+        Task { _ = try await reward.score(samples(1)) }
+        while !FileManager.default.fileExists(atPath: "\(folder)/child") {
+          try await Task.sleep(for: .milliseconds(10))
+        }
+        kill(getpid(), SIGKILL)
+      }
+      let text = try String(contentsOfFile: "\(folder)/child", encoding: .utf8)
+      let child = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+      for _ in 0..<1000 where isRunning(child) { try await Task.sleep(for: .milliseconds(10)) }
+      #expect(!isRunning(child))
+    }
+  }
+
+  @Test func `a program that takes too long is killed with what it has started`() async throws {
+    let reward = try reward("good") {
+      $0.command = ["/bin/sh", "-c", "sleep 1000 & echo $! > \(memory); wait"]
+      $0.retry.timeout = 3
+    }
+    #expect(try await reward.score(samples(1)).reasons == [0: "timed out"])
+    let sleeper = try #require(try children().first)
+    for _ in 0..<1000 where isRunning(sleeper) { try await Task.sleep(for: .milliseconds(10)) }
+    #expect(!isRunning(sleeper))
+  }
+
   @Test(arguments: ImageTransport.allCases)
   func `a program scores images given as paths or inline`(
     images: ImageTransport

@@ -71,9 +71,15 @@ final class PeerLink: Sendable {
   }
 
   private func send(_ number: Int, _ request: ScoringRequest, _ continuation: Waiting) {
+    let bytes: [UInt8]
+    do throws(RemoteFault) {
+      bytes = try request.bytes()
+    } catch {
+      continuation.resume(returning: .failure(error))
+      return
+    }
     let message = SharedMessage.ask(
-      number: number, count: request.count, identifier: request.identifier,
-      request: request.bytes())
+      number: number, count: request.count, identifier: request.identifier, request: bytes)
     let end = state.withLock { state -> RemoteFault? in
       if let end = state.end { return end }
       if state.waiting.isEmpty { state.quietSince = .now }

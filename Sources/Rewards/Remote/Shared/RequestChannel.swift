@@ -4,9 +4,9 @@ struct ScoringRequest: Sendable {
   let identifier: String
   /// The number of samples.
   let count: Int
-  /// Makes the request. It is called once the request can be sent, so requests that wait take no
-  /// memory.
-  let bytes: @Sendable () -> [UInt8]
+  /// Makes the request, and the files that it names. It is called once the request can be sent, so
+  /// requests that wait take no room.
+  let bytes: @Sendable () throws(RemoteFault) -> [UInt8]
 }
 
 /// The way of a reward's requests to the workers that answer them.

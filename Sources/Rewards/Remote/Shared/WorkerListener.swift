@@ -48,18 +48,24 @@ final class WorkerListener: Sendable {
     guard let descriptor = state.withLock({ $0.descriptor }) else { return false }
     var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     let isReady = poll(&wait, 1, 100) > 0
-    return state.withLock { state in
+    var hasFailed = false
+    let goesOn = state.withLock { state in
       // Another thread may have closed the listener meanwhile.
       guard let descriptor = state.descriptor else { return false }
       if isReady, let accepted = Rendezvous.accept(descriptor) {
         let connection = WorkerConnection(LineSocket(accepted), pool)
         connection.start(rank: rank)
         state.connections.append(connection)
+      } else {
+        hasFailed = isReady
       }
       guard state.connections.count == others else { return true }
       stopListening(&state)
       return false
     }
+    // As with too many open files. The connection waits.
+    if hasFailed { usleep(100_000) }
+    return goesOn
   }
 
   private func stopListening(_ state: inout State) {
