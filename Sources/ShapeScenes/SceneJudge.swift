@@ -95,8 +95,8 @@ package enum SceneJudge {
   static func reduced(
     _ credit: Float, _ findings: SceneVerifier.Findings, wanted: Int
   ) -> Float {
-    let wanted = Float(wanted)
-    let surplus = wanted / max(wanted, Float(findings.objects.count))
+    let (wanted, found) = (Float(wanted), Float(findings.objects.count))
+    let surplus = wanted == 0 ? 1 / (1 + found) : wanted / max(wanted, found)
     return credit * surplus / (1 + Float(findings.clutter) / 60)
   }
 

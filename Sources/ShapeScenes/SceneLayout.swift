@@ -1,3 +1,4 @@
+internal import Foundations
 import ImageFiles
 
 /// Finds places for the objects of a prompt.
@@ -16,12 +17,18 @@ struct SceneLayout {
   static func scene(
     for prompt: ScenePrompt, using generator: inout some RandomNumberGenerator
   ) -> Scene {
-    precondition(prompt.fault == nil, "a prompt that can be judged can be drawn")
+    precondition(prompt.formFault == nil, "a prompt that can be judged can be drawn")
     while true {
       if let objects = attempt(prompt, using: &generator) {
         return Scene(objects, backgroundLevel: generator.uniform(0.6...1.3))
       }
     }
+  }
+
+  /// Whether one of many attempts places all objects of a prompt.
+  static func hasScene(for prompt: ScenePrompt) -> Bool {
+    var generator = SplitMix64(seed: 0)
+    return (0..<10_000).contains { _ in attempt(prompt, using: &generator) != nil }
   }
 
   /// One attempt to place all objects; nil when one of them does not fit.

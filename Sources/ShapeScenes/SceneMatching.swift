@@ -41,8 +41,8 @@ struct SceneMatching {
     self.relations = relations
   }
 
-  /// The largest mean credit over slots and relations, 0...1. Every object fills at most one slot,
-  /// and an empty slot has no credit.
+  /// The largest mean credit over slots and relations, 0...1; 1 without any. Every object fills at
+  /// most one slot, and an empty slot has no credit.
   ///
   /// `credits[slot][object]` and `relationCredit(relation, subject object, reference object)` are
   /// in 0...1. Complexity: O(objects ^ slots); both are small.
@@ -78,6 +78,7 @@ struct SceneMatching {
       descend(slot + 1, sum)
     }
     descend(0, 0)
-    return best / Float(slots.count + relations.count)
+    let count = slots.count + relations.count
+    return count == 0 ? 1 : best / Float(count)
   }
 }

@@ -26,16 +26,27 @@ extension ScenePrompt {
     if let fault { throw Fault(reason: fault) }
   }
 
-  /// Why no image can satisfy the prompt; nil when one can.
+  /// Why no image can satisfy the prompt, or none was found that does; nil when one can.
   var fault: String? {
+    formFault
+      ?? (SceneLayout.hasScene(for: self) ? nil : "no place was found for the objects of include")
+  }
+
+  /// The fault that can be told without drawing.
+  var formFault: String? {
     if include.isEmpty { return "include is empty" }
     for (index, requirement) in include.enumerated() {
       if requirement.count < 1 { return "include[\(index)].count is below 1" }
       if requirement.count > SceneLayout.maximumObjects { return Self.tooMany(requirement.count) }
-      if let position = requirement.position,
-        !include.indices.contains(position.reference) || position.reference == index
-      {
-        return "include[\(index)].position names requirement \(position.reference)"
+      if let position = requirement.position, !(0..<index).contains(position.reference) {
+        return "include[\(index)].position names requirement \(position.reference), "
+          + "which is not one before it"
+      }
+    }
+    for (index, limit) in (exclude ?? []).enumerated() {
+      let wanted = include.filter { $0.shape == limit.shape }.reduce(0) { $0 + $1.count }
+      if wanted >= limit.count {
+        return "exclude[\(index)] allows fewer objects than include has"
       }
     }
     if objectCount > SceneLayout.maximumObjects { return Self.tooMany(objectCount) }

@@ -117,6 +117,16 @@ import Testing
     #expect(try !strict(.remove(.ring)) { $0.objects = [] })
   }
 
+  @Test func `the only object can be removed, and an object cannot get its own color`() throws {
+    let alone = SceneRenderer.draw(Scene([scene.objects[0]]))
+    let judge = try #require(EditJudge(.remove(.ring), source: alone))
+    #expect(judge.score(SceneRenderer.draw(Scene([]))) == SceneScore(strict: true, partial: 1))
+    #expect(judge.score(alone) == SceneScore(strict: false, partial: 0))
+    let other = judge.score(SceneRenderer.draw(Scene([scene.objects[1]])))
+    #expect(!other.strict && other.partial < 0.05)
+    #expect(score(.color(.ring, .red)) { _ in } == nil)
+  }
+
   @Test func `a move has a direction and a least distance, an addition a place of its own`() throws
   {
     let down = SceneEdit.move(.ring, .down)

@@ -88,7 +88,25 @@ import Testing
     #expect(
       fault(
         #"{"tag":"position","include":[{"class":"ring","count":1,"position":["above",0]}],"#
-          + #""prompt":"x"}"#)?.reason == "include[0].position names requirement 0")
+          + #""prompt":"x"}"#)?.reason
+        == "include[0].position names requirement 0, which is not one before it")
+    let left = #"{"class":"ring","count":1,"position":["left of",1]}"#
+    let other = #"{"class":"circle","count":1,"position":["left of",0]}"#
+    #expect(
+      fault(#"{"tag":"position","include":[\#(left),\#(other)],"prompt":"x"}"#)?.reason
+        == "include[0].position names requirement 1, which is not one before it")
+    let one = #"{"class":"ring","count":1}"#
+    #expect(
+      fault(#"{"tag":"counting","include":[\#(one)],"exclude":[\#(one)],"prompt":"x"}"#)?.reason
+        == "exclude[0] allows fewer objects than include has")
+    // Four in a row are wider than the image.
+    let row = (0..<4).map { index in
+      index == 0
+        ? one : #"{"class":"circle","count":1,"position":["left of",\#(index - 1)]}"#
+    }.joined(separator: ",")
+    #expect(
+      fault(#"{"tag":"position","include":[\#(row)],"prompt":"x"}"#)?.reason
+        == "no place was found for the objects of include")
   }
 
   @Test func `an empty and a missing file are errors that name the path`() throws {

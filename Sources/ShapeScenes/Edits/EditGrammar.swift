@@ -1,4 +1,4 @@
-package import Foundations
+internal import Foundations
 package import ImageFiles
 
 /// The prompts and source images of the `shapes-edit` task, divided into a training file, a

@@ -26,7 +26,7 @@ package struct EditJudge {
   private let unchanged: Float
 
   /// - Returns: nil if the edit cannot be made in the source: the object that it names is not
-  ///   there, or one to add is there already.
+  ///   there or has the color already, or one to add is there already.
   package init?(_ edit: SceneEdit, source: PixelBuffer) {
     let findings = SceneVerifier.findings(in: source)
     guard let wanted = Self.wanted(edit, in: findings) else { return nil }
@@ -102,6 +102,11 @@ package struct EditJudge {
   ) -> [Wanted]? {
     let isThere = source.objects.contains { $0.shape == edit.shape }
     guard isThere == (edit.kind != .add) else { return nil }
+    if case .color(let shape, let color) = edit,
+      source.objects.allSatisfy({ $0.shape != shape || $0.color == color })
+    {
+      return nil
+    }
     var wanted: [Wanted] = []
     for object in source.objects {
       guard object.shape == edit.shape else {

@@ -126,7 +126,8 @@ extension Pretrainer {
     progress.end()
   }
 
-  /// Reports one step, its loss at intervals, and stops on request.
+  /// Reports one step, its loss at intervals, and stops on request unless it is the very last: the
+  /// model is then as good as saved.
   private func note(
     _ stage: String, _ step: Int, of total: Int, _ loss: Double, _ losses: inout [Double]
   ) throws(PretrainingError) {
@@ -136,7 +137,8 @@ extension Pretrainer {
       progress.message("\(stage) \(step): loss \(Figure.text(Statistics(losses).mean ?? 0))")
       losses = []
     }
-    if isStopRequested() { throw .stopped(stage: stage, step: step) }
+    let isTrained = stage == "flow" && step == total
+    if !isTrained, isStopRequested() { throw .stopped(stage: stage, step: step) }
   }
 
   /// Measures the averaged weights.

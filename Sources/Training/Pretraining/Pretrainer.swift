@@ -1,9 +1,9 @@
 internal import DiffusionModels
 internal import Foundation
-package import ImageFiles
+internal import ImageFiles
 internal import Rewards
 package import Runs
-package import ShapeScenes
+internal import ShapeScenes
 internal import TextTokenizers
 internal import Torch
 

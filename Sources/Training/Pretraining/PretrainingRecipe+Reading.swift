@@ -1,4 +1,4 @@
-package import DiffusionModels
+internal import DiffusionModels
 package import Recipes
 internal import Rewards
 

@@ -39,7 +39,7 @@ package struct StageRecipe: Sendable, Equatable {
   package var steps: Int
   /// Images of one step.
   package var batch: Int
-  /// The highest learning rate, reached after `warmupSteps` and followed by a half cosine.
+  /// The learning rate at the start of the half cosine over all steps, which the warmup multiplies.
   package var learningRate: Double
   package var warmupSteps: Int
   /// The learning rate at the end, as a share of `learningRate`.

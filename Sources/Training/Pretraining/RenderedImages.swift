@@ -2,7 +2,7 @@ import Foundations
 import ImageFiles
 import Rewards
 import ShapeScenes
-package import Torch
+internal import Torch
 
 /// Images of an embedded task, rendered once and stored as bytes.
 struct RenderedImages {

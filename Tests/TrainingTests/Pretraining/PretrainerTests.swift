@@ -90,7 +90,9 @@ import Training
       let error = await #expect(throws: PretrainingError.self) {
         _ = try await run(tinyPretraining(folder), lines)
       }
-      #expect(error?.description.contains("folder of other things") == true, "\(error!)")
+      #expect(
+        error?.description.contains("folder of other things") == true,
+        "\(String(describing: error))")
       #expect(lines.text.isEmpty, "\(lines.text)")
       #expect(try AtomicFile.read(other) == Array("mine".utf8))
     }
