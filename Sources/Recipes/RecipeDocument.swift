@@ -166,6 +166,23 @@ extension RecipeDocument {
     }
   }
 
+  /// Every scalar, and every list of scalars as `[a, b]`, by the dotted path of its key, in order.
+  package var leaves: [(path: String, text: String)] {
+    func leaves(_ node: RecipeNode, _ path: String) -> [(path: String, text: String)] {
+      func inside(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+      switch node.content {
+      case .scalar(let scalar): return [(path, scalar.isNull ? "null" : scalar.text)]
+      case .section(let entries): return entries.flatMap { leaves($0.value, inside($0.key)) }
+      case .list(let items):
+        let parts = items.enumerated().map { leaves($1, inside("\($0)")) }
+        let isFlat = items.allSatisfy { if case .section = $0.content { false } else { true } }
+        guard isFlat else { return parts.flatMap(\.self) }
+        return [(path, "[\(parts.joined().map(\.text).joined(separator: ", "))]")]
+      }
+    }
+    return leaves(root, "")
+  }
+
   private func node(at path: String) -> RecipeNode? {
     var node = root
     for key in path.split(separator: ".") {

@@ -9,8 +9,9 @@ struct CompareCommand: ParsableCommand {
     abstract: "Compares runs of several methods and seeds: one chart and one table.",
     discussion: """
       Runs whose directories differ only in their number (flow-grpo-seed-1, flow-grpo-seed-2) \
-      are one method; those in different folders are not, and have its name, too. Writes \
-      compare.svg and compare.md.
+      are one method; those in different folders are not, and have its name, too. Runs of one \
+      method must differ in their seeds, and in no other setting that decides what an epoch \
+      computes. Writes compare.svg and compare.md.
 
       `make compare` also tunes the methods (docs/laboratory.md).
 

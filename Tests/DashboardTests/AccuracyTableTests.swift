@@ -49,7 +49,7 @@ struct AccuracyTableTests {
     var summary = run.summary()
     summary.after = TaggedScores([])
     let text = AccuracyTable(summary).text
-    let all = "all                   0   0.382 ± 0.022       -        -"
+    let all = "all             500 → 0   0.382 ± 0.022       -        -"
     #expect(text.split(separator: "\n").contains(Substring(all)), "\(text)")
   }
 }

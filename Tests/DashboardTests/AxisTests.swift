@@ -10,6 +10,19 @@ struct AxisTests {
     #expect(axis.position(of: axis.range.upperBound) == 1)
   }
 
+  @Test(arguments: [
+    ([2e-6, 2.2e-5], ["0", "5e-6", "1.0e-5", "1.5e-5", "2.0e-5", "2.5e-5"]),
+    (
+      [1e-4, 1.06e-4],
+      ["1.00e-4", "1.02e-4", "1.04e-4", "1.06e-4"]
+    ),
+    ([-2e-6, 0], ["-2.0e-6", "-1.5e-6", "-1.0e-6", "-5e-7", "0"]),
+  ])
+  func `labels of small numbers differ as their ticks do`(values: [Double], labels: [String]) {
+    let axis = Axis(covering: values)
+    #expect(axis.ticks.map(axis.label) == labels)
+  }
+
   @Test func `a tight axis ends where its values end`() {
     let axis = Axis(covering: [0, 3.2, 8.3], wantedTicks: 6, tight: true)
     #expect(axis.range == 0...8.3)

@@ -79,6 +79,62 @@ struct ComparisonTests {
     }
   }
 
+  @Test func `folders that differ in more than the seed are no seeds of one method`() throws {
+    try withTemporaryFolder { folder in
+      func failure(_ change: (inout SyntheticRun) -> Void) throws -> String? {
+        let own = "\(folder)/\(UUID())"
+        let first = SyntheticRun("\(own)/a-1")
+        try first.write()
+        var second = SyntheticRun("\(own)/a-2")
+        change(&second)
+        try second.write()
+        do throws(ReportError) {
+          _ = try Comparison.read([first.path, second.path])
+          return nil
+        } catch {
+          return error.description
+        }
+      }
+      #expect(try failure { _ in } == nil)
+      // What is not part of an epoch may differ.
+      #expect(try failure { $0.settings = "threads: 4\nmemory_budget: 8GB\ndevice: cuda" } == nil)
+      #expect(try failure { $0.seed = 1 }?.contains("the same seed, 1, so they are one") == true)
+      let other = try failure { $0.settings = "rewards:\n  - name: ocr\n    timeout: 3" }
+      #expect(other?.contains("different settings (rewards.0.name: ocr and absent)") == true)
+      let limit = try failure { $0.settings = "trained: {steps: [0, 1]}" }
+      // A key that only one has is of another version.
+      #expect(limit == nil)
+    }
+  }
+
+  @Test func `a label of no method is refused, with the methods`() throws {
+    try withTemporaryFolder { folder in
+      let run = SyntheticRun("\(folder)/flow-grpo-1")
+      try run.write()
+      let error = #expect(throws: ReportError.self) {
+        _ = try Comparison.read([run.path], labels: ["flow_grpo": "Flow-GRPO"])
+      }
+      #expect(
+        error?.description == "--label flow_grpo: no run is of that method. "
+          + "The methods are flow-grpo.")
+    }
+  }
+
+  @Test func `runs without a summary are compared by their recipes`() throws {
+    try withTemporaryFolder { folder in
+      for (name, settings) in [("a-1", "resolution: 512"), ("b-1", "resolution: [512, 768]")] {
+        var run = SyntheticRun("\(folder)/\(name)")
+        run.settings = settings
+        try run.writeRecipe()
+        try run.writeLogs()
+      }
+      let error = #expect(throws: ReportError.self) {
+        _ = try Comparison.read(["\(folder)/a-1", "\(folder)/b-1"])
+      }
+      #expect(error?.description.contains("(resolution: 512, 768 and 512)") == true)
+    }
+  }
+
   @Test func `names cannot break the table`() {
     let page = Comparison(runs: [run("a|b", [(0, 0.1)])], scale: ScoreScale("shapes_strict"))
       .page(chartName: "c.svg")
@@ -134,6 +190,12 @@ struct ComparisonTests {
       let details = try Comparison.read(runs.map(\.path)).details
       #expect(details[1].hasPrefix("Machines: "), "\(details)")
       #expect(details[1].contains("NVIDIA H200") && details[1].hasSuffix("may be one of machines."))
+      // Two processes are another machine.
+      var many = SyntheticRun("\(folder)/c-1")
+      many.processes = 2
+      try many.write()
+      let both = try Comparison.read([runs[0].path, many.path]).details
+      #expect(both[1].contains("cpu; ") && both[1].contains("cpu, 2 processes"), "\(both)")
       // One file under two names.
       summary.evaluationProtocol.prompts = "other.jsonl"
       try summary.write(to: runs[2].path + "/summary.json")

@@ -20,6 +20,46 @@ struct ReportTests {
     #expect(!text.lowercased().contains("nan") && text.contains("<td>–</td>"))
   }
 
+  @Test func `a band of deviations has the gaps of its curve`() {
+    let points = [1, 2, .nan, 3, 4].enumerated().map {
+      LineChart.Point(x: Double($0.offset), y: $0.element, error: 0.5)
+    }
+    let text = LineChart(
+      title: "t", xLabel: "x", yLabel: "y", series: [.init("a", points, errors: .band)]
+    ).picture(id: "c").rendered()
+    #expect(text.matches(of: /<polygon/).count == 2 && text.matches(of: /<polyline/).count == 2)
+  }
+
+  @Test func `each reward has charts of its own, with six curves at most`() throws {
+    try withTemporaryFolder { folder in
+      var run = SyntheticRun(folder)
+      run.httpParts = 8
+      try run.write()
+      _ = try Report.write(run: folder)
+      let page = try page(folder)
+      for title in ["Parts of shapes", "Parts of http (1)", "Parts of http (2)"] {
+        #expect(page.contains("<figcaption>\(title)</figcaption>"), "\(title)")
+      }
+      #expect(page.contains("http.part7") && !page.contains("Parts of http (3)"))
+    }
+  }
+
+  @Test func `the headline has the epoch of its second figure`() throws {
+    try withTemporaryFolder { folder in
+      var run = SyntheticRun(folder)
+      try run.write()
+      _ = try Report.write(run: folder)
+      #expect(try !page(folder).contains(", after 40 epochs"))
+      run.evaluations = [0, 20]
+      for log in ["metrics", "timings"] {
+        try FileManager.default.removeItem(atPath: "\(folder)/\(log).jsonl")
+      }
+      try run.writeLogs()
+      _ = try Report.write(run: folder)
+      #expect(try page(folder).contains("</b>; standard errors ±2.2 and ±2.2, after 20 epochs<"))
+    }
+  }
+
   @Test func `the page of a finished run is self-contained`() throws {
     try withTemporaryFolder { folder in
       let run = SyntheticRun(folder + "/demo")

@@ -9,7 +9,13 @@ struct SyntheticRun {
   var epochs = 40
   /// The epochs after which the model was evaluated.
   var evaluations = [0, 10, 20, 30, 40]
-  var seed = 7
+  /// The number at the end of the name, else 7.
+  var seed: Int
+  var processes = 1
+  /// Parts of a reward `http` beside the shapes'.
+  var httpParts = 0
+  /// Further lines of the recipe.
+  var settings = ""
   /// Held-out accuracy at the end.
   var reached = 0.58
   /// Whether there is a held-out reward (which falls) and scores are missing.
@@ -28,6 +34,7 @@ struct SyntheticRun {
 
   init(_ path: String) {
     self.path = path
+    seed = path.split(separator: "-").last.flatMap { Int($0) } ?? 7
   }
 
   /// Writes the files of a finished run.
@@ -67,7 +74,7 @@ struct SyntheticRun {
         max_grad_norm: 1.0
       epochs: \(epochs)
       seed: \(seed)
-
+      \(settings)
       """
     try AtomicFile.write(text, to: path + "/recipe.yaml")
   }
@@ -136,7 +143,7 @@ struct SyntheticRun {
       .init(.gradNorm, .double(0.4 + wobble * 6)),
       .init(.ratioMaxDeviation, .double(0.02 + wobble / 2)),
       .init(.logProbDeviationPerStep, .object(deviations)),
-    ]
+    ] + (0..<httpParts).map { JSONValue.Member("part_mean.http.part\($0)", 0.5) }
   }
 
   private func timingLine(_ epoch: Int) -> [JSONValue.Member] {
@@ -146,7 +153,15 @@ struct SyntheticRun {
       .init(.rolloutSeconds, .double(4.1 * wobble)), .init(.decodeSeconds, .double(1.6 * wobble)),
       .init(.rewardSeconds, 0.1), .init(.updateSeconds, .double(6.2 * wobble)),
       .init(.epochSeconds, .double(12.5 * wobble)), .init(.scoringSeconds, 0.3),
+    ] + (processes > 1 ? rankMembers() : [])
+  }
+
+  private func rankMembers() -> [JSONValue.Member] {
+    let names: [MetricName] = [
+      .rankRolloutSeconds, .rankDecodeSeconds, .rankRewardSeconds, .rankUpdateSeconds,
+      .rankEpochSeconds,
     ]
+    return names.map { .init($0, .array(Array(repeating: 2.5, count: processes))) }
   }
 
   /// 500 verdicts whose mean runs from 0.395 to `reached`.

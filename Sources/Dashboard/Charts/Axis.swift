@@ -93,8 +93,15 @@ package struct Axis: Sendable {
         ? Figures.fixed(tick, max(0, -exponent)) : "1e\(exponent)"
     case .linear:
       let value = abs(tick) < abs(range.upperBound - range.lowerBound) * 1e-9 ? 0 : tick
-      if decimals > 4 { return value == 0 ? "0" : String(format: "%.0e", value) }
-      return Figures.fixed(value, decimals)
+      return decimals > 4 ? Axis.power(value, decimals) : Figures.fixed(value, decimals)
     }
+  }
+
+  /// `1.5e-5`, with the digits at which ticks of as many decimals differ.
+  private static func power(_ value: Double, _ decimals: Int) -> String {
+    guard value != 0 else { return "0" }
+    let exponent = Int((log10(abs(value)) + 1e-9).rounded(.down))
+    return Figures.fixed(value / pow(10, Double(exponent)), max(0, exponent + decimals))
+      + "e\(exponent)"
   }
 }

@@ -45,11 +45,19 @@ package struct BarChart {
     self.rows = rows
   }
 
-  private static let left = 112.0
+  /// Upper bound of a letter's width in system fonts at 12.5 px.
+  private static let letter = 7.3
+  private static let mostLetters = 28
   private static let right = 440.0
   private static let top = 30.0
   private static let pitch = 40.0
   private static let thickness = 13.0
+
+  /// Where the bars begin, right of the names.
+  private var left: Double {
+    let letters = rows.map { Lettering.width($0.name) }.max() ?? 0
+    return max(112, 14 + BarChart.letter * Double(min(letters, BarChart.mostLetters)))
+  }
 
   /// The picture; `id` is unique on the page.
   package func picture(id: String) -> Markup {
@@ -61,8 +69,9 @@ package struct BarChart {
       legend()
       for tick in scale.isShare ? [0, 0.25, 0.5, 0.75, 1] : axis.ticks {
         let text = scale.isShare ? "\(Int(tick * 100)) %" : axis.label(tick)
-        Shape.line("grid", (axis.place(tick), BarChart.top), (axis.place(tick), height - 22))
-        Shape.label("tick", axis.place(tick), height - 7, text, anchor: "middle")
+        let x = place(tick, axis)
+        Shape.line("grid", (x, BarChart.top), (x, height - 22))
+        Shape.label("tick", x, height - 7, text, anchor: "middle")
       }
       for (index, row) in rows.enumerated() {
         draw(row, axis, top: BarChart.top + Double(index) * BarChart.pitch + 5)
@@ -72,10 +81,10 @@ package struct BarChart {
 
   private func legend() -> Markup {
     element("g") {
-      Shape.rectangle("before", x: BarChart.left, y: 5, width: 14, height: 10, corner: 2)
-      Shape.label("key", BarChart.left + 20, 14, "before", anchor: "start")
-      Shape.rectangle("after", x: BarChart.left + 80, y: 5, width: 14, height: 10, corner: 2)
-      Shape.label("key", BarChart.left + 100, 14, "after", anchor: "start")
+      Shape.rectangle("before", x: left, y: 5, width: 14, height: 10, corner: 2)
+      Shape.label("key", left + 20, 14, "before", anchor: "start")
+      Shape.rectangle("after", x: left + 80, y: 5, width: 14, height: 10, corner: 2)
+      Shape.label("key", left + 100, 14, "after", anchor: "start")
     }
   }
 
@@ -89,7 +98,9 @@ package struct BarChart {
 
   private func draw(_ row: Row, _ axis: Axis, top: Double) -> Markup {
     element("g") {
-      Shape.label("name", BarChart.left - 10, top + 18, row.name, anchor: "end")
+      Shape.label(
+        "name", left - 10, top + 18,
+        Lettering.shortened(row.name, to: BarChart.mostLetters), anchor: "end")
       if let bar = row.before { draw(bar, axis, "before", "\(row.name) before", top: top) }
       if let bar = row.after {
         draw(bar, axis, "after", "\(row.name) after", top: top + BarChart.thickness + 2)
@@ -101,9 +112,9 @@ package struct BarChart {
     _ bar: Bar, _ axis: Axis, _ style: String, _ title: String, top: Double
   ) -> Markup {
     let middle = top + BarChart.thickness / 2
-    let (zero, end) = (axis.place(0), axis.place(bar.value))
+    let (zero, end) = (place(0, axis), place(bar.value, axis))
     let (low, high) = bar.error.map {
-      (axis.place(bar.value - $0), axis.place(bar.value + $0))
+      (place(bar.value - $0, axis), place(bar.value + $0, axis))
     } ?? (end, end)
     return element("g") {
       Shape.rectangle(
@@ -125,14 +136,9 @@ package struct BarChart {
     }.joined(separator: " ")
   }
 
-  fileprivate static func place(_ share: Double) -> Double {
-    left + min(1, max(0, share)) * (right - left)
-  }
-}
-
-extension Axis {
-  /// The place of a value in a bar chart, within its ends.
-  fileprivate func place(_ value: Double) -> Double {
-    BarChart.place(position(of: value) ?? 0)
+  /// The place of a value between the ends of the axis.
+  private func place(_ value: Double, _ axis: Axis) -> Double {
+    let share = axis.position(of: value) ?? 0
+    return left + min(1, max(0, share)) * (BarChart.right - left)
   }
 }

@@ -1,6 +1,9 @@
 /// Style of all pictures: colors as variables with a light and a dark value, and a class for each
 /// part of a chart. Curves differ by color and by dashes, so they differ in print, too.
 enum ChartStyle {
+  /// Styles of curves, `s0` and following.
+  static let count = 9
+
   /// Style sheet of a page that holds pictures.
   static let page: Markup = .fragment([.verbatim(variables), .verbatim(shapes)])
 
@@ -37,11 +40,16 @@ enum ChartStyle {
     .error{stroke:currentColor;stroke-width:1.3;opacity:.75}.dot{fill:currentColor}
     .band{fill:currentColor;opacity:.14}
     .s0{color:var(--s0)}.s1{color:var(--s1)}.s2{color:var(--s2)}.s3{color:var(--s3)}\
-    .s4{color:var(--s4)}.s5{color:var(--s5)}
+    .s4{color:var(--s4)}.s5{color:var(--s5)}.s6{color:var(--s6)}.s7{color:var(--s7)}\
+    .s8{color:var(--s8)}
     .line.s0{stroke:var(--s0)}.line.s1{stroke:var(--s1);stroke-dasharray:7 4}\
     .line.s2{stroke:var(--s2);stroke-dasharray:2 4}\
     .line.s3{stroke:var(--s3);stroke-dasharray:10 4 2 4}\
-    .line.s4{stroke:var(--s4);stroke-dasharray:4 3}.line.s5{stroke:var(--s5)}
+    .line.s4{stroke:var(--s4);stroke-dasharray:4 3}\
+    .line.s5{stroke:var(--s5);stroke-dasharray:1 3}\
+    .line.s6{stroke:var(--s6);stroke-dasharray:12 3}\
+    .line.s7{stroke:var(--s7);stroke-dasharray:6 3 1 3}\
+    .line.s8{stroke:var(--s8);stroke-dasharray:10 3 2 3 2 3}
     .fill0{fill:var(--s0)}.fill1{fill:var(--s1)}.fill2{fill:var(--s2)}.fill3{fill:var(--s3)}\
     .fill4{fill:var(--s4)}.fill5{fill:var(--s5)}.fill6{fill:var(--s6)}.fill7{fill:var(--s7)}\
     .fill8{fill:var(--s8)}

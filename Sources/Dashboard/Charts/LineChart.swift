@@ -31,7 +31,7 @@ package struct LineChart {
     package var name: String
     /// Points in ascending x.
     package var points: [Point]
-    /// Color and dashes, 0...5 (see `ChartStyle`).
+    /// Color and dashes, 0..<9 (see `ChartStyle`).
     package var style: Int
     /// Dots on the points, for curves of few measurements.
     package var dots: Bool
@@ -57,7 +57,7 @@ package struct LineChart {
   package var xLabel: String
   /// Quantity and unit, written above the vertical axis.
   package var yLabel: String
-  /// The curves, six at most for six styles.
+  /// The curves; more than nine share styles.
   package var series: [Series]
   /// Scale of the vertical axis.
   package var scale: Axis.Scale = .linear
@@ -181,16 +181,24 @@ package struct LineChart {
   }
 
   private func band(_ points: [Point], _ frame: ChartFrame) -> Markup? {
-    let edges = points.compactMap {
-      point -> (high: (x: Double, y: Double), low: (x: Double, y: Double))? in
-      guard let error = point.error, let high = frame.place(point.x, point.y + error),
+    var stretches: [[(high: (x: Double, y: Double), low: (x: Double, y: Double))]] = [[]]
+    for point in points {
+      if let error = point.error, let high = frame.place(point.x, point.y + error),
         let low = frame.place(point.x, point.y - error)
-      else { return nil }
-      return (high, low)
+      {
+        stretches[stretches.count - 1].append((high, low))
+      } else {
+        stretches.append([])
+      }
     }
-    guard edges.count > 1 else { return nil }
-    let outline = edges.map(\.high) + edges.reversed().map(\.low)
-    return element("polygon", ["class": "band", "points": coordinates(outline)])
+    let shown = stretches.filter { $0.count > 1 }
+    guard !shown.isEmpty else { return nil }
+    return element("g") {
+      for edges in shown {
+        let outline = edges.map(\.high) + edges.reversed().map(\.low)
+        element("polygon", ["class": "band", "points": coordinates(outline)])
+      }
+    }
   }
 
   private func errorBar(_ point: Point, _ frame: ChartFrame) -> Markup? {

@@ -13,14 +13,17 @@ struct SampleStrip {
 
   /// Most columns.
   private static let most = 8
-  private static let tile = 104.0
   private static let gap = 12.0
   private static let left = 52.0
   private static let top = 8.0
   private static let mark = 20.0
   private static let lineHeight = 14.0
+  private static let captionLines = 6
+
+  /// Side of an image: small ones are enlarged, large ones reduced.
+  private var tile: Double { Double(min(max(104, after.sheet.tileWidth), 192)) }
   /// Letters of a caption's line.
-  private static let lineLength = 18
+  private var lineLength: Int { Int(tile * 18 / 104) }
 
   private struct Column {
     let before: SampleSheet.Sample
@@ -37,18 +40,18 @@ struct SampleStrip {
     guard !columns.isEmpty else { return nil }
     let lines = Double(columns.map(\.caption.count).max() ?? 0)
     let names = after.sources.isEmpty ? ["before", "after"] : ["source", "before", "after"]
-    let captionTop = Self.top + Double(names.count) * (Self.tile + Self.mark)
+    let captionTop = Self.top + Double(names.count) * (tile + Self.mark)
     let picture = Shape.picture(
-      id: "samples", width: Self.left + Double(columns.count) * (Self.tile + Self.gap),
+      id: "samples", width: Self.left + Double(columns.count) * (tile + Self.gap),
       height: captionTop + lines * Self.lineHeight + 6,
       title: "The same prompts and seeds before and after training",
       description: columns.map(Self.description).joined(separator: " "), standalone: true
     ) {
       for (row, name) in names.enumerated() {
-        Shape.label("quiet", Self.left - 8, Self.middle(Double(row)), name, anchor: "end")
+        Shape.label("quiet", Self.left - 8, middle(Double(row)), name, anchor: "end")
       }
       for (index, column) in columns.enumerated() {
-        draw(column, x: Self.left + Double(index) * (Self.tile + Self.gap), captionTop)
+        draw(column, x: Self.left + Double(index) * (tile + Self.gap), captionTop)
       }
     }
     return picture.rendered() + "\n"
@@ -65,18 +68,20 @@ struct SampleStrip {
         before: first, after: last,
         rows: (after.sources.isEmpty ? [] : [(after.sources[index], nil)])
           + [(before.links[index], first), (after.links[index], last)],
-        caption: Self.wrapped(first.prompt))
+        caption: Lettering.wrapped(first.prompt, lineLength, lines: Self.captionLines))
     }
   }
 
-  private static func middle(_ row: Double) -> Double { top + row * (tile + mark) + tile / 2 + 4 }
+  private func middle(_ row: Double) -> Double {
+    Self.top + row * (tile + Self.mark) + tile / 2 + 4
+  }
 
   private func draw(_ column: Column, x: Double, _ captionTop: Double) -> Markup {
     element("g") {
       for (row, content) in column.rows.enumerated() {
         image(
           content.link, content.sample,
-          (x, Self.top + Double(row) * (Self.tile + Self.mark)))
+          (x, Self.top + Double(row) * (tile + Self.mark)))
       }
       for (line, text) in column.caption.enumerated() {
         Shape.label(
@@ -91,16 +96,17 @@ struct SampleStrip {
     let style = sample?.passed.map { $0 ? "good" : "bad" } ?? "even"
     let verdict = sample?.passed.map { $0 ? "✓" : "✗" } ?? ""
     let reward = sample?.reward.map { Figures.fixed($0, 3) } ?? ""
-    let side = Figures.coordinate(Self.tile)
+    let side = Figures.coordinate(tile)
     return element("g", ["class": style]) {
       element(
         "image",
         [
           "href": link, "x": Figures.coordinate(corner.x), "y": Figures.coordinate(corner.y),
-          "width": side, "height": side, "style": "image-rendering:pixelated",
+          "width": side, "height": side,
+          "style": after.sheet.hasSmallTiles ? "image-rendering:pixelated" : "image-rendering:auto",
         ])
       Shape.label(
-        "score", corner.x, corner.y + Self.tile + 13, "\(reward) \(verdict)", anchor: "start")
+        "score", corner.x, corner.y + tile + 13, "\(reward) \(verdict)", anchor: "start")
     }
   }
 
@@ -110,18 +116,5 @@ struct SampleStrip {
     }
     return "\(column.before.prompt): \(verdict(column.before)) before, "
       + "\(verdict(column.after)) after."
-  }
-
-  /// A prompt in lines of at most `lineLength` letters; a longer word has a line of its own.
-  private static func wrapped(_ prompt: String) -> [String] {
-    var lines: [String] = []
-    for word in prompt.split(separator: " ") {
-      if let last = lines.last, last.count + 1 + word.count <= lineLength {
-        lines[lines.count - 1] = "\(last) \(word)"
-      } else {
-        lines.append(String(word))
-      }
-    }
-    return lines
   }
 }

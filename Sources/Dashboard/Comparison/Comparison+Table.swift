@@ -8,7 +8,8 @@ extension Comparison {
     var lines = [
       "# Methods at equal training time", "",
       "Held-out \(scale.title) (\(scale.name)) at the time that every run reached; mean ± "
-        + "standard error over seeds.", "",
+        + "standard error over seeds. Between two evaluations the score is taken on the straight "
+        + "line.", "",
       "![Held-out \(scale.title) over training time](\(chartName))", "",
     ]
     lines += table()

@@ -67,7 +67,9 @@ package struct Comparison {
         return LineChart.Point(
           x: time / unit, y: scale.drawn(value.mean), error: value.error.map(scale.drawn))
       }
-      return LineChart.Series(method.label, points, style: index % 6, dots: true)
+      // No dots: a station is no measurement.
+      return LineChart.Series(
+        method.label, points, style: index % ChartStyle.count, errors: .band)
     }
     var chart = LineChart(
       title: "Held-out \(scale.title) at equal training time",

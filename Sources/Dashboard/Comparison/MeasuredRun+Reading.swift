@@ -29,7 +29,8 @@ extension Comparison {
   /// Reads run directories with one evaluation protocol.
   ///
   /// - Throws: `ReportError` when a run cannot be read, has no evaluation, is given twice, or
-  ///   differs from the first in its evaluation protocol.
+  ///   differs from the first in its evaluation protocol; when runs of one method have one seed or
+  ///   differ in other settings; for a label of no method.
   package static func read(
     _ paths: [String], labels: [String: String] = [:]
   ) throws(ReportError) -> (comparison: Comparison, details: [String]) {
@@ -47,13 +48,36 @@ extension Comparison {
         try check(record, against: reference)
       }
     }
-    let runs = try records.map { record throws(ReportError) in try MeasuredRun(record) }
-    return (
-      Comparison(
-        runs: tellApart(runs, in: records.map(\.path)), scale: records[0].scoreScale,
-        labels: labels),
-      details(records)
-    )
+    let runs = tellApart(
+      try records.map { record throws(ReportError) in try MeasuredRun(record) },
+      in: records.map(\.path))
+    let methods = Dictionary(grouping: zip(runs, records), by: \.0.method)
+    for (_, members) in methods.sorted(by: { $0.key < $1.key }) {
+      try checkSeeds(members.map(\.1))
+    }
+    let comparison = Comparison(runs: runs, scale: records[0].scoreScale, labels: labels)
+    let known = comparison.methods.map(\.name)
+    if let name = labels.keys.sorted().first(where: { !known.contains($0) }) {
+      throw .unknownMethod(name: name, known: known)
+    }
+    return (comparison, details(records))
+  }
+
+  /// Throws unless the runs of one method differ in their seeds and in nothing else that counts.
+  private static func checkSeeds(_ records: [RunRecord]) throws(ReportError) {
+    var seeds: [String: RunRecord] = [:]
+    for record in records {
+      let differences = record.differences(from: records[0])
+      guard differences.isEmpty else {
+        throw .differentSettings(
+          path: record.path, other: records[0].path, detail: differences.joined(separator: ", "))
+      }
+      guard let seed = record.setting("seed") else { continue }
+      if let other = seeds[seed] {
+        throw .sameSeed(path: record.path, other: other.path, seed: seed)
+      }
+      seeds[seed] = record
+    }
   }
 
   /// Names the folder, too, where runs of several folders would have one method:
@@ -92,12 +116,17 @@ extension Comparison {
       return
     }
     // The summary is written at the end; until then there is the recipe.
-    for key in ["seed", "steps", "guidance_scale"] {
-      let values = (record.setting("evaluation.\(key)"), first.setting("evaluation.\(key)"))
-      guard values.0 == values.1 else {
+    for key in [
+      "evaluation.seed", "evaluation.steps", "evaluation.guidance_scale", "resolution", "dtype",
+      "quantize_base", "max_sequence_length", "prompts.evaluation",
+    ] {
+      let values = [record, first].map { run in
+        let text = run.setting(key) ?? "not recorded"
+        return key == "prompts.evaluation" ? URL(filePath: text).lastPathComponent : text
+      }
+      guard values[0] == values[1] else {
         throw .differentProtocol(
-          path: record.path, other: first.path,
-          detail: "\(key): \(values.0 ?? "not recorded") and \(values.1 ?? "not recorded")")
+          path: record.path, other: first.path, detail: "\(key): \(values[0]) and \(values[1])")
       }
     }
     guard let one = first.evaluations.last, let other = record.evaluations.last,
@@ -136,11 +165,7 @@ extension Comparison {
   private static func details(_ records: [RunRecord]) -> [String] {
     guard let summary = records.compactMap(\.summary).first else { return [] }
     let way = summary.evaluationProtocol
-    let machines = Set(
-      records.compactMap(\.summary?.machine).map {
-        "\($0.processor), \($0.cores) cores, \($0.system), libtorch \($0.torch), \($0.device)"
-      }
-    ).sorted()
+    let machines = Set(records.compactMap(machine)).sorted()
     return [
       "Measured: \(way.reward) on \(way.promptCount) held-out prompts, \(way.weights) weights, "
         + "\(way.steps) steps, guidance \(Figures.setting(way.guidanceScale)), seed \(way.seed).",
@@ -148,7 +173,17 @@ extension Comparison {
         ? "Machine: \(machines[0])."
         : "Machines: \(machines.joined(separator: "; ")). A difference at equal time may be one of "
           + "machines.",
-      "Training time counts rollout and learning; evaluations and checkpoints are not counted.",
+      "Training time is that of whole epochs; evaluations and checkpoints are not counted.",
     ]
+  }
+
+  /// What a run's seconds depend on beside its recipe; nil before its summary is written.
+  private static func machine(_ record: RunRecord) -> String? {
+    guard let machine = record.summary?.machine else { return nil }
+    let processes = max(1, record.timings.ranks.ranks.count)
+    let threads = record.setting("threads").map { ", threads: \($0)" } ?? ""
+    return "\(machine.processor), \(machine.cores) cores, \(machine.system), "
+      + "libtorch \(machine.torch), \(machine.device)\(threads)"
+      + (processes > 1 ? ", \(processes) processes" : "")
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Runs
 
 /// Numbers as text, the same in every locale.
 package enum Figures {
@@ -46,6 +47,14 @@ package enum Figures {
       result.append(digit)
     }
     return result
+  }
+
+  /// The prompts of two scores: `500`, or `455 → 500` where the first has fewer; nil without any.
+  static func prompts(_ before: Score?, _ after: Score?) -> String? {
+    guard let before, let after, before.count != after.count else {
+      return (after ?? before).map { "\($0.count)" }
+    }
+    return "\(before.count) → \(after.count)"
   }
 
   /// A coordinate in a picture: at most two decimals, without trailing zeros.

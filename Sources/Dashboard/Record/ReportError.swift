@@ -22,6 +22,12 @@ package enum ReportError: Error, CustomStringConvertible {
   case notScored(path: String)
   /// One run is given twice, which would count it as two measurements.
   case givenTwice(path: String)
+  /// Two runs of one method have one seed, so they are one measurement.
+  case sameSeed(path: String, other: String, seed: String)
+  /// Two runs whose folders differ in a number alone have other settings, too.
+  case differentSettings(path: String, other: String, detail: String)
+  /// A label is for a method that no run has.
+  case unknownMethod(name: String, known: [String])
   /// Two runs have different evaluation protocols.
   case differentProtocol(path: String, other: String, detail: String)
 
@@ -47,6 +53,14 @@ package enum ReportError: Error, CustomStringConvertible {
         + "Leave it out."
     case .givenTwice(let path):
       "\(path) is given twice. Name every run once."
+    case .sameSeed(let path, let other, let seed):
+      "\(path) and \(other) have the same settings and the same seed, \(seed), so they are one "
+        + "measurement. Leave one out, or train it with --set seed=NUMBER."
+    case .differentSettings(let path, let other, let detail):
+      "\(path) and \(other) would be two seeds of one method, because their folders differ in "
+        + "a number alone, but they have different settings (\(detail)). Rename one of the folders."
+    case .unknownMethod(let name, let known):
+      "--label \(name): no run is of that method. The methods are \(known.joined(separator: ", "))."
     case .differentProtocol(let path, let other, let detail):
       "\(path) and \(other) have different evaluation protocols (\(detail)), so their scores are "
         + "not comparable. Leave one out."

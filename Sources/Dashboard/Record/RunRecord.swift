@@ -21,7 +21,7 @@ struct RunRecord {
   let tree: BranchTree?
 
   /// The directory's name.
-  var name: String { URL(filePath: path).lastPathComponent }
+  var name: String { URL(filePath: path).standardizedFileURL.lastPathComponent }
 
   /// Reads a run directory.
   ///
@@ -74,8 +74,43 @@ struct RunRecord {
   /// Images generated and scored for training.
   var imageCount: Int { epochs.compactMap(\.images).reduce(0, +) }
 
-  /// The text of a setting of the resolved recipe by its dotted path; nil without one.
-  func setting(_ path: String) -> String? { settings.text(at: path) }
+  /// The text of a setting of the resolved recipe by its dotted path, of a list with commas; nil
+  /// without one.
+  func setting(_ path: String) -> String? {
+    let texts = settings.texts(at: path)
+    return texts.isEmpty ? nil : texts.joined(separator: ", ")
+  }
+
+  /// The settings, other than the seed, that differ from those of another run and decide what an
+  /// epoch computes: `loss.kl_beta: 0.04 and 0`, the value here first.
+  ///
+  /// A setting that only one of them has is of another version of the program, unless it is one of
+  /// a trained reward. Of paths the last component counts.
+  func differences(from other: RunRecord) -> [String] {
+    func values(_ record: RunRecord) -> [(path: String, text: String)] {
+      record.settings.leaves.filter { leaf in
+        let key = leaf.path.split(separator: ".").last ?? ""
+        let isOther =
+          ["seed", "threads"].contains(leaf.path) || key == "device"
+          || ["evaluation.", "held_out_rewards."].contains(where: leaf.path.hasPrefix)
+        return !isOther && (isPath(leaf.path) || !ResumableSettings.mayChange(leaf.path))
+      }
+      .map { ($0.path, isPath($0.path) ? URL(filePath: $0.text).lastPathComponent : $0.text) }
+    }
+    func isPath(_ path: String) -> Bool {
+      ["prompts.train", "prompts.evaluation", "lora.init_from"].contains(path)
+        || path.split(separator: ".").last == "model"
+    }
+    let (here, there) = (values(self), values(other))
+    let found = Dictionary(there.map { ($0.path, $0.text) }, uniquingKeysWith: { $1 })
+    let own = Set(here.map(\.path))
+    let changed = here.compactMap { path, text -> String? in
+      let another = found[path] ?? (path.hasPrefix("rewards.") ? "absent" : text)
+      return another == text ? nil : "\(path): \(text) and \(another)"
+    }
+    let gone = there.filter { $0.path.hasPrefix("rewards.") && !own.contains($0.path) }
+    return changed + gone.map { "\($0.path): absent and \($0.text)" }
+  }
 
   /// The numbers of a setting that is a number or a list of them.
   func numbers(_ path: String) -> [Double] { settings.texts(at: path).compactMap(Double.init) }

@@ -106,3 +106,8 @@ struct SampleTiles {
     return PixelBuffer(width: width, height: height, pixels: pixels)
   }
 }
+
+extension SampleSheet {
+  /// Whether an enlarged tile shows its pixels: those of larger ones are photographs.
+  var hasSmallTiles: Bool { tileWidth <= 96 }
+}

@@ -14,9 +14,8 @@ package struct AccuracyTable {
   package var text: String {
     let tags = TagOrder.sorted(Array(summary.before.tags.keys) + summary.after.tags.keys)
     var rows = tags.map { row($0, summary.before.tags[$0], after?.tags[$0]) }
-    if tags.count > 1, let before = summary.before.tagMean {
-      rows.append(
-        row("mean of tags", mean(before), after?.tagMean.map(mean)))
+    if tags.count > 1, let before = mean(summary.before) {
+      rows.append(row("mean of tags", before, after.flatMap(mean)))
     }
     let table = TextTable(
       header: ["", "prompts", "before", "after", "change"], rows: rows,
@@ -27,9 +26,9 @@ package struct AccuracyTable {
   /// The scores after training; nil where the model has been measured before it alone.
   private var after: TaggedScores? { summary.evaluations.count > 1 ? summary.after : nil }
 
-  /// A mean of means, of all prompts.
-  private func mean(_ value: Double) -> Score {
-    Score(count: summary.before.overall.count, mean: value, standardError: nil)
+  /// The mean of the tags' means, of all prompts.
+  private func mean(_ scores: TaggedScores) -> Score? {
+    scores.tagMean.map { Score(count: scores.overall.count, mean: $0, standardError: nil) }
   }
 
   /// Epochs and training time.
@@ -38,11 +37,9 @@ package struct AccuracyTable {
     let last = summary.evaluations.last?.epoch ?? 0
     let measured =
       last == summary.epochs ? "" : last == 0 ? ", not measured yet" : ", measured after \(last)"
-    return "\(Self.epochs(summary.epochs))\(measured), "
+    return "\(summary.epochs) \(summary.epochs == 1 ? "epoch" : "epochs")\(measured), "
       + "\(Figures.duration(summary.trainingSeconds)) of training\(state)."
   }
-
-  private static func epochs(_ count: Int) -> String { count == 1 ? "1 epoch" : "\(count) epochs" }
 
   /// The evaluation protocol.
   private var title: String {
@@ -62,7 +59,7 @@ package struct AccuracyTable {
         "-"
       }
     return [
-      name, (after ?? before).map { String($0.count) } ?? "-", AccuracyTable.cell(before),
+      name, Figures.prompts(before, after) ?? "-", AccuracyTable.cell(before),
       AccuracyTable.cell(after), change,
     ]
   }

@@ -11,7 +11,7 @@ struct CurvesSection {
     return element("div", ["class": "charts"]) {
       accuracy().figure(id: "accuracy")
       reward().figure(id: "reward")
-      if let parts = parts() { parts.figure(id: "parts") }
+      for (index, chart) in parts().enumerated() { chart.figure(id: "parts-\(index)") }
       if let steps = perStep() { steps.figure(id: "steps") }
     }
   }
@@ -47,18 +47,29 @@ struct CurvesSection {
       series: series.filter { $0.points.contains(where: \.y.isFinite) })
   }
 
-  /// Each reward, when there are several, and the figures that scorers report beside their total.
-  private func parts() -> LineChart? {
-    let rewards = run.epochs.map { $0.rewards.count > 1 ? $0.rewards : [] }
-    let values = zip(run.epochs, rewards).map { epoch, rewards in
-      (epoch: epoch.epoch, values: rewards + epoch.parts)
+  /// Charts for each reward of its mean, when there are several, and of the figures that its scorer
+  /// reports beside it: rewards have units of their own.
+  private func parts() -> [LineChart] {
+    let rows = run.epochs.map { epoch in
+      (epoch: epoch.epoch, values: (epoch.rewards.count > 1 ? epoch.rewards : []) + epoch.parts)
     }
-    let series = CurvesSection.series(values)
-    return series.isEmpty
-      ? nil
-      : LineChart(
-        title: "Parts of the reward", xLabel: "epoch", yLabel: "mean over the epoch's images",
-        series: series)
+    func reward(_ key: String) -> String { String(key.prefix { $0 != "." }) }
+    let rewards = CurvesSection.names(rows.map { $0.values.map { reward($0.key) } })
+    return rewards.flatMap { name -> [LineChart] in
+      let own = rows.map { row in
+        (epoch: row.epoch, values: row.values.filter { reward($0.key) == name })
+      }
+      let names = CurvesSection.names(own.map { $0.values.map(\.key) })
+      let most = 6
+      return stride(from: 0, to: names.count, by: most).map { first in
+        let shown = Array(names[first..<min(first + most, names.count)])
+        let place = names.count > most ? " (\(first / most + 1))" : ""
+        return LineChart(
+          title: shown.count == 1 ? "Mean of \(shown[0])" : "Parts of \(name)\(place)",
+          xLabel: "epoch", yLabel: "mean over the epoch's images",
+          series: CurvesSection.series(own, shown, withGaps: true))
+      }
+    }
   }
 
   /// The reward of images by the step that was decided for them.
@@ -84,20 +95,29 @@ struct CurvesSection {
     }
     return LineChart(
       title: "Reward by the step that branched", xLabel: "epoch", yLabel: "mean reward",
-      series: CurvesSection.series(values, names: shown.sorted(by: isBefore).map { "step \($0)" }))
+      series: CurvesSection.series(
+        values, shown.sorted(by: isBefore).map { "step \($0)" }, withGaps: false))
   }
 
-  /// One curve a key, in the order in which keys first appear, after `names`; six at most.
-  static func series(
-    _ values: [(epoch: Int, values: [(key: String, value: Double)])], names first: [String] = []
+  /// The names of all rows, in the order in which they first appear.
+  private static func names(_ rows: [[String]]) -> [String] {
+    var names: [String] = []
+    for name in rows.joined() where !names.contains(name) { names.append(name) }
+    return names
+  }
+
+  /// One curve a name.
+  ///
+  /// - Parameter withGaps: whether an epoch without a value leaves a gap.
+  private static func series(
+    _ values: [(epoch: Int, values: [(key: String, value: Double)])], _ names: [String],
+    withGaps: Bool
   ) -> [LineChart.Series] {
-    var names = first
-    for entry in values.flatMap(\.values) where !names.contains(entry.key) {
-      names.append(entry.key)
-    }
-    return names.prefix(6).enumerated().map { index, name in
+    names.enumerated().map { index, name in
       let points = values.compactMap { entry -> LineChart.Point? in
-        entry.values.first { $0.key == name }.map { .init(x: Double(entry.epoch), y: $0.value) }
+        let value = entry.values.first { $0.key == name }?.value
+        return value == nil && !withGaps
+          ? nil : .init(x: Double(entry.epoch), y: value ?? .nan)
       }
       return .init(name, points, style: index)
     }

@@ -58,6 +58,12 @@ struct HeadlineSection {
           "\(scale.change(after - before))\(scale.points)"
         }
         "; standard errors \(error(first.overall)) and \(error(last.overall))"
+        if last.epoch != run.epochCount {
+          ", after \(Figures.count(last.epoch)) \(last.epoch == 1 ? "epoch" : "epochs")"
+        }
+        if first.overall.count != last.overall.count {
+          "; prompts with a score: \(first.overall.count) and \(last.overall.count)"
+        }
       }
     }
   }

@@ -14,7 +14,8 @@ struct HealthSection {
         }
         "Groups with equal rewards have no gradient. The gradient norm is measured before clipping."
         if !hasDivergence {
-          " The distance to the reference model was not measured (kl_beta is 0)."
+          " The distance to the reference model was not measured"
+          hasPenalty ? "." : " (kl_beta is 0)."
         }
       },
       element("div", ["class": "charts"]) {
@@ -35,7 +36,9 @@ struct HealthSection {
     return element("div", ["class": "scroll", "tabindex": "0"]) {
       element("table") {
         element("caption") {
-          "Missing scores; their images took no part in training"
+          isEachRewardNormalized
+            ? "Missing scores; an image's other rewards still trained it"
+            : "Missing scores; their images took no part in training"
         }
         element("thead") {
           element("tr") {
@@ -58,6 +61,10 @@ struct HealthSection {
   private var hasRatios: Bool { run.epochs.contains { $0.ratioMaxDeviation != nil } }
 
   private var hasDivergence: Bool { run.epochs.contains { ($0.kl ?? 0) != 0 } }
+
+  private var hasPenalty: Bool { run.setting("loss.kl_beta").flatMap(Double.init) ?? 0 != 0 }
+
+  private var isEachRewardNormalized: Bool { run.setting("advantage.combination") == "gdpo" }
 
   private func charts() -> [LineChart] {
     [

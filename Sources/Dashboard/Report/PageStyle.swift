@@ -64,6 +64,8 @@ package enum PageStyle {
     border:1px solid var(--rule);image-rendering:pixelated}
     .pair .mark,.triple .mark{font-size:12.5px;color:var(--muted);display:flex;\
     justify-content:space-between}
+    .samples.large{grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr))}
+    .large img{image-rendering:auto}
     .mark b{font-weight:700;font-size:15px;line-height:1.3}
     .mark .good{color:var(--good)}.mark .bad{color:var(--bad)}
     .samples p{font-size:13.5px;line-height:1.4;margin:5px 0 0}
@@ -73,12 +75,15 @@ package enum PageStyle {
     header{padding-top:22px}h1{font-size:24px}.cards{gap:10px}\
     .cards li{padding:11px 13px;flex-basis:40%}.cards li.lead{flex-basis:100%}\
     .cards .much{font-size:20px}.cards .lead .much{font-size:27px}\
-    .samples{grid-template-columns:1fr 1fr;gap:16px 14px}dl{grid-template-columns:1fr}\
+    .samples{grid-template-columns:1fr 1fr;gap:16px 14px}\
+    .samples.large{grid-template-columns:1fr}dl{grid-template-columns:1fr}\
     dt{margin-top:6px}table{font-size:13px}th,td{padding-right:9px}}
     @media print{body{font-size:11pt}main,header,footer{max-width:none;padding:0}\
     h2{break-after:avoid}figure,table,.cards li{break-inside:avoid}\
     .charts{grid-template-columns:repeat(2,minmax(0,1fr));gap:6px 28px}\
-    .samples{grid-template-columns:repeat(5,1fr)}h2{margin-top:30px}.tree{min-width:0!important}\
+    .samples{grid-template-columns:repeat(5,1fr)}\
+    .samples.large{grid-template-columns:repeat(2,1fr)}\
+    h2{margin-top:30px}.tree{min-width:0!important}\
     .scroll{overflow:visible}\
     pre{white-space:pre-wrap}nav,details{display:none}\
     *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}

@@ -19,7 +19,7 @@ struct SamplesSection {
         "✗ does not. "
         verdicts() ?? ""
       },
-      element("ul", ["class": "samples"]) {
+      element("ul", ["class": sheet.hasSmallTiles ? "samples" : "samples large"]) {
         for index in sheet.samples.indices { item(index, sheet.samples[index]) }
       },
     ])
@@ -27,17 +27,16 @@ struct SamplesSection {
 
   private var hasSources: Bool { (after ?? before)?.sources.isEmpty == false }
 
-  /// Counts of passed samples before and after; nil when the reward has no verdict.
+  /// Counts of passed samples before and after, of those with both verdicts; nil when the reward
+  /// has none.
   private func verdicts() -> String? {
-    guard let before = before.flatMap(SamplesSection.passes),
-      let after = after.flatMap(SamplesSection.passes)
-    else { return nil }
-    return "Of these \(after.of), \(before.passed) passed before and \(after.passed) after."
-  }
-
-  private static func passes(_ tiles: SampleTiles) -> (passed: Int, of: Int)? {
-    let verdicts = tiles.sheet.samples.compactMap(\.passed)
-    return verdicts.isEmpty ? nil : (verdicts.filter { $0 }.count, verdicts.count)
+    guard let before, let after else { return nil }
+    let pairs = zip(before.sheet.samples, after.sheet.samples).compactMap { first, last in
+      first.passed.flatMap { before in last.passed.map { (before: before, after: $0) } }
+    }
+    guard !pairs.isEmpty else { return nil }
+    let passed = (pairs.count(where: \.before), pairs.count(where: \.after))
+    return "Of these \(pairs.count), \(passed.0) passed before and \(passed.1) after."
   }
 
   private func item(_ index: Int, _ sample: SampleSheet.Sample) -> Markup {

@@ -1,4 +1,3 @@
-import Foundations
 import Runs
 
 /// The held-out score per tag before and after, as bars and as a table.
@@ -28,11 +27,10 @@ struct TagsSection {
   /// GenEval's figure; nil below two tags, or where one has no score.
   private func meanOfTags(_ rows: [Row]) -> Row? {
     func mean(_ scores: [Score?]) -> Score? {
-      let means = scores.compactMap { $0?.mean }
-      guard means.count == rows.count else { return nil }
-      return Score(
-        count: scores.reduce(0) { $0 + ($1?.count ?? 0) }, mean: Statistics(means).mean,
-        standardError: nil)
+      TaggedScores.mean(ofTags: scores.map { $0?.mean }).map { mean in
+        Score(
+          count: scores.reduce(0) { $0 + ($1?.count ?? 0) }, mean: mean, standardError: nil)
+      }
     }
     guard rows.count > 1, let before = mean(rows.map(\.before)) else { return nil }
     return Row(name: "mean of tags", before: before, after: mean(rows.map(\.after)))
@@ -80,7 +78,7 @@ struct TagsSection {
   private func cells(_ row: Row) -> Markup {
     element("tr", row.name == "all" ? ["class": "total"] : [:]) {
       element("th", ["scope": "row"]) { row.name }
-      element("td") { (row.after ?? row.before).map { "\($0.count)" } ?? "–" }
+      element("td") { Figures.prompts(row.before, row.after) ?? "–" }
       element("td") { text(row.before) }
       element("td") { text(row.after) }
       element("td") {

@@ -95,7 +95,12 @@ package struct TaggedScores: Sendable, Hashable, Codable {
     tags = Dictionary(grouping: values.filter { $0.tag != nil }) { $0.tag ?? "" }
       .mapValues(score)
     // Sorted: a dictionary's order differs between processes, and the sum's last bits with it.
-    let means = tags.sorted { $0.key < $1.key }.compactMap(\.value.mean)
-    tagMean = means.count < tags.count ? nil : Statistics(means).mean
+    tagMean = Self.mean(ofTags: tags.sorted { $0.key < $1.key }.map(\.value.mean))
+  }
+
+  /// The mean of the means of all tags; nil without tags and where one has no value.
+  package static func mean(ofTags means: [Double?]) -> Double? {
+    let present = means.compactMap(\.self)
+    return present.count < means.count ? nil : Statistics(present).mean
   }
 }

@@ -1,4 +1,4 @@
-package import Foundations
+internal import Foundations
 package import Recipes
 internal import Rewards
 package import Runs
@@ -72,33 +72,11 @@ package final class RunOutput {
   /// Whether this process writes the run's files.
   private var isLeader: Bool { checkpoints != nil }
 
-  /// Settings that a resumed run may change, because an epoch does not depend on them; of `epochs`
-  /// and `time_limit` only the learning rate does under `optimizer.cooldown`. What the paths hold
-  /// is compared by `RunFingerprint`, and a checkpoint has what became of adapters to start from.
-  private nonisolated static let changeable = [
-    "epochs", "time_limit", "checkpoints.every", "checkpoints.keep",
-    "gradient_checkpointing", "offload", "shard", "memory_budget", "sampling.decode_micro_batch",
-    "prompt_cache",
-    "max_missing_scores", "model", "prompts.train", "prompts.evaluation", "lora.init_from",
-  ]
-
-  /// The same within an entry of `rewards` or `held_out_rewards`: how a reward is reached. Its
-  /// scores do not depend on them.
-  private nonisolated static let changeableOfRewards: Set = [
-    "batch_size", "command", "directory", "urls", "proxy", "timeout", "retries", "outage_timeout",
-    "concurrency", "api_key_variable", "image_transport", "threshold", "patience", "action",
-  ]
-
-  private nonisolated static func isChangeable(_ path: String) -> Bool {
-    let keys = path.split(separator: ".").map(String.init)
-    return changeable.contains(path)
-      || ["rewards", "held_out_rewards"].contains(keys[0]) && keys.count == 3
-        && changeableOfRewards.contains(keys[2])
-  }
-
   /// Whether a resumed run may be given a setting such as `offload: blocks`, or several.
   nonisolated static func acceptsOnResume(_ setting: String) -> Bool {
-    setting.split(separator: ", ").allSatisfy { isChangeable(String($0.prefix { $0 != ":" })) }
+    setting.split(separator: ", ").allSatisfy {
+      ResumableSettings.mayChange(String($0.prefix { $0 != ":" }))
+    }
   }
 
   /// The settings that differ from those of the recipe in a file, by their paths.
@@ -111,7 +89,9 @@ package final class RunOutput {
     let model = resolved.values.filter { $0.path == "model" }.map { "model=\($0.text)" }
     let earlier = try TrainingRecipe.read(path: path, overrides: model).resolved
     let differences = resolved.differences(from: earlier)
-    let refused = differences.filter { !isChangeable($0.path) && !isMoved($0, resolved) }
+    let refused = differences.filter {
+      !ResumableSettings.mayChange($0.path) && !isMoved($0, resolved)
+    }
     guard refused.isEmpty else {
       throw TrainingError.otherRecipe(path: path, differences: refused.map(\.description))
     }
