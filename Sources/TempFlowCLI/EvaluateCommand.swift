@@ -1,6 +1,7 @@
 import ArgumentParser
 import DiffusionModels
 import Foundation
+import ImageFiles
 import Rewards
 import Runs
 import Torch
@@ -42,7 +43,8 @@ struct EvaluateCommand: AsyncParsableCommand {
     let all = try model.prompts(prompts, for: [entry])
     let scorer = try entry.makeReward()
     let prompts = Array(all.prefix(limit ?? all.count))
-    let (loaded, _, images) = try model.sample(prompts, sampling)
+    var images: [PixelBuffer] = []
+    let loaded = try model.sample(prompts, sampling) { _, _, batch in images += batch }
     let sources = try ConditionImages(loaded.geometry.image).of(prompts, for: [entry])
     let evaluation = try await Evaluation(images, of: prompts, sources, by: scorer)
     let record = evaluation.protocolRecord(

@@ -108,15 +108,18 @@ extension ModelOptions {
   }
 
   /// Encodes the prompts and frees the text encoders, then loads the model and samples an image of
-  /// each prompt.
+  /// each prompt, in batches.
   ///
-  /// - Parameter initialLatents: a file of initial latents; nil means the noise of the seed.
+  /// - Parameters:
+  ///   - initialLatents: a file of initial latents; nil means the noise of the seed.
+  ///   - receive: takes each batch as soon as it is there, as that of `ImageSampling.makeImages`.
   func sample(
-    _ prompts: [Prompt], _ options: SamplingOptions, from initialLatents: String? = nil
-  ) throws -> (model: any FlowModel, latents: Tensor, images: [PixelBuffer]) {
+    _ prompts: [Prompt], _ options: SamplingOptions, from initialLatents: String? = nil,
+    _ receive: (Range<Int>, Tensor, [PixelBuffer]) throws(TrainingError) -> Void
+  ) throws -> any FlowModel {
     try prepare()
     return try OutOfMemory.advised({ advice(options) }) {
-      try makeImages(prompts, options, from: initialLatents)
+      try makeImages(prompts, options, from: initialLatents, receive)
     }
   }
 
@@ -134,8 +137,9 @@ extension ModelOptions {
   }
 
   private func makeImages(
-    _ prompts: [Prompt], _ options: SamplingOptions, from initialLatents: String?
-  ) throws -> (model: any FlowModel, latents: Tensor, images: [PixelBuffer]) {
+    _ prompts: [Prompt], _ options: SamplingOptions, from initialLatents: String?,
+    _ receive: (Range<Int>, Tensor, [PixelBuffer]) throws(TrainingError) -> Void
+  ) throws -> any FlowModel {
     if let lora { try LearnedAdapters.refuseRunDirectory(lora) }
     let defaults = try FlowModelRegistry.defaults(of: model)
     if let length = options.maxSequenceLength, !defaults.sequenceLengths.contains(length) {
@@ -172,10 +176,17 @@ extension ModelOptions {
     let noise = try initialLatents.map {
       try LatentsFile.read($0, shape: model.latentShape(count: prompts.count))
     }
-    let (latents, images) = try sampling.images(
+    let isLong = prompts.count > sampling.batch
+    if isLong { progress.begin("sampling", total: prompts.count) }
+    defer { progress.end() }
+    try sampling.makeImages(
       of: prompts, from: noise, model, negative: try texts.embeddings(negative).first,
-      embeddings: texts.embeddings)
-    return (model, latents, images)
+      embeddings: texts.embeddings
+    ) { range, latents, images throws(TrainingError) in
+      try receive(range, latents, images)
+      if isLong { progress.update(range.upperBound) }
+    }
+    return model
   }
 }
 

@@ -1,6 +1,6 @@
 import ArgumentParser
 import DiffusionModels
-import Foundation
+import Foundations
 import ImageFiles
 import Torch
 import Training
@@ -11,11 +11,12 @@ struct SampleCommand: ParsableCommand {
     commandName: "sample",
     abstract: "Samples images from prompts.",
     discussion: """
-      Writes 0000.png, 0001.png, ... into the output folder, one image per prompt; with more than \
-      10,000 images the numbers have more digits. Without --height and --width, an edit has the \
-      size of its source image, floored to a multiple that the model can make. \
-      --initial-latents and --save-latents read and write a safetensors file with one tensor \
-      `latents` [B, C, h, w], for comparisons with another implementation from the same noise.
+      Writes 0000.png, 0001.png, ... into the output folder, one image per prompt, each batch as \
+      soon as it is made; with more than 10,000 images the numbers have more digits. Without \
+      --height and --width, an edit has the size of its source image, floored to a multiple that \
+      the model can make. --initial-latents and --save-latents read and write a safetensors file \
+      with one tensor `latents` [B, C, h, w], for comparisons with another implementation from \
+      the same noise.
 
       The text encoders are loaded only for prompts that are not in --prompt-cache, and freed \
       before the transformer is loaded; new embeddings are added to the cache.
@@ -59,9 +60,14 @@ struct SampleCommand: ParsableCommand {
 
   func run() throws {
     let prompts = try prompts.map { try model.prompts($0) } ?? givenPrompts()
-    let (loaded, latents, images) = try model.sample(prompts, sampling, from: initialLatents)
-    if let saveLatents { try LatentsFile.write(latents, to: saveLatents) }
-    let files = try write(images)
+    let files = ImageFolder.names(count: prompts.count).map { "\(output)/\($0)" }
+    var latents: [Tensor] = []
+    let loaded = try model.sample(prompts, sampling, from: initialLatents) {
+      range, batch, images throws(TrainingError) in
+      if saveLatents != nil { latents.append(batch.to(.cpu)) }
+      try write(images, to: files[range])
+    }
+    if let saveLatents { try LatentsFile.write(Tensor.cat(latents, dim: 0), to: saveLatents) }
     try report.print(Report(self, loaded, prompts.map(\.text), files)) {
       "\(files.count) image\(files.count == 1 ? "" : "s") in \(output)"
     }
@@ -83,13 +89,20 @@ struct SampleCommand: ParsableCommand {
     }
   }
 
-  private func write(_ images: [PixelBuffer]) throws -> [String] {
-    try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
-    let names = ImageFolder.names(count: images.count)
-    return try zip(names, images).map { name, image in
-      let path = "\(output)/\(name)"
-      try PNG.write(image, to: path)
-      return path
+  private func write(
+    _ images: [PixelBuffer], to files: ArraySlice<String>
+  ) throws(TrainingError) {
+    do throws(FileError) {
+      try FileTree.makeFolder(output)
+    } catch {
+      throw .images(error.description)
+    }
+    for (file, image) in zip(files, images) {
+      do throws(ImageFileError) {
+        try PNG.write(image, to: file)
+      } catch {
+        throw .images(error.description)
+      }
     }
   }
 

@@ -4,7 +4,7 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
   case arithmetic(String)
   /// A prompt file cannot be read.
   case prompts(String)
-  /// A folder of images cannot be read.
+  /// Images cannot be read or written.
   case images(String)
   /// The model folder is unreadable or inconsistent with the recipe.
   case model(String)

@@ -136,6 +136,30 @@ import Testing
     }
   }
 
+  @Test func `images are written batch by batch, with their progress`() throws {
+    try withTemporaryFolder { folder in
+      func sample(batch: String) throws -> [PixelBuffer] {
+        let outcome = try tempflow([
+          "sample", "--model", "Models/shapes", "--prompt", "a red circle", "--prompt",
+          "two blue squares", "--prompt", "a ring", "--steps", "2", "--batch", batch, "--output",
+          "\(folder)/\(batch)", "--save-latents", "\(folder)/\(batch).safetensors",
+        ])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(outcome.errors.contains("sampling 3/3 (100 %)") == (batch == "2"))
+        return try (0..<3).map { try PNG.read("\(folder)/\(batch)/000\($0).png") }
+      }
+      // Rounding depends on the batch and may move a value across a half.
+      let pairs = try zip(sample(batch: "2"), sample(batch: "3"))
+      for (one, other) in pairs {
+        #expect(zip(one.pixels, other.pixels).allSatisfy { abs(Int($0) - Int($1)) <= 1 })
+      }
+      let latents = try ["2", "3"].map {
+        try Data(contentsOf: URL(filePath: "\(folder)/\($0).safetensors")).count
+      }
+      #expect(latents[0] == latents[1])
+    }
+  }
+
   @Test func `an evaluation without any score has no mean and fails`() throws {
     try withTemporaryFolder { folder in
       try Data("a red circle\na blue square\n".utf8).write(to: URL(filePath: "\(folder)/p.txt"))

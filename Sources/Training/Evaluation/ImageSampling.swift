@@ -1,5 +1,5 @@
 package import DiffusionModels
-package import FlowMatching
+internal import FlowMatching
 package import ImageFiles
 import TempFlow
 package import Torch
@@ -83,48 +83,58 @@ extension ImageSampling {
     model.images(latents, microBatch: decodeBatch)
   }
 
-  /// The latents and the image of each prompt. `-> [N, C, h, w], N images`
+  /// Makes the image of each prompt, in batches: each is handed over before the next is begun.
   ///
-  /// - Parameters: as of `latents`.
+  /// - Parameters:
+  ///   - noise: as of `latents`, like those that follow.
+  ///   - receive: takes the numbers of a batch's prompts, their latents, `[N, C, h, w]`, and their
+  ///     images.
   /// - Throws: `TrainingError.notFinite` for the first prompt without an image, or errors of
-  ///   `embeddings`.
-  package func images(
+  ///   `embeddings` and `receive`.
+  package func makeImages(
     of prompts: [Prompt], from noise: Tensor? = nil, _ model: any FlowModel,
-    negative: PromptEmbeddings?, embeddings: ([Prompt]) throws(TrainingError) -> [PromptEmbeddings]
-  ) throws(TrainingError) -> (latents: Tensor, images: [PixelBuffer]) {
-    let noise =
-      noise
-      ?? self.noise(of: 0..<prompts.count, latentShape: model.latentShape)
-    let latents = try latents(
-      of: prompts, from: noise, model, negative: negative, embeddings: embeddings)
-    var images: [PixelBuffer] = []
-    for (index, image) in decoded(latents, model).enumerated() {
-      switch image {
-      case .success(let image): images.append(image)
-      case .failure(let fault):
-        let step =
-          switch fault {
-          case .pixels: nil as Int?
-          case .latents:
-            firstNonFiniteStep(
-              from: noise.narrowed(dim: 0, start: index, length: 1), model,
-              try embeddings([prompts[index]])[0], negative)
-          }
-        throw .notFinite(
-          reason: fault.description, prompt: prompts[index].text, number: index + 1,
-          of: prompts.count, step: step, steps: steps)
+    negative: PromptEmbeddings?,
+    embeddings: ([Prompt]) throws(TrainingError) -> [PromptEmbeddings],
+    _ receive: (Range<Int>, Tensor, [PixelBuffer]) throws(TrainingError) -> Void
+  ) throws(TrainingError) {
+    for start in stride(from: 0, to: prompts.count, by: batch) {
+      let range = start..<min(start + batch, prompts.count)
+      let noise =
+        noise?.narrowed(dim: 0, start: start, length: range.count)
+        ?? self.noise(of: range, latentShape: model.latentShape)
+      let latents = try latents(
+        of: Array(prompts[range]), from: noise, model, negative: negative,
+        rowsPerCall: min(batch, prompts.count), embeddings: embeddings)
+      var images: [PixelBuffer] = []
+      for (index, image) in zip(range, decoded(latents, model)) {
+        switch image {
+        case .success(let image): images.append(image)
+        case .failure(let fault):
+          let step =
+            switch fault {
+            case .pixels: nil as Int?
+            case .latents:
+              firstNonFiniteStep(
+                from: noise.narrowed(dim: 0, start: index - start, length: 1), model,
+                try embeddings([prompts[index]])[0], negative)
+            }
+          throw .notFinite(
+            reason: fault.description, prompt: prompts[index].text, number: index + 1,
+            of: prompts.count, step: step, steps: steps)
+        }
       }
+      try receive(range, latents, images)
     }
-    return (latents, images)
   }
 
-  /// The latents and the images with text encoders in memory; the negative prompt is the model's.
+  /// The image of each prompt, with text encoders in memory; the negative prompt is the model's.
   ///
   /// - Throws: `TrainingError.notFinite`, or `.prompts` for a condition image.
   package func images(
     of prompts: [Prompt], _ model: any FlowModel, _ encoder: any PromptEncoder
   ) throws(TrainingError) -> [PixelBuffer] {
-    try images(
+    var images: [PixelBuffer] = []
+    try makeImages(
       of: prompts, model,
       negative: guidance(of: model).needsNegative
         ? encoder.encode([PromptInput(model.defaults.negativePrompt)])[0] : nil,
@@ -133,7 +143,8 @@ extension ImageSampling {
         for prompt in prompts { inputs.append(try prompt.input()) }
         return encoder.encode(inputs)
       }
-    ).images
+    ) { _, _, batch in images += batch }
+    return images
   }
 
   private func guidance(of model: any FlowModel) -> Guidance {

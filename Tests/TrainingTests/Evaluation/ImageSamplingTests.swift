@@ -46,6 +46,8 @@ import Training
       let pipeline = try StableDiffusion3Pipeline(folder: "\(folder)/model")
       let prompts = ["a red circle", "two rings"]
       let plain = ImageSampling(steps: 3, seed: 4).latents(of: prompts, pipeline).floats()
+      let off = ImageSampling(steps: 3, guidanceScale: 0.5, seed: 4).latents(of: prompts, pipeline)
+      #expect(off.floats() == plain)
       let guided = ImageSampling(steps: 3, guidanceScale: 3, seed: 4).latents(of: prompts, pipeline)
       #expect(guided.floats() != plain)
       #expect(guided.isFinite().all().bools() == [true])
