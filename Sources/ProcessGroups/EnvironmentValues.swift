@@ -40,7 +40,7 @@ struct EnvironmentValues {
 
   /// A count of processes or hosts, at least 1.
   func count(_ name: String) throws(LaunchVariablesError) -> Int {
-    try integer(name, in: 1...65_536)
+    try integer(name, in: 1...LaunchVariables.mostProcesses)
   }
 
   /// A number below the value of another variable.

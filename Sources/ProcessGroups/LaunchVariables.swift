@@ -1,5 +1,8 @@
 /// A process's place among the processes of a run, as its launcher states it.
 package struct LaunchVariables: Equatable, Sendable {
+  /// The most processes of a run, and the most hosts.
+  package static let mostProcesses = 65_536
+
   /// The number of the process, 0..<`size`.
   package var rank: Int
   /// The processes of the run.

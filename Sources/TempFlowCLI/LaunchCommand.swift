@@ -63,8 +63,9 @@ struct LaunchCommand: ParsableCommand {
 
   func validate() throws {
     if !(1...4096).contains(processes) { throw ValidationError("-n must be in 1 ... 4096") }
-    if !(1...65_536 / processes).contains(nodes) {
-      throw ValidationError("--nodes must be in 1 ... \(65_536 / processes) (-n is \(processes))")
+    let mostNodes = LaunchVariables.mostProcesses / processes
+    if !(1...mostNodes).contains(nodes) {
+      throw ValidationError("--nodes must be in 1 ... \(mostNodes) (-n is \(processes))")
     }
     if !(0...1e6).contains(timeout) { throw ValidationError("--timeout must be in 0 ... 1e6") }
     if maxRestarts < 0 { throw ValidationError("--max-restarts must be at least 0") }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import ProcessGroups
 import Recipes
 import Rewards
 import Training
@@ -37,8 +38,9 @@ struct PlanCommand: ParsableCommand {
 
   func validate() throws {
     if !(teraflops > 0) { throw ValidationError("--teraflops must be above 0") }
-    if !(1...65_536).contains(processes) {
-      throw ValidationError("--processes must be in 1 ... 65536")
+    let mostProcesses = LaunchVariables.mostProcesses
+    if !(1...mostProcesses).contains(processes) {
+      throw ValidationError("--processes must be in 1 ... \(mostProcesses)")
     }
     if !(1...processes).contains(hosts) {
       throw ValidationError("--hosts must be in 1 ... \(processes) (--processes)")

@@ -18,6 +18,7 @@ import Testing
     }
     let memory: Memory
     let prompt_cache_bytes: Int
+    let transformer_flops: Double
     let fits: [Fit]
   }
 
@@ -37,6 +38,23 @@ import Testing
           #expect(abs(planned - written) < 0.051, "\(name), \(row[0]): \(planned)")
         }
       }
+    }
+  }
+
+  @Test(arguments: [
+    ("docs/flux.md", "flux.1-dev-fast"), ("docs/flux.md", "flux.1-dev-pickscore"),
+    ("docs/editing.md", "flux.1-kontext-editscore"),
+  ])
+  func `the hours of a run are what plan computes`(page: String, recipe: String) throws {
+    try withTemporaryFolder { folder in
+      try writeAll(folder)
+      let flops = try plan("\(folder)/Recipes/\(recipe).yaml").transformer_flops
+      let hours = Int((flops / 400e12 / 3600).rounded())
+      let text = hours < 1000 ? "\(hours)" : "\(hours / 1000),\(String("\(hours)".suffix(3)))"
+      let written = try Page(page).text
+      #expect(
+        written.contains("takes \(text) GPU-hours") || written.contains("\(text) in \(recipe)"),
+        "\(recipe): \(text)")
     }
   }
 

@@ -209,6 +209,28 @@ private struct ForwardScene {
     #expect(found.gradient.contains { $0 != 0 })
   }
 
+  @Test(arguments: [
+    (RewardCombination.weightedSum, [1.0, 2], [1, 3]), (.weightedSum, [1, 0], [3]),
+    (.perReward, [1, 2], [3]), (.perReward, [0, 2], [1, 3]),
+  ])
+  func `a sum with a missing term trains no sample, normalized rewards train with the others`(
+    _ combination: RewardCombination, _ weights: [Double], _ unscored: [Int]
+  ) throws {
+    let scene = try ForwardScene()
+    var rewards: [SampleID: [Double?]] = [:]
+    for trunk in 0..<6 {
+      rewards[SampleID(trunk: trunk, step: nil)] = [
+        trunk == 3 ? nil : Double(trunk), [1, 3].contains(trunk) ? nil : 0.5 * Double(trunk),
+      ]
+    }
+    var settings = AdvantageSettings(baseline: .prompt, scale: .prompt)
+    settings.combination = combination
+    settings.weights = weights
+    let samples = scene.rollout.trainingSamples(
+      Advantages(scene.rollout.rewardRows(rewards), settings))
+    #expect(Set(samples.filter(\.isUnscored).map(\.trunk)) == Set(unscored))
+  }
+
   @Test func `processes exchange the finished latents of a trunk once`() throws {
     let scene = try ForwardScene()
     let wanted = scene.trainingSamples.filter { $0.trunk > 1 }

@@ -93,6 +93,18 @@ import Training
     #expect(guided.firstEpoch.rolloutEvaluationsUnguided == plain.firstEpoch.rolloutEvaluations)
   }
 
+  @Test func `gradient checkpointing is a further forward pass of each training sample`() throws {
+    let plain = try plan()
+    let recomputing = try plan([("epochs: 4", "epochs: 4\ngradient_checkpointing: true")])
+    let added = recomputing.transformerFlops - plain.transformerFlops
+    // Without a distance to a reference, the rest of the plain operations are of training.
+    let trained = Double(plain.total.learningEvaluations)
+    let evaluated = Double(plain.total.rolloutEvaluations + plain.evaluationEvaluations)
+    #expect(plain.total.referenceEvaluations == 0 && added > 0)
+    let forwards = plain.transformerFlops / (added / trained)
+    #expect(forwards > evaluated + 2 * trained && forwards < evaluated + 4 * trained)
+  }
+
   @Test func `Flow-GRPO samples all steps of every image`() throws {
     let plan = try plan([("steps: 3", "steps: 3, method: flow_grpo")])
     #expect(plan.firstEpoch.rolloutEvaluations == 4 * 4 * 3)
@@ -102,9 +114,18 @@ import Training
   }
 
   @Test func `evaluations are at the start, at every interval and at the end`() throws {
-    let plan = try plan([("epochs: 4", "epochs: 7\nevaluation: {every: 3}")])
-    #expect(plan.evaluations == 4)
-    #expect(plan.evaluationEvaluations == 4 * 6 * 3)
+    let plain = try plan([("epochs: 4", "epochs: 7\nevaluation: {every: 3}")])
+    #expect(plain.evaluations == 4)
+    #expect(plain.evaluationEvaluations == 4 * 6 * 3)
+    #expect(plain.evaluationScores == 4 * 6)
+    let held = try plan([
+      (
+        "epochs: 4",
+        "epochs: 7\nevaluation: {every: 3}\nheld_out_rewards: "
+          + "[{name: jpeg_compressibility, threshold: 0.1}]"
+      )
+    ])
+    #expect(held.evaluationScores == 2 * 4 * 6)
   }
 
   @Test func `more prompts than the file holds are refused with the file's number`() {

@@ -83,7 +83,8 @@ public struct ActivationMemory: Sendable, Equatable {
 public struct NetworkWork: Sendable, Equatable {
   /// One evaluation without gradients.
   public var forward: Double
-  /// One forward pass and its backward pass; recomputation is not counted.
+  /// One forward pass and its backward pass, without the second forward pass of gradient
+  /// checkpointing.
   public var training: Double
 
   public init(forward: Double, training: Double) {

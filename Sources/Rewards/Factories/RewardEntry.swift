@@ -16,8 +16,6 @@ package struct RewardEntry: Sendable, Equatable {
   package var device: Device? { factory.device }
   /// See ``RewardFactory/networkFiles``.
   package var networkFiles: NetworkFiles? { factory.networkFiles }
-  /// See ``RewardFactory/networkBytes``.
-  package var networkBytes: Int? { factory.networkBytes }
 
   /// See ``RewardFactory/check()``.
   package func check() throws(RewardError) { try factory.check() }
@@ -112,6 +110,9 @@ extension RewardEntry {
 }
 
 extension RecipeSection {
+  /// `batch_size`: the largest number of images in one call of a reward.
+  func batchSize(default size: Int) -> Int { int("batch_size", in: 1...65_536, default: size) }
+
   /// One case of an enumeration, the first by default: a reward's `mode` or `backend`.
   package func alternative<Choice: RawRepresentable & CaseIterable>(_ key: String) -> Choice
   where Choice.RawValue == String {

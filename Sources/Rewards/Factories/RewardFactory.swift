@@ -29,10 +29,6 @@ package protocol RewardFactory: Sendable, Equatable {
   /// The files of the network's weights; nil for a reward without one.
   var networkFiles: NetworkFiles? { get }
 
-  /// Bytes of the network's weights in its precision; nil for a reward without one, and where its
-  /// folder cannot be read.
-  var networkBytes: Int? { get }
-
   /// Reads the keys of one entry other than `name` and `label`.
   ///
   /// Faulty values are reported to the section.
@@ -62,13 +58,6 @@ package protocol RewardFactory: Sendable, Equatable {
   func makeReward() throws(RewardError) -> any Reward
 }
 
-/// The files that a network is read from, beside its configuration and its tokenizer.
-package struct NetworkFiles: Sendable, Equatable {
-  package let folder: String
-  /// The names of the files of weights, without their ending.
-  package let baseNames: [String]
-}
-
 /// What a reward does with the source images of an edit.
 package enum SourceImages: Sendable {
   /// It judges the image alone.
@@ -84,7 +73,6 @@ extension RewardFactory {
   package static func checkPrompt(_ metadata: [String: JSONValue]) throws(PromptFault) {}
   package var device: Device? { nil }
   package var networkFiles: NetworkFiles? { nil }
-  package var networkBytes: Int? { nil }
   package func check() throws(RewardError) {}
   package func placed(at place: RewardPlace) throws(RewardError) -> Self { self }
   package func remark(at place: RewardPlace) -> String? { nil }

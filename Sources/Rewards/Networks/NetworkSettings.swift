@@ -36,7 +36,7 @@ package struct NetworkSettings: Sendable, Equatable {
     let (device, isIndexed) = DeviceName.readIndexed(section, default: device)
     self.init(
       label: label, model: model, precision: precision, device: device,
-      batchSize: section.int("batch_size", in: 1...65_536, default: 16))
+      batchSize: section.batchSize(default: 16))
     isDeviceIndexed = isIndexed
   }
 
@@ -82,26 +82,13 @@ extension NetworkRewardFactory {
   package var device: Device? { settings.device }
 
   package var networkFiles: NetworkFiles? {
-    NetworkFiles(folder: settings.model, baseNames: Self.baseNames(in: settings.model))
+    NetworkFiles(
+      folder: settings.model, baseNames: Self.baseNames(in: settings.model), unread: Self.unread,
+      precision: settings.precision)
   }
 
   package static func baseNames(in folder: String) -> [String] { ["model"] }
   package static var unread: [String] { [] }
-
-  package var networkBytes: Int? {
-    var count = 0
-    for name in Self.baseNames(in: settings.model) {
-      do throws(SafetensorsError) {
-        count += try WeightsFile.open(folder: settings.model, baseName: name).tensors
-          .filter { tensor in !Self.unread.contains { tensor.key.hasPrefix($0) } }
-          .reduce(0) { $0 + $1.value.count }
-      } catch {
-        // What is wrong with it is an error when it is loaded.
-        return nil
-      }
-    }
-    return settings.precision.byteCount * count
-  }
 
   /// Checks that the folder of weights is there.
   ///

@@ -38,7 +38,7 @@ package struct HTTPFactory: ServiceRewardFactory {
 
   package init(_ section: RecipeSection, label: String, device: Device) {
     service = ServiceSettings(section, label: label)
-    batchSize = section.int("batch_size", in: 1...65_536, default: batchSize)
+    batchSize = section.batchSize(default: batchSize)
   }
 
   package func check() throws(RewardError) { try service.check() }

@@ -95,7 +95,7 @@ package struct ProcessFactory: RewardFactory {
     directory = section.path("directory", default: ".")
     retry.read(section)
     concurrency = section.int("concurrency", in: 1...1024, default: concurrency)
-    batchSize = section.int("batch_size", in: 1...65_536, default: batchSize)
+    batchSize = section.batchSize(default: batchSize)
     imageTransport = section.choice("image_transport", default: imageTransport)
   }
 

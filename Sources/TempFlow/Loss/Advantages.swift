@@ -27,7 +27,8 @@ public struct RewardRow: Hashable, Sendable {
 public struct Advantages: Hashable, Sendable {
   /// One value per row, in the rows' order; 0 for a missing reward.
   public let values: [Double]
-  /// For each row whether it has no reward at all.
+  /// For each row whether it has nothing to learn from: a reward of the weighted sum is missing, or
+  /// all rewards that are normalized one by one.
   let isUnscored: [Bool]
   /// How many groups were compared.
   public let groupCount: Int
@@ -103,7 +104,12 @@ public struct Advantages: Hashable, Sendable {
     }
     if let clip = settings.clip { total = total.map { min(max($0, -clip), clip) } }
     values = total
-    isUnscored = rows.map { $0.rewards.allSatisfy { $0 == nil } }
+    isUnscored = rows.map { row in
+      switch settings.combination {
+      case .weightedSum: weightedSum(row.rewards, settings.weights) == nil
+      case .perReward: zip(row.rewards, settings.weights).allSatisfy { $0 == nil || $1 == 0 }
+      }
+    }
     perStep = groups
     groupCount = groups.values.reduce(0) { $0 + $1.count }
     degenerateGroupCount = groups.values.reduce(0) { $0 + $1.degenerateCount }

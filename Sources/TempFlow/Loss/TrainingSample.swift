@@ -12,12 +12,13 @@ public struct TrainingSample: Hashable, Sendable {
   /// Whether the advantages of this trunk are 0 at every trained step.
   public let isTrunkDegenerate: Bool
 
-  /// Whether no branch has a reward, as where the trunk is not finite: then neither are its latents
-  /// and velocities.
+  /// Whether no branch has a reward to learn from, as where the trunk is not finite: then neither
+  /// are its latents and velocities.
   public let isUnscored: Bool
 
   /// Whether the sample has no gradient: its advantages are all 0, and there is no KL term or the
-  /// whole trunk is left out, as in flow_grpo. A sample without any reward is left out, too.
+  /// whole trunk is left out, as in flow_grpo. A sample without a reward to learn from is left out,
+  /// too.
   public func isSkippable(_ objective: PolicyObjective) -> Bool {
     advantages.allSatisfy { $0 == 0 }
       && (objective.klBeta == 0 || isTrunkDegenerate || isUnscored)

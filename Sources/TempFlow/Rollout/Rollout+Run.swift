@@ -31,34 +31,51 @@ public func rollOut<Failure: Error>(
   return try withoutGradient { () throws(Failure) -> Rollout in
     let steps = plan.steps.steps(
       stepCount: plan.schedule.stepCount, run: noise.run, epoch: noise.epoch)
-    var parts: [RolloutPart] = []
+    let store = RolloutStore(plan, noise, steps: steps, trunks: held.count)
     for part in microBatches(of: held.count, limit: plan.trunksPerBatch) {
       let batch = RolloutBatch(
         plan: plan, steps: steps, trunks: trunks,
         range: held.lowerBound + part.lowerBound..<held.lowerBound + part.upperBound,
-        columns: columns, noise: noise, field: field)
+        columns: columns, noise: noise, field: field, store: store, place: part.lowerBound)
       switch plan.method {
-      case .branching: parts.append(try batch.branching(finished: finished))
-      case .flowGRPO, .flowGRPOFast: parts.append(try batch.flowGRPO(finished: finished))
-      case .ode: parts.append(try batch.deterministic(finished: finished))
+      case .branching: try batch.branching(finished: finished)
+      case .flowGRPO, .flowGRPOFast: try batch.flowGRPO(finished: finished)
+      case .ode: try batch.deterministic(finished: finished)
       }
     }
-    let isForward = plan.method == .ode
     return Rollout(
-      plan: plan, trunks: trunks, noise: noise, steps: steps,
-      latents: Tensor.cat(parts.map { Tensor.stack($0.latents, dim: 0) }, dim: 1),
-      velocities: isForward
-        ? Tensor.zeros([0, held.count] + noise.shape, device: noise.device)
-        : Tensor.cat(parts.map { Tensor.stack($0.velocities, dim: 0) }, dim: 1),
-      contents: .trunks(held))
+      plan: plan, trunks: trunks, noise: noise, steps: steps, latents: store.latents,
+      velocities: store.velocities, contents: .trunks(held))
   }
 }
 
-/// The stored tensors of one rollout batch, one entry per trained step; of deterministic samples
-/// one entry, the finished latents, and no velocities.
-struct RolloutPart {
-  /// `[T, …]` each.
-  var latents: [Tensor] = []
-  /// `[T, …]` each.
-  var velocities: [Tensor] = []
+/// What an epoch's rollout keeps for training, made at once: the tensors of batches that are joined
+/// at the end would be there twice.
+struct RolloutStore {
+  /// `[R, H, …]` float32; of deterministic samples the finished latents, `[1, H, …]`.
+  let latents: Tensor
+  /// The same; none of deterministic samples, `[0, H, …]`.
+  let velocities: Tensor
+
+  /// - Parameters:
+  ///   - steps: the trained steps, ascending.
+  ///   - trunks: that are rolled out here.
+  init(_ plan: RolloutPlan, _ noise: NoiseSource, steps: [Int], trunks: Int) {
+    let isForward = plan.method == .ode
+    func states(_ count: Int) -> Tensor {
+      Tensor.zeros([count, trunks] + noise.shape, device: noise.device)
+    }
+    latents = states(isForward ? 1 : steps.count)
+    velocities = states(isForward ? 0 : steps.count)
+  }
+
+  /// Keeps values of neighboring trunks: `[T, …]`.
+  ///
+  /// - Parameters:
+  ///   - index: of the trained step.
+  ///   - place: of the first trunk among those that are rolled out here.
+  static func put(_ values: Tensor, in store: Tensor, at index: Int, _ place: Int) {
+    store.selected(dim: 0, index: index)
+      .narrowed(dim: 0, start: place, length: values.shape[0]).copy_(values)
+  }
 }

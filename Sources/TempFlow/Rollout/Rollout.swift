@@ -52,22 +52,24 @@ public struct Rollout {
     of updates: [[TrainingSample]], _ objective: PolicyObjective, microBatch: Int,
     share: WorkShare = .whole, field: VelocityField
   ) {
-    var known: [Int] = []
-    var parts: [Tensor] = []
-    for update in updates.dropFirst() {
+    let batches = updates.dropFirst().flatMap { update -> [[Int]] in
       let active = update.filter { !$0.isSkippable(objective) }
-      for range in share.microBatches(of: active.count, limit: microBatch) {
-        let rows = active[range].map(row)
-        parts.append(
-          withoutGradient {
-            let (latents, sigma, trunkIndices) = inputs(of: rows)
-            return field(latents, sigma, trunkIndices).to(.float32)
-          })
-        known += rows
+      return share.microBatches(of: active.count, limit: microBatch).map { active[$0].map(row) }
+    }
+    let known = batches.flatMap(\.self)
+    // Made at once: parts that are joined at the end would be there twice.
+    let velocities = Tensor.zeros([known.count] + noise.shape, device: noise.device)
+    withoutGradient {
+      var start = 0
+      for rows in batches {
+        let (latents, sigma, trunkIndices) = inputs(of: rows)
+        velocities.narrowed(dim: 0, start: start, length: rows.count)
+          .copy_(field(latents, sigma, trunkIndices))
+        start += rows.count
       }
     }
     oldPolicy = OldPolicy(
-      velocities: parts.isEmpty ? nil : Tensor.cat(parts, dim: 0),
+      velocities: known.isEmpty ? nil : velocities,
       places: Dictionary(uniqueKeysWithValues: zip(known, 0...)))
   }
 

@@ -13,6 +13,9 @@ struct RolloutBatch {
   let columns: Range<Int>
   let noise: NoiseSource
   let field: VelocityField
+  /// Where the states that training needs are kept, and the place of the first trunk there.
+  let store: RolloutStore
+  let place: Int
 
   private var stepCount: Int { plan.schedule.stepCount }
 
@@ -20,8 +23,7 @@ struct RolloutBatch {
   /// tail's stride n, branches are evaluated at every n-th step only.
   func branching<Failure: Error>(
     finished: (FinishedSamples) throws(Failure) -> Void
-  ) throws(Failure) -> RolloutPart {
-    var part = RolloutPart()
+  ) throws(Failure) {
     var walk = RolloutPaths(
       state: noise.initial(Array(trunks[range])),
       rows: range.map { SampleID(trunk: $0, step: nil) })
@@ -33,12 +35,11 @@ struct RolloutBatch {
       let latents = walk.state
       let velocity = try advance(&walk, &branches[step % stride], at: step, finished)
       if steps.contains(step), let latents, let velocity {
-        let branched = branch(latents, velocity, at: step, into: &part)
+        let branched = branch(latents, velocity, at: step)
         branches[(step + 1) % stride].append(branched.latents, branched.rows)
       }
       if step == lastBranchStep { walk.keep(finishedTrunks) }
     }
-    return part
   }
 
   /// The trunks of this batch that are followed to sigma 0, as places in `range`: the last ones.
@@ -83,8 +84,7 @@ struct RolloutBatch {
     }
     trunks.move(to: moved[0])
     branches.move(to: moved[1])
-    // A copy, because it is stored: a part of the call's output would keep all of it.
-    return velocities.isEmpty ? nil : Tensor.cat(velocities, dim: 0)
+    return velocities.isEmpty ? nil : Self.joined(velocities)
   }
 
   /// `[a, …], [b, …], … -> [a + b + …, …]`
@@ -96,15 +96,14 @@ struct RolloutBatch {
   /// Flow-GRPO-Fast only the trained steps.
   func flowGRPO<Failure: Error>(
     finished: (FinishedSamples) throws(Failure) -> Void
-  ) throws(Failure) -> RolloutPart {
-    var part = RolloutPart()
+  ) throws(Failure) {
     var state = noise.initial(Array(trunks[range]))
     let rows = range.map { SampleID(trunk: $0, step: nil) }
     let everywhere = plan.method == .flowGRPO
     for step in 0..<stepCount - 1 {
       let velocity = velocities(state, at: step, rows)
       if steps.contains(step) {
-        state = branch(state, velocity, at: step, into: &part).latents
+        state = branch(state, velocity, at: step).latents
       } else if everywhere {
         state = plan.schedule.step(step, plan.dynamics)
           .stochastic(state, velocity: velocity, noise: branchNoise(range, 0..<1, at: step))
@@ -116,17 +115,19 @@ struct RolloutBatch {
     try finish(
       state, rows, plan.schedule.step(last, everywhere ? plan.dynamics : .deterministic),
       everywhere ? branchNoise(range, 0..<1, at: last) : nil, finished)
-    return part
   }
 
   /// Takes the stochastic step once for every branch of every trunk and stores the data for
   /// training. `[T, …], [T, …] -> [branches, …]`, trunk by trunk.
   private func branch(
-    _ latents: Tensor, _ velocity: Tensor, at step: Int, into part: inout RolloutPart
+    _ latents: Tensor, _ velocity: Tensor, at step: Int
   ) -> (latents: Tensor, rows: [SampleID]) {
     let coefficients = plan.schedule.step(step, plan.dynamics)
-    part.latents.append(latents)
-    part.velocities.append(velocity)
+    guard let index = steps.firstIndex(of: step) else {
+      preconditionFailure("step \(step) is not trained")
+    }
+    RolloutStore.put(latents, in: store.latents, at: index, place)
+    RolloutStore.put(velocity, in: store.velocities, at: index, place)
     var (parts, rows): ([Tensor], [SampleID]) = ([], [])
     for (trunks, branches) in blocks {
       let (start, length) = (trunks.lowerBound - range.lowerBound, trunks.count)

@@ -210,6 +210,11 @@ struct MemoryParts {
         Item(
           name: "sum of gradients", bytes: (division.mostPasses > 1 ? sums : 0) + conversion))
     }
+    if recipe.loss.oldLogProb == .recomputed {
+      // Those of all updates but the first.
+      let samples = samplesPerRank * (recipe.optimizer.updatesPerEpoch - 1)
+      parts.append(Item(name: "old velocities", bytes: latentBytes * samples))
+    }
     guard recipe.recordsRows(trainableParameters: learned) else { return parts }
     return parts + [
       Item(name: "gradients of each thread", bytes: 4 * learned * recipe.rowThreads)

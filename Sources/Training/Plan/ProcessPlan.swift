@@ -87,10 +87,10 @@ extension ProcessPlan {
       ranks.reduce(0) { $0 + $1.rolloutEvaluations } - plan.firstEpoch.rolloutEvaluations
     sent = SentBytes(recipe, model, division, images: plan.firstEpoch.decodes)
     flopsPerEvaluation = model.work.forward
-    flopsPerTrainingSample = model.work.training
+    flopsPerTrainingSample = recipe.trainingFlops(model.work)
     slowestFlops =
       model.work.forward * Double(slowest.evaluations(epochs: recipe.epochs))
-      + model.work.training * Double(slowest.learned * recipe.epochs)
+      + flopsPerTrainingSample * Double(slowest.learned * recipe.epochs)
     efficiency = plan.transformerFlops / (Double(count) * slowestFlops)
     rolloutEfficiency = Self.efficiency(
       of: plan.firstEpoch.rolloutEvaluations, count, slowest.rollout(epoch: 0))

@@ -18,8 +18,7 @@ package struct StorageFit: Encodable, Sendable, Equatable {
   package var peak: Int
   /// Bytes of pinned memory of the host.
   package var hostBytes: Int
-  /// Floating-point operations of the transformer in an epoch, without evaluations and
-  /// recomputation.
+  /// Floating-point operations of the transformer in an epoch, without evaluations.
   package var flopsPerEpoch: Double
 
   package struct MicroBatches: Encodable, Sendable, Equatable {
@@ -112,6 +111,6 @@ extension StorageFit {
     hostBytes = chosen.hostBytes
     flopsPerEpoch =
       model.work.forward * Double(work.rolloutEvaluations + work.referenceEvaluations)
-      + model.work.training * Double(work.learningEvaluations)
+      + recipe.trainingFlops(model.work) * Double(work.learningEvaluations)
   }
 }

@@ -30,7 +30,7 @@ extension TrainingPlan {
         (
           "evaluation",
           "\(number(evaluations)) times \(number(evaluationPrompts)) images; "
-            + "\(number(evaluationEvaluations)) NFE in all"
+            + "\(number(evaluationEvaluations)) NFE and \(number(evaluationScores)) scores in all"
         ),
         ("trainable parameters", number(trainableParameters)),
       ]

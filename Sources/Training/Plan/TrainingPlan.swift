@@ -67,6 +67,8 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   package var evaluations: Int
   /// Rows of network calls of all evaluations, including guidance.
   package var evaluationEvaluations: Int
+  /// Scores of all evaluations, of the trained and the held-out rewards.
+  package var evaluationScores: Int
   /// Number of trainable parameters.
   package var trainableParameters: Int
   /// The number of linear layers without an adapter, by path with `*` for a block's index; empty
@@ -74,7 +76,8 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
   package var layersWithoutAdapters: [String: Int]
   /// Bytes of the run's encoded prompts on disk.
   package var promptCacheBytes: Int
-  /// Floating-point operations of the transformer in the whole run, evaluations included.
+  /// Floating-point operations of the transformer in the whole run, evaluations and the second
+  /// forward passes of gradient checkpointing included.
   package var transformerFlops: Double
   package var memory: MemoryPlan
   /// The settings that lower the peak of memory; empty if it lies within the budget.
@@ -99,6 +102,7 @@ package struct TrainingPlan: Encodable, Sendable, Equatable {
     case rowsPerGroup = "group_size"
     case firstEpoch = "first_epoch"
     case evaluationEvaluations = "evaluation_nfe"
+    case evaluationScores = "evaluation_scores"
     case trainableParameters = "trainable_parameters"
     case layersWithoutAdapters = "layers_without_adapters"
     case promptCacheBytes = "prompt_cache_bytes"
@@ -144,6 +148,7 @@ extension TrainingPlan {
     evaluationEvaluations =
       evaluations * counts.evaluation * recipe.evaluation.steps
       * recipe.evaluationGuidance.rowsPerSample
+    evaluationScores = evaluations * counts.evaluation * recipe.allRewards.count
     trainableParameters = model.trainableParameters
     layersWithoutAdapters = try Self.layersWithoutAdapters(recipe)
     let encodedPrompts = Self.promptCount(recipe, counts)
@@ -152,8 +157,9 @@ extension TrainingPlan {
     transformerFlops =
       model.work.forward
       * Double(total.rolloutEvaluations + total.referenceEvaluations + evaluationEvaluations)
-      + model.work.training * Double(total.learningEvaluations)
-    let budgeted = recipe.budgeted(processesPerHost: processes / hosts)
+      + recipe.trainingFlops(model.work) * Double(total.learningEvaluations)
+    let withRewards = recipe.countingRewards(processesPerHost: processes / hosts)
+    let budgeted = withRewards.budgeted(processesPerHost: processes / hosts)
     memory = MemoryPlan(
       budgeted, model, evaluationPrompts: counts.evaluation, processes: processes)
     memoryAdvice =
@@ -161,8 +167,6 @@ extension TrainingPlan {
       ? []
       : MemoryAdvice.all(
         budgeted, model, memory, evaluationPrompts: counts.evaluation, processes: processes)
-    var withRewards = recipe
-    withRewards.memory.rewards = budgeted.memory.rewards
     fits = try StorageFit.all(
       withRewards, firstEpoch, evaluationPrompts: counts.evaluation, processes: processes)
     timeLimit = recipe.timeLimit
@@ -209,18 +213,29 @@ extension TrainingPlan {
 }
 
 extension TrainingRecipe {
-  /// The recipe with the size of its rewards' networks, and with its process's part of the host's
-  /// memory as its budget, where it has none and the processes of a host compute on its CPU.
-  func budgeted(processesPerHost: Int) -> TrainingRecipe {
+  /// Floating-point operations of one row of an update.
+  func trainingFlops(_ work: NetworkWork) -> Double {
+    work.training + (memory.gradientCheckpointing ? work.forward : 0)
+  }
+
+  /// The recipe with the bytes of its rewards' networks that are on its device.
+  func countingRewards(processesPerHost: Int) -> TrainingRecipe {
     var recipe = self
     recipe.memory.rewards = allRewards.reduce(0) { sum, reward in
       // Of several processes each has the GPU of its own, and its rewards are there.
       let isHere =
         processesPerHost > 1
         ? (reward.device == .cpu) == (device == .cpu) : reward.device == device
-      return sum + (isHere ? reward.networkBytes ?? 0 : 0)
+      return sum + (isHere ? reward.networkFiles?.bytes ?? 0 : 0)
     }
-    guard device == .cpu, processesPerHost > 1, memory.budget == nil else { return recipe }
+    return recipe
+  }
+
+  /// The recipe with its process's part of the host's memory as its budget, where it has none and
+  /// the processes of a host compute on its CPU.
+  func budgeted(processesPerHost: Int) -> TrainingRecipe {
+    guard device == .cpu, processesPerHost > 1, memory.budget == nil else { return self }
+    var recipe = self
     recipe.memory.budget = TorchRuntime.memory(of: .cpu).map { $0 / processesPerHost }
     return recipe
   }

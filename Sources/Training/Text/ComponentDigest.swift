@@ -48,13 +48,13 @@ enum ComponentDigest {
   static func digest(of network: NetworkFiles) throws(TrainingError) -> String {
     var hash = SHA256()
     try add(filesOf: network.folder, to: &hash) { networkFiles.contains($0) }
-    for name in network.baseNames {
-      let tensors: [String: Tensor]
-      do throws(SafetensorsError) {
-        tensors = try WeightsFile.open(folder: network.folder, baseName: name).tensors
-      } catch {
-        throw .model(error.description)
-      }
+    let files: [[String: Tensor]]
+    do throws(SafetensorsError) {
+      files = try network.tensors()
+    } catch {
+      throw .model(error.description)
+    }
+    for tensors in files {
       for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
         add(name, tensor, to: &hash, wholeTables: false)
       }

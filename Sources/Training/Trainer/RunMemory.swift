@@ -20,7 +20,8 @@ struct RunMemory {
   ) throws {
     let model = try FlowModelMetadata(recipe)
     let count = prompts.evaluation.count
-    let recipe = recipe.budgeted(processesPerHost: perHost)
+    let recipe = recipe.countingRewards(processesPerHost: perHost)
+      .budgeted(processesPerHost: perHost)
     let plan = MemoryPlan(recipe, model, evaluationPrompts: count, processes: processes)
     TorchRuntime.keepFreedMemory(upTo: plan.keptBlockBytes)
     decodeMicroBatch = plan.decodeMicroBatch

@@ -37,7 +37,8 @@ import TorchNN
 
   @Test func `the bytes of a network are those of the tensors that it reads`() throws {
     func bytes(_ name: String, _ folder: String, _ more: String...) throws -> Int? {
-      try RewardEntry.read(name, ["model=\(Self.root)/\(folder)"] + more).settings.networkBytes
+      let entry = try RewardEntry.read(name, ["model=\(Self.root)/\(folder)"] + more)
+      return entry.settings.networkFiles?.bytes
     }
     let tensors = try WeightsFile(path: "\(Self.root)/quick-gelu/model.safetensors").tensors
     let vision = tensors.filter { $0.key.hasPrefix("vis") }.values.reduce(0) { $0 + $1.count }
@@ -49,7 +50,7 @@ import TorchNN
       .values.reduce(0) { $0 + $1.count }
     #expect(try bytes("aesthetic", "quick-gelu") == 4 * (vision + head))
     #expect(try bytes("pickscore", "nowhere") == nil)
-    #expect(try RewardEntry.read("jpeg_compressibility", []).settings.networkBytes == nil)
+    #expect(try RewardEntry.read("jpeg_compressibility", []).settings.networkFiles == nil)
   }
 
   // MARK: - Parity

@@ -102,7 +102,7 @@ package struct GenEvalFactory: ServiceRewardFactory {
     if let reason {
       section.unused("batch_size", because: reason)
     } else {
-      batchSize = section.int("batch_size", in: 1...65_536, default: batchSize)
+      batchSize = section.batchSize(default: batchSize)
     }
     service = ServiceSettings(section, label: label, unusedBecause: reason, except: [])
   }

@@ -64,7 +64,7 @@ package struct OCRFactory: ServiceRewardFactory {
 
   package init(_ section: RecipeSection, label: String, device: Device) {
     backend = section.alternative("backend")
-    batchSize = section.int("batch_size", in: 1...65_536, default: batchSize)
+    batchSize = section.batchSize(default: batchSize)
     service = ServiceSettings(
       section, label: label,
       unusedBecause: backend == .remote ? nil : "backend is \(backend.rawValue)")
