@@ -20,10 +20,14 @@ struct StopSignalTests {
     }
   }
 
-  @Test func `the second signal ends the process`() async {
+  @Test func `a second signal ends the process, unless it comes with the first`() async {
     await #expect(processExitsWith: .signal(SIGINT)) {
       StopSignal.install()
       Self.send(SIGTERM)
+      Self.send(SIGTERM)
+      Self.send(SIGINT)
+      usleep(1_200_000)
+      guard StopSignal.name == "SIGTERM" else { exit(2) }
       Self.send(SIGINT)
       sleep(10)
     }

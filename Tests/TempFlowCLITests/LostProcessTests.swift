@@ -9,9 +9,10 @@ import Testing
     let processes: TrainingProcesses
     let victim: Int
 
-    init(_ count: Int, victim: Int, _ task: SmallTask) throws {
+    /// - Parameter timeout: in seconds.
+    init(_ count: Int, victim: Int, timeout: Int, _ task: SmallTask) throws {
       self.victim = victim
-      processes = try task.start(count, "run-\(victim)", ["--timeout", "8"])
+      processes = try task.start(count, "run-\(victim)", ["--timeout", "\(timeout)"])
     }
 
     /// Expects that every other process fails, and that the messages name this one alone.
@@ -30,7 +31,11 @@ import Testing
   func `a process that is killed or stopped is named within the time-out`(_ signal: Int32) throws {
     try withTemporaryFolder { folder in
       let task = try SmallTask(["epochs": "1000", "checkpoints": "{every: 1}"], in: folder)
-      let runs = try [Run(3, victim: 1, task), Run(2, victim: 0, task)]
+      // A closed connection is noticed long before the time-out.
+      let timeout = signal == SIGKILL ? 600 : 12
+      let runs = try [
+        Run(3, victim: 1, timeout: timeout, task), Run(2, victim: 0, timeout: timeout, task),
+      ]
       for run in runs {
         try run.processes.wait(forEpoch: 1, of: "run-\(run.victim)", in: task)
         run.processes.send(signal, to: run.victim)

@@ -91,7 +91,9 @@ func scaleWeights(
       let error = #expect(throws: TrainingError.self) {
         _ = try sampling.images(of: ["a red circle"], pipeline(folder, .float16))
       }
-      #expect(error?.description.contains("after denoising step 2 of 4") == true, "\(error!)")
+      #expect(
+        error?.description.contains("after denoising step 2 of 4") == true,
+        "\(String(describing: error))")
     }
   }
 

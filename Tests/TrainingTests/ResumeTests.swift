@@ -94,7 +94,7 @@ import Testing
     process.kill()
     _ = try process.wait()
     let last = try TempFlowProcess.run(arguments("killed", resume: true), in: folder.path)
-    #expect(last.status == 0, "\(last.errors)")
+    #expect(last.status == 0 && last.errors.contains("Resuming after epoch"), "\(last.errors)")
     try expectSame(folder.path + "/whole", folder.path + "/killed", "a kill")
     for name in ["adapter_config.json", "adapter_model.safetensors"] {
       #expect(

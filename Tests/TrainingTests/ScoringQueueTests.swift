@@ -34,13 +34,15 @@ private func pause(_ milliseconds: Int) async {
   do { try await Task.sleep(for: .milliseconds(milliseconds)) } catch {}
 }
 
-@Suite struct ScoringQueueTests {
+@Suite(.timeLimit(.minutes(1))) struct ScoringQueueTests {
   @Test func `slow rewards overlap up to the limit, and results keep the order of the images`()
     async throws
   {
     let running = Counter()
     let most = Mutex(0)
+    let isAdded = Mutex(false)
     let queue = queue(piecesAtOnce: 4) { samples in
+      while !isAdded.withLock({ $0 }) { await pause(1) }
       let now = running.add(1) + 1
       most.withLock { $0 = max($0, now) }
       // Earlier batches take longer.
@@ -48,11 +50,10 @@ private func pause(_ milliseconds: Int) async {
       running.add(-1)
       return RewardScores(total: samples.map { Double($0.image.pixels[0]) })
     }
-    let start = ContinuousClock.now
+    // Adding does not wait for scores.
     for level in 0..<12 { try queue.add(piece(level, UInt8(level), UInt8(100 + level))) }
-    let adding = start.duration(to: .now)
+    isAdded.withLock { $0 = true }
     let pieces = try await queue.finish()
-    #expect(adding < .milliseconds(50), "adding does not wait for scores")
     #expect(most.withLock { $0 } == 4)
     #expect(pieces.map(\.key.number) == Array(0..<12))
     for (level, piece) in pieces.enumerated() {
@@ -77,17 +78,20 @@ private func pause(_ milliseconds: Int) async {
   }
 
   @Test func `an error cancels the other batches, and the next add throws it`() async throws {
-    let cancelled = Counter()
+    let (started, cancelled) = (Counter(), Counter())
     let queue = queue { samples throws(RewardError) in
       if samples[0].image.pixels[0] == 1 { throw .failed(reward: "stub", reason: "no") }
+      started.add(1)
       do { try await Task.sleep(for: .seconds(60)) } catch { cancelled.add(1) }
       return RewardScores(total: [nil])
     }
     try queue.add(piece(0, 0))
+    try queue.add(piece(2, 2))
+    while started.count < 2 { await pause(1) }
     try queue.add(piece(1, 1))
     await #expect(throws: RewardError.failed(reward: "stub", reason: "no")) {
       while true {
-        try queue.add(piece(2, 2))
+        try queue.add(piece(3, 3))
         await pause(5)
       }
     }
@@ -160,6 +164,38 @@ private func pause(_ milliseconds: Int) async {
         == "3 of 5 scores of second are missing (refused: 1, timed out: 2)")
     // A batch without scores has no parts.
     #expect(scores.parts == [.init(name: "second.part", values: [nil, nil, nil, 4, 4])])
+  }
+
+  @Test func `numbers whose mean could overflow are no scores`() async throws {
+    let scorer = Scorer(
+      [
+        StubReward { _ in
+          RewardScores(
+            total: [1e200, 1e100, -1e150], parts: [.init(name: "x", values: [1.7e308, 2, 3])])
+        }
+      ], weights: [1])
+    let scores = try await scorer.score([sample(0), sample(1), sample(2)])
+    #expect(scores.weighted == [nil, 1e100, nil])
+    #expect(scores.missing.text == "stub 2 (beyond ±1e100: 2)")
+    #expect(scores.parts == [.init(name: "stub.x", values: [nil, 2, 3])])
+  }
+
+  @Test func `draining waits until work that was under way has ended`() async throws {
+    let ended = Counter()
+    let queue = queue { samples throws(RewardError) in
+      if samples[0].image.pixels[0] == 1 { throw .failed(reward: "stub", reason: "gone") }
+      await pause(60_000)
+      await Task.detached { await pause(200) }.value
+      ended.add(1)
+      return RewardScores(total: [1])
+    }
+    try queue.add(piece(0, 0))
+    await pause(50)
+    try queue.add(piece(1, 1))
+    let start = ContinuousClock.now
+    await queue.drain()
+    #expect(ended.count == 1)
+    #expect(start.duration(to: .now) < .seconds(4))
   }
 
   @Test func `a reward that returns too few scores fails`() async {

@@ -48,6 +48,7 @@ private final class Gate: Sendable {
 private final class Record: Sendable {
   struct State {
     var taken: [Int] = []
+    var isAdding = false
     var isAdded = false
   }
 
@@ -103,10 +104,16 @@ private final class Record: Sendable {
     let record = Record()
     // Adding blocks its thread.
     let thread = Thread {
+      record.state.withLock { $0.isAdding = true }
       do { try queue.add(piece(2)) } catch { return }
       record.state.withLock { $0.isAdded = true }
     }
     thread.start()
+    while !record.state.withLock(\.isAdding) { try await Task.sleep(for: .milliseconds(1)) }
+    // By then it waits; if not, less is tested.
+    try await Task.sleep(for: .milliseconds(100))
+    let isAdded = record.state.withLock(\.isAdded)
+    #expect(!isAdded)
     #expect(queue.takeBack(1).map(\.key.number) == [1])
     while !record.state.withLock(\.isAdded) { try await Task.sleep(for: .milliseconds(1)) }
     gate.open()

@@ -43,13 +43,17 @@ package enum FileTree {
     }
     defer { closedir(stream) }
     var names: [String] = []
+    // `readdir` tells its errors, as of a network's file system, from the end by `errno` alone.
+    errno = 0
     while let entry = readdir(stream) {
       let capacity = MemoryLayout.size(ofValue: entry.pointee.d_name)
       let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
         pointer.withMemoryRebound(to: CChar.self, capacity: capacity) { String(cString: $0) }
       }
       if name != "." && name != ".." { names.append(name) }
+      errno = 0
     }
+    guard errno == 0 else { throw FileError(errno, path: folder, operation: "list") }
     return names.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
   }
 

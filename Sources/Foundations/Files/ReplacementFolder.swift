@@ -25,12 +25,19 @@ package final class ReplacementFolder {
     try FileTree.makeFolder(draft)
   }
 
+  private static let oldPrefix = ".old-"
+
+  /// Where an older folder waits.
+  private static func oldFolder(of path: String) -> String {
+    "\(FileTree.parent(of: path))/\(oldPrefix)\(FileTree.name(of: path))"
+  }
+
   /// Gives a folder that was set aside its name back where it has no successor, and removes the
   /// drafts of processes that were killed.
   private static func clearAbandoned(of path: String) throws(FileError) {
     let (folder, name) = (FileTree.parent(of: path), FileTree.name(of: path))
     guard try FileTree.isFolder(folder) else { return }
-    let old = "\(folder)/.old-\(name)"
+    let old = oldFolder(of: path)
     if try FileStatus(path: path) == nil, try FileStatus(path: old) != nil {
       try FileTree.rename(old, to: path)
     }
@@ -50,7 +57,7 @@ package final class ReplacementFolder {
     for file in files { try OpenFile("\(draft)/\(file)", for: .reading).synchronize() }
     for folder in folders { try FileTree.synchronize(folder: "\(draft)/\(folder)") }
     try FileTree.synchronize(folder: draft)
-    let old = "\(FileTree.parent(of: path))/.old-\(FileTree.name(of: path))"
+    let old = Self.oldFolder(of: path)
     if try FileStatus(path: path) != nil {
       FileTree.removeLeftover(old)
       if try FileStatus(path: old) != nil {
@@ -71,8 +78,8 @@ package final class ReplacementFolder {
       let leftover = "\(folder)/\(name)"
       if name.hasPrefix(".tmp-") {
         FileTree.removeLeftover(leftover)
-      } else if name.hasPrefix(".old-") {
-        let target = "\(folder)/\(name.dropFirst(".old-".count))"
+      } else if name.hasPrefix(oldPrefix) {
+        let target = "\(folder)/\(name.dropFirst(oldPrefix.count))"
         if try FileStatus(path: target) == nil {
           try FileTree.rename(leftover, to: target)
         } else {

@@ -1,7 +1,7 @@
 package import DiffusionModels
 package import ImageFiles
 package import Rewards
-package import TorchNN
+internal import TorchNN
 
 /// The condition images of prompts as the model and the rewards see them: read from their files and
 /// brought to the size of the model's images.

@@ -1,5 +1,5 @@
 package import DiffusionModels
-package import ImageFiles
+internal import ImageFiles
 package import Rewards
 internal import TempFlow
 
@@ -199,7 +199,7 @@ extension Reward {
     }
   }
 
-  /// One finite score or none per sample.
+  /// One score of at most 1e100 in magnitude, or none, per sample.
   ///
   /// - Throws: the reward's error, or `.failed` for another number of scores.
   fileprivate func checked(
@@ -211,13 +211,19 @@ extension Reward {
         reward: name, reason: "it returned \(scores.total.count) scores for \(samples.count) images"
       )
     }
-    for index in samples.indices where scores.total[index]?.isFinite == false {
+    for index in samples.indices {
+      guard let score = scores.total[index], !isUsable(score) else { continue }
       scores.total[index] = nil
-      scores.reasons[index] = "not a finite number"
+      scores.reasons[index] = score.isFinite ? "beyond ±1e100" : "not a finite number"
     }
     for part in scores.parts.indices {
-      scores.parts[part].values = scores.parts[part].values.map { $0?.isFinite == true ? $0 : nil }
+      scores.parts[part].values = scores.parts[part].values.map { value in
+        value.flatMap { isUsable($0) ? $0 : nil }
+      }
     }
     return scores
   }
+
+  /// Whether means and deviations of such values are finite.
+  private func isUsable(_ value: Double) -> Bool { value.magnitude <= 1e100 }
 }

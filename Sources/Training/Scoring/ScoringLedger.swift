@@ -20,6 +20,8 @@ final class ScoringLedger: Sendable {
     var failure: RewardError?
     /// Waiting pieces do not begin, and their bytes stay counted.
     var isCancelled = false
+    /// No task scores any more.
+    var isOver = false
 
     var hasStopped: Bool { isCancelled || failure != nil }
 
@@ -73,6 +75,11 @@ final class ScoringLedger: Sendable {
       return piece
     }
   }
+
+  /// Notes that no task scores any more.
+  func finish() { state.withLock { $0.isOver = true } }
+
+  var isOver: Bool { state.withLock { $0.isOver } }
 
   /// Notes that a piece has its scores, or why it has none.
   func end(_ piece: ScoringPiece, _ result: Result<ScoredPiece, RewardError>) {

@@ -4,7 +4,8 @@ package import Rewards
 ///
 /// Plain values cross the threads. The number of pieces scored at once is bounded, and so is the
 /// memory of images that wait for their scores: beyond it, `add` waits. A piece that has not begun
-/// can be taken back. The first error cancels all other work.
+/// can be taken back. After the first error `add` and `finish` throw it; `drain` ends all other
+/// work.
 package final class ScoringQueue: Sendable {
   private let ledger: ScoringLedger
   /// One for each piece that was added; a piece that is taken back leaves its ticket.
@@ -22,6 +23,7 @@ package final class ScoringQueue: Sendable {
     let ledger = ScoringLedger(byteLimit: byteLimit)
     self.ledger = ledger
     work = Task.detached {
+      defer { ledger.finish() }
       try await withThrowingTaskGroup(of: Void.self) { group in
         var running = 0
         for await _ in stream {
@@ -94,6 +96,16 @@ package final class ScoringQueue: Sendable {
     tickets.finish()
     try await work.value
     return ledger.scored
+  }
+
+  /// Cancels all work and waits until it has ended, a few seconds at most: reward programs, their
+  /// files and networks on other threads are then gone before the process is.
+  package func drain() async {
+    cancel()
+    let end = ContinuousClock.now + .seconds(5)
+    while !ledger.isOver, ContinuousClock.now < end {
+      do { try await Task.sleep(for: .milliseconds(5)) } catch { return }
+    }
   }
 
   /// Cancels all work and drops its scores. `add` no longer waits.

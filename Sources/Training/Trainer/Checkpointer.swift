@@ -76,13 +76,13 @@ final class Checkpointer {
   }
 
   /// What decides a run's last bits beside its recipe and its files.
-  private var software: String {
+  private lazy var software: String = {
     let device = context.recipe.device
     let machine = Machine(
       device: TorchRuntime.name(of: device) ?? "\(device)", torch: TorchRuntime.version)
     return "TempFlow \(Version.current), libtorch \(machine.torch), "
       + (device == .cpu ? machine.processor : machine.device)
-  }
+  }()
 
   /// Restores the newest sound checkpoint, if the run has one, and opens the logs. Of several
   /// processes the first chooses it.

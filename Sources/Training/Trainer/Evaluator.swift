@@ -61,8 +61,16 @@ struct Evaluator {
     let all = Scorer(
       scorer.rewards + heldOut, weights: scorer.weights + heldOut.map { _ in 0 })
     let queue = ScoringQueue(all, piecesAtOnce: context.piecesAtOnce(of: all))
-    // Scores still missing when this returns or throws have no reader.
-    defer { queue.cancel() }
+    do {
+      return try await evaluate(by: all, into: queue)
+    } catch {
+      await queue.drain()
+      throw error
+    }
+  }
+
+  private func evaluate(by all: Scorer, into queue: ScoringQueue) async throws -> HeldOutEvaluation
+  {
     let range = context.share.range(of: prompts.count)
     let sources = try context.group.agree("the evaluation's prompts") {
       // What cannot be read must be known before calls of the network that are collectives; idle

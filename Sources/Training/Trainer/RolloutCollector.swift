@@ -59,8 +59,18 @@ struct RolloutCollector {
     _ stopwatch: PhaseStopwatch
   ) async throws -> ScoredRollout {
     let queue = ScoringQueue(scorer, piecesAtOnce: context.piecesAtOnce(of: scorer))
-    // Scores still missing when this returns or throws have no reader.
-    defer { queue.cancel() }
+    do {
+      return try await collect(prompts, trunks, velocity, epoch: epoch, into: queue, stopwatch)
+    } catch {
+      await queue.drain()
+      throw error
+    }
+  }
+
+  private func collect(
+    _ prompts: [Prompt], _ trunks: [TrunkID], _ velocity: PolicyVelocity, epoch: Int,
+    into queue: ScoringQueue, _ stopwatch: PhaseStopwatch
+  ) async throws -> ScoredRollout {
     let sources = try context.group.agree("the source images") {
       try context.conditionImages.of(prompts, for: context.recipe.rewards.map(\.reward))
     }

@@ -232,7 +232,7 @@ extension Trainer {
 // MARK: - The end of a run
 
 extension Trainer {
-  /// Measures, saves and exports the trained weights; writes the tree and the summary.
+  /// Measures, saves and exports the trained weights; writes the summary and the tree.
   private func finish() async throws -> RunSummary {
     try await evaluate()
     try checkpointer.save(&state)
@@ -241,11 +241,23 @@ extension Trainer {
         try policy.export(context.loraRecord(state), to: output.directory)
       }
     }
-    try await context.group.agree("the branch tree") {
-      try await TreeWriter(context: context, scorer: scorer)
-        .write(prompts.evaluation, epoch: state.epoch)
+    // The run is complete without the tree, which other processes wait for.
+    let summary = try summarize(stoppedBy: nil)
+    do {
+      try await context.group.agree("the branch tree") {
+        try await TreeWriter(context: context, scorer: scorer)
+          .write(prompts.evaluation, epoch: state.epoch)
+      }
+    } catch let error as RewardError {
+      try warnOfNoTree(error.description)
+    } catch let error as PeerFailure where error.isReward {
+      try warnOfNoTree(error.description)
     }
-    return try summarize(stoppedBy: nil)
+    return summary
+  }
+
+  private func warnOfNoTree(_ reason: String) throws {
+    try context.message("warning: the run is complete, but for its branch tree: \(reason)")
   }
 
   /// Saves a run that a signal or a stop reason ended early.

@@ -31,7 +31,9 @@ import Testing
     }
     #expect(try geometry(4096).imageTokens == 65_536)
     let error = #expect(throws: PipelineError.self) { try geometry(4112) }
-    #expect(error?.description.contains("4096 x 4096 is the largest square") == true, "\(error!)")
+    #expect(
+      error?.description.contains("4096 x 4096 is the largest square") == true,
+      "\(String(describing: error))")
     // A product that does not fit is no crash.
     #expect(throws: PipelineError.self) { try geometry(1 << 40) }
   }
