@@ -1,7 +1,8 @@
 """The paragraphs that say what a comparison shows and what it does not, made from its numbers."""
 
 from comparison import Comparison, Pair
-from estimates import two_sided
+from estimates import estimate, two_sided
+from records import has_diverged
 
 LEVEL = 0.05
 MOST_NAMED = 12
@@ -28,7 +29,8 @@ def is_shown(pair: Pair) -> bool:
 
 def verdict(comparison: Comparison) -> list[str]:
     """Paragraphs in the order of the page."""
-    return [text for text in (leader(comparison), pairs(comparison), tuning(comparison), limits(comparison)) if text]
+    parts = (leader, pairs, falls, tuning, limits)
+    return [text for text in (part(comparison) for part in parts) if text]
 
 
 def leader(comparison: Comparison) -> str:
@@ -67,6 +69,28 @@ def pairs(comparison: Comparison) -> str:
         text += f" Not resolved, as the table has them: {len(open_pairs)} pairs."
     elif open_pairs:
         text += f" Not resolved: {'; '.join(open_pairs)}."
+    return text
+
+
+def falls(comparison: Comparison) -> str:
+    """The methods whose accuracy falls far before the end, which settings that shorter runs chose cannot show."""
+    found = []
+    for outcome in comparison.outcomes:
+        curves = [line["curve"] for line in outcome.lines if not has_diverged(line)]
+        if not curves:
+            continue
+        best = [max(zip(curve["mean"], curve["seconds"])) for curve in curves]
+        top, time = (estimate(list(values)).mean for values in zip(*best))
+        last = estimate([curve["mean"][-1] for curve in curves]).mean
+        # The best of a dozen evaluations is above the others by chance, too.
+        if top - last > 5 * max(max(curve["error"]) for curve in curves):
+            found.append(f"{outcome.method.label} ({top:.3f} after {time:.0f} s, {last:.3f} at the end)")
+    if not found:
+        return ""
+    text = f"Accuracy falls before the end, on average over seeds from its best evaluation, for {listed(found)}."
+    stages = comparison.plan.tuner.budget.tuning
+    if stages and stages[-1].seconds < comparison.seconds:
+        text += f" Settings were chosen by runs of {stages[-1].seconds:g} s, which may not show it."
     return text
 
 

@@ -32,6 +32,18 @@ class VerdictTests(GoldenCase):
         self.assertIn("It is not told apart from Branched (0.019 ± 0.011) and Plain (0.120).", text)
         self.assertIn("Not resolved: Both and Branched; Both and Plain; Branched and Plain.", text)
 
+    def test_a_method_that_falls_long_before_the_end_is_named(self):
+        self.assertNotIn("Accuracy falls", "\n".join(verdict(Comparison(self.plan()))))
+        keys = [run.key for run in self.plan().runs(2) if run.method.name == "plain"]
+        lines = [json.loads(line) for line in (FOLDER / "runs.jsonl").read_text().splitlines()]
+        for line in lines:
+            if line["key"] in keys:
+                line["curve"]["mean"][2], line["curve"]["mean"][-1] = 0.6, 0.1
+                time = line["curve"]["seconds"][2]
+        (self.folder / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        text = "\n".join(verdict(Comparison(self.plan(self.folder / "runs.jsonl"))))
+        self.assertIn(f"its best evaluation, for Plain (0.600 after {time:.0f} s, 0.100 at the end).", text)
+
     def test_a_run_that_diverged_counts_with_its_accuracy_before_training(self):
         key = next(run.key for run in self.plan().runs(2) if run.method.name == "both" and run.seed == 2)
         line = Record(FOLDER / "runs.jsonl").lines[key]
