@@ -2,16 +2,20 @@
 # Runs every test of the built package, then the device tests on simulated CUDA devices, and the tests of kernels, memory
 # and parity with the instruction sets of older processors. The last lines are the failed tests and those that no pass ran.
 # Arguments go to `swift test`, in one plain pass: `Tools/test.sh --filter ResumeTests`.
-# Tests run one after another because each uses all cores for seconds; in parallel, time limits would be exceeded.
+# Most tests run one after another because each uses all cores for seconds; in parallel, time limits would be exceeded.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+mkdir "$folder/temporary"
+export TMPDIR=$folder/temporary
 passes=()
 result=0
 
 # pass NAME [VARIABLE=VALUE ...] -- [arguments of swift test]
+# Tests run one after another, or `together` at a time.
+together=1
 pass() {
   local name=$1 environment=() status events=$folder/${#passes[@]}
   shift
@@ -21,7 +25,8 @@ pass() {
   done
   shift
   printf '\n== %s ==\n' "$name${environment[*]:+ (${environment[*]})}"
-  env ${environment[@]+"${environment[@]}"} swift test -c release --skip-build --no-parallel \
+  env SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH="$together" ${environment[@]+"${environment[@]}"} \
+    swift test -c release --skip-build "$([ "$together" = 1 ] && echo --no-parallel || echo --parallel)" \
     --event-stream-output-path "$events" --event-stream-version 0 "$@"
   status=$?
   [ "$status" -eq 0 ] || result=$status
@@ -38,10 +43,14 @@ kernels=(
   --filter 'Parity|EmbeddedModel|PolicyInvariant|TrainerTests'
   --skip '\.(LoadingMemoryTests|SafetensorsFuzzTests|SimulatedCUDATests|ThreadStressTests)/'
 )
+# Suites whose tests wait for a child process that computes on one core and has no time limit.
+children='\.((|Flux|QwenImage|AutoencoderKLQwenImage|Loading)MemoryTests|(MemoryTable|DocumentedCommand'
+children+='|ProcessEquality|Command|EditCommand|ExportCommand|ScoreCommand|ScalingSimulation)Tests)/'
 if [ $# -gt 0 ]; then
   pass 'chosen tests' -- "$@"
 else
-  pass 'this processor' --
+  pass 'this processor' -- --skip "$children"
+  together=2 pass 'this processor, two at a time' -- --filter "$children"
   pass 'simulated CUDA' LD_LIBRARY_PATH="$SIMULATED_CUDA${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" -- \
     --filter 'Device|on the GPU|SharedBlocks'
   # Only suites with the trait `.cpuKernels` or tests of the kernel itself compute anything else without it.

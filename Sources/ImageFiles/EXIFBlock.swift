@@ -1,14 +1,17 @@
 /// The bytes of an EXIF block, which is laid out as a TIFF file: a header with the order of bytes
 /// and the place of the first directory.
 struct EXIFBlock {
+  /// What a JPEG's segment begins with that holds a block.
+  static let name = Array("Exif\0\0".utf8)
+
   private let bytes: [UInt8]
   private let isBigEndian: Bool
 
   /// Nil if the bytes do not begin with a TIFF header, which may have the block's name before it:
   /// some programs write that twice.
   init?(_ bytes: [UInt8]) {
-    let name = Array("Exif\0\0".utf8)
-    let bytes = bytes.starts(with: name) ? Array(bytes.dropFirst(name.count)) : bytes
+    let isNamed = bytes.starts(with: Self.name)
+    let bytes = isNamed ? Array(bytes.dropFirst(Self.name.count)) : bytes
     guard let order = bytes.first, bytes.dropFirst().first == order else { return nil }
     guard order == UInt8(ascii: "I") || order == UInt8(ascii: "M") else { return nil }
     self.bytes = bytes

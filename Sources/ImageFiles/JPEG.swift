@@ -94,7 +94,7 @@ package enum JPEG {
   /// The EXIF block of a file: what its APP1 segments named `Exif` hold, one after the other; empty
   /// without one.
   static func exif(_ bytes: [UInt8]) -> [UInt8] {
-    let name = Array("Exif\0\0".utf8)
+    let name = EXIFBlock.name
     var block: [UInt8] = []
     // The markers between the start of the image and its first scan.
     var position = 2

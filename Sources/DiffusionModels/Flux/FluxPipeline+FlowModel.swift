@@ -1,5 +1,5 @@
 import TextTokenizers
-public import TorchNN
+import TorchNN
 
 extension FluxPipeline {
   public static let classNames = FluxModelIndex.classNames

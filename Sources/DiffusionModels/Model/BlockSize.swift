@@ -1,5 +1,5 @@
 public import Torch
-public import TorchNN
+import TorchNN
 
 /// The elements of one of a transformer's blocks.
 public struct BlockSize: Sendable, Equatable {

@@ -1,4 +1,4 @@
-public import TextTokenizers
+import TextTokenizers
 import Torch
 import TorchNN
 

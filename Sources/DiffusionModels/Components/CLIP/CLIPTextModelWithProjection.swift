@@ -1,4 +1,4 @@
-public import Torch
+import Torch
 public import TorchNN
 
 /// CLIP's text encoder with its projection (transformers' `CLIPTextModelWithProjection`).
