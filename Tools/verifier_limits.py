@@ -39,11 +39,10 @@ def findings(path):
     bright = level >= FOREGROUND
     faint = numpy.count_nonzero((level >= 45) & ~near(bright, 2))
     shares = image[bright] / level[bright][:, None]
-    colors, counts = numpy.unique((shares > MIDDLE) @ [1, 2, 4], return_counts=True)
+    codes = (shares > MIDDLE) @ [1, 2, 4]
+    colors, counts = numpy.unique(codes, return_counts=True)
     strange = counts[counts < SPECK].sum()
-    means = [
-        shares[(shares > MIDDLE) @ [1, 2, 4] == color].mean(axis=0) for color in colors[counts >= SPECK]
-    ]
+    means = [shares[codes == color].mean(axis=0) for color in colors[counts >= SPECK]]
     return faint, strange, min(numpy.abs(mean - MIDDLE).min() for mean in means)
 
 

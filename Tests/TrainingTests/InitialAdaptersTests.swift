@@ -64,6 +64,8 @@ import Training
     let learned = try LearnedAdapters(folder.path + "/first")
     try learned.lora.write(format, to: "\(folder.path)/lora.safetensors")
     let second = try await train(folder, "second", ["lora.init_from=lora.safetensors"])
+    let (end, start) = (first[2], second[0])
+    #expect(start[.trainingRewardMean]?.number == end[.trainingRewardMean]?.number)
     let begun = try LearnedAdapters(folder.path + "/second", checkpoint: 0).lora
     #expect(begun.tensors.count == learned.lora.tensors.count)
     for (name, tensor) in learned.lora.tensors {
