@@ -1,4 +1,8 @@
-import Foundation
+#if canImport(Darwin)
+  import Foundation
+#else
+  @_spi(_Unicode) import Swift
+#endif
 
 extension String {
   /// The text of `scalars`.
@@ -8,21 +12,14 @@ extension String {
     self.init(view)
   }
 
-  /// The text in NFC. Foundation does not compose a Hangul syllable with a final consonant after
-  /// it; the rule is in section 3.12 of the Unicode Standard.
+  /// The text in NFC, from the tables of the standard library: those of Foundation on Linux compose
+  /// wrongly where old Hangul, some Kannada vowels or more than 62 marks occur.
   var composedScalars: [Unicode.Scalar] {
-    var result: [Unicode.Scalar] = []
-    for scalar in precomposedStringWithCanonicalMapping.unicodeScalars {
-      let final = Int(scalar.value) - 0x11A7
-      if (1..<28).contains(final), let last = result.last?.value, (0xAC00..<0xD7A4).contains(last),
-        (last - 0xAC00) % 28 == 0, let syllable = Unicode.Scalar(last + UInt32(final))
-      {
-        result[result.count - 1] = syllable
-      } else {
-        result.append(scalar)
-      }
-    }
-    return result
+    #if canImport(Darwin)
+      Array(precomposedStringWithCanonicalMapping.unicodeScalars)
+    #else
+      Array(_nfc)
+    #endif
   }
 }
 

@@ -35,6 +35,27 @@ import TextTokenizers
     }
   }
 
+  /// NFC by Python's `unicodedata` (3.11), beside what Foundation's tables on Linux make of it.
+  @Test(arguments: [
+    ("\u{1100}\u{1176}", "\u{1100}\u{1176}", "\u{AE4C}"),
+    ("\u{1100}\u{1161}\u{11A7}", "\u{AC00}\u{11A7}", "\u{AC00}"),
+    ("\u{1100}\u{1161}\u{11C3}", "\u{AC00}\u{11C3}", "\u{AC1C}"),
+    ("\u{CCA}\u{CD5}", "\u{CCB}", "\u{CCA}"),
+    ("\u{1100}\u{1161}\u{11A8}", "\u{AC01}", "\u{AC00}"),
+    (
+      "a" + String(repeating: "\u{301}", count: 63) + "\u{340}",
+      "\u{E1}" + String(repeating: "\u{301}", count: 62) + "\u{300}",
+      "\u{E1}" + String(repeating: "\u{301}", count: 62)
+    ),
+  ])
+  func `texts are composed by Unicode's rules`(_ text: String, _ composed: String, _ wrong: String)
+    throws
+  {
+    let tokenizer = try CLIPTokenizer(folder: fixture("tokenizers/clip"))
+    #expect(tokenizer.encode(text) == tokenizer.encode(composed))
+    #expect(tokenizer.encode(text) != tokenizer.encode(wrong))
+  }
+
   @Test func `training reproduces the committed files, byte for byte`() throws {
     let corpus = try decoded([String].self, fixture("tokenizers/corpus.json"))
     let vocabulary = try BytePairVocabulary.train(on: corpus, mergeLimit: 200)
