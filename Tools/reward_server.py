@@ -41,6 +41,10 @@ class Refused(Exception):
         self.status = status
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128  # connections that wait to be accepted: every process of a run has some
+
+
 class Scorer:
     """Calls the function for requests and caches its answers by their identifiers."""
 
@@ -224,7 +228,7 @@ def main():
         key = os.environ.get(options.key_variable, "").strip()
         if not key:
             parser.error(f"the environment variable {options.key_variable} has no key")
-    server = ThreadingHTTPServer((options.host, options.port), handler(scorer, key))
+    server = Server((options.host, options.port), handler(scorer, key))
     server.daemon_threads = True
     print(f"http://{options.host}:{server.server_address[1]}", flush=True)
     try:

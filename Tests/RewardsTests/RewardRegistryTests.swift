@@ -48,9 +48,9 @@ import Torch
       issues("shapes", ["mode=strict", "surplus=ignored"])
         == ["surplus: applies to partial credit, and mode is strict"])
     #expect(
-      issues("shapes", ["mode=exact"]) == ["mode: must be one of partial, strict, found exact"])
+      issues("shapes", ["mode=exact"]) == ["mode: \"exact\" is not one of partial, strict"])
     #expect(
-      issues("ocr", ["backend=eyes"]) == ["backend: must be one of tesseract, remote, found eyes"])
+      issues("ocr", ["backend=eyes"]) == ["backend: \"eyes\" is not one of tesseract, remote"])
   }
 
   @Test(arguments: [

@@ -112,15 +112,4 @@ extension RewardEntry {
 extension RecipeSection {
   /// `batch_size`: the largest number of images in one call of a reward.
   func batchSize(default size: Int) -> Int { int("batch_size", in: 1...65_536, default: size) }
-
-  /// One case of an enumeration, the first by default: a reward's `mode` or `backend`.
-  package func alternative<Choice: RawRepresentable & CaseIterable>(_ key: String) -> Choice
-  where Choice.RawValue == String {
-    let first = Choice.allCases[Choice.allCases.startIndex]
-    let text = string(key, default: first.rawValue)
-    if let choice = Choice(rawValue: text) { return choice }
-    let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-    report(key, "must be one of \(known), found \(text)")
-    return first
-  }
 }

@@ -9,6 +9,10 @@ package enum RemoteFault: Error, Equatable {
   /// Every attempt fails until a person changes something.
   case permanent(detail: String)
 
+  /// The fault of a request in a cancelled task.
+  static let unwanted = RemoteFault.transient(
+    .unreachable, detail: "the request is no longer wanted")
+
   /// The kinds of transient faults. Missing scores are counted by the raw values.
   package enum Reason: String, CaseIterable, Sendable {
     /// No connection, or one that broke: the service is down or being restarted.

@@ -83,13 +83,10 @@ actor RemoteWorkers {
     var failures = 0
     var awaySince: ContinuousClock.Instant?
     while true {
-      guard !Task.isCancelled, let index = await acquire() else {
-        throw .transient(.unreachable, detail: "no answer for \(policy.outageTimeout) s")
-      }
-      // The task was cancelled during the wait for a worker.
-      if Task.isCancelled {
-        release(index, .abandoned)
-        throw .transient(.unreachable, detail: "no longer wanted")
+      guard let index = await acquire() else {
+        throw Task.isCancelled
+          ? .unwanted
+          : .transient(.unreachable, detail: "no answer for \(policy.outageTimeout) s")
       }
       let start = ContinuousClock.now
       do throws(RemoteFault) {
@@ -145,7 +142,7 @@ actor RemoteWorkers {
         wake()
         return nil
       }
-      if states.reduce(0, { $0 + $1.inFlight }) < limit {
+      if inFlight < limit {
         let ready = states.indices.filter { isReady(states[$0]) }
         if let index = ready.min(by: { states[$0].load < states[$1].load }) {
           states[index].inFlight += 1
@@ -248,13 +245,19 @@ actor RemoteWorkers {
   /// Wakes as many requests as there is room for, those first that have waited longest; all of them
   /// after an outage beyond the timeout.
   private func wake() {
-    var room = isGivenUp ? waiting.count : limit - states.reduce(0) { $0 + $1.inFlight }
-    if !isGivenUp {
-      let free = states.filter(isReady).map { $0.faults > 0 ? 1 : limitPerWorker - $0.inFlight }
-      room = min(room, free.contains { $0 > room } ? room : free.reduce(0, +))
-    }
-    let woken = waiting.prefix(max(0, room))
+    let woken = waiting.prefix(isGivenUp ? waiting.count : room)
     waiting.removeFirst(woken.count)
     for request in woken { request.continuation.resume() }
+  }
+
+  private var inFlight: Int { states.reduce(0) { $0 + $1.inFlight } }
+
+  /// How many more requests can be in flight.
+  private var room: Int {
+    let most = limit - inFlight
+    let free = states.filter(isReady).map {
+      min(most, $0.faults > 0 ? 1 : limitPerWorker - $0.inFlight)
+    }
+    return min(most, free.reduce(0, +))
   }
 }

@@ -79,7 +79,7 @@ package struct ShapesEditFactory: RewardFactory {
 
   package init(_ section: RecipeSection, label: String, device: Device) {
     self.label = label
-    mode = section.alternative("mode")
+    mode = section.choice("mode", default: .partial)
   }
 
   package static func checkPrompt(_ metadata: [String: JSONValue]) throws(PromptFault) {

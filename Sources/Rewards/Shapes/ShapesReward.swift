@@ -98,8 +98,8 @@ package struct ShapesFactory: RewardFactory {
 
   package init(_ section: RecipeSection, label: String, device: Device) {
     self.label = label
-    mode = section.alternative("mode")
-    surplus = section.alternative("surplus")
+    mode = section.choice("mode", default: .partial)
+    surplus = section.choice("surplus", default: .penalized)
     if mode == .strict, surplus == .ignored {
       section.report("surplus", "applies to partial credit, and mode is strict")
     }

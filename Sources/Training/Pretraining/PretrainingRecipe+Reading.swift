@@ -59,7 +59,7 @@ extension PretrainingRecipe {
 
 extension PretrainingDataRecipe {
   init(_ section: RecipeSection) {
-    task = section.alternative("task")
+    task = section.choice("task", default: .shapes)
     prompts = section.path("prompts")
     images = section.int("images", in: 1...10_000_000)
   }

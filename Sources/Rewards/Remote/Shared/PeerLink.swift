@@ -103,8 +103,7 @@ final class PeerLink: Sendable {
       state.unsent.removeAll { $0.number == number }
       return state.waiting.removeValue(forKey: number)
     }
-    unsent?.resume(
-      returning: .failure(.transient(.unreachable, detail: "the request is no longer wanted")))
+    unsent?.resume(returning: .failure(.unwanted))
   }
 
   private func run() {

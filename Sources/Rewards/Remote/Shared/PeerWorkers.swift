@@ -34,7 +34,7 @@ final class PeerWorkers: RequestChannel {
     _ request: ScoringRequest,
     read: @Sendable ([UInt8], _ sender: String) throws(RemoteFault) -> Answer
   ) async throws(RemoteFault) -> Answer {
-    await turns.take(0)
+    guard await turns.take(0) else { throw .unwanted }
     defer { turns.give() }
     let answer = await link.ask(request)
     return try read(try answer.get(), label)

@@ -35,7 +35,7 @@ final class SharedWorkers: RequestChannel {
     _ request: ScoringRequest,
     read: @Sendable ([UInt8], _ sender: String) throws(RemoteFault) -> Answer
   ) async throws(RemoteFault) -> Answer {
-    await pool.turns.take(rank)
+    guard await pool.turns.take(rank) else { throw .unwanted }
     defer { pool.turns.give() }
     return try await pool.workers.ask(request, read: read)
   }
@@ -54,7 +54,7 @@ struct WorkerPool: Sendable {
   func answer(
     _ request: ScoringRequest, from rank: Int
   ) async -> Result<[UInt8], RemoteFault> {
-    await turns.take(rank)
+    guard await turns.take(rank) else { return .failure(.unwanted) }
     defer { turns.give() }
     do throws(RemoteFault) {
       return .success(

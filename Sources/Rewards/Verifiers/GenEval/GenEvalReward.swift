@@ -96,8 +96,8 @@ package struct GenEvalFactory: ServiceRewardFactory {
   package init(_ service: ServiceSettings = ServiceSettings(label: name)) { self.service = service }
 
   package init(_ section: RecipeSection, label: String, device: Device) {
-    mode = section.alternative("mode")
-    backend = section.alternative("backend")
+    mode = section.choice("mode", default: .partial)
+    backend = section.choice("backend", default: .shapes)
     let reason = backend == .remote ? nil : "backend is \(backend.rawValue)"
     if let reason {
       section.unused("batch_size", because: reason)

@@ -63,7 +63,7 @@ package struct OCRFactory: ServiceRewardFactory {
   package init(_ service: ServiceSettings = ServiceSettings(label: name)) { self.service = service }
 
   package init(_ section: RecipeSection, label: String, device: Device) {
-    backend = section.alternative("backend")
+    backend = section.choice("backend", default: .tesseract)
     batchSize = section.batchSize(default: batchSize)
     service = ServiceSettings(
       section, label: label,

@@ -53,13 +53,12 @@ package struct TesseractReader: TextReader {
   }
 
   private func read(_ images: [PixelBuffer]) async -> [Detection<String>] {
-    await places.take(0)
-    defer { places.give() }
     func unseen(_ reason: String) -> [Detection<String>] {
       Array(repeating: .unseen(reason: reason), count: images.count)
     }
     // Where a run stops, nobody waits for what has not begun.
-    if Task.isCancelled { return unseen("cancelled") }
+    guard await places.take(0) else { return unseen("cancelled") }
+    defer { places.give() }
     do {
       let texts = try await texts(images)
       return texts.count == images.count

@@ -12,7 +12,7 @@ private final class Shared<Value: Sendable>: Sendable {
 @Suite struct FairTurnsTests {
   @Test func `members that wait take turns, each in its own order`() async {
     let turns = FairTurns(places: 1)
-    await turns.take(0)
+    #expect(await turns.take(0))
     let log = Shared<[String]>([])
     await withTaskGroup(of: Void.self) { group in
       // Member 0 comes first, with many requests.
@@ -20,7 +20,7 @@ private final class Shared<Value: Sendable>: Sendable {
         for number in 0..<count {
           let before = turns.waitingCount
           group.addTask {
-            await turns.take(member)
+            #expect(await turns.take(member))
             log.value.withLock { $0.append("\(member).\(number)") }
             turns.give()
           }
@@ -32,13 +32,56 @@ private final class Shared<Value: Sendable>: Sendable {
     #expect(log.value.withLock { $0 } == ["0.0", "1.0", "2.0", "0.1", "1.1", "0.2", "0.3"])
   }
 
+  @Test func `a request whose task is cancelled waits no longer, and takes no place`() async {
+    let turns = FairTurns(places: 1)
+    #expect(await turns.take(0))
+    let tasks = (0..<6).map { number in Task { await turns.take(number % 2) } }
+    while turns.waitingCount < tasks.count { await Task.yield() }
+    for task in tasks.prefix(5) { task.cancel() }
+    for task in tasks.prefix(5) { #expect(await !task.value) }
+    #expect(turns.waitingCount == 1)
+    turns.give()
+    #expect(await tasks[5].value)
+    let late = Task {
+      while !Task.isCancelled { await Task.yield() }
+      return await turns.take(1)
+    }
+    late.cancel()
+    #expect(await !late.value)
+    turns.give()
+    #expect(await turns.take(3))
+  }
+
+  /// Cancels requests at any moment between their wait and their turn.
+  @Test func `places are not lost where requests are cancelled`() async {
+    let turns = FairTurns(places: 2)
+    let taken = Shared(0)
+    await withTaskGroup(of: Void.self) { group in
+      for number in 0..<2000 {
+        let task = Task {
+          guard await turns.take(number % 5) else { return }
+          await Task.yield()
+          taken.value.withLock { $0 += 1 }
+          turns.give()
+        }
+        group.addTask {
+          if number.isMultiple(of: 2) { task.cancel() }
+          await task.value
+        }
+      }
+    }
+    #expect(taken.value.withLock { $0 } >= 1000)
+    #expect(turns.waitingCount == 0)
+    for _ in 0..<2 { #expect(await turns.take(0)) }
+  }
+
   @Test func `no more requests than places are under way, and none is lost`() async {
     let turns = FairTurns(places: 3)
     let state = Shared((now: 0, most: 0, done: 0))
     await withTaskGroup(of: Void.self) { group in
       for number in 0..<2000 {
         group.addTask {
-          await turns.take(number % 7)
+          #expect(await turns.take(number % 7))
           state.value.withLock { state in
             state.now += 1
             state.most = max(state.most, state.now)
