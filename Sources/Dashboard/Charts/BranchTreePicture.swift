@@ -118,8 +118,8 @@ package struct BranchTreePicture {
       Shape.line(
         "trunk", (4, layout.trunk),
         (layout.width - BranchTreePicture.margin - layout.tile, layout.trunk))
-      Shape.label("quiet", 4, 14, "↑ better than the group", anchor: "start")
-      Shape.label("quiet", 4, layout.height - 6, "↓ worse than the group", anchor: "start")
+      Shape.label("quiet", 4, 14, "↑ better than the baseline", anchor: "start")
+      Shape.label("quiet", 4, layout.height - 6, "↓ worse than the baseline", anchor: "start")
     }
   }
 

@@ -151,7 +151,7 @@ package struct LineChart {
     let points = LineChart.thinned(curve.points)
     return element("g", ["class": "s\(curve.style)"]) {
       if curve.errors == .band { band(points, frame) }
-      for run in runs(points, frame) {
+      for run in stretches(points, { frame.place($0.x, $0.y) }) {
         if run.count > 1 {
           element("polyline", ["class": "line s\(curve.style)", "points": coordinates(run)])
         } else {
@@ -167,31 +167,24 @@ package struct LineChart {
     }
   }
 
-  /// Stretches of points that can be drawn; a value that is not finite leaves a gap.
-  private func runs(_ points: [Point], _ frame: ChartFrame) -> [[(x: Double, y: Double)]] {
-    var result: [[(x: Double, y: Double)]] = [[]]
-    for point in points {
-      if let place = frame.place(point.x, point.y) {
-        result[result.count - 1].append(place)
-      } else {
-        result.append([])
-      }
-    }
-    return result.filter { !$0.isEmpty }
+  /// A place in the picture.
+  private typealias Place = (x: Double, y: Double)
+
+  /// Stretches of points that have a `place`; the others leave gaps.
+  private func stretches<T>(_ points: [Point], _ place: (Point) -> T?) -> [[T]] {
+    points.split { place($0) == nil }.map { $0.compactMap(place) }
+  }
+
+  /// Both ends of a point's error; nil without one, or where an end cannot be drawn.
+  private func edges(_ point: Point, _ frame: ChartFrame) -> (high: Place, low: Place)? {
+    guard let error = point.error, let high = frame.place(point.x, point.y + error),
+      let low = frame.place(point.x, point.y - error)
+    else { return nil }
+    return (high, low)
   }
 
   private func band(_ points: [Point], _ frame: ChartFrame) -> Markup? {
-    var stretches: [[(high: (x: Double, y: Double), low: (x: Double, y: Double))]] = [[]]
-    for point in points {
-      if let error = point.error, let high = frame.place(point.x, point.y + error),
-        let low = frame.place(point.x, point.y - error)
-      {
-        stretches[stretches.count - 1].append((high, low))
-      } else {
-        stretches.append([])
-      }
-    }
-    let shown = stretches.filter { $0.count > 1 }
+    let shown = stretches(points) { edges($0, frame) }.filter { $0.count > 1 }
     guard !shown.isEmpty else { return nil }
     return element("g") {
       for edges in shown {
@@ -202,9 +195,9 @@ package struct LineChart {
   }
 
   private func errorBar(_ point: Point, _ frame: ChartFrame) -> Markup? {
-    guard let error = point.error, error > 0, let high = frame.place(point.x, point.y + error),
-      let low = frame.place(point.x, point.y - error)
-    else { return nil }
+    guard let error = point.error, error > 0, let (high, low) = edges(point, frame) else {
+      return nil
+    }
     return element("g") {
       Shape.line("error", high, low)
       Shape.line("error", (high.x - 3.5, high.y), (high.x + 3.5, high.y))
@@ -212,7 +205,7 @@ package struct LineChart {
     }
   }
 
-  private func coordinates(_ places: [(x: Double, y: Double)]) -> String {
+  private func coordinates(_ places: [Place]) -> String {
     places.map { "\(Figures.coordinate($0.x)),\(Figures.coordinate($0.y))" }
       .joined(separator: " ")
   }

@@ -30,7 +30,7 @@ package enum Figures {
 
   /// Seconds as `0.42 s`, `12.3 s`, `4 min 05 s` or `1 h 02 min`.
   package static func duration(_ seconds: Double) -> String {
-    guard seconds.isFinite, seconds >= 0 else { return "\(seconds) s" }
+    guard (0..<1e15).contains(seconds) else { return "\(seconds) s" }
     if seconds < 1 { return "\(fixed(seconds, 2)) s" }
     if seconds < 59.95 { return "\(fixed(seconds, 1)) s" }
     let whole = Int(seconds.rounded())

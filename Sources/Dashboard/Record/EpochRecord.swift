@@ -11,7 +11,7 @@ struct EpochRecord {
   /// Images without a reward.
   var missing: Int?
   /// Scores that are missing, by reward and reason: `http: timed out`.
-  var missingReasons: [(key: String, value: Double)]
+  var missingReasons: [(key: String, value: Int)]
   /// Mean of each reward of the recipe, unweighted, in order.
   var rewards: [(key: String, value: Double)]
   /// Figures that scorers report beside their total, such as `shapes.strict`.
@@ -51,12 +51,12 @@ struct EpochRecord {
 
   private static func reasons(
     _ line: LogLine
-  ) throws(ReportError) -> [(key: String, value: Double)] {
-    var reasons: [(key: String, value: Double)] = []
+  ) throws(ReportError) -> [(key: String, value: Int)] {
+    var reasons: [(key: String, value: Int)] = []
     for reward in line.value[.rewardMissingReasons]?.members ?? [] {
       for reason in reward.value.members ?? [] {
-        guard let count = reason.value.number else {
-          throw line.wrong(.rewardMissingReasons, "an object of objects of numbers")
+        guard let count = reason.value.int else {
+          throw line.wrong(.rewardMissingReasons, "an object of objects of counts")
         }
         reasons.append(("\(reward.key): \(reason.key)", count))
       }

@@ -88,18 +88,15 @@ struct RunRecord {
   /// a trained reward. Of paths the last component counts.
   func differences(from other: RunRecord) -> [String] {
     func values(_ record: RunRecord) -> [(path: String, text: String)] {
-      record.settings.leaves.filter { leaf in
+      record.settings.leaves.compactMap { leaf in
         let key = leaf.path.split(separator: ".").last ?? ""
         let isOther =
           ["seed", "threads"].contains(leaf.path) || key == "device"
           || ["evaluation.", "held_out_rewards."].contains(where: leaf.path.hasPrefix)
-        return !isOther && (isPath(leaf.path) || !ResumableSettings.mayChange(leaf.path))
+        let isPath = ResumableSettings.isPath(leaf.path)
+        guard !isOther, isPath || !ResumableSettings.mayChange(leaf.path) else { return nil }
+        return (leaf.path, isPath ? URL(filePath: leaf.text).lastPathComponent : leaf.text)
       }
-      .map { ($0.path, isPath($0.path) ? URL(filePath: $0.text).lastPathComponent : $0.text) }
-    }
-    func isPath(_ path: String) -> Bool {
-      ["prompts.train", "prompts.evaluation", "lora.init_from"].contains(path)
-        || path.split(separator: ".").last == "model"
     }
     let (here, there) = (values(self), values(other))
     let found = Dictionary(there.map { ($0.path, $0.text) }, uniquingKeysWith: { $1 })

@@ -27,7 +27,7 @@ struct HealthSection {
 
   /// Missing scores of the whole run, by reward and reason.
   private func missingScores() -> Markup {
-    var counts: [String: Double] = [:]
+    var counts: [String: Int] = [:]
     for (reason, count) in run.epochs.flatMap(\.missingReasons) {
       counts[reason, default: 0] += count
     }
@@ -49,7 +49,7 @@ struct HealthSection {
           for (reason, count) in reasons {
             element("tr") {
               element("th", ["scope": "row"]) { reason }
-              element("td") { Figures.count(Int(count)) }
+              element("td") { Figures.count(count) }
             }
           }
         }
