@@ -76,7 +76,7 @@ let package = Package(
     library("Recipes", ["Foundations", yams]),
     library("Runs", ["Foundations"]),
     library("Torch", ["Foundations", "CTorch", "CRowThreads"]),
-    library("ProcessGroups", ["CTorch", "Torch"]),
+    library("ProcessGroups", ["Foundations", "CTorch", "Torch"]),
     library("TextTokenizers", ["Foundations"]),
     library("ImageFiles", ["Foundations", "CPNG", "CTurboJPEG"]),
     library("ShapeScenes", ["Foundations", "ImageFiles"]),

@@ -15,12 +15,22 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <mutex>
+#include <string>
+#include <unistd.h>
 
 struct CTorchEvent {
   c10::Event event;
 };
 
 namespace {
+
+// What a machine with an NVIDIA driver lacks where no device is found.
+const char *missingDevice() {
+  return access("/dev/nvidiactl", F_OK) == 0
+             ? "libtorch finds no CUDA device beside this NVIDIA driver: CUDA 13 needs driver 580 or later, and "
+               "CUDA_VISIBLE_DEVICES must not hide the device"
+             : "libtorch finds no CUDA device";
+}
 
 // Whether the CUDA half is loaded. libtorch's CUDA functions must not be called before.
 std::atomic<bool> isLoaded = false;
@@ -98,14 +108,16 @@ bool ctorch_load_cuda(void) {
   prepareEnvironment();
   if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
     const char *message = dlerror();
-    failure = {message ? message : "libtorch_cuda.so could not be loaded", false};
+    failure = {std::string(message ? message : "libtorch_cuda.so could not be loaded") +
+                   " (`CUDA=1 make build` fetches CUDA's libraries)",
+               false};
     return false;
   }
   return guarded([] {
     // libtorch chooses its CUDA hooks once per process.
     TORCH_CHECK(at::detail::getCUDAHooks().isBuilt(),
                 "libtorch's CUDA hooks were used before its CUDA half was loaded");
-    TORCH_CHECK(at::hasCUDA(), "libtorch finds no CUDA device");
+    TORCH_CHECK(at::hasCUDA(), missingDevice());
     chooseKernels();
     isLoaded = true;
   });

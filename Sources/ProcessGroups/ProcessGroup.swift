@@ -1,5 +1,6 @@
 internal import CTorch
 internal import Foundation
+internal import Foundations
 package import Torch
 
 /// The processes of a run, which all call the same collectives in the same order.
@@ -118,11 +119,9 @@ package final class ProcessGroup {
     let (rank, seconds) = (rank, 2 * (engine.timeout / .seconds(1)))
     Thread.detachNewThread {
       guard connected.wait(timeout: .now() + seconds) == .timedOut else { return }
-      let text =
-        "\nerror: rank \(rank): the GPUs are not connected over NCCL after \(seconds) s; another "
-        + "process may have failed, and NCCL_DEBUG=INFO shows what NCCL does\n"
-      do { try FileHandle.standardError.write(contentsOf: Data(text.utf8)) } catch {}
-      _exit(1)
+      StandardStream.end(
+        "rank \(rank): the GPUs are not connected over NCCL after \(seconds) s; another process "
+          + "may have failed, and NCCL_DEBUG=INFO shows what NCCL does")
     }
     defer { connected.signal() }
     let sum = Tensor.ones([1], device: device)

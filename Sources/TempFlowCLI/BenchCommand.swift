@@ -27,7 +27,9 @@ struct BenchCommand: AsyncParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func validate() throws {
-    guard epochs >= 1 else { throw ValidationError("--epochs must be at least 1.") }
+    guard (1...10_000).contains(epochs) else {
+      throw ValidationError("--epochs must be in 1 ... 10000")
+    }
   }
 
   func run() async throws {
@@ -55,7 +57,7 @@ struct BenchCommand: AsyncParsableCommand {
     do {
       try FileManager.default.removeItem(at: folder)
     } catch {
-      FileHandle.standardError.write(Data("warning: \(folder.path) could not be removed\n".utf8))
+      StandardStream.writeError("warning: \(folder.path) could not be removed\n")
     }
   }
 }

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Dashboard
-import Foundation
+import Foundations
 
 /// `tempflow compare`: compares methods at equal training time.
 struct CompareCommand: ParsableCommand {
@@ -46,7 +46,7 @@ struct CompareCommand: ParsableCommand {
       labels[parts[0]] = parts[1]
     }
     let (comparison, details) = try Comparison.read(runs, labels: labels)
-    try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+    try FileTree.makeFolder(output)
     let outcome = try comparison.write(to: output, details: details + note)
     try reporting.print(outcome) { "\(comparison.text)\n\n\(outcome.page)" }
   }

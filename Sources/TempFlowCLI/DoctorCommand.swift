@@ -6,6 +6,7 @@ import Foundations
 import ProcessGroups
 import Runs
 import Torch
+import Training
 
 /// `tempflow doctor`: checks whether this machine can run the other commands.
 struct DoctorCommand: ParsableCommand {
@@ -90,7 +91,7 @@ struct Diagnosis: Encodable {
     let (processes, variables) = Self.processes(environment)
     findings = [
       Self.libtorch, Self.threads, Self.kernels, cuda, Self.nccl(variables),
-      Self.modelFolder(model), Self.disk(runs), processes,
+      Self.modelFolder(model), Self.disk(runs), Self.promptCache, processes,
     ]
     let meeting = Self.address(address, variables)
     let isElsewhere = meeting.map { !$0.check.addresses.isEmpty && !$0.check.isHere } ?? false
@@ -174,22 +175,45 @@ struct Diagnosis: Encodable {
       .contains { $0.hasSuffix(".safetensors") }
   }
 
+  /// The default folder of encoded prompts, or the nearest folder above it that exists.
+  private static var promptCache: Finding {
+    var folder = PromptCache.defaultFolder
+    while !FileManager.default.fileExists(atPath: folder), folder != "/" {
+      folder = FileTree.parent(of: folder)
+    }
+    guard let free = freeGigabytes(folder) else {
+      return Finding(
+        subject: "cache", level: .warning,
+        detail: "\(folder) cannot be read; prompt_cache names another folder for encoded prompts")
+    }
+    return Finding(
+      subject: "cache", level: free.value >= 1 ? .good : .warning,
+      detail: "\(free.text) GB free under \(folder) for encoded prompts; `tempflow plan` has their "
+        + "size, and prompt_cache names another folder")
+  }
+
   private static func disk(_ path: String) -> Finding {
-    do {
-      let attributes = try FileManager.default.attributesOfFileSystem(forPath: path)
-      let free = (attributes[.systemFreeSize] as? NSNumber)?.doubleValue ?? 0
-      let gigabytes = free / 1e9
-      let text = gigabytes.formatted(.number.precision(.fractionLength(1)))
-      guard gigabytes >= 1 else {
-        return Finding(
-          subject: "disk", level: .failure,
-          detail: "\(text) GB free under \(path); a run needs about 1 GB, so make room")
-      }
-      return Finding(subject: "disk", level: .good, detail: "\(text) GB free under \(path)")
-    } catch {
+    guard let free = freeGigabytes(path) else {
       return Finding(
         subject: "disk", level: .failure,
-        detail: "\(path): \(error.localizedDescription); name a folder that exists with --runs")
+        detail: "\(path) cannot be read; name a folder that exists with --runs")
+    }
+    guard free.value >= 1 else {
+      return Finding(
+        subject: "disk", level: .failure,
+        detail: "\(free.text) GB free under \(path); a run needs about 1 GB, so make room")
+    }
+    return Finding(subject: "disk", level: .good, detail: "\(free.text) GB free under \(path)")
+  }
+
+  /// The free space of a folder's file system, as a number and with one digit; nil if unknown.
+  private static func freeGigabytes(_ path: String) -> (value: Double, text: String)? {
+    do {
+      let attributes = try FileManager.default.attributesOfFileSystem(forPath: path)
+      let free = ((attributes[.systemFreeSize] as? NSNumber)?.doubleValue ?? 0) / 1e9
+      return (free, free.formatted(.number.precision(.fractionLength(1))))
+    } catch {
+      return nil
     }
   }
 }

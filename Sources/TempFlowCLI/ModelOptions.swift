@@ -177,7 +177,7 @@ extension ModelOptions {
       try LatentsFile.read($0, shape: model.latentShape(count: prompts.count))
     }
     let isLong = prompts.count > sampling.batch
-    if isLong { progress.begin("sampling", total: prompts.count) }
+    if isLong { progress.begin("sampling", total: prompts.count, unit: "image") }
     defer { progress.end() }
     try sampling.makeImages(
       of: prompts, from: noise, model, negative: try texts.embeddings(negative).first,
@@ -272,6 +272,11 @@ struct SamplingOptions: ParsableArguments {
     }
     if let guidanceScale, !(0...100).contains(guidanceScale) {
       throw ValidationError("--guidance-scale must be in 0 ... 100")
+    }
+    for (name, side) in [("height", height), ("width", width), ("tile", tile)] {
+      if let side, !(1...65_536).contains(side) {
+        throw ValidationError("--\(name) must be in 1 ... 65536")
+      }
     }
     if (height == nil) != (width == nil) {
       throw ValidationError("give both --height and --width, or neither")

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import Foundations
 import ProcessGroups
 import Recipes
 import Rewards
@@ -25,8 +25,8 @@ struct PlanCommand: ParsableCommand {
 
   @Option(
     name: .long,
-    help: "TFLOP/s of one GPU, for the GPU-hours (an H100 reaches about 400 in bfloat16).")
-  var teraflops = 400.0
+    help: "TFLOP/s of one GPU, for the GPU-hours (an H200 reached 260 in an iteration).")
+  var teraflops = 260.0
 
   @Option(name: .long, help: "Processes that train together, one a GPU.")
   var processes = 1
@@ -57,11 +57,11 @@ struct PlanCommand: ParsableCommand {
   func run() throws {
     let recipe = try recipe.read()
     for warning in recipe.warnings.map(\.description) + Self.missing(recipe.settings.allRewards) {
-      FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
+      StandardStream.writeError("warning: \(warning)\n")
     }
     let plan = try TrainingPlan(recipe.settings, processes: processes, hosts: hosts)
     for warning in plan.processes?.warnings ?? [] {
-      FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
+      StandardStream.writeError("warning: \(warning)\n")
     }
     try output.print(plan) { plan.text(teraflops: teraflops) }
   }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import Foundations
 import Recipes
 import Rewards
 import Torch
@@ -48,7 +48,7 @@ struct RewardOptions: ParsableArguments {
     let model = rewardModel.map { ["model='\($0.replacing("'", with: "''"))'"] } ?? []
     let recipe = try RewardEntry.read(reward, settings + model, device: device)
     for warning in recipe.warnings {
-      FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
+      StandardStream.writeError("warning: \(warning)\n")
     }
     let entry = recipe.settings
     try entry.check()

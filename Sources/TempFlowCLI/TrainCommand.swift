@@ -48,13 +48,13 @@ struct TrainCommand: AsyncParsableCommand {
       let summary = try await train(launch)
       if launch?.rank ?? 0 == 0 { try output.print(summary) { AccuracyTable(summary).text } }
     } catch {
-      // What stops all processes is told once, by the first; every process logs it.
+      // What stops all processes is printed once, by the first; every process logs it.
       guard let launch, launch.rank > 0, !Self.isOwn(error) else { throw error }
       throw ExitCode.failure
     }
   }
 
-  /// Whether only this process can tell of an error.
+  /// Whether no other process prints an error.
   private static func isOwn(_ error: any Error) -> Bool {
     switch error as? ProcessGroupError {
     case .notJoined, .storeLost: true

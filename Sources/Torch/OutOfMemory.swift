@@ -1,5 +1,6 @@
 internal import CTorch
 internal import Foundation
+internal import Foundations
 
 /// Ends the process when an operator cannot allocate memory, on a GPU or on the host.
 ///
@@ -49,11 +50,8 @@ public enum OutOfMemory {
     let advice = (Thread.current.threadDictionary[key] as? () -> Advice)?()
     let place = advice.map { " \($0.place)" } ?? ""
     let remedy = advice?.remedy ?? "Use smaller batches or images, or a device with more memory."
-    let text = "\nerror: out of memory\(place): \(short(message)). \(remedy)\n"
-    // A message that nobody reads any more must not keep the process.
-    do { try FileHandle.standardError.write(contentsOf: Data(text.utf8)) } catch {}
-    // `exit` would run handlers that free state which other threads still use.
-    _exit(exitStatus)
+    StandardStream.end(
+      "out of memory\(place): \(short(message)). \(remedy)", status: exitStatus)
   }
 
   /// The sentences of libtorch's message about requested and free memory, on one line.

@@ -10,10 +10,6 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
   case model(String)
   /// The prompt cache cannot be written or read.
   case promptCache(path: String, reason: String)
-  /// A reward failed as a whole.
-  case reward(String)
-  /// The run directory could not be written or read.
-  case run(String)
   /// The processes of a run are not alike.
   case processes(String)
   /// The run directory belongs to another recipe.
@@ -34,12 +30,12 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
   case notFinite(
     reason: String, prompt: String, number: Int, of: Int, step: Int?, steps: Int)
   /// A consistency check of the run failed.
-  case invariant(epoch: Int, update: Int, reason: String, lastGood: String?)
+  case invariant(epoch: Int, update: Int, reason: String, resumption: String)
 
   package var description: String {
     switch self {
     case .arithmetic(let text), .prompts(let text), .images(let text), .model(let text),
-      .reward(let text), .run(let text), .processes(let text):
+      .processes(let text):
       text
     case .otherRecipe(let path, let differences):
       "\(path) was trained with another recipe (\(differences.joined(separator: "; "))); resume "
@@ -62,10 +58,8 @@ package enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible 
         + "; compute "
         + "in --dtype bfloat16 or float32; if that does not help, the weights of the model or of "
         + "its LoRA are the cause"
-    case .invariant(let epoch, let update, let reason, let lastGood):
-      "epoch \(epoch), update \(update): \(reason). "
-        + (lastGood.map { "The last good checkpoint is \($0); --resume goes on from it." }
-          ?? "There is no checkpoint yet.")
+    case .invariant(let epoch, let update, let reason, let resumption):
+      "epoch \(epoch), update \(update): \(reason). \(resumption)"
     }
   }
 }

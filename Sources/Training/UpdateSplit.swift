@@ -23,6 +23,13 @@ package struct UpdateSplit: Sendable {
     self.seed = seed
   }
 
+  /// The split of a recipe's epochs.
+  init(_ recipe: TrainingRecipe) {
+    self.init(
+      samples: recipe.trainingSamplesPerEpoch, updates: recipe.optimizer.updatesPerEpoch,
+      microBatch: recipe.optimizer.microBatch, seed: recipe.seed)
+  }
+
   /// Samples of one update.
   package var samplesPerUpdate: Int { samples / updates }
 

@@ -10,7 +10,7 @@ private let allowed: [String: Set<String>] = [
   "Recipes": ["Foundations"],
   "Runs": ["Foundations"],
   "Torch": ["Foundations", "CTorch", "CRowThreads"],
-  "ProcessGroups": ["CTorch", "Torch"],
+  "ProcessGroups": ["Foundations", "CTorch", "Torch"],
   "TextTokenizers": ["Foundations"],
   "ImageFiles": ["Foundations", "CPNG", "CTurboJPEG"],
   "ShapeScenes": ["Foundations", "ImageFiles"],

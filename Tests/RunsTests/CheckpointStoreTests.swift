@@ -75,6 +75,25 @@ struct CheckpointStoreTests {
     }
   }
 
+  @Test func `checkpoints that a run does not go on from are out of its way until it has new ones`()
+    throws
+  {
+    try withTemporaryFolder { folder in
+      let store = try CheckpointStore(folder, keep: 5)
+      for number in 1...3 { try Self.save(number, in: store) }
+      // Twice, as when a disk fails again.
+      for _ in 0..<2 {
+        try store.putAside(newerThan: 1)
+        #expect(try FileActions.names(folder) == [".damaged-000002", ".damaged-000003", "000001"])
+        #expect(try CheckpointStore(folder, keep: 5).newest().checkpoint?.number == 1)
+        try Self.save(2, in: store)
+        #expect(try FileActions.names(folder) == [".damaged-000003", "000001", "000002"])
+      }
+      try Self.save(4, in: store)
+      #expect(try FileActions.names(folder) == ["000001", "000002", "000004"])
+    }
+  }
+
   private static func damage(_ checkpoint: String, _ kind: String) throws {
     let weights = checkpoint + "/adapter/weights"
     let manifest = checkpoint + "/manifest.json"

@@ -21,10 +21,11 @@ struct ProgressTests {
   }
 
   @Test(arguments: [
-    (0.125, "8.0 s/step"), (1.0, "1.0 steps/s"), (9.96, "10.0 steps/s"), (123.4, "123 steps/s"),
+    (0.125, "8.0 s/image"), (1.0, "1.0 images/s"), (9.96, "10.0 images/s"),
+    (123.4, "123 images/s"),
   ])
-  func `slow rates are seconds per step`(_ rate: Double, _ expected: String) {
-    #expect(StageProgress.text(rate: rate) == expected)
+  func `slow rates are seconds per unit`(_ rate: Double, _ expected: String) {
+    #expect(StageProgress.text(rate: rate, of: "image") == expected)
   }
 
   @Test func `a line holds step, rate, time left, mean reward and best`() {
@@ -51,7 +52,7 @@ struct ProgressTests {
     let stage = Stage()
     let reporter = stage.reporter(columns: nil)
     // Resumed at 100 of 700 seconds, 10 of 75 epochs.
-    reporter.begin("training", total: 75, step: 10, share: 1.0 / 7)
+    reporter.begin("training", total: 75, unit: "epoch", step: 10, share: 1.0 / 7)
     stage.time = 300
     reporter.update(40, share: 4.0 / 7)
     stage.time = 610
@@ -59,9 +60,9 @@ struct ProgressTests {
     reporter.end()
     #expect(
       stage.written == [
-        "training 10/75 (14 %)\n", "training 40/75 (57 %)  10.0 s/step  0:05:00 left\n",
-        "training 70/75 (100 %)  10.2 s/step  took 0:10:10\n",
-        "training 70/75 (100 %)  10.2 s/step  took 0:10:10\n",
+        "training 10/75 (14 %)\n", "training 40/75 (57 %)  10.0 s/epoch  0:05:00 left\n",
+        "training 70/75 (100 %)  10.2 s/epoch  took 0:10:10\n",
+        "training 70/75 (100 %)  10.2 s/epoch  took 0:10:10\n",
       ])
   }
 

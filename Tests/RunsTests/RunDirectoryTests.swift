@@ -64,18 +64,64 @@ struct RunDirectoryTests {
     }
   }
 
-  @Test func `the outcome of an earlier end is removed as a whole, and nothing else`() throws {
+  @Test func `the outcome of an earlier end is put aside as a whole, and nothing else`() throws {
     try withTemporaryFolder { folder in
       let run = try RunDirectory(folder + "/run", mode: .create)
-      try run.removeOutcome()
-      for path in [run.recipe, run.summary, run.adapters + "/a", run.model + "/vae/b"] {
-        try FileActions.make(FileTree.parent(of: path))
-        try AtomicFile.write("{}", to: path)
+      #expect(try run.putOutcomeAside(epochs: 0) == nil)
+      let names = ["checkpoints", "lock", "recipe.yaml", "samples", "tree"]
+      // Twice, as after another end with the same number of epochs.
+      for content in ["{}", "{\"a\": 1}"] {
+        for path in [run.recipe, run.summary, run.adapters + "/a", run.model + "/vae/b"] {
+          try FileActions.make(FileTree.parent(of: path))
+          try AtomicFile.write(content, to: path)
+        }
+        let ended = try #require(try run.putOutcomeAside(epochs: 20))
+        #expect(ended == run.path + "/ended/000020")
+        #expect(try FileActions.names(run.path) == (names + ["ended"]).sorted())
+        #expect(try FileActions.names(ended) == ["adapters", "model", "summary.json"])
+        for file in ["summary.json", "adapters/a", "model/vae/b"] {
+          #expect(try AtomicFile.read("\(ended)/\(file)") == Array(content.utf8))
+        }
       }
-      try run.removeOutcome()
+    }
+  }
+
+  /// Killed after a result was moved, and before its summary was.
+  @Test func `an outcome that was put aside in part is put aside as a whole`() throws {
+    try withTemporaryFolder { folder in
+      let run = try RunDirectory(folder + "/run", mode: .create)
+      try FileActions.make(run.ended + "/000003/adapters")
+      try FileActions.make(run.model)
+      try AtomicFile.write("{}", to: run.summary)
+      #expect(try run.putOutcomeAside(epochs: 3) == run.ended + "/000003")
       #expect(
-        try FileActions.names(run.path)
-          == ["checkpoints", "lock", "recipe.yaml", "samples", "tree"])
+        try FileActions.names(run.ended + "/000003") == ["adapters", "model", "summary.json"])
+    }
+  }
+
+  @Test(arguments: [
+    ("metrics.jsonl", "{\"kind\":\"evaluation\",\"epoch\":0}\n", false),
+    ("metrics.jsonl", "{\"kind\":\"epoch\",\"epoch\":1}\n", true),
+    ("summary.json", "{}", true), ("adapters", "", true),
+  ])
+  func `a run that has trained is not resumed without a checkpoint`(
+    name: String, content: String, isTrained: Bool
+  ) throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run"
+      try FileActions.make(path)
+      try AtomicFile.write("epochs: 1\n", to: path + "/recipe.yaml")
+      try AtomicFile.write(content, to: "\(path)/\(name)")
+      func open() throws(RunError) -> RunDirectory { try RunDirectory(path, mode: .resume) }
+      guard isTrained else {
+        _ = try open()
+        return
+      }
+      #expect(throws: RunError.checkpointsLost(path: path + "/checkpoints")) { try open() }
+      #expect(try FileActions.names(path) == ["lock", name, "recipe.yaml"].sorted())
+      // One that a killed process was replacing is a checkpoint.
+      try FileActions.make(path + "/checkpoints/.old-000001")
+      _ = try open()
     }
   }
 

@@ -46,7 +46,7 @@ import Testing
 
   @Test func `doctor reports as lines and as one object`() throws {
     let subjects = [
-      "libtorch", "threads", "kernels", "CUDA", "NCCL", "model", "disk", "processes",
+      "libtorch", "threads", "kernels", "CUDA", "NCCL", "model", "disk", "cache", "processes",
       "network",
     ]
     let lines = try doctor().output

@@ -59,6 +59,8 @@ import Training
       atPath: "\(folder.path)/model", toPath: "\(folder.path)/moved model")
     // Without its folder the model would have another kind of guidance.
     try open(resume: true, ["model=\(folder.path)/moved model"])
+    let read = try TrainingRecipe.read(path: "\(folder.path)/run/recipe.yaml")
+    #expect(read.settings.model == "\(folder.path)/model")
   }
 
   @Test func `a recipe has the model's defaults and is warned of settings without evidence`() throws

@@ -11,6 +11,7 @@ import Testing
       let varies =
         ["timings.jsonl", "log.txt", "summary.json", "lock"].contains(name)
         || name.hasSuffix("state.json") || name.hasSuffix("manifest.json")
+        || name.hasPrefix("ended/")
       var isFolder: ObjCBool = false
       FileManager.default.fileExists(atPath: "\(run)/\(name)", isDirectory: &isFolder)
       if !varies, !isFolder.boolValue {
@@ -119,6 +120,8 @@ import Testing
     #expect(resumed.errors.contains("is damaged"))
     #expect(resumed.errors.contains("Resuming after epoch 4"))
     try expectSame(folder.path + "/whole", damaged, "damage")
+    // The result of the end that is repeated was kept.
+    #expect(try RunSummary.read(damaged + "/ended/000006/summary.json").epochs == 6)
   }
 
   @Test func `an interrupted run finishes its epoch, saves and exits with 0`() throws {
@@ -217,9 +220,58 @@ import Testing
     process.kill()
     #expect(try process.wait().wasKilled)
     #expect(outcome.allSatisfy { !FileManager.default.fileExists(atPath: $0) })
+    let ended = ["summary.json", "adapters/adapter_model.safetensors"]
+    #expect(
+      ended.allSatisfy { FileManager.default.fileExists(atPath: "\(run)/ended/000002/\($0)") })
     let export = try TempFlowProcess.run(
       ["export", "run", "--format", "peft", "--output", "exported"], in: folder.path)
     #expect(export.status != 0 && export.errors.contains("has not ended"), "\(export.errors)")
+    #expect(export.errors.contains("run/ended/000002/adapters"), "\(export.errors)")
+  }
+
+  @Test func `a trained run without its checkpoints is refused, and nothing is changed`() throws {
+    let folder = try task([("epochs: 6", "epochs: 2")])
+    let run = folder.path + "/run"
+    let first = try TempFlowProcess.run(arguments("run"), in: folder.path)
+    #expect(first.status == 0, "\(first.errors)")
+    try FileManager.default.moveItem(atPath: run + "/checkpoints", toPath: run + "-checkpoints")
+    let before = try fingerprint(run)
+    for change in [[], ["--set", "epochs=3"]] {
+      let again = try TempFlowProcess.run(arguments("run", resume: true) + change, in: folder.path)
+      #expect(again.status != 0)
+      #expect(again.errors.contains("/run/checkpoints holds no checkpoint"), "\(again.errors)")
+      #expect(try fingerprint(run) == before)
+    }
+    #expect(!FileManager.default.fileExists(atPath: run + "/checkpoints"))
+    try FileManager.default.moveItem(atPath: run + "-checkpoints", toPath: run + "/checkpoints")
+    let last = try TempFlowProcess.run(
+      arguments("run", resume: true) + ["--set", "epochs=3"], in: folder.path)
+    #expect(last.status == 0 && last.errors.contains("Resuming after epoch 2"), "\(last.errors)")
+  }
+
+  @Test func `a run that ends where it had stopped shows its last samples`() throws {
+    let folder = try task()
+    let process = try TempFlowProcess(
+      arguments("run") + ["--set", "evaluation.every=1", "--set", "epochs=100000"],
+      in: folder.path)
+    let samples = folder.path + "/run/samples"
+    while process.isRunning, !FileManager.default.fileExists(atPath: samples + "/epoch-0001.json") {
+      Thread.sleep(forTimeInterval: 0.005)
+    }
+    process.interrupt()
+    #expect(try process.wait().status == 0)
+    let epochs = try RunSummary.read(folder.path + "/run/summary.json").epochs
+    #expect(!FileManager.default.fileExists(atPath: samples + "/after.json"))
+    let last = try TempFlowProcess.run(
+      arguments("run", resume: true)
+        + ["--set", "evaluation.every=1", "--set", "epochs=\(epochs)"], in: folder.path)
+    #expect(last.status == 0, "\(last.errors)")
+    let digits = String(repeating: "0", count: 4 - "\(epochs)".count) + "\(epochs)"
+    for ending in ["json", "png"] {
+      let made = FileManager.default.contents(atPath: "\(samples)/epoch-\(digits).\(ending)")
+      let last = FileManager.default.contents(atPath: "\(samples)/after.\(ending)")
+      #expect(made != nil && last == made)
+    }
   }
 
   @Test func `a run whose folder is moved away ends with an error that names it`() throws {

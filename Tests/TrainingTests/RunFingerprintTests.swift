@@ -23,12 +23,15 @@ import Training
     in folder: TemporaryFolder, after change: () throws -> Void
   ) async throws -> String {
     try change()
+    let recipe = "\(folder.path)/run/recipe.yaml"
+    let before = try String(contentsOfFile: recipe, encoding: .utf8)
     let error = await #expect(throws: TrainingError.self) {
       _ = try await train(folder, longer, resume: true, scorer: scorer)
     }
     let text = error?.description ?? ""
     #expect(text.contains("checkpoints/000002 was trained with other files"), "\(text)")
     #expect(text.contains("--run-dir"), "\(text)")
+    #expect(try String(contentsOfFile: recipe, encoding: .utf8) == before)
     return text
   }
 

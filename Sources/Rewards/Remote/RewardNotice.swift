@@ -1,4 +1,5 @@
 import Foundation
+internal import Foundations
 
 /// Messages about a running reward.
 enum RewardNotice {
@@ -8,8 +9,7 @@ enum RewardNotice {
   static func standardError(_ label: String) -> @Sendable (String) -> Void {
     let clear = isatty(STDERR_FILENO) == 1 ? "\r\u{1B}[K" : ""
     return { text in
-      let line = Array("\(clear)reward \(label): \(text.oneLine(limit: 1000))\n".utf8)
-      _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+      StandardStream.writeError("\(clear)reward \(label): \(text.oneLine(limit: 1000))\n")
     }
   }
 }

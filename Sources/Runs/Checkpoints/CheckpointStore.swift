@@ -63,6 +63,7 @@ package final class CheckpointStore {
       throw error
     }
     sound[number] = true
+    try removeDamaged(upTo: number)
     try prune()
     return Checkpoint(number: number, path: path(number))
   }
@@ -85,6 +86,26 @@ package final class CheckpointStore {
     return (nil, [])
   }
 
+  /// Whether a folder of checkpoints has none, or is not there.
+  static func isEmpty(_ folder: String) throws(RunError) -> Bool {
+    guard try onDisk(FileTree.isFolder(folder)) else { return true }
+    guard try numbers(in: folder).isEmpty else { return false }
+    // One that is being replaced may be all there is.
+    return try !onDisk(FileTree.names(in: folder)).contains { $0.hasPrefix(".old-") }
+  }
+
+  /// Takes checkpoints out of the way of a run that goes on from an earlier one, whose logs end
+  /// before theirs: `000030` becomes `.damaged-000030`, until the run has saved that many epochs.
+  ///
+  /// - Parameter number: that of the checkpoint that the run goes on from.
+  package func putAside(newerThan number: Int) throws(RunError) {
+    for newer in try numbers() where newer > number {
+      try onDisk(FileTree.removeWhole(damagedPath(newer)))
+      try onDisk(FileTree.rename(path(newer), to: damagedPath(newer)))
+      sound[newer] = nil
+    }
+  }
+
   /// Verifies one checkpoint.
   ///
   /// - Throws: `checkpointDamaged`, or a file error.
@@ -102,7 +123,15 @@ package final class CheckpointStore {
       throw .noCheckpoint(path: folder, number: number, found: numbers)
     }
     let path = path(number, in: folder)
-    try verify(number, at: path)
+    do throws(RunError) {
+      try verify(number, at: path)
+    } catch {
+      // The run has removed it meanwhile.
+      guard try onDisk(FileStatus(path: path)) != nil else {
+        throw .noCheckpoint(path: folder, number: number, found: try self.numbers(in: folder))
+      }
+      throw error
+    }
     return Checkpoint(number: number, path: path)
   }
 
@@ -166,12 +195,25 @@ package final class CheckpointStore {
 
   private func path(_ number: Int) -> String { Self.path(number, in: folder) }
 
+  private static let damagedPrefix = ".damaged-"
+
+  private func damagedPath(_ number: Int) -> String {
+    "\(folder)/\(Self.damagedPrefix)\(Self.name(number))"
+  }
+
+  private func removeDamaged(upTo number: Int) throws(RunError) {
+    for name in try onDisk(FileTree.names(in: folder)) where name.hasPrefix(Self.damagedPrefix) {
+      guard let old = Int(name.dropFirst(Self.damagedPrefix.count)), old <= number else { continue }
+      try onDisk(FileTree.removeWhole("\(folder)/\(name)"))
+    }
+  }
+
   private static func path(_ number: Int, in folder: String) -> String {
     "\(folder)/\(name(number))"
   }
 
   /// At least six digits.
-  private static func name(_ number: Int) -> String {
+  static func name(_ number: Int) -> String {
     let digits = String(number)
     return String(repeating: "0", count: max(0, 6 - digits.count)) + digits
   }

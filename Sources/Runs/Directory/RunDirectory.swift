@@ -23,8 +23,8 @@ package final class RunDirectory {
   /// Opens a run directory for writing and takes its lock.
   ///
   /// - Parameter launch: the launch that this process belongs to, for ``wasOpened(_:by:)``.
-  /// - Throws: `holdsAnotherRun`, `notARun`, `noRun`, `notShared`, `locked`, `noLocks`, or a file
-  ///   error.
+  /// - Throws: `holdsAnotherRun`, `notARun`, `noRun`, `checkpointsLost`, `notShared`, `locked`,
+  ///   `noLocks`, or a file error.
   package init(_ path: String, mode: Mode, launch: String? = nil) throws(RunError) {
     let path = Self.absolute(path)
     self.path = path
@@ -44,6 +44,7 @@ package final class RunDirectory {
     guard let identity = try onDisk(FileStatus(path: path)) else { throw .vanished(path: path) }
     self.identity = identity
     guard mode != .follow else { return }
+    if mode == .resume { try checkCheckpoints() }
     for folder in [samples, checkpoints, tree] { try onDisk(FileTree.makeFolder(folder)) }
     // `CheckpointStore` does the same for checkpoints; other folders are replaced as wholes.
     for folder in [path, samples, tree] where mode == .resume {
@@ -65,8 +66,6 @@ package final class RunDirectory {
   package func log(ofRank rank: Int) -> String { rank == 0 ? log : "\(ranks)/log-\(rank).txt" }
   /// The outcome (see `RunSummary`).
   package var summary: String { path + "/summary.json" }
-  /// The report of the run.
-  package var report: String { path + "/report.html" }
   /// The folder of the recorded branch tree (see `BranchTree`).
   package var tree: String { path + "/tree" }
   /// The folder of sample grids (see `SampleSheet`).
@@ -77,9 +76,11 @@ package final class RunDirectory {
   package var adapters: String { path + "/adapters" }
   /// The folder of the trained pipeline, made when it is written.
   package var model: String { path + "/model" }
+  /// The folder of the outcomes of earlier ends, made when a run goes on after one.
+  package var ended: String { path + "/ended" }
 
   /// Whether the recipe has been written; a run killed before that has lost nothing.
-  package func hasRecipe() throws(RunError) -> Bool { try onDisk(FileStatus(path: recipe)) != nil }
+  package func hasRecipe() throws(RunError) -> Bool { try exists(recipe) }
 
   /// Checks that the path still leads to the directory.
   ///
@@ -90,10 +91,71 @@ package final class RunDirectory {
     }
   }
 
-  /// Removes the outcome of an earlier end of a run that goes on, which would be taken for that of
-  /// the epochs to come. Sample grids and the branch tree say which epoch they are of, and stay.
-  package func removeOutcome() throws(RunError) {
-    for path in [summary, adapters, model] { try onDisk(FileTree.removeWhole(path)) }
+  /// Throws `checkpointsLost` where epochs have been trained, before the first of which there was a
+  /// checkpoint, and there is none.
+  private func checkCheckpoints() throws(RunError) {
+    if try CheckpointStore.isEmpty(checkpoints), try hasTrained() {
+      throw .checkpointsLost(path: checkpoints)
+    }
+  }
+
+  private func hasTrained() throws(RunError) -> Bool {
+    if try existsAny(outcome) { return true }
+    guard try exists(metrics) else { return false }
+    return try MetricsLog.read(metrics).contains {
+      $0[MetricName.kind]?.string == MetricKind.epoch.rawValue
+    }
+  }
+
+  /// Takes away the outcome of an earlier end of a run that goes on, which would be taken for that
+  /// of the epochs to come: a result with its summary is put into `ended`, under its number of
+  /// epochs, and the summary of a stop is removed. Sample grids and the branch tree say which epoch
+  /// they are of, and stay.
+  ///
+  /// - Parameter epochs: the number of epochs completed, for a result without a summary.
+  /// - Returns: the folder with the outcome; nil when there was none to keep.
+  package func putOutcomeAside(epochs: Int) throws(RunError) -> String? {
+    let summary = try readableSummary()
+    let folder = "\(ended)/\(CheckpointStore.name(summary?.epochs ?? epochs))"
+    // A process that was killed here may have left the summary alone.
+    let isThere = try existsAny([adapters, model] + (summary == nil ? [] : [folder]))
+    guard isThere, summary?.isFinished != false else {
+      for path in outcome { try onDisk(FileTree.removeWhole(path)) }
+      return nil
+    }
+    try onDisk(FileTree.makeFolder(folder))
+    // The summary says of which epochs the results are, and goes last.
+    for path in outcome {
+      guard try exists(path) else { continue }
+      let target = "\(folder)/\(FileTree.name(of: path))"
+      try onDisk(FileTree.removeWhole(target))
+      try onDisk(FileTree.rename(path, to: target))
+      try onDisk(FileTree.synchronize(folder: self.path))
+    }
+    return folder
+  }
+
+  private var outcome: [String] { [adapters, model, summary] }
+
+  /// The summary; nil without one, and for one of another version.
+  private func readableSummary() throws(RunError) -> RunSummary? {
+    guard try exists(summary) else { return nil }
+    do throws(RunError) {
+      return try RunSummary.read(self.summary)
+    } catch .unreadable {
+      return nil
+    }
+  }
+
+  private func exists(_ path: String) throws(RunError) -> Bool {
+    try onDisk(FileStatus(path: path)) != nil
+  }
+
+  private func existsAny(_ paths: [String]) throws(RunError) -> Bool {
+    for path in paths {
+      if try exists(path) { return true }
+    }
+    return false
   }
 
   /// The files that show that a directory holds a run.

@@ -35,6 +35,8 @@ package enum RunError: Error, Sendable, Hashable {
   case noCheckpoint(path: String, number: Int, found: [Int])
   /// There are checkpoints, and every one of them is damaged.
   case noSoundCheckpoint(path: String, reasons: [String])
+  /// A run has trained, and its checkpoints are gone.
+  case checkpointsLost(path: String)
   /// The content of a checkpoint could not be written.
   case checkpointNotWritten(path: String, reason: String)
 }
@@ -92,6 +94,10 @@ extension RunError: CustomStringConvertible {
     case .noSoundCheckpoint(let path, let reasons):
       "Every checkpoint in \(path) is damaged (\(reasons.joined(separator: "; "))). "
         + "Restore one from a backup, or start a new run."
+    case .checkpointsLost(let path):
+      "The run has trained, and \(path) holds no checkpoint: was it moved or removed, or is its "
+        + "disk not mounted? Bring it back, or start a new run in another directory with "
+        + "--run-dir; nothing was changed."
     case .checkpointNotWritten(let path, let reason):
       "The checkpoint \(path) was not written: \(reason). Earlier checkpoints are "
         + "untouched: once the cause is removed (a full disk: make room), --resume goes on from "

@@ -1,3 +1,5 @@
+internal import Foundations
+
 #if canImport(Glibc)
   import Glibc
 #else
@@ -46,7 +48,7 @@ final class LaunchGuard {
   /// Names the process groups that run.
   func watch(_ identifiers: [pid_t]) {
     let line = identifiers.map { "\($0)" }.joined(separator: " ") + "\n"
-    StreamWriter.write(Array(line.utf8), to: groups)
+    StandardStream.write(Array(line.utf8), to: groups)
   }
 
   /// Nothing is left to watch.

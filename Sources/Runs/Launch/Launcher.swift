@@ -1,3 +1,5 @@
+internal import Foundations
+
 #if canImport(Glibc)
   import Glibc
 #else
@@ -62,6 +64,6 @@ package struct Launcher {
   /// Writes a line to standard error.
   static func say(_ text: String) {
     let erase = isatty(STDERR_FILENO) == 1 ? "\r\u{1B}[K" : ""
-    StreamWriter.write(Array("\(erase)tempflow launch: \(text)\n".utf8), to: STDERR_FILENO)
+    StandardStream.writeError("\(erase)tempflow launch: \(text)\n")
   }
 }

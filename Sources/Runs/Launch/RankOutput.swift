@@ -1,3 +1,5 @@
+internal import Foundations
+
 #if canImport(Glibc)
   import Glibc
 #else
@@ -36,7 +38,7 @@ final class RankOutput {
     while !isAtEnd {
       let count = read(reading, &bytes, bytes.count)
       if count < 0, errno == EINTR { continue }
-      if count > 0 { StreamWriter.write(prefixer.lines(adding: bytes.prefix(count)), to: target) }
+      if count > 0 { StandardStream.write(prefixer.lines(adding: bytes.prefix(count)), to: target) }
       if count == 0 { isAtEnd = true }
       if count < bytes.count { return }
     }
@@ -45,22 +47,6 @@ final class RankOutput {
   /// Passes on the rest.
   func finish() {
     pass()
-    StreamWriter.write(prefixer.end(), to: target)
+    StandardStream.write(prefixer.end(), to: target)
   }
 }
-
-/// Writes to standard output or standard error. What cannot be written is dropped: a closed
-/// terminal must not end a run.
-enum StreamWriter {
-  static func write(_ bytes: [UInt8], to descriptor: CInt) {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { platformWrite(descriptor, $0.baseAddress, $0.count) }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { return }
-      rest = rest.dropFirst(count)
-    }
-  }
-}
-
-private let platformWrite = write(_:_:_:)

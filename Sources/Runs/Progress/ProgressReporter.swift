@@ -6,12 +6,6 @@ internal import Foundations
   import Darwin
 #endif
 
-/// Writes to standard error. What cannot be written is dropped: a closed terminal must not end a
-/// run.
-private func writeToStandardError(_ text: String) {
-  _ = Array(text.utf8).withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-}
-
 /// Prints the progress of a run.
 ///
 /// On a terminal one line is rewritten in place. Elsewhere a plain line is printed at most every 5
@@ -50,7 +44,7 @@ package final class ProgressReporter {
   /// A reporter on standard error.
   package static func standardError() -> ProgressReporter {
     let start = ContinuousClock.now
-    return ProgressReporter(columns: terminalWidth(), write: writeToStandardError) {
+    return ProgressReporter(columns: terminalWidth(), write: StandardStream.writeError) {
       ContinuousClock.now.seconds(since: start)
     }
   }
@@ -63,18 +57,20 @@ package final class ProgressReporter {
   /// Begins a stage and ends one that is open.
   ///
   /// - Parameters:
+  ///   - unit: what one step is, in rates: `epoch`, `image`.
   ///   - step: the steps already done, in a resumed run.
   ///   - share: the part of the stage that is done, 0...1; nil means that of the steps.
   ///   - best: the best held-out score so far.
   package func begin(
-    _ stage: String, total: Int, step: Int = 0, share: Double? = nil, best: Double? = nil
+    _ stage: String, total: Int, unit: String = "step", step: Int = 0, share: Double? = nil,
+    best: Double? = nil
   ) {
     end()
     stageStart = now()
     lastUpdate = -.infinity
     progress = StageProgress(
-      stage: stage, step: step, total: total, firstStep: step, share: share, firstShare: share,
-      best: best)
+      stage: stage, step: step, total: total, unit: unit, firstStep: step, share: share,
+      firstShare: share, best: best)
     show()
   }
 

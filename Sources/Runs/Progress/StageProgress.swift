@@ -8,6 +8,8 @@ package struct StageProgress: Sendable, Equatable {
   package var step: Int
   /// Total number of steps.
   package var total: Int
+  /// What one step is, in rates: `epoch`, `image`.
+  package var unit: String
   /// The step at which this process began; above 0 in a resumed run.
   package var firstStep: Int
   /// The part of the stage that is done, 0...1, and that at which this process began. It is more
@@ -43,12 +45,14 @@ package struct StageProgress: Sendable, Equatable {
   ///   - share: nil means that of the steps.
   ///   - firstShare: nil means that of the first step.
   package init(
-    stage: String, step: Int, total: Int, firstStep: Int = 0, share: Double? = nil,
-    firstShare: Double? = nil, seconds: Double = 0, meanReward: Double? = nil, best: Double? = nil
+    stage: String, step: Int, total: Int, unit: String = "step", firstStep: Int = 0,
+    share: Double? = nil, firstShare: Double? = nil, seconds: Double = 0, meanReward: Double? = nil,
+    best: Double? = nil
   ) {
     self.stage = stage
     self.step = step
     self.total = total
+    self.unit = unit
     self.firstStep = firstStep
     self.share = share ?? Self.share(step, of: total)
     self.firstShare = firstShare ?? Self.share(firstStep, of: total)
@@ -64,8 +68,8 @@ extension StageProgress {
     total > 0 ? Double(step) / Double(total) : 0
   }
 
-  /// One line: `training 12/30 (40 %)  8.1 s/step  0:02:26 left  reward 0.512  best held-out
-  /// 0.530`; within a step `training 12/30 (40 %)  rollout 75 %  8.1 s/step ...`.
+  /// One line: `training 12/30 (40 %)  8.1 s/epoch  0:02:26 left  reward 0.512  best held-out
+  /// 0.530`; within a step `training 12/30 (40 %)  rollout 75 %  8.1 s/epoch ...`.
   package var line: String {
     // A share such as 0.29 is a little less than 29 hundredths.
     let percent = total > 0 ? " (\(Int(100 * share + 1e-9)) %)" : ""
@@ -74,7 +78,7 @@ extension StageProgress {
     let done = step - firstStep
     if done > 0, seconds > 0 {
       let rate = Double(done) / seconds
-      parts.append(Self.text(rate: rate))
+      parts.append(Self.text(rate: rate, of: unit))
       if share < 1 {
         if share > firstShare {
           let left = seconds * (1 - share) / (share - firstShare)
@@ -96,11 +100,11 @@ extension StageProgress {
     return "\(whole / 3600):\(twoDigits(whole / 60 % 60)):\(twoDigits(whole % 60))"
   }
 
-  /// Steps per second, or seconds per step below one step a second.
-  package static func text(rate: Double) -> String {
+  /// Units per second, or seconds per unit below one a second: `3.2 images/s`, `8.1 s/epoch`.
+  package static func text(rate: Double, of unit: String) -> String {
     rate >= 1
-      ? String(format: rate < 10 ? "%.1f steps/s" : "%.0f steps/s", rate)
-      : String(format: "%.1f s/step", 1 / rate)
+      ? String(format: rate < 10 ? "%.1f" : "%.0f", rate) + " \(unit)s/s"
+      : String(format: "%.1f", 1 / rate) + " s/\(unit)"
   }
 
   private static func text(score: Double) -> String { String(format: "%.3f", score) }

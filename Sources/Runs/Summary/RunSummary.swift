@@ -30,7 +30,7 @@ package struct RunSummary: Sendable, Hashable, Codable {
     /// The stored form of the frozen base: "none", "int8" or "float8"; nil in files of earlier
     /// versions.
     package var quantizeBase: String?
-    /// Which weights: "ema" or "last".
+    /// Which weights: "ema" of a run, "model" or "model + lora" of a model folder.
     package var weights: String
     /// The reward's name, for example "shapes_strict".
     package var reward: String

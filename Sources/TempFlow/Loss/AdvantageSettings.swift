@@ -28,10 +28,10 @@ public enum AdvantageScale: String, Hashable, Sendable, CaseIterable {
 /// How several rewards become one advantage.
 public enum RewardCombination: String, Hashable, Sendable, CaseIterable {
   /// Normalize the weighted sum of the rewards. A row with a missing reward has no sum.
-  case weightedSum
+  case weightedSum = "sum"
   /// Normalize each reward in its group, then add with the weights: GDPO (arXiv 2601.05242)
   /// without its second normalization over the batch. A missing reward adds 0.
-  case perReward
+  case perReward = "gdpo"
 }
 
 /// How rewards become advantages.

@@ -35,7 +35,7 @@ struct PolicyLoss {
   /// `[B, 1]`
   private let stdDev, velocityFactor, residualFactor: Tensor
   /// `[B, 1]`: factors of the policy term, its log-ratio, its derivative and the KL term.
-  private let weight, logRatioFactor, slope, klWeight: Tensor
+  private let weight, logRatioFactor, gradientFactor, klWeight: Tensor
 
   init(
     _ objective: PolicyObjective, rollout: Rollout, samples: [TrainingSample], velocity: Tensor,
@@ -58,7 +58,7 @@ struct PolicyLoss {
     residualFactor = column(coefficients, \.residualFactor)
     weight = column(factors, \.weight)
     logRatioFactor = column(factors, \.logRatio)
-    slope = column(factors, \.slope)
+    gradientFactor = column(factors, \.gradientFactor)
     klWeight = column(factors, \.kl)
     let sampled = flat(rollout.gather(rollout.velocities, rows))
     let old = rollout.oldPolicy.map { flat($0.velocities(of: rows, new: velocity)) } ?? sampled
@@ -100,7 +100,8 @@ struct PolicyLoss {
 
     // dL/d(logp_new) of each branch, then through the residuals to the velocity.
     let outer =
-      -(advantages * slope) * ratio * (1.0 - isClipped) / Double(noise.shape[1] * sampleCount)
+      -(advantages * gradientFactor) * ratio * (1.0 - isClipped)
+      / Double(noise.shape[1] * sampleCount)
     let residual = isCentered ? offset : total
     let weightedResidual =
       residual * outer.sum(dims: [1], keepDim: true)

@@ -10,7 +10,7 @@ struct StepFactors {
   let kl: Double
 
   /// Of the policy term's derivative: that of `weight exp(kappa x)` at x = 0.
-  let slope: Double
+  let gradientFactor: Double
 }
 
 extension RolloutPlan {
@@ -42,14 +42,14 @@ extension PolicyObjective {
       let kl = weighting == .inverseNoise && klSpace == .mean ? weight * weight : 1
       switch ratio {
       case .plain:
-        return StepFactors(weight: weight, logRatio: 1, kl: kl, slope: weight)
+        return StepFactors(weight: weight, logRatio: 1, kl: kl, gradientFactor: weight)
       case .centered:
         let kappa = meanWidth / step.logRatioWidth
-        return StepFactors(weight: weight / kappa, logRatio: kappa, kl: kl, slope: weight)
+        return StepFactors(weight: weight / kappa, logRatio: kappa, kl: kl, gradientFactor: weight)
       case .guarded:
         let scaled = weight / -step.timeStep
         return StepFactors(
-          weight: scaled, logRatio: step.stdDev, kl: kl, slope: scaled * step.stdDev)
+          weight: scaled, logRatio: step.stdDev, kl: kl, gradientFactor: scaled * step.stdDev)
       }
     }
   }

@@ -1,6 +1,6 @@
 /// The part of a list of work that one of several processes does.
 ///
-/// Every process makes the whole list and takes its own part, so none has to ask another.
+/// Every process makes the whole list and takes its own part, so none needs a message from another.
 public struct WorkShare: Hashable, Sendable {
   /// The number of the part, 0..<`parts`.
   public let index: Int

@@ -44,7 +44,7 @@ public struct WeightsFile {
     folder: String, baseName: String, variant: String? = nil
   ) throws(SafetensorsError) -> WeightsFile {
     let names = WeightsFileNames(baseName, variant: variant)
-    let present = fileNames(in: folder)
+    let present = try WeightsFileNames.all(in: folder)
     // Of a folder with both, diffusers reads the shards and transformers the single file.
     let prefersShards = baseName == "diffusion_pytorch_model" && present.contains(names.index)
     if present.contains(names.file), !prefersShards {
@@ -58,8 +58,7 @@ public struct WeightsFile {
 
   /// Whether the folder holds a file or an index that `open` reads.
   public static func exists(folder: String, baseName: String, variant: String? = nil) -> Bool {
-    let names = WeightsFileNames(baseName, variant: variant)
-    return fileNames(in: folder).contains { $0 == names.file || $0 == names.index }
+    WeightsFileNames(baseName, variant: variant).exist(in: folder)
   }
 
   /// Returns the memory of a tensor's mapped pages to the system; the next access reads them again.

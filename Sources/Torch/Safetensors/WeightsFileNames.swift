@@ -1,3 +1,5 @@
+internal import Foundations
+
 #if canImport(Glibc)
   import Glibc
 #else
@@ -22,6 +24,20 @@ struct WeightsFileNames {
 
   private let suffix = ".safetensors"
   private let indexSuffix = ".safetensors.index"
+
+  /// Whether a folder has one of them.
+  func exist(in folder: String) -> Bool {
+    [file, index].contains { access("\(folder)/\($0)", F_OK) == 0 }
+  }
+
+  /// The names in a folder; none where there is no folder.
+  static func all(in folder: String) throws(SafetensorsError) -> Set<String> {
+    do throws(FileError) {
+      return try FileTree.isFolder(folder) ? Set(FileTree.names(in: folder)) : []
+    } catch {
+      throw .cannotRead(path: folder, reason: error.reason)
+    }
+  }
 
   /// The error for a folder with the files `present`, which include neither.
   func absence(folder: String, present: Set<String>) -> SafetensorsError {
@@ -58,17 +74,3 @@ struct WeightsFileNames {
 
 /// File name suffixes of pickled weights.
 private let pickleSuffixes = [".bin", ".bin.index.json", ".ckpt", ".pt", ".pth"]
-
-/// The names in `folder`; none when it cannot be listed.
-func fileNames(in folder: String) -> Set<String> {
-  guard let stream = opendir(folder) else { return [] }
-  defer { closedir(stream) }
-  var names: Set<String> = []
-  while let entry = readdir(stream) {
-    let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-      String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-    }
-    names.insert(name)
-  }
-  return names
-}

@@ -83,7 +83,7 @@ package struct Evaluation: Sendable {
   /// The sampling settings and the scores for a report.
   ///
   /// - Parameters:
-  ///   - weights: the weights of the model, "ema" or "last".
+  ///   - weights: the weights of the model: "ema", "model" or "model + lora".
   ///   - maxSequenceLength: nil means the model's default.
   package func protocolRecord(
     _ sampling: ImageSampling, _ model: any FlowModel, promptFile: String, weights: String,

@@ -39,9 +39,12 @@ package struct ImageSampling: Sendable, Equatable {
   package func noise(of images: Range<Int>, latentShape: [Int]) -> Tensor {
     Tensor.randn(
       latentShape,
-      seeds: images.map {
-        noiseSeed(run: seed, epoch: 0, prompt: $0, seed: 0, step: -1, branch: 0)
-      }, device: .cpu)
+      seeds: images.map { Self.seed(ofImage: $0, run: seed) }, device: .cpu)
+  }
+
+  /// The seed of an image's initial noise.
+  static func seed(ofImage image: Int, run: UInt64) -> UInt64 {
+    noiseSeed(run: run, epoch: 0, prompt: image, seed: 0, step: -1, branch: 0)
   }
 }
 

@@ -43,8 +43,17 @@ package struct LearnedAdapters {
     } else {
       throw TrainingError.state(
         path: path,
-        reason: "the run has not ended, so it has no result yet; name one of its checkpoints")
+        reason: "the run has not ended, so it has no result yet; name one of its checkpoints"
+          + Self.earlier(in: path))
     }
+  }
+
+  /// The result of a run's last end, if the run has gone on since, for a message.
+  private static func earlier(in run: String) -> String {
+    let ended = "\(run)/ended"
+    let files = FileManager.default
+    let last = files.subpaths(atPath: ended)?.filter { $0.hasSuffix("/adapters") }.max()
+    return last.map { ", or the result of an earlier end, \(ended)/\($0)" } ?? ""
   }
 
   /// Throws `TrainingError.state` for a run directory where the adapters themselves are expected.

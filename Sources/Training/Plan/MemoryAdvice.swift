@@ -106,8 +106,9 @@ extension MemoryAdvice {
     if recipe.learning != .full, recipe.dtype == .float32 {
       changes.append(Change(setting: "dtype: bfloat16") { $0.dtype = .bfloat16 })
     }
-    if recipe.memory.autoencoder == .float32 {
-      changes.append(Change(setting: "vae_dtype: bfloat16") { $0.memory.autoencoder = .bfloat16 })
+    if recipe.memory.autoencoderDType == .float32 {
+      changes.append(
+        Change(setting: "vae_dtype: bfloat16") { $0.memory.autoencoderDType = .bfloat16 })
     }
     if recipe.optimizer.microBatch > 1 {
       changes.append(Change(setting: "optimizer.micro_batch: 1") { $0.optimizer.microBatch = 1 })

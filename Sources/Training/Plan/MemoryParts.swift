@@ -19,7 +19,7 @@ struct MemoryParts {
   /// - Parameter processes: processes of the run.
   init(_ recipe: TrainingRecipe, _ model: FlowModelMetadata, processes: Int) {
     division = WorkDivision(recipe, ranks: processes)
-    let sharing = recipe.memory.shard == .base ? processes : 1
+    let sharing = recipe.sharing(of: processes)
     moved =
       recipe.placement.movesWeights || sharing > 1
       ? MovedSize(model.transformer, in: recipe.dtype, recipe.placement, processes: sharing) : nil
@@ -96,7 +96,7 @@ struct MemoryParts {
     return loadedFirst + transformer + [
       Item(
         name: "autoencoder",
-        bytes: model.autoencoder.bytes(in: recipe.memory.autoencoder, device: recipe.device)),
+        bytes: model.autoencoder.bytes(in: recipe.memory.autoencoderDType, device: recipe.device)),
       // Both moments of AdamW, the average, adapters beside the weights, an old policy.
       Item(
         name: "trainable parameters",
@@ -144,7 +144,7 @@ struct MemoryParts {
     let sizes = model.textEncoders.map { $0.bytes(in: recipe.dtype, device: recipe.device) }
     let text = Item(name: "text encoders", bytes: sizes.reduce(0, +))
     guard let encoding = model.sourceEncodingBytes else { return [text] }
-    let precision = recipe.memory.autoencoder
+    let precision = recipe.memory.autoencoderDType
     let bytes =
       model.autoencoder.whole.bytes(in: precision, device: recipe.device)
       + encoding(precision.byteCount)
@@ -188,7 +188,7 @@ struct MemoryParts {
   }
 
   private var decodingBytes: Int {
-    model.decodingBytes(recipe.memory.autoencoder.byteCount)
+    model.decodingBytes(recipe.memory.autoencoderDType.byteCount)
   }
 
   /// A forward pass with gradients and its backward pass.

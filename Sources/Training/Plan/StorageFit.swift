@@ -109,8 +109,6 @@ extension StorageFit {
     }
     (peakPhase, peak) = (chosen.peak.name, chosen.peak.bytes)
     hostBytes = chosen.hostBytes
-    flopsPerEpoch =
-      model.work.forward * Double(work.rolloutEvaluations + work.referenceEvaluations)
-      + recipe.trainingFlops(model.work) * Double(work.learningEvaluations)
+    flopsPerEpoch = recipe.flops(work, model.work)
   }
 }

@@ -127,9 +127,7 @@ extension TrainingPlan {
     let sampling = recipe.sampling
     let counts = try PromptCounts(recipe)
     let model = try FlowModelMetadata(recipe)
-    let split = UpdateSplit(
-      samples: recipe.trainingSamplesPerEpoch, updates: recipe.optimizer.updatesPerEpoch,
-      microBatch: recipe.optimizer.microBatch, seed: recipe.seed)
+    let split = UpdateSplit(recipe)
     trainingPrompts = counts.training
     evaluationPrompts = counts.evaluation
     promptsPerEpoch = recipe.prompts.perEpoch
@@ -155,9 +153,7 @@ extension TrainingPlan {
     promptCacheBytes =
       encodedPrompts * model.cachedPromptElements * recipe.dtype.byteCount
     transformerFlops =
-      model.work.forward
-      * Double(total.rolloutEvaluations + total.referenceEvaluations + evaluationEvaluations)
-      + recipe.trainingFlops(model.work) * Double(total.learningEvaluations)
+      recipe.flops(total, model.work) + model.work.forward * Double(evaluationEvaluations)
     let withRewards = recipe.countingRewards(processesPerHost: processes / hosts)
     let budgeted = withRewards.budgeted(processesPerHost: processes / hosts)
     memory = MemoryPlan(
@@ -193,8 +189,8 @@ extension TrainingPlan {
   private static func promptCount(_ recipe: TrainingRecipe, _ counts: PromptCounts) -> Int {
     let order = PromptOrder(
       count: counts.training, promptsPerEpoch: recipe.prompts.perEpoch, seed: recipe.seed)
-    let needsNegative = recipe.guidance.needsNegative || recipe.evaluationGuidance.needsNegative
-    return order.used(epochs: recipe.epochs).count + counts.evaluation + (needsNegative ? 1 : 0)
+    return order.used(epochs: recipe.epochs).count + counts.evaluation
+      + (recipe.needsNegative ? 1 : 0)
   }
 
   /// GPU-hours of the transformer alone, for a rate in floating-point operations per second.
@@ -214,8 +210,16 @@ extension TrainingPlan {
 
 extension TrainingRecipe {
   /// Floating-point operations of one row of an update.
-  func trainingFlops(_ work: NetworkWork) -> Double {
-    work.training + (memory.gradientCheckpointing ? work.forward : 0)
+  func trainingFlops(_ row: NetworkWork) -> Double {
+    row.training + (memory.gradientCheckpointing ? row.forward : 0)
+  }
+
+  /// Floating-point operations of the transformer in epochs, without evaluations.
+  ///
+  /// - Parameter row: of one row.
+  func flops(_ work: TrainingPlan.Work, _ row: NetworkWork) -> Double {
+    row.forward * Double(work.rolloutEvaluations + work.referenceEvaluations)
+      + trainingFlops(row) * Double(work.learningEvaluations)
   }
 
   /// The recipe with the bytes of its rewards' networks that are on its device.

@@ -24,7 +24,7 @@ extension Pretrainer {
     let number = String(repeating: "0", count: max(0, 6 - String(step).count)) + String(step)
     let path = "\(folder)/step-\(number).png"
     do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try FileTree.makeFolder(folder)
       try PNG.write(sheet, to: path)
     } catch {
       throw .output(path: path, reason: "\(error)")

@@ -13,7 +13,7 @@ package struct PeerFailure: Error, Equatable, CustomStringConvertible {
   package let description: String
 }
 
-/// What a process tells the others at the end of a part of the work.
+/// What a process sends to the others at the end of a part of the work.
 private struct Outcome: Codable {
   var message: String
   var isReward: Bool

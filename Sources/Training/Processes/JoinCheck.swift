@@ -80,7 +80,7 @@ extension ProcessGroup {
   }
 
   /// The version and the digest of the program.
-  private static func program() throws -> String {
+  static func program() throws -> String {
     let path = "/proc/self/exe"
     guard FileManager.default.fileExists(atPath: path) else { return Version.current }
     return "\(Version.current) \(try SHA256.digest(ofFile: path).digest.prefix(12))"
@@ -110,8 +110,11 @@ extension RunFingerprint {
 extension ProcessGroup {
   /// Threads of an operator where a recipe names none: the host's cores divided among its
   /// processes; nil for a process alone.
-  var threadCount: Int? {
-    localSize > 1 ? max(1, ProcessInfo.processInfo.activeProcessorCount / localSize) : nil
+  var threadCount: Int? { localSize > 1 ? coresPerProcess : nil }
+
+  /// The host's cores, divided among its processes.
+  var coresPerProcess: Int {
+    max(1, ProcessInfo.processInfo.activeProcessorCount / localSize)
   }
 
   /// The place of this process for rewards, under a name that no other run has.

@@ -3,10 +3,6 @@ package import TempFlow
 
 /// How rewards become advantages: the `advantage` section.
 package struct AdvantageRecipe: Sendable, Equatable {
-  private enum Combination: String, CaseIterable {
-    case sum, gdpo
-  }
-
   /// What is subtracted from a reward.
   package var baseline: AdvantageBaseline
   /// The deviation that divides the difference.
@@ -29,8 +25,7 @@ extension AdvantageRecipe {
     scale = section.choice("scale", default: baseline.defaultScale)
     clip = section.value("clip", .double(in: .above(0)), default: 5)
     if rewardCount > 1 {
-      let name: Combination = section.choice("combination", default: .sum)
-      combination = name == .sum ? .weightedSum : .perReward
+      combination = section.choice("combination", default: .weightedSum)
     } else {
       combination = .weightedSum
       section.unused("combination", because: "there is one reward")

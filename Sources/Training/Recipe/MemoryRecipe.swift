@@ -9,7 +9,7 @@ package struct MemoryRecipe: Sendable, Equatable {
   /// pass.
   package var gradientCheckpointing: Bool
   /// Precision of the autoencoder.
-  package var autoencoder: DType
+  package var autoencoderDType: DType
   /// How the frozen linear layers of the transformer's blocks are stored.
   package var quantizeBase: WeightQuantization
   /// Where the frozen weights of the transformer's blocks stay.
@@ -18,7 +18,8 @@ package struct MemoryRecipe: Sendable, Equatable {
   package var shard: Shard
   /// The budget in bytes; nil means the device's memory.
   package var budget: Int?
-  /// Bytes of the rewards' networks on the run's device, as `TrainingRecipe.budgeted` finds them.
+  /// Bytes of the rewards' networks on the run's device, as `TrainingRecipe.countingRewards` finds
+  /// them.
   package var rewards = 0
 
   /// What each of several processes keeps.
@@ -36,8 +37,8 @@ package struct MemoryRecipe: Sendable, Equatable {
   init(_ root: RecipeSection, _ learning: LearningRecipe) {
     gradientCheckpointing = root.bool("gradient_checkpointing", default: false)
     switch root.choice("vae_dtype", default: AutoencoderPrecision.float32) {
-    case .float32: autoencoder = .float32
-    case .bfloat16: autoencoder = .bfloat16
+    case .float32: autoencoderDType = .float32
+    case .bfloat16: autoencoderDType = .bfloat16
     }
     quantizeBase = root.choice("quantize_base", default: WeightQuantization.none)
     offload = root.choice("offload", default: WeightOffload.none)

@@ -165,7 +165,8 @@ extension TrainingRecipe {
       root.report(
         "dtype", "must be float32 when every weight is trained; small updates are lost below")
     }
-    if loss.forward != nil, guidance.needsNegative {
+    // The kind of a missing model's guidance is not known.
+    if loss.forward != nil, guidance.needsNegative, FlowModelRegistry.contains(modelIn: model) {
       samplingSection.report(
         "guidance_scale",
         "a loss on finished samples trains one velocity, not a guided one; set 1, without guidance")
@@ -176,7 +177,7 @@ extension TrainingRecipe {
   /// Device and precision of the networks.
   package var placement: Placement {
     Placement(
-      device: device, dtype: dtype, variant: variant, autoencoderDType: memory.autoencoder,
+      device: device, dtype: dtype, variant: variant, autoencoderDType: memory.autoencoderDType,
       quantization: memory.quantizeBase, offload: memory.offload)
   }
 
@@ -197,6 +198,9 @@ extension TrainingRecipe {
 
   /// The guidance of evaluations.
   package var evaluationGuidance: Guidance { guidance(evaluation.guidanceScale) }
+
+  /// Whether the rollout or evaluations need the negative prompt.
+  var needsNegative: Bool { guidance.needsNegative || evaluationGuidance.needsNegative }
 
   private func guidance(_ scale: Double) -> Guidance {
     FlowModelDefaults.guidance(guidanceKind, scale: scale)

@@ -81,12 +81,7 @@ package final class ScoringQueue: Sendable {
   package var status: ScoringStatus { ledger.status }
 
   /// Waits until no piece is left or one has failed, and no longer than `limit`.
-  func settle(within limit: Duration) async {
-    let end = ContinuousClock.now + limit
-    while !ledger.isSettled, ContinuousClock.now < end {
-      do { try await Task.sleep(for: .milliseconds(5)) } catch { return }
-    }
-  }
+  func settle(within limit: Duration) async { await wait(limit) { ledger.isSettled } }
 
   /// Waits for every piece; none can be added any more.
   ///
@@ -102,8 +97,13 @@ package final class ScoringQueue: Sendable {
   /// files and networks on other threads are then gone before the process is.
   package func drain() async {
     cancel()
-    let end = ContinuousClock.now + .seconds(5)
-    while !ledger.isOver, ContinuousClock.now < end {
+    await wait(.seconds(5)) { ledger.isOver }
+  }
+
+  /// Waits until a condition holds, the task is cancelled or `limit` has passed.
+  private func wait(_ limit: Duration, until holds: () -> Bool) async {
+    let end = ContinuousClock.now + limit
+    while !holds(), ContinuousClock.now < end {
       do { try await Task.sleep(for: .milliseconds(5)) } catch { return }
     }
   }

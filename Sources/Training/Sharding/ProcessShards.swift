@@ -1,12 +1,15 @@
-internal import Foundation
+internal import Foundations
 package import ProcessGroups
 package import Torch
 package import TorchNN
 
 extension TrainingRecipe {
+  /// How many of a run's processes share one copy of the frozen weights.
+  func sharing(of processes: Int) -> Int { memory.shard == .base ? processes : 1 }
+
   /// The processes that share the frozen weights; nil if each has all of them.
   package func shards(of group: ProcessGroup) -> (any ShardGroup)? {
-    memory.shard == .base && group.size > 1 ? ProcessShards(group) : nil
+    sharing(of: group.size) > 1 ? ProcessShards(group) : nil
   }
 }
 
@@ -64,9 +67,6 @@ private func orExit<Result>(_ collective: () throws(ProcessGroupError) -> Result
   do throws(ProcessGroupError) {
     return try collective()
   } catch {
-    // A message that nobody reads any more must not keep the process.
-    do { try FileHandle.standardError.write(contentsOf: Data("\nerror: \(error)\n".utf8)) } catch {}
-    // `exit` would run handlers that free state which other threads still use.
-    _exit(1)
+    StandardStream.end("\(error)")
   }
 }

@@ -199,7 +199,7 @@ package final class PromptCache {
     }
     encoderLoads += 1
     try inPromptCache(folder) { () throws(FileError) in try FileTree.makeFolder(folder) }
-    progress.begin("encoding prompts", total: prompts.count)
+    progress.begin("encoding prompts", total: prompts.count, unit: "prompt")
     var stretched = 0
     for range in batches {
       let batch = prompts[range]

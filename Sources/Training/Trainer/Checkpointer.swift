@@ -26,14 +26,31 @@ final class Checkpointer {
   private let context: TrainingContext
   private let update: PolicyUpdate
   private let fingerprint: RunFingerprint
+  /// What decides a run's last bits beside its recipe and its files.
+  private let software: String
   /// Epochs completed and evaluations at the newest checkpoint; nil before the first.
   private var saved: (epochs: Int, evaluations: Int)?
 
-  /// - Parameter fingerprint: of the files that the run reads beside its recipe.
-  init(_ context: TrainingContext, _ update: PolicyUpdate, _ fingerprint: RunFingerprint) {
+  /// - Parameters:
+  ///   - fingerprint: of the files that the run reads beside its recipe.
+  ///   - software: see `software(on:)`.
+  init(
+    _ context: TrainingContext, _ update: PolicyUpdate, _ fingerprint: RunFingerprint,
+    software: String
+  ) {
     self.context = context
     self.update = update
     self.fingerprint = fingerprint
+    self.software = software
+  }
+
+  /// What decides a run's last bits beside its recipe and its files: the program, libtorch, and the
+  /// processor or GPU.
+  static func software(on device: Device) throws -> String {
+    let machine = Machine(
+      device: TorchRuntime.name(of: device) ?? "\(device)", torch: TorchRuntime.version)
+    return "TempFlow \(try ProcessGroup.program()), libtorch \(machine.torch), "
+      + (device == .cpu ? machine.processor : machine.device)
   }
 
   /// Writes a checkpoint of the epochs completed, unless the newest is of them and has all
@@ -75,22 +92,13 @@ final class Checkpointer {
     }
   }
 
-  /// What decides a run's last bits beside its recipe and its files.
-  private lazy var software: String = {
-    let device = context.recipe.device
-    let machine = Machine(
-      device: TorchRuntime.name(of: device) ?? "\(device)", torch: TorchRuntime.version)
-    return "TempFlow \(Version.current), libtorch \(machine.torch), "
-      + (device == .cpu ? machine.processor : machine.device)
-  }()
-
   /// Restores the newest sound checkpoint, if the run has one, and opens the logs. Of several
   /// processes the first chooses it.
   ///
   /// - Returns: the state after the checkpoint's epoch; a new one without a checkpoint.
-  /// - Throws: `RunError` when all checkpoints are damaged, `TrainingError.otherFiles` when prompts
-  ///   or model have changed since, `ParameterError.state` or `TrainingError.state` when a sound
-  ///   one does not fit the recipe; the failure of another process.
+  /// - Throws: `RunError` when all checkpoints are damaged, `TrainingError.otherFiles` when
+  ///   prompts or model have changed since, `ParameterError.state` or `TrainingError.state` when a
+  ///   sound one does not fit the recipe; the failure of another process.
   func restore() throws -> TrainingState {
     let newest: Runs.Checkpoint? = try context.group.agree("finding a checkpoint") {
       try newestSound()
@@ -105,6 +113,7 @@ final class Checkpointer {
           try newest ?? CheckpointStore.read(number, in: context.output.directory.checkpoints)
         state = try restore(checkpoint)
         manifest = try SHA256.digest(ofFile: checkpoint.manifest).digest
+        try context.output.checkpoints?.putAside(newerThan: number)
       }
       try context.output.openLogs(at: state)
       return state

@@ -43,8 +43,7 @@ final class Policy {
     let initial = try recipe.initialAdapters()
     let setup = Self.learningSetup(recipe, initial, recipe.shards(of: group))
     promptCache = try PromptCache(recipe.textSettings, progress: progress)
-    let isGuided = recipe.guidance.needsNegative || recipe.evaluationGuidance.needsNegative
-    let negativePrompts = isGuided ? [Prompt(recipe.sampling.negativePrompt)] : []
+    let negativePrompts = recipe.needsNegative ? [Prompt(recipe.sampling.negativePrompt)] : []
     try promptCache.prepare(
       negativePrompts + prompts.used(epochs: recipe.epochs), among: group)
     negative = try promptCache.embeddings(negativePrompts).first

@@ -34,9 +34,7 @@ final class PolicyUpdate {
   init(_ context: TrainingContext) {
     let recipe = context.recipe
     self.context = context
-    split = UpdateSplit(
-      samples: recipe.trainingSamplesPerEpoch, updates: recipe.optimizer.updatesPerEpoch,
-      microBatch: recipe.optimizer.microBatch, seed: recipe.seed)
+    split = UpdateSplit(recipe)
     optimizer = AdamW(context.policy.trainable, recipe.optimizer.settings)
     average = ExponentialMovingAverage(
       context.policy.trainable, limit: recipe.ema.decay, interval: recipe.ema.updateEvery)

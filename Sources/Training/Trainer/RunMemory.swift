@@ -11,12 +11,14 @@ struct RunMemory {
   /// Plans the run's memory, and sets how much of freed memory the allocator keeps.
   ///
   /// - Parameters:
+  ///   - checkpoints: of the run; nil where another process writes them.
+  ///   - folder: that of the checkpoints.
   ///   - processes: of the run.
   ///   - perHost: those of this machine, which share its memory.
   /// - Throws: `TrainingError.model` when the model folder cannot be read.
   init(
     _ recipe: TrainingRecipe, _ prompts: RunPrompts, _ checkpoints: CheckpointStore?,
-    processes: Int = 1, perHost: Int = 1
+    in folder: String, processes: Int = 1, perHost: Int = 1
   ) throws {
     let model = try FlowModelMetadata(recipe)
     let count = prompts.evaluation.count
@@ -31,7 +33,7 @@ struct RunMemory {
         settings: MemoryAdvice.settings(
           lowering: phase.rawValue, recipe, model, decodeMicroBatch: plan.decodeMicroBatch,
           evaluationPrompts: count, processes: processes),
-        checkpoints)
+        checkpoints, in: folder)
     }
   }
 }

@@ -17,11 +17,14 @@ package final class RunOutput {
   private let isResumed: Bool
   /// The rewards of a resumed run whose network is at another place, such as `rewards.0`.
   let movedNetworks: Set<String>
+  /// The text of `recipe.yaml` where the run is resumed; nil once it is written.
+  private var newRecipe: String?
   private let log: RunLog
   private var metrics: MetricsLog?
   private var timings: MetricsLog?
 
-  /// Opens a run directory, a new one or one to resume, and writes the resolved recipe into it.
+  /// Opens a run directory, a new one or one to resume, and writes the resolved recipe into a new
+  /// one. That of a resumed run is written by `openLogs(at:)`, when its checkpoint is accepted.
   ///
   /// - Parameter launch: the launch that this process belongs to, which may start it again.
   /// - Throws: `RunError`; `TrainingError.otherRecipe` when a resumed run was made by a recipe
@@ -40,11 +43,12 @@ package final class RunOutput {
     var changed: [String] = []
     if resume, try directory.hasRecipe() {
       changed = try Self.compare(directory.recipe, with: recipe.resolved)
+      newRecipe = recipe.resolved.text
     }
     movedNetworks = Set(
       changed.filter { RunFingerprint.isReward($0) && $0.hasSuffix(".model") }
         .map { String($0.dropLast(".model".count)) })
-    try AtomicFile.write(recipe.resolved.text, to: directory.recipe)
+    if newRecipe == nil { try AtomicFile.write(recipe.resolved.text, to: directory.recipe) }
     for warning in recipe.warnings { try message("warning: \(warning)") }
     let lengths = changed.filter { ["epochs", "time_limit"].contains($0) }
     if recipe.settings.optimizer.cooldown > 0, !lengths.isEmpty {
@@ -67,6 +71,16 @@ package final class RunOutput {
     try FileTree.makeFolder(directory.ranks)
     log = try RunLog(directory.log(ofRank: rank))
     checkpoints = nil
+  }
+
+  /// From where a run that stops can go on, in a sentence.
+  func resumption() throws(RunError) -> String {
+    guard let checkpoints else {
+      return "--resume goes on from the last checkpoint in \(directory.checkpoints)."
+    }
+    return try checkpoints.newest().checkpoint.map {
+      "The last good checkpoint is \($0.path); --resume goes on from it."
+    } ?? "There is no checkpoint yet."
   }
 
   /// Whether this process writes the run's files.
@@ -112,13 +126,16 @@ package final class RunOutput {
     return RewardRegistry.all.contains { $0.name == name && $0 is any NetworkRewardFactory.Type }
   }
 
-  /// Opens the logs. A resumed run's are cut to their lengths in `state`.
+  /// Opens the logs. A resumed run's are cut to their lengths in `state`, and its recipe is
+  /// replaced.
   func openLogs(at state: TrainingState) throws {
     guard isLeader else { return }
     metrics = try MetricsLog(
       directory.metrics, content: .metrics, resumingAt: isResumed ? state.metricsBytes : nil)
     timings = try MetricsLog(
       directory.timings, content: .timings, resumingAt: isResumed ? state.timingsBytes : nil)
+    if let recipe = newRecipe { try AtomicFile.write(recipe, to: directory.recipe) }
+    newRecipe = nil
   }
 
   /// Appends a line to the metrics; as all of these, nothing where another process writes them.

@@ -46,6 +46,27 @@ struct SampleWriter {
     try AtomicFile.write(json: sheet, to: path + ".json")
   }
 
+  /// Shows the grid of a run's last epoch as `after`, where it was made before that was known to be
+  /// the last one.
+  ///
+  /// - Throws: a file error.
+  func showAsLast(epoch: Int) throws {
+    let (last, made) = ("\(folder)/\(name(epoch, true))", "\(folder)/\(name(epoch, false))")
+    guard last != made, sheet(last)?.epoch != epoch, sheet(made) != nil,
+      FileManager.default.fileExists(atPath: made + ".png")
+    else { return }
+    // The picture first: a kill in between leaves a sheet of another epoch, and this is repeated.
+    for ending in [".png", ".json"] {
+      try AtomicFile.write(AtomicFile.read(made + ending), to: last + ending)
+    }
+  }
+
+  /// The sheet beside a grid; nil without one that can be read.
+  private func sheet(_ path: String) -> SampleSheet? {
+    guard let data = FileManager.default.contents(atPath: path + ".json") else { return nil }
+    do { return try JSONDecoder().decode(SampleSheet.self, from: data) } catch { return nil }
+  }
+
   /// `before`, `epoch-0010` or `after`.
   private func name(_ epoch: Int, _ isLast: Bool) -> String {
     if epoch == 0 { return "before" }
@@ -57,14 +78,10 @@ struct SampleWriter {
   private func sample(_ index: Int, of evaluation: HeldOutEvaluation) -> SampleSheet.Sample {
     let prompt = evaluation.prompts[index]
     return SampleSheet.Sample(
-      prompt: prompt.text, tag: prompt.tag, seed: seed(ofImage: index),
+      prompt: prompt.text, tag: prompt.tag,
+      seed: ImageSampling.seed(ofImage: index, run: recipe.seed),
       reward: evaluation.training.weighted[index],
       passed: evaluation.verdicts?.values[index].map { $0 == 1 })
-  }
-
-  /// The seed of an evaluation image's initial noise, as `ImageSampling` draws it.
-  private func seed(ofImage index: Int) -> UInt64 {
-    noiseSeed(run: recipe.seed, epoch: 0, prompt: index, seed: 0, step: -1, branch: 0)
   }
 }
 

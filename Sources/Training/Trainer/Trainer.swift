@@ -69,9 +69,10 @@ package final class Trainer {
     }
     self.scorer = rewards
     self.prompts = prompts
-    let (meter, policy, fingerprint) = try group.agree("loading the model") {
+    let (meter, policy, fingerprint, software) = try group.agree("loading the model") {
       let memory = try RunMemory(
-        recipe, prompts, output.checkpoints, processes: group.size, perHost: group.localSize)
+        recipe, prompts, output.checkpoints, in: output.directory.checkpoints,
+        processes: group.size, perHost: group.localSize)
       let policy = try memory.meter.measure(.load) {
         try Policy(
           recipe, prompts, decodeMicroBatch: memory.decodeMicroBatch, progress: output.progress,
@@ -81,7 +82,10 @@ package final class Trainer {
         try output.message(
           "the prompts name no source image (\"image\"), so the model draws from the text alone")
       }
-      return (memory.meter, policy, try RunFingerprint(recipe, prompts, policy))
+      return (
+        memory.meter, policy, try RunFingerprint(recipe, prompts, policy),
+        try Checkpointer.software(on: recipe.device)
+      )
     }
     memory = meter
     try fingerprint.checkEqual(in: group)
@@ -92,7 +96,7 @@ package final class Trainer {
       context: context, scorer: rewards, heldOut: heldOut, prompts: prompts.evaluation,
       average: update.average)
     samples = SampleWriter(recipe: recipe.evaluation, folder: output.directory.samples)
-    checkpointer = Checkpointer(context, update, fingerprint)
+    checkpointer = Checkpointer(context, update, fingerprint, software: software)
     state = try checkpointer.restore()
     // Adapters to start from may differ between hosts.
     if group.size > 1 { try checkpointer.checkWeights(state) }
@@ -112,13 +116,15 @@ package final class Trainer {
     do {
       if !isFinished {
         try context.group.lead("the outcome of an earlier end") {
-          try output.directory.removeOutcome()
+          if let folder = try output.directory.putOutcomeAside(epochs: state.epoch) {
+            try output.message("The result of the earlier end is in \(folder) now.")
+          }
         }
       }
       try await evaluateAndSave()
       output.progress.begin(
-        "training", total: recipe.epochs, step: state.epoch, share: state.progress(of: recipe),
-        best: state.bestScore)
+        "training", total: recipe.epochs, unit: "epoch", step: state.epoch,
+        share: state.progress(of: recipe), best: state.bestScore)
       while try goesOn() {
         try await trainEpoch()
         try await evaluateAndSave()
@@ -240,6 +246,7 @@ extension Trainer {
       try update.average.withAverages {
         try policy.export(context.loraRecord(state), to: output.directory)
       }
+      try samples.showAsLast(epoch: state.epoch)
     }
     // The run is complete without the tree, which other processes wait for.
     let summary = try summarize(stoppedBy: nil)

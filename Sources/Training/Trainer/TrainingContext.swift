@@ -1,5 +1,4 @@
 internal import DiffusionModels
-internal import Foundation
 internal import ProcessGroups
 internal import Rewards
 internal import Runs
@@ -40,15 +39,13 @@ struct TrainingContext {
 
   /// Whether the processes share the frozen weights, so that every call of the network is a
   /// collective, which all must make equally often.
-  var sharesWeights: Bool { recipe.memory.shard == .base && group.size > 1 }
+  var sharesWeights: Bool { recipe.sharing(of: group.size) > 1 }
 
   /// How many pieces `scorer` has under way at the same time. A process with others leaves the rest
   /// free to move.
   func piecesAtOnce(of scorer: Scorer) -> Int {
     guard group.size > 1 else { return Scorer.mostPiecesAtOnce }
-    return scorer.piecesAtOnce(
-      of: recipe.sampling.microBatch,
-      cores: max(1, ProcessInfo.processInfo.activeProcessorCount / group.localSize))
+    return scorer.piecesAtOnce(of: recipe.sampling.microBatch, cores: group.coresPerProcess)
   }
 
   /// Writes a message that every process has.
@@ -99,7 +96,6 @@ struct TrainingContext {
   /// - Throws: `RunError` when the checkpoints cannot be read.
   func invariant(epoch: Int, update: Int, reason: String) throws(RunError) -> TrainingError {
     .invariant(
-      epoch: epoch, update: update, reason: reason,
-      lastGood: try output.checkpoints?.newest().checkpoint?.path)
+      epoch: epoch, update: update, reason: reason, resumption: try output.resumption())
   }
 }

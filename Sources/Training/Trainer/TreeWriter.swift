@@ -1,6 +1,5 @@
 internal import DiffusionModels
 internal import FlowMatching
-internal import Foundation
 internal import Foundations
 internal import ImageFiles
 internal import ProcessGroups
@@ -80,8 +79,7 @@ struct TreeWriter {
   private func write(
     _ chosen: ScoredTree, _ rollout: Rollout, _ images: Images, epoch: Int
   ) throws {
-    let folder = "\(context.output.directory.path)/tree"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let folder = context.output.directory.tree
     let size = context.policy.imageSize
     func save(_ image: PixelBuffer?, as name: String) throws -> String {
       if let image { try PNG.write(image.tile, to: "\(folder)/\(name)") }
