@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what a build of this checkout needs: system packages, and libtorch in .libtorch.
 # A repeated run keeps what is installed. LIBTORCH=DIR uses an installed PyTorch (its `torch` folder)
-# instead of downloading one.
+# instead of downloading one. CUDA=1 fetches CUDA's libraries on a machine without a GPU as well, such as
+# the login node of a cluster.
 set -euo pipefail
 
 readonly torch_version=2.11.0
@@ -71,6 +72,8 @@ install_packages() {
   rm -f "$log"
 }
 
+wants_cuda() { [ "${CUDA:-}" = 1 ] || has_gpu; }
+has_cuda() { compgen -G '.libtorch/nvidia/*/lib/libcublas.so*' >/dev/null; }
 has_gpu() { [ -e /dev/nvidiactl ] || { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }; }
 
 install_torch() {
@@ -81,7 +84,11 @@ install_torch() {
   fi
   if [ -d .libtorch ]; then
     check_torch .libtorch/torch "Remove .libtorch and run this again."
-    return 0
+    if ! wants_cuda || has_cuda; then return 0; fi
+    if [ "${CUDA:-}" != 1 ]; then
+      say "note: .libtorch has no CUDA libraries, so the GPU cannot be used; CUDA=1 fetches them"
+      return 0
+    fi
   fi
   command -v python3 >/dev/null || fail "there is no python3, which fetches libtorch: run 'apt-get install python3 python3-pip'"
   python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip, which fetches libtorch: run 'apt-get install python3-pip'"
@@ -90,12 +97,13 @@ install_torch() {
   rm -rf "$partial"
   log=$(mktemp)
   local arguments=(--no-deps "torch==$torch_version" "${cuda_parts[@]}")
-  if has_gpu; then arguments=("torch==$torch_version"); fi
+  if wants_cuda; then arguments=("torch==$torch_version"); fi
   say "fetching libtorch: pip install ${arguments[*]} (about 1 GB)"
   python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
     --target "$partial" "${arguments[@]}" >"$log" 2>&1 ||
     fail "pip could not fetch torch $torch_version ($index_hint): $(grep -m 1 -i error "$log" || tail -n 1 "$log")"
   check_torch "$partial/torch" "pip fetched another version than the requested one."
+  rm -rf .libtorch
   mv "$partial" .libtorch
   rm -f "$log"
 }

@@ -131,7 +131,7 @@ struct CommandSandbox {
   ]
   /// Settings for the tiny folders that stand in for published models.
   private static let fullSize = [
-    "device=cpu", "dtype=float32", "resolution=8", "evaluation.prompts=2",
+    "device=cpu", "dtype=float32", "vae_dtype=float32", "resolution=8", "evaluation.prompts=2",
     "rewards=[{name: jpeg_compressibility}]",
   ]
   private static let pretraining = [

@@ -16,6 +16,7 @@ import Training
     ("tempflow bench Benchmarks/", "needs a 3 GB folder of random weights"),
     ("tempflow evaluate --model Models/FLUX.1-Kontext-dev", "needs an EditScore server"),
     ("tempflow train Recipes/shapes.yaml --run-dir runs/twin", "RewardTwinTests trains it"),
+    ("tempflow launch -n 8", "eight processes; other pages launch two"),
   ]
   /// Programs whose commands are not run, with the reason.
   private static let outside: [String: String] = [

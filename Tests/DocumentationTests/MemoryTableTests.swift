@@ -20,7 +20,12 @@ import Testing
     let prompt_cache_bytes: Int
     let transformer_flops: Double
     let fits: [Fit]
+    struct Processes: Decodable { let efficiency, slowest_flops: Double }
+    let processes: Processes?
   }
+
+  /// Operations per second of the pages' hours.
+  private static let rate = 260e12
 
   @Test(arguments: ["README.md", "docs/flux.md", "docs/editing.md", "docs/qwen-image.md"])
   func `the memory tables are what plan computes`(page: String) throws {
@@ -49,12 +54,34 @@ import Testing
     try withTemporaryFolder { folder in
       try writeAll(folder)
       let flops = try plan("\(folder)/Recipes/\(recipe).yaml").transformer_flops
-      let hours = Int((flops / 400e12 / 3600).rounded())
+      let hours = Int((flops / Self.rate / 3600).rounded())
       let text = hours < 1000 ? "\(hours)" : "\(hours / 1000),\(String("\(hours)".suffix(3)))"
       let written = try Page(page).text
       #expect(
         written.contains("takes \(text) GPU-hours") || written.contains("\(text) in \(recipe)"),
         "\(recipe): \(text)")
+    }
+  }
+
+  @Test func `the table of hosts is what plan computes`() throws {
+    let table = try #require(
+      try Page("docs/scaling.md").tables.first { $0.header.contains("hosts") })
+    #expect(table.rows.count == 9)
+    try withTemporaryFolder { folder in
+      try writeAll(folder)
+      var recipe = ""
+      for row in table.rows {
+        if let name = row[0].firstMatch(of: /\[([^\]]+)\]/) { recipe = String(name.output.1) }
+        let hosts = try #require(Int(row[1]))
+        let plan = try plan(
+          "\(folder)/Recipes/\(recipe).yaml", ["optimizer.micro_batch=\(row[2])"],
+          "--processes \(8 * hosts) --hosts \(hosts)")
+        let processes = try #require(plan.processes)
+        let hours = String(format: "%.1f", processes.slowest_flops / Self.rate / 3600)
+        #expect(row[6] == hours, "\(recipe), \(hosts) hosts")
+        let percent = try #require(Double(row[5].split(separator: " ")[0]))
+        #expect(abs(100 * processes.efficiency - percent) < 0.051, "\(recipe), \(hosts) hosts")
+      }
     }
   }
 
@@ -93,7 +120,7 @@ import Testing
       for row in costs.rows {
         let fits = try fits(row[0], "80GB")
         let hours = fits.filter { $0.quantize_base == "none" && $0.offload == "none" }
-          .map { String(format: "%.1f", $0.flops_per_epoch / 400e12 / 3600) }
+          .map { String(format: "%.1f", $0.flops_per_epoch / Self.rate / 3600) }
         #expect(row[1] == hours.joined(separator: ", "))
         let host = ["none", "int8"].compactMap { base in
           fits.first { $0.quantize_base == base && $0.offload == "blocks" }
@@ -136,11 +163,12 @@ import Testing
     try writeEdits("\(folder)/Prompts/edits")
   }
 
-  private func plan(_ recipe: String, _ settings: [String] = []) throws -> Plan {
+  private func plan(
+    _ recipe: String, _ settings: [String] = [], _ options: String = ""
+  ) throws -> Plan {
     let sets = settings.map { " --set '\($0)'" }.joined()
-    let run = try ProgramRun(
-      "/usr/bin/env",
-      ["bash", "-c", "'\(builtProduct("tempflow"))' plan '\(recipe)' --json\(sets) 2>/dev/null"])
+    let command = "'\(builtProduct("tempflow"))' plan '\(recipe)' --json\(sets) \(options)"
+    let run = try ProgramRun("/usr/bin/env", ["bash", "-c", "\(command) 2>/dev/null"])
     return try JSONDecoder().decode(Plan.self, from: Data(run.output.utf8))
   }
 
