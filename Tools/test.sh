@@ -45,15 +45,14 @@ kernels=(
 )
 # Suites whose tests wait for a child process that computes on one core and has no time limit.
 children='\.((|Flux|QwenImage|AutoencoderKLQwenImage|Loading)MemoryTests|(MemoryTable|DocumentedCommand'
-children+='|ProcessEquality|Command|EditCommand|ExportCommand|ScoreCommand|ScalingSimulation|Laboratory)Tests)/'
+children+='|ProcessEquality|Command|EditCommand|ExportCommand|ScoreCommand|ScalingSimulation)Tests)/'
 if [ $# -gt 0 ]; then
   pass 'chosen tests' -- "$@"
 else
   pass 'this processor' -- --skip "$children"
   together=2 pass 'this processor, two at a time' -- --filter "$children"
-  gpu=(LD_LIBRARY_PATH="$SIMULATED_CUDA${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}")
-  pass 'simulated CUDA' "${gpu[@]}" -- --filter 'Device|on the GPU|SharedBlocks' --skip '\.DeviceCommandTests/'
-  together=2 pass 'simulated CUDA, two at a time' "${gpu[@]}" -- --filter '\.DeviceCommandTests/'
+  pass 'simulated CUDA' LD_LIBRARY_PATH="$SIMULATED_CUDA${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" -- \
+    --filter 'Device|on the GPU|SharedBlocks'
   # Only suites with the trait `.cpuKernels` or tests of the kernel itself compute anything else without it.
   pass "libtorch's kernels" TEMPFLOW_CPU_KERNELS=off -- \
     --filter '^CPUKernelsTests\.|FusedJointBlock|EmbeddedModelTests|HeldOutRewardRunTests|RewardTwinTests'

@@ -29,6 +29,7 @@ struct RunDirectoryTests {
       let expected = RunError.holdsAnotherRun(path: path)
       #expect(throws: expected) { try RunDirectory(path, mode: .create) }
       #expect(expected.description.contains("--resume"))
+      try FileActions.make(path + "/checkpoints/000002")
       #expect(try RunDirectory(path, mode: .resume).path == path)
       #expect(try AtomicFile.read("\(path)/\(file)") == Array("x".utf8))
     }
