@@ -43,7 +43,7 @@ package enum FileTree {
     }
     defer { closedir(stream) }
     var names: [String] = []
-    // `readdir` has errors, as of a network's file system, and its end apart by `errno` alone.
+    // An error of `readdir`, as of a network's file system, differs from its end by `errno` alone.
     errno = 0
     while let entry = readdir(stream) {
       let capacity = MemoryLayout.size(ofValue: entry.pointee.d_name)
