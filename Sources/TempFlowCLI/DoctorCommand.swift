@@ -181,39 +181,40 @@ struct Diagnosis: Encodable {
     while !FileManager.default.fileExists(atPath: folder), folder != "/" {
       folder = FileTree.parent(of: folder)
     }
-    guard let free = freeGigabytes(folder) else {
+    do {
+      let free = try freeGigabytes(folder)
+      return Finding(
+        subject: "cache", level: free.value >= 1 ? .good : .warning,
+        detail: "\(free.text) GB free under \(folder) for encoded prompts; `tempflow plan` has "
+          + "their size, and prompt_cache names another folder")
+    } catch {
       return Finding(
         subject: "cache", level: .warning,
-        detail: "\(folder) cannot be read; prompt_cache names another folder for encoded prompts")
+        detail: "\(folder): \(error.localizedDescription); prompt_cache names another folder for "
+          + "encoded prompts")
     }
-    return Finding(
-      subject: "cache", level: free.value >= 1 ? .good : .warning,
-      detail: "\(free.text) GB free under \(folder) for encoded prompts; `tempflow plan` has their "
-        + "size, and prompt_cache names another folder")
   }
 
   private static func disk(_ path: String) -> Finding {
-    guard let free = freeGigabytes(path) else {
+    do {
+      let free = try freeGigabytes(path)
+      guard free.value >= 1 else {
+        return Finding(
+          subject: "disk", level: .failure,
+          detail: "\(free.text) GB free under \(path); a run needs about 1 GB, so make room")
+      }
+      return Finding(subject: "disk", level: .good, detail: "\(free.text) GB free under \(path)")
+    } catch {
       return Finding(
         subject: "disk", level: .failure,
-        detail: "\(path) cannot be read; name a folder that exists with --runs")
+        detail: "\(path): \(error.localizedDescription); name a folder that exists with --runs")
     }
-    guard free.value >= 1 else {
-      return Finding(
-        subject: "disk", level: .failure,
-        detail: "\(free.text) GB free under \(path); a run needs about 1 GB, so make room")
-    }
-    return Finding(subject: "disk", level: .good, detail: "\(free.text) GB free under \(path)")
   }
 
-  /// The free space of a folder's file system, as a number and with one digit; nil if unknown.
-  private static func freeGigabytes(_ path: String) -> (value: Double, text: String)? {
-    do {
-      let attributes = try FileManager.default.attributesOfFileSystem(forPath: path)
-      let free = ((attributes[.systemFreeSize] as? NSNumber)?.doubleValue ?? 0) / 1e9
-      return (free, free.formatted(.number.precision(.fractionLength(1))))
-    } catch {
-      return nil
-    }
+  /// The free space of a folder's file system, as a number and with one digit.
+  private static func freeGigabytes(_ path: String) throws -> (value: Double, text: String) {
+    let attributes = try FileManager.default.attributesOfFileSystem(forPath: path)
+    let free = ((attributes[.systemFreeSize] as? NSNumber)?.doubleValue ?? 0) / 1e9
+    return (free, free.formatted(.number.precision(.fractionLength(1))))
   }
 }
