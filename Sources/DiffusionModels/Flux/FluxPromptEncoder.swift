@@ -109,11 +109,11 @@ public struct FluxPromptEncoder: PromptEncoder {
   /// Which encoders truncate a prompt; nil if none does.
   public func truncation(of prompt: String) -> PromptTruncation? {
     let length = clipTokenizer.modelMaxLength
-    guard clipTokenizer.encode(prompt).count > length else {
-      guard t5Tokenizer.encode(prompt).count > maxSequenceLength else { return nil }
+    let isWhole = t5Tokenizer.encode(t5Text(prompt)).count <= maxSequenceLength
+    guard clipTokenizer.encode(clipText(prompt)).count > length else {
+      if isWhole { return nil }
       return PromptTruncation(encoders: "T5 text encoder", tokens: maxSequenceLength, longest: nil)
     }
-    let isWhole = t5Tokenizer.encode(prompt).count <= maxSequenceLength
     return PromptTruncation(
       encoders: "CLIP text encoder", tokens: length,
       longest: PromptTruncation.Longest(encoder: "T5", isWhole: isWhole))
@@ -140,10 +140,16 @@ public struct FluxPromptEncoder: PromptEncoder {
   /// The padded tokens of prompts.
   func tokens(of prompts: [String]) -> (clip: [[Int]], t5: [[Int]]) {
     (
-      prompts.map { clipTokenizer.encodePadded($0, to: clipTokenizer.modelMaxLength) },
-      prompts.map { t5Tokenizer.encodePadded($0, to: maxSequenceLength) }
+      prompts.map {
+        clipTokenizer.encodePadded(clipText($0), to: clipTokenizer.modelMaxLength)
+      },
+      prompts.map { t5Tokenizer.encodePadded(t5Text($0), to: maxSequenceLength) }
     )
   }
+
+  private func clipText(_ prompt: String) -> String { clipTokenizer.writingOutVectors(of: prompt) }
+
+  private func t5Text(_ prompt: String) -> String { t5Tokenizer.writingOutVectors(of: prompt) }
 
   /// The latents of a source image, the mean of their distribution. `-> [C, h, w]`
   private func latents(of image: PixelBuffer) -> Tensor {

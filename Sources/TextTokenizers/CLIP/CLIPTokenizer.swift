@@ -32,6 +32,7 @@ public struct CLIPTokenizer: Sendable {
   let unknownID: Int
   /// The tokens that are matched first, special ones included.
   let addedTokens: [(id: Int, token: AddedToken)]
+  private let multiVector: [MultiVectorToken]
   private let rawTokens: AddedTokens
   private let normalizedTokens: AddedTokens
 
@@ -78,6 +79,7 @@ public struct CLIPTokenizer: Sendable {
     self.vocabulary = vocabulary
     self.reference = reference
     addedTokens = tokens
+    multiVector = MultiVectorToken.all(in: tokens)
     vocabularyCount = max(vocabulary.count, (tokens.map(\.id).max() ?? 0) + 1)
     modelMaxLength = configuration.modelMaxLength
     startID = try id(configuration.start)
@@ -160,6 +162,12 @@ public struct CLIPTokenizer: Sendable {
   /// The ids of ``encode(_:)``, truncated or padded to `length`.
   public func padded(_ ids: [Int], to length: Int) -> [Int] {
     paddedIDs(ids, to: length, end: endID, padding: padID)
+  }
+
+  /// The prompt with every vector of its tokens of textual inversion written out: `<cat> <cat>_1`
+  /// for `<cat>`. Some pipelines of diffusers encode that in place of the prompt.
+  public func writingOutVectors(of prompt: String) -> String {
+    multiVector.writtenOut(prompt, encode: content)
   }
 
   private func content(_ text: String) -> [Int] {

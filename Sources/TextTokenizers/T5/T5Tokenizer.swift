@@ -21,6 +21,7 @@ public struct T5Tokenizer: Sendable {
   private let prefix: [Int]
   /// The ids after a prompt.
   private let suffix: [Int]
+  private let multiVector: [MultiVectorToken]
   private let rawTokens: AddedTokens
   private let normalizedTokens: AddedTokens
 
@@ -42,6 +43,7 @@ public struct T5Tokenizer: Sendable {
     normalize = try TextNormalizer(file["normalizer"])
     preTokenize = try PreTokenizer(file["pre_tokenizer"])
     let tokens = try Self.addedTokens(file, configuration, model)
+    multiVector = MultiVectorToken.all(in: tokens)
     func id(_ name: String) throws(TokenizerError) -> Int {
       let text = Array(name.unicodeScalars)
       guard let id = model.id(of: text) ?? tokens.first(where: { $0.token.content == text })?.id
@@ -79,6 +81,12 @@ public struct T5Tokenizer: Sendable {
     precondition(room >= 0, "a prompt of \(length) ids has no room for its end")
     let ids = prefix + content(text).prefix(room) + suffix
     return ids + [Int](repeating: padID, count: length - ids.count)
+  }
+
+  /// The prompt with every vector of its tokens of textual inversion written out: `<cat> <cat>_1`
+  /// for `<cat>`. Some pipelines of diffusers encode that in place of the prompt.
+  public func writingOutVectors(of prompt: String) -> String {
+    multiVector.writtenOut(prompt, encode: content)
   }
 
   private func content(_ text: String) -> [Int] {

@@ -15,7 +15,7 @@ struct EncoderFingerprint {
   /// The digest of each text encoder and tokenizer, by its folder's name.
   let components: [String: String]
 
-  private static let version = "tempflow text 6"
+  private static let version = "tempflow text 7"
 
   /// - Throws: `TrainingError.model` if a file is unreadable, or if a component is absent and has
   ///   no stored digest; `.promptCache` if the cache cannot be read or written.

@@ -106,18 +106,63 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
     }
   }
 
-  /// Adds two tokens and their rows to a CLIP encoder of a pipeline folder.
-  private func addTokens(_ model: String, _ suffix: String) throws {
-    let path = "\(model)/text_encoder\(suffix)/model.safetensors"
-    let key = "text_model.embeddings.token_embedding.weight"
+  /// The fixture is written by `python Tools/fixtures/textual_inversion.py`.
+  @Test func `FLUX's embeddings with a token of three vectors equal diffusers'`() throws {
+    let expected = try WeightsFile(path: fixture("flux-dev/added-tokens.safetensors"))
+    let prompts = try JSONDecoder().decode(
+      [String].self, from: Data(try #require(expected.metadata["prompts"]).utf8))
+    try withTemporaryFolder { folder in
+      let model = "\(folder)/model"
+      try FileManager.default.copyItem(atPath: fixture("flux-dev/model"), toPath: model)
+      for (suffix, key, first) in [
+        ("", "text_model.embeddings.token_embedding.weight", 620), ("_2", "shared.weight", 46),
+      ] {
+        let names = ["<cat>", "<cat>_1", "<cat>_2", "*s"]
+        try change("\(model)/tokenizer\(suffix)/tokenizer_config.json") {
+          var listed = $0["added_tokens_decoder"] as? [String: Any] ?? [:]
+          for (row, name) in names.enumerated() {
+            listed["\(first + row)"] = [
+              "content": name, "normalized": false, "lstrip": name == "*s",
+            ]
+          }
+          $0["added_tokens_decoder"] = listed
+        }
+        try addRows(
+          names.count, after: first, to: key, of: "\(model)/text_encoder\(suffix)")
+      }
+      let source = ModelSource(
+        folder: model, imageSize: ImageSize(height: 32, width: 32), maxSequenceLength: 24)
+      let encoder = try FluxPromptEncoder(source)
+      let found = encoder.encode(prompts.map { PromptInput($0) })
+      for (name, key) in [("t5", "rows"), ("pooled", "pooled")] {
+        let rows = try #require(found.stacked(name))
+        #expect(relativeError(rows, try #require(expected.tensors[key])) < 1e-5, "\(name)")
+      }
+      // Of 16 tokens of CLIP, the start and the end are two, and a cat is three.
+      let cats = { Array(repeating: "<cat>", count: $0).joined(separator: " ") }
+      #expect(encoder.truncation(of: cats(4)) == nil)
+      #expect(encoder.truncation(of: cats(5))?.encoders == "CLIP text encoder")
+    }
+  }
+
+  /// Sets the rows of added tokens in the table of an encoder, which becomes longer for them.
+  private func addRows(_ count: Int, after first: Int, to key: String, of folder: String) throws {
+    let path = "\(folder)/model.safetensors"
     var tensors = try WeightsFile(path: path).tensors.mapValues { $0.clone() }
     let table = try #require(tensors[key])
-    let rows = (1...2).map { Tensor.arange(table.shape[1]).to(.float32) * 0.03 - 0.1 * Double($0) }
-    tensors[key] = Tensor.cat([table] + rows.map { $0.unsqueezed(0) }, dim: 0)
-    try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: path)
-    try change("\(model)/text_encoder\(suffix)/config.json") {
-      $0["vocab_size"] = table.shape[0] + 2
+    let rows = (1...count).map {
+      (Tensor.arange(table.shape[1]).to(.float32) * 0.03 - 0.1 * Double($0)).unsqueezed(0)
     }
+    tensors[key] = Tensor.cat([table.narrowed(dim: 0, 0..<first)] + rows, dim: 0)
+    try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: path)
+    try change("\(folder)/config.json") { $0["vocab_size"] = first + count }
+  }
+
+  /// Adds two tokens and their rows to a CLIP encoder of a pipeline folder.
+  private func addTokens(_ model: String, _ suffix: String) throws {
+    try addRows(
+      2, after: 620, to: "text_model.embeddings.token_embedding.weight",
+      of: "\(model)/text_encoder\(suffix)")
     try change("\(model)/tokenizer\(suffix)/tokenizer_config.json") {
       var listed = $0["added_tokens_decoder"] as? [String: Any] ?? [:]
       listed["620"] = ["content": "<cat-toy>", "normalized": true]
