@@ -96,9 +96,12 @@ install_torch() {
   local partial=.libtorch-partial log
   rm -rf "$partial"
   log=$(mktemp)
-  local arguments=(--no-deps "torch==$torch_version" "${cuda_parts[@]}")
-  if wants_cuda; then arguments=("torch==$torch_version"); fi
-  say "fetching libtorch: pip install ${arguments[*]} (about 1 GB)"
+  local arguments=(--no-deps "torch==$torch_version" "${cuda_parts[@]}") size="0.6 GB"
+  if wants_cuda; then
+    arguments=("torch==$torch_version")
+    size="2.7 GB"
+  fi
+  say "fetching libtorch: pip install ${arguments[*]} ($size)"
   python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
     --target "$partial" "${arguments[@]}" >"$log" 2>&1 ||
     fail "pip could not fetch torch $torch_version ($index_hint): $(grep -m 1 -i error "$log" || tail -n 1 "$log")"
