@@ -40,10 +40,7 @@ package struct SHA256 {
     padding += [UInt8](repeating: 0, count: (Self.blockSize + 56 - filled) % Self.blockSize)
     padding += (0..<8).map { UInt8(truncatingIfNeeded: bitCount >> (56 - 8 * UInt64($0))) }
     padding.withUnsafeBytes { update($0) }
-    return state.map { word in
-      let text = String(word, radix: 16)
-      return String(repeating: "0", count: 8 - text.count) + text
-    }.joined()
+    return state.map { $0.digits(8, radix: 16) }.joined()
   }
 
   /// The compression function of FIPS 180-4, section 6.2.2; letters as there.

@@ -1,3 +1,5 @@
+internal import Foundations
+
 /// A value of the resolved recipe.
 enum ResolvedValue {
   /// A scalar, already as YAML text.
@@ -44,17 +46,12 @@ enum ResolvedValue {
       case "\t": text += "\\t"
       case "\r": text += "\\r"
       case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}":
-        text += "\\x" + hexadecimal(scalar.value, digits: 2)
+        text += "\\x" + scalar.value.digits(2, radix: 16, uppercase: true)
       case "\u{2028}", "\u{2029}", "\u{FEFF}", "\u{FFFE}", "\u{FFFF}":
-        text += "\\u" + hexadecimal(scalar.value, digits: 4)
+        text += "\\u" + scalar.value.digits(4, radix: 16, uppercase: true)
       default: text.unicodeScalars.append(scalar)
       }
     }
     return text + "\""
-  }
-
-  private static func hexadecimal(_ value: UInt32, digits: Int) -> String {
-    let text = String(value, radix: 16, uppercase: true)
-    return String(repeating: "0", count: digits - text.count) + text
   }
 }

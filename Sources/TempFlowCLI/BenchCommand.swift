@@ -57,7 +57,7 @@ struct BenchCommand: AsyncParsableCommand {
     do {
       try FileManager.default.removeItem(at: folder)
     } catch {
-      StandardStream.writeError("warning: \(folder.path) could not be removed\n")
+      StandardStream.warn("\(folder.path) could not be removed")
     }
   }
 }

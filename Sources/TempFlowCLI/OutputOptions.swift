@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Foundations
 
 /// The flag shared by every command with a report.
 struct OutputOptions: ParsableArguments {
@@ -11,9 +12,7 @@ struct OutputOptions: ParsableArguments {
   /// Prints `report` as one JSON object when `--json` was given, else the lines of `text`.
   func print(_ report: some Encodable, text: () -> String) throws {
     guard json else { return Swift.print(text()) }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let data = try encoder.encode(report)
+    let data = try JSONEncoder.indented.encode(report)
     try FileHandle.standardOutput.write(contentsOf: data + Data("\n".utf8))
   }
 }

@@ -57,11 +57,11 @@ struct PlanCommand: ParsableCommand {
   func run() throws {
     let recipe = try recipe.read()
     for warning in recipe.warnings.map(\.description) + Self.missing(recipe.settings.allRewards) {
-      StandardStream.writeError("warning: \(warning)\n")
+      StandardStream.warn(warning)
     }
     let plan = try TrainingPlan(recipe.settings, processes: processes, hosts: hosts)
     for warning in plan.processes?.warnings ?? [] {
-      StandardStream.writeError("warning: \(warning)\n")
+      StandardStream.warn(warning)
     }
     try output.print(plan) { plan.text(teraflops: teraflops) }
   }

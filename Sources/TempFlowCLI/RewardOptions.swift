@@ -48,7 +48,7 @@ struct RewardOptions: ParsableArguments {
     let model = rewardModel.map { ["model='\($0.replacing("'", with: "''"))'"] } ?? []
     let recipe = try RewardEntry.read(reward, settings + model, device: device)
     for warning in recipe.warnings {
-      StandardStream.writeError("warning: \(warning)\n")
+      StandardStream.warn("\(warning)")
     }
     let entry = recipe.settings
     try entry.check()

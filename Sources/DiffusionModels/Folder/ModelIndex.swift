@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// `model_index.json`: the class of a pipeline and of each of its components.
 package struct ModelIndex {
@@ -146,7 +147,5 @@ package struct ModelIndex {
 
 /// The text of a Hugging Face configuration file: two spaces, sorted keys.
 func prettyJSON(_ value: some Encodable) throws -> Data {
-  let encoder = JSONEncoder()
-  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-  return try encoder.encode(value) + Data("\n".utf8)
+  try JSONEncoder.indented.encode(value) + Data("\n".utf8)
 }

@@ -17,23 +17,21 @@ package enum FileError: Error, Sendable, Hashable {
   package init(_ code: Int32, path: String, operation: String) {
     switch code {
     case ENOSPC, EDQUOT: self = .diskFull(path: path)
-    default: self = .system(path: path, operation: operation, reason: Self.text(code))
+    default: self = .system(path: path, operation: operation, reason: SystemError.text(code))
     }
   }
 
   /// The system's words for the refusal, without the path.
   package var reason: String {
     switch self {
-    case .diskFull: Self.text(ENOSPC)
-    case .missingFolder: Self.text(ENOENT)
+    case .diskFull: SystemError.text(ENOSPC)
+    case .missingFolder: SystemError.text(ENOENT)
     case .system(_, _, let reason): reason
     }
   }
 
   /// Whether the medium cannot be read, as after a fault of a disk.
-  package var isMediumFault: Bool { reason == Self.text(EIO) }
-
-  private static func text(_ code: Int32) -> String { String(cString: strerror(code)) }
+  package var isMediumFault: Bool { reason == SystemError.text(EIO) }
 }
 
 extension FileError: CustomStringConvertible {

@@ -4,8 +4,8 @@
   import Darwin
 #endif
 
-/// Writes text for people to standard output or standard error. What cannot be written is dropped:
-/// a closed terminal must not end a run.
+/// Writes to standard output, standard error or another descriptor. What cannot be written is
+/// dropped: a closed terminal must not end a run.
 package enum StandardStream {
   package static func write(_ bytes: [UInt8], to descriptor: CInt) {
     var rest = bytes[...]
@@ -18,6 +18,9 @@ package enum StandardStream {
   }
 
   package static func writeError(_ text: String) { write(Array(text.utf8), to: STDERR_FILENO) }
+
+  /// Writes a line of standard error: `warning: `, and the text.
+  package static func warn(_ text: String) { writeError("warning: \(text)\n") }
 
   /// Ends the process with a message on standard error.
   ///

@@ -4,6 +4,7 @@
   import Darwin
 #endif
 import Foundation
+import Foundations
 import Synchronization
 
 /// A running program with pipes on its standard input, output and error, in its own process group:
@@ -47,7 +48,7 @@ final class ChildProcess {
     let ours = [pipes.input.write, pipes.output.read, pipes.errors.read]
     guard status == 0 else {
       for end in ours { close(end) }
-      throw StartFailure(reason: String(cString: strerror(status)))
+      throw StartFailure(reason: SystemError.text(status))
     }
     do throws(StartFailure) {
       watcher = try Self.startWatcher(of: identifier)
@@ -78,7 +79,7 @@ final class ChildProcess {
     for end in others { close(end) }
     guard status == 0 else {
       close(pipes.input.write)
-      throw StartFailure(reason: "/bin/sh: \(String(cString: strerror(status)))")
+      throw StartFailure(reason: "/bin/sh: \(SystemError.text(status))")
     }
     return (identifier, pipes.input.write)
   }
@@ -287,7 +288,7 @@ private struct Pipes {
     for _ in 0..<3 {
       var ends: [CInt] = [0, 0]
       guard pipe(&ends) == 0 else {
-        let reason = String(cString: strerror(errno))
+        let reason = SystemError.text(errno)
         for pair in made { _ = (close(pair.read), close(pair.write)) }
         throw .init(reason: reason)
       }

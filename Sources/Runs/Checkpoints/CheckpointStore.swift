@@ -213,8 +213,5 @@ package final class CheckpointStore {
   }
 
   /// At least six digits.
-  static func name(_ number: Int) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, 6 - digits.count)) + digits
-  }
+  static func name(_ number: Int) -> String { number.digits(6) }
 }

@@ -115,11 +115,11 @@ package final class RunDirectory {
   /// - Parameter epochs: the number of epochs completed, for a result without a summary.
   /// - Returns: the folder with the outcome; nil when there was none to keep.
   package func putOutcomeAside(epochs: Int) throws(RunError) -> String? {
-    let summary = try readableSummary()
-    let folder = "\(ended)/\(CheckpointStore.name(summary?.epochs ?? epochs))"
+    let endedSummary = try readableSummary()
+    let folder = "\(ended)/\(CheckpointStore.name(endedSummary?.epochs ?? epochs))"
     // A process that was killed here may have left the summary alone.
-    let isThere = try existsAny([adapters, model] + (summary == nil ? [] : [folder]))
-    guard isThere, summary?.isFinished != false else {
+    let isThere = try existsAny([adapters, model] + (endedSummary == nil ? [] : [folder]))
+    guard isThere, endedSummary?.isFinished != false else {
       for path in outcome { try onDisk(FileTree.removeWhole(path)) }
       return nil
     }
@@ -141,7 +141,7 @@ package final class RunDirectory {
   private func readableSummary() throws(RunError) -> RunSummary? {
     guard try exists(summary) else { return nil }
     do throws(RunError) {
-      return try RunSummary.read(self.summary)
+      return try RunSummary.read(summary)
     } catch .unreadable {
       return nil
     }

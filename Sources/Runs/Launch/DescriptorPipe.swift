@@ -20,8 +20,3 @@ struct DescriptorPipe {
     _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
   }
 }
-
-/// The system's words.
-enum SystemText {
-  static func of(_ errorNumber: Int32) -> String { String(cString: strerror(errorNumber)) }
-}

@@ -172,10 +172,8 @@ extension RunSummary {
   ///
   /// - Throws: `notFinite` when a number is not finite, `notEncoded`.
   package func text(for path: String) throws(RunError) -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     do {
-      return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+      return String(decoding: try JSONEncoder.indented.encode(self), as: UTF8.self) + "\n"
     } catch let EncodingError.invalidValue(value, context) {
       let name = context.codingPath.map(\.stringValue).joined(separator: ".")
       throw .notFinite(path: path, name: name, value: "\(value)")

@@ -46,9 +46,7 @@ package enum EditGrammar {
   ) -> File {
     var file = File(prompts: [], sources: [])
     while file.sources.count < count {
-      let number = "\(file.sources.count)"
-      let image =
-        "sources/\(name)-\(String(repeating: "0", count: 3 - number.count))\(number).png"
+      let image = "sources/\(name)-\(file.sources.count.digits(3)).png"
       let scene = EditLayout.scene(using: &generator)
       var prompts: [EditPrompt] = []
       for kind in SceneEdit.Kind.allCases {

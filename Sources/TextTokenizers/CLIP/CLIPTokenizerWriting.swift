@@ -38,11 +38,9 @@ extension CLIPTokenizer {
   }
 
   private func writeJSON(_ value: some Encodable, to path: String) throws(TokenizerError) {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     let data: Data
     do {
-      data = try encoder.encode(value)
+      data = try JSONEncoder.indented.encode(value)
     } catch {
       throw .unwritable(path: path, reason: "\(error)")
     }

@@ -16,7 +16,7 @@ final class MappedFile {
   /// - Throws: `SafetensorsError.cannotRead` or `.gitLFSPointer`.
   init(path: String) throws(SafetensorsError) {
     func failure(_ code: Int32) -> SafetensorsError {
-      .cannotRead(path: path, reason: String(cString: strerror(code)))
+      .cannotRead(path: path, reason: SystemError.text(code))
     }
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw failure(errno) }

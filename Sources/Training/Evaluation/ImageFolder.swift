@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Foundations
 package import ImageFiles
 
 /// The PNG files of a folder.
@@ -6,10 +7,7 @@ package enum ImageFolder {
   /// Names of images whose byte order is their order: `0000.png`, `0001.png`, ...
   package static func names(count: Int) -> [String] {
     let width = max(4, String(max(0, count - 1)).count)
-    return (0..<count).map { index in
-      let digits = String(index)
-      return String(repeating: "0", count: width - digits.count) + digits + ".png"
-    }
+    return (0..<count).map { $0.digits(width) + ".png" }
   }
 
   /// Reads every `.png` file of the folder in the order of their names. Numbers in names compare as

@@ -21,8 +21,7 @@ extension Pretrainer {
   func writeSamples(_ evaluation: Evaluation, step: Int) throws(PretrainingError) {
     guard let folder = recipe.evaluation.samples else { return }
     let sheet = ContactSheet(columns: 10, scale: 3).image(of: Array(evaluation.images.prefix(100)))
-    let number = String(repeating: "0", count: max(0, 6 - String(step).count)) + String(step)
-    let path = "\(folder)/step-\(number).png"
+    let path = "\(folder)/step-\(step.digits(6)).png"
     do {
       try FileTree.makeFolder(folder)
       try PNG.write(sheet, to: path)

@@ -71,8 +71,7 @@ struct SampleWriter {
   private func name(_ epoch: Int, _ isLast: Bool) -> String {
     if epoch == 0 { return "before" }
     if isLast { return "after" }
-    let digits = String(epoch)
-    return "epoch-" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    return "epoch-" + epoch.digits(4)
   }
 
   private func sample(_ index: Int, of evaluation: HeldOutEvaluation) -> SampleSheet.Sample {
@@ -110,8 +109,6 @@ extension PixelBuffer {
 extension AtomicFile {
   /// Writes a value as indented JSON with sorted keys.
   static func write(json value: some Encodable, to path: String) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try write(try encoder.encode(value) + Data("\n".utf8), to: path)
+    try write(try JSONEncoder.indented.encode(value) + Data("\n".utf8), to: path)
   }
 }

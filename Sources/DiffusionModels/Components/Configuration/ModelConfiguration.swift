@@ -83,9 +83,7 @@ extension ModelConfiguration {
 
   /// The file's text, including the entries that name the class. Keys are sorted.
   public func json() throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(FileContents(configuration: self))
+    try JSONEncoder.indented.encode(FileContents(configuration: self))
   }
 
   private static func reason(_ error: any Error) -> String {

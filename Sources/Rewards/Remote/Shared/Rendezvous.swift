@@ -123,6 +123,6 @@ package struct Rendezvous: Sendable {
   }
 
   private func failure(_ what: String) -> Failure {
-    Failure(reason: "\(path) \(what): \(String(cString: strerror(errno)))")
+    Failure(reason: "\(path) \(what): \(SystemError.text(errno))")
   }
 }
