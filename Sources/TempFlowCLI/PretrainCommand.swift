@@ -10,8 +10,8 @@ struct PretrainCommand: AsyncParsableCommand {
     commandName: "pretrain",
     abstract: "Trains the embedded model from scratch: autoencoder, then flow matching.",
     discussion: """
-      Writes the recipe's model folder (diffusers layout) after every evaluation, each time as a \
-      whole. Ctrl-C ends it after the current step.
+      Writes the recipe's model folder (diffusers layout) before every evaluation, each time as \
+      a whole. Ctrl-C ends it after the current step.
 
       Example: tempflow pretrain Recipes/shapes-pretrain.yaml --set output=Models/mine
       """)

@@ -67,7 +67,7 @@ struct CommandSandbox {
   func prepare(_ path: String) throws {
     switch path {
     case "docs/lora.md":
-      try train("runs/lora", ["trainable=lora", "epochs=30", "checkpoints.every=30"])
+      try train("runs/lora", ["trainable=lora", "epochs=60", "checkpoints.every=60"])
     case "docs/command-line.md":
       try train("runs/lora", ["trainable=lora"])
       try train("runs/flow-grpo-seed-1", [])
