@@ -39,6 +39,13 @@ c10::DeviceAllocator *allocator() { return c10::getDeviceAllocator(c10::DeviceTy
 
 c10::DeviceIndex deviceIndex(int32_t index) { return static_cast<c10::DeviceIndex>(index); }
 
+// Makes a GPU the current one of this thread, and leaves it so. Events, and waiting for a GPU, return to the one that was
+// current before: on a thread that has used none that is the first, whose context would take half a gigabyte of it and
+// fail in exclusive-process mode. A task of the program may continue on any thread.
+void makeCurrent(c10::DeviceIndex index) {
+  c10::impl::VirtualGuardImpl(c10::kCUDA).setDevice(c10::Device(c10::kCUDA, index));
+}
+
 // Environment variables that the libraries read when they are loaded or first used.
 void prepareEnvironment() {
   // Some products are summed in a nondeterministic order unless cuBLAS has one of these two buffers; with another
@@ -140,7 +147,10 @@ const char *ctorch_cuda_device_name(int32_t index) {
 }
 
 void ctorch_cuda_synchronize(int32_t index) {
-  guarded([&] { c10::impl::VirtualGuardImpl(c10::kCUDA).synchronizeDevice(deviceIndex(index)); });
+  guarded([&] {
+    makeCurrent(deviceIndex(index));
+    c10::impl::VirtualGuardImpl(c10::kCUDA).synchronizeDevice(deviceIndex(index));
+  });
 }
 
 void ctorch_cuda_empty_cache(void) {
@@ -152,9 +162,7 @@ bool ctorch_cuda_uses_tf32(void) {
 }
 
 bool ctorch_cuda_set_device(int32_t index) {
-  return guarded([&] {
-    c10::impl::VirtualGuardImpl(c10::kCUDA).setDevice(c10::Device(c10::kCUDA, deviceIndex(index)));
-  });
+  return guarded([&] { makeCurrent(deviceIndex(index)); });
 }
 
 bool ctorch_cuda_memory(int32_t index, int64_t *whole, int64_t *free) {
@@ -178,6 +186,7 @@ bool ctorch_cuda_reset_peak_memory(int32_t index) {
 CTorchEvent *ctorch_event(int32_t index) {
   CTorchEvent *result = nullptr;
   guarded([&] {
+    makeCurrent(deviceIndex(index));
     const c10::impl::VirtualGuardImpl guard(c10::kCUDA);
     // The flag enables timing.
     c10::Event event(c10::kCUDA, c10::EventFlag::BACKEND_DEFAULT);
@@ -186,10 +195,14 @@ CTorchEvent *ctorch_event(int32_t index) {
   });
   return result;
 }
-void ctorch_event_release(CTorchEvent *event) { delete event; }
+void ctorch_event_release(CTorchEvent *event) {
+  guarded([&] { makeCurrent(event->event.device_index()); });
+  delete event;
+}
 double ctorch_event_seconds(const CTorchEvent *first, const CTorchEvent *second) {
   double seconds = -1;
   guarded([&] {
+    makeCurrent(first->event.device_index());
     first->event.synchronize();
     second->event.synchronize();
     seconds = first->event.elapsedTime(second->event) / 1000;
@@ -198,6 +211,7 @@ double ctorch_event_seconds(const CTorchEvent *first, const CTorchEvent *second)
 }
 bool ctorch_event_block(const CTorchEvent *event, int32_t index) {
   return guarded([&] {
+    makeCurrent(deviceIndex(index));
     event->event.block(c10::impl::VirtualGuardImpl(c10::kCUDA).getStream(c10::Device(c10::kCUDA, deviceIndex(index))));
   });
 }

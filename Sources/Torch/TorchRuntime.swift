@@ -58,9 +58,9 @@ public enum TorchRuntime {
 
   /// Makes the GPU of a process the current one of this thread; no effect for the CPU.
   ///
-  /// Events and streams return to the current GPU after each use, so on a process that uses another
-  /// one they would open a context on the first, which takes half a gigabyte of it, and fails where
-  /// GPUs are exclusive.
+  /// libtorch returns to the current GPU after work on another one, and would open a context on the
+  /// first, which takes half a gigabyte of it, and fails in exclusive-process mode. On other
+  /// threads of the process, events make their GPU the current one.
   ///
   /// - Throws: ``DeviceUnavailable``, as `check(_:)`, which comes first.
   public static func use(_ device: Device) throws(DeviceUnavailable) {

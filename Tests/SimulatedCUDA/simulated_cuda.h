@@ -20,6 +20,8 @@ long simulated_cuda_uploads(void);
 long simulated_cuda_uploads_beside(void);
 // Half-precision products whose sums may be split.
 long simulated_cuda_split_products(void);
+// Calls that made a device the current one, each of which opens its context where there is none.
+long simulated_cuda_contexts(int32_t device);
 // Calls that emptied the allocator's cache.
 long simulated_cuda_cache_releases(void);
 

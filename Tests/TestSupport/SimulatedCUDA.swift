@@ -42,6 +42,12 @@ package struct SimulatedCUDA {
     return function("simulated_cuda_split_products", as: Function.self)()
   }
 
+  /// How often a device was made the current one, which opens a context on it.
+  package func contexts(on index: Int) -> Int {
+    typealias Function = @convention(c) (Int32) -> Int
+    return function("simulated_cuda_contexts", as: Function.self)(Int32(index))
+  }
+
   /// How often the host would have waited for a GPU.
   package var waits: Int {
     typealias Function = @convention(c) () -> Int

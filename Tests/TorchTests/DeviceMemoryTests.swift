@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 import Torch
@@ -16,11 +17,31 @@ struct DeviceMemoryTests {
     #expect(TorchRuntime.freeMemory(of: .cpu) == TorchRuntime.memory(of: .cpu))
   }
 
+  @Test func `events of a GPU leave the others alone on any thread`() throws {
+    let simulated = try #require(SimulatedCUDA.current)
+    let last = TorchRuntime.cudaDeviceCount - 1
+    simulated.reset()
+    // The current GPU of a new thread is the first.
+    let hasEnded = DispatchSemaphore(value: 0)
+    Thread.detachNewThread {
+      let event = DeviceEvent(.cuda(last))
+      event.block()
+      _ = DeviceEvent(.cuda(last)).seconds(since: event)
+      TorchRuntime.synchronize(.cuda(last))
+      hasEnded.signal()
+    }
+    hasEnded.wait()
+    #expect(simulated.contexts(on: last) > 0)
+    #expect(simulated.contexts(on: 0) == 0)
+  }
+
   @Test func `a process uses one of several GPUs`() throws {
     let last = Device.cuda(TorchRuntime.cudaDeviceCount - 1)
     try TorchRuntime.use(last)
-    let event = DeviceEvent(last)
-    #expect(DeviceEvent(last).seconds(since: event) >= 0)
+    do {
+      let event = DeviceEvent(last)
+      #expect(DeviceEvent(last).seconds(since: event) >= 0)
+    }
     try TorchRuntime.use(.cuda(0))
     try TorchRuntime.use(.cpu)
     #expect(throws: DeviceUnavailable.self) {

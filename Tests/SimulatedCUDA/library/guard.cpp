@@ -33,7 +33,10 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     setDevice(device);
     return previous;
   }
-  void setDevice(c10::Device device) const override { setCurrentDevice(device.index()); }
+  void setDevice(c10::Device device) const override {
+    setCurrentDevice(device.index());
+    countContext(currentDevice());
+  }
   void uncheckedSetDevice(c10::Device device) const noexcept override {
     if (device.index() >= 0) theCurrentDevice = device.index();
   }
@@ -54,15 +57,23 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   }
   bool queryStream(const c10::Stream &) const override { return true; }
   void synchronizeStream(const c10::Stream &) const override { wait("synchronize stream"); }
-  void synchronizeDevice(c10::DeviceIndex) const override { wait("synchronize device"); }
+  void synchronizeDevice(c10::DeviceIndex) const override {
+    returnToCurrent();
+    wait("synchronize device");
+  }
 
   void record(void **pointer, const c10::Stream &stream, c10::DeviceIndex, c10::EventFlag flag) const override {
+    returnToCurrent();
     if (!*pointer) *pointer = new Event;
     event(*pointer) = {std::chrono::steady_clock::now(), flag == c10::EventFlag::BACKEND_DEFAULT,
                        progress(stream)};
   }
-  void destroyEvent(void *pointer, c10::DeviceIndex) const noexcept override { delete static_cast<Event *>(pointer); }
+  void destroyEvent(void *pointer, c10::DeviceIndex) const noexcept override {
+    returnToCurrent();
+    delete static_cast<Event *>(pointer);
+  }
   void block(void *pointer, const c10::Stream &stream) const override {
+    returnToCurrent();
     if (pointer) await(stream, event(pointer).progress);
   }
   bool queryEvent(void *) const override { return true; }
@@ -71,12 +82,17 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   }
   // Milliseconds.
   double elapsedTime(void *first, void *second, c10::DeviceIndex) const override {
+    returnToCurrent();
     TORCH_CHECK(first && second, "Both events must be recorded before calculating elapsed time.");
     TORCH_CHECK(event(first).keepsTime && event(second).keepsTime, "CUDA error: invalid resource handle");
     return std::chrono::duration<double, std::milli>(event(second).time - event(first).time).count();
   }
 
 private:
+  // These calls of CUDA's guard end with the device that was current, whether it has a context or not. Guards of operators
+  // leave one without.
+  static void returnToCurrent() { countContext(currentDevice()); }
+
   static c10::Stream stream(c10::DeviceIndex index, c10::StreamId id) {
     return c10::Stream(c10::Stream::UNSAFE, {c10::kCUDA, index}, id);
   }

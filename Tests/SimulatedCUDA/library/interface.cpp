@@ -58,6 +58,7 @@ long simulated_cuda_waits(void) { return counts().waits; }
 long simulated_cuda_uploads(void) { return counts().uploads; }
 long simulated_cuda_uploads_beside(void) { return counts().uploadsBeside; }
 long simulated_cuda_split_products(void) { return counts().splitProducts; }
+long simulated_cuda_contexts(int32_t device) { return counts().contexts[device]; }
 long simulated_cuda_cache_releases(void) { return counts().cacheReleases; }
 const char *simulated_cuda_waits_by_name(void) { return lines(counts().waitsByName); }
 const char *simulated_cuda_kernels_by_name(void) { return lines(counts().kernelsByName); }

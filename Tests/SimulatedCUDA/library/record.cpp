@@ -52,6 +52,10 @@ void countCacheRelease() {
   record().update([](Counts &counts) { ++counts.cacheReleases; });
 }
 
+void countContext(int device) {
+  record().update([=](Counts &counts) { ++counts.contexts[device]; });
+}
+
 void wait(const std::string &name) {
   awaitCurrent(currentDevice());
   record().update([&](Counts &counts) {

@@ -13,6 +13,8 @@ void countUpload(bool isBeside);
 void countCacheRelease();
 // A half-precision product whose sums CUDA may split.
 void countSplitProduct();
+// A call that makes a device current, which opens a context on it.
+void countContext(int device);
 // The host of a GPU waits here. Throws while waits are forbidden.
 void wait(const std::string &name);
 
@@ -21,6 +23,7 @@ void forbidWaits(bool forbidden);
 struct Counts {
   long kernels = 0, waits = 0, uploads = 0, uploadsBeside = 0, cacheReleases = 0, splitProducts = 0;
   std::map<std::string, long> kernelsByName, waitsByName;
+  std::map<int, long> contexts;
 };
 
 Counts counts();
