@@ -16,8 +16,17 @@ struct Failure {
     message = text;
     isOutOfMemory = false;
     for (const char *sign : {"can't allocate memory", "not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
-                             "CUDNN_STATUS_ALLOC_FAILED"})
+                             "CUDNN_STATUS_ALLOC_FAILED", "ALLOCATION_FAILED"})
       if (message.find(sign) != std::string::npos) isOutOfMemory = true;
+    if (isOutOfMemory) return;
+    // libtorch tries cuDNN's engines one after the other and drops why each failed; a library that is not initialized
+    // had no memory for its handle, as a rule.
+    for (const char *sign : {"unable to find an engine to execute this computation", "CUBLAS_STATUS_NOT_INITIALIZED",
+                             "CUDNN_STATUS_NOT_INITIALIZED"})
+      if (message.find(sign) != std::string::npos) {
+        isOutOfMemory = true;
+        message += " (as a rule the memory; with small batches as well, CUDA's libraries do not fit together)";
+      }
   }
 };
 inline thread_local Failure failure;
