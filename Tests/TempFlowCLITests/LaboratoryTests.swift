@@ -16,7 +16,7 @@ import Testing
   }
 
   /// Also lets the command read every method's recipe.
-  @Test(arguments: [("shapes", 11 * 15), ("shapes-edit", 5 * 15), ("shapes-hacking", 8 * 3)])
+  @Test(arguments: [("shapes", 9 * 15), ("shapes-edit", 5 * 15), ("shapes-hacking", 8 * 3)])
   func `the committed files list runs that the command accepts`(_ name: String, _ runs: Int) throws
   {
     let run = try laboratory(
