@@ -87,8 +87,10 @@ private func autoencoding(
   let model = try AutoencoderKL(configuration, store.root)
   let each =
     encodes
-    ? configuration.encodingBytes(height: 256, width: 256, elementBytes: dtype.byteCount)
-    : configuration.decodingBytes(height: 32, width: 32, elementBytes: dtype.byteCount)
+    ? configuration.encodingBytes(
+      height: 256, width: 256, elementBytes: dtype.byteCount, device: .cpu)
+    : configuration.decodingBytes(
+      height: 32, width: 32, elementBytes: dtype.byteCount, device: .cpu)
   let measured = try addedMemory {
     withoutGradient {
       if encodes {

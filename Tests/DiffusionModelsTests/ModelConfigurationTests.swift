@@ -23,6 +23,18 @@ import Testing
     #expect(configuration.qkNorm == nil)
   }
 
+  @Test func `the largest activation of a decoder is its second level at full resolution`() {
+    var published = AutoencoderKLConfiguration()
+    published.blockOutChannels = [128, 256, 512, 512]
+    #expect(published.largestDecoded(height: 64, width: 64) == 256 * 512 * 512)
+    // Of one level, the level itself.
+    published.blockOutChannels = [128]
+    #expect(published.largestDecoded(height: 64, width: 32) == 128 * 64 * 32)
+    // 96, 192, 384 and 384 channels.
+    let qwen = AutoencoderKLQwenImageConfiguration()
+    #expect(qwen.largestDecoded(height: 128, width: 128) == 192 * 1024 * 1024)
+  }
+
   @Test func `a misspelled key is an error that names the nearest known key`() {
     #expect(
       throws: ModelError.unknownKey(

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Runs
 import Testing
 
@@ -266,7 +267,7 @@ import Testing
       arguments("run", resume: true)
         + ["--set", "evaluation.every=1", "--set", "epochs=\(epochs)"], in: folder.path)
     #expect(last.status == 0, "\(last.errors)")
-    let digits = String(repeating: "0", count: 4 - "\(epochs)".count) + "\(epochs)"
+    let digits = epochs.digits(4)
     for ending in ["json", "png"] {
       let made = FileManager.default.contents(atPath: "\(samples)/epoch-\(digits).\(ending)")
       let last = FileManager.default.contents(atPath: "\(samples)/after.\(ending)")

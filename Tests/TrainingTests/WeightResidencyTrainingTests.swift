@@ -220,6 +220,8 @@ import Training
     }
     let resident = try plan([], processes: 4)
     #expect(bytes(resident, "weight slots") == 0)
+    #expect(bytes(resident, "NCCL") == (device == "cpu" ? 0 : 1_000_000_000))
+    #expect(bytes(try plan([], processes: 1), "NCCL") == 0)
     #expect(try plan(["shard=base"], processes: 1) == plan([], processes: 1))
     let offloaded = try plan(["offload=blocks"], processes: 4)
     let (sizes, outside) = try blockBytes(folder)

@@ -41,14 +41,16 @@ extension FluxPipeline {
           evaluation: memory.evaluation, kept: memory.kept(training),
           keptWithCheckpointing: memory.keptRecomputing(training), backward: memory.backward)
       },
-      decodingBytes: { elementBytes in
+      decodingBytes: { elementBytes, device in
         autoencoder.decodingBytes(
-          height: latentShape[1], width: latentShape[2], elementBytes: elementBytes)
-      })
+          height: latentShape[1], width: latentShape[2], elementBytes: elementBytes,
+          device: device)
+      }, largestDecoded: autoencoder.largestDecoded(height: latentShape[1], width: latentShape[2]))
     if takesSource {
-      metadata.sourceEncodingBytes = { elementBytes in
+      metadata.sourceEncodingBytes = { elementBytes, device in
         autoencoder.encodingBytes(
-          height: geometry.image.height, width: geometry.image.width, elementBytes: elementBytes)
+          height: geometry.image.height, width: geometry.image.width, elementBytes: elementBytes,
+          device: device)
       }
     }
     return metadata

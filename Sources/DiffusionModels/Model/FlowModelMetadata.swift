@@ -1,3 +1,5 @@
+public import Torch
+
 /// Sizes and costs of a model, from its configuration files.
 ///
 /// Figures of the network are per row; a sample under classifier-free guidance is two rows.
@@ -20,17 +22,20 @@ public struct FlowModelMetadata: Sendable {
   public var work: NetworkWork
   /// Bytes of activations, for an element size of the weights in bytes.
   public var activations: @Sendable (_ elementBytes: Int) -> ActivationMemory
-  /// Peak bytes of decoding one latent, for an element size in bytes.
-  public var decodingBytes: @Sendable (_ elementBytes: Int) -> Int
-  /// Peak bytes of encoding one source image with its prompt, for an element size in bytes; nil for
-  /// a model without source images.
-  public var sourceEncodingBytes: (@Sendable (_ elementBytes: Int) -> Int)?
+  /// Peak bytes of decoding one latent, for an element size in bytes and a device.
+  public var decodingBytes: @Sendable (_ elementBytes: Int, _ device: Device) -> Int
+  /// Elements of the largest activation of decoding one latent.
+  public var largestDecoded: Int
+  /// Peak bytes of encoding one source image with its prompt, for an element size in bytes and a
+  /// device; nil for a model without source images.
+  public var sourceEncodingBytes: (@Sendable (_ elementBytes: Int, _ device: Device) -> Int)?
 
   public init(
     geometry: ImageGeometry, latentShape: [Int], sizes: NetworkSizes, trainableParameters: Int,
     promptElements: Int, cachedPromptElements: Int, work: NetworkWork,
     activations: @escaping @Sendable (_ elementBytes: Int) -> ActivationMemory,
-    decodingBytes: @escaping @Sendable (_ elementBytes: Int) -> Int
+    decodingBytes: @escaping @Sendable (_ elementBytes: Int, _ device: Device) -> Int,
+    largestDecoded: Int
   ) {
     self.geometry = geometry
     self.latentShape = latentShape
@@ -43,7 +48,12 @@ public struct FlowModelMetadata: Sendable {
     self.work = work
     self.activations = activations
     self.decodingBytes = decodingBytes
+    self.largestDecoded = largestDecoded
   }
+
+  /// The most latents to decode at once: for convolutions of activations with 2^31 elements or
+  /// more, cuDNN has few kernels, and they are slow.
+  package var mostDecoded: Int { max(1, Int(Int32.max) / largestDecoded) }
 }
 
 /// The sizes of a model's networks.

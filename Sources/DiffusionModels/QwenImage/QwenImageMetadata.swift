@@ -35,10 +35,10 @@ extension QwenImagePipeline {
         transformer.activations(
           imageTokens: imageTokens, textTokens: textTokens, elementBytes: elementBytes, training)
       },
-      decodingBytes: { elementBytes in
+      decodingBytes: { elementBytes, _ in
         autoencoder.decodingBytes(
           height: latentShape[1], width: latentShape[2], elementBytes: elementBytes)
-      })
+      }, largestDecoded: autoencoder.largestDecoded(height: latentShape[1], width: latentShape[2]))
   }
 
   /// The language model, if the folder holds it; it may be removed once prompts are encoded.

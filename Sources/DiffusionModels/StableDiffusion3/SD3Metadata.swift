@@ -39,10 +39,11 @@ extension StableDiffusion3Pipeline {
           evaluation: memory.evaluation, kept: memory.kept(training),
           keptWithCheckpointing: memory.keptRecomputing(training), backward: memory.backward)
       },
-      decodingBytes: { elementBytes in
+      decodingBytes: { elementBytes, device in
         autoencoder.decodingBytes(
-          height: latentShape[1], width: latentShape[2], elementBytes: elementBytes)
-      })
+          height: latentShape[1], width: latentShape[2], elementBytes: elementBytes,
+          device: device)
+      }, largestDecoded: autoencoder.largestDecoded(height: latentShape[1], width: latentShape[2]))
   }
 }
 

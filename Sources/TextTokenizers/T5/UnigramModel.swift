@@ -49,8 +49,7 @@ struct UnigramModel: Sendable {
   ) throws(TokenizerError) -> [Int] {
     var ids: [Int] = []
     for byte in UInt8.min...UInt8.max {
-      let digits = String(byte, radix: 16, uppercase: true)
-      let name = "<0x\(digits.count == 1 ? "0" : "")\(digits)>"
+      let name = "<0x\(byte.digits(2, radix: 16, uppercase: true))>"
       guard let id = trie.value(of: name.unicodeScalars) else {
         throw .missingToken(path: model.path, token: name)
       }

@@ -12,7 +12,7 @@ package struct ImagesAtOnce: Sendable, Equatable {
   ///   - rows: of the network for an image: 2 with classifier-free guidance.
   ///   - most: the most of either.
   ///   - memory: what is free of the device's before the weights are there, in bytes; nil where
-  ///     unknown, and then as many as `most`.
+  ///     unknown, and then as many as `most`. No activation of decoding has 2^31 elements.
   package init(
     _ model: FlowModelMetadata, _ placement: Placement, rows: Int, most: Int, memory: Int?
   ) {
@@ -31,7 +31,8 @@ package struct ImagesAtOnce: Sendable, Equatable {
     let elementBytes = dtype(model.transformer).byteCount
     sampled = fitting(
       rows * (model.activations(elementBytes).evaluation + 2 * elementBytes * model.promptElements))
-    decoded = fitting(model.decodingBytes(dtype(model.autoencoder).byteCount))
+    let decoding = model.decodingBytes(dtype(model.autoencoder).byteCount, placement.device)
+    decoded = min(fitting(decoding), model.mostDecoded)
   }
 }
 

@@ -81,9 +81,14 @@ struct MemoryParts {
 
   /// In memory before anything of the model is.
   var loadedFirst: [Item] {
-    let process = Item(name: "process", bytes: Self.programBytes(on: recipe.device))
-    return recipe.memory.rewards == 0
-      ? [process] : [process, Item(name: "rewards", bytes: recipe.memory.rewards)]
+    var items = [Item(name: "process", bytes: Self.programBytes(on: recipe.device))]
+    if division.ranks > 1, recipe.device != .cpu {
+      items.append(Item(name: "NCCL", bytes: ncclBytes))
+    }
+    if recipe.memory.rewards > 0 {
+      items.append(Item(name: "rewards", bytes: recipe.memory.rewards))
+    }
+    return items
   }
 
   /// In memory throughout.
@@ -147,7 +152,7 @@ struct MemoryParts {
     let precision = recipe.memory.autoencoderDType
     let bytes =
       model.autoencoder.whole.bytes(in: precision, device: recipe.device)
-      + encoding(precision.byteCount)
+      + encoding(precision.byteCount, recipe.device)
     return [text, Item(name: "source images", bytes: bytes)]
   }
 
@@ -181,14 +186,15 @@ struct MemoryParts {
     Item(name: "decoding", bytes: count * decodingBytes)
   }
 
-  /// As many latents as fit into `bytes`, at least one and at most a micro-batch of the rollout.
+  /// As many latents as fit into `bytes`, at least one and at most a micro-batch of the rollout,
+  /// without an activation of 2^31 elements.
   func decodeMicroBatch(within bytes: Int?) -> Int {
-    let largest = recipe.sampling.microBatch
+    let largest = min(recipe.sampling.microBatch, model.mostDecoded)
     return bytes.map { max(1, min(largest, $0 / decodingBytes)) } ?? largest
   }
 
   private var decodingBytes: Int {
-    model.decodingBytes(recipe.memory.autoencoderDType.byteCount)
+    model.decodingBytes(recipe.memory.autoencoderDType.byteCount, recipe.device)
   }
 
   /// A forward pass with gradients and its backward pass.
@@ -229,3 +235,7 @@ private let processBytes = 200_000_000
 /// products repeatable, cuBLASLt's of 32 MiB, and 256 MiB for cuDNN's convolutions. The figures are
 /// assumed.
 private let deviceBytes = 500_000_000 + (8 * 4 + 32 + 256) << 20
+
+/// NCCL's buffers in one of several processes: some for every channel to every neighbor, and those
+/// of NVLink's switches. Assumed.
+private let ncclBytes = 1_000_000_000

@@ -180,7 +180,7 @@ package final class GradientSum {
     if case .pair = form, group.size == 1 { return withoutScale() }
     withoutGradient {
       counts.narrowed(dim: 0, start: 0, length: parameters.count)
-        .copy_(Tensor(ownCounts, shape: [parameters.count]))
+        .copy_(Tensor(ownCounts, shape: [parameters.count]).to(counts.device))
     }
     try group.allReduce(counts, Self.step)
     let found = group.size > 1 ? counts.ints() : ownCounts

@@ -211,7 +211,7 @@ private struct KontextCase: Decodable {
     #expect(editing.textEncoders.count == plain.textEncoders.count)
     #expect(plain.sourceEncodingBytes == nil)
     let encoding = try #require(editing.sourceEncodingBytes)
-    #expect(encoding(4) > 4 * 32 * 16 * 8)
+    #expect(encoding(4, .cpu) > 4 * 32 * 16 * 8)
     #expect(editing.work.forward > 1.5 * plain.work.forward)
     #expect(editing.activations(4).kept > plain.activations(4).kept)
   }

@@ -21,7 +21,7 @@ import Training
         ActivationMemory(
           evaluation: 25_000_000 * $0, kept: 0, keptWithCheckpointing: 0, backward: 0)
       },
-      decodingBytes: { 750_000_000 * $0 })
+      decodingBytes: { elementBytes, _ in 750_000_000 * elementBytes }, largestDecoded: 1)
   }
 
   private func fitting(
@@ -46,6 +46,18 @@ import Training
     let gpu = Placement(device: .cuda(0), dtype: .bfloat16)
     #expect(fitting(2, gpu) == fitting(1, gpu) && fitting(2, gpu).decoded == 1)
     #expect(fitting(nil, gpu).decoded == 128 && fitting(nil, gpu).sampled == 128)
+  }
+
+  @Test func `no activation of decoding has 2^31 elements`() {
+    let gpu = Placement(device: .cuda(0), dtype: .bfloat16)
+    var large = model
+    large.largestDecoded = 1 << 26
+    let fitting = { (model: FlowModelMetadata) in
+      ImagesAtOnce(model, gpu, rows: 1, most: 128, memory: nil).decoded
+    }
+    #expect(fitting(large) == 31)
+    large.largestDecoded = 1 << 31
+    #expect(fitting(large) == 1)
   }
 
   @Test func `precision is the option's, or the files'`() {

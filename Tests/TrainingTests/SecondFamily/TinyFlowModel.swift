@@ -108,7 +108,10 @@ extension TinyFlowModel {
           evaluation: 8 * part * $0, kept: 16 * part * $0, keptWithCheckpointing: 9 * part * $0,
           backward: 8 * part * $0)
       },
-      decodingBytes: { autoencoder.decodingBytes(height: 8, width: 8, elementBytes: $0) })
+      decodingBytes: {
+        autoencoder.decodingBytes(height: 8, width: 8, elementBytes: $0, device: $1)
+      },
+      largestDecoded: autoencoder.largestDecoded(height: 8, width: 8))
   }
 
   static func imageSizes(of folder: String) throws(PipelineError) -> ImageSizes {

@@ -60,9 +60,10 @@ public struct AutoencoderKL {
     _ input: Tensor, inputScale: Int, outputScale: Int, _ tile: TileSize?,
     _ network: (Tensor) -> Tensor
   ) -> Tensor {
-    // Convolutions in 16 bits are computed in this layout, on the CPU and on a GPU; any other is
-    // converted before and after each of them.
-    let input = input.dtype == .float32 ? input : input.channelsLast()
+    // On the CPU convolutions in 16 bits are computed in this layout; any other is converted before
+    // and after each of them. On a GPU the first group norm would leave it.
+    let isChannelsLast = input.device == .cpu && input.dtype != .float32
+    let input = isChannelsLast ? input.channelsLast() : input
     guard let tile else { return network(input) }
     return Tiling(tile, inputScale: inputScale, outputScale: outputScale)(input, network)
   }

@@ -24,6 +24,15 @@ extension AutoencoderKLQwenImageConfiguration {
     return peak * elementBytes
   }
 
+  /// Elements of the largest activation of decoding the latent of one image.
+  ///
+  /// - Parameters:
+  ///   - height: of the latent.
+  ///   - width: of the latent.
+  public func largestDecoded(height: Int, width: Int) -> Int {
+    largestActivation(pixels: height * width, channels: levelChannels.reversed())
+  }
+
   /// The most elements per pixel that a residual block holds, with its input, which it keeps for
   /// the sum.
   private static func blockElements(_ inputs: Int, _ outputs: Int, _ elementBytes: Int) -> Int {
