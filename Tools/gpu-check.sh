@@ -41,7 +41,7 @@ fail() {
 # In the order of the table.
 readonly stage_one=(doctor tests train sample evaluate score resume repeat world repeat-lora checkpoint
   deviation-bfloat16-rollout deviation-bfloat16-recomputed deviation-float16-rollout deviation-float16-recomputed
-  repeat-width)
+  repeat-width memory)
 readonly stage_two=(iteration)
 readonly stage_three=(flux-checkpoint flux-bfloat16 flux-repeat flux-offload flux-int8
   qwen-checkpoint qwen-bfloat16 qwen-repeat qwen-offload qwen-int8)
@@ -185,7 +185,7 @@ one() {
   wait "$checkpoint"
   for name in "${stage[@]}"; do
     case $name in
-      deviation-* | repeat-width)
+      deviation-* | repeat-width | memory)
         step "$name" 70
         copy_results
         ;;

@@ -2,7 +2,7 @@
 
     figures.py doctor FILE      tests FILE      run FOLDER      deviation FOLDER
     figures.py scores FILE FILE LIMIT           depth FOLDER    bench FOLDER
-    figures.py world FOLDER FOLDER FILE
+    figures.py world FOLDER FOLDER FILE         memory FILE FOLDER
 
 The exit status is 1 if the figure shows a failure.
 """
@@ -114,6 +114,19 @@ def deviation(folder):
     return all(value <= 3e-3 for value in steps.values())
 
 
+def memory(plan, folder):
+    """Bytes by phase of a run beside its plan; whether the plan has 95 % or more of each."""
+    phases = json.loads(Path(plan).read_text())["memory"]["phases"]
+    measured = json.loads((Path(folder) / "summary.json").read_text())["peak_memory"]
+    # The program's own memory is none of libtorch's allocator.
+    planned = {
+        phase: sum(size for item, size in items.items() if item != "process") for phase, items in phases.items()}
+    both = {phase: (size, measured[phase]) for phase, size in planned.items() if phase in measured}
+    for phase, (size, found) in both.items():
+        print(f"{phase}: planned {size / 1e9:.2f} GB, measured {found / 1e9:.2f} GB")
+    return bool(both) and all(size >= 0.95 * found for size, found in both.values())
+
+
 def bench(folder):
     """The figure, and rows of the table (with a tab), for the programs that finished."""
     names = ("rollout", "decode", "reward", "training", "optimizer", "all")
@@ -143,5 +156,5 @@ def bench(folder):
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
     functions = {
-        f.__name__: f for f in (doctor, tests, run, world, scores, depth, deviation, bench)}
+        f.__name__: f for f in (doctor, tests, run, world, scores, depth, deviation, memory, bench)}
     sys.exit(not functions[command](*arguments))

@@ -69,7 +69,7 @@ train_family() {
 }
 
 # An epoch of one prompt and one seed at the width of Stable Diffusion 3.5 Medium: run's folder, precision, old
-# log-probabilities. The wide clip range lets the run continue with large deviations.
+# log-probabilities, further arguments. The wide clip range lets the run continue with large deviations.
 train_width() {
   local folder=$model
   if [ ! -e "$folder" ]; then
@@ -80,7 +80,7 @@ train_width() {
   "$tempflow" train "$tree/Benchmarks/sd3.5-medium-cuda.yaml" --run-dir "$runs/$1" --set "model=$folder" \
     --set "dtype=$2" --set "loss.old_log_prob=$3" --set loss.clip_range=1 --set epochs=1 --set prompts.per_epoch=1 \
     --set sampling.seeds_per_prompt=1 --set optimizer.updates_per_epoch=1 --set evaluation.prompts=1 \
-    --set evaluation.samples=1
+    --set evaluation.samples=1 "${@:4}"
 }
 
 case $step in
@@ -181,6 +181,12 @@ case $step in
     title "two equal runs at that width, bfloat16"
     train_width "$step" bfloat16 recomputed
     same_files deviation-bfloat16-recomputed "$step" 000001
+    ;;
+  memory)
+    title "planned memory and measured, 31 images decoded at once"
+    train_width "$step" bfloat16 rollout --set sampling.decode_micro_batch=31
+    "$tempflow" plan "$runs/$step/recipe.yaml" --json >"$work/plan.json"
+    read_figure memory "$work/plan.json" "$runs/$step"
     ;;
   iteration)
     title "an iteration of sd3.5-medium-cuda compared with the tuned Python program"
