@@ -115,7 +115,7 @@ def deviation(folder):
 
 
 def memory(plan, folder):
-    """Bytes by phase of a run beside its plan; whether the plan has 95 % or more of each."""
+    """Bytes by phase of a run beside its plan; whether the plan has 95 % of each, or lacks less than 100 MB."""
     phases = json.loads(Path(plan).read_text())["memory"]["phases"]
     measured = json.loads((Path(folder) / "summary.json").read_text())["peak_memory"]
     # The program's own memory is none of libtorch's allocator.
@@ -124,7 +124,7 @@ def memory(plan, folder):
     both = {phase: (size, measured[phase]) for phase, size in planned.items() if phase in measured}
     for phase, (size, found) in both.items():
         print(f"{phase}: planned {size / 1e9:.2f} GB, measured {found / 1e9:.2f} GB")
-    return bool(both) and all(size >= 0.95 * found for size, found in both.values())
+    return bool(both) and all(size >= 0.95 * found - 1e8 for size, found in both.values())
 
 
 def bench(folder):
