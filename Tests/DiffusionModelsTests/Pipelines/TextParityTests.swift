@@ -87,12 +87,15 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
   /// The fixture is written by `python Tools/fixtures/textual_inversion.py`.
   @Test func `embeddings with tokens of textual inversion equal diffusers'`() throws {
     let expected = try WeightsFile(path: fixture("pipeline/added-tokens.safetensors"))
-    let prompts = try JSONDecoder().decode(
-      [String].self, from: Data(try #require(expected.metadata["prompts"]).utf8))
+    let prompts = try prompts(of: expected)
     try withTemporaryFolder { folder in
       let model = "\(folder)/model"
       try FileManager.default.copyItem(atPath: fixture("pipeline/model"), toPath: model)
-      for suffix in ["", "_2"] { try addTokens(model, suffix) }
+      let tokens: [[String: Any]] = [
+        ["content": "<cat-toy>", "normalized": true],
+        ["content": "*s", "normalized": false, "lstrip": true],
+      ]
+      for suffix in ["", "_2"] { try add(tokens, from: 620, to: clipTable, of: model, suffix) }
       try change("\(model)/text_encoder/config.json") { $0["eos_token_id"] = 2 }
       let encoder = try SD3PromptEncoder(folder: model, maxSequenceLength: 5)
       #expect(encoder.tokenizers.map(\.vocabularyCount) == [622, 622])
@@ -109,26 +112,17 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
   /// The fixture is written by `python Tools/fixtures/textual_inversion.py`.
   @Test func `FLUX's embeddings with a token of three vectors equal diffusers'`() throws {
     let expected = try WeightsFile(path: fixture("flux-dev/added-tokens.safetensors"))
-    let prompts = try JSONDecoder().decode(
-      [String].self, from: Data(try #require(expected.metadata["prompts"]).utf8))
+    let prompts = try prompts(of: expected)
     try withTemporaryFolder { folder in
       let model = "\(folder)/model"
       try FileManager.default.copyItem(atPath: fixture("flux-dev/model"), toPath: model)
       for (suffix, key, first) in [
-        ("", "text_model.embeddings.token_embedding.weight", 620), ("_2", "shared.weight", 46),
+        ("", clipTable, 620), ("_2", "shared.weight", 46),
       ] {
-        let names = ["<cat>", "<cat>_1", "<cat>_2", "*s"]
-        try change("\(model)/tokenizer\(suffix)/tokenizer_config.json") {
-          var listed = $0["added_tokens_decoder"] as? [String: Any] ?? [:]
-          for (row, name) in names.enumerated() {
-            listed["\(first + row)"] = [
-              "content": name, "normalized": false, "lstrip": name == "*s",
-            ]
-          }
-          $0["added_tokens_decoder"] = listed
+        let tokens = ["<cat>", "<cat>_1", "<cat>_2", "*s"].map {
+          ["content": $0, "normalized": false, "lstrip": $0 == "*s"] as [String: Any]
         }
-        try addRows(
-          names.count, after: first, to: key, of: "\(model)/text_encoder\(suffix)")
+        try add(tokens, from: first, to: key, of: model, suffix)
       }
       let source = ModelSource(
         folder: model, imageSize: ImageSize(height: 32, width: 32), maxSequenceLength: 24)
@@ -145,28 +139,37 @@ private struct TextCase: Decodable, CustomTestStringConvertible {
     }
   }
 
-  /// Sets the rows of added tokens in the table of an encoder, which becomes longer for them.
-  private func addRows(_ count: Int, after first: Int, to key: String, of folder: String) throws {
-    let path = "\(folder)/model.safetensors"
+  /// CLIP's table of embeddings.
+  private var clipTable: String { "text_model.embeddings.token_embedding.weight" }
+
+  private func prompts(of fixture: WeightsFile) throws -> [String] {
+    try JSONDecoder().decode(
+      [String].self, from: Data(try #require(fixture.metadata["prompts"]).utf8))
+  }
+
+  /// Adds tokens to a tokenizer of a pipeline folder, and their rows to its encoder's table.
+  ///
+  /// - Parameters:
+  ///   - tokens: entries of `added_tokens_decoder`.
+  ///   - first: the id of the first.
+  ///   - suffix: of the folders.
+  private func add(
+    _ tokens: [[String: Any]], from first: Int, to key: String, of model: String,
+    _ suffix: String
+  ) throws {
+    let encoder = "\(model)/text_encoder\(suffix)"
+    let path = "\(encoder)/model.safetensors"
     var tensors = try WeightsFile(path: path).tensors.mapValues { $0.clone() }
     let table = try #require(tensors[key])
-    let rows = (1...count).map {
+    let rows = (1...tokens.count).map {
       (Tensor.arange(table.shape[1]).to(.float32) * 0.03 - 0.1 * Double($0)).unsqueezed(0)
     }
     tensors[key] = Tensor.cat([table.narrowed(dim: 0, 0..<first)] + rows, dim: 0)
     try Safetensors.write(tensors.map { ($0.key, $0.value) }, to: path)
-    try change("\(folder)/config.json") { $0["vocab_size"] = first + count }
-  }
-
-  /// Adds two tokens and their rows to a CLIP encoder of a pipeline folder.
-  private func addTokens(_ model: String, _ suffix: String) throws {
-    try addRows(
-      2, after: 620, to: "text_model.embeddings.token_embedding.weight",
-      of: "\(model)/text_encoder\(suffix)")
+    try change("\(encoder)/config.json") { $0["vocab_size"] = first + tokens.count }
     try change("\(model)/tokenizer\(suffix)/tokenizer_config.json") {
       var listed = $0["added_tokens_decoder"] as? [String: Any] ?? [:]
-      listed["620"] = ["content": "<cat-toy>", "normalized": true]
-      listed["621"] = ["content": "*s", "normalized": false, "lstrip": true]
+      for (row, token) in tokens.enumerated() { listed["\(first + row)"] = token }
       $0["added_tokens_decoder"] = listed
     }
   }
