@@ -90,6 +90,23 @@ class Comparison:
             for setting in plan.candidates(outcome.method, stage)
         ]
 
+    def uncounted(self, outcome: Outcome) -> list[dict]:
+        """The recorded runs of a method that are neither its tuning nor its final runs."""
+        plan = self.plan.tuner
+        counted = {line["key"] for line in self.tuning_lines()} | {line["key"] for line in self.lines}
+        tasks = {plan.laboratory.task, self.plan.laboratory.task}
+        known = {run.key for run in self.plan.final_runs([outcome.method])}
+        return [
+            line for line in self.plan.record.lines.values()
+            if line["method"] == outcome.method.name and line["task"] in tasks and line["key"] not in counted | known
+        ]
+
+    @property
+    def horizon(self) -> float | None:
+        """Seconds of the runs that have chosen the settings; None without tuning, or where final runs are no longer."""
+        tuning = self.plan.tuner.budget.tuning
+        return tuning[-1].seconds if tuning and tuning[-1].seconds < self.seconds else None
+
     def remaining(self) -> str:
         """What is not recorded yet, as an emphasized sentence; empty where nothing is missing."""
         if len(self.lines) == self.planned:

@@ -73,11 +73,13 @@ def choice(comparison: Comparison) -> str:
 
 def results(comparison: Comparison) -> list[str]:
     spent = {axis: comparison.common(axis) for axis in AXES}
-    header = ["method", "chosen setting", "seeds", "before"] + [
+    horizon = comparison.horizon
+    header = ["method", "chosen setting", "seeds", "before"] + ([f"at {horizon:g} s"] if horizon else []) + [
         f"at {count(spent[axis])} {'s' if axis == 'seconds' else name}" for axis, name in AXES.items()
     ] + ["epochs", "updates"]
     rows = [
         [outcome.method.label, settings(outcome), str(len(outcome.lines)), number(outcome.before())]
+        + ([number(outcome.at("seconds", horizon))] if horizon else [])
         + [number(outcome.at(axis, spent[axis])) for axis in AXES]
         + [count(outcome.mean_of(name)) for name in ("epochs", "updates")]
         for outcome in comparison.outcomes
@@ -85,6 +87,10 @@ def results(comparison: Comparison) -> list[str]:
     notes = (
         "NFE (rows of the network in rollouts) and images are compared where the run that spent least of them ended. "
         "Between two evaluations accuracy is taken on the straight line.")
+    if horizon:
+        notes += (
+            f" Runs of {horizon:g} s have chosen the settings. A longer run has not come to the end of its learning "
+            "rate's fall there, so that column is not the tuning's.")
     ended = [line for line in comparison.lines if line["ended"] and not has_diverged(line)]
     if ended:
         names = "; ".join(f"{line['method']} seed {line['seed']}: {line['ended']}" for line in ended)
@@ -173,6 +179,18 @@ def speed(lines: list[dict]) -> str:
     return f" Seconds of training are those of the reference machine; one took {span} s."
 
 
+def builds(final: list[dict], tuning: list[dict]) -> str:
+    """Which builds have made the final runs and the tuning."""
+    def of(lines: list[dict]) -> list[str]:
+        found = {line["program"]["digest"]: line["program"]["commit"] for line in lines}
+        return [f"{commit} ({digest})" for digest, commit in sorted(found.items())]
+
+    text = "; ".join(of(final))
+    if len(of(final)) > 1:
+        text += ", so differences between methods may be differences between builds"
+    return text + (f". Of the tuning: {'; '.join(of(tuning))}." if tuning and of(tuning) != of(final) else ".")
+
+
 def measured(comparison: Comparison, command: str) -> str:
     """How, where and when final runs and those of the tuning were made."""
     tuning = comparison.tuning_lines()
@@ -184,7 +202,6 @@ def measured(comparison: Comparison, command: str) -> str:
     pattern = "{processor}, {cores} cores, {system}, libtorch {torch}, {device}"
     # A run whose loss was not finite has no summary to say where it was made.
     machine = all_of(pattern.format(**line["machine"]) for line in lines if line["machine"]["processor"])
-    builds = {line["program"]["digest"]: line["program"]["commit"] for line in lines}
     dates = sorted(line["date"] for line in lines)
     disturbed = plural(sum(map(is_disturbed, comparison.lines)), "final run")
     if tuning:
@@ -193,8 +210,7 @@ def measured(comparison: Comparison, command: str) -> str:
         f"- Command: {command}; {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "") + ".",
         f"- Machine: {machine}; {all_of(str(line['jobs']) for line in lines)} runs at a time, each with one thread "
         f"and a core of its own.{speed(lines)}",
-        f"- Build: {'; '.join(f'{commit} ({digest})' for digest, commit in sorted(builds.items()))}"
-        + (", so differences between methods may be differences between builds." if len(builds) > 1 else "."),
+        f"- Build: {builds(comparison.lines, tuning)}",
         f"- Disturbed, with less than {QUIET_SHARE:.0%} of a core: {disturbed}. Seconds of training are "
         "without evaluations and checkpoints; a run ends with the epoch in which its time is over.",
     ])

@@ -4,7 +4,9 @@ import ctypes
 import datetime
 import fcntl
 import hashlib
+import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -15,6 +17,10 @@ from pathlib import Path
 from methods import Reference
 from plan import Run
 from records import QUIET_SHARE, Record, line_of, read_lines, read_summary
+
+
+EPOCHS = 6
+"""Epochs by which the machine's speed is measured, without the first."""
 
 
 class Stopped(Exception):
@@ -74,7 +80,7 @@ class Runner:
         """Makes the runs that are not recorded, in order."""
         waiting = [run for run in runs if run.key not in self.record.lines]
         if waiting and self.slowness is None:
-            self.slowness = self.measure()
+            self.slowness = self.known_slowness()
         free, active, failures = self.places(), {}, []
         try:
             while waiting or active:
@@ -98,21 +104,49 @@ class Runner:
         found = cores()[: self.jobs]
         return found + [None] * (self.jobs - len(found))
 
-    def measure(self) -> float:
-        """Trains the reference's recipe for a few epochs, as many times at once as runs."""
+    def known_slowness(self) -> float:
+        """What an earlier start has measured on this machine, or what is measured now: runs that are compared, and the
+        parts of one that is resumed, have seconds of one length."""
+        path = self.folder.parent / "speed.json"
+        conditions = {
+            "recipe": self.reference.recipe, "epoch_seconds": self.reference.epoch_seconds, "jobs": self.jobs,
+            "host": platform.node(), "cores": len(cores()),
+        }
+        if path.exists():
+            known = json.loads(path.read_text())
+            if known["conditions"] == conditions:
+                say(f"a second of the reference is {known['slowness']:.2f} s here, by {path}")
+                return known["slowness"]
+        slowness, share = self.measure()
+        say(f"a second of the reference is {slowness:.2f} s here")
+        if share < QUIET_SHARE:
+            say(f"warning: with {share:.0%} of a core, beside other programs, so a later start measures it again")
+        else:
+            path.write_text(json.dumps({"conditions": conditions, "slowness": slowness}) + "\n")
+        return slowness
+
+    def measure(self) -> tuple[float, float]:
+        """Trains the reference's recipe for a few epochs, as many times at once as runs: seconds for one of the
+        reference, and the smallest CPU time per second."""
         say(f"how fast this machine is: epochs of {self.reference.recipe}")
         settings = {
-            "threads": 1, "epochs": 4, "time_limit": "null", "evaluation.prompts": 1, "evaluation.samples": 1,
-            "evaluation.every": 4, "checkpoints.every": 4,
+            "threads": 1, "epochs": EPOCHS, "time_limit": "null", "evaluation.prompts": 1, "evaluation.samples": 1,
+            "evaluation.every": EPOCHS, "checkpoints.every": EPOCHS,
         }
         folders = [self.folder / f"speed-{job}" for job in range(self.jobs)]
-        processes = []
+        processes, shares = [], []
         try:
             for folder, core in zip(folders, self.places(), strict=True):
                 shutil.rmtree(folder, ignore_errors=True)
                 command = [self.command, "train", self.reference.recipe, "--run-dir", str(folder)]
                 processes.append(start(command + set_options(settings), self, core, subprocess.DEVNULL))
-            if any([process.wait() for process in processes]):
+            begin = time.monotonic()
+            for _ in processes:
+                pid, status, usage = os.wait4(-1, 0)
+                ended = next(process for process in processes if process.pid == pid)
+                ended.returncode = os.waitstatus_to_exitcode(status)
+                shares.append((usage.ru_utime + usage.ru_stime) / (time.monotonic() - begin))
+            if any(process.returncode for process in processes):
                 raise Failed(f"{self.reference.recipe} cannot be trained, which says how fast this machine is")
             seconds = [
                 line["epoch_seconds"] for folder in folders for line in read_lines(folder / "timings.jsonl")
@@ -124,9 +158,7 @@ class Runner:
                 process.wait()
             for folder in folders:
                 shutil.rmtree(folder, ignore_errors=True)
-        slowness = round(sum(seconds) / len(seconds) / self.reference.epoch_seconds, 2)
-        say(f"a second of the reference is {slowness:.2f} s here")
-        return slowness
+        return round(sum(seconds) / len(seconds) / self.reference.epoch_seconds, 2), min(shares)
 
     @staticmethod
     def stop(active: dict[int, "Job"]) -> None:

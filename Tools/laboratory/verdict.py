@@ -1,10 +1,12 @@
 """The paragraphs that say what a comparison shows and what it does not, made from its numbers."""
 
-from comparison import Comparison, Pair
+from comparison import Comparison, Outcome, Pair
 from estimates import estimate, two_sided
-from records import has_diverged
+from records import has_diverged, is_disturbed
 
 LEVEL = 0.05
+MARGIN = 0.01
+"""A p-value this close to the level is on neither side: another method on the page can move it across."""
 MOST_NAMED = 12
 """Pairs of methods that a sentence names."""
 
@@ -27,9 +29,14 @@ def is_shown(pair: Pair) -> bool:
     return pair.adjusted is not None and pair.adjusted < LEVEL
 
 
+def is_at_limit(pair: Pair) -> bool:
+    """Whether p after Holm's correction is neither clearly below the level nor clearly above it."""
+    return pair.adjusted is not None and abs(pair.adjusted - LEVEL) < MARGIN
+
+
 def verdict(comparison: Comparison) -> list[str]:
     """Paragraphs in the order of the page."""
-    parts = (leader, pairs, falls, tuning, limits)
+    parts = (leader, pairs, falls, tuning, uncounted, disturbed, limits)
     return [text for text in (part(comparison) for part in parts) if text]
 
 
@@ -41,10 +48,14 @@ def leader(comparison: Comparison) -> str:
     text = f"**{best.method.label}** has the highest mean accuracy, {mean:.3f}."
     if own and all(pair.adjusted is None for pair in own):
         return text + " With one seed there is no standard error, so no difference is shown."
-    ahead = [f"{pair.second.method.label} ({gap(pair)})" for pair in own if is_shown(pair)]
-    equal = [f"{pair.second.method.label} ({gap(pair)})" for pair in own if not is_shown(pair)]
+    ahead, near, equal = [], [], []
+    for pair in own:
+        place = near if is_at_limit(pair) else ahead if is_shown(pair) else equal
+        place.append(f"{pair.second.method.label} ({gap(pair)}{f'; p {pair.adjusted:.3f}' if place is near else ''})")
     if ahead:
         text += f" It is ahead of {listed(ahead)} after Holm's correction (p < {LEVEL:g})."
+    if near:
+        text += f" At the limit of what is told apart: {listed(near)}."
     if equal:
         text += f" It is not told apart from {listed(equal)}."
     return text
@@ -60,8 +71,9 @@ def pairs(comparison: Comparison) -> str:
     chance = sum(two_sided(2, pair.difference.freedom) for pair in found if pair.difference.freedom)
     text = (
         f"Of {plural(len(every), 'pair')} of methods, {sum(map(is_shown, every))} have p below {LEVEL:g} after Holm's "
-        f"correction for all pairs together. Without it {len(wide)} differ by more than two standard errors; if no two "
-        f"methods differed, {chance:.1f} would be expected to.")
+        f"correction for all pairs together, and {sum(map(is_at_limit, every))} have p within {MARGIN:g} of it, which "
+        f"another method on this page could move to the other side. Without it {len(wide)} differ by more than two "
+        f"standard errors; if no two methods differed, {chance:.1f} would be expected to.")
     open_pairs = [
         f"{pair.first.method.label} and {pair.second.method.label}" for pair in every if not is_shown(pair)
     ]
@@ -122,6 +134,46 @@ def tuning(comparison: Comparison) -> str:
     return text
 
 
+def uncounted(comparison: Comparison) -> str:
+    """The runs of these methods that the record has and the page does not count: those of settings that are no longer
+    tried. More settings than those of the others are more tuning."""
+    found = []
+    for outcome in comparison.outcomes:
+        lines = comparison.uncounted(outcome)
+        seconds = sorted({line["seconds"] for line in lines})
+        parts = []
+        for time in seconds:
+            own = [line for line in lines if line["seconds"] == time]
+            held_out = [line["after"]["mean"] for line in own if line["stage"] == "final"]
+            accuracy = f" with {estimate(held_out).mean:.3f} on held-out prompts" if held_out else ""
+            parts.append(f"{len(own)} of {time:g} s{accuracy}")
+        if parts:
+            found.append(f"{outcome.method.label} ({listed(parts)})")
+    if not found:
+        return ""
+    return (
+        "The record also has runs with other settings, made before these grids were, which count nowhere on this "
+        f"page: {listed(found)}. So these methods had more tuning than the others.")
+
+
+def disturbed(comparison: Comparison) -> str:
+    """The means of methods some of whose runs waited for their core, without these runs."""
+    def accuracy(outcome: Outcome) -> str:
+        quiet = [
+            value for line, value in zip(outcome.lines, outcome.values("seconds", comparison.seconds), strict=True)
+            if not is_disturbed(line)
+        ]
+        return f"{estimate(quiet).mean:.3f}" if quiet else "none"
+
+    found = [
+        f"{outcome.method.label} {accuracy(outcome)}"
+        for outcome in comparison.outcomes if any(map(is_disturbed, outcome.lines))
+    ]
+    if not found:
+        return ""
+    return f"Without disturbed runs, whose time was not all their own, mean accuracy is: {'; '.join(found)}."
+
+
 def limits(comparison: Comparison) -> str:
     """What no number here covers."""
     counts = sorted({len(outcome.lines) for outcome in comparison.outcomes})
@@ -131,7 +183,8 @@ def limits(comparison: Comparison) -> str:
         "cover the choice of prompts. They do not cover the choice of a setting, which was made with one seed and "
         "shorter runs. Which steps, group sizes and averages each method has was decided earlier, by more runs for "
         "TempFlow-GRPO than for the others, in part on the drawing task's held-out prompts. Methods make another number "
-        "of optimizer updates in the same time (the column *updates*). One task and one small model were measured, on "
+        "of optimizer updates in the same time (the column *updates*), and the average of weights that is evaluated "
+        "spans as many updates in all of them, so fewer epochs where an epoch has more. One task and one small model were measured, on "
         "CPUs. On a GPU, rollout, decoding and training take other shares of the time; at equal NFE and images each "
         "method keeps the setting that was best at equal time on this machine, NFE counts the rollout's rows without "
         "the forward passes of training, and a run that spent more than the least is read before its learning rate has "

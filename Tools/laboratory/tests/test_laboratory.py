@@ -5,11 +5,14 @@ import contextlib
 import io
 import json
 import shutil
+import sys
 import unittest
 from types import SimpleNamespace
+from unittest import mock
 
 import command
 import page
+import running
 from comparison import Comparison
 from golden_case import FOLDER, GoldenCase
 from methods import FileError, read
@@ -168,6 +171,19 @@ class LaboratoryTests(GoldenCase):
             self.plan(reference={"recipe": "Recipes/shapes.yaml"})
         self.assertEqual([page.speed([{}]), page.speed([{"slowness": 1.0}])], ["", ""])
         self.assertIn("one took 1.00 to 3.10 s", page.speed([{"slowness": 3.1}, {}]))
+
+    def test_a_machine_is_measured_once_unless_something_else_runs_there(self):
+        reference = SimpleNamespace(recipe="Recipes/shapes.yaml", epoch_seconds=3.7)
+        runner = running.Runner(
+            sys.executable, "task", "base", self.folder / "runs" / "task-full", Record(self.folder / "r"), 2, reference)
+        runner.folder.mkdir(parents=True)
+        measured = iter([(2.5, 0.9), (2.0, 0.97), (3.0, 0.97)])
+        with mock.patch.object(runner, "measure", side_effect=lambda: next(measured)), \
+                contextlib.redirect_stdout(io.StringIO()) as said:
+            self.assertEqual([runner.known_slowness() for _ in range(3)], [2.5, 2.0, 2.0])
+            self.assertEqual(said.getvalue().count("beside other programs"), 1)
+            runner.jobs = 1
+            self.assertEqual(runner.known_slowness(), 3.0)
 
     def test_other_training_prompts_or_weights_make_old_lines_stale(self):
         shutil.copytree(FOLDER, self.folder / "task")

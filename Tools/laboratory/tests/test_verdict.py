@@ -2,6 +2,8 @@
 
 import json
 import unittest
+from dataclasses import replace
+from unittest import mock
 
 from comparison import Comparison
 from golden_case import FOLDER, GoldenCase
@@ -31,6 +33,28 @@ class VerdictTests(GoldenCase):
         text = "\n".join(verdict(Comparison(self.plan(self.folder / "runs.jsonl"))))
         self.assertIn("It is not told apart from Branched (0.019 ± 0.011) and Plain (0.120).", text)
         self.assertIn("Not resolved: Both and Branched; Both and Plain; Branched and Plain.", text)
+
+    def test_a_p_value_at_the_level_is_on_neither_side(self):
+        comparison = Comparison(self.plan())
+        pairs = comparison.pairs()
+        for value, said in ((0.0499, "At the limit of what is told apart: Branched (0.019 ± 0.011; p 0.050)."),
+                            (0.0501, "At the limit of what is told apart: Branched (0.019 ± 0.011; p 0.050)."),
+                            (0.03, "It is ahead of Branched (0.019 ± 0.011)"), (0.07, "not told apart from Branched")):
+            changed = [replace(pairs[0], adjusted=value), *pairs[1:]]
+            with mock.patch.object(comparison, "pairs", return_value=changed):
+                text = "\n".join(verdict(comparison))
+            self.assertIn(said, text)
+            self.assertEqual(f"and {int(abs(value - 0.05) < 0.01)} have p within 0.01 of it" in text, True)
+
+    def test_runs_with_settings_that_are_no_longer_tried_are_told(self):
+        self.assertNotIn("made before these grids", "\n".join(verdict(Comparison(self.plan()))))
+        lines = [json.loads(line) for line in (FOLDER / "runs.jsonl").read_text().splitlines()]
+        for stage, seconds, mean in (("tuning 1", 30, 0.4), ("final", 300, 0.5), ("final", 300, 0.6)):
+            line = next(line for line in lines if line["method"] == "plain" and line["stage"] == stage)
+            lines.append({**line, "key": f"other {len(lines)}", "seconds": seconds, "after": {"mean": mean}})
+        (self.folder / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        text = "\n".join(verdict(Comparison(self.plan(self.folder / "runs.jsonl"))))
+        self.assertIn("Plain (1 of 30 s and 2 of 300 s with 0.550 on held-out prompts). So these", text)
 
     def test_a_method_that_falls_long_before_the_end_is_named(self):
         self.assertNotIn("Accuracy falls", "\n".join(verdict(Comparison(self.plan()))))
