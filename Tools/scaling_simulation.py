@@ -29,6 +29,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 
+CHUNK_PARAMETERS = 4 << 20
+"""Parameters whose gradients training adds together, at least."""
+
+
 @dataclass
 class Costs:
     """Mean seconds of one item."""
@@ -222,7 +226,9 @@ class Simulation:
         sums = dict.fromkeys(["rollout", "rewards", "updates", "communication", "waiting", "whole"], 0.0)
         sent = self.processes["sent_bytes"]
         bandwidth, latency = self.options.gigabits * 1e9 / 8, self.options.latency
-        reduce = sent["gradients_per_update"] / bandwidth + 2 * (self.count - 1) * latency
+        # The counts of gradients are summed, then every chunk of parameters is exchanged and gathered.
+        chunks = -(-self.plan["trainable_parameters"] // CHUNK_PARAMETERS)
+        reduce = sent["gradients_per_update"] / bandwidth + 2 * (self.count - 1) * (1 + chunks) * latency
         once = sent["records_per_epoch"] / bandwidth + (self.count - 1) * latency
         if is_dealt:
             once += sent["samples_per_epoch"] / bandwidth + (self.count - 1) * latency

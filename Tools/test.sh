@@ -43,9 +43,11 @@ kernels=(
   --filter 'Parity|EmbeddedModel|PolicyInvariant|TrainerTests'
   --skip '\.(LoadingMemoryTests|SafetensorsFuzzTests|SimulatedCUDATests|ThreadStressTests)/'
 )
-# Suites whose tests wait for a child process that computes on one core and has no time limit.
+# Suites whose tests wait for child processes that compute on one core, or wait themselves, and that have no time limit or
+# one of minutes.
 children='\.((|Flux|QwenImage|AutoencoderKLQwenImage|Loading)MemoryTests|(MemoryTable|DocumentedCommand'
-children+='|ProcessEquality|Command|EditCommand|ExportCommand|ScoreCommand|ScalingSimulation)Tests)/'
+children+='|ProcessEquality|Command|EditCommand|ExportCommand|ScoreCommand|ScalingSimulation'
+children+='|ManyProcesses|LostProcess|JoinRefusal)Tests)/'
 if [ $# -gt 0 ]; then
   pass 'chosen tests' -- "$@"
 else

@@ -110,6 +110,13 @@ ended_well() { for log in "$@"; do read -r status _ < "$log.end" && [ "$status" 
 
 ended_badly() { for log in "$@"; do read -r status _ < "$log.end" && [ "$status" != 0 ] || return 1; done; }
 
+# ended_within SECONDS SINCE LOG
+ended_within() {
+  local end
+  read -r _ end < "$3.end"
+  python3 -c "import sys; sys.exit(not $end - $2 < $1)"
+}
+
 # ending RUN HOST SINCE PATTERN: status, seconds since a moment, and the matching lines.
 ending() {
   local status end
@@ -227,6 +234,10 @@ ip -n "${namespaces[1]}" link set link1 down
 cut=$(date +%s.%N)
 finish
 for host in 0 1; do ending cut "$host" "$cut" "Error|tempflow launch"; done
+check "both launchers fail" ended_badly "$output"/cut-{0,1}.txt
+check "host 0 names the ranks that it lost" grep -qE 'ranks 2 \(.*, 3 \(.* no longer answer' "$output/cut-0.txt"
+check "host 1 names the store that it lost" grep -qE 'rank 0 \(.*keeps the store .* no longer answers' "$output/cut-1.txt"
+for host in 0 1; do check "host $host ends within 30 s" ended_within 30 "$cut" "$output/cut-$host.txt"; done
 ip -n "${namespaces[1]}" link set link1 up
 "$tempflow" "${train[@]}" --set optimizer.micro_batch=24 --set checkpoints.every=1 --resume --run-dir "$output/cut" \
   > "$output/cut-resumed.txt" 2>&1

@@ -33,6 +33,8 @@ struct CTorchProcessGroup {
   c10::intrusive_ptr<c10d::Backend> nccl;
   // Whether a collective has failed.
   std::shared_ptr<std::atomic<bool>> isBroken = std::make_shared<std::atomic<bool>>(false);
+  // How many have begun; the thread of signs of life reads it.
+  std::shared_ptr<std::atomic<int64_t>> begun = std::make_shared<std::atomic<int64_t>>(0);
 };
 struct CTorchWork {
   std::shared_ptr<std::atomic<bool>> isBroken;
@@ -57,11 +59,17 @@ at::Tensor dense(const CTorchTensor *tensor) {
   return found;
 }
 
-// Runs a collective; false, with `failure` set, when it throws.
-template <typename Group, typename Body> bool collective(Group *group, Body &&body) {
+// Runs a part of a collective; false, with `failure` set, when it throws.
+template <typename Group, typename Body> bool part(Group *group, Body &&body) {
   const bool succeeded = guarded(std::forward<Body>(body));
   if (!succeeded) *group->isBroken = true;
   return succeeded;
+}
+
+// Begins a collective, and waits for it where the body does.
+template <typename Body> bool collective(CTorchProcessGroup *group, Body &&body) {
+  ++*group->begun;
+  return part(group, std::forward<Body>(body));
 }
 
 std::vector<uint8_t> bytesOf(const void *data, int64_t count) {
@@ -127,11 +135,13 @@ bool ctorch_store_try(CTorchStore *store, const char *key, int64_t timeout,
   });
 }
 
-CTorchPulse *ctorch_pulse(CTorchStore *store, const char *key, int64_t period) {
+int64_t ctorch_process_group_begun(const CTorchProcessGroup *group) { return group->begun->load(); }
+
+CTorchPulse *ctorch_pulse(CTorchStore *store, const CTorchProcessGroup *group, const char *key, int64_t period) {
   CTorchPulse *result = nullptr;
   guarded([&] {
-    auto beat = [store = store->store, key = std::string(key)](int64_t number) {
-      const std::string text = std::to_string(number);
+    auto beat = [store = store->store, begun = group->begun, key = std::string(key)](int64_t number) {
+      const std::string text = std::to_string(number) + " " + std::to_string(begun->load());
       try {
         store->set(key, std::vector<uint8_t>(text.begin(), text.end()));
         return true;
@@ -214,7 +224,7 @@ bool ctorch_all_to_all(CTorchProcessGroup *group, CTorchTensor *output, CTorchTe
 }
 
 bool ctorch_work_wait(CTorchWork *work) {
-  return collective(work, [&] { work->work->wait(); });
+  return part(work, [&] { work->work->wait(); });
 }
 void ctorch_work_release(CTorchWork *work) { delete work; }
 

@@ -10,9 +10,12 @@ extension LaunchVariables {
   ///
   /// - torch.distributed's variables come first (`tempflow launch`, torchrun, Kubernetes'
   ///   PyTorchJob). A WORLD_SIZE of 1 is a world of one, which joins as the others do. Without
-  ///   LOCAL_RANK and LOCAL_WORLD_SIZE, as in a PyTorchJob, the process is alone on its host.
-  /// - Then those of a Slurm step (`srun`), then OpenMPI's (`mpirun`). Both also hold in a shell
-  ///   that has been started for interactive work, so one process is alone there.
+  ///   LOCAL_RANK and LOCAL_WORLD_SIZE the numbers on the host are those of srun or mpirun, which
+  ///   may have started a script that sets the others; where there are none, as in a PyTorchJob,
+  ///   the process is alone on its host.
+  /// - Then OpenMPI's (`mpirun`, which starts its daemons as a Slurm step), then those of a Slurm
+  ///   step (`srun`). Both also hold in a shell that has been started for interactive work, so one
+  ///   process is alone there.
   /// - Variables of several launchers must agree, except that torchrun and `tempflow launch` mark
   ///   their processes: started once a host by srun or mpirun, they number the processes.
   ///
@@ -26,22 +29,33 @@ extension LaunchVariables {
     }
     let slurm = try SlurmStep(values)
     let openMPI = try OpenMPIJob(values)
-    let others = [slurm?.numbering, openMPI?.numbering].compactMap(\.self)
-      .filter { $0.size.value > 1 }
+    let job = openMPI.flatMap { $0.numbering.size.value > 1 ? $0 : nil }
+    // Between hosts mpirun starts its own daemons through srun, one a host, and the processes
+    // inherit the daemon's variables.
+    let step = slurm.flatMap {
+      $0.numbering.size.value > 1 && !(job != nil && $0.isOneTaskPerNode) ? $0 : nil
+    }
     if slurm == nil && openMPI == nil || values.first(of: Self.numbers) != nil {
       guard let given = try Self.standard(values) else { return nil }
-      for other in others { try given.numbering.check(against: other) }
+      try given.numbering.check(against: job?.numbering)
+      try given.numbering.check(against: step?.numbering)
       self = given.variables
-      return
-    }
-    if let openMPI, openMPI.numbering.size.value > 1 {
-      // Between hosts mpirun starts its own daemons through srun, one a host, and the processes
-      // inherit the daemon's variables.
-      let step = slurm.flatMap { $0.isOneTaskPerNode ? nil : $0.numbering }
-      try openMPI.numbering.check(against: step.flatMap { $0.size.value > 1 ? $0 : nil })
-      self = try openMPI.variables(values)
-    } else if let slurm, slurm.numbering.size.value > 1 {
-      self = try slurm.variables(values)
+      guard values[Name.localSize] == nil, let other = job?.localRank ?? step?.localRank else {
+        return
+      }
+      localRank = other
+      localSize = job?.localSize
+      guard let step, job == nil else { return }
+      do throws(LaunchVariablesError) {
+        localSize = try step.localSize(values)
+      } catch .incomplete {
+        // It is the number of the processes with this host's name.
+      }
+    } else if let job {
+      try job.numbering.check(against: step?.numbering)
+      self = try job.variables(values)
+    } else if let step {
+      self = try step.variables(values)
     } else {
       return nil
     }
@@ -53,28 +67,37 @@ extension LaunchVariables {
   private static func standard(
     _ values: EnvironmentValues
   ) throws(LaunchVariablesError) -> (variables: LaunchVariables, numbering: Numbering)? {
-    let local = [Name.localRank, Name.localSize]
-    let hasLocal = values.first(of: local) != nil
-    let names = [Name.rank, Name.size] + (hasLocal ? local : []) + [Name.host, Name.port]
+    let hasSize = values[Name.localSize] != nil
+    let hasLocal = hasSize || values[Name.localRank] != nil
+    var names = [Name.rank, Name.size]
+    if hasLocal { names.append(Name.localRank) }
+    if hasSize { names.append(Name.localSize) }
+    names += [Name.host, Name.port]
     guard try values.has(all: names) else { return nil }
     let size = try values.count(Name.size)
     let rank = try values.index(Name.rank, below: size, Name.size)
-    var localSize = 1
-    var localRank = 0
-    if hasLocal {
+    var localSize: Int?
+    var localRank: Int?
+    if hasSize {
       localSize = try values.integer(
         Name.localSize, in: 1...size, reason: "\(Name.size) is \(size)")
-      localRank = try values.index(Name.localRank, below: localSize, Name.localSize)
+    }
+    if hasLocal {
+      localRank = try values.index(
+        Name.localRank, below: localSize ?? size, hasSize ? Name.localSize : Name.size)
     }
     let variables = LaunchVariables(
-      rank: rank, size: size, localRank: localRank, localSize: localSize,
+      rank: rank, size: size, localRank: localRank ?? 0, localSize: hasLocal ? localSize : 1,
       host: values[Name.host] ?? "", port: try port(values),
       launcherHasStore: try flag(Name.launcherHasStore, values),
       restartCount: values[Name.restartCount] == nil
         ? 0 : try values.integer(Name.restartCount, in: 0...Int.max),
       launch: launch(values))
     let numbering = Numbering(
-      rank: .init(name: Name.rank, value: rank), size: .init(name: Name.size, value: size))
+      rank: .init(name: Name.rank, value: rank), size: .init(name: Name.size, value: size),
+      // One that is told to be alone on its host, with its own GPU, may be there with others.
+      localRank: localSize == 1
+        ? nil : localRank.map { .init(name: Name.localRank, value: $0) })
     return (variables, numbering)
   }
 

@@ -9,8 +9,8 @@ package struct LaunchVariables: Equatable, Sendable {
   package var size: Int
   /// The number of the process among those of its host, 0..<`localSize`.
   package var localRank: Int
-  /// The processes of this host.
-  package var localSize: Int
+  /// The processes of this host; nil where no launcher says.
+  package var localSize: Int?
   /// The host and port of the store through which the processes meet.
   package var host: String
   package var port: Int
@@ -23,7 +23,7 @@ package struct LaunchVariables: Equatable, Sendable {
   package var launch: String?
 
   package init(
-    rank: Int, size: Int, localRank: Int, localSize: Int, host: String, port: Int,
+    rank: Int, size: Int, localRank: Int, localSize: Int?, host: String, port: Int,
     launcherHasStore: Bool = false, restartCount: Int = 0, launch: String? = nil
   ) {
     self.rank = rank
@@ -36,6 +36,9 @@ package struct LaunchVariables: Equatable, Sendable {
     self.restartCount = restartCount
     self.launch = launch
   }
+
+  /// Whether processes of the run may be on other hosts.
+  package var mayHaveOtherHosts: Bool { localSize.map { $0 < size } ?? true }
 
   /// The names of torch.distributed's variables, and of `tempflow launch`'s own.
   enum Name {
@@ -60,9 +63,10 @@ package struct LaunchVariables: Equatable, Sendable {
     environment[Name.launcherHasStore] = launcherHasStore ? "True" : nil
     let values = [
       Name.rank: "\(rank)", Name.size: "\(size)", Name.localRank: "\(localRank)",
-      Name.localSize: "\(localSize)", Name.host: host, Name.port: "\(port)",
-      Name.restartCount: "\(restartCount)", Name.tempflow: launch ?? "1",
+      Name.host: host, Name.port: "\(port)", Name.restartCount: "\(restartCount)",
+      Name.tempflow: launch ?? "1",
     ]
+    environment[Name.localSize] = localSize.map { "\($0)" }
     return environment.merging(values) { $1 }
   }
 }

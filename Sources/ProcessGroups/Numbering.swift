@@ -9,13 +9,16 @@ struct Numbering {
 
   let rank: Variable
   let size: Variable
+  /// The number among the processes of its host; nil where the launcher does not say.
+  let localRank: Variable?
 
-  /// - Throws: `.disagreement` if the other launcher gives this process another number, or the run
-  ///   another size.
+  /// - Throws: `.disagreement` if the other launcher gives this process another number, also among
+  ///   those of its host, or the run another size.
   func check(against other: Numbering?) throws(LaunchVariablesError) {
     guard let other else { return }
-    for (mine, theirs) in [(rank, other.rank), (size, other.size)] where mine.value != theirs.value
-    {
+    var pairs = [(rank, other.rank), (size, other.size)]
+    if let localRank, let theirs = other.localRank { pairs.append((localRank, theirs)) }
+    for (mine, theirs) in pairs where mine.value != theirs.value {
       throw .disagreement(mine.assignment, theirs.assignment)
     }
   }

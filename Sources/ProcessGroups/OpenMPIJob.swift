@@ -1,8 +1,8 @@
 /// What OpenMPI's `mpirun` says to each process.
 struct OpenMPIJob {
   let numbering: Numbering
-  private let localRank: Int
-  private let localSize: Int
+  let localRank: Int
+  let localSize: Int
 
   private static let rank = "OMPI_COMM_WORLD_RANK"
   private static let size = "OMPI_COMM_WORLD_SIZE"
@@ -15,12 +15,13 @@ struct OpenMPIJob {
       return nil
     }
     let size = try values.count(Self.size)
-    numbering = Numbering(
-      rank: .init(name: Self.rank, value: try values.index(Self.rank, below: size, Self.size)),
-      size: .init(name: Self.size, value: size))
     localSize = try values.integer(
       Self.localSize, in: 1...size, reason: "\(Self.size) is \(size)")
     localRank = try values.index(Self.localRank, below: localSize, Self.localSize)
+    numbering = Numbering(
+      rank: .init(name: Self.rank, value: try values.index(Self.rank, below: size, Self.size)),
+      size: .init(name: Self.size, value: size),
+      localRank: .init(name: Self.localRank, value: localRank))
   }
 
   func variables(_ values: EnvironmentValues) throws(LaunchVariablesError) -> LaunchVariables {

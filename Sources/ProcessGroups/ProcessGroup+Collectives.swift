@@ -3,6 +3,7 @@ package import Torch
 
 // N: processes. Collectives block until this process has its result; on a CUDA device the current
 // stream waits and the host does not. All throw `ProcessGroupError` when processes are lost.
+// `afterMeeting`: right after a collective that began with a barrier; see `use`.
 
 extension ProcessGroup {
   /// Replaces the elements of a contiguous tensor by their sums over all processes.
@@ -18,15 +19,18 @@ extension ProcessGroup {
 
   /// Replaces the elements of a contiguous tensor by those of rank `root`.
   package func broadcast(
-    _ tensor: Tensor, from root: Int = 0, _ step: String
+    _ tensor: Tensor, from root: Int = 0, _ step: String, afterMeeting: Bool = false
   ) throws(ProcessGroupError) {
     guard let engine else { return }
-    try meet(before: tensor, step)
+    if !afterMeeting { try meet(before: tensor, step) }
     try engine.check(ctorch_broadcast(engine.handle, tensor.handle, Int32(root)), step)
   }
 
   /// The contiguous tensors of all processes, which have one shape: `[...] -> [N, ...]`.
-  package func allGather(_ tensor: Tensor, _ step: String) throws(ProcessGroupError) -> Tensor {
+  package func allGather(
+    _ tensor: Tensor, _ step: String, afterMeeting: Bool = false
+  ) throws(ProcessGroupError) -> Tensor {
+    if engine != nil, !afterMeeting { try meet(before: tensor, step) }
     let output = Tensor.empty([size] + tensor.shape, dtype: tensor.dtype, device: tensor.device)
     try beginAllGather(tensor, into: output, step).wait()
     return output
@@ -53,10 +57,10 @@ extension ProcessGroup {
   ///   - received: rows from each rank.
   /// - Returns: `[sum of received, ...]`, ordered by the sending rank.
   package func exchange(
-    _ rows: Tensor, sent: [Int], received: [Int], _ step: String
+    _ rows: Tensor, sent: [Int], received: [Int], _ step: String, afterMeeting: Bool = false
   ) throws(ProcessGroupError) -> Tensor {
     guard let engine else { return rows }
-    try meet(before: rows, step)
+    if !afterMeeting { try meet(before: rows, step) }
     let output = Tensor.empty(
       [received.reduce(0, +)] + rows.shape.dropFirst(), dtype: rows.dtype, device: rows.device)
     try engine.check(

@@ -25,10 +25,17 @@ package final class ProcessGroup {
     let handle: OpaquePointer
     let store: Store
     let variables: LaunchVariables
-    /// The host and process number of every rank.
-    let places: [String]
+    /// Where every rank is.
+    let places: [Place]
     let pulse: OpaquePointer
     let timeout: Duration
+  }
+
+  /// A process's host and its number there.
+  struct Place {
+    let host: String
+    let process: String
+    var text: String { "\(host), process \(process)" }
   }
 
   /// A process without others.
@@ -39,7 +46,10 @@ package final class ProcessGroup {
   }
 
   /// The host and process number of a rank.
-  package func place(of rank: Int) -> String { engine?.places[rank] ?? "this process" }
+  package func place(of rank: Int) -> String { engine?.places[rank].text ?? "this process" }
+
+  /// How long a process waits for another.
+  package var timeout: Duration { engine?.timeout ?? .seconds(1800) }
 
   /// Whether this process writes the run's files.
   package var isLeader: Bool { rank == 0 }
@@ -54,9 +64,14 @@ package final class ProcessGroup {
     rank = variables.rank
     size = variables.size
     localRank = variables.localRank
-    localSize = variables.localSize
     do throws(TorchFailure) {
-      engine = try Self.join(variables, timeout)
+      let engine = try Self.join(variables, timeout)
+      let host = engine.places[variables.rank].host
+      // Containers on one host have names of their own.
+      localSize =
+        variables.localSize
+        ?? max(variables.localRank + 1, engine.places.count { $0.host == host })
+      self.engine = engine
     } catch {
       throw .notJoined(
         rank: variables.rank, size: variables.size, address: variables.address, reason: error.text)
@@ -73,12 +88,13 @@ package final class ProcessGroup {
     var variables = variables
     variables.port = store.port
     let pulseStore = try Store(variables, serves: false, workers: 0, timeout: timeout)
-    let place =
-      "\(ProcessInfo.processInfo.hostName), process \(ProcessInfo.processInfo.processIdentifier)"
-    try store.set("place/\(variables.rank)", place)
-    var places: [String] = []
+    let process = ProcessInfo.processInfo
+    try store.set("place/\(variables.rank)", "\(process.processIdentifier) \(process.hostName)")
+    var places: [Place] = []
     for rank in 0..<variables.size {
-      places.append(try store.get("place/\(rank)", timeout: timeout))
+      let text = try store.get("place/\(rank)", timeout: timeout)
+      let (number, host) = (text.prefix { $0 != " " }, text.drop { $0 != " " }.dropFirst())
+      places.append(Place(host: String(host), process: String(number)))
     }
     guard
       let handle = ctorch_process_group(
@@ -87,7 +103,7 @@ package final class ProcessGroup {
     else { throw .last() }
     guard
       let pulse = ctorch_pulse(
-        pulseStore.handle, Pulse.key(variables.rank), Pulse.period.milliseconds)
+        pulseStore.handle, handle, Pulse.key(variables.rank), Pulse.period.milliseconds)
     else { throw .last() }
     return Engine(
       handle: handle, store: store, variables: variables, places: places, pulse: pulse,
@@ -97,8 +113,9 @@ package final class ProcessGroup {
   /// Prepares collectives of tensors on a device: NCCL for a CUDA device.
   ///
   /// NCCL ends a process whose collective outlives its time-out without naming a peer. Collectives
-  /// of CUDA tensors, but for gathers that are begun ahead, therefore begin with a barrier over
-  /// Gloo, whose time-out is half as long.
+  /// of CUDA tensors therefore begin with a barrier over Gloo, whose time-out is half as long, but
+  /// for gathers that are begun ahead, and those of one sum of gradients after the first. A process
+  /// that ends within such a sum, a part of a second in an update, leaves the others to NCCL.
   ///
   /// - Throws: `ProcessGroupError.noNCCL`.
   package func use(_ device: Device) throws(ProcessGroupError) {

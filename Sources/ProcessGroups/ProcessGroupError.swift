@@ -6,6 +6,8 @@ package enum ProcessGroupError: Error, Equatable, Sendable {
   case noNCCL(reason: String)
   /// Processes ended or stand still. `peers` is empty where none was found.
   case lost(peers: [Peer], during: String, reason: String)
+  /// Processes live and have not come to a collective for which the others wait.
+  case late(peers: [Peer], during: String, reason: String)
   /// The store through which processes meet does not answer.
   case storeLost(address: String, holder: String, during: String, reason: String)
 
@@ -14,6 +16,28 @@ package enum ProcessGroupError: Error, Equatable, Sendable {
     package let rank: Int
     /// Its host and process number, such as `node2, process 4711`.
     package let place: String
+  }
+
+  /// Whether a process says it: what all find, rank 0 says for all, unless it is the one that is
+  /// lost or late.
+  package func isSaid(by rank: Int) -> Bool {
+    switch self {
+    case .notJoined, .storeLost: true
+    // Without a lost process the failure is this one's.
+    case .lost(let peers, _, _): rank == 0 || peers.isEmpty || peers.contains { $0.rank == 0 }
+    case .late(let peers, _, _): rank == 0 || peers.contains { $0.rank == 0 }
+    case .noNCCL: rank == 0
+    }
+  }
+
+  /// The ranks that are lost, empty where some are late; nil where no process was found, or where
+  /// this is no failure of a collective.
+  var lostRanks: [Int]? {
+    switch self {
+    case .lost(let peers, _, _): peers.isEmpty ? nil : peers.map(\.rank)
+    case .late: []
+    case .notJoined, .noNCCL, .storeLost: nil
+    }
   }
 }
 
@@ -36,6 +60,10 @@ extension ProcessGroupError: CustomStringConvertible {
         : Self.list(peers) + " no longer "
           + (peers.count == 1 ? "answers" : "answer") + ": killed, stopped or cut off (during "
           + "\(step): \(reason))"
+    case .late(let peers, let step, let reason):
+      Self.list(peers) + " did not come to \(step), and "
+        + (peers.count == 1 ? "is" : "are") + " alive: \(reason). A reward, a disk or a GPU that "
+        + "is slower there can take longer than the time-out, which --timeout of train sets"
     case .storeLost(let address, let holder, let step, let reason):
       "\(holder) at \(address) no longer answers: killed, stopped or cut off (during \(step): "
         + "\(reason))"

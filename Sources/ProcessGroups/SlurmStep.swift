@@ -6,7 +6,7 @@
 /// has inherited that step's variables, but SLURM_GTIDS lists its own task alone.
 struct SlurmStep {
   let numbering: Numbering
-  private let localRank: Int
+  let localRank: Int
   private let id: Int
   /// The hosts of the step; nil if Slurm does not say.
   private let nodes: Int?
@@ -30,7 +30,8 @@ struct SlurmStep {
     let rank = try values.index(Self.rank, below: size, sizeName)
     localRank = try values.index(Self.localRank, below: size, sizeName)
     numbering = Numbering(
-      rank: .init(name: Self.rank, value: rank), size: .init(name: sizeName, value: size))
+      rank: .init(name: Self.rank, value: rank), size: .init(name: sizeName, value: size),
+      localRank: .init(name: Self.localRank, value: localRank))
     let nodesName = values.first(of: ["SLURM_STEP_NUM_NODES", "SLURM_NNODES"])
     if let nodesName { nodes = try values.count(nodesName) } else { nodes = nil }
     // A number of tasks that is not to be found is an error only where it is needed.
@@ -72,7 +73,7 @@ struct SlurmStep {
 
   /// The tasks of this host: SLURM_STEP_TASKS_PER_NODE at SLURM_NODEID, else all of them on a
   /// single host, else SLURM_NTASKS_PER_NODE, which every host has at most.
-  private func localSize(_ values: EnvironmentValues) throws(LaunchVariablesError) -> Int {
+  func localSize(_ values: EnvironmentValues) throws(LaunchVariablesError) -> Int {
     let (perNode, node, most) = (
       "SLURM_STEP_TASKS_PER_NODE", "SLURM_NODEID", "SLURM_NTASKS_PER_NODE"
     )

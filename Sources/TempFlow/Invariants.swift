@@ -8,6 +8,9 @@ public enum InvariantError: Error, Hashable, Sendable {
   case rolloutAndRecomputationDisagree(step: Int, deviation: Double, limit: Double)
   /// A loss, ratio or divergence is not finite.
   case notFinite(what: String, step: Int?)
+  /// The gradient of one pass of an update is not finite, or the norm of one of its parameters is
+  /// too large for the sum of the passes.
+  case gradientRange(limit: Double)
   /// The size of a group differs from the recipe's.
   case groupSize(prompt: Int, step: Int, found: Int, expected: Int)
   /// The weights of steps do not average to 1.
@@ -31,6 +34,11 @@ extension InvariantError: CustomStringConvertible {
     case .notFinite(let what, let step):
       "\(what) is not finite" + (step.map { " at step \($0)" } ?? "")
         + "; resume from the last checkpoint with a smaller learning rate or clip range"
+    case .gradientRange(let limit):
+      "the gradient of a pass of this update is not finite, or the norm of a parameter in it is at "
+        + "least \(Int(limit)), beyond which passes cannot be added exactly; resume from the last "
+        + "checkpoint with a smaller learning rate or clip range, or with fewer passes by a larger "
+        + "optimizer.micro_batch"
     case .groupSize(let prompt, let step, let found, let expected):
       "prompt \(prompt), step \(step): \(found) rewards in the group instead of \(expected); "
         + "every branch must be scored once"

@@ -22,9 +22,10 @@ extension Diagnosis {
     var finding = Finding(
       subject: "processes", level: .good,
       detail: "rank \(variables.rank) of \(variables.size), on this host "
-        + "\(variables.localRank) of \(variables.localSize), by \(launcher(environment))")
+        + "\(variables.localRank)\(variables.localSize.map { " of \($0)" } ?? ""), by "
+        + launcher(environment))
     let devices = TorchRuntime.cudaDeviceCount
-    if devices > 0 && variables.localSize > devices {
+    if devices > 0 && variables.localSize ?? variables.localRank + 1 > devices {
       finding.level = .warning
       finding.detail +=
         "; for 'device: cuda' each process needs a GPU, and this host has \(devices)"
@@ -67,7 +68,7 @@ extension Diagnosis {
       )
     case .free where check.isLoopback:
       (
-        variables.map { $0.size > $0.localSize } ?? false ? .warning : .good,
+        variables?.mayHaveOtherHosts ?? false ? .warning : .good,
         place + "is this host, and its port is free; other hosts cannot reach this address"
       )
     case .free: (.good, place + "is this host, and its port is free: rank 0 can listen here")

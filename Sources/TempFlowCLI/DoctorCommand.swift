@@ -95,7 +95,7 @@ struct Diagnosis: Encodable {
     ]
     let meeting = Self.address(address, variables)
     let isElsewhere = meeting.map { !$0.check.addresses.isEmpty && !$0.check.isHere } ?? false
-    let hasOthers = variables.map { $0.size > $0.localSize } ?? false
+    let hasOthers = variables?.mayHaveOtherHosts ?? false
     findings.append(Self.network(environment, severalHosts: isElsewhere || hasOthers))
     if let meeting { findings.append(meeting.finding) }
   }

@@ -2,6 +2,7 @@ import ArgumentParser
 import CPUKernels
 import Dashboard
 import Foundation
+import Foundations
 import ProcessGroups
 import Recipes
 import Rewards
@@ -49,18 +50,9 @@ struct TrainCommand: AsyncParsableCommand {
       if launch?.rank ?? 0 == 0 { try output.print(summary) { AccuracyTable(summary).text } }
     } catch {
       // What stops all processes is printed once, by the first; every process logs it.
-      guard let launch, launch.rank > 0, !Self.isOwn(error) else { throw error }
+      let isSaid = (error as? ProcessGroupError)?.isSaid(by: launch?.rank ?? 0) ?? false
+      guard let launch, launch.rank > 0, !isSaid else { throw error }
       throw ExitCode.failure
-    }
-  }
-
-  /// Whether no other process prints an error.
-  private static func isOwn(_ error: any Error) -> Bool {
-    switch error as? ProcessGroupError {
-    case .notJoined, .storeLost: true
-    // Without a lost process the failure is this one's.
-    case .lost(let peers, _, _): peers.isEmpty || peers.contains { $0.rank == 0 }
-    case .noNCCL, nil: false
     }
   }
 
@@ -68,6 +60,20 @@ struct TrainCommand: AsyncParsableCommand {
   private func train(_ launch: LaunchVariables?) async throws -> RunSummary {
     let group =
       try launch.map { try ProcessGroup($0, timeout: .seconds(timeout)) } ?? .alone
+    do {
+      return try await train(in: group, launch)
+    } catch let error as ProcessGroupError where group.isLeader {
+      // It is said before the wait, in which a launcher may end this process.
+      StandardStream.writeError("Error: \(error)\n")
+      group.letOthersLearn(error)
+      throw ExitCode.failure
+    }
+  }
+
+  @MainActor
+  private func train(
+    in group: ProcessGroup, _ launch: LaunchVariables?
+  ) async throws -> RunSummary {
     let loaded = try group.agree("reading the recipe") { try recipe.read() }
     let kernels = try group.agree("the kernels") {
       try CPUKernel.chosenByEnvironment().map(\.nameWithInstructions).sorted()
@@ -84,6 +90,10 @@ struct TrainCommand: AsyncParsableCommand {
       return try await Trainer(settings, output: run, group: group).train()
     } catch {
       run.note(error)
+      // A store may have ended with rank 0, which has said why before.
+      if case .storeLost? = error as? ProcessGroupError, !group.isLeader, run.hasLeaderStopped {
+        throw ExitCode.failure
+      }
       throw error
     }
   }
@@ -114,17 +124,13 @@ struct TrainCommand: AsyncParsableCommand {
     _ loaded: Recipe<TrainingRecipe>, _ group: ProcessGroup, _ launch: LaunchVariables?
   ) throws -> RunOutput {
     let path = runDir ?? "runs/\(recipe.name)"
-    let leader = try group.agree("opening the run directory") {
-      guard group.isLeader else { return nil as RunOutput? }
+    return try RunOutput.open(path, in: group, recipeName: recipe.name) {
       let isRestarted = launch?.restartCount ?? 0 > 0
       let resumes = try resume
         || (isRestarted && launch?.launch.map { try RunDirectory.wasOpened(path, by: $0) } ?? false)
       return try RunOutput(
         path, resume: resumes, launch: launch?.launch, recipe: loaded, recipeName: recipe.name,
         progress: .standardError())
-    }
-    return try group.agree("following the run directory") {
-      try leader ?? RunOutput(following: path, rank: group.rank, recipeName: recipe.name)
     }
   }
 }

@@ -47,7 +47,13 @@ func printCollectives(_ group: ProcessGroup) throws {
 }
 
 /// Prints `joined`, and sums until a process is lost.
-func sum(in group: ProcessGroup) throws {
+///
+/// - Parameter pause: a rank that is busy for some seconds after the first sum.
+func sum(in group: ProcessGroup, pause: (rank: Int, seconds: Double)?) throws {
+  if let pause {
+    try group.allReduce(floats([group.rank]), "a sum")
+    if group.rank == pause.rank { Thread.sleep(forTimeInterval: pause.seconds) }
+  }
   let line = "joined \(ProcessInfo.processInfo.processIdentifier)\n"
   FileHandle.standardOutput.write(Data(line.utf8))
   while true {

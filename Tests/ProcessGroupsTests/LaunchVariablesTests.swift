@@ -48,6 +48,52 @@ import Testing
     #expect(found.rank == 3 && found.size == 8 && found.localRank == 0 && found.localSize == 1)
   }
 
+  @Test func `a local rank alone is taken, and the host's processes are counted later`() throws {
+    let given = Self.torchrun.filter { $0.key != "LOCAL_WORLD_SIZE" }
+    let found = try #require(try LaunchVariables(environment: given))
+    #expect(found.localRank == 1 && found.localSize == nil && found.mayHaveOtherHosts)
+    #expect(
+      failure(given.merging(["LOCAL_RANK": "8"]) { $1 })
+        == .invalid(
+          name: "LOCAL_RANK", value: "8", expected: "an integer in 0...7 (WORLD_SIZE is 8)"))
+  }
+
+  @Test func `a script between a launcher and the processes leaves them their places on the host`()
+    throws
+  {
+    // srun or mpirun starts a script that sets RANK and WORLD_SIZE alone.
+    let step = SlurmVariablesTests.step
+    let script = [
+      "RANK": "3", "WORLD_SIZE": "5", "MASTER_ADDR": "node03", "MASTER_PORT": "29500",
+    ]
+    let task = try #require(try LaunchVariables(environment: step.merging(script) { $1 }))
+    #expect(task.rank == 3 && task.localRank == 1 && task.localSize == 2)
+    let unknown = step.merging(script) { $1 }
+      .filter { $0.key != "SLURM_STEP_TASKS_PER_NODE" }
+    let uncounted = try #require(try LaunchVariables(environment: unknown))
+    #expect(uncounted.localRank == 1 && uncounted.localSize == nil)
+    let process = OpenMPIVariablesTests.process.merging(
+      script.merging(["RANK": "1", "WORLD_SIZE": "4"]) { $1 }) { $1 }
+    let found = try #require(try LaunchVariables(environment: process))
+    #expect(found.localRank == 1 && found.localSize == 4)
+    // Within mpirun's own step of daemons, one a host.
+    let daemon = [
+      "SLURM_STEP_ID": "0", "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NTASKS": "2",
+      "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NUM_NODES": "2", "SLURM_NODEID": "0",
+    ]
+    #expect(try LaunchVariables(environment: process.merging(daemon) { $1 })?.localRank == 1)
+  }
+
+  @Test func `a local rank that another launcher contradicts is an error`() {
+    let script = [
+      "RANK": "3", "WORLD_SIZE": "5", "LOCAL_RANK": "0", "MASTER_ADDR": "node03",
+      "MASTER_PORT": "29500",
+    ]
+    #expect(
+      failure(SlurmVariablesTests.step.merging(script) { $1 })
+        == .disagreement("LOCAL_RANK=0", "SLURM_LOCALID=1"))
+  }
+
   @Test func `a world of one that is given joins`() throws {
     let one = ["RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"]
     #expect(try LaunchVariables(environment: one)?.size == 1)

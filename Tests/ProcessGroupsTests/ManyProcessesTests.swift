@@ -19,13 +19,17 @@ import Testing
     }
 
     /// Starts the processes with torchrun's variables.
-    func start(_ arguments: [String], folder: String) throws -> [WorkerProcess] {
+    ///
+    /// - Parameter counted: whether they are told how many are on this host.
+    func start(
+      _ arguments: [String], counted: Bool = true, folder: String
+    ) throws -> [WorkerProcess] {
       try (0..<size).map { rank in
         try WorkerProcess(
           arguments,
           environment: [
             "RANK": "\(rank)", "WORLD_SIZE": "\(size)", "LOCAL_RANK": "\(rank)",
-            "LOCAL_WORLD_SIZE": "\(size)", "MASTER_ADDR": "127.0.0.1",
+            "LOCAL_WORLD_SIZE": counted ? "\(size)" : "", "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": "\(store.port)", "TORCHELASTIC_USE_AGENT_STORE": "True",
             "TORCHELASTIC_RESTART_COUNT": "\(attempt)", "TORCHELASTIC_RUN_ID": "none",
           ], folder: folder)
@@ -61,14 +65,14 @@ import Testing
   func `every collective has its closed form, through an agent's store`(_ size: Int) throws {
     try withTemporaryFolder { folder in
       let agent = try Agent(size: size, attempt: 2)
-      let workers = try agent.start(["collectives"], folder: folder)
+      let workers = try agent.start(["collectives"], counted: size == 2, folder: folder)
       for (rank, worker) in workers.enumerated() {
         #expect(try worker.status() == 0)
         #expect(try results(try worker.output) == expected(rank, of: size))
       }
       // The keys of an attempt are its own.
       let place = try agent.store.value("/worker/attempt_2/place/1", timeout: .seconds(5))
-      #expect(place.contains(", process \(workers[1].identifier)"))
+      #expect(place.hasPrefix("\(workers[1].identifier) "))
       #expect(try agent.store.value("place/1", timeout: .seconds(5)).isEmpty)
     }
   }
@@ -104,6 +108,24 @@ import Testing
         let output = try worker.output
         #expect(output.contains("lost ranks [1]"), "\(output)")
         #expect(output.contains("process \(workers[1].identifier)) no longer answers"))
+      }
+    }
+  }
+
+  /// The last one comes while the others search for the reason.
+  @Test(arguments: [(3, "9"), (5, "9"), (4, "4")])
+  func `a process that comes too late is named, also by itself`(
+    _ size: Int, _ pause: String
+  ) throws {
+    try withTemporaryFolder { folder in
+      let agent = try Agent(size: size)
+      let workers = try agent.start(["sums", "2", "1", pause], folder: folder)
+      for worker in workers {
+        #expect(try worker.status() == 3)
+        let output = try worker.output
+        #expect(output.contains("late ranks [1]"), "\(output)")
+        #expect(output.contains("rank 1 (") && output.contains(") did not come to a sum, and is "))
+        #expect(!output.contains("no longer answers"), "\(output)")
       }
     }
   }

@@ -167,4 +167,19 @@ struct MetricsLogTests {
       #expect(try Self.text(path) == "\(time) one\n\(time) two\n\(time) three\n")
     }
   }
+
+  @Test func `a log says whether its run has stopped, until it goes on`() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/log.txt"
+      #expect(try !RunLog.endsWithStop(path))
+      let log = try RunLog(path)
+      #expect(try !RunLog.endsWithStop(path))
+      try log.write("one stopped: two")
+      #expect(try !RunLog.endsWithStop(path))
+      try log.writeStop("rank 1 no longer answers")
+      #expect(try RunLog.endsWithStop(path))
+      try log.write("Resuming after epoch 2.")
+      #expect(try !RunLog.endsWithStop(path))
+    }
+  }
 }

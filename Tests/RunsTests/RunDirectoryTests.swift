@@ -182,6 +182,51 @@ struct RunDirectoryTests {
     }
   }
 
+  @Test func `a claim is written over the last one, and never leaves a file without a launch`()
+    async throws
+  {
+    try await withTemporaryFolder { folder in
+      let path = folder + "/run"
+      do {
+        let run = try RunDirectory(path, mode: .create, launch: "a longer name")
+        try AtomicFile.write("epochs: 1\n", to: run.recipe)
+      }
+      _ = try RunDirectory(path, mode: .resume, launch: "a")
+      #expect(try RunDirectory.wasOpened(path, by: "a"))
+      #if os(Linux)
+        // Nothing can be written any more.
+        await #expect(processExitsWith: .success) { [path = path as String] in
+          signal(SIGXFSZ, SIG_IGN)
+          var limit = rlimit(rlim_cur: 0, rlim_max: 0)
+          setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+          do throws(RunError) {
+            _ = try RunDirectory(path, mode: .resume, launch: "a")
+            exit(1)
+          } catch {
+            guard case .file = error else { exit(2) }
+          }
+        }
+        #expect(try RunDirectory.wasOpened(path, by: "a"))
+      #endif
+    }
+  }
+
+  @Test func `a process follows only into the directory that holds the mark`() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run"
+      let follow = RunDirectory.Mode.follow(mark: "7", within: .zero)
+      #expect(throws: RunError.notShared(path: path)) { _ = try RunDirectory(path, mode: follow) }
+      let run = try RunDirectory(path, mode: .create)
+      // Another directory of this name, as on a host with a disk of its own.
+      try run.put(mark: "6")
+      #expect(throws: RunError.notShared(path: path)) { _ = try RunDirectory(path, mode: follow) }
+      try run.put(mark: "7")
+      #expect(try RunDirectory(path, mode: follow).path == path)
+      for mark in ["6", "7"] { try run.remove(mark: mark) }
+      #expect(try FileActions.names(path).allSatisfy { !$0.hasPrefix(".tmp-") })
+    }
+  }
+
   @Test func `a lock that another program holds is respected, and free once it ends`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/run"

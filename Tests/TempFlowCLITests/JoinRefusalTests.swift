@@ -34,6 +34,24 @@ import Testing
     }
   }
 
+  @Test func `another program of the same version is refused`() throws {
+    try withTemporaryFolder { folder in
+      let task = try SmallTask(["epochs": "1"], in: folder)
+      let program = "\(folder)/tempflow"
+      try FileActions.copy(builtProduct("tempflow"), to: program)
+      let file = try FileHandle(forWritingTo: URL(filePath: program))
+      try file.seekToEnd()
+      try file.write(contentsOf: Data([0]))
+      try file.close()
+      let outcome = try task.train(2, "other-program", extras: [1: .init(program: program)])
+      #expect(outcome.statuses == [1, 1], "\(outcome.text)")
+      let text = outcome.errors[0]
+      #expect(
+        text.contains(#/has the program: [\d.]+ [0-9a-f]{12} instead of [\d.]+ [0-9a-f]{12}\./#),
+        "\(outcome.text)")
+    }
+  }
+
   @Test func `the same prompts and the same model may have other paths`() throws {
     try withTemporaryFolder { folder in
       let task = try SmallTask(["epochs": "1"], in: folder)

@@ -15,9 +15,11 @@ import Testing
       processes = try task.start(count, "run-\(victim)", ["--timeout", "\(timeout)"])
     }
 
-    /// Expects that every other process fails, and that the messages name this one alone.
-    func expectLoss() throws {
+    /// Expects that every other process fails before `deadline`, and that the messages name this
+    /// one alone.
+    func expectLoss(before deadline: ContinuousClock.Instant) throws {
       let outcome = try processes.wait(besides: victim)
+      #expect(ContinuousClock.now < deadline)
       for (rank, status) in outcome.statuses.enumerated() where rank != victim {
         #expect(status == 1, "\(outcome.text)")
       }
@@ -40,7 +42,10 @@ import Testing
         try run.processes.wait(forEpoch: 1, of: "run-\(run.victim)", in: task)
         run.processes.send(signal, to: run.victim)
       }
-      for run in runs { try run.expectLoss() }
+      // A closed connection shows at once; a search and the wait for the others take some seconds.
+      let patience = (signal == SIGKILL ? 0 : timeout) + 60
+      let deadline = ContinuousClock.now + .seconds(patience)
+      for run in runs { try run.expectLoss(before: deadline) }
     }
   }
 }

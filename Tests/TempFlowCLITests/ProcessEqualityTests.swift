@@ -44,7 +44,7 @@ struct ProcessEqualityTests {
         "advantage": "{baseline: prompt}",
         "loss": "{clip_range: 3e-2, weighting: none, old_log_prob: recomputed}",
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 3, micro_batch: 7}",
-      ], processes: [3], figures: ["reward_missing", "training_samples_skipped"]),
+      ], processes: [2, 3, 4], figures: ["reward_missing", "training_samples_skipped"]),
     Case(
       testDescription: "adapters, one scale, tails, a mean without skipped samples, weights of "
         + "inverse noise, rollout in parts, checkpointing",
@@ -81,14 +81,16 @@ struct ProcessEqualityTests {
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 3, micro_batch: 5}",
       ], processes: [3], figures: ["reward_missing"]),
     Case(
-      testDescription: "Flow-GRPO-Fast with guidance, steps drawn each epoch, one pass an update",
+      testDescription: "Flow-GRPO-Fast with guidance, one deviation of the batch, steps drawn each "
+        + "epoch, one pass an update",
       sections: [
         "prompts": prompts(perEpoch: 5),
         "sampling": "{method: flow_grpo_fast, steps: 4, guidance_scale: 2, branches: 4, "
           + "micro_batch: 12, trained_steps: {window: 2}}",
-        "advantage": "{baseline: prompt}", "loss": "{clip_range: 3e-2, weighting: none}",
+        "advantage": "{baseline: prompt, scale: batch}",
+        "loss": "{clip_range: 3e-2, weighting: none}",
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 4, micro_batch: 64}",
-      ], processes: [2]),
+      ], processes: [2, 3]),
     Case(
       testDescription: "DiffusionNFT with an old policy of its own on a base that ranks share",
       sections: [
@@ -98,6 +100,16 @@ struct ProcessEqualityTests {
         "sampling": "{method: ode, steps: 4, guidance_scale: 1, branches: 4, micro_batch: 12}",
         "advantage": "{baseline: prompt, scale: batch}",
         "loss": "{method: diffusion_nft, kl_beta: 0.05, old_policy: {decay: 0.5, decay_rate: 0.1}}",
+        "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 2, micro_batch: 7}",
+      ], processes: [2, 3], figures: ["kl", "old_velocity_distance"]),
+    Case(
+      testDescription: "advantage-weighted matching of all weights with an old policy of its own",
+      sections: [
+        "prompts": prompts(perEpoch: 5), "epochs": "3",
+        "sampling": "{method: ode, steps: 4, guidance_scale: 1, branches: 4, micro_batch: 12}",
+        "advantage": "{baseline: prompt}",
+        "loss": "{method: awm, clip_range: 1, time_weight: sigma, kl_beta: 0.05, "
+          + "old_kl_beta: 0.5, old_policy: {decay: 0.5, decay_rate: 0.1}}",
         "optimizer": "{learning_rate: 1e-3, updates_per_epoch: 2, micro_batch: 7}",
       ], processes: [2, 3], figures: ["kl", "old_velocity_distance"]),
     Case(

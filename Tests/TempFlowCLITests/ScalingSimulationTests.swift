@@ -50,9 +50,10 @@ import Testing
           ["dealt", "any rank"],
         ])
       for row in rows {
-        // A ring of 8 has 14 messages an update, and 7 for records and for samples that move.
+        // A ring of 8 has 14 messages for the counts of an update and 14 for its only chunk of
+        // gradients, and 7 for records and for samples that move.
         let isDealt = row.division[0] == "dealt"
-        let (messages, waiting) = (4 * 14 + (isDealt ? 14.0 : 7), isDealt ? waiting : 0)
+        let (messages, waiting) = (4 * 28 + (isDealt ? 14.0 : 7), isDealt ? waiting : 0)
         #expect(row.seconds == [1392, 0, 96, messages, waiting, 1488 + messages + waiting])
       }
     }

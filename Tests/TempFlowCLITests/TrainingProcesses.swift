@@ -10,6 +10,8 @@ final class TrainingProcesses {
     var environment: [String: String] = [:]
     /// Maximum kilobytes of a written file, to simulate a full disk.
     var fileLimit: Int?
+    /// The program, where it is another than the built one.
+    var program: String?
   }
 
   /// How the processes ended, in the order of ranks.
@@ -57,7 +59,7 @@ final class TrainingProcesses {
       ]
       let extra = extras[rank] ?? Extra()
       let process = Process()
-      let program = builtProduct("tempflow")
+      let program = extra.program ?? builtProduct("tempflow")
       let words = ["train"] + arguments + extra.arguments
       if let limit = extra.fileLimit {
         process.executableURL = URL(filePath: "/bin/bash")

@@ -233,6 +233,19 @@ import Training
       let received = device == "cpu" ? try #require(sizes.max()) : 0
       let slots = max(sizes[0], sizes[2]) + sizes[1]
       #expect(bytes(shared, "weight slots") == slots + received)
+      let whole = try TrainingPlan(
+        recipe(folder, ["dtype=bfloat16", "device=\(device)", "shard=base"]).settings,
+        processes: processes)
+      let work = try #require(whole.processes)
+      func most(_ path: KeyPath<RankWork, Int>) -> Int {
+        work.ranks.map { $0[keyPath: path] }.max() ?? 0
+      }
+      // Every block once in a call of the rollout, of the reference, and of an old policy in the
+      // second of two updates; twice in one with gradients.
+      #expect(whole.firstEpoch.updates == 2)
+      let passes = most(\.rolloutCalls) + (3 * 2 + 1) * most(\.passes)
+      #expect(
+        work.sent.weightsPerEpoch == sizes.reduce(0, +) * passes * (processes - 1) / processes)
       let both = try plan(["shard=base", "offload=blocks"], processes: processes)
       #expect(bytes(both, "transformer") == (device == "cpu" ? outside + share : outside))
       #expect(both.hostBytes == (device == "cpu" ? 0 : share))

@@ -35,6 +35,8 @@ public struct MovedSize: Sendable, Equatable {
   public let slots: Int
   /// Blocks in the host's memory, of shared ones this process's part.
   public let host: Int
+  /// All blocks as they are stored.
+  public let blocks: Int
 
   /// - Parameters:
   ///   - network: the transformer.
@@ -50,6 +52,7 @@ public struct MovedSize: Sendable, Equatable {
       stored: network.stored
     ).bytes(in: dtype, device: placement.device)
     let stored = blocks.map { $0.bytes(placement.quantization, dtype) }
+    self.blocks = stored.reduce(0, +)
     let all = stored.reduce(0) { $0 + ($1 + processes - 1) / processes }
     let isOffloaded = placement.offload == .blocks
     resident = outside + (isOffloaded ? 0 : all)

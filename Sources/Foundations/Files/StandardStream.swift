@@ -27,8 +27,11 @@ package enum StandardStream {
   /// Handlers of `exit` do not run: they free state that other threads still use.
   package static func end(_ message: String, status: CInt = 1) -> Never {
     writeError("\nerror: \(message)\n")
-    _exit(status)
+    end(status: status)
   }
+
+  /// The same without a message.
+  package static func end(status: CInt) -> Never { _exit(status) }
 }
 
 private let platformWrite = write(_:_:_:)

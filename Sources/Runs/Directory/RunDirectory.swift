@@ -11,8 +11,11 @@ package final class RunDirectory {
     case create
     /// The run in the directory is resumed.
     case resume
-    /// Another process of the same run has opened the directory and writes all but `ranks`.
-    case follow
+    /// Another process of the same run has opened the directory, has put a mark there, and writes
+    /// all but `ranks`. A file system of several hosts may show the mark a little later.
+    case follow(mark: String, within: Duration)
+
+    var isFollowing: Bool { if case .follow = self { true } else { false } }
   }
 
   /// The directory, absolute.
@@ -35,19 +38,25 @@ package final class RunDirectory {
     case .resume:
       guard try Self.holdsRun(path) else { throw .noRun(path: path) }
       try Self.checkVersion(path)
-    case .follow:
-      guard try onDisk(FileTree.isFolder(path)) else { throw .notShared(path: path) }
+    case .follow(let mark, let patience):
+      let deadline = ContinuousClock.now + patience
+      while try onDisk(FileStatus(path: Self.place(of: mark, in: path))) == nil {
+        guard ContinuousClock.now < deadline else { throw .notShared(path: path) }
+        Thread.sleep(forTimeInterval: 0.1)
+      }
     }
-    lock = mode == .follow ? nil : try RunLock(path + "/lock", launch: launch)
+    lock = mode.isFollowing ? nil : try RunLock(path + "/lock", launch: launch)
     // Another process may have begun a run between the check and the lock.
-    if mode == .create { try Self.checkUnused(path) }
+    if case .create = mode { try Self.checkUnused(path) }
     guard let identity = try onDisk(FileStatus(path: path)) else { throw .vanished(path: path) }
     self.identity = identity
-    guard mode != .follow else { return }
-    if mode == .resume { try checkCheckpoints() }
+    guard !mode.isFollowing else { return }
+    var isResumed = false
+    if case .resume = mode { isResumed = true }
+    if isResumed { try checkCheckpoints() }
     for folder in [samples, checkpoints, tree] { try onDisk(FileTree.makeFolder(folder)) }
     // `CheckpointStore` does the same for checkpoints; other folders are replaced as wholes.
-    for folder in [path, samples, tree] where mode == .resume {
+    for folder in [path, samples, tree] where isResumed {
       try onDisk(ReplacementFolder.clearLeftovers(in: folder))
     }
   }
@@ -78,6 +87,21 @@ package final class RunDirectory {
   package var model: String { path + "/model" }
   /// The folder of the outcomes of earlier ends, made when a run goes on after one.
   package var ended: String { path + "/ended" }
+
+  /// Puts a mark there by which other processes of the run know the directory.
+  package func put(mark: String) throws(RunError) {
+    try onDisk(AtomicFile.write("", to: Self.place(of: mark, in: path)))
+  }
+
+  /// Takes the mark away, once all have seen it.
+  package func remove(mark: String) throws(RunError) {
+    try onDisk(FileTree.remove(Self.place(of: mark, in: path)))
+  }
+
+  /// What a killed process leaves is removed as other leftovers are.
+  private static func place(of mark: String, in path: String) -> String {
+    "\(path)/.tmp-mark-\(mark)"
+  }
 
   /// Whether the recipe has been written; a run killed before that has lost nothing.
   package func hasRecipe() throws(RunError) -> Bool { try exists(recipe) }

@@ -54,8 +54,8 @@ extension RunError: CustomStringConvertible {
     case .noRun(let path):
       "There is no run in \(path). Check the path; a new run starts without --resume."
     case .notShared(let path):
-      "\(path) does not exist here, and rank 0 has opened it: the run directory must be on a file "
-        + "system that all hosts of the run share."
+      "\(path) is not the directory here that rank 0 has opened: the run directory must be on a "
+        + "file system that all hosts of the run share."
     case .earlierVersion(let path):
       "The run in \(path) was written by an earlier version of tempflow, whose keys and files have "
         + "other names (docs/renamed.md): read it with that version, or start a new run."

@@ -30,9 +30,12 @@ package final class RunLock {
       let holder = try Self.holder(path)
       throw .locked(path: FileTree.parent(of: path), pid: holder.pid, host: holder.host)
     }
-    try onDisk(file.truncate(to: 0))
     let third = launch.map { "\($0)\n" } ?? ""
-    try onDisk(file.write("\(getpid())\n\(Self.hostName)\n\(third)".utf8))
+    let text = "\(getpid())\n\(Self.hostName)\n\(third)"
+    // Over the old text: an empty file would say that no launch had opened the run, also after a
+    // kill or on a full disk.
+    try onDisk(file.write(text.utf8))
+    try onDisk(file.truncate(to: text.utf8.count))
   }
 
   /// The launch of the last process that had the lock; nil without one, or without the file.

@@ -1,4 +1,5 @@
 package import Foundation
+internal import Foundations
 
 /// The messages of a run in `log.txt`: a time in UTC and one line each.
 package final class RunLog {
@@ -17,4 +18,17 @@ package final class RunLog {
     let lines = message.split(separator: "\n", omittingEmptySubsequences: false)
     try file.append(lines.map { "\(time) \($0)\n" }.joined().utf8)
   }
+
+  /// Appends what has stopped the run.
+  package func writeStop(_ reason: String) throws(RunError) { try write(Self.stop + reason) }
+
+  /// Whether the last line of a log says what has stopped the run; false without a log.
+  package static func endsWithStop(_ path: String) throws(RunError) -> Bool {
+    guard try onDisk(FileStatus(path: path)) != nil else { return false }
+    let text = String(decoding: try onDisk(AtomicFile.read(path)), as: UTF8.self)
+    let last = text.split(separator: "\n").last ?? ""
+    return last.drop { $0 != " " }.dropFirst().hasPrefix(stop)
+  }
+
+  private static let stop = "stopped: "
 }

@@ -76,14 +76,17 @@ extension TrainingPlan {
   ) -> [(String, String)] {
     let sent = processes.sent
     let wallClock = processes.slowestFlops / (teraflops * 1e12) / 3600
+    let blocks =
+      sent.weightsPerEpoch == 0
+      ? "" : "\(amount(sent.weightsPerEpoch)) of shared blocks an epoch; "
     func percent(_ share: Double) -> String { String(format: "%.1f %%", 100 * share) }
     return [
       (
         "sent by each",
         "\(amount(sent.gradientsPerUpdate)) of gradients an update; "
           + "\(amount(sent.samplesPerEpoch)) of training samples and "
-          + "\(amount(sent.recordsPerEpoch)) of records an epoch; \(amount(sent.perEpoch)) an "
-          + "epoch in all"
+          + "\(amount(sent.recordsPerEpoch)) of records an epoch; "
+          + "\(blocks)\(amount(sent.perEpoch)) an epoch in all"
       ),
       (
         "efficiency",

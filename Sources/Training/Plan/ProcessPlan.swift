@@ -85,7 +85,7 @@ extension ProcessPlan {
     splitTrunks = division.splitTrunks
     addedEvaluations =
       ranks.reduce(0) { $0 + $1.rolloutEvaluations } - plan.firstEpoch.rolloutEvaluations
-    sent = SentBytes(recipe, model, division, images: plan.firstEpoch.decodes)
+    sent = SentBytes(recipe, model, division, work: ranks, images: plan.firstEpoch.decodes)
     flopsPerEvaluation = model.work.forward
     flopsPerTrainingSample = recipe.trainingFlops(model.work)
     slowestFlops =

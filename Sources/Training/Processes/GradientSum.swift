@@ -161,12 +161,21 @@ package final class GradientSum {
     return gradients.to(.int64)
   }
 
+  /// The norm that no parameter's gradient in a pass of this update may have, without the loss
+  /// scale; nil where gradients are not turned into whole numbers.
+  package var limit: Double? {
+    switch form {
+    case nil, .single, .pair: nil
+    case .oneEach, .several: Self.largest / Double(passes)
+    }
+  }
+
   /// Counts a pass whose gradients are not all below the limit.
   private func checkRange(_ gradients: [Tensor?]) {
     let present = gradients.compactMap(\.self)
     guard !present.isEmpty else { return }
     let largest = Tensor.stack(TensorList.norms(present), dim: 0).amax()
-    let isWithin = largest.isLess(than: Self.largest * scale / Double(passes)).to(.int64)
+    let isWithin = largest.isLess(than: (limit ?? .infinity) * scale).to(.int64)
     counts.narrowed(dim: 0, start: parameters.count, length: 1).add_(1 - isWithin)
   }
 
@@ -217,19 +226,24 @@ package final class GradientSum {
     switch form {
     case .single(let root):
       let flat = ownGradient(of: chunk)
-      try group.broadcast(flat, from: root, Self.step)
+      try group.broadcast(flat, from: root, Self.step, afterMeeting: true)
       return flat
     case .pair:
       // Zeros of processes without a pass change nothing.
       let sum = try exchange(ownGradient(of: chunk), chunk).sum(dims: [0])
-      return try group.allGather(sum, Self.step).reshaped([chunk.share * group.size])
+      return try gathered(sum)
     case .oneEach: sum = wholeNumbers(try exchange(ownGradient(of: chunk), chunk).to(.float64))
     case .several: sum = try exchange(sums[chunk.number], chunk)
     }
     sum = group.size > 1 ? sum.sum(dims: [0]) : sum.reshaped([chunk.share])
     let rounded = (sum.to(.float64) * (1 / Self.unit)).to(.float32) * factor
     guard group.size > 1 else { return rounded }
-    return try group.allGather(rounded, Self.step).reshaped([chunk.share * group.size])
+    return try gathered(rounded)
+  }
+
+  /// The shares of all processes: `[share] -> [N * share]`.
+  private func gathered(_ share: Tensor) throws(ProcessGroupError) -> Tensor {
+    try group.allGather(share, Self.step, afterMeeting: true).reshaped([share.count * group.size])
   }
 
   /// The gradient that the parameters of a chunk have here, zeros in place of missing ones:
@@ -242,8 +256,9 @@ package final class GradientSum {
   /// This process's share of a chunk from every process: `[N * share] -> [N, share]`.
   private func exchange(_ numbers: Tensor, _ chunk: Chunk) throws(ProcessGroupError) -> Tensor {
     let rows = Array(repeating: chunk.share, count: group.size)
-    return try group.exchange(numbers, sent: rows, received: rows, Self.step)
-      .reshaped([group.size, chunk.share])
+    return try group.exchange(
+      numbers, sent: rows, received: rows, Self.step, afterMeeting: true
+    ).reshaped([group.size, chunk.share])
   }
 
   /// The parts of a chunk in the shapes of its parameters.

@@ -7,6 +7,9 @@ package import Rewards
 /// can be taken back. After the first error `add` and `finish` throw it; `drain` ends all other
 /// work.
 package final class ScoringQueue: Sendable {
+  /// Most bytes of images that wait for their scores where nothing else is given: 1 GiB.
+  package static let byteLimit = 1 << 30
+
   private let ledger: ScoringLedger
   /// One for each piece that was added; a piece that is taken back leaves its ticket.
   private let tickets: AsyncStream<Void>.Continuation
@@ -16,7 +19,8 @@ package final class ScoringQueue: Sendable {
   ///   - piecesAtOnce: most pieces scored at the same time.
   ///   - byteLimit: most bytes of images that wait for their scores; a larger piece waits alone.
   package init(
-    _ scorer: Scorer, piecesAtOnce: Int = Scorer.mostPiecesAtOnce, byteLimit: Int = 1 << 30
+    _ scorer: Scorer, piecesAtOnce: Int = Scorer.mostPiecesAtOnce,
+    byteLimit: Int = ScoringQueue.byteLimit
   ) {
     let stream: AsyncStream<Void>
     (stream, tickets) = AsyncStream.makeStream()

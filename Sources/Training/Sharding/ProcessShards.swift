@@ -25,7 +25,7 @@ package final class ProcessShards: ShardGroup {
   package func beginGather(
     _ share: Tensor, into output: Tensor, block: Int
   ) -> any PendingShards {
-    let gather = orExit { () throws(ProcessGroupError) in
+    let gather = orExit(group) { () throws(ProcessGroupError) in
       try group.beginAllGather(share, into: output, "the gather of block \(block)'s weights")
     }
     return Pending(gather, of: group, isOnHost: output.device == .cpu)
@@ -45,7 +45,7 @@ package final class ProcessShards: ShardGroup {
     }
 
     func wait() {
-      orExit { () throws(ProcessGroupError) in try gather.wait() }
+      orExit(group) { () throws(ProcessGroupError) in try gather.wait() }
       isOver = true
     }
 
@@ -63,10 +63,14 @@ package final class ProcessShards: ShardGroup {
 /// can be unwound: where processes are lost, this one ends with a message on standard error.
 ///
 /// Files are replaced as a whole, so checkpoints saved earlier stay intact.
-private func orExit<Result>(_ collective: () throws(ProcessGroupError) -> Result) -> Result {
+private func orExit<Result>(
+  _ group: ProcessGroup, _ collective: () throws(ProcessGroupError) -> Result
+) -> Result {
   do throws(ProcessGroupError) {
     return try collective()
   } catch {
-    StandardStream.end("\(error)")
+    if error.isSaid(by: group.rank) { StandardStream.writeError("\nerror: \(error)\n") }
+    group.letOthersLearn(error)
+    StandardStream.end(status: 1)
   }
 }

@@ -190,8 +190,12 @@ final class Checkpointer {
     let all = try context.group.gather(norms, "the weights' norms")
     for start in stride(from: 0, to: all.count, by: norms.count) {
       guard Array(all[start..<start + norms.count]) == Array(all.prefix(norms.count)) else {
+        let rank = start / norms.count
+        let places = [rank, 0].map { "rank \($0) (\(context.group.place(of: $0)))" }
         throw try unsound(
-          state, "the weights of rank \(start / norms.count) differ from those of rank 0")
+          state,
+          "the weights of \(places[0]) differ from those of \(places[1]): use hosts whose "
+            + "processors and GPUs are of one model, which round alike")
       }
     }
   }

@@ -60,13 +60,7 @@ struct Evaluator {
   func evaluate() async throws -> HeldOutEvaluation {
     let all = Scorer(
       scorer.rewards + heldOut, weights: scorer.weights + heldOut.map { _ in 0 })
-    let queue = ScoringQueue(all, piecesAtOnce: context.piecesAtOnce(of: all))
-    do {
-      return try await evaluate(by: all, into: queue)
-    } catch {
-      await queue.drain()
-      throw error
-    }
+    return try await context.scoring(by: all) { try await evaluate(by: all, into: $0) }
   }
 
   private func evaluate(by all: Scorer, into queue: ScoringQueue) async throws -> HeldOutEvaluation

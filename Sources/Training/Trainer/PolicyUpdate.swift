@@ -113,7 +113,8 @@ final class PolicyUpdate {
         (statistics, norm) = try gradients(of: batch, scale: state.lossScale)
       }
       guard norm.isFinite else {
-        throw InvariantError.notFinite(what: "the gradient", step: nil)
+        throw keptSum?.limit.map { InvariantError.gradientRange(limit: $0) }
+          ?? .notFinite(what: "the gradient", step: nil)
       }
     } catch let error as InvariantError {
       throw try context.invariant(

@@ -58,12 +58,8 @@ struct RolloutCollector {
     _ prompts: [Prompt], _ trunks: [TrunkID], _ velocity: PolicyVelocity, epoch: Int,
     _ stopwatch: PhaseStopwatch
   ) async throws -> ScoredRollout {
-    let queue = ScoringQueue(scorer, piecesAtOnce: context.piecesAtOnce(of: scorer))
-    do {
-      return try await collect(prompts, trunks, velocity, epoch: epoch, into: queue, stopwatch)
-    } catch {
-      await queue.drain()
-      throw error
+    try await context.scoring(by: scorer) { queue in
+      try await collect(prompts, trunks, velocity, epoch: epoch, into: queue, stopwatch)
     }
   }
 

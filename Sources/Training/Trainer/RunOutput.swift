@@ -1,4 +1,6 @@
+internal import Foundation
 internal import Foundations
+package import ProcessGroups
 package import Recipes
 internal import Rewards
 package import Runs
@@ -58,12 +60,50 @@ package final class RunOutput {
     }
   }
 
+  /// Opens one run directory on every process: the first writes it, the others follow.
+  ///
+  /// - Parameter leader: opens it on the first process.
+  /// - Throws: what `leader` throws; `RunError.notShared` where a process has another directory at
+  ///   this path; the failure of another process.
+  package static func open(
+    _ path: String, in group: ProcessGroup, recipeName: String,
+    leader: @MainActor () throws -> RunOutput
+  ) throws -> RunOutput {
+    guard group.size > 1 else { return try leader() }
+    let mark = try group.gather(UUID().uuidString, "naming the run directory")[0]
+    let own = try group.agree("opening the run directory") {
+      guard group.isLeader else { return nil as RunOutput? }
+      let output = try leader()
+      try output.directory.put(mark: mark)
+      return output
+    }
+    do {
+      let output = try group.agree("following the run directory") {
+        try own
+          ?? RunOutput(
+            following: path, mark: mark, within: min(.seconds(30), group.timeout / 2),
+            rank: group.rank, recipeName: recipeName)
+      }
+      try group.agree("the run directory's mark") { try own?.directory.remove(mark: mark) }
+      return output
+    } catch {
+      // The error matters more than a file that a later start removes.
+      do { try own?.directory.remove(mark: mark) } catch {}
+      throw error
+    }
+  }
+
   /// Opens the directory of a run whose first process has opened it already.
   ///
-  /// - Parameter rank: the number of this process, 1...
+  /// - Parameters:
+  ///   - mark: that the first process has put there.
+  ///   - patience: how long it may take to show.
+  ///   - rank: the number of this process, 1...
   /// - Throws: `RunError`.
-  package init(following path: String, rank: Int, recipeName: String) throws {
-    directory = try RunDirectory(path, mode: .follow)
+  private init(
+    following path: String, mark: String, within patience: Duration, rank: Int, recipeName: String
+  ) throws {
+    directory = try RunDirectory(path, mode: .follow(mark: mark, within: patience))
     progress = .silent()
     self.recipeName = recipeName
     isResumed = false
@@ -214,6 +254,11 @@ package final class RunOutput {
   /// Notes in this process's log what stopped the run. The error itself goes on to the user, so one
   /// of the log is of no interest beside it.
   package func note(_ error: any Error) {
-    do { try log.write("stopped: \(error)") } catch {}
+    do { try log.writeStop("\(error)") } catch {}
+  }
+
+  /// Whether the first process has noted what stopped the run; false where that cannot be read.
+  package var hasLeaderStopped: Bool {
+    do { return try RunLog.endsWithStop(directory.log) } catch { return false }
   }
 }

@@ -3,6 +3,7 @@ internal import ProcessGroups
 internal import Rewards
 internal import Runs
 internal import TempFlow
+internal import Torch
 
 /// What the parts of a trainer share: the run's settings, its model and its output.
 @MainActor
@@ -41,11 +42,36 @@ struct TrainingContext {
   /// collective, which all must make equally often.
   var sharesWeights: Bool { recipe.sharing(of: group.size) > 1 }
 
+  /// Scores images on other threads. Where `body` throws, all work of the queue has ended.
+  ///
+  /// - Parameter body: queues the images and waits for their scores.
+  func scoring<Result>(
+    by scorer: Scorer, _ body: @MainActor (ScoringQueue) async throws -> Result
+  ) async throws -> Result {
+    let queue = ScoringQueue(
+      scorer, piecesAtOnce: piecesAtOnce(of: scorer), byteLimit: scoringBytes)
+    do {
+      return try await body(queue)
+    } catch {
+      await queue.drain()
+      throw error
+    }
+  }
+
   /// How many pieces `scorer` has under way at the same time. A process with others leaves the rest
   /// free to move.
-  func piecesAtOnce(of scorer: Scorer) -> Int {
+  private func piecesAtOnce(of scorer: Scorer) -> Int {
     guard group.size > 1 else { return Scorer.mostPiecesAtOnce }
     return scorer.piecesAtOnce(of: recipe.sampling.microBatch, cores: group.coresPerProcess)
+  }
+
+  /// Most bytes of images that wait for their scores. Pieces move to other processes when all
+  /// images exist, so one whose reward is slow must not stop making them before: on GPUs, which
+  /// need little of the host's memory, the processes of a host may fill an eighth of it.
+  private var scoringBytes: Int {
+    guard group.size > 1, case .cuda = recipe.device, let host = TorchRuntime.memory(of: .cpu)
+    else { return ScoringQueue.byteLimit }
+    return max(ScoringQueue.byteLimit, host / 8 / group.localSize)
   }
 
   /// Writes a message that every process has.
