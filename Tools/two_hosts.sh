@@ -237,7 +237,7 @@ for host in 0 1; do ending cut "$host" "$cut" "Error|tempflow launch"; done
 check "both launchers fail" ended_badly "$output"/cut-{0,1}.txt
 check "host 0 names the ranks that it lost" grep -qE 'ranks 2 \(.*, 3 \(.* no longer answer' "$output/cut-0.txt"
 check "host 1 names the store that it lost" grep -qE 'rank 0 \(.*keeps the store .* no longer answers' "$output/cut-1.txt"
-for host in 0 1; do check "host $host ends within 30 s" ended_within 30 "$cut" "$output/cut-$host.txt"; done
+for host in 0 1; do check "host $host ends within 40 s" ended_within 40 "$cut" "$output/cut-$host.txt"; done
 ip -n "${namespaces[1]}" link set link1 up
 "$tempflow" "${train[@]}" --set optimizer.micro_batch=24 --set checkpoints.every=1 --resume --run-dir "$output/cut" \
   > "$output/cut-resumed.txt" 2>&1

@@ -90,8 +90,11 @@ struct TrainCommand: AsyncParsableCommand {
       return try await Trainer(settings, output: run, group: group).train()
     } catch {
       run.note(error)
-      // A store may have ended with rank 0, which has said why before.
-      if case .storeLost? = error as? ProcessGroupError, !group.isLeader, run.hasLeaderStopped {
+      // A store may have ended with rank 0, which has said why before; this process speaks where it
+      // was taken for lost itself.
+      if case .storeLost? = error as? ProcessGroupError, !group.isLeader,
+        let reason = run.leaderStop, !reason.contains(group.place(of: group.rank))
+      {
         throw ExitCode.failure
       }
       throw error

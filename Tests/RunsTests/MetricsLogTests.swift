@@ -171,15 +171,15 @@ struct MetricsLogTests {
   @Test func `a log says whether its run has stopped, until it goes on`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/log.txt"
-      #expect(try !RunLog.endsWithStop(path))
+      #expect(try RunLog.stop(in: path) == nil)
       let log = try RunLog(path)
-      #expect(try !RunLog.endsWithStop(path))
+      #expect(try RunLog.stop(in: path) == nil)
       try log.write("one stopped: two")
-      #expect(try !RunLog.endsWithStop(path))
+      #expect(try RunLog.stop(in: path) == nil)
       try log.writeStop("rank 1 no longer answers")
-      #expect(try RunLog.endsWithStop(path))
+      #expect(try RunLog.stop(in: path) == "rank 1 no longer answers")
       try log.write("Resuming after epoch 2.")
-      #expect(try !RunLog.endsWithStop(path))
+      #expect(try RunLog.stop(in: path) == nil)
     }
   }
 }

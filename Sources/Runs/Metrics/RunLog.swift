@@ -22,12 +22,13 @@ package final class RunLog {
   /// Appends what has stopped the run.
   package func writeStop(_ reason: String) throws(RunError) { try write(Self.stop + reason) }
 
-  /// Whether the last line of a log says what has stopped the run; false without a log.
-  package static func endsWithStop(_ path: String) throws(RunError) -> Bool {
-    guard try onDisk(FileStatus(path: path)) != nil else { return false }
+  /// What has stopped the run by the last line of a log; nil where that says something else, and
+  /// without a log.
+  package static func stop(in path: String) throws(RunError) -> String? {
+    guard try onDisk(FileStatus(path: path)) != nil else { return nil }
     let text = String(decoding: try onDisk(AtomicFile.read(path)), as: UTF8.self)
-    let last = text.split(separator: "\n").last ?? ""
-    return last.drop { $0 != " " }.dropFirst().hasPrefix(stop)
+    let last = (text.split(separator: "\n").last ?? "").drop { $0 != " " }.dropFirst()
+    return last.hasPrefix(stop) ? String(last.dropFirst(stop.count)) : nil
   }
 
   private static let stop = "stopped: "

@@ -257,8 +257,8 @@ package final class RunOutput {
     do { try log.writeStop("\(error)") } catch {}
   }
 
-  /// Whether the first process has noted what stopped the run; false where that cannot be read.
-  package var hasLeaderStopped: Bool {
-    do { return try RunLog.endsWithStop(directory.log) } catch { return false }
+  /// What has stopped the run, if the first process has noted it; nil where that cannot be read.
+  package var leaderStop: String? {
+    do { return try RunLog.stop(in: directory.log) } catch { return nil }
   }
 }
