@@ -90,11 +90,14 @@ struct TrainCommand: AsyncParsableCommand {
       return try await Trainer(settings, output: run, group: group).train()
     } catch {
       run.note(error)
-      // A store may have ended with rank 0, which has said why before; this process speaks where it
-      // was taken for lost itself.
+      // A store may have ended with rank 0, which has said why before.
       if case .storeLost? = error as? ProcessGroupError, !group.isLeader,
-        let reason = run.leaderStop, !reason.contains(group.place(of: group.rank))
+        let reason = run.leaderStop
       {
+        // It took this process for lost or late.
+        if reason.contains(group.place(of: group.rank)) {
+          StandardStream.writeError("Error: \(error). It had noted: \(reason)\n")
+        }
         throw ExitCode.failure
       }
       throw error
