@@ -57,10 +57,10 @@ extension ProcessGroup {
   ///   - received: rows from each rank.
   /// - Returns: `[sum of received, ...]`, ordered by the sending rank.
   package func exchange(
-    _ rows: Tensor, sent: [Int], received: [Int], _ step: String, afterMeeting: Bool = false
+    _ rows: Tensor, sent: [Int], received: [Int], _ step: String
   ) throws(ProcessGroupError) -> Tensor {
     guard let engine else { return rows }
-    if !afterMeeting { try meet(before: rows, step) }
+    try meet(before: rows, step)
     let output = Tensor.empty(
       [received.reduce(0, +)] + rows.shape.dropFirst(), dtype: rows.dtype, device: rows.device)
     try engine.check(

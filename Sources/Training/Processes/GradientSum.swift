@@ -256,9 +256,8 @@ package final class GradientSum {
   /// This process's share of a chunk from every process: `[N * share] -> [N, share]`.
   private func exchange(_ numbers: Tensor, _ chunk: Chunk) throws(ProcessGroupError) -> Tensor {
     let rows = Array(repeating: chunk.share, count: group.size)
-    return try group.exchange(
-      numbers, sent: rows, received: rows, Self.step, afterMeeting: true
-    ).reshaped([group.size, chunk.share])
+    return try group.exchange(numbers, sent: rows, received: rows, Self.step)
+      .reshaped([group.size, chunk.share])
   }
 
   /// The parts of a chunk in the shapes of its parameters.
