@@ -3,7 +3,6 @@ package import Torch
 
 // N: processes. Collectives block until this process has its result; on a CUDA device the current
 // stream waits and the host does not. All throw `ProcessGroupError` when processes are lost.
-// `afterMeeting`: right after a collective that began with a barrier; see `use`.
 
 extension ProcessGroup {
   /// Replaces the elements of a contiguous tensor by their sums over all processes.
@@ -19,18 +18,15 @@ extension ProcessGroup {
 
   /// Replaces the elements of a contiguous tensor by those of rank `root`.
   package func broadcast(
-    _ tensor: Tensor, from root: Int = 0, _ step: String, afterMeeting: Bool = false
+    _ tensor: Tensor, from root: Int = 0, _ step: String
   ) throws(ProcessGroupError) {
     guard let engine else { return }
-    if !afterMeeting { try meet(before: tensor, step) }
+    try meet(before: tensor, step)
     try engine.check(ctorch_broadcast(engine.handle, tensor.handle, Int32(root)), step)
   }
 
   /// The contiguous tensors of all processes, which have one shape: `[...] -> [N, ...]`.
-  package func allGather(
-    _ tensor: Tensor, _ step: String, afterMeeting: Bool = false
-  ) throws(ProcessGroupError) -> Tensor {
-    if engine != nil, !afterMeeting { try meet(before: tensor, step) }
+  package func allGather(_ tensor: Tensor, _ step: String) throws(ProcessGroupError) -> Tensor {
     let output = Tensor.empty([size] + tensor.shape, dtype: tensor.dtype, device: tensor.device)
     try beginAllGather(tensor, into: output, step).wait()
     return output

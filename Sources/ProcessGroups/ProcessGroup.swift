@@ -114,8 +114,8 @@ package final class ProcessGroup {
   ///
   /// NCCL ends a process whose collective outlives its time-out without naming a peer. Collectives
   /// of CUDA tensors therefore begin with a barrier over Gloo, whose time-out is half as long, but
-  /// for gathers that are begun ahead, and those that follow an exchange at once. A process that
-  /// ends between the two, or while its GPU computes them, leaves the others to NCCL.
+  /// for gathers: they are begun ahead, or follow an exchange at once. A process that ends between
+  /// the two, or while its GPU computes them, leaves the others to NCCL.
   ///
   /// - Throws: `ProcessGroupError.noNCCL`.
   package func use(_ device: Device) throws(ProcessGroupError) {

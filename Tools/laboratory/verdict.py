@@ -184,8 +184,8 @@ def limits(comparison: Comparison) -> str:
         "shorter runs. Which steps, group sizes and averages each method has was decided earlier, by more runs for "
         "TempFlow-GRPO than for the others, in part on the drawing task's held-out prompts. Methods make another number "
         "of optimizer updates in the same time (the column *updates*), and the average of weights that is evaluated "
-        "spans as many updates in all of them, so fewer epochs where an epoch has more. One task and one small model were measured, on "
-        "CPUs. On a GPU, rollout, decoding and training take other shares of the time; at equal NFE and images each "
+        "spans as many updates in all of them, so fewer epochs where an epoch has more. One task and one small model "
+        "were measured, on CPUs. On a GPU, rollout, decoding and training take other shares of the time; at equal NFE and images each "
         "method keeps the setting that was best at equal time on this machine, NFE counts the rollout's rows without "
         "the forward passes of training, and a run that spent more than the least is read before its learning rate has "
         "fallen to zero.")

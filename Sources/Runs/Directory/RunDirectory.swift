@@ -6,7 +6,7 @@ internal import Foundations
 /// The value holds the run's lock.
 package final class RunDirectory {
   /// Whether a run is started or resumed.
-  package enum Mode: Sendable {
+  package enum Mode: Equatable, Sendable {
     /// A new run; the directory must be absent, empty, or hold a run that has no recipe yet.
     case create
     /// The run in the directory is resumed.
@@ -47,16 +47,14 @@ package final class RunDirectory {
     }
     lock = mode.isFollowing ? nil : try RunLock(path + "/lock", launch: launch)
     // Another process may have begun a run between the check and the lock.
-    if case .create = mode { try Self.checkUnused(path) }
+    if mode == .create { try Self.checkUnused(path) }
     guard let identity = try onDisk(FileStatus(path: path)) else { throw .vanished(path: path) }
     self.identity = identity
     guard !mode.isFollowing else { return }
-    var isResumed = false
-    if case .resume = mode { isResumed = true }
-    if isResumed { try checkCheckpoints() }
+    if mode == .resume { try checkCheckpoints() }
     for folder in [samples, checkpoints, tree] { try onDisk(FileTree.makeFolder(folder)) }
     // `CheckpointStore` does the same for checkpoints; other folders are replaced as wholes.
-    for folder in [path, samples, tree] where isResumed {
+    for folder in [path, samples, tree] where mode == .resume {
       try onDisk(ReplacementFolder.clearLeftovers(in: folder))
     }
   }

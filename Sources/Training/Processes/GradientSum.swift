@@ -226,7 +226,7 @@ package final class GradientSum {
     switch form {
     case .single(let root):
       let flat = ownGradient(of: chunk)
-      try group.broadcast(flat, from: root, Self.step, afterMeeting: true)
+      try group.broadcast(flat, from: root, Self.step)
       return flat
     case .pair:
       // Zeros of processes without a pass change nothing.
@@ -243,7 +243,7 @@ package final class GradientSum {
 
   /// The shares of all processes: `[share] -> [N * share]`.
   private func gathered(_ share: Tensor) throws(ProcessGroupError) -> Tensor {
-    try group.allGather(share, Self.step, afterMeeting: true).reshaped([share.count * group.size])
+    try group.allGather(share, Self.step).reshaped([share.count * group.size])
   }
 
   /// The gradient that the parameters of a chunk have here, zeros in place of missing ones:
