@@ -49,8 +49,10 @@ extension Diagnosis {
       let address = given
         ?? variables.map({ StoreAddress(host: $0.host, port: $0.port) })
     else { return nil }
-    let check = address.check(timeout: .seconds(3))
-    let (level, detail) = Self.describe(address, check, given == nil ? variables : nil)
+    // Rank 0 alone listens for a moment, as in a run: its host's other processes check beside it.
+    let variables = given == nil ? variables : nil
+    let check = address.check(timeout: .seconds(3), listens: variables.map { $0.rank == 0 } ?? true)
+    let (level, detail) = Self.describe(address, check, variables)
     return (Finding(subject: "address", level: level, detail: detail), check)
   }
 
@@ -80,6 +82,8 @@ extension Diagnosis {
         place + "is this host, and a program listens: a launcher or a run, else choose another port"
       )
     case .answers: (.good, place + "answers")
+    case .refuses where variables.map { !$0.launcherHasStore } ?? false:
+      (.good, place + "is reached, and no program listens there until rank 0 does")
     case .refuses:
       (
         .warning,

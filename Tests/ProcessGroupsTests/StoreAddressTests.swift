@@ -3,8 +3,10 @@ import TestSupport
 import Testing
 
 @Suite struct StoreAddressTests {
-  private func check(_ host: String, _ port: Int) -> StoreAddress.Check {
-    StoreAddress(host: host, port: port).check(timeout: .seconds(5))
+  private func check(
+    _ host: String, _ port: Int, listens: Bool = true
+  ) -> StoreAddress.Check {
+    StoreAddress(host: host, port: port).check(timeout: .seconds(5), listens: listens)
   }
 
   @Test func `an address is a host and a port, with an IPv6 address in brackets`() {
@@ -34,6 +36,12 @@ import Testing
       return
     }
     #expect(reason == "Address already in use")
+  }
+
+  @Test func `a process that may not listen leaves the port of its host alone`() throws {
+    let holder = try LocalSocket(backlog: nil)
+    let found = check("127.0.0.1", holder.port, listens: false)
+    #expect(found.state == .refuses && found.isHere)
   }
 
   @Test func `a name without an address is unresolved`() {

@@ -79,6 +79,19 @@ import Testing
     #expect(found.level == "good" && found.detail.hasSuffix("answers"))
   }
 
+  /// The other processes of a launch check the address at the same moment, as rank 0 listens.
+  @Test func `a process with another rank leaves listening to rank 0`() throws {
+    let rankZero = try LocalSocket(backlog: nil)
+    let second = world("127.0.0.1", rankZero.port).merging(
+      ["RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"]) { $1 }
+    let found = try finding("address", [], second)
+    #expect(found.level == "good" && found.status == 0, "\(found)")
+    #expect(found.detail.hasSuffix("no program listens there until rank 0 does"), "\(found)")
+    let agent = try finding("address", [], second.merging(
+      ["TORCHELASTIC_USE_AGENT_STORE": "True"]) { $1 })
+    #expect(agent.level == "warning" && agent.detail.contains("start rank 0 or the launcher"))
+  }
+
   @Test func `doctor tries the address of --address or of the environment`() throws {
     let program = try LocalSocket(backlog: 4)
     let free = try LocalSocket(backlog: nil).port

@@ -52,8 +52,11 @@ package struct StoreAddress: Equatable, Sendable {
 
   /// Looks the host up and connects, and where nothing listens on this host, listens for a moment.
   ///
-  /// - Parameter timeout: how long each address may take to answer.
-  package func check(timeout: Duration) -> Check {
+  /// - Parameters:
+  ///   - timeout: how long each address may take to answer.
+  ///   - listens: whether this process may listen. Of several that check one address at a time, one
+  ///     may: each would find the port taken by another.
+  package func check(timeout: Duration, listens: Bool) -> Check {
     let found: [HostAddress]
     do throws(UnresolvedHost) {
       found = try HostAddress.resolve(host, port: port)
@@ -68,7 +71,7 @@ package struct StoreAddress: Equatable, Sendable {
       let next = address.connect(timeout: timeout)
       if state != .refuses || next == .answers { state = next }
     }
-    if isHere, state != .answers {
+    if isHere, listens, state != .answers {
       state =
         found[0].listenFailure(port: port).map { .cannotListen(reason: $0) } ?? .free
     }
