@@ -16,6 +16,11 @@ package enum ProcessGroupError: Error, Equatable, Sendable {
     package let rank: Int
     /// Its host and process number, such as `node2, process 4711`.
     package let place: String
+
+    package init(rank: Int, place: String) {
+      self.rank = rank
+      self.place = place
+    }
   }
 
   /// Whether a process says it: what all find, rank 0 says for all, unless it is the one that is

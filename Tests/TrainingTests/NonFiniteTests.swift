@@ -26,15 +26,15 @@ func scaleWeights(
 @MainActor
 @Suite(.serialized) struct NonFiniteTests {
   /// The shapes task with a model whose attention values exceed float16's range. The next layer
-  /// reverses the factor.
-  private func overflowingTask() throws -> TemporaryFolder {
+  /// reverses the factor, and gradients of its weights have it.
+  private func overflowingTask(factor: Double = 0x1p17) throws -> TemporaryFolder {
     let folder = try tinyTask()
     let attention = "transformer_blocks.0.attn"
     try scaleWeights(
       [
-        "\(attention).to_v.weight": 0x1p17, "\(attention).to_v.bias": 0x1p17,
-        "\(attention).add_v_proj.weight": 0x1p17, "\(attention).add_v_proj.bias": 0x1p17,
-        "\(attention).to_out.0.weight": 0x1p-17, "\(attention).to_add_out.weight": 0x1p-17,
+        "\(attention).to_v.weight": factor, "\(attention).to_v.bias": factor,
+        "\(attention).add_v_proj.weight": factor, "\(attention).add_v_proj.bias": factor,
+        "\(attention).to_out.0.weight": 1 / factor, "\(attention).to_add_out.weight": 1 / factor,
       ], of: "transformer", in: folder.path + "/model")
     return folder
   }
@@ -175,5 +175,23 @@ func scaleWeights(
     #expect(
       text.contains("2 of 2 scores of stub are missing (non-finite latents (float16): 2)"),
       "\(text)")
+  }
+
+  /// The forward pass is that of any model, and the gradients of one layer have the factor.
+  @Test func `gradients too large for an exact sum of passes stop the run before they are used`()
+    async throws
+  {
+    let folder = try overflowingTask(factor: 0x1p40)
+    let error = await #expect(throws: TrainingError.self) {
+      _ = try await train(
+        folder,
+        [
+          ("epochs: 4", "threads: 1\nevaluation: {prompts: 2}\nepochs: 1"),
+          ("updates_per_epoch: 2", "updates_per_epoch: 1, micro_batch: 1"),
+        ], scorer: scorer)
+    }
+    let text = error?.description ?? ""
+    #expect(text.contains("beyond which passes cannot be added exactly"), "\(text)")
+    #expect(text.contains("epoch 1, update 1"), "\(text)")
   }
 }
