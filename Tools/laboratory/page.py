@@ -50,7 +50,11 @@ def settings(outcome: Outcome, setting: int | None = None) -> str:
 def intention(comparison: Comparison) -> str:
     text = (
         f"Held-out accuracy (strict) of the task of `{comparison.plan.laboratory.base}`; mean ± standard error over "
-        f"seeds. Each method has the best of its own settings, chosen on {choice(comparison)}.")
+        "seeds. ")
+    if comparison.plan.tuner.budget.tuning:
+        text += f"Each method has the best of its own settings, chosen on {choice(comparison)}."
+    else:
+        text += "Each method has the setting that the file of methods gives it; none was tuned here."
     return text + comparison.remaining()
 
 

@@ -137,6 +137,8 @@ def tuning(comparison: Comparison) -> str:
 def uncounted(comparison: Comparison) -> str:
     """The runs of these methods that the record has and the page does not count: those of settings that are no longer
     tried. More settings than those of the others are more tuning."""
+    if not comparison.plan.tuner.budget.tuning:
+        return ""
     found = []
     for outcome in comparison.outcomes:
         lines = comparison.uncounted(outcome)
@@ -178,14 +180,16 @@ def limits(comparison: Comparison) -> str:
     """What no number here covers."""
     counts = sorted({len(outcome.lines) for outcome in comparison.outcomes})
     seeds = plural(counts[-1], "seed") if len(counts) == 1 else f"{counts[0]} to {plural(counts[-1], 'seed')}"
+    is_tuned = bool(comparison.plan.tuner.budget.tuning)
+    setting = "They do not cover the choice of a setting, which was made with one seed and shorter runs. "
+    kept = "the setting that was best at equal time on this machine" if is_tuned else "one setting"
     return (
         f"The standard errors are over {seeds} of training with one set of held-out prompts and noises: they do not "
-        "cover the choice of prompts. They do not cover the choice of a setting, which was made with one seed and "
-        "shorter runs. Which steps, group sizes and averages each method has was decided earlier, by more runs for "
-        "TempFlow-GRPO than for the others, in part on the drawing task's held-out prompts. Methods make another number "
-        "of optimizer updates in the same time (the column *updates*), and the average of weights that is evaluated "
-        "spans as many updates in all of them, so fewer epochs where an epoch has more. One task and one small model "
-        "were measured, on CPUs. On a GPU, rollout, decoding and training take other shares of the time; at equal NFE and images each "
-        "method keeps the setting that was best at equal time on this machine, NFE counts the rollout's rows without "
-        "the forward passes of training, and a run that spent more than the least is read before its learning rate has "
-        "fallen to zero.")
+        f"cover the choice of prompts. {setting if is_tuned else ''}Which steps, group sizes and averages each method "
+        "has was decided earlier, by more runs for TempFlow-GRPO than for the others, in part on the drawing task's "
+        "held-out prompts. Methods make another number of optimizer updates in the same time (the column *updates*), "
+        "and the average of weights that is evaluated spans as many updates in all of them, so fewer epochs where an "
+        "epoch has more. One task and one small model were measured, on CPUs. On a GPU, rollout, decoding and training "
+        f"take other shares of the time; at equal NFE and images each method keeps {kept}, NFE counts the rollout's "
+        "rows without the forward passes of training, and a run that spent more than the least is read before its "
+        "learning rate has fallen to zero.")

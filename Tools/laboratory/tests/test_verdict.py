@@ -56,6 +56,15 @@ class VerdictTests(GoldenCase):
         text = "\n".join(verdict(Comparison(self.plan(self.folder / "runs.jsonl"))))
         self.assertIn("Plain (1 of 30 s and 2 of 300 s with 0.550 on held-out prompts). So these", text)
 
+    def test_a_page_without_tuning_claims_none(self):
+        comparison = Comparison(self.plan())
+        self.assertIn("best of its own settings", page(comparison, "compare.svg", "laboratory"))
+        comparison.plan.budget = replace(comparison.plan.budget, tuning=())
+        text = page(comparison, "compare.svg", "laboratory")
+        self.assertIn("none was tuned here", text)
+        for claim in ("best of its own settings", "more tuning", "choice of a setting"):
+            self.assertNotIn(claim, text)
+
     def test_a_method_that_falls_long_before_the_end_is_named(self):
         self.assertNotIn("Accuracy falls", "\n".join(verdict(Comparison(self.plan()))))
         keys = [run.key for run in self.plan().runs(2) if run.method.name == "plain"]
