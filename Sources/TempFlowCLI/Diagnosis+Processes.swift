@@ -82,7 +82,7 @@ extension Diagnosis {
         place + "is this host, and a program listens: a launcher or a run, else choose another port"
       )
     case .answers: (.good, place + "answers")
-    case .refuses where variables.map { !$0.launcherHasStore } ?? false:
+    case .refuses where variables.map { $0.rank > 0 && !$0.launcherHasStore } ?? false:
       (.good, place + "is reached, and no program listens there until rank 0 does")
     case .refuses:
       (

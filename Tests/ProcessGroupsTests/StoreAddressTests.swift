@@ -3,9 +3,7 @@ import TestSupport
 import Testing
 
 @Suite struct StoreAddressTests {
-  private func check(
-    _ host: String, _ port: Int, listens: Bool = true
-  ) -> StoreAddress.Check {
+  private func check(_ host: String, _ port: Int, listens: Bool = true) -> StoreAddress.Check {
     StoreAddress(host: host, port: port).check(timeout: .seconds(5), listens: listens)
   }
 
