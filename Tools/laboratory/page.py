@@ -51,7 +51,7 @@ def intention(comparison: Comparison) -> str:
     text = (
         f"Held-out accuracy (strict) of the task of `{comparison.plan.laboratory.base}`; mean ± standard error over "
         "seeds. ")
-    if comparison.plan.tuner.budget.tuning:
+    if comparison.plan.is_tuned:
         text += f"Each method has the best of its own settings, chosen on {choice(comparison)}."
     else:
         text += "Each method has the setting that the file of methods gives it; none was tuned here."

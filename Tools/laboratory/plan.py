@@ -150,6 +150,11 @@ class Plan:
         laboratory = self.laboratory.tuned_by
         return Plan(laboratory, laboratory.budgets[self.budget.name], self.record) if laboratory else self
 
+    @property
+    def is_tuned(self) -> bool:
+        """Whether settings are chosen by runs, and not given by the file of methods."""
+        return bool(self.tuner.budget.tuning)
+
     def epoch_seconds(self, method: Method) -> float | None:
         """Seconds of an epoch of the chosen setting in the longest tuning; None without tuning."""
         plan = self.tuner

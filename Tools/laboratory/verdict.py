@@ -109,7 +109,7 @@ def falls(comparison: Comparison) -> str:
 def tuning(comparison: Comparison) -> str:
     """The limits of the tuning, and whose best setting lies at the edge of its grid."""
     tuner = comparison.plan.tuner
-    if not tuner.budget.tuning:
+    if not comparison.plan.is_tuned:
         return "No method was tuned."
     stages = [
         (f"{stage.settings} settings" if stage.settings else f"the best {stage.best}") + f" for {stage.seconds:g} s"
@@ -137,7 +137,7 @@ def tuning(comparison: Comparison) -> str:
 def uncounted(comparison: Comparison) -> str:
     """The runs of these methods that the record has and the page does not count: those of settings that are no longer
     tried. More settings than those of the others are more tuning."""
-    if not comparison.plan.tuner.budget.tuning:
+    if not comparison.plan.is_tuned:
         return ""
     found = []
     for outcome in comparison.outcomes:
@@ -180,7 +180,7 @@ def limits(comparison: Comparison) -> str:
     """What no number here covers."""
     counts = sorted({len(outcome.lines) for outcome in comparison.outcomes})
     seeds = plural(counts[-1], "seed") if len(counts) == 1 else f"{counts[0]} to {plural(counts[-1], 'seed')}"
-    is_tuned = bool(comparison.plan.tuner.budget.tuning)
+    is_tuned = comparison.plan.is_tuned
     setting = "They do not cover the choice of a setting, which was made with one seed and shorter runs. "
     kept = "the setting that was best at equal time on this machine" if is_tuned else "one setting"
     return (
